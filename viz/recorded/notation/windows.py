@@ -1,7 +1,7 @@
 """Operations over windows, entry by entry: index formulas, and which entries a window and an entry touch.
 
-A formula is one object that is written, as text and as LaTeX, and computed. So a test compares the written formula with
-the engine's result.
+A formula is one object that is written, as text and as LaTeX, and that gives the terms of each entry. So a test
+compares the written formula with the engine's result.
 """
 
 from __future__ import annotations
@@ -101,19 +101,18 @@ class Index:
     number: int = 0
 
     def __str__(self) -> str:
-        return self._written(lambda var: f"({var})" if "//" in var else var, "·")
+        return self.written()
 
-    @property
-    def tex(self) -> str:
-        """The index in LaTeX."""
-        return self._written(_tex_variable, r" \, ")
-
-    def _written(self, write: Any, times: str) -> str:
+    def written(self, tex: bool = False) -> str:
+        """The index as text or in LaTeX."""
         said = ""
         for factor, var in self.terms:
             sign = "-" if factor < 0 else "+" if said else ""
-            size = "" if abs(factor) == 1 else f"{abs(factor)}{times if '//' in var else ''}"
-            said += f"{sign}{size}{write(var)}"
+            name, _, by = var.partition("//")
+            shown = (rf"\lfloor {name}/{by} \rfloor" if tex else f"({var})") if by else var
+            times = r" \, " if tex else "·"
+            size = "" if abs(factor) == 1 else f"{abs(factor)}{times if by else ''}"
+            said += f"{sign}{size}{shown}"
         if self.number or not said:
             said += f"{self.number:+d}" if said else str(self.number)
         return said
@@ -125,11 +124,6 @@ class Index:
             name, _, by = var.partition("//")
             total = total + factor * (env[name] // int(by) if by else env[name])
         return total
-
-
-def _tex_variable(var: str) -> str:
-    name, _, by = var.partition("//")
-    return rf"\lfloor {name}/{by} \rfloor" if by else var
 
 
 def _plain(var: str) -> Index:
@@ -156,31 +150,25 @@ class IndexFormula:
     place: Geometry | None = field(default=None, repr=False)
     picks: bool = False  # whether the largest is read from there (at_max), not written to (max_unpool)
 
-    def text(self, left: str, names: Mapping[str, str]) -> str:
+    def text(self, left: str, names: Mapping[str, str], tex: bool = False) -> str:
         """The formula, with names for the result and for the arguments."""
-        return f"{left}[{self._result(str)}] = {self._right(names, str, '·')}"
+
+        def entry(name: str, indices: Sequence[Index]) -> str:
+            return f"{name}[{','.join(index.written(tex) for index in indices)}]"
+
+        result = entry(left, [_plain(var) if var != "0" else Index(()) for var in self.result])
+        product_of = (r" \, " if tex else " · ").join(entry(names[arg], indices) for arg, indices in self.factors)
+        if self.kind == "place":
+            return f"{result} = {self._by_place(product_of, names, tex)}"
+        conditions = ", ".join(f"{index.written(tex)}={var}" for index, var in self.given)
+        below = ",".join(self.over) + (f": {conditions}" if conditions else "")
+        signs = (r"\sum", r"\max") if tex else ("Σ", "max")
+        bias = f"{entry(names['bias'], (_plain('o'),))} + " if self.bias else ""
+        return f"{result} = {bias}{signs[self.kind == 'max']}_{{{below}}} {product_of}"
 
     def tex(self, left: str, names: Mapping[str, str]) -> str:
         """The formula in LaTeX."""
-        return f"{left}[{self._result(lambda i: i.tex)}] = {self._right(names, lambda i: i.tex, None)}"
-
-    def _result(self, say: Any) -> str:
-        return ",".join(say(_plain(var)) if var != "0" else "0" for var in self.result)
-
-    def _right(self, names: Mapping[str, str], say: Any, times: str | None) -> str:
-        tex = times is None
-
-        def entry(arg: str, indices: Sequence[Index]) -> str:
-            return f"{names[arg]}[{','.join(map(say, indices))}]"
-
-        product_of = (r" \, " if tex else " · ").join(entry(*factor) for factor in self.factors)
-        if self.kind == "place":
-            return self._by_place(product_of, names, tex)
-        conditions = ", ".join(f"{say(index)}={var}" for index, var in self.given)
-        below = ",".join(self.over) + (f": {conditions}" if conditions else "")
-        signs = (r"\sum", r"\max") if tex else ("Σ", "max")
-        total = f"{signs[self.kind == 'max']}_{{{below}}} {product_of}"
-        return f"{entry('bias', (_plain('o'),))} + {total}" if self.bias else total
+        return self.text(left, names, tex=True)
 
     def _by_place(self, entry: str, names: Mapping[str, str], tex: bool) -> str:
         assert self.place is not None
@@ -193,17 +181,6 @@ class IndexFormula:
         return rf"\sum_{{{letters}:\; {said}}} {entry}" if tex else f"Σ_{{{letters}: {said}}} {entry}"
 
     # ------------------------------------------------------------ computing
-
-    def value(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The values computed from the formula."""
-        target, factors = self._entries(arrays)
-        products: np.ndarray = np.ones(len(target))
-        for arg, at in factors:
-            products = products * arrays[arg].ravel()[at]
-        out: np.ndarray = np.full(math.prod(self.shape), -math.inf if self.kind == "max" else 0.0)
-        (np.maximum if self.kind == "max" else np.add).at(out, target, products)
-        out = out.reshape(self.shape)
-        return out + arrays["bias"].reshape((1, -1) + (1,) * (out.ndim - 2)) if self.bias else out
 
     def terms(self, arrays: Mapping[str, np.ndarray]) -> list[list[list[tuple[str, int]]]]:
         """The terms of each entry of the result. A term is a list of factors: an argument and a flat position in it."""
