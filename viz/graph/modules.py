@@ -7,6 +7,7 @@ rows of their own.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -486,18 +487,7 @@ class _Table:
 
 def _wrapped(parts: list[str]) -> list[str]:
     """The parts of a block in at most 3 lines of a caption."""
-    lines = [""] if parts else []
-    for i, part in enumerate(parts):
-        joined = f"{lines[-1]}, {part}" if lines[-1] else part
-        if len(joined) <= LINE + 2:
-            lines[-1] = joined
-        elif len(lines) == 3:
-            lines[-1] += f", {len(parts) - i} more"
-            break
-        else:
-            lines[-1] += ","
-            lines.append(clipped(part, LINE))
-    return lines
+    return textwrap.wrap(", ".join(parts), LINE + 2, max_lines=3, placeholder=", ...")
 
 
 def _is_small(array: np.ndarray) -> bool:
