@@ -99,11 +99,6 @@ def table(*rows: Label, **attributes: Any) -> Label:
     return (Table(tuple(chain.from_iterable(rows)), values),)
 
 
-def joined(lines: Iterable[Label], side: str = "LEFT") -> Label:
-    """Lines one below the other, the last without a break."""
-    return tuple(chain.from_iterable((Break(side), *line) for line in lines))[1:]
-
-
 def aligned(*lines: Label, side: str = "LEFT") -> Label:
     """Lines one below the other, each on one side of the cell."""
     return tuple(chain.from_iterable((*line, Break(side)) for line in lines))

@@ -11,7 +11,7 @@ from itertools import groupby
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import steps
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import RULE, Label, caption, cell, grad_text, joined, row, table, text
+from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
@@ -177,5 +177,4 @@ class _Drawing:
         italic = line.part == BACKWARD
         lines = wrapped(line.whole, style.CAPTION, WIDTH, WIDTH)
         look = {"bold": word == "new", "italic": italic, "struck": word == "gone"}
-        parts = joined(text(part, style.CAPTION, ink, **look) for part in lines)
-        return cell(parts, align="LEFT", balign="LEFT" if lines[1:] else None, cellpadding=2)
+        return cell(aligned(*(text(part, style.CAPTION, ink, **look) for part in lines)), align="LEFT", cellpadding=2)

@@ -18,11 +18,11 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import (
     RULE,
     Label,
+    aligned,
     caption,
     cell,
     frame,
     grad_text,
-    joined,
     row,
     table,
     text,
@@ -153,11 +153,9 @@ class _Drawing:
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
         named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
         lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - width_of(named))
-        written = joined(text(line, size, ink, italic=italic) for line in lines)
+        first, *others = (text(line, size, ink, italic=italic) for line in lines)
         key = self._fresh(f"{value.name}_line")
-        return cell(
-            named, written, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1
-        )
+        return cell(aligned(named + first, *others), align="LEFT", id=key, title=whole, cellpadding=1)
 
     def _hidden(self) -> dict[Block, str]:
         """The blocks in the middle of a large program, which are not drawn: a card counts their lines."""
