@@ -256,6 +256,13 @@ class Cluster:
     items: list[Any]
 
 
+LOOKS: dict[str, dict[str, Any]] = {  # of edges, by their class; a gradient's arrow points up
+    "bwd": {"style": "dashed", "color": "grad", "dir": "back", "arrowtail": "vee"},
+    "link": {"style": "dotted", "color": "muted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH},
+    "update": {"color": "knob", "dir": "back", "penwidth": style.PARAMETER_BORDER},
+}
+
+
 @dataclass(slots=True)
 class Rank:
     """Boxes that stand side by side, in this order unless edges require another."""
@@ -327,8 +334,9 @@ class Picture:
         )
 
     def edge(self, tail: str, head: str, *, label: Label | None = None, **attributes: Any) -> None:
-        """An edge; the ends are `node`, `node:port` or `node:port:compass`, `cls` is its class."""
-        self._open[-1].append(Edge(tail, head, label or (), attributes))
+        """An edge; the ends are `node`, `node:port` or `node:port:compass`, `cls` is its class, which has a look."""
+        look = LOOKS.get(attributes.get("cls", ""), {})
+        self._open[-1].append(Edge(tail, head, label or (), look | attributes))
 
     @contextmanager
     def cluster(self, name: str, label: Label, **attributes: Any) -> Iterator[None]:

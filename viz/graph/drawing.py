@@ -379,19 +379,21 @@ class Drawing:
         sent = "none" if part is None else f"{head.name} sends {numbers.full(part, 8)} to {tail.name}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
         backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": f"gradient: {sent}"}
-        backward |= {"style": "dashed", "color": "muted" if socket.doubted else "grad"}
+        backward |= {"color": "muted"} if socket.doubted else {}
         i = socket.index
         drawn = self.scene.computed and socket.passes and part is not None
         at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
         if socket in left:
             self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
             if drawn:
-                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
+                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", **backward)
             return
         if socket in right:  # reversed, which holds the leaf on the right
             self.picture.edge(f"{head.key}:f{i}:e", f"{at}:v:w", dir="back", **forward)
             if drawn:
-                self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
+                self.picture.edge(
+                    f"{head.key}:b{i}:e", f"{at}:g:w", dir=None, arrowtail=None, arrowhead="vee", **backward
+                )
             return
         spine = socket is self.cards.spine(head)
         inner = spine and tail.node is not None
@@ -410,8 +412,8 @@ class Drawing:
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
-            backward |= {"label": self._product(socket), "dir": "back", "arrowtail": "vee"}
-            self.picture.edge(f"{at}:{landing}:s", f"{head.key}:b{i}{'' if last else ':n'}", **backward)
+            end = f"{head.key}:b{i}{'' if last else ':n'}"
+            self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _first_use(self, tail: Card) -> Socket:
         """The highest use of a value, of those that have no card of their own."""

@@ -58,7 +58,7 @@ def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label:
     if len(rows) == 2:
         picture.edge(f"{rows[0]}:{port}:s", f"{rows[1]}:{port}:n", label=label, weight=20, **attributes)
         return
-    between, colour, back = rows[1:-1], "fwd", attributes.get("dir") == "back"
+    between, colour, back = rows[1:-1], "fwd", attributes["cls"] == "bwd"
     points = [f"{attributes['id']}_{i}" for i in range(len(between))]
     look: dict[str, Any] = {"shape": "point", "width": 0.02, "height": 0.02, "id": None}
     look |= {"style": "invis"} if back else {"color": colour, "fillcolor": colour}
@@ -93,9 +93,6 @@ def gradient_edge(size: float) -> dict[str, Any]:
     """How a gradient edge looks: its width and its contrast are a log scale of the rms, from 1e-6 to 1e-1."""
     t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
     return {
-        "dir": "back",
-        "arrowtail": "vee",
-        "style": "dashed",
         "cls": "bwd",
         "penwidth": round(1 + 6 * t, 2),
         "color": f"edge@{t}" if math.isfinite(size) else "bad",

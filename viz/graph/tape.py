@@ -83,9 +83,6 @@ class _Tape:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        self.dotted: dict[str, Any] = {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH}
-        self.dotted["color"] = "muted"
-        self.dashed: dict[str, Any] = {"style": "dashed", "color": "grad", "dir": "back", "arrowtail": "vee"}
         operations = scene.operations
         self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
         self.unseen = set(self.hidden)
@@ -199,8 +196,8 @@ class _Tape:
         self.picture.node(card.key, self._forward(card), cls=f"card {kind}", group="forward")
         self.picture.node(link, said, cls="link", group="kept")
         self.picture.node(back, self._backward(card), cls="card bwd", group="backward")
-        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self.dotted)
-        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self.dotted)
+        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0")
+        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1")
         return [card.key, link, back]
 
     def _leaf(self, leaf: Card) -> Label:
@@ -286,7 +283,7 @@ class _Tape:
         tail, head = socket.tail, socket.head
         ids = f"{tail.key}_{head.key}_{socket.index}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}"}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", **self.dashed}
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
         above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
         source = tail.key if tail.node is None or tail in self.level else self.gap
         self._join(source, head.key, tooltip=f"forward: {tail.name}", **forward)
@@ -307,7 +304,7 @@ class _Tape:
         above = self.back.get(card) or self.result.get(card)
         if above:
             ids = f"b_{card.key}_{self.gap}"
-            self.picture.edge(above, self.gap_back, cls="bwd", id=ids, **self.dashed)
+            self.picture.edge(above, self.gap_back, cls="bwd", id=ids)
 
     def _seed(self, card: Card) -> np.ndarray:
         """The upstream gradient of an output."""
@@ -323,5 +320,5 @@ class _Tape:
             label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
             inside = row(cell(label, self._number(seed)))
             self.picture.node(key, self._dashed(inside), cls="card grad")
-            self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self.dotted)
-            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self.dashed)
+            self.picture.edge(card.key, key, cls="link", id=f"l_{key}")
+            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}")

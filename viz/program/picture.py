@@ -317,9 +317,8 @@ class _Drawing:
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
-                told: dict[str, Any] = {"cls": "update", "id": f"u_{shelf.key}", "tooltip": f"new value of {names}"}
-                look: dict[str, Any] = {"penwidth": style.PARAMETER_BORDER, "color": "knob"}
-                self.picture.edge(shelf.key, shelf.updates, dir="back", **look, **told)
+                told = {"id": f"u_{shelf.key}", "tooltip": f"new value of {names}"}
+                self.picture.edge(shelf.key, shelf.updates, cls="update", **told)
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""
@@ -327,8 +326,7 @@ class _Drawing:
             return  # beside each other, joined by the edge of the update
         common: dict[str, Any] = {"tooltip": f"{value.name} {numbers.shape(value.shape)}"}
         if source == BACKWARD:
-            common |= {"cls": "bwd", "id": f"b_{head}_{tail}", "dir": "back", "arrowtail": "vee"}
-            self.picture.edge(head, tail, style="dashed", color="grad", **common)
+            self.picture.edge(head, tail, cls="bwd", id=f"b_{head}_{tail}", **common)
         elif target == FORWARD:
             beside = any(shelf.key == tail and shelf.beside and shelf.beside.key == head for shelf in self.shelves)
             common |= {"dir": "back"} if beside else {"weight": 8 if source == "state" else style.WEIGHT_SPINE}
@@ -337,8 +335,7 @@ class _Drawing:
         else:
             # A derivative is level with the values kept for it, so that the two sides mirror each other.
             common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
-            common |= {"cls": "link", "id": f"l_{tail}_{head}", "arrowhead": "none", "style": "dotted"}
-            self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color="muted", **common)
+            self.picture.edge(tail, head, cls="link", id=f"l_{tail}_{head}", **common)
 
 
 def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:
