@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,21 +12,14 @@ from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_tex
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier, text_width
 from glassgrad.viz.graph.cards import Cards
-from glassgrad.viz.graph.levels import levels
 from glassgrad.viz.graph.parts import addends
 from glassgrad.viz.graph.selection import Selection
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
-from glassgrad.viz.recorded.scene import ADDENDS, Card, Scene, Socket
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-# Widths in points
-FULL = 1050  # single numbers: a graph estimated to be wider has levels of bounded width
-ROOMY = 520  # arrays: in a graph estimated to be wider, cards are compact
-BESIDE = 1000  # arrays: above, it has such levels, and the parameters of modules stand above their operations
-LEVEL = 500  # of the cards on such a level; the columns of several levels together fill a page
-ADDENDS_OF_WIDE = 2  # of more than 4 that are written out on the cards of a wide graph
-PASSING = 60  # points that the two lines of a further use take between the cards of a level
+ROOMY = 5  # cards of numbers that have room for all words, though operations stand side by side
 
 
 class Drawing:
@@ -39,25 +32,17 @@ class Drawing:
         self.drawn = [card for card in scene.cards if card not in self.hidden]
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
-        self.levels: dict[str, int] = {}  # of the operations of a wide graph by their keys, counted from below
-        with numbers.wide(False):  # a live page, whose numbers are padded, gets the same kind of cards
-            widest = self._widest()
-        self.crowded = widest > style.WIDTH
-        self.cards.compact = widest > (style.WIDTH if scene.scalar else ROOMY)
+        self.branched = self._is_branched()
+        if scene.scalar:
+            self.cards.compact = self.branched and len(self.drawn) > ROOMY
+        else:
+            self.cards.compact = self.branched or any(card.group for card in self.drawn)
         self.keys = {card.key for card in scene.cards}
-        leveled = self.cards.compact and widest > (FULL if scene.scalar else BESIDE)
-        owners = self._owners() if leveled and not scene.scalar else {}
-        scene.addends = ADDENDS_OF_WIDE if leveled else ADDENDS
-        if leveled:
-            self.levels = self._levels(set(owners))
         self.again = self._far()
-        # The operations of modules whose parameters are drawn above them.
-        self.stacked = {
-            card: [s.tail for s in own if s not in self.again and self._is_alone(s)] for card, own in owners.items()
-        }
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
+        self.inside = {card: self._own(card) for card in self.sides if self.branched and card.group is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
-        self.beside.update(leaf for leaves in self.stacked.values() for leaf in leaves)
+        self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
 
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -216,8 +201,8 @@ class Drawing:
         for socket in card.sockets:
             if socket in self.again:
                 self._once_more(socket, socket in left or socket in right)
-        for leaf in self.stacked.get(card, ()):
-            self._node(leaf, self.cards.leaf(leaf))
+        for leaf in self.inside.get(card, ()):
+            self._node(leaf, self.cards.scalar(leaf) if self.scene.scalar else self.cards.leaf(leaf))
         if left or right:
             for side, sockets in (("left", left), ("right", right)):
                 for socket in sockets:
@@ -270,8 +255,10 @@ class Drawing:
             uses = self._uses(card)
             if len(uses) < 2:
                 continue
-            crowded = len(uses) > style.ADDENDS or self.crowded
-            reach = style.FAR if crowded else style.FAR_OF_FEW
+            many = len(uses) > style.ADDENDS
+            reach = style.FAR if many or self.branched else style.FAR_OF_FEW
+            if many and card.node is None and self.scene.scalar and self.branched:
+                reach = 0  # a fan of lines from a leaf would be a tangle
             near = min(rank[use.head] for use in uses) + reach
             for use in uses:
                 group = use.head.group
@@ -281,65 +268,17 @@ class Drawing:
                     again[use] = self._fresh(f"{card.key}_at_{use.head.key}_{use.index}")
         return again
 
-    def _widest(self) -> float:
-        """The approximate width of the widest level, if operations stand as high or as low as they can."""
-        early: dict[Card, int] = {}
-        for card in self.drawn:
-            early[card] = 1 + max((early[s.tail] for s in card.sockets if s.tail in early), default=-1)
-        widths: dict[tuple[int, int], float] = {}
-
-        def add(which: int, level: int, width: float) -> None:
-            widths[which, level] = widths.get((which, level), 0.0) + width
-
-        for i, level in enumerate((early, self._ranks())):
-            for card in self.drawn:
-                uses = self._uses(card)
-                at = level[card] if card.node is not None else min((level[use.head] for use in uses), default=1) - 1
-                add(i, at, self.cards.width(card) + 72 * style.NODESEP)
-                for use in uses if card.group is None and len(uses) > 1 else ():
-                    for between in range(at + 1, level[use.head]):
-                        add(i, between, PASSING)
-        return max(widths.values(), default=0.0)
+    def _is_branched(self) -> bool:
+        """Whether operations stand side by side: then leaves are above them, else on their sides."""
+        operations = [card for card in self.drawn if card.node is not None]
+        return len({card.depth for card in operations}) < len(operations)
 
     def _ranks(self) -> dict[Card, int]:
-        """The level that each card stands on: if there is room, the lowest above its uses."""
+        """The level that each card stands on: the lowest above its uses."""
         rank: dict[Card, int] = {}
         for card in reversed(self.drawn):
-            low = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
-            rank[card] = -self.levels.get(card.key, -low)
+            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
         return rank
-
-    def _levels(self, stacked: Set[Card]) -> dict[str, int]:
-        """The levels of the operations, those of modules with their parameters beside them, or stacked above."""
-        above: dict[str, list[str]] = {}
-        widths: dict[str, float] = {}
-        leaves: dict[str, float] = {}
-        gap = 72 * style.NODESEP_COMPACT
-        for card in self.drawn:
-            if card.node is None:
-                continue
-            key, spine = card.key, self.cards.spine(card)
-            tails = [s.tail for s in sorted(card.sockets, key=lambda s: s is not spine) if s.tail not in self.hidden]
-            above[key] = list(dict.fromkeys(tail.key for tail in tails if tail.node is not None))
-            widths[key] = self.cards.width(card) + gap
-            own = [tail for tail in tails if tail.node is None and (tail.role == PARAM or card.group is None)]
-            leaves[key] = sum(self.cards.width(tail) + gap for tail in own)
-        # Leaves of numbers stand above an operation that uses leaves alone, else on the level above.
-        scalar = self.scene.scalar
-        if not stacked:
-            beside = {key: widths[key] + (leaves[key] if above[key] or not scalar else 0.0) for key in above}
-            return levels(above, beside, LEVEL)
-        tall = {card.key for card in stacked}
-        return levels(above, {key: max(widths[key], leaves[key]) for key in above}, LEVEL, tall)
-
-    def _owners(self) -> dict[Card, list[Socket]]:
-        """The operations of modules that have parameters, with those."""
-        found = {
-            card: [s for s in card.sockets if s.tail.role == PARAM]
-            for card in self.drawn
-            if card.group is not None and card.node is not None
-        }
-        return {card: own for card, own in found.items() if own}
 
     def _uses(self, card: Card) -> list[Socket]:
         """The uses of a value by operations that are drawn."""
@@ -354,7 +293,7 @@ class Drawing:
         if self.scene.scalar or len(card.sockets) > 3:
             return [], []
         loss = any(s.tail.role == TARGET for s in card.sockets)
-        if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
+        if (self.branched or (self.cards.compact and card.group is None)) and not loss:
             return [], []  # the leaves stand above the card
         spine = self.cards.spine(card)
         others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
@@ -364,6 +303,11 @@ class Drawing:
             matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
             return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
         return free[:1], free[1:2]
+
+    def _own(self, card: Card) -> list[Card]:
+        """The parameters that stand above an operation in the box of its module."""
+        own = [s for s in card.sockets if s.tail.role == PARAM and s not in self.again]
+        return [s.tail for s in own if self._is_alone(s)]
 
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
@@ -403,27 +347,12 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
-        forward |= self._length(socket)
-        first = not self.levels or socket in self.again or socket is self._first_use(tail)
-        if tail.node is None and not first:  # or it would pull the operation upwards
-            forward["weight"] = backward["weight"] = 0
-        shape = self._shape(tail) if first else None
-        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=shape, **forward)
+        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
             end = f"{head.key}:b{i}{'' if last else ':n'}"
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
-
-    def _first_use(self, tail: Card) -> Socket:
-        """The highest use of a value, of those that have no card of their own."""
-        uses = [use for use in self._uses(tail) if use not in self.again]
-        return max(uses, key=lambda use: self.levels[use.head.key])
-
-    def _length(self, socket: Socket) -> dict[str, int]:
-        """The levels that an edge between two operations spans."""
-        tail, head = (self.levels.get(card.key) for card in (socket.tail, socket.head))
-        return {} if tail is None or head is None or socket in self.again else {"minlen": tail - head}
 
     def _shape(self, tail: Card) -> Label | None:
         if self.scene.scalar:

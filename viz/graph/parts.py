@@ -58,48 +58,6 @@ class CardParts:
         at = sockets.index(spine) if spine in sockets else 0
         return sockets[:at], sockets[at], sockets[at + 1 :]
 
-    # ------------------------------------------------------------ widths
-
-    def width(self, card: Card) -> float:
-        """The approximate width of a card in points."""
-        if not self.scene.scalar:
-            return 12 + max(self._widths(card))
-        said = f"{clipped(card.name)} = {numbers.scalar(card.value[()])}"
-        parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
-        if self.compact:
-            parts = parts if len(parts) > 1 else []
-            parts.append(numbers.scalar(card.gradient[()]) if card.gradient is not None else "0.0000")
-        below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts) + 40
-        if not self.compact:
-            below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) if card.gradient is not None else 20
-        said_above = (short(s.tail.name) + (self.local(s)[0] if s.passes else "") for s in card.sockets)
-        above = sum(text_width(words, style.CAPTION) + (16 if self.compact else 20) for words in said_above)
-        return (24 if self.compact else 40) + max(below, above)
-
-    def _widths(self, card: Card) -> list[float]:
-        """The approximate widths of a tensor's numbers, of what is sent to its operands, and of its heading."""
-        sent = (f"{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
-        widths = [self._array_width(card.value), sum(text_width(words, style.CAPTION) + 10 for words in sent)]
-        if card.gradient is not None:
-            widths.append(30 + self._array_width(card.gradient))
-        if card.node is None:
-            heading = text_width(f"{clipped(card.name)}  {numbers.shape(card.shape)}", style.CELL) + 30
-        else:
-            said = f"{card.name} = {clipped(self.scene.formula(card).text, FORMULA)}"
-            slopes = any(s.passes and has_prime(s) for s in card.sockets)
-            heading = text_width(*self.badge(card)) + text_width(said, style.CELL) + 12 + 80 * slopes
-        return [*widths, heading]
-
-    def _array_width(self, array: np.ndarray | None) -> float:
-        if array is None or not array.size:
-            return 30
-        size = _size_of(array) if array.shape else style.VALUE
-        if size is None:
-            return 5 * style.STRIP_BINS + 10
-        size = min(size, style.CAPTION) if self.compact else size
-        lines = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows
-        return max(sum(text_width(said, size) + 4 for said in line) for line in lines)
-
     # ------------------------------------------------------------ words
 
     def by(self, card: Card) -> str:
@@ -326,7 +284,7 @@ def tag_of(card: Card) -> str:
 def addends(card: Card) -> list[Socket]:
     """The uses whose addends are written out one by one."""
     uses = card.addends
-    return uses if len(uses) <= style.ADDENDS else uses[: uses[0].scene.addends]
+    return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
 
 
 def has_prime(socket: Socket) -> bool:

@@ -33,7 +33,6 @@ from glassgrad.viz.recorded.validation import numbers_of, recorded
 if TYPE_CHECKING:
     from glassgrad.autograd.testing import NodeCheck
 
-ADDENDS = 3
 LISTED = 6  # names of values in a message
 
 
@@ -224,7 +223,6 @@ class Scene:
         self._by_place: dict[Any, Card] = {}
         for place in self.names.places:
             self._add(place)
-        self.addends = ADDENDS  # of more than 4 uses, those that are written out one by one
         self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
