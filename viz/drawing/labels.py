@@ -5,13 +5,11 @@ A label is a tuple of parts side by side, so that labels are joined by ``+``. A 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.texts import text_width
 
 Label = tuple[Any, ...]
 
@@ -119,11 +117,3 @@ def frame(kind: str, **more: Any) -> dict[str, Any]:
     """The attributes of a `table` that is a card of this kind."""
     border, colour, ground = FRAMES[kind]
     return {"border": border, "color": colour, "bgcolor": ground, **more}
-
-
-BOLD = 1.08  # times the width of plain text
-
-
-def width_of(line: Iterable[Text]) -> float:
-    """The approximate width of texts side by side, in points."""
-    return sum(text_width(part.words, part.size) * (BOLD if part.bold else 1.0) for part in line)

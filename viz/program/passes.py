@@ -16,7 +16,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
 
-WIDTH = 290  # points of a line
+WIDTH = 66  # characters of a line
 ROWS, ENDS = 120, 50  # lines of a picture; a longer one shows the first and the last
 SAME = 3  # unchanged lines in a row; a longer run shows one at either end
 
@@ -175,6 +175,6 @@ class _Drawing:
             return cell(" ")
         ink = "muted" if word == "gone" else "grad" if line.part == BACKWARD else "ink"
         italic = line.part == BACKWARD
-        lines = wrapped(line.whole, style.CAPTION, WIDTH, WIDTH)
+        lines = wrapped(line.whole, WIDTH)
         look = {"bold": word == "new", "italic": italic, "struck": word == "gone"}
         return cell(aligned(*(text(part, style.CAPTION, ink, **look) for part in lines)), align="LEFT", cellpadding=2)

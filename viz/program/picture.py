@@ -7,6 +7,7 @@ A card holds lines as ``print(program)`` writes them. A program is drawn without
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,15 +27,13 @@ from glassgrad.viz.drawing.labels import (
     row,
     table,
     text,
-    width_of,
 )
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.drawing.texts import clipped, identifier, text_width
+from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from glassgrad.viz.recorded.names import fresh
 
-WIDTH, ROWS = 200, 3  # points of a line on a card, and its rows at most; the tooltip has the whole line
-SLACK = 30  # points by which a formula may be wider before it is broken
+WIDTH, ROWS = 46, 3  # characters of a line on a card, and its rows at most; the tooltip has the whole line
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
 READERS = 6  # cards that read knobs, up to which each has an edge
@@ -152,7 +151,7 @@ class _Drawing:
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
         named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
-        lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - width_of(named))
+        lines = wrapped(f" {'<-' if new else '='} {formula}", taken=len(name + shape))
         first, *others = (text(line, size, ink, italic=italic) for line in lines)
         key = self._fresh(f"{value.name}_line")
         return cell(aligned(named + first, *others), align="LEFT", id=key, title=whole, cellpadding=1)
@@ -338,21 +337,13 @@ class _Drawing:
             self.picture.edge(tail, head, cls="link", id=f"l_{tail}_{head}", **common)
 
 
-def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:
-    """A formula broken into rows of this width, the first of another; rows begin with an operator if possible."""
-    if text_width(words, size) < first + SLACK:
-        return [words]
-    rows, room = [""], first
-    for token in re.findall(r"\s*(?:[^\w\s]+\s+)?\S+", words):
-        if text_width(rows[-1] + token, size) > room and rows[-1].strip(" =<-"):
-            if len(rows) == ROWS:
-                rows[-1] += " ..."
-                break
-            rows.append(f"    {token.strip()}")
-            room = width
-        else:
-            rows[-1] += token
-    return rows
+def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
+    """A line of a program in rows of this many characters, the first with some ``taken``; operators begin rows."""
+    bound = re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words)
+    look: dict[str, Any] = {"subsequent_indent": "    ", "max_lines": ROWS, "placeholder": " ..."}
+    look |= {"break_long_words": False, "break_on_hyphens": False}
+    rows = textwrap.wrap(bound, width, initial_indent="x" * taken, **look)
+    return [row.replace("\xa0", " ") for row in (rows[0][taken:], *rows[1:])]
 
 
 def _is_trained(program: Program, state: Value) -> bool:

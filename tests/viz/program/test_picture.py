@@ -286,9 +286,9 @@ class TestWords:
         assert "dashed" not in words(viz.draw_graph(PROGRAMS["forward"]()).source)
 
     def test_long_formulas_are_broken_before_an_operator(self):
-        assert wrapped(" = aaaa @ bbbb + cccc", 10, 70) == [" = aaaa", "    @ bbbb + cccc"]
-        assert wrapped(" = a + b", 10, 200) == [" = a + b"]
-        assert wrapped("f(" + ", ".join(["argument"] * 99) + ")", 10, 200)[-1].endswith(" ...")
+        assert wrapped(" = aaaa @ bbbb + cccc", 18, 6) == [" = aaaa", "    @ bbbb + cccc"]
+        assert wrapped(" = a + b") == [" = a + b"]
+        assert wrapped("f(" + ", ".join(["argument"] * 99) + ")")[-1].endswith(" ...")
 
     def test_dark(self, step: Program):
         assert style.DARK.grad in viz.draw_graph(step, theme="dark").source
