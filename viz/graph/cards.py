@@ -279,67 +279,35 @@ class Cards(CardParts):
 
     # ------------------------------------------------------------ leaves among tensors
 
-    def leaf(self, card: Card, side: str = "") -> Label:
-        """The card of a leaf: on a side of its operation ("left", "right"), or above it."""
-        head = [
-            self.name(card, style.VALUE),
-            caption(f"  {numbers.shape(card.shape)}  "),
-            text(tag_of(card), style.TAG, "muted"),
-        ]
+    def leaf(self, card: Card) -> Label:
+        """The card of a leaf."""
+        name = self.name(card, style.VALUE)
+        head = name, caption(f"  {numbers.shape(card.shape)}  "), text(tag_of(card), style.TAG, "muted")
         rows = [row(cell(*head, colspan=2, align="LEFT"))]
         if card.path:
             rows.append(row(cell(caption(clipped(card.path)), colspan=2, align="LEFT")))
+        shown: Label = ()
         known = card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
-        picture = marks.picture_of(card.value) if known else None
-        if not side:
-            shown: Label = ()
-            if picture is not None:
-                drawn = marks.image(picture, side=64)
-                many = card.value.size // picture.size
-                which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
-                shown = table(row(cell(drawn)), row(cell(which)))
-            rows.append(self.value_and_gradient(card, picture=shown, size=style.CELL))
-            return self.whole(card, table(*rows, **self.frame(card, 3)))
-        numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
-        widths = self.columns([card.value, card.gradient], style.CELL)
-        shown = self.shown(card, card.value, style.CELL, widths=widths)
-        named = cell(caption(f"value{self.factor(card.value)}"), align="LEFT", port=words_at[0])
-        rows.append(row(named, cell(shown, port=numbers_at[0], align="RIGHT", **self.hook(card, "val"))))
-        rule = {"sides": "T", "border": 1, "color": "hair"}
-        if card.gradient is None:
-            word = self.no_gradient(card).replace("not computed", "grad not computed")
-            said = grad_text(word, "muted")
-            rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
-        else:
-            label = f"grad{self.factor(card.gradient)}{' ?' if card.doubted else ''}"
-            if len(card.addends) > 1:
-                label = f"sum of {len(card.addends)}{label.removeprefix('grad')}"
-            words = grad_text(label)
-            named = cell(words, align="LEFT", port=words_at[1], **self.hook(card, "glab"), **rule)
-            shown = self.shown(card, card.gradient, style.CELL, gradient=True, widths=widths)
-            rows.append(row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule)))
+        if known and (picture := marks.picture_of(card.value)) is not None:
+            many = card.value.size // picture.size
+            which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
+            shown = table(row(cell(marks.image(picture, side=64))), row(cell(which)))
+        rows.append(self.value_and_gradient(card, picture=shown, size=style.CELL))
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
-    def again(self, use: Socket, beside: bool) -> Label:
-        """The small card of a value that is used far below its own card, with the addend that this use contributes.
-
-        ``beside``: it stands beside the operation, not above it.
-        """
+    def again(self, use: Socket) -> Label:
+        """The small card of a value that is used far below its own card, with the addend that this use contributes."""
         card = use.tail
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
-        value = f"  {said}" if card.shape else f" = {said}"
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
-        head = name, caption(value, "ink"), text("  AGAIN", style.TAG, "muted")
-        whole: dict[str, Any] = {"port": "v"} if beside else {"colspan": 2}
-        cells = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], **whole)]
+        value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
+        head = name, value, text("  AGAIN", style.TAG, "muted")
+        lines = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], colspan=2)]
         part = use.contribution
         if use.passes and part is not None:
             size = numbers.padded(numbers.scalar(part[()])) if not part.shape else f"rms {numbers.rms(part)}"
             adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
             title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
-            identity = f"{use.head.key}_adds{use.index}"
-            more: dict[str, Any] = {"port": "g"} if beside else {"colspan": 2}
-            cells.append(cell(adds, align="LEFT", id=identity, title=title, **more))
-        frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
-        foot = () if beside else row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
-        return table(*map(row, cells), foot, **frame)
+            lines.append(cell(adds, align="LEFT", id=f"{use.head.key}_adds{use.index}", title=title, colspan=2))
+        foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
+        return table(*map(row, lines), foot, **self.frame(card, 3) | {"border": 1, "style": "DASHED"})

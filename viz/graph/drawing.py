@@ -48,10 +48,9 @@ class Drawing:
         """The picture; ``title``: its headline."""
         scene, title = self.scene, title if title is not None else self._title()
         shape: dict[str, Any] = {}
-        if self.cards.compact:
-            shape = {"nodesep": style.NODESEP_COMPACT, "ranksep": style.RANKSEP_TENSOR}
-        elif not scene.scalar:
-            shape = {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        if self.cards.compact or not scene.scalar:
+            nodesep = style.NODESEP_COMPACT if self.branched else style.NODESEP_TENSOR
+            shape = {"nodesep": nodesep, "ranksep": style.RANKSEP_TENSOR}
         if len(self.drawn) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
@@ -200,18 +199,14 @@ class Drawing:
         self._node(card, label)
         for socket in card.sockets:
             if socket in self.again:
-                self._once_more(socket, socket in left or socket in right)
+                self.picture.node(self._at(socket), self.cards.again(socket), cls="card again")
         for leaf in self.inside.get(card, ()):
             self._node(leaf, self.cards.scalar(leaf) if self.scene.scalar else self.cards.leaf(leaf))
         if left or right:
-            for side, sockets in (("left", left), ("right", right)):
-                for socket in sockets:
-                    if socket not in self.again:
-                        self._node(socket.tail, self.cards.leaf(socket.tail, side))
+            for socket in (*left, *right):
+                if socket not in self.again:
+                    self._node(socket.tail, self.cards.leaf(socket.tail))
             self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
-
-    def _once_more(self, use: Socket, beside: bool) -> None:
-        self.picture.node(self._at(use), self.cards.again(use, beside), cls="card again")
 
     def _leaves(self) -> None:
         for card in self.drawn:
@@ -328,15 +323,15 @@ class Drawing:
         drawn = self.scene.computed and socket.passes and part is not None
         at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
         if socket in left:
-            self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
+            self.picture.edge(f"{at}:e", f"{head.key}:f{i}:w", **forward)
             if drawn:
-                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", **backward)
+                self.picture.edge(f"{at}:e", f"{head.key}:b{i}:w", **backward)
             return
         if socket in right:  # reversed, which holds the leaf on the right
-            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:v:w", dir="back", **forward)
+            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:w", dir="back", **forward)
             if drawn:
                 self.picture.edge(
-                    f"{head.key}:b{i}:e", f"{at}:g:w", dir=None, arrowtail=None, arrowhead="vee", **backward
+                    f"{head.key}:b{i}:e", f"{at}:w", dir=None, arrowtail=None, arrowhead="vee", **backward
                 )
             return
         spine = socket is self.cards.spine(head)

@@ -232,8 +232,8 @@ class TestUsesFarAway:
             h = ag.tanh(h @ W)
         picture = draw_graph(ag.sum(h), gradients=True, view="ops")
         assert re.match(r"W \(3, 3\) AGAIN adds rms [\d.e-]+$", words(node(picture, "W_at_z4_1")))
-        assert edge(picture, "f_W_z4_1")[:2] == ("W_at_z4_1:v:e", "z4:f1:w")
-        assert edge(picture, "b_W_z4_1")[:2] == ("W_at_z4_1:g:e", "z4:b1:w")
+        assert edge(picture, "f_W_z4_1")[:2] == ("W_at_z4_1:e", "z4:f1:w")
+        assert edge(picture, "b_W_z4_1")[:2] == ("W_at_z4_1:e", "z4:b1:w")
 
     def test_before_there_are_gradients_nothing_is_added(self):
         picture = draw_graph(self.loop(6))
@@ -289,9 +289,9 @@ class TestTensorCard:
 
     def test_parameters_have_value_over_gradient_with_a_common_factor(self, network):
         assert words(node(network, "W1")) == (
-            "W1 (2, 2) PARAM layers.0.weight value 1 -2 -1 1 grad ×1e-3 -7.1303 7.1303 -1.9734 1.9734"
+            "W1 (2, 2) PARAM layers.0.weight 1 -2 -1 1 G ×1e-3 = -7.1303 7.1303 -1.9734 1.9734"
         )
-        assert words(node(network, "y")) == "y (1, 2) TARGET value 1 0 no grad"
+        assert words(node(network, "y")) == "y (1, 2) TARGET 1 0 no grad"
 
     def test_columns_of_value_and_gradient_line_up(self, network):
         widths = re.findall(r'<TD ALIGN="RIGHT" WIDTH="(\d+)">', node(network, "W1"))
@@ -299,13 +299,13 @@ class TestTensorCard:
         assert len(set(widths[0::2])) == len(set(widths[1::2])) == 1
 
     def test_sides(self, network):
-        assert edge(network, "f_W1_z1_1")[:2] == ("W1:v:e", "z1:f1:w")
-        assert edge(network, "b_W1_z1_1")[:2] == ("W1:g:e", "z1:b1:w")
+        assert edge(network, "f_W1_z1_1")[:2] == ("W1:e", "z1:f1:w")
+        assert edge(network, "b_W1_z1_1")[:2] == ("W1:e", "z1:b1:w")
         tail, head, attributes = edge(network, "f_b1_z1_2")
-        assert (tail, head) == ("z1:f2:e", "b1:v:w")
+        assert (tail, head) == ("z1:f2:e", "b1:w")
         assert "dir=back" in attributes
         tail, head, attributes = edge(network, "b_b1_z1_2")
-        assert (tail, head) == ("z1:b2:e", "b1:g:w")
+        assert (tail, head) == ("z1:b2:e", "b1:w")
         assert "arrowhead=vee" in attributes
         assert "{rank=same; W1; z1; b1}" in network.source
         assert "{rank=same; L; y}" in network.source
@@ -649,7 +649,7 @@ def test_every_edge_ends_at_a_card():
     assert ends
     for end in ends:
         key, port, *_ = end.split(":")
-        assert f'PORT="{port}"' in cards[key]
+        assert port in "ew" or f'PORT="{port}"' in cards[key]
 
 
 def test_a_layer_called_again_says_so():
