@@ -108,7 +108,6 @@ class _Table:
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
         self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING
-        self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
 
     def draw(self, title: str | None) -> Picture:
         if self.seen.gradients:
@@ -316,7 +315,7 @@ class _Table:
             sides = " × ".join(str(n) for n in picture.shape)
             size = f"{numbers.counted(many, 'image')} of {sides}"
             values = table(row_(cell(marks.image(picture, side=56))), cellpadding=2)
-            words = [f"image 1 of {numbers.count(many)}", *self._target(many)]
+            words = [f"image 1 of {numbers.count(many)}"]
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
         needed = getattr(row.place, "requires_grad", False)
@@ -326,18 +325,6 @@ class _Table:
             aligned(*map(caption, words)) if words else caption(" "),
             self._measured(row.letter, self.seen.size(row.place), frozen=not needed),
         )
-
-    def _target(self, many: int) -> list[str]:
-        """The target of the first example, if the loss has it."""
-        if not self.losses:
-            return []
-        target = self.seen.value(self.losses[0].inputs[1])
-        if target.ndim == 0 or len(target) != many:
-            return []
-        one = target[0]
-        if one.ndim and one.size > 1 and np.isin(one, (0, 1)).all() and one.sum() == 1:
-            one = one.argmax()
-        return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
 
     def _loss_cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
         node = row.nodes[-1]
