@@ -61,9 +61,8 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
     (2.0, 4.0)
     """
     seen = evaluate(recorded(y, "compare"), gradients)
-    values = {place: np.array(value) for place, value in seen.values.items()}
-    gradients = {place: np.array(gradient) for place, gradient in seen.gradients.items()}
-    return replace(seen, values=values, gradients=gradients, contributions={})
+    values, sent = ({place: np.array(array) for place, array in of.items()} for of in (seen.values, seen.gradients))
+    return replace(seen, values=values, gradients=sent, contributions={})
 
 
 def diff(

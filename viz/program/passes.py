@@ -152,7 +152,7 @@ class _Drawing:
         """The drawn rows, with a text for each group of omitted rows."""
         rows: list[Pair | str] = []
         for word, run in groupby(self.pairs, key=self._word):
-            part = list(run)
+            part: list[Pair | str] = list(run)
             more = len(part) - 2 * SAME
             short = [*part[:SAME], f"{numbers.count(more)} lines the same", *part[-SAME:]]
             rows += short if not word and more > 1 else part

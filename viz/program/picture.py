@@ -316,8 +316,8 @@ class _Drawing:
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
-                told = {"id": f"u_{shelf.key}", "tooltip": f"new value of {names}"}
-                self.picture.edge(shelf.key, shelf.updates, cls="update", **told)
+                told = f"new value of {names}"
+                self.picture.edge(shelf.key, shelf.updates, cls="update", id=f"u_{shelf.key}", tooltip=told)
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""
