@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ UPSTREAM = "upstream"  # the head of the gradient that a rule is given: a value 
 UNKNOWN: Any = None  # the value of a symbol that has none
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Symbol:
     """A piece of a formula: its notation, its precedence, its value.
 
@@ -32,31 +34,26 @@ class Symbol:
     constant. Arithmetic, comparisons and indexing call the operations of the same meaning, as they do for Tensors.
     """
 
-    __slots__ = (
-        "head", "inner", "level", "number", "places", "reshaped", "space", "spread", "tex", "tex_level", "text",
-        "value",
-    )  # fmt: skip
+    space: Any
+    text: str
+    tex: str
+    level: float = ATOM
+    value: Any = UNKNOWN
+    head: str = ""
+    number: float | None = None
+    inner: tuple[Symbol, ...] = ()
+    tex_level: float = UNKNOWN
+    # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
+    # named), an index such as [:, None] (beside an array), and the symbol before broadcasting (before a sum).
+    reshaped: bool = False
+    places: str = ""
+    spread: Symbol | None = None
+
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 
-    def __init__(
-        self,
-        space: Any,
-        text: str,
-        tex: str,
-        level: float = ATOM,
-        value: Any = UNKNOWN,
-        head: str = "",
-        number: float | None = None,
-        inner: tuple[Symbol, ...] = (),
-        tex_level: float | None = None,
-    ) -> None:
-        self.tex_level = level if tex_level is None else tex_level
-        self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
-        self.head, self.number, self.inner = head, number, inner
-        # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
-        # named), an index such as [:, None] (beside an array), and the symbol before broadcasting (before a sum).
-        self.reshaped, self.places = False, ""
-        self.spread: Symbol | None = None
+    def __post_init__(self) -> None:
+        if self.tex_level is UNKNOWN:
+            self.tex_level = self.level
 
     def __repr__(self) -> str:
         return f"Symbol({self.text!r})"
