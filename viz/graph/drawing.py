@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -13,22 +14,22 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier, text_width
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.parts import addends
-from glassgrad.viz.graph.selection import Selection
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
+NEAR = 12  # cards drawn around a value
 ROOMY = 5  # cards of numbers that have room for all words, though operations stand side by side
 
 
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
-    def __init__(self, scene: Scene, part: Selection | None = None) -> None:
-        self.scene, self.part = scene, part
+    def __init__(self, scene: Scene, around: Card | None = None) -> None:
+        self.scene, self.around = scene, around
         self.cards = Cards(scene)
-        self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
+        self.hidden = {*scene.cards} - nearest(around) if around is not None else set[Card]()
         self.drawn = [card for card in scene.cards if card not in self.hidden]
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
@@ -75,8 +76,8 @@ class Drawing:
         scene = self.scene
         ops = len(scene.operations)
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
-        if self.part is not None and self.hidden:
-            return f"{ends}: {self.part.title}, of {numbers.counted(ops, 'operation')}"
+        if self.around is not None and self.hidden:
+            return f"{ends}: around {self.around.name}, of {numbers.counted(ops, 'operation')}"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
         if said := chain_title([card.operation for card in scene.operations]):
@@ -121,9 +122,10 @@ class Drawing:
             parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
         if compact or not scene.scalar:
             parts.append((f"G = ∂{scene.end}/∂(this card)", "grad"))
-        if self.part is not None and self.hidden:
-            ops = sum(card.node is not None for card in self.hidden)
-            parts.append((self.part.reading, "ink"))
+        if self.around is not None and self.hidden:
+            ops, name = sum(card.node is not None for card in self.hidden), self.around.name
+            said = f"the nearest values that {name} is computed from, and that are computed from it"
+            parts.append((said, "ink"))
             parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", "muted"))
         if any(len(card.addends) > 1 for card in self.drawn):
             parts.append(("used more than once: one addend per use", "grad"))
@@ -364,6 +366,19 @@ class Drawing:
         said = numbers.padded(said, 3) + (" ?" if socket.doubted else "")
         written = grad_text(said, "muted" if socket.doubted else "grad")
         return table(row(cell(" ", width=7), cell(written)))
+
+
+def nearest(start: Card) -> set[Card]:
+    """A value, and the nearest ones that it is computed from, or that are computed from it."""
+    found = dict.fromkeys([start])
+    queue = deque([(start, True), (start, False)])
+    while queue and len(found) < NEAR:
+        card, is_up = queue.popleft()
+        for other in [s.tail for s in card.sockets] if is_up else [use.head for use in card.uses]:
+            if other not in found and len(found) < NEAR:
+                found[other] = None
+                queue.append((other, is_up))
+    return {*found}
 
 
 def _landing(socket: Socket) -> str:

@@ -18,7 +18,6 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.modules import ROWS, draw_modules
-from glassgrad.viz.graph.selection import surroundings
 from glassgrad.viz.program.picture import draw_program, programs
 from glassgrad.viz.recorded.folding import check_depth, readable
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
@@ -92,8 +91,8 @@ def draw_graph(
     scene = Scene(ys, **given)
     if loose:
         around = ys[0]
-    part = surroundings(scene, around) if around is not None else None
-    return Drawing(scene, part).draw(title).themed(colours)
+    middle = scene.found(around, "around") if around is not None else None
+    return Drawing(scene, middle).draw(title).themed(colours)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:
