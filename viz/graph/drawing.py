@@ -20,7 +20,7 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
 NEAR = 12  # cards drawn around a value
-ROOMY = 5  # cards of numbers that have room for all words, though operations stand side by side
+ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
 class Drawing:
@@ -34,10 +34,8 @@ class Drawing:
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.branched = self._is_branched()
-        if scene.scalar:
-            self.cards.compact = self.branched and len(self.drawn) > ROOMY
-        else:
-            self.cards.compact = self.branched or any(card.group for card in self.drawn)
+        few = len(self.drawn) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
+        self.cards.compact = not few and (self.branched or not scene.scalar)
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
@@ -290,7 +288,7 @@ class Drawing:
         if self.scene.scalar or len(card.sockets) > 3:
             return [], []
         loss = any(s.tail.role == TARGET for s in card.sockets)
-        if (self.branched or (self.cards.compact and card.group is None)) and not loss:
+        if self.branched and not loss:
             return [], []  # the leaves stand above the card
         spine = self.cards.spine(card)
         others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
