@@ -49,13 +49,14 @@ CHAPTERS = (
     Chapter(
         "derivatives",
         "Derivatives and the graph",
-        "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
+        "grad, vjp, jvp, vmap, jacobian, hessian, jet, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
         "autograd",
         (
             *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
             *("autograd.engine.modes", "autograd.engine.observers.anomaly", "autograd.engine.graph"),
             "autograd.engine.observers.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
+            *("autograd.readings.forward:jvp", "autograd.readings.batches:vmap", "autograd.readings.jacobians"),
             *("autograd.readings.patterns:sparse_jacobian", "autograd.readings.patterns:sparse_hessian"),
             "autograd.readings.series:jet",
         ),
