@@ -36,15 +36,13 @@ _DTYPES = frozenset(map(numpy.dtype, ("bool", "int32", "int64", "float32", "floa
 class Kernel:
     """Several elementwise instructions as one nest of loops from ``inputs`` to ``outputs``.
 
-    With ``reduction``, an instruction, the result of ``instructions`` is reduced, and the instructions ``behind`` are
-    then applied to the only result.
+    With ``reduction``, an instruction, the result of ``instructions`` is reduced.
     """
 
     inputs: list[Value]
     outputs: list[Value]
     instructions: list[Instruction]
     reduction: Instruction | None = None
-    behind: Sequence[Instruction] = ()
 
 
 def computed_in(instruction: Instruction) -> tuple[Any, ...]:
@@ -91,26 +89,27 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
     inside = _within_reductions(program, uses, kept)
-    after = _behind_reductions(program, uses, kept, inside)
-    levels = _levels(program, uses, kept, inside, after)
+    levels = _levels(program, uses, kept, inside)
     last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
     for instruction in program.instructions:
-        if instruction in inside or instruction in after:
+        if instruction in inside:
             continue
         key: Any = instruction
         if fusable(instruction):
             key = math.inf if instruction in last else levels[instruction], instruction.out.shape
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
-    place |= inside | after
-    before, behind = _by_reduction(program, inside), _by_reduction(program, after)
+    place |= inside
+    before: dict[Instruction, list[Instruction]] = {}
+    for instruction in filter(inside.__contains__, program.instructions):
+        before.setdefault(inside[instruction], []).append(instruction)
     steps: list[Kernel | Instruction] = []
     for key in _sorted(groups, place, program):
         if isinstance(key, Instruction):
-            around = before.get(key, []), behind.get(key, [])
-            steps.append(_reduction(key, *around) if any(around) else key)
+            reduced = before.get(key)
+            steps.append(key if reduced is None else Kernel(inputs_of(reduced), [key.out], reduced, key))
         else:
             members = dict.fromkeys(groups[key])
             made = [i.out for i in members]
@@ -119,28 +118,18 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     return steps
 
 
-def _by_reduction(program: Program, taken: dict[Instruction, Instruction]) -> dict[Instruction, list[Instruction]]:
-    """The instructions fused into each reduction, in the program's order."""
-    found: dict[Instruction, list[Instruction]] = {}
-    for instruction in program.instructions:
-        if instruction in taken:
-            found.setdefault(taken[instruction], []).append(instruction)
-    return found
-
-
 def _levels(
     program: Program,
     uses: dict[Value, list[Instruction]],
     kept: set[Value],
     inside: dict[Instruction, Instruction],
-    after: dict[Instruction, Instruction],
 ) -> dict[Instruction, int]:
     """The number of other instructions before each one, as large as possible for those that can be recomputed."""
     level_of: dict[Value, int] = {}
     levels: dict[Instruction, int] = {}
     late: dict[Instruction, bool] = {}
     makers = program.producers()
-    others = {i for i in program.instructions if not fusable(i) or i in inside or i in after}
+    others = {i for i in program.instructions if not fusable(i) or i in inside}
     in_memory = {
         value
         for value in program.values()
@@ -148,8 +137,7 @@ def _levels(
     }
     for instruction in program.instructions:
         level = levels[instruction] = max((level_of.get(arg, 0) for arg in instruction.args), default=0)
-        within = instruction in inside or (instruction in after and instruction.args)
-        level_of[instruction.out] = level if within or instruction not in others else level + 1
+        level_of[instruction.out] = level + (instruction in others and instruction not in inside)
         known = all(arg in in_memory or late[makers[arg]] for arg in instruction.args)
         late[instruction] = known and instruction not in others
     for instruction in reversed(program.instructions):
@@ -164,11 +152,6 @@ def inputs_of(members: Sequence[Instruction]) -> list[Value]:
     return list(dict.fromkeys(
         arg for i in members for arg in i.args if arg not in made and not (arg.kind == "constant" and not arg.shape)
     ))  # fmt: skip
-
-
-def _reduction(reduction: Instruction, before: list[Instruction], behind: list[Instruction]) -> Kernel:
-    inputs = inputs_of(before) if before else [reduction.args[0]]
-    return Kernel(inputs, [behind[-1].out if behind else reduction.out], before, reduction, behind)
 
 
 def _is_reduced(reduction: Instruction) -> bool:
@@ -200,30 +183,6 @@ def _within_reductions(
                 inside[maker] = reduction
                 pending += maker.args
     return inside
-
-
-def _behind_reductions(
-    program: Program,
-    uses: dict[Value, list[Instruction]],
-    kept: set[Value],
-    inside: dict[Instruction, Instruction],
-) -> dict[Instruction, Instruction]:
-    """For each instruction that reads only a reduction's result and numbers, that reduction.
-
-    Instructions ``inside`` a reduction are left out.
-    """
-    after: dict[Instruction, Instruction] = {}
-    for reduction in program.instructions:
-        value = reduction.out
-        while _is_reduced(reduction) and value not in kept and len(uses[value]) == 1:
-            (use,) = uses[value]
-            numbers = all(a is value or (a.kind == "constant" and not a.shape) for a in use.args)
-            same = use.out.shape == value.shape and use.out.dtype == value.dtype
-            if not numbers or not fusable(use) or not same or use in inside:
-                break
-            after[use] = reduction
-            value = use.out
-    return after
 
 
 def _only_kept(program: Program, uses: dict[Value, list[Instruction]]) -> set[Instruction]:

@@ -22,10 +22,10 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.targets.c.blas import Blas
 from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
-from glassgrad.autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
+from glassgrad.autograd.compiler.targets.c.draws import address_of
 from glassgrad.autograd.compiler.targets.c.products import contract, product
 from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_place
-from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, updated_in_place
+from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
 from glassgrad.autograd.errors import TargetError
@@ -171,7 +171,7 @@ class Source(Text):
 
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
-        program = with_scaled_apart(self.given)
+        program = self.given
         states_of = {value: state for state, value in program.updates.items()}
         steps_of = {s: [n // s.dtype.itemsize for n in self.homes[s].strides] for s in program.updates}
         left_out = {s for s, steps in steps_of.items() if len(steps) == 2 and 1 not in steps}
@@ -408,11 +408,6 @@ class Source(Text):
 
     def instruction(self, instruction: Instruction) -> None:
         """Write an instruction that is not a kernel."""
-        if instruction.op == SCALED:
-            keyword, self._keyword = self._keyword, APART
-            self.kernel(alone(instruction.params["product"]))
-            self._keyword = keyword
-            return
         if instruction.op != OP:
             super().instruction(instruction)
             return
@@ -465,9 +460,8 @@ class Source(Text):
         self._called(nest, nest.lines(within, (), "long", _vectors(nest, width=self._width() if anew else 0)))
 
     def reduction(
-        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
-        after: list[tuple[int, str]],
-    ) -> None:  # fmt: skip
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]], after: str
+    ) -> None:
         """The call of the loops of a reduction."""
         op, dtype = reduction.op, reduction.out.dtype
         outer, inmost = nest.outer, len(nest.loops)
@@ -483,14 +477,15 @@ class Source(Text):
         if op in ("max", "min"):
             missing = " reduction(|:missing)" if clause and dtype.kind == "f" else ""
             heads = _vectors(nest, clause + missing, self._width() if inmost > outer else 0)
+        ends = [(outer, after)]
         if op in ("max", "min") and dtype.kind == "f":  # a vectorized reduction may lose a NaN
             sign = ">" if op == "max" else "<"
             first.append((outer, "int missing = 0;"))
             last = [f"acc = {element} {sign} acc ? {element} : acc;", f"missing |= {element} != {element};"]
-            after = [(outer, "if (missing) acc = NAN;"), *after]
+            ends.insert(0, (outer, "if (missing) acc = NAN;"))
         elif is_long:
             heads, last = _in_parts(nest), [f"part = part + {element};"]
-        lines = nest.lines([*first, *within, *((inmost, line) for line in last)], after, "long", heads)
+        lines = nest.lines([*first, *within, *((inmost, line) for line in last)], ends, "long", heads)
         self._called(nest, lines)
 
     def _width(self) -> int:
@@ -508,9 +503,8 @@ class Source(Text):
         return sums.data
 
     def _columns(
-        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
-        after: list[tuple[int, str]], is_long: bool,
-    ) -> None:  # fmt: skip
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]], after: str, is_long: bool
+    ) -> None:
         """The call of the loops of a reduction whose results are kept in memory, with the loops over the reduced axes
         outside. Long sums are computed for blocks of rows, and these sums are added up in float64.
         """
@@ -528,7 +522,6 @@ class Source(Text):
             *along(f"{place} = {self.start_of(op, dtype)};"),
             *nest.lines([*within, (len(nest.loops), adds)], (), "long", heads),
         ]
-        acc = self.declared("acc", place, dtype, constant=True)
         if is_long:
             total, rows = nest.at(len(nest.views) - 1), nest.loops[0][0]
             step = max(1, ROWS // size(tuple(n for n, _ in nest.loops[1 : nest.outer])))
@@ -537,10 +530,8 @@ class Source(Text):
                 *blocked("$block", "$end", rows, step),
                 *(f"  {line}" for line in [*found, *along(f"{total} = {total} + {place};")]),
                 "}",
+                *along(self.declared("acc", total, numpy.dtype("f8"), constant=True), after),
             ]
-            acc = self.declared("acc", total, numpy.dtype("f8"), constant=True)
-        if is_long or len(after) > 1:
-            found += along(acc, *(line for _, line in after))
         self._call(nest, found, written, self._title())
 
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:

@@ -253,14 +253,14 @@ def cut(steps: Iterable[Kernel | Instruction]) -> list[Kernel | Instruction]:
         read = {a for i in (*second, *([step.reduction] if step.reduction else [])) for a in i.args}
         early = [i.out for i in first if i.out in {*step.outputs, *read}]
         late = [value for value in step.outputs if value not in early]
-        pending.append(Kernel(inputs_of(second), late, second, step.reduction, step.behind))
+        pending.append(Kernel(inputs_of(second), late, second, step.reduction))
         pending.append(Kernel(inputs_of(first), early, first))
     return found
 
 
 def _length(kernel: Kernel) -> int:
     """About how long the text of a kernel is, its comments included."""
-    instructions = [*kernel.instructions, *kernel.behind]
+    instructions = kernel.instructions
     names = sum(len(v.name) for i in instructions for v in (*i.args, i.out))
     return 4 * names + 130 * len(instructions) + 60 * (len(kernel.inputs) + len(kernel.outputs))
 

@@ -271,17 +271,17 @@ class Script:
         self.loop(nest, [(len(nest.loops), line)])
 
     def kernel(self, kernel: Kernel) -> None:
-        """Write a kernel as one nest of loops: its instructions, the reduction of their result, and those after it."""
+        """Write a kernel as one nest of loops: its instructions, and the reduction of their result."""
         reduction, chain = kernel.reduction, kernel.instructions
-        self.said(*chain, *([reduction] if reduction else []), *kernel.behind)
+        whole = [*chain, *([reduction] if reduction else [])]
+        self.said(*whole)
         shape = tuple((reduction.args[0] if reduction else kernel.outputs[0]).shape)
         inputs = [v for v in kernel.inputs if not (v.kind == "constant" and not v.shape)]
         axes = () if reduction is None else normalize_axes(reduction.params["axis"], len(shape))
         outputs = [reduced(self.view(v), shape, axes) if reduction else self.view(v) for v in kernel.outputs]
         nest = self.nest(shape, [*map(self.view, inputs), *outputs], axes)
-        inmost, outer = len(nest.loops), nest.outer
-        instructions = [*chain, *kernel.behind]
-        used = Counter(a for i in (*instructions, *([reduction] if reduction else [])) for a in dict.fromkeys(i.args))
+        inmost = len(nest.loops)
+        used = Counter(a for i in whole for a in dict.fromkeys(i.args))
         read, written = {self.view(v).data for v in inputs}, {view.data for view in outputs}
         self.terms = {}
         depths: dict[Value, int] = {}
@@ -310,13 +310,8 @@ class Script:
             self.entries(nest, [*within, *((inmost, line) for line in results)])
             return
         element = self.term(reduction.args[0], reduction.args[0].dtype)
-        after = []
-        name, text = self.local(reduction.out), self.language.rounded("acc", reduction.out.dtype)
-        for i in kernel.behind:
-            after.append((outer, self.declared(name, text, i.args[0].dtype, constant=True)))
-            name, text = self.local(i.out), self.expression(i)
-        after.append((outer, f"{nest.at(len(inputs))} = {text};"))
-        self.reduction(nest, reduction, element, within, after)
+        result = self.language.rounded("acc", reduction.out.dtype)
+        self.reduction(nest, reduction, element, within, f"{nest.at(len(inputs))} = {result};")
 
     def start_of(self, op: str, dtype: Any) -> str:
         """The result of a reduction of no elements; for the minimum of integers the largest one, and vice versa."""
@@ -334,15 +329,14 @@ class Script:
         self.loop(nest, within)
 
     def reduction(
-        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
-        after: list[tuple[int, str]],
-    ) -> None:  # fmt: skip
-        """The loops of a reduction of ``element``, whose result ``acc`` is used ``after`` them."""
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]], after: str
+    ) -> None:
+        """The loops of a reduction of ``element``, and the line ``after`` them that stores the result ``acc``."""
         combine, outer = self.language.reductions[reduction.op][0], nest.outer
         start = self.start_of(reduction.op, reduction.out.dtype)
         within.insert(0, (outer, self.declared("acc", start, reduction.out.dtype)))
         within.append((len(nest.loops), f"acc = {combine.format(a='acc', b=element)};"))
-        self.loop(nest, within, after)
+        self.loop(nest, within, [(outer, after)])
 
     def term(self, value: Value, dtype: Any) -> str:
         """An argument, as a number of ``dtype``."""
