@@ -187,10 +187,8 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
     return False
 
 
-def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
-    """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself). ``None``
-    if a name stands for several views.
-    """
+def _views_in(names: dict[str, Any], home: Any) -> list[Any]:
+    """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself)."""
     found: list[Any] = []
     start = home.__array_interface__["data"][0]
     for name, array in names.items():
@@ -199,8 +197,6 @@ def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
         elif isinstance(array, numpy.ndarray) and owner(array) is owner(home):
             offset = array.__array_interface__["data"][0] - start
             found.append((name, offset, array.shape, array.dtype, array.strides))
-        elif isinstance(array, list | tuple) and any(owner(part) is owner(home) for part in array):
-            return None
     return found
 
 
@@ -229,7 +225,7 @@ class Executable:
         self.plan = Plan(self.optimized, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
-        self._memories, self._names = emitter.memories, emitter.scope
+        self._names = emitter.scope
         self._install(self.source, emitter.scope)
         del emitter  # it may refer to arrays whose references are counted
         self._note_holders()
@@ -243,18 +239,15 @@ class Executable:
         """Find, or make, the array of each state."""
         program = self.optimized
         self.homes: dict[Value, Any] = {}
-        self.places: list[tuple[Tensor, Any, bool]] = []
+        self.places: list[tuple[Tensor, Any, Value | None]] = []  # with the state, if it is only read
         self.made: set[int] = set()
-        self.bound: list[Value | None] = []  # for each place its state; None for a member of a packed state
-        self._views: dict[int, list[Any] | None] = {}
+        self._views: dict[Value, list[Any]] = {}
         for state in program.states:
             if state in program.packed:
                 self.homes[state] = self._packed_home(state)
-                self.bound += [None] * (len(self.places) - len(self.bound))
             else:
                 self.homes[state] = self._home(state)
-                self.places.append((state.origin, state.origin._data, state in program.updates))
-                self.bound.append(state)
+                self.places.append((state.origin, state.origin._data, None if state in program.updates else state))
         self._merge()
 
     def _note_holders(self) -> None:
@@ -266,7 +259,7 @@ class Executable:
         for state, kept in self.optimized.merged.items():
             DATA.__set__(state.origin, kept.origin._data)
             _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin._data))
-            self.places.append((state.origin, kept.origin._data, True))
+            self.places.append((state.origin, kept.origin._data, None))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
         """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
@@ -339,32 +332,30 @@ class Executable:
             if owner(tensor._data) is not memory:
                 view[...] = tensor._data
                 DATA.__set__(tensor, view)
-            self.places.append((tensor, tensor._data, True))
+            self.places.append((tensor, tensor._data, None))
         note_home(flat)
         return flat
 
-    def _rehome(self, i: int, array: Any) -> bool:
-        """Use another array, and its views, for the state at a place. Returns whether that is possible."""
-        state, (tensor, _, updated) = self.bound[i], self.places[i]
-        if state is None or not self.homes[state].size:
-            return False
+    def _rehome(self, i: int, state: Value, array: Any) -> bool:
+        """Use another array for a state that is only read. Returns whether that is possible."""
         home, new = self.homes[state], numpy.asarray(array)
-        if i not in self._views:
-            self._views[i] = _views_in(self._names, home)
         shares = any(owner(h) is owner(home) for s, h in self.homes.items() if s is not state)
-        views = self._views[i]
-        if views is None or new.strides != home.strides or not new.flags.c_contiguous or shares:
+        if not home.size or shares or new.strides != numpy.asarray(home).strides or not self._follow(state, new):
             return False
-        raw = new.reshape(-1).view(numpy.uint8)
-        for name, offset, shape, dtype, strides in views:
-            self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
         self.homes[state] = new
-        self.places[i] = tensor, array, updated
+        self.places[i] = self.places[i][0], array, state
         self.is_settled.__globals__[f"home_{i}"] = array
-        if updated:
-            self._memories.discard(id(owner(home)))
-            self._memories.add(id(owner(new)))
-            note_home(new)
+        return True
+
+    def _follow(self, state: Value, new: Any) -> bool:
+        """Let the code read ``new`` in place of a state's array. Returns whether that is possible."""
+        if not new.flags.c_contiguous:
+            return False
+        if state not in self._views:
+            self._views[state] = _views_in(self._names, self.homes[state])
+        raw = new.reshape(-1).view(numpy.uint8)
+        for name, offset, shape, dtype, strides in self._views[state]:
+            self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
         return True
 
     def _settling(self, scope: dict[str, Any]) -> str:
@@ -490,8 +481,7 @@ class Executable:
         if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
             return False  # counters that another program, or the user, has parted
         anew = False
-        for i in range(len(self.places)):
-            tensor, home, updated = self.places[i]
+        for i, (tensor, home, read) in enumerate(self.places):
             array = tensor._data
             if array is home:
                 continue
@@ -502,14 +492,17 @@ class Executable:
                 or (tensor.node is not None and tensor.requires_grad)
             ):
                 return False
+            if read is not None:
+                anew |= not self._rehome(i, read, array)
+                continue
             # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             alike = array.strides == home.strides and id(owner(array)) not in _HOMES
-            if updated and alone and alike and not _is_shared(tensor, 1):
+            if alone and alike and not _is_shared(tensor, 1):
                 home[...] = array
                 DATA.__set__(tensor, home)
-            elif updated or not self._rehome(i, array):
+            else:
                 anew = True
         if anew and self.optimized.packed:
             return False

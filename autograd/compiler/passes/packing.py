@@ -172,7 +172,7 @@ def pack(program: Program) -> Program:
         roles = group[0][1].states if group else ()
         kept = all(can_share_buffer(program, [m.states[r] for _, m in group]) for r in roles)
         if len(group) > 1 and kept and any(state is first for state, _ in group):
-            together = packed(program, [group])
+            together = packed(program, group)
             if together is not None:
                 return pack(together)
     return program
@@ -309,29 +309,25 @@ class _Group:
             self.flat[role] = self.writer.emit(made.op, args, {}, name)
 
 
-def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:
-    """The program with the states of each group, and those updated with them, in one flat state per role.
+def packed(program: Program, members: Sequence[tuple[Value, Match]]) -> Program | None:
+    """The program with the states of ``members``, and those updated with them, in one flat state per role.
 
     ``None`` if they can't be updated at once because one update is needed for another's gradient.
     """
     writer = Rewriter(program)
     homes, updates = dict(program.packed), dict(program.updates)
-    made = [_Group(writer, program, members) for members in groups]
-    place: dict[Value, tuple[_Group, Value, int]] = {}
-    for group in made:
-        group.pack_states(homes, updates)
-        for i, (_, match) in enumerate(group.members):
-            place |= {match.pairs[role]: (group, role, i) for role in group.interior}
+    group = _Group(writer, program, members)
+    group.pack_states(homes, updates)
+    place = {match.pairs[role]: (role, i) for i, (_, match) in enumerate(members) for role in group.interior}
     for instruction in writer:
         if instruction.out in place:
-            group, role, _ = place[instruction.out]
-            group.met(role)
+            group.met(place[instruction.out][0])
         else:
             writer.keep(instruction)
     # Other readers of a packed result read a piece of it.
     outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
     outside |= {*program.outputs, *updates.values()}
-    for value, (group, role, i) in place.items():
+    for value, (role, i) in place.items():
         if value in outside:
             writer.now[value] = group.piece(role, i, value)
     again = Rewriter(writer.finish())  # replaces also what was read before the pieces existed
@@ -340,8 +336,7 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
         again.keep(instruction)
     changed = again.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
-    for group in made:
-        changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
+    changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
     changed.packed = homes
     return _ordered(changed)
 

@@ -1,15 +1,15 @@
-"""The NumPy calls that compute an instruction into its array: a writer for each kind, and the choice of the fastest."""
+"""The NumPy calls that compute an instruction into its array: a writer for each kind."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy
 
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.primitives import (
     ELEMENTWISE,
     REDUCTIONS,
@@ -22,25 +22,10 @@ from glassgrad.autograd.compiler.ir.primitives import (
     pieces_of,
 )
 from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
-from glassgrad.autograd.compiler.passes.optimize import ADDENDS
 from glassgrad.autograd.compiler.targets.writer import Writer, piece_text
 from glassgrad.autograd.ops.loops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
-
-# Costs in nanoseconds, measured on one machine and rounded: they only decide which of two ways is faster.
-CALL = 500
-"""A call of a NumPy function on small arrays."""
-LOOP = 4
-"""An inner loop of an elementwise call."""
-REDUCED_LOOP = {"max": 30, "min": 30, "sum": 9, "prod": 9, "any": 20, "all": 20}
-"""An inner loop of a reduction."""
-ENTRY = 0.4
-"""An entry that is not adjacent to the previous one."""
-SLICES = 32
-"""The largest number of slices that are reduced one after another."""
-SELECTED = 512
-"""From this number of entries on, ``where`` computes with bits: a masked copy mispredicts branches."""
 
 
 def kernel_of(instruction: Instruction) -> str | None:
@@ -52,10 +37,6 @@ def kernel_of(instruction: Instruction) -> str | None:
         return "reduction"
     if op == "matmul":
         return "dot" if all(len(a.shape) <= 2 for a in instruction.args) else "matmul"
-    if op == "draw":
-        method, kind = instruction.params["method"], out.dtype.char
-        plain = method in ("random", "standard_normal", "standard_exponential") and not instruction.params["options"]
-        return "draw" if plain and kind in "fd" else None
     if op in ("concat", "stack"):
         return op if _joined(instruction) is not None else None
     if op == "op":
@@ -99,26 +80,16 @@ def _astype(writer: Writer, instruction: Instruction) -> None:
 
 
 def _where(writer: Writer, instruction: Instruction) -> None:
-    """`where` by bits, multiplied by 0 or 1: a NaN or infinity that is not chosen has no effect."""
+    """`where`; ``x where condition, else 0`` by bits, multiplied by 0 or 1: a masked copy mispredicts branches."""
     (condition, x, y), out = instruction.args, instruction.out
-    names = [writer.of(value) for value in instruction.args]
-    name, arrays = writer.of(out), writer.plan.arrays
-    itemsize, count = out.dtype.itemsize, shapes.size(out.shape)
-    zero = _is_zero(y)
-    known = all(value in arrays for value in (condition, x, y)) and itemsize in (1, 2, 4, 8)
-    if not known or (x.dtype, y.dtype) != (out.dtype, out.dtype) or count < (2 if zero else SELECTED):
-        writer.line(f"{name}[...] = {names[2]}", out.shape)
-        writer.line(f"{writer.bind('copyto', numpy.copyto)}({name}, {names[1]}, where={names[0]})", out.shape)
+    names, name, arrays = [writer.of(value) for value in instruction.args], writer.of(out), writer.plan.arrays
+    by_bits = _is_zero(y) and condition in arrays and x in arrays and out.dtype.itemsize in (1, 2, 4, 8)
+    if by_bits and x.dtype == out.dtype and shapes.size(out.shape) > 1:
+        call = f"{writer.bind('multiply', numpy.multiply)}({_bits(writer, x)}, {names[0]}, {_bits(writer, out)})"
+        writer.line(call, out.shape, f"{names[1]} where {names[0]}, else 0")
         return
-    x_, y_, out_ = (_bits(writer, value) for value in (x, y, out))
-    multiply = writer.bind("multiply", numpy.multiply)
-    if zero:
-        writer.line(f"{multiply}({x_}, {names[0]}, {out_})", out.shape, f"{names[1]} where {names[0]}, else 0")
-        return
-    subtract, add = writer.bind("subtract", numpy.subtract), writer.bind("add", numpy.add)
-    writer.line(f"{subtract}({x_}, {y_}, {out_})", out.shape, f"{names[1]} where {names[0]}, else {names[2]}")
-    writer.line(f"{multiply}({out_}, {names[0]}, {out_})", out.shape)
-    writer.line(f"{add}({out_}, {y_}, {out_})", out.shape)
+    writer.line(f"{name}[...] = {names[2]}", out.shape)
+    writer.line(f"{writer.bind('copyto', numpy.copyto)}({name}, {names[1]}, where={names[0]})", out.shape)
 
 
 def _is_zero(value: Value) -> bool:
@@ -141,105 +112,16 @@ def _bits(writer: Writer, value: Value) -> str:
 
 def _reduction(writer: Writer, instruction: Instruction) -> None:
     (x,), out, params = instruction.args, instruction.out, instruction.params
-    if slices := _slices(writer, instruction):
-        _reduce_slices(writer, instruction, slices)
-        return
-    if (matrix := _as_matrix(writer, instruction)) is not None:
-        kept, count, array, text = matrix
-        ones = writer.bind(f"ones_{count}", _ones(writer, count, x.dtype))
-        rows = writer.seen(f"{writer.of(x)}_rows", array, writer.of(x), text)
-        flat = writer.plan.arrays[out].reshape(kept)
-        target = writer.of(out)
-        if len(out.shape) != 1:
-            target = writer.seen(f"{target}_flat", flat, target, f"{target}.reshape({kept})")
-        writer.line(f"{rows}.dot({ones}, {target})", flat.shape, "a sum as a product")
+    name, axis, target = writer.of(x), params["axis"], writer.of(out)
+    axis = axis[0] if axis is not None and len(axis) == 1 else axis
+    if instruction.op == "sum" and len(x.shape) > 2 and x.dtype.char in "fd":  # as eagerly, by BLAS, which rounds less
+        total = writer.bind("sum_of", function_of("sum"))
+        writer.line(f"{target}[...] = {total}({name}, {axis}, None, {params['keepdims']})", out.shape)
         return
     ufunc = REDUCTIONS[instruction.op]
     function = writer.bind(f"{ufunc}_reduce", getattr(numpy, ufunc).reduce)
-    name, axis = writer.of(x), params["axis"]
-    axis = axis[0] if axis is not None and len(axis) == 1 else axis
     kept_axes = ", True" if params["keepdims"] else ""
-    writer.line(f"{function}({name}, {axis}, None, {writer.of(out)}{kept_axes})", out.shape)
-
-
-def _loops(shape: shapes.Shape, *strides: Sequence[int]) -> int:
-    """The number of inner loops that NumPy runs over arrays of these strides; it merges contiguous axes."""
-    axes = sorted((a for a, n in enumerate(shape) if n > 1), key=lambda a: sum(abs(s[a]) for s in strides))
-    inner = 1
-    for i, axis in enumerate(axes):
-        if i and any(s[axis] != s[axes[i - 1]] * shape[axes[i - 1]] for s in strides):
-            break
-        inner *= shape[axis]
-    return shapes.size(shape) // inner
-
-
-def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
-    """The indices of slices to reduce one after the other, where that is faster: few slices of a large array."""
-    (x,), op = instruction.args, instruction.op
-    array, out = writer.plan.arrays.get(x), writer.plan.arrays[instruction.out]
-    axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-    count = shapes.size(x.shape, axes)
-    fits = not instruction.params["keepdims"] and 2 <= count <= SLICES and 0 not in x.shape
-    if array is None or not fits or x.dtype.kind == "c" or x.dtype.char == "e":  # NumPy sums float16 in float32
-        return []
-    rest = iter(out.strides)
-    spread = [0 if a in axes else next(rest) for a in range(len(x.shape))]
-    whole = 2 * CALL + _loops(x.shape, array.strides, spread) * REDUCED_LOOP[op] + array.size * ENTRY / 2
-    strides = [s for a, s in enumerate(array.strides) if a not in axes]
-    apart = (count - (op != "sum")) * (CALL + _loops(out.shape, strides, out.strides) * LOOP + out.size * ENTRY)
-    if 1.3 * apart > whole:
-        return []
-    choices: Iterator[Sequence[Any]] = (range(n) if a in axes else (slice(None),) for a, n in enumerate(x.shape))
-    return [(*index, ...) for index in itertools.product(*choices)]
-
-
-def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tuple[Any, ...]]) -> None:
-    (x,), out = instruction.args, instruction.out
-    array, name, target = writer.plan.arrays[x], writer.of(x), writer.of(out)
-    ufunc = REDUCTIONS[instruction.op]
-    function = writer.bind(ufunc, getattr(numpy, ufunc))
-    letters = iter("ijklmn")
-    axes = {a: next(letters) for a in shapes.normalize_axes(instruction.params["axis"], len(x.shape))}
-    index = ", ".join([*(axes.get(a, ":") for a in range(len(x.shape))), *["..."] * (not out.shape)])
-    turns = " ".join(f"for {letter} in range({x.shape[a]})" for a, letter in axes.items())
-    told = f"[{name}[{index}] {turns}]"
-    arrays = writer.once(array, str(slices), lambda: [array[index] for index in slices])
-    parts = writer.seen(f"{name}_slices", arrays, name, told)
-    place = "out=" if ufunc in ("maximum", "minimum") else ""
-    writer.line(f"{function}({parts}[0], {parts}[1], {place}{target})", out.shape)
-    if len(slices) > 2:
-        writer.line(f"for part in {parts}[2:]: {function}({target}, part, {place}{target})", out.shape)
-    if ufunc == "add" and out.dtype.kind == "f":
-        writer.line(f"{function}({target}, 0, {target})", out.shape, "0 where all are -0")
-
-
-def _as_matrix(writer: Writer, instruction: Instruction) -> tuple[shapes.Shape, int, Any, str] | None:
-    """A sum over leading or trailing axes as a matrix times ones.
-
-    Returns the number of results, the number of terms in each sum, the matrix (a view), and its expression.
-    """
-    (x,), out = instruction.args, instruction.out
-    array = writer.plan.arrays.get(x)
-    if instruction.op != "sum" or x.dtype.char not in "fd" or array is None or instruction.params["keepdims"]:
-        return None
-    gone = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-    kept = tuple(a for a in range(len(x.shape)) if a not in gone)
-    count = shapes.size(x.shape, gone)
-    if len(x.shape) < 3 or not kept or 0 in x.shape or not 1 < count <= ADDENDS:
-        return None
-    shape = (shapes.size(out.shape), count)
-    try:
-        matrix = array.transpose((*kept, *gone)).reshape(shape, copy=False)
-        writer.plan.arrays[out].reshape(shape[:1], copy=False)
-    except ValueError:
-        return None
-    if not matrix.flags.forc:
-        return None
-    return shape[:1], count, matrix, f"{writer.of(x)}.transpose({(*kept, *gone)}).reshape({shape})"
-
-
-def _ones(writer: Writer, count: int, dtype: Any) -> Any:
-    return writer.ones.setdefault((count, dtype), numpy.ones(count, dtype))
+    writer.line(f"{function}({name}, {axis}, None, {target}{kept_axes})", out.shape)
 
 
 # ------------------------------------------------------------------------------------------------------------ products
@@ -287,7 +169,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
     name, whole = writer.of(instruction.out), writer.plan.arrays[instruction.out]
     for arg, params in pieces_of(instruction):
         piece = piece_of(whole, **params)
-        if arg not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[arg], piece):
+        if arg not in writer.plan.within or not numpy.shares_memory(writer.plan.arrays[arg], piece):
             target = writer.seen(f"{name}_{params['start']}", piece, name, piece_text(name, params))
             writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 

@@ -25,8 +25,7 @@ class Emitter(Writer):
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
-        self.memories = {id(owner(plan.homes[state])) for state in program.updates}
-        apart = apart_from(self.memories)
+        apart = apart_from({id(owner(plan.homes[state])) for state in program.updates})
         for value in self._exposed():
             own = self.bind("apart", apart)
             self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="copied if it shares memory with a state")

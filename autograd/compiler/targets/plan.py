@@ -163,8 +163,8 @@ class Plan:
 
     ``homes``: the array of each state. ``arrays`` has an entry for every value with memory before the call; the others
     are made at each call. ``roots`` maps each value that shares the memory of another to that one: views, and values
-    that are computed directly into a part of a larger buffer (``placed``). ``copies`` are the states whose new values
-    are copied at the end.
+    that are computed directly into a part of a larger buffer (``within``, with the buffer and the offset). ``copies``
+    are the states whose new values are copied at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -178,8 +178,7 @@ class Plan:
         self.in_place = 0
         self._lay_out_constants()
         self._planned = self._find_planned()
-        self._within = self._find_within()
-        self.placed = set(self._within)
+        self.within = self._find_within()
         self.orders: dict[Value, tuple[int, ...]] = {}
         """For values of three or more axes that are not row-major: the order of their axes in memory."""
         self.roots = self._find_roots()
@@ -234,7 +233,7 @@ class Plan:
 
     def _find_roots(self) -> dict[Value, Value]:
         """For each value that shares the memory of another, the value that owns it."""
-        roots = {value: whole for value, (whole, _) in self._within.items()}
+        roots = {value: whole for value, (whole, _) in self.within.items()}
         forms: dict[Value, Any] = {}  # arrays with the future strides of values; their memory is never used
         most = max((value.nbytes for value in self._planned), default=1)
         scratch = numpy.empty(most, numpy.uint8)
@@ -266,7 +265,7 @@ class Plan:
     def _order_of(self, instruction: Instruction, form_of: Callable[[Value], Any]) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
         out, axes = instruction.out, tuple(range(len(instruction.out.shape)))
-        if len(axes) < 3 or out not in self._planned or out in self._within:
+        if len(axes) < 3 or out not in self._planned or out in self.within:
             return None
         if instruction.op == "op":
             long = [a for a in axes if out.shape[a] > 1]
@@ -331,7 +330,7 @@ class Plan:
                 state = targets.get(out)
                 if is_view(instruction) and out in self.roots:
                     arrays[out] = view_of(instruction, arrays[instruction.args[0]])
-                elif out in self._within:
+                elif out in self.within:
                     arrays[out] = self._place_within(out, blocks)
                 elif state is not None and self._may_write_home(instruction, state, i, last):
                     arrays[out] = self.homes[state]
@@ -353,7 +352,7 @@ class Plan:
         return self._shown(out, array)
 
     def _place_within(self, out: Value, blocks: dict[Value, int]) -> Any:
-        whole, start = self._within[out]
+        whole, start = self.within[out]
         if whole not in self.arrays:
             self.arrays[whole] = self._take(whole, blocks)
         return piece_of(self.arrays[whole], start, out.shape)
@@ -426,7 +425,7 @@ class Plan:
             return
         if instruction.op == "pack":
             for arg, piece in pieces_of(instruction):
-                if self._within.get(arg) != (out, piece["start"]):
+                if self.within.get(arg) != (out, piece["start"]):
                     yield piece_of(self.arrays[out], **piece)
         else:
             yield self.arrays[out]

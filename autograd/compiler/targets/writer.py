@@ -15,7 +15,7 @@ import numpy
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.names import identifier
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view, pieces_of
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Value
 from glassgrad.autograd.compiler.targets.plan import Plan
 
@@ -94,8 +94,6 @@ class Writer:
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, tuple[str, str]] = {}
         """For each view: the name of its base, and the expression that makes it."""
-        self._places: dict[Value, tuple[Instruction, dict[str, Any]]] = {}
-        self.ones: dict[Any, Any] = {}
         self._made: dict[Any, tuple[Any, Any]] = {}
         self.numbers: dict[str, Any] = {}
         self.constants: dict[str, Value] = {}
@@ -154,21 +152,13 @@ class Writer:
         maker = self.makers.get(value)
         if value.kind == "constant":
             (self.constants if value.shape else self.numbers)[name] = value
-        elif value in self.plan.placed:
-            self.aliases[name] = self._place(value)
+        elif value in self.plan.within:
+            whole, start = self.plan.within[value]
+            base = self.of(whole)
+            self.aliases[name] = base, piece_text(base, {"start": start, "shape": value.shape})
         elif maker is not None and is_view(maker) and value in self.plan.roots:
             base = self.of(maker.args[0])
             self.aliases[name] = base, self.view_text(maker, base)
-
-    def _place(self, value: Value) -> tuple[str, str]:
-        """The buffer that a value is written into, and the expression for its place."""
-        if not self._places:
-            for instruction in self.plan.order:
-                for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
-                    self._places.setdefault(arg, (instruction, piece))
-        whole, params = self._places[value]
-        base = self.of(whole.out)
-        return base, piece_text(base, params)
 
     def view_text(self, instruction: Instruction, x: str) -> str:
         """The Python expression for a view."""

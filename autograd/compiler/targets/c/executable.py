@@ -18,7 +18,6 @@ from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize, transposed_products
-from glassgrad.autograd.compiler.passes.packing import note_home
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
 from glassgrad.autograd.compiler.targets.c.blas import numpys_blas
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
@@ -148,7 +147,6 @@ class NativeExecutable(Executable):
             self.library = library(source, holds_lock=made.operations < LOCKED)
             self._loop = None
         self.source = source
-        self._memories = set()
         self._table = Table(made, self.homes)
         scope: dict[str, Any] = {}
         self._install(self._caller(made, self._knobs(scope), scope), scope)
@@ -259,22 +257,11 @@ class NativeExecutable(Executable):
 
         return refuse
 
-    def _rehome(self, i: int, array: Any) -> bool:
-        """Use another array for the state at a place. Returns whether that is possible."""
-        state, (tensor, home, updated) = self.bound[i], self.places[i]
-        new = numpy.asarray(array)
-        if state is None or new.strides != numpy.asarray(self.homes[state]).strides or not new.flags.aligned:
-            return False
-        if not new.size or sum(other is self.homes[state] for other in self.homes.values()) > 1:
-            return False
-        del home
-        self.homes[state] = new
-        self.places[i] = tensor, array, updated
-        self.is_settled.__globals__[f"home_{i}"] = array
-        if updated:
-            note_home(new)
-        self._table.put(state, new)
-        return True
+    def _follow(self, state: Value, new: Any) -> bool:
+        """Let the code read ``new`` in place of a state's array. Returns whether that is possible."""
+        if new.flags.aligned:
+            self._table.put(state, new)
+        return bool(new.flags.aligned)
 
 
 def _copied(*arrays: Any) -> list[Any]:

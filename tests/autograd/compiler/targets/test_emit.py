@@ -246,34 +246,6 @@ def test_bitwise_where_ignores_values_that_are_not_chosen(dtype: str) -> None:
     for one, other in zip(f(mask, x, y), compiled(mask, x, y), strict=True):
         assert one.numpy().tobytes() == other.numpy().tobytes()
     assert "_bits" in compiled.source or dtype[0] == "i"
-    assert "where=" not in compiled.source
-
-
-@pytest.mark.parametrize("name", ["max", "min", "sum", "prod", "any", "all"])
-@pytest.mark.parametrize(
-    ("shape", "axis"), [((64, 8, 2, 8, 2), (2, 4)), ((3000, 5), 1), ((40, 6, 30), (0, 2)), ((3,), 0)]
-)
-def test_short_reductions_go_slice_by_slice(name: str, shape: tuple[int, ...], axis: Any) -> None:
-    x = np.random.default_rng(0).standard_normal(shape)
-    x.flat[::7] = np.nan if name in ("max", "min") else 1.0
-    f = lambda x: getattr(ag, name)(x > 0.5 if name in ("any", "all") else x + 1.0, axis=axis)  # noqa: E731
-    compiled = ag.compile(f)
-    np.testing.assert_allclose(compiled(ag.Tensor(x)).numpy(), f(ag.Tensor(x)).numpy(), rtol=1e-12)
-    if shape[0] == 64:
-        assert "for part in" in compiled.source
-
-
-def test_sums_over_leading_and_trailing_axes_are_products() -> None:
-    x = np.random.default_rng(0).standard_normal((8, 16, 16, 5))
-
-    def f(x: Any) -> Any:
-        x = x * 2.0
-        return ag.sum(x, axis=(0, 1, 2)), ag.sum(x, axis=(2, 3)), ag.sum(ag.permute_dims(x, (0, 3, 1, 2)), axis=(2, 3))
-
-    compiled = ag.compile(f)
-    for one, other in zip(f(ag.Tensor(x)), compiled(ag.Tensor(x)), strict=True):
-        np.testing.assert_allclose(other.numpy(), one.numpy(), rtol=1e-12)
-    assert compiled.source.count("a sum as a product") == 2
 
 
 def test_arrays_are_joined_in_place() -> None:
@@ -294,13 +266,3 @@ def test_a_users_line_never_becomes_code() -> None:
         assert i.origin is not None
         i.origin = type(i.origin)("a.py:1\nraise SystemExit", "y = 1\rraise SystemExit", "", 0)
     assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(program.source)))
-
-
-def test_slices_of_one_array_along_two_axes_have_names_of_their_own():
-    def f(x):
-        y = ag.tanh(x)
-        return ag.max(y, axis=-1, keepdims=True), y - ag.max(y, axis=0), ag.sum(y * y, axis=0), ag.min(y, axis=1)
-
-    x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 2)))
-    for found, expected in zip(ag.compile(f)(x), f(x), strict=True):
-        np.testing.assert_allclose(found.data, expected.data, rtol=1e-15)

@@ -288,19 +288,3 @@ def test_arithmetic_of_knobs_is_that_of_their_dtype() -> None:
 def test_two_programs_take_turns_on_their_states(seed: int) -> None:
     with np.errstate(all="ignore"):
         random_programs.check_turns(seed)
-
-
-def test_a_sum_of_slices_is_never_negative_zero() -> None:
-    """NumPy's sums begin with 0."""
-    compiled = ag.compile(lambda x: ag.copysign(1.0, ag.sum(ag.tanh(x) * 0.0, axis=-1)))
-    np.testing.assert_array_equal(compiled(-ag.ones((33, 2, 2))).numpy(), np.ones((33, 2)))
-    assert "_slices" in compiled.source
-
-
-def test_the_slices_of_a_state_follow_its_array() -> None:
-    """A short sum is written as sums of slices, which are views that have no name of their own."""
-    state = ag.Tensor(np.arange(4.0).reshape(1, 2, 2), name="state")
-    compiled = ag.compile(lambda x: ag.sum(state, axis=2) + x)
-    for array in (np.arange(4.0).reshape(1, 2, 2), np.ones((1, 2, 2)), np.full((1, 2, 2), 3.0)):
-        state.data = array
-        np.testing.assert_array_equal(compiled(ag.zeros((1, 2))).numpy(), array.sum(2))
