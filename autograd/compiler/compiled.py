@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import os
 import threading
 import types
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -21,6 +19,7 @@ from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
+from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
@@ -81,7 +80,6 @@ class Compiled(Generic[P, R]):
         self._found_ids: set[int] | None = None  # ids of captured Tensors, if an argument may be compared with one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
-        self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -339,18 +337,19 @@ class Compiled(Generic[P, R]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        found = self._of_objects.get(id(instance))
-        if found is None or found[0]() is not instance:
-            try:
-                gone = functools.partial(_drop, self._of_objects, id(instance))
-                reference = weakref.ref(instance, gone)
-            except TypeError:  # an object with slots only
-                return functools.partial(self, instance)
-            method = Compiled(_weak_method(self.function, reference), self.target, self.check)
-            found = self._of_objects[id(instance)] = reference, method
-        return Method(found[1], instance)
+        own = attributes_of(instance)
+        if own is NOTHING:  # an object with slots only
+            return functools.partial(self, instance)
+        found: Any = own.get(METHODS)
+        if found is None or found.owner is not instance:
+            found = own[METHODS] = Methods(instance)
+        if self not in found.compiled:
+            found.compiled[self] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
+        return found.compiled[self]
 
     def __reduce__(self) -> Any:
+        if isinstance(self.function, types.MethodType):
+            return getattr, (self.function.__self__, self.function.__name__)
         return Compiled, (self.function, self.target, self.check)
 
     def __deepcopy__(self, memo: Any) -> Compiled[P, R]:
@@ -362,28 +361,18 @@ class Compiled(Generic[P, R]):
         return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
 
 
-class Method:
-    """A compiled method of one object, with programs of its own that are freed with the object."""
+METHODS = "compiled methods"
+"""The entry of an object's ``__dict__`` for its `Methods`."""
 
-    __slots__ = ("__self__", "__weakref__", "compiled")
 
-    def __init__(self, compiled: Compiled[..., Any], instance: Any) -> None:
-        self.compiled, self.__self__ = compiled, instance
+class Methods:
+    """The compiled methods of one object, with programs of their own. A copy of the object makes its own."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method."""
-        return self.compiled(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in functools.WRAPPER_ASSIGNMENTS:  # so that it is copied as a method
-            raise AttributeError(f"a compiled method has no attribute {name!r}")
-        return getattr(self.compiled, name)
+    def __init__(self, owner: Any = None) -> None:
+        self.owner, self.compiled = owner, dict[Compiled[..., Any], Compiled[..., Any]]()
 
     def __reduce__(self) -> Any:
-        return getattr, (self.__self__, self.compiled.function.__name__)
-
-    def __repr__(self) -> str:
-        return repr(self.compiled)
+        return Methods, ()
 
 
 def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
@@ -395,24 +384,8 @@ def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
     return found
 
 
-def _weak_method(function: Callable[..., Any], reference: weakref.ref[Any]) -> Callable[..., Any]:
-    """``function`` as a method that holds a weak reference to its object."""
-
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return function(reference(), *args, **kwargs)
-
-    functools.update_wrapper(method, function)
-    method.__signature__ = inspect.signature(types.MethodType(function, reference()))  # type: ignore[attr-defined]
-    return method
-
-
 def _finished(executable: Executable, arrays: Sequence[Any]) -> Any:
     return executable.finish(executable.run(*arrays))
-
-
-def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
-    if key in found and found[key][0] is reference:
-        del found[key]
 
 
 TARGETS = ("numpy", "c", "auto")

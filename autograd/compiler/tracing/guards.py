@@ -7,7 +7,6 @@ ambiguous.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
@@ -86,41 +85,6 @@ class Guard(NamedTuple):
             delattr(self.holder, self.key)
         else:
             setattr(self.holder, self.key, self.value)
-
-
-class Attribute(Guard):
-    """An attribute, with weak references to its object and its value, so that no reference cycle keeps them alive."""
-
-    def now(self) -> Any:
-        """The value that is there now."""
-        return getattr(self.holder(), "__dict__", {}).get(self.key, MISSING)
-
-    def with_value(self, value: Any) -> Guard:
-        """The guard of another value."""
-        try:
-            weak = value if value is MISSING else weakref.ref(value)
-        except TypeError:
-            weak = value
-        return self._replace(value=weak)
-
-    def holds(self) -> bool:
-        """Whether the value is that of the trace, or a plain value that is bitwise equal."""
-        now, value = self.now(), self.value
-        return (now is not None and now is value()) if isinstance(value, weakref.ref) else alike(now, value)
-
-    def source(self, number: int) -> str:
-        """An expression that is true while the value is the same object."""
-        return f"{super().source(number)}{'()' if isinstance(self.value, weakref.ref) else ''}"
-
-    def _place(self, holder: str) -> str:
-        return f"{holder}().__dict__.get({self.key!r}, MISSING)"
-
-    def restore(self) -> None:
-        """Put the value back."""
-        value = self.value() if isinstance(self.value, weakref.ref) else self.value
-        if value is None and self.value is not None:
-            return
-        Guard(vars(self.holder()), self.key, value, self.name).restore()
 
 
 class Member(Guard):

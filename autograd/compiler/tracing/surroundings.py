@@ -34,7 +34,6 @@ from glassgrad.autograd.common.contexts import OPTIONS, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import (
     MISSING,
     PLAIN,
-    Attribute,
     Content,
     Guard,
     Items,
@@ -93,7 +92,6 @@ class Surroundings:
         self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
         self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
-        self._weakly = False
         self._looked = 0, 0  # the numbers of names and objects in the last search
         self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
@@ -146,8 +144,7 @@ class Surroundings:
             self._visit(functools.partial(value.func, *value.args, **value.keywords), name)
         elif isinstance(value, VIEWS):
             self._visit(value.mapping, name)
-        elif isinstance(value, weakref.ref):  # the object of a method, which a program must not keep alive
-            self._weakly = True
+        elif isinstance(value, weakref.ref):
             self._visit(value(), name)
         elif kind is property:
             self._visit(value.fget, name)
@@ -268,7 +265,7 @@ class Surroundings:
                 if isinstance(own[key], tuple(WATCHED)) or key in self._names:
                     self._visit(own[key], f"{name}.{key}")
             elif key in own or (own is not NOTHING and key in self._texts):
-                self._note(guard := self._attribute(thing, own, key, name))
+                self._note(guard := Guard(own, key, MISSING, f"{name}.{key}"))
                 if type(thing) in self.kinds:
                     self._seldom.add(place_of(guard))
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
@@ -289,7 +286,7 @@ class Surroundings:
         value = MISSING if home is None else vars(home)[key]
         of_package = isinstance(value, types.FunctionType) and home is not None and not _is_users_class(home)
         if own is not NOTHING and not of_package:
-            found.append(self._attribute(holder, own, key, name))
+            found.append(Guard(own, key, MISSING, f"{name}.{key}"))
         if key not in own and home is not None:
             if hasattr(type(value), "__set__"):  # a slot, or a property, which reads others
                 found = (
@@ -299,19 +296,12 @@ class Surroundings:
                 type(value) is types.FunctionType or not hasattr(type(value), "__get__")
             ):
                 found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
-                found += [] if self._weakly else [Guard(holder, "__class__", MISSING, f"the class of {name}")]
+                found.append(Guard(holder, "__class__", MISSING, f"the class of {name}"))
         for guard in found:
             self._seldom.discard(place_of(guard))
             if place_of(guard) not in self.guards:
                 self._note(guard)
         self.visit(MISSING, name)
-
-    def _attribute(self, thing: Any, own: Any, key: str, name: str) -> Guard:
-        """A guard for an attribute. For objects reached from a bound method's ``self`` it holds a weak reference."""
-        if self._weakly and not isinstance(thing, types.ModuleType):
-            with suppress(TypeError):
-                return Attribute(weakref.ref(thing), key, MISSING, f"{name}.{key}")
-        return Guard(own, key, MISSING, f"{name}.{key}")
 
     def _look_into_class(self, cls: type, thing: Any, own: Any, name: str) -> None:
         kind = thing if isinstance(thing, type) else type(thing)
@@ -336,7 +326,7 @@ class Surroundings:
                     for each in (kind, cls):
                         self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
                     if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # the object may override it
-                        self._note(self._attribute(thing, own, key, name))
+                        self._note(Guard(own, key, MISSING, f"{name}.{key}"))
                 elif _is_users_class(type(value)):
                     self._visit(value, f"{name}.{key}")
                     self._visit(type(value).__get__, f"{name}.{key}")
