@@ -47,6 +47,7 @@ from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
+from tests.autograd.compiler.targets.plans import check_plan
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 States = Mapping[Value, Any]
@@ -187,7 +188,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
     for state, array in states.items():
         homes[state][...] = array
     plan = Plan(program, homes, has_kernel)
-    plan.validate()
+    check_plan(plan)
     found: dict[Value, Any] = {
         **plan.arrays,
         **dict(zip(program.inputs, map(np.array, inputs), strict=True)),

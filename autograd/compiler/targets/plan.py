@@ -5,7 +5,7 @@ call, or marks it as made anew at each call.
 
 One rule keeps it correct: memory is overwritten only after the last read of every value that shares it. So the plan
 first finds which values share memory (`roots`), then when each memory is read last, and only then which memory each
-value gets. `Plan.validate` checks the outcome against the arrays themselves.
+value gets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
-from numpy.lib.array_utils import byte_bounds
 
 from glassgrad.autograd.backends import NUMPY, in_words
 from glassgrad.autograd.common import shapes
@@ -23,7 +22,6 @@ from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, c
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.operation import OPS
-from glassgrad.autograd.errors import DeclarationError
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
@@ -380,43 +378,6 @@ class Plan:
                 if not others and self.orders.get(arg) == self.orders.get(out):
                     return arg
         return None
-
-    # ----------------------------------------------------------------------------------------------------- validation
-
-    def validate(self) -> None:
-        """Raise `DeclarationError` where an instruction overwrites the memory of a value that is read later, or where
-        the program is not well formed in this order.
-
-        Looks at the arrays alone, not at how they were chosen.
-        """
-        self.program.changed(instructions=self.order).validate()
-        last: dict[Value, int] = {}
-        for i, instruction in enumerate(self.order):
-            last.update(dict.fromkeys(instruction.args, i))
-        last.update(dict.fromkeys((*self.program.outputs, *self.program.updates.values()), len(self.order)))
-        alive = {value for value in last if value.kind != "temporary"}
-        for i, instruction in enumerate(self.order):
-            entry_by_entry = instruction.op in ELEMENTWISE  # NumPy handles overlapping arguments
-            rewritten = instruction.args[0] if instruction.op in PARTIAL else None
-            alive = {
-                value
-                for value in alive
-                if last[value] > i or (last[value] == i and not entry_by_entry and value is not rewritten)
-            }
-            for array in self.written_by(instruction):
-                low, high = byte_bounds(array)
-                for value in alive:
-                    other = self.arrays.get(value)
-                    if other is None or not (other.size and array.size):
-                        continue
-                    start, stop = byte_bounds(other)
-                    if start < high and low < stop and numpy.shares_memory(array, other):
-                        raise DeclarationError(
-                            f"{self.program.name}: {instruction!r} writes to the memory of {value!r}, which is read "
-                            "later."
-                        )
-            if last.get(instruction.out, -1) > i:
-                alive.add(instruction.out)
 
     def written_by(self, instruction: Instruction) -> Iterator[Any]:
         """The arrays that an instruction writes to."""

@@ -26,6 +26,7 @@ from glassgrad.autograd.compiler.targets.device import DeviceExecutable
 from glassgrad.autograd.compiler.trace import ARRAY
 from glassgrad.autograd.engine.tensor import wrap
 from tests import standin
+from tests.autograd.compiler.targets.plans import check_plan
 
 SIDES = (1, 2, 3, 4, 6)
 LARGEST = 1 << 11
@@ -477,7 +478,7 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     if device != "cpu":
         return DeviceExecutable(trace)
     executable = Executable(trace)
-    executable.plan.validate()
+    check_plan(executable.plan)
     return executable
 
 

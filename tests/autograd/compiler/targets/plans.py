@@ -1,0 +1,35 @@
+"""The condition for a memory plan: nothing is overwritten that is read later."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
+from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise where an instruction overwrites the memory of a value that is read later, or where the program is not well
+    formed in the plan's order.
+
+    Looks at the arrays alone, not at how they were chosen.
+    """
+    program = plan.program.changed(instructions=plan.order)
+    program.validate()
+    last: dict[Value, int] = {}
+    for i, instruction in enumerate(plan.order):
+        last.update(dict.fromkeys(instruction.args, i))
+    last.update(dict.fromkeys((*program.outputs, *program.updates.values()), len(plan.order)))
+    alive = {value for value in last if value.kind != "temporary"}
+    for i, instruction in enumerate(plan.order):
+        read = instruction.args if instruction.op in ELEMENTWISE else ()  # NumPy handles overlapping arguments
+        read = instruction.args[:1] if instruction.op in PARTIAL else read
+        alive = {value for value in alive if last[value] > i or (last[value] == i and value not in read)}
+        for array in plan.written_by(instruction):
+            for value in alive & plan.arrays.keys():
+                assert not np.shares_memory(array, plan.arrays[value]), (
+                    f"{program.name}: {instruction!r} writes to the memory of {value!r}, which is read later."
+                )
+        if last.get(instruction.out, -1) > i:
+            alive.add(instruction.out)
