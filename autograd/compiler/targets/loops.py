@@ -54,11 +54,11 @@ class _StepEmitter(Emitter):
 class StepKernel:
     """One step of ``body`` as a function that updates the carries in place.
 
-    ``run(*rows, *same, *outs)``: ``rows`` are the xs of the step and the values computed ahead of it, ``same`` are the
-    consts and the values computed before the loop, ``outs`` are arrays for the results whose numbers are in ``direct``.
-    ``carries`` are the arrays of the carries; ``early`` and ``late`` are the numbers of the other results, with the
-    arrays in which they are before and after the step. ``program`` is the program of the step, ``source`` its code.
-    Whoever runs it holds the ``lock``, as all use the same arrays.
+    ``run(*rows, *same, *outs)``: ``rows`` are the xs of the step, ``same`` the consts and the values computed before
+    the loop, ``outs`` are arrays for the results whose numbers are in ``direct``. ``carries`` are the arrays of the
+    carries; ``early`` and ``late`` are the numbers of the other results, with the arrays in which they are before and
+    after the step. ``program`` is the program of the step, ``source`` its code. Whoever runs it holds the ``lock``, as
+    all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:
@@ -113,13 +113,9 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         inputs = [tracer.input(*body.types[i], body.names[i]) for i in body.inputs]
         first = body.carries + body.xs
         rows, consts = inputs[body.carries : first], inputs[first:]
-        stacked = [tracer.input((1, *x.shape), x.dtype, "x") for x in rows]
-        before = functions.before(space, *consts)
-        early = functions.ahead(space, *stacked, *consts, *before)
-        more = [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(before)]
-        more += [tracer.input(x.shape[1:], x.dtype, f"ahead_{i}") for i, x in enumerate(early)]
+        same = [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(functions.before(space, *consts))]
         count = len(tracer.instructions)
-        outputs = functions.step(space, *inputs, *more)
+        outputs = functions.step(space, *inputs, *same)
         instructions = tracer.instructions[count:]
         results = [tracer.lift(out) for out in outputs]
     for instruction in instructions:
@@ -138,7 +134,7 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
             state = _state(value, f"y_{i}")
             updates[state] = value
         ys.append((state.origin._data, value in carries))
-    given = [*rows, *more[len(before) :], *consts, *more[: len(before)]]
+    given = [*rows, *consts, *same]
     program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
     return optimize(program, COMMON), [s.origin._data for s in carries], ys
 

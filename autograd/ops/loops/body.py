@@ -36,12 +36,10 @@ class Step(NamedTuple):
 
 class Functions(NamedTuple):
     """A body as functions of arrays: ``before(xp, *consts)`` computes the values that are the same at all steps,
-    ``ahead(xp, *xs, *consts, *before)`` those that are computed for all steps at once, and ``step(xp, *inputs,
-    *before, *ahead)`` those of one step.
+    ``step(xp, *inputs, *before)`` those of one step.
     """
 
     before: Callable[..., list[Any]]
-    ahead: Callable[..., list[Any]]
     step: Callable[..., list[Any]]
 
 
@@ -135,13 +133,13 @@ class Body:
 
     def _written(self, xp: Any) -> Functions:
         """`functions`, written as Python code, a line for each operation."""
-        names: dict[str, Any] = {"rows": _on_rows, "by_columns": _by_columns, "apart": _apart}
+        names: dict[str, Any] = {"by_columns": _by_columns, "apart": _apart}
         for number, value in self.constants.items():
             elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
             names[f"v{number}"] = xp.asarray(value) if elsewhere else value
         first = self.carries + self.xs
         same = invariant(self.steps, {*self.inputs[first:], *self.constants})
-        lines: dict[str, list[tuple[str, str]]] = {"before": [], "ahead": [], "step": []}
+        lines: dict[str, list[tuple[str, str]]] = {"before": [], "step": []}
         for i, step in enumerate(self.steps):
             names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
             names[f"p{i}"] = step.params
@@ -152,8 +150,6 @@ class Body:
             place = "before" if step.out in same else "step"
             if place == "before" and step.op.name in ("matrix_transpose", "permute_dims"):
                 call = f"apart(xp, {call})"
-            elif place == "step" and self._is_product_of_x(step, same):
-                place, call = "ahead", f"rows(f{i}, {given})"
             elif place == "step" and step.op.name == "linear" and step.args[1] in same:
                 weight = f"v{step.args[1]}"
                 lines["before"].append((f"{weight}_T", f"apart(xp, {weight}.T)"))
@@ -161,34 +157,19 @@ class Body:
                 call = f"by_columns(xp, {given})"
             lines[place].append((f"v{step.out}", call))
         inputs = [f"v{i}" for i in self.inputs]
-        before, ahead = (list(dict.fromkeys(name for name, _ in lines[place])) for place in ("before", "ahead"))
-        arguments = {
-            "before": inputs[first:],
-            "ahead": [*inputs[self.carries :], *before],
-            "step": [*inputs, *before, *ahead],
-        }
-        results = {"before": before, "ahead": ahead, "step": [f"v{out}" for out in self.outputs]}
+        before = list(dict.fromkeys(name for name, _ in lines["before"]))
+        parts = ("before", inputs[first:], before), ("step", [*inputs, *before], [f"v{out}" for out in self.outputs])
         source = [
             line
-            for place, given in arguments.items()
+            for place, given, results in parts
             for line in (
                 f"def {place}({', '.join(['xp', *given])}):",
                 *(f"    {name} = {call}" for name, call in lines[place]),
-                f"    return [{', '.join(results[place])}]",
+                f"    return [{', '.join(results)}]",
             )
         ]
         exec(compile("\n".join(source), f"<body of {self.name}>", "exec"), names)
-        return Functions(*(names[place] for place in arguments))
-
-    def _is_product_of_x(self, step: Step, same: set[int]) -> bool:
-        """Whether a step is the product of one of the xs with a matrix that is the same at all steps."""
-        x, *others = step.args
-        return (
-            step.op.name in ("matmul", "linear")
-            and self.carries <= x < self.carries + self.xs
-            and same.issuperset(others)
-            and len(self.types[others[0]][0]) == len("mn")
-        )
+        return Functions(names["before"], names["step"])
 
     def __deepcopy__(self, memo: Any) -> Body:
         return self  # it is immutable
@@ -208,12 +189,6 @@ def _returned(operation: Op) -> Callable[..., Any]:
 
 def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
     return xp.followed(name, arrays, params)
-
-
-def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **params: Any) -> Any:
-    """The matrix products ``forward`` of all steps, computed as one product of all rows."""
-    out = forward(xp, xp.reshape(x, (size(x.shape[:-1]), x.shape[-1])), *others, **params)
-    return xp.reshape(out, (*x.shape[:-1], out.shape[-1]))
 
 
 def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:

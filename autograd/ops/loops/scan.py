@@ -115,11 +115,10 @@ def scan_into(out: Any, *arrays: Any, loop: Loop) -> None:
 
 def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None) -> dict[Any, Any]:
     """The packed outputs by dtype. ``out``, if given, receives those of the loop's own dtype."""
-    before, ahead, step = body.functions(xp)
+    before, step = body.functions(xp)
     first, length = body.carries + body.xs, loop.length
     carries, xs, consts = arrays[: body.carries], list(arrays[body.carries : first]), list(arrays[first:])
     same = [*consts, *before(xp, *consts)]
-    early = ahead(xp, *xs, *same)
     stacks: list[Any] = [[None] * length for _ in body.outputs[body.carries :]]
     flat: dict[Any, Any] = dict.fromkeys(body.dtypes)
     if xp.in_place:
@@ -131,14 +130,11 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None
                 if i >= body.carries:
                     stacks[i - body.carries] = flat[dtype][place].reshape(shape)
     order = range(length)[::-1] if loop.reverse else range(length)
-    found = _by_kernel(xp, body, carries, [*xs, *early], same, stacks, order)
+    found = _by_kernel(xp, body, carries, xs, same, stacks, order)
     carries = carries if found is None else found
     for t in order if found is None else ():
-        if xp.in_place:
-            rows, more = [x[t] for x in xs], [x[t] for x in early]
-        else:
-            rows, more = [x[t, ...] for x in xs], [x[t, ...] for x in early]
-        outputs = step(xp, *carries, *rows, *same, *more)
+        rows = [x[t] if xp.in_place else x[t, ...] for x in xs]
+        outputs = step(xp, *carries, *rows, *same)
         carries = outputs[: body.carries]
         for stack, value in zip(stacks, outputs[body.carries :], strict=True):
             stack[t] = value
@@ -179,7 +175,7 @@ def _by_kernel(
             body.kernel = False
             return None
     kernel = body.kernel
-    given = [x.dtype for x in (*carries, *rows[: body.xs], *same[: body.consts])]
+    given = [x.dtype for x in (*carries, *rows, *same[: body.consts])]
     if given != [body.types[i][1] for i in body.inputs] or not kernel.lock.acquire(blocking=False):
         return None
     try:
