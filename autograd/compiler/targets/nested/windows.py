@@ -15,7 +15,7 @@ import numpy
 
 from glassgrad.autograd.compiler.targets.nested.readings import flat
 from glassgrad.autograd.compiler.targets.nested.script import Script, reduced, whole
-from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
+from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
 
@@ -170,13 +170,16 @@ def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, gr
 MOST = 32
 """Up to this number of taps each is a line of its own, so that neighbouring windows are computed at once."""
 
+LARGEST = 64
+"""The largest number of taps of windows whose maximum is looked for: each is a few lines."""
+
 
 def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
     """The reduction of each window."""
     dtype = script.now.out.dtype
     combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
-    taps = _by_tap(seen)
-    if taps and op in ("max", "sum"):
+    if prod(seen.shape[axis] for axis in axes) <= MOST and 0 not in seen.shape:
+        taps = _by_tap(seen, axes)
         nest = Nest(out.shape, [*taps, out])
         inmost = len(nest.loops)
         within = [(inmost, script.declared("$m0", nest.at(0), dtype, constant=True))]
@@ -196,11 +199,9 @@ def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int])
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = acc;")])
 
 
-def _by_tap(seen: View) -> list[View]:
-    """The elements of all windows at each tap; none where there are many."""
-    sizes = [seen.shape[axis] for axis in _taps(seen)]
-    many = prod(sizes) > MOST or 0 in seen.shape
-    return [] if many else [seen[(..., *tap)] for tap in product(*map(range, sizes))]
+def _by_tap(seen: View, axes: Sequence[int]) -> list[View]:
+    """The elements of all windows at each tap."""
+    return [seen[(..., *tap)] for tap in product(*(range(seen.shape[axis]) for axis in axes))]
 
 
 def _taps(seen: View) -> range:
@@ -234,11 +235,17 @@ def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
     return f"({' & '.join(f'({term})' for term in terms) or '1'})"
 
 
-def _at_largest_tap(
-    script: Script, taps: Sequence[View], targets: Sequence[View], other: View, windows: Windows, adds: bool
-) -> None:
-    """`_at_largest` without branches: the position moves to each tap that is larger than those before, or NaN."""
-    dtype, count = script.now.args[1].dtype, len(taps)
+def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
+    """Loops over windows: ``other`` is added to ``target`` at the first maximum or the last NaN, or read from
+    ``target`` there. The padding is never chosen.
+
+    Without branches: the position moves to each tap that is larger than those before, or NaN.
+    """
+    dtype, count = script.now.args[1].dtype, prod(windows.size)
+    if count > LARGEST:
+        raise script.refuse(script.now, f"looks for the maximum of more than {LARGEST} elements")
+    seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype), dtype))
+    taps, targets = (_by_tap(view, _taps(view)) for view in (seen, windows.seen(target)))
     truth = numpy.dtype(f"i{dtype.itemsize}")  # of the size of the elements, for vector instructions
     nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
     combine, inmost = script.language.reductions["max"][0], len(nest.loops)
@@ -267,42 +274,6 @@ def _at_largest_tap(
         script.loop(nest, within)
     else:
         script.loop_apart(nest, within, targets[0].data if adds else other.data, "at_largest")
-
-
-def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
-    """Loops over windows: ``other`` is added to ``target`` at the first maximum or the last NaN, or read from
-    ``target`` there. The padding is never chosen.
-    """
-    dtype = script.now.args[1].dtype
-    lowest = script.start_of("max", dtype)
-    seen, around = windows.seen(framed(script, x, windows, lowest, dtype)), windows.seen(target)
-    single, others = _by_tap(seen), _by_tap(around)
-    if single:
-        _at_largest_tap(script, single, others, other, windows, adds)
-        return
-    taps = _taps(seen)
-    first = (*[slice(None)] * (len(seen.shape) - len(taps)), *[slice(0, 1)] * len(taps))
-    for axis in taps:
-        other = other.with_axis(axis, 1)
-    nest = Nest(seen.shape, [seen, around, other, around[first].without(*taps)], taps, merge=not windows.is_framed)
-    inmost = len(nest.loops)
-    inside = []
-    for axis, (n, stride, dilation, (before, after)) in enumerate(
-        zip(windows.space, windows.stride, windows.dilation, windows.pads, strict=True), 2
-    ):
-        at = added(times(nest.index(axis), stride), times(nest.index(axis + len(taps)), dilation))
-        inside += [f" && {at} >= {before}"] if before else []
-        inside += [f" && {at} < {before + n}"] if after else []
-    moves = f"$x > acc || $x != $x || ($place == -1{''.join(inside)})"
-    within = [
-        (nest.outer, script.declared("acc", lowest, dtype)),
-        (nest.outer, script.declared("$place", "-1")),
-        (inmost, script.declared("$x", nest.at(0), dtype, constant=True)),
-        (inmost, f"if ({moves}) {{ acc = $x; $place = {nest.place(1)}; }}"),
-    ]
-    there = f"{target.data}[$place]"
-    line = f"if ($place >= 0) {there} += {nest.at(2)};" if adds else f"{nest.at(2)} = $place >= 0 ? {there} : 0;"
-    script.loop(nest, within, [(nest.outer, line)])
 
 
 @whole("max_unpool")
