@@ -20,7 +20,6 @@ from glassgrad.autograd.common.shapes import (
     broadcast_shapes,
     keepdims_shape,
     normalize_axes,
-    normalize_axis,
     size,
 )
 from glassgrad.autograd.errors import TraceError
@@ -76,13 +75,6 @@ def _check_axes(axes: Any, ndim: int) -> None:
     """Raise `ValueError` for axes that are not a tuple of nonnegative integers: passes and targets rely on it."""
     if type(axes) is not tuple or axes != normalize_axes(axes, ndim):
         raise ValueError(f"axes = {axes!r} are not numbers from 0 to {ndim - 1} in a tuple")
-
-
-def _with_lengths(shape: Shape, axis: int, *lengths: int) -> Shape:
-    """``shape`` with the length of ``axis`` replaced by ``lengths``, which may be none or several."""
-    _check_integers(axis)
-    axis = normalize_axis(axis, len(shape))
-    return (*shape[:axis], *lengths, *shape[axis + 1 :])
 
 
 # ---------------------------------------------------------------------------------------------- ufuncs and reductions
@@ -198,56 +190,30 @@ def _bound(part: Any) -> Any:
     return operator.index(part.data)
 
 
-def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
-    """The number of axes that a part of an index consumes, and the shape that a number or an array selects. A mask with
-    unknown values counts as selecting ``unknown`` elements.
+def _standing(index: Any, unknown: int | None) -> Any:
+    """``index`` with arrays in place of values: zeros where they have no data, and masks that choose ``unknown``
+    elements.
     """
-    if part is None or part is ... or isinstance(part, slice):
-        return int(isinstance(part, slice)), None
-    if isinstance(part, int) and not isinstance(part, bool):
-        return 1, ()
-    array = part if hasattr(part, "dtype") else numpy.asarray(part)
-    if array.dtype.kind in "iu" or array.shape == (0,):
-        return 1, array.shape
-    if array.dtype.kind != "b":
-        raise IndexError(f"an array of {array.dtype} is not an index")
-    if getattr(array, "kind", "constant") == "constant":
-        unknown = int(numpy.count_nonzero(array.data if array is part and hasattr(part, "kind") else array))
+    if isinstance(index, tuple):
+        return tuple(_standing(part, unknown) for part in index)
+    if isinstance(index, slice):
+        return slice(*map(_bound, (index.start, index.stop, index.step)))
+    if not hasattr(index, "kind"):
+        return index
+    if index.kind == "constant":
+        return index.data
+    if index.dtype != BOOL:
+        return numpy.broadcast_to(numpy.zeros((), index.dtype), index.shape)
     if unknown is None:
         raise IndexError("the number of elements that a boolean mask selects depends on values")
-    return len(array.shape), (unknown,)
+    mask = numpy.zeros(index.shape, bool)
+    mask.reshape(-1)[:unknown] = True
+    return mask
 
 
 def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
-    """The shape of ``x[index]`` by NumPy's rules; the arrays in ``index`` may be values without data."""
-    parts = [(part, *_picked(part, unknown)) for part in (index if isinstance(index, tuple) else (index,))]
-    rest = len(shape) - sum(axes for _, axes, _ in parts)
-    dots = sum(part is ... for part, _, _ in parts)
-    if rest < 0 or dots > 1:
-        raise IndexError(f"too many indices for an array of shape {shape}")
-    found: list[int] = []
-    picks: list[Shape] = []
-    places: list[int] = []
-    front = axis = 0
-    for place, (part, axes, picked) in enumerate([*parts, *([(..., 0, None)] if not dots else ())]):
-        lengths = shape[axis : axis + (rest if part is ... else axes)]
-        axis += len(lengths)
-        if picked is not None:
-            if isinstance(part, int) and axes and not -lengths[0] <= part < lengths[0]:
-                raise IndexError(f"index {part} is out of bounds for axis {axis - 1} with size {lengths[0]}")
-            if getattr(part, "dtype", None) == BOOL and part.shape != lengths and 0 not in part.shape:
-                raise IndexError(f"a mask of shape {part.shape} does not match {lengths}")
-            front = front if places else len(found)
-            places.append(place)
-            picks.append(picked)
-        elif isinstance(part, slice):
-            bounds = slice(*map(_bound, (part.start, part.stop, part.step)))
-            found.append(len(range(*bounds.indices(lengths[0]))))
-        else:
-            found += (1,) if part is None else lengths
-    if places and places[-1] - places[0] >= len(places):  # not adjacent: their axes come first
-        front = 0
-    return (*found[:front], *broadcast_shapes(*picks), *found[front:])
+    """The shape of ``x[index]``; the arrays in ``index`` may be values without data."""
+    return numpy.broadcast_to(numpy.False_, shape)[_standing(index, unknown)].shape
 
 
 def getitem(x: Any, *more: Any, index: Any) -> Typed:
@@ -267,16 +233,12 @@ def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
     return x.shape, x.dtype
 
 
-def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
+def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
+    """The shape of ``take``."""
+    _check_axes((axis,), len(x.shape))
     if indices.dtype.kind not in "iu":
         raise IndexError(f"an array of {indices.dtype} is not an index")
-    return (indices.shape if axis is None else _with_lengths(x.shape, axis, *indices.shape)), x.dtype
-
-
-def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
-    """The same as for ``take``."""
-    _check_axes((axis,), len(x.shape))
-    return _take(x, indices, axis)
+    return (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype
 
 
 # ------------------------------------------------------------------------------------------------------------- effects
@@ -297,59 +259,3 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
     if x.dtype.kind not in "iu" or not callable(refuse) or not isinstance(options, dict):
         raise TypeError(f"a range check needs integers, a function and options, not {x.dtype}, {refuse!r}, {options}")
     return (), BOOL
-
-
-# ------------------------------------------------------------------------------------------------- functions of NumPy's
-
-# These have NumPy's signatures, without parameters that no program uses. For several results they return a list.
-
-
-def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
-    _check_choice((False, True), keepdims)
-    axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number as shape (1,)
-    shape = _reduced(x, axis if x.shape else None, keepdims)
-    if 0 in x.shape and 0 not in shape:
-        raise ValueError("attempt to get argmax or argmin of an empty sequence")
-    return shape, INT
-
-
-def _clip(x: Any, min: Any, max: Any) -> Typed:
-    shape, dtype = x.shape, x.dtype
-    for bound in (min, max):
-        if bound is not None:
-            shape = broadcast_shapes(shape, getattr(bound, "shape", ()))
-            dtype = resolved("maximum", (dtype, getattr(bound, "dtype", type(bound))))[-1]
-    return shape, dtype
-
-
-def _concat(arrays: Sequence[Any], axis: Any = 0) -> Typed:
-    shapes = [x.shape if axis is not None else (size(x.shape),) for x in arrays]
-    axis = axis or 0
-    if len({_with_lengths(shape, axis) for shape in shapes}) != 1:
-        raise ValueError(f"array dimensions must match except for axis {axis}: {', '.join(map(str, shapes))}")
-    total = sum(shape[axis] for shape in shapes)
-    return _with_lengths(shapes[0], axis, total), numpy.result_type(*(x.dtype for x in arrays))
-
-
-def _stack(arrays: Sequence[Any], axis: int = 0) -> Typed:
-    if len({x.shape for x in arrays}) != 1:
-        raise ValueError("all input arrays must have the same shape")
-    shape = (*arrays[0].shape, 0)
-    place = normalize_axis(axis, len(shape))
-    return (*shape[:place], len(arrays), *shape[place:-1]), numpy.result_type(*(x.dtype for x in arrays))
-
-
-def _repeat(x: Any, repeats: Any, axis: Any = None) -> Typed:
-    shape, axis = ((size(x.shape),), 0) if axis is None else (x.shape, axis)
-    length = shape[normalize_axis(axis, len(shape))]
-    counts = list(map(operator.index, repeats if isinstance(repeats, tuple | list) else (repeats,)))
-    if min(counts, default=0) < 0 or len(counts) not in (1, length):
-        raise ValueError(f"repeats = {repeats} does not fit an axis of size {length}")
-    return _with_lengths(shape, axis, counts[0] * length if len(counts) == 1 else sum(counts)), x.dtype
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "argmax": _place, "argmin": _place, "clip": _clip, "concat": _concat, "repeat": _repeat, "stack": _stack,
-    "take": _take,
-}  # fmt: skip
-"""The functions of NumPy whose results' shapes are computed; those of others are found by calling them."""

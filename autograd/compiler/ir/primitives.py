@@ -18,7 +18,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
 from glassgrad.autograd.compiler.ir import inference
-from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of
+from glassgrad.autograd.compiler.ir.inference import Typed, function_of
 from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import DeclarationError
 
@@ -150,15 +150,18 @@ def _reduction(name: str, ufunc: str) -> Primitive:
     return Primitive(compute, inference.reduction(name), "reduction", ufunc=ufunc)
 
 
-def _function(name: str, rule: Callable[..., Any], known: Callable[[Any], Any] = lambda value: value) -> Primitive:
+def _function(name: str, function: Callable[..., Any]) -> Primitive:
+    """The row of a function of NumPy's: calling it on sample arrays gives the shape of its result."""
+
     def compute(xp: Any, *arrays: Any, call: Any, item: int | None = None) -> Any:
         args, options = fill(call, arrays)
         out = function_of(name, xp)(*args, **options)
         return out if item is None else out[item]
 
     def results(*values: Any, call: Any) -> Any:
-        args, options = fill(call, list(map(known, values)))
-        return rule(*args, **options)
+        args, options = fill(call, list(map(stand_in, values)))
+        found = function(*args, **options)
+        return [(x.shape, x.dtype) for x in found] if isinstance(found, tuple | list) else (found.shape, found.dtype)
 
     def infer(*values: Any, call: Any, item: int | None = None) -> Typed:
         found = results(*values, call=call)
@@ -330,7 +333,6 @@ PRIMITIVES: dict[str, Primitive] = {
     "draw": Primitive(_draw, inference.draw, "effect", _drawn_text),
     "check_range": Primitive(_check_range, inference.check_range, "effect", "check_range({0}, stop={stop})"),
     "op": Primitive(_operation, _operation_result, notation=_operation_text),
-    **{name: _function(name, rule) for name, rule in FUNCTIONS.items()},
 }  # fmt: skip
 """Every operation that an instruction can name. ``op`` is a registered operation as a whole."""
 
@@ -345,19 +347,14 @@ REDUCTIONS = {name: row.ufunc for name, row in PRIMITIVES.items() if row.ufunc}
 
 @lru_cache(maxsize=256)
 def _unlisted(name: str) -> Primitive:
-    """The row of a NumPy function without a shape rule: calling it gives the shape of its result."""
+    """The row of a NumPy function."""
     try:
         function = function_of(name) if name.rpartition(".")[0] in ("", "linalg", "fft") else None
     except AttributeError:
         function = None
     if not callable(function) or isinstance(function, type):
         raise DeclarationError(f"a program has no operation {name!r}: neither `PRIMITIVES` nor NumPy has it.")
-
-    def rule(*args: Any, **options: Any) -> Any:
-        found = function(*args, **options)
-        return [(x.shape, x.dtype) for x in found] if isinstance(found, tuple | list) else (found.shape, found.dtype)
-
-    return _function(name, rule, stand_in)
+    return _function(name, function)
 
 
 def row_of(op: str) -> Primitive:

@@ -11,7 +11,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.ir import inference
-from glassgrad.autograd.compiler.ir.inference import FUNCTIONS
 from glassgrad.autograd.compiler.ir.primitives import (
     EFFECTS,
     ELEMENTWISE,
@@ -19,7 +18,6 @@ from glassgrad.autograd.compiler.ir.primitives import (
     REDUCTIONS,
     VIEWS,
     compute,
-    function_of,
     infer,
     is_view,
     row_of,
@@ -137,41 +135,6 @@ def test_a_slice_with_computed_bounds_is_refused() -> None:
 
     with pytest.raises(TraceError, match="a slice with computed bounds depends on values"):
         ag.trace(f, ag.ones(5), ag.asarray(1))
-
-
-def calls() -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
-    """Calls of every function of NumPy's whose result's shape is computed."""
-    found: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-    for axis in (None, 0, -1):
-        found += [(n, (X,), {"axis": axis, "keepdims": k}) for n in ("argmax", "argmin") for k in (False, True)]
-        found += [("concat", ((X, X * 2, S[:2]),), {"axis": axis})]
-        found += [("repeat", (X, 2), {"axis": axis}), ("take", (X, K), {"axis": axis})]
-    found += [("stack", ((X, X),), {"axis": axis}) for axis in (0, -1)]
-    found += [("clip", (X, low, high), {}) for low, high in ((None, 1.0), (0, None), (V, V + 1), (0.5, V))]
-    found += [("repeat", (X, (1, 2)), {"axis": 0})]
-    return found
-
-
-def test_functions_of_numpys() -> None:
-    seen = set()
-    for name, args, options in calls():
-        seen.add(name)
-        given = [
-            like(a) if isinstance(a, np.ndarray) else tuple(map(like, a)) if name in ("concat", "stack") else a
-            for a in args
-        ]
-        expected = function_of(name)(*args, **options)
-        parts = expected if isinstance(expected, tuple) else [expected]
-        found = FUNCTIONS[name](*given, **options)
-        typed = [(part.shape, part.dtype) for part in parts]
-        assert (found if isinstance(found, list) else [found]) == typed, (name, args, options)
-    assert seen == set(FUNCTIONS)
-
-
-@pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_options_that_a_program_does_not_know_are_refused(name: str) -> None:
-    with pytest.raises(TypeError):
-        FUNCTIONS[name](like(S), like(S), out=like(S))
 
 
 def test_other_names_have_no_row() -> None:
