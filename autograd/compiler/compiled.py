@@ -19,6 +19,7 @@ from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
+from glassgrad.autograd.compiler.tracing.guards import restore
 from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
@@ -210,12 +211,10 @@ class Compiled(Generic[P, R]):
             linked = self._linked(key, leaves)
             again, key = linked != key, linked
         if again:
-            for guard in trace.changes:
-                guard.restore()
+            restore(trace.changes)
             trace = self._trace(args, kwargs)
         if trace.is_differentiated:
-            for guard in trace.changes:
-                guard.restore()
+            restore(trace.changes)
             return None
         kind = self.executable
         if trace.device != "cpu":
@@ -257,12 +256,10 @@ class Compiled(Generic[P, R]):
             changes = Trace(self.function, args, kwargs, itself=self._found_ids or ()).changes
             names = [guard.name for guard in changes]
         except TraceError:
-            for guard in trace.changes:
-                guard.restore()
+            restore(trace.changes)
             raise
         if changes:
-            for guard in (*changes, *trace.changes):
-                guard.restore()
+            restore((*changes, *trace.changes))
             raise TraceError(
                 f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, but its Python code "
                 "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
@@ -279,20 +276,18 @@ class Compiled(Generic[P, R]):
             del self._executables[key]
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{self._called()} {self._varied(key)}", stacklevel=5)
+            warnings.warn(f"{self._called()} {self._varied()}", stacklevel=5)
 
-    def _varied(self, key: Any) -> str:
+    def _varied(self) -> str:
         """The difference between the arguments of the programs, as the end of a warning."""
-        latest = self._latest()
-        forms = [_leaves_of(k) for k in self._executables]
-        paths = latest.trace.paths
-        alike = [form for form in forms if len(form) == len(paths)]
+        traces = [known[0].trace for known in self._executables.values()]
+        paths = traces[-1].paths
+        forms = [trace.forms for trace in traces if trace.paths == paths]
         parts = []
-        for i, path in enumerate(paths):
-            values = list(dict.fromkeys(form[i][-1] if len(form[i]) == 2 else form[i][0] for form in alike))
+        for path, column in zip(paths, zip(*forms, strict=True), strict=True):
+            values = list(dict.fromkeys(text for _, text in column))
             if len(values) > 1:
-                what = "values" if len(alike[0][i]) == 2 else "shapes"
-                parts.append(f"{path} had {len(values)} {what}, among them {', '.join(map(str, values[-3:]))}")
+                parts.append(f"{path} had {len(values)} {column[0][0]}, among them {', '.join(values[-3:])}")
         why = "; ".join(parts) or "its arguments had another structure each time"
         return (
             f"was traced for more than {FORMS} forms of its arguments, and the least recently used programs are "
@@ -373,15 +368,6 @@ class Methods:
 
     def __reduce__(self) -> Any:
         return Methods, ()
-
-
-def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
-    """The part of a key that belongs to each leaf of the arguments."""
-    found: list[tuple[Any, ...]] = []
-    while isinstance(key, tuple) and not (type(key[0]) is bool and len(key) == 2):
-        found.insert(0, key[1:])
-        key = key[0]
-    return found
 
 
 def _finished(executable: Executable, arrays: Sequence[Any]) -> Any:

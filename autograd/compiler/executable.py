@@ -450,7 +450,7 @@ class Executable:
         for i, guard in enumerate(self.trace.guards):
             if guard.holds():
                 now = guard.now()
-                self.trace.guards[i] = renewed = guard.with_value(now)
+                self.trace.guards[i] = renewed = guard._replace(value=now)
                 self.is_settled.__globals__[f"value_{i}"] = renewed.value
             else:
                 broken.append(guard)

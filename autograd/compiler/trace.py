@@ -22,7 +22,7 @@ from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.guards import Guard
+from glassgrad.autograd.compiler.tracing.guards import Guard, restore
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
@@ -140,7 +140,8 @@ class Trace:
     states.
     ``changes`` are variables, attributes and items that the function changed.
 
-    ``numbers`` are the floats among the arguments that the program reads from there, by their position among the leaves
+    ``paths`` are the names of the leaves of the arguments, ``forms`` their shapes and values, as text. ``numbers`` are
+    the floats among the arguments that the program reads from there, by their position among the leaves
     that are no arrays. ``fixed``: the positions of floats that are constants, by default all; these are ``asked``, and
     those whose value the function read.
 
@@ -161,6 +162,7 @@ class Trace:
         self.found, self.asks_identity = itself, False
         arguments = Arguments(function, args, kwargs)
         self.paths = arguments.paths
+        self.forms = [("shapes", str(x.shape)) if is_array(x) else ("values", str(x)) for x in arguments.leaves]
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
@@ -210,8 +212,7 @@ class Trace:
         except Exception as error:
             if not isinstance(error, TraceError) and not self.numbers:
                 raise  # changes that the function has made stay, as in eager mode
-            for guard in (*surroundings.changes(), *tracer.changes()):
-                guard.restore()
+            restore((*surroundings.changes(), *tracer.changes()))
             raise
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]

@@ -7,7 +7,7 @@ ambiguous.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from keyword import iskeyword
 from operator import is_
 from types import MappingProxyType
@@ -46,10 +46,6 @@ class Guard(NamedTuple):
         if isinstance(self.holder, DICTS):
             return self.holder.get(self.key, MISSING)
         return getattr(self.holder, self.key, MISSING)
-
-    def with_value(self, value: Any) -> Guard:
-        """The guard of another value."""
-        return self._replace(value=value)
 
     def holds(self) -> bool:
         """Whether the value is that of the trace, or a plain value that is bitwise equal."""
@@ -226,6 +222,12 @@ def alike(x: Any, y: Any) -> bool:
 def member(cls: type, name: str) -> Any:
     """The member of a class as it stands in the class or in a base."""
     return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), MISSING)
+
+
+def restore(guards: Iterable[Guard]) -> None:
+    """Put the values back that the places of these guards had."""
+    for guard in guards:
+        guard.restore()
 
 
 SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of, "member": member}

@@ -229,7 +229,7 @@ class Surroundings:
         key = place_of(guard)
         if key not in self.guards:
             value = guard.now()
-            self.guards[key] = guard.with_value(value)
+            self.guards[key] = guard._replace(value=value)
             self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
 
     def _open(self, container: Any, name: str) -> None:

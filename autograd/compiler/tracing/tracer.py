@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import CellType, CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 import numpy
@@ -46,26 +45,15 @@ def _is_shared(value: Value) -> bool:
     return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
 
 
-def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
-    """The name, for an error message, of the object that still references an array of the trace."""
-    inside: list[Any] = [traced]
-    seen = {id(inside), id(traced)}
-    for thing in inside:  # grows while it is read
-        for guard in changes:
-            now = guard.now()
-            if now is thing or (isinstance(now, tuple | frozenset) and any(part is thing for part in now)):
-                return guard.name
-        for holder in gc.get_referrers(thing):
-            if isinstance(holder, FrameType) or id(holder) in seen or holder is inside or len(inside) > 1000:
-                continue
-            seen.add(id(holder))
-            inside.append(holder)
-    for holder in inside:
-        if isinstance(holder, list | dict | set | deque):
-            return of_type(holder)
-        if isinstance(holder, CellType):
-            return "a variable of an enclosing function"
-    return "an object"
+def _kept(arrays: Sequence[Traced], changes: Sequence[Guard]) -> tuple[Traced, str]:
+    """That of the ``arrays`` which a changed place holds, by itself or in a Tensor, and the place's name."""
+    for guard in changes:
+        now = guard.now()
+        for part in now if isinstance(now, tuple | frozenset) else (now,):
+            array = slot_value(DATA, part) if isinstance(part, Tensor) else part
+            if any(array is kept for kept in arrays):
+                return array, guard.name
+    return arrays[0], "an object"
 
 
 class Tracer:
@@ -635,13 +623,13 @@ class Tracer:
             return
         if any(type(each) is Number for each in kept):
             raise TraceError("the function keeps a number that differs at each call: return it, and keep the result.")
-        value = kept[0]._value
+        array, name = _kept(kept, changes)
+        value = array._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
         raise TraceError(
-            f"{line}, which {_keeper(kept[0], changes)} keeps after the call, where it would have no values: return it "
-            "and keep the result, or write it into a Tensor that is there before the call, as in t[...] = value within "
-            "no_grad()."
+            f"{line}, which {name} keeps after the call, where it would have no values: return it and keep the result, "
+            "or write it into a Tensor that is there before the call, as in t[...] = value within no_grad()."
         )
 
     def live_arrays(self) -> set[int]:
