@@ -7,7 +7,7 @@ errors that NumPy would raise. Rules compute with shapes alone, so the check of 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -64,13 +64,6 @@ def _check_integers(*numbers: Any) -> None:
         operator.index(number)
 
 
-def _check_choice(choices: Sequence[Any], *options: Any) -> None:
-    """Raise `ValueError` for an option that is not one of the choices."""
-    for option in options:
-        if not any(option is choice or (isinstance(choice, str) and option == choice) for choice in choices):
-            raise ValueError(f"{option!r} is none of {', '.join(map(repr, choices))}")
-
-
 def _check_axes(axes: Any, ndim: int) -> None:
     """Raise `ValueError` for axes that are not a tuple of nonnegative integers: passes and targets rely on it."""
     if type(axes) is not tuple or axes != normalize_axes(axes, ndim):
@@ -99,7 +92,8 @@ def reduction(name: str) -> Callable[..., Typed]:
 
     def rule(x: Any, *, axis: Any, keepdims: bool) -> Typed:
         shape = _reduced(x, axis, keepdims)
-        _check_choice((False, True), keepdims)
+        if type(keepdims) is not bool:
+            raise ValueError(f"keepdims = {keepdims!r} is neither True nor False")
         if axis is not None:
             _check_axes(axis, len(x.shape))
         if name in ("max", "min") and 0 in x.shape and 0 not in shape:

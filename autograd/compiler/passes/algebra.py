@@ -3,8 +3,7 @@
 A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, subnormal
 numbers, and numbers so large that twice as much is infinite. ``x - 0`` is ``x``, but ``x + 0`` is not: it turns -0 into
 0. ``(x * a) * b`` is not ``x * (a * b)``: only one of them may be infinite. Sums and products of matrices may round
-differently, as in BLAS. A product with zeros, such as that of a recurrent net's first state, is left out if the other
-matrix is also multiplied elsewhere, where an infinity or NaN in it has its effect.
+differently, as in BLAS.
 """
 
 from __future__ import annotations
@@ -78,30 +77,8 @@ def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Va
     return writer.emit("take_sure", (flat, places), {"axis": 0}, name)
 
 
-def _picked_axis(args: Sequence[Value], index: Any) -> int | None:
-    """The axis along which ``x[:, indices]`` takes elements, if the indices are constants within bounds."""
-    x, places = args
-    parts = index if isinstance(index, tuple) else (index,)
-    axis = next((i for i, part in enumerate(parts) if part == Slot(1)), 0)
-    plain = all(part == (Slot(1) if i == axis else slice(None)) for i, part in enumerate(parts))
-    if not plain or places.kind != "constant" or places.dtype.kind not in "iu" or not shapes.size(places.shape):
-        return None
-    inside = -x.shape[axis] <= places.data.min() and places.data.max() < x.shape[axis]
-    return axis if inside else None
-
-
 class _Algebra(Rewriter):
     """Each rule ``_op(args, params, out)`` gives a value that is ``out`` with less work, or ``None``."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self.factors: dict[Value, int] = {}  # the number of products that each matrix, or its transpose, is a factor of
-        turned = {i.out: i.args[0] for i in program.instructions if i.op == "permute_dims"}
-        for instruction in program.instructions:
-            if instruction.op == "matmul":
-                for arg in instruction.args:
-                    root = turned.get(arg, arg)
-                    self.factors[root] = self.factors.get(root, 0) + 1
 
     def made(self, value: Value, op: str) -> Instruction | None:
         """The instruction that produces a value, if its operation is ``op``."""
@@ -171,9 +148,6 @@ class _Algebra(Rewriter):
             parts = index if isinstance(index, tuple) else (index,)
             if all(part is None or part is ... or (isinstance(part, slice) and part == slice(None)) for part in parts):
                 return self.simplest("reshape", args, {"shape": out.shape}, out)
-        elif len(args) == 2 and (axis := _picked_axis(args, index)) is not None:
-            places = self.array(args[1].data.astype(numpy.int64) % x.shape[axis], args[1].name)
-            return self.emit("take_sure", (x, places), {"axis": axis}, out.name)
         elif picks_from_rows(args, index) and self.is_within(args[2], x.shape[1]):
             return taken_from_rows(self, x, args[2], out.name)
         return None
@@ -182,9 +156,6 @@ class _Algebra(Rewriter):
         (x,) = args
         if x.dtype == params["dtype"]:
             return x
-        if (repeated := self.made(x, "broadcast_to")) is not None:
-            small = self.simplest("astype", repeated.args, params, Value("temporary", (), out.dtype, out.name))
-            return self.emit("broadcast_to", (small,), repeated.params, out.name)
         compared = self.made(x, "equal")
         if compared is not None and len(out.shape) == 2 and out.dtype.kind == "f":
             labels, classes = compared.args  # this compares labels with classes: one-hot rows
@@ -221,14 +192,6 @@ class _Algebra(Rewriter):
         return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
 
     # ----------------------------------------------------------------------------------------------------- arithmetic
-
-    def _matmul(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        for zeros, other in (args, args[::-1]):
-            turned = self.made(other, "permute_dims")
-            shown = self.factors.get(turned.args[0] if turned is not None else other, 0) > 1
-            if shown and zeros.kind == "constant" and zeros.shape and out.dtype.kind == "f" and not zeros.data.any():
-                return self.emit("broadcast_to", (self.scalar(0, out.dtype),), {"shape": out.shape}, out.name)
-        return None
 
     def _multiply(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for scale, x in (args, args[::-1]):

@@ -130,11 +130,6 @@ class Pool:
         self.nbytes = 0
         self._free: list[tuple[int, int]] = []  # size and number, the smallest first
 
-    @property
-    def free(self) -> list[Any]:
-        """The free blocks."""
-        return [self.blocks[number] for _, number in self._free]
-
     def take(self, shape: shapes.Shape, dtype: Any) -> tuple[int, Any]:
         """Allocate a block. Returns its number and an array in it, cached by block, ``shape`` and ``dtype``."""
         size = shapes.size(shape) * dtype.itemsize

@@ -16,16 +16,12 @@ from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, need
 
 
 class AfterLoop(NamedTuple):
-    """The gradient of the input ``of``, or a part of it, which is computed after the loop from the values of all steps.
+    """The gradient of the const ``of``, or a part of it, which is computed after the loop from the values of all steps.
 
-    ``left`` and ``right`` are values of the body. ``kind``:
-
-    - ``"product"``: leftᵀ · right, where each has the rows of all steps below each other;
-    - ``"sum"``: the sum of left along ``axes`` and over the steps;
-    - ``"rows"``: left times right at each step; right is transposed if ``axes`` is (1, 0).
+    ``left`` and ``right`` are values of the body: leftᵀ · right, where each has the rows of all steps below each other.
+    Without ``right``: the sum of left along ``axes`` and over the steps.
     """
 
-    kind: str
     of: int
     left: int
     right: int = -1
@@ -115,14 +111,15 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     for i in others:
         if results[i] is None:
             continue
+        if i < first:
+            slopes.append(i)
+            continue
         left: list[int] = []
-        for part in _addends(results[i], makers, types) if i >= first else [results[i]]:
-            late = _after_loop(i, part, makers, same, types, is_summed=i >= first, inputs=count)
+        for part in _addends(results[i], makers, types):
+            late = _after_loop(i, part, makers, same, types)
             after_loop += [late] if late is not None else []
             left += [] if late is not None else [part]
-        if i < first and left:
-            slopes.append(i)
-        elif left:
+        if left:
             sums.append(i)
             total = len(types)
             types[total] = body.types[i]
@@ -220,32 +217,24 @@ def _transposed(value: int, makers: dict[int, Step]) -> int | None:
 
 
 def _after_loop(
-    of: int, value: int, makers: dict[int, Step], same: set[int], types: dict[int, Typed], is_summed: bool, inputs: int
+    of: int, value: int, makers: dict[int, Step], same: set[int], types: dict[int, Typed]
 ) -> AfterLoop | None:
-    """How to compute ``value``, a contribution to the gradient of input ``of``, for all steps at once after the loop;
-    ``None`` where it has to be computed at each step. ``is_summed``: the input is a const.
+    """How to compute ``value``, a contribution to the gradient of the const ``of``, for all steps at once after the
+    loop; ``None`` where it has to be computed at each step.
     """
     maker = makers.get(value)
     if maker is None or value in same:
         return None
-    matrices = [len(types[a][0]) == len("mn") for a in maker.args]
-    if maker.op.name == "matmul" and all(matrices):
+    if maker.op.name == "matmul" and all(len(types[a][0]) == len("mn") for a in maker.args):
         left, right = maker.args
-        if is_summed:
-            source = _transposed(left, makers)
-            if source is not None and source not in same and right not in same:
-                return AfterLoop("product", of, source, right)
-        elif right in same and left not in same:
-            source = _transposed(right, makers)
-            if right < inputs:
-                return AfterLoop("rows", of, left, right)
-            if source is not None and source < inputs:
-                return AfterLoop("rows", of, left, source, (1, 0))
-    if is_summed and maker.op.name == "sum" and not maker.params.get("keepdims"):
+        source = _transposed(left, makers)
+        if source is not None and source not in same and right not in same:
+            return AfterLoop(of, source, right)
+    if maker.op.name == "sum" and not maker.params.get("keepdims"):
         (left,) = maker.args
         axes = normalize_axes(maker.params.get("axis"), len(types[left][0]))
         if left not in same:
-            return AfterLoop("sum", of, left, axes=axes)
+            return AfterLoop(of, left, axes=axes)
     return None
 
 

@@ -254,18 +254,17 @@ def _gradients(
 def _for_all_steps(xp: Any, late: AfterLoop, values: dict[int, Any]) -> Any:
     """A gradient, or a part of it, computed from the ``values`` of all steps at once."""
     left = values[late.left]
-    if late.kind == "sum":
+    if late.right < 0:
         axes = (0, *(axis + 1 for axis in late.axes))
         if axes == tuple(range(len(left.shape) - 1)):  # as a sum of rows, which is faster
-            left, axes = xp.reshape(left, shape=(size(left.shape[:-1]), left.shape[-1])), (0,)
+            left, axes = _rows(xp, left), (0,)
         return xp.sum(left, axis=axes)
-    right = values[late.right]
-    rows = xp.reshape(left, shape=(size(left.shape[:-1]), left.shape[-1]))
-    if late.kind == "product":
-        others = xp.reshape(right, shape=(size(right.shape[:-1]), right.shape[-1]))
-        return xp.matmul(xp.matrix_transpose(rows), others)
-    out = xp.matmul(rows, xp.matrix_transpose(right) if late.axes else right)
-    return xp.reshape(out, shape=(*left.shape[:-1], out.shape[-1]))
+    return xp.matmul(xp.matrix_transpose(_rows(xp, left)), _rows(xp, values[late.right]))
+
+
+def _rows(xp: Any, x: Any) -> Any:
+    """The rows of all steps below each other."""
+    return xp.reshape(x, shape=(size(x.shape[:-1]), x.shape[-1]))
 
 
 def _recomputed(xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop) -> dict[int, Any]:

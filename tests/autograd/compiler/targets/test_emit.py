@@ -209,11 +209,10 @@ def test_a_second_derivative_is_labelled_in_the_source() -> None:
     assert "# gradient of (h * h).sum(), test_emit.py" in source
 
 
-def test_basic_indices_are_literal_and_no_product_is_with_zeros() -> None:
+def test_basic_indices_are_literal() -> None:
     source, _, _ = emitted(recurrent())
     assert re.search(r"x_1 = x\[1\] +# \(5, 3\)", source)
     assert "_by(" not in source
-    assert source.count(".dot(") == 3 + 2 + 1 + 3 + 2 + 2 + 3  # x @ w, h @ u, the loss; of w, of u, of h; of b
     program = ag.trace(lambda x: (x[1:3, ..., None, -1] + 1.0, x[::2], x[0, 0]), ones(4, 5, 6))
     text = emitted(program)[0]
     assert "x[1:3, ..., None, -1]" in text
