@@ -12,7 +12,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
-from glassgrad.autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
 from glassgrad.autograd.engine.memory import owner
@@ -178,37 +178,22 @@ def pack(program: Program) -> Program:
     return program
 
 
-MODIFIERS = ("d_", "scaled_", "squared_", "sqrt_", "all_")
-"""Prefixes that a packed name keeps if all its members have them."""
-
-
 def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
     """The name of a buffer with these members, or ``otherwise`` if their names have nothing in common.
 
     >>> packed_name(["w", "b"]), packed_name(["d_w", "d_b"]), packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"])
     ('w_b', 'd_w_b', 'all_exp_avg')
-    >>> packed_name(["d_l_0_weight", "d_l_0_bias"]), packed_name(["l_0_weight_new", "l_2_bias_new"], "parameters")
-    ('d_l_0_parameters', 'parameters_new')
+    >>> packed_name(["d_l_0_weight", "d_l_0_bias"]), packed_name(["l_0_weight", "l_2_bias"], "parameters")
+    ('d_l_0_parameters', 'parameters')
     """
     names = [stem(name) for name in names]
-    for start in MODIFIERS:
-        if all(name.startswith(start) for name in names):
-            inner = packed_name([name[len(start) :] for name in names], "parameters" if start == "d_" else otherwise)
-            return inner if inner == "packed" else f"{start}{inner.removeprefix('all_') if start == 'all_' else inner}"
-    if all("_d_" in name for name in names):
-        heads, tails = zip(*(name.rsplit("_d_", 1) for name in names), strict=True)
-        if len({re.sub(r"(_\d+)*_?(times|over|plus|minus)?$", "", head) for head in heads}) == 1:
-            return f"{heads[0]}_d_{packed_name(tails, 'parameters')}"
-    if all(name.endswith(UPDATED) for name in names):
-        return f"{packed_name([name.removesuffix(UPDATED) for name in names], otherwise)}{UPDATED}"
+    if all(name.startswith(GRADIENT) for name in names):
+        return f"{GRADIENT}{packed_name([name.removeprefix(GRADIENT) for name in names], 'parameters')}"
     if any(re.fullmatch(r"(all_)?t\d+", name) for name in names):
         return otherwise
-    if len({re.sub(r"_?\d+$", "", name) for name in names}) == 1:  # h, h_2, h_3
-        return names[0] if "all_" in names[0] else f"all_{names[0]}"
-    joined = "_".join(names)
+    joined, parts = "_".join(names), [name.split("_") for name in names]
     if len(joined) <= JOINED:
         return joined
-    parts = [name.split("_") for name in names]
     front = _shared(parts)
     back = _shared([part[:front:-1] for part in parts])
     if back and otherwise != "parameters":
@@ -301,11 +286,9 @@ class _Group:
             made = self.first.producers[role]
             args = [self.whole_of(arg) for arg in made.args]
             state = next((s for s in self.first.states if self.program.updates[s] is role), None)
-            names = [match.pairs[role].name for _, match in self.members]
-            name = packed_name(names) if state is None else f"{self.flat[state].name}{UPDATED}"
-            if not form_of_name(name):  # the members have no common name: use the operands
-                flat = Instruction(made.op, tuple(args), {}, made.out)
-                name = derived(flat, _operand)[0] or "packed"
+            name = derived(Instruction(made.op, tuple(args), {}, made.out), _operand)[0]
+            name = name or packed_name([match.pairs[role].name for _, match in self.members])
+            name = name if state is None else f"{self.flat[state].name}{UPDATED}"
             self.flat[role] = self.writer.emit(made.op, args, {}, name)
 
 
