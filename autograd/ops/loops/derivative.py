@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.shapes import Shape, normalize_axes
+from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.backward import backward_steps
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.engine.operation import OPS
@@ -16,16 +16,13 @@ from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, need
 
 
 class AfterLoop(NamedTuple):
-    """The gradient of the const ``of``, or a part of it, which is computed after the loop from the values of all steps.
-
-    ``left`` and ``right`` are values of the body: leftᵀ · right, where each has the rows of all steps below each other.
-    Without ``right``: the sum of left along ``axes`` and over the steps.
+    """The gradient of the const ``of``, or a part of it, which is computed after the loop: leftᵀ · right, where these
+    values of the body have the rows of all steps below each other.
     """
 
     of: int
     left: int
-    right: int = -1
-    axes: tuple[int, ...] = ()
+    right: int
 
 
 class Derivative(NamedTuple):
@@ -128,7 +125,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
                 total = writer.emit("add", (total, part), body.types[i])
             totals.append(total)
     ours_known = {*range(count), *constants, *(s.out for s in ours)}
-    parts = dict.fromkeys(a for late in after_loop for a in (late.left, late.right) if a >= 0)
+    parts = dict.fromkeys(a for late in after_loop for a in (late.left, late.right))
     sent = [a for a in parts if a not in ours_known and a not in same]
     outputs = [results[i] if results[i] is not None else writer.zero(body.types[i]) for i in through]
     outputs += [*totals, *(results[i] for i in slopes)]
@@ -223,19 +220,11 @@ def _after_loop(
     loop; ``None`` where it has to be computed at each step.
     """
     maker = makers.get(value)
-    if maker is None or value in same:
+    if maker is None or maker.op.name != "matmul" or any(len(types[a][0]) != len("mn") for a in maker.args):
         return None
-    if maker.op.name == "matmul" and all(len(types[a][0]) == len("mn") for a in maker.args):
-        left, right = maker.args
-        source = _transposed(left, makers)
-        if source is not None and source not in same and right not in same:
-            return AfterLoop(of, source, right)
-    if maker.op.name == "sum" and not maker.params.get("keepdims"):
-        (left,) = maker.args
-        axes = normalize_axes(maker.params.get("axis"), len(types[left][0]))
-        if left not in same:
-            return AfterLoop(of, left, axes=axes)
-    return None
+    left, right = maker.args
+    source = _transposed(left, makers)
+    return AfterLoop(of, source, right) if source is not None and same.isdisjoint((value, source, right)) else None
 
 
 def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[int | None]) -> list[Step]:

@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
 from glassgrad.autograd.ops.loops.body import Body
-from glassgrad.autograd.ops.loops.derivative import AfterLoop, Derivative, derivative_of
+from glassgrad.autograd.ops.loops.derivative import Derivative, derivative_of
 from glassgrad.autograd.readings.levels import Lifted
 
 
@@ -246,20 +246,10 @@ def _gradients(
     values = dict(enumerate(arrays)) | dict(zip(derivative.kept, kept, strict=True))
     values |= {i: results[place] for i, place in derivative.sent.items()}
     for late in derivative.after_loop:
-        part = _for_all_steps(xp, late, values)
+        left, right = (_rows(xp, values[number]) for number in (late.left, late.right))
+        part = xp.matmul(xp.matrix_transpose(left), right)
         found[late.of] = found[late.of] + part if late.of in found else part
     return found
-
-
-def _for_all_steps(xp: Any, late: AfterLoop, values: dict[int, Any]) -> Any:
-    """A gradient, or a part of it, computed from the ``values`` of all steps at once."""
-    left = values[late.left]
-    if late.right < 0:
-        axes = (0, *(axis + 1 for axis in late.axes))
-        if axes == tuple(range(len(left.shape) - 1)):  # as a sum of rows, which is faster
-            left, axes = _rows(xp, left), (0,)
-        return xp.sum(left, axis=axes)
-    return xp.matmul(xp.matrix_transpose(_rows(xp, left)), _rows(xp, values[late.right]))
 
 
 def _rows(xp: Any, x: Any) -> Any:

@@ -245,27 +245,18 @@ class Source(Text):
     def draw(self, instruction: Instruction) -> None:
         """Numbers from the generator itself, by NumPy's interface in C: the same ones that NumPy would draw."""
         params, out = instruction.params, instruction.out
-        method, f = params["method"], "_f" if out.dtype == "float32" else ""
-        function = f"random_{method}_fill{f}"
-        if method != "random" and not address_of(function):
+        method = {"random": "standard_uniform"}.get(params["method"], params["method"])
+        function = f"random_{method}_fill{'_f' if out.dtype == 'float32' else ''}"
+        if not address_of(function):
             raise self.refuse(instruction, f"draws by {method}, and this NumPy hides its function {function}")
         generator = backends.generator_on("cpu", params["generator"])
         if generator not in self.generators:
             self.generators[generator] = self.fresh("generator")
-        name, view, count = self.generators[generator], self.view(out), size(out.shape)
+        if function not in self.draws:
+            self.draws[function] = self.fresh(function), C.types[str(out.dtype)]
         self.said(instruction)
-        if method != "random":
-            if function not in self.draws:
-                self.draws[function] = self.fresh(function), C.types[str(out.dtype)]
-            self.lines.append(f"table->{self.draws[function][0]}(table->{name}, {count}, {view.data});")
-            return
-        number = "($gg->next_uint32($gg->state) >> 8) * 0x1p-24f" if f else "$gg->next_double($gg->state)"
-        self.lines += [
-            "{",
-            f"  const struct gg_generator *const $gg = table->{name};",
-            f"  for (long i = 0; i < {count}; i++) {view.data}[i] = {number};",
-            "}",
-        ]
+        name, view = self.generators[generator], self.view(out)
+        self.lines.append(f"table->{self.draws[function][0]}(table->{name}, {size(out.shape)}, {view.data});")
 
     def _joined(self) -> str:
         """The text of all parts."""
@@ -306,11 +297,8 @@ class Source(Text):
             "    gg_sgemm *sgemm;  /* NumPy's BLAS */",
             "    gg_dgemm *dgemm;",
             *fields,
-            *(f"    const struct gg_generator *{name};" for name in self.generators.values()),
-            *(
-                f"    void (*{name})(const struct gg_generator *, intptr_t, {kind} *);  /* NumPy's */"
-                for name, kind in self.draws.values()
-            ),
+            *(f"    void *{name};  /* NumPy's bitgen_t */" for name in self.generators.values()),
+            *(f"    void (*{name})(void *, intptr_t, {kind} *);  /* NumPy's */" for name, kind in self.draws.values()),
             "};",
             "",
             f"static __attribute__((noinline)) int step(const struct table *table{given_typed}) {{",
@@ -630,15 +618,6 @@ HEAD = """
     && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
 #define GG_APART(x, nx, y, ny) \\
     ((const char *)(x) + (nx) <= (const char *)(y) || (const char *)(y) + (ny) <= (const char *)(x))
-
-/* NumPy's bitgen_t */
-struct gg_generator {{
-    void *state;
-    uint64_t (*next_uint64)(void *);
-    uint32_t (*next_uint32)(void *);
-    double (*next_double)(void *);
-    uint64_t (*next_raw)(void *);
-}};
 
 /* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
 typedef {integer} gg_int;
