@@ -7,7 +7,6 @@ reads are computed within the sum.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -81,8 +80,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
 
     Elementwise instructions of one shape are fused if no other instruction lies between: the level of a value is the
     number of other instructions on the longest path to it, and a kernel takes all of one level and shape. A value that
-    can be recomputed from values in memory is computed where it is needed; instructions for states alone come last. The
-    `knob_arithmetic` is left out.
+    can be recomputed from values in memory is computed where it is needed. The `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
@@ -90,7 +88,6 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     uses = program.uses()
     inside = _within_reductions(program, uses, kept)
     levels = _levels(program, uses, kept, inside)
-    last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
     for instruction in program.instructions:
@@ -98,7 +95,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
             continue
         key: Any = instruction
         if fusable(instruction):
-            key = math.inf if instruction in last else levels[instruction], instruction.out.shape
+            key = levels[instruction], instruction.out.shape
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside
@@ -185,23 +182,14 @@ def _within_reductions(
     return inside
 
 
-def _only_kept(program: Program, uses: dict[Value, list[Instruction]]) -> set[Instruction]:
-    """The instructions needed only for the new values of states."""
-    outputs, found = set(program.outputs), set()
-    for instruction in reversed(program.instructions):
-        if instruction.out not in outputs and fusable(instruction) and all(u in found for u in uses[instruction.out]):
-            found.add(instruction)
-    return found
-
-
 def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> list[Any]:
-    """The groups in topological order, otherwise in the program's order; those for states alone at the end."""
+    """The groups in topological order, otherwise in the program's order."""
     makers = {i.out: place[i] for i in program.instructions}
     needs: dict[Any, set[Any]] = {key: set() for key in groups}
     for instruction in program.instructions:
         key = place[instruction]
         needs[key] |= {makers[v] for v in instruction.args if v in makers and makers[v] != key}
-    keys = sorted(groups, key=lambda key: not isinstance(key, Instruction) and key[0] == math.inf)
+    keys = [*groups]
     rank = {key: i for i, key in enumerate(keys)}
     needed_by: dict[Any, list[Any]] = {}
     for key in keys:

@@ -79,11 +79,9 @@ def test_the_derivative_of_an_activation_is_fused_into_its_user():
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "RMSprop"])
-def test_updates_are_the_last_kernels_and_in_place(optimizer):
+def test_updates_are_in_place(optimizer):
     program, steps = train(lambda p: getattr(nn.optim, optimizer)(p, lr=0.1))
     assert set(updated_in_place(program, steps).values()) == set(program.updates)
-    updates = [any(v in program.updates.values() for v in s.outputs) for s in steps if isinstance(s, Kernel)]
-    assert updates == sorted(updates)
 
 
 KINDS = ("input", "input", "temporary")
