@@ -152,16 +152,10 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
 # ------------------------------------------------------------------------------------------------- moving and picking
 
 
-def _copied(writer: Writer, instruction: Instruction) -> None:
-    """Copy a reshape that can't be a view. A contiguous result is written in the argument's shape."""
-    (x,), out = instruction.args, instruction.out
-    assert instruction.op == "reshape", instruction
-    target, source, array = writer.of(out), writer.of(x), writer.plan.arrays[out]
-    if x.shape != out.shape and array.flags.c_contiguous:
-        target = writer.seen(f"{target}_as", array.reshape(x.shape), target, f"{target}.reshape({x.shape})")
-    elif x.shape != out.shape:
-        source = f"{source}.reshape({out.shape})"
-    writer.line(f"{target}[...] = {source}", x.shape if array.flags.c_contiguous else out.shape)
+def _reshape(writer: Writer, instruction: Instruction) -> None:
+    """Copy a reshape that can't be a view."""
+    out = instruction.out
+    writer.line(f"{writer.of(out)}[...] = {writer.of(instruction.args[0])}.reshape({out.shape})", out.shape)
 
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
@@ -249,7 +243,7 @@ KERNELS: dict[str, Kernel] = {
     "matmul": _matmul,
     "pack": _pack,
     "reduction": _reduction,
-    "reshape": _copied,
+    "reshape": _reshape,
     "setitem": _setitem,
     "stack": _join,
     "take_sure": _take,
