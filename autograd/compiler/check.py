@@ -21,7 +21,7 @@ import numpy
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.interpreter import present
+from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
@@ -151,12 +151,11 @@ class Kept:
 
 def interpret(
     program: Program, inputs: Sequence[Any], states: Mapping[Value, Any], noise: numpy.random.Generator | None = None
-) -> tuple[list[Array], dict[Value, Array]]:
+) -> tuple[list[Any], dict[Value, Any]]:
     """The results of a program and its new states, instruction by instruction; with ``noise`` each is disturbed.
 
     The sign of a product of matrices that is 0 is noise, too: NumPy's own differs with ``out=`` (``[0.] @ [-1.]``).
     """
-    found: dict[Value, Any] = {**dict(zip(program.inputs, inputs, strict=True)), **known(program), **states}
 
     def disturbed(array: Any, times: float = 1.0) -> Any:
         if noise is None or getattr(array, "dtype", numpy.dtype(bool)).kind != "f":
@@ -164,25 +163,19 @@ def interpret(
         far = NOISE * times * float(numpy.finfo(array.dtype).eps)
         return (array * (1 + noise.uniform(-far, far, numpy.shape(array)))).astype(array.dtype)
 
+    def computed(instruction: Instruction, args: list[Any]) -> Any:
+        exact = instruction.op in EXACT
+        times = 1.0
+        if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
+            times = _terms(instruction) ** 0.5
+            args = [disturbed(arg, times) for arg in args]
+        out = compute(instruction.op, instruction.params, args)
+        if noise is not None and instruction.op == "matmul":
+            out = numpy.where(out == 0, out * noise.choice([-1, 1], numpy.shape(out)).astype(out.dtype), out)
+        return out if exact else disturbed(out, times)
+
     with numpy.errstate(all="ignore"):
-        for instruction in program.instructions:
-            args = [found[arg] for arg in instruction.args]
-            exact = instruction.op in EXACT
-            times = 1.0
-            if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
-                times = _terms(instruction) ** 0.5
-                args = [disturbed(arg, times) for arg in args]
-            out = compute(instruction.op, instruction.params, args)
-            if noise is not None and instruction.op == "matmul":
-                out = numpy.where(out == 0, out * noise.choice([-1, 1], numpy.shape(out)).astype(out.dtype), out)
-            found[instruction.out] = out if exact else disturbed(out, times)
-    outputs = [numpy.asarray(found[value]) for value in program.outputs]
-    return outputs, {state: numpy.asarray(found[value]) for state, value in program.updates.items()}
-
-
-def known(program: Program) -> dict[Value, Any]:
-    """The values of constants and of the numbers that are read at each call."""
-    return {value: present(value) for value in program.values() if value.kind in ("constant", "knob")}
+        return interpreter.interpret(program, *inputs, states=states, by=computed)
 
 
 def _terms(instruction: Instruction) -> float:

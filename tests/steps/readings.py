@@ -31,10 +31,10 @@ from glassgrad.autograd.compiler.check import (
     half_of_the_digits,
     held,
     interpret,
-    known,
 )
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.interpreter import present
 from glassgrad.autograd.compiler.ir.primitives import compute, piece_of
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import PASSES
@@ -192,7 +192,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
     found: dict[Value, Any] = {
         **plan.arrays,
         **dict(zip(program.inputs, map(np.array, inputs), strict=True)),
-        **known(program),
+        **{v: present(v) for v in program.values() if v.kind in ("constant", "knob")},
     }
     with np.errstate(all="ignore"):
         for instruction in plan.order:

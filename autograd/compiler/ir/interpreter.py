@@ -5,7 +5,7 @@ It uses no memory plan, and results share no memory with inputs: every faster wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy
@@ -19,13 +19,17 @@ from glassgrad.autograd.errors import DeclarationError, DTypeError, ShapeError
 
 @method("run")
 def interpret(
-    program: Program, *arrays: Any, states: Mapping[Value, Any] | None = None
+    program: Program,
+    *arrays: Any,
+    states: Mapping[Value, Any] | None = None,
+    by: Callable[[Instruction, list[Any]], Any] = lambda i, arrays: compute(i.op, i.params, arrays),
 ) -> tuple[list[Any], dict[Value, Any]]:
     """The results of ``program`` for these inputs, and the new value of each updated state. Only random generators
     are advanced; nothing else changes.
 
-    ``states`` maps a state to the array to read in place of its Tensor's. Raises `ShapeError` and `DTypeError` for
-    arrays that the program was not traced for, and the errors that the eager function would raise.
+    ``states`` maps a state to the array to read in place of its Tensor's; ``by`` computes an instruction. Raises
+    `ShapeError` and `DTypeError` for arrays that the program was not traced for, and the errors that the eager function
+    would raise.
     """
     if len(arrays) != len(program.inputs):
         raise ShapeError(
@@ -41,7 +45,7 @@ def interpret(
         return known[value]
 
     for instruction in program.instructions:
-        known[instruction.out] = _computed(program, instruction, [array_of(arg) for arg in instruction.args])
+        known[instruction.out] = _computed(program, instruction, [array_of(arg) for arg in instruction.args], by)
     results = [_fresh(array_of(value)) for value in program.outputs]
     return results, {state: _fresh(array_of(value)) for state, value in program.updates.items()}
 
@@ -67,10 +71,10 @@ def _fitting(program: Program, value: Value, array: Any) -> Any:
     return found
 
 
-def _computed(program: Program, instruction: Instruction, arrays: list[Any]) -> Any:
+def _computed(program: Program, instruction: Instruction, arrays: list[Any], by: Callable[..., Any]) -> Any:
     out = instruction.out
     try:
-        found = _fresh(compute(instruction.op, instruction.params, arrays))
+        found = _fresh(by(instruction, arrays))
     except Exception as error:
         given = ", ".join(map(repr, instruction.args))
         raise in_words(f"{program.name} can't compute {instruction!r} from {given or 'nothing'}", error) from error

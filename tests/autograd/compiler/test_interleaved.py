@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.testing.strategies import programs
-from tests.autograd.compiler.oracle import agree
 from tests.autograd.compiler.test_training import OPTIMIZERS, SCHEDULES, kept, step_of
 
 few = settings(max_examples=max(3, settings.default.max_examples // 2))  # type: ignore[union-attr]
@@ -167,55 +165,3 @@ def test_compiled_steps_go_on_as_eager_ones(
         np.testing.assert_allclose(found[1].data, found[0].data, rtol=1e-4, atol=1e-6)
         for a, b in zip(kept(one.model, one.optimizer), kept(other.model, other.optimizer), strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
-
-
-TAME = [
-    "add", "subtract", "multiply", "negative", "tanh", "sin", "sigmoid", "maximum", "where", "sum", "mean", "max",
-    "softmax", "matmul", "linear", "matrix_transpose", "permute_dims", "reshape", "expand_dims", "squeeze", "tile",
-    "pad", "broadcast_to", "concat", "stack", "flip", "roll", "getitem", "setitem", "take", "tril", "standardize",
-    "cumulative_sum",
-]  # fmt: skip
-
-
-@given(program=programs(*TAME, max_steps=8), data=st.data())
-def test_random_programs_that_update_what_they_read(program: Any, data: st.DataObject) -> None:
-    """Inputs are states, which take any value of their shape: results, other states, views, gradients."""
-    values = {name: np.shape(value.data) for name, value in program.values(*program.tensors()).items()}
-    targets = {}
-    for name, array in program.inputs.items():
-        fitting = sorted(n for n, shape in values.items() if shape == np.shape(array) and n != name)
-        source = data.draw(st.sampled_from(["", "slope", *fitting]))
-        if source:
-            targets[name] = source, data.draw(st.booleans())
-    shown = data.draw(st.lists(st.sampled_from(sorted(values)), max_size=3))
-
-    def made() -> tuple[dict[str, ag.Tensor], Callable[[], Any]]:
-        states = dict(zip(program.inputs, program.tensors(), strict=True))
-
-        def step() -> Any:
-            found = program.values(*states.values())
-            ends = [found[name] for name in program.outputs]
-            total = sum(((end * 0.3).sum() for end in ends), start=ag.Tensor(0.0))
-            slopes = dict(zip(states, ag.gradients(total, list(states.values())), strict=True))
-            before = [ag.asarray(found[name]).detach() * 1.0 for name in shown[:1]]
-            new = {}
-            for name, (source, bounded) in targets.items():
-                value = (slopes[name] if source == "slope" else found[source]).detach()
-                new[name] = ag.tanh(value) if bounded else value * 1.0  # an array of its own
-            for name, value in new.items():
-                states[name].data = value.data
-            return [*before, *(found[name].detach() for name in shown if name not in states), total.detach()]
-
-        return states, step
-
-    (one, eager), (other, step) = made(), made()
-    compiled = ag.compile(step)
-    with np.errstate(all="ignore"):
-        for _ in range(3):
-            expected, found = eager(), compiled()
-            agree(found, expected, f"{program}\n{targets}\n{compiled.source}")
-            agree(
-                [t.data for t in other.values()],
-                [t.data for t in one.values()],
-                f"{program}\n{targets}\n{compiled.source}",
-            )
