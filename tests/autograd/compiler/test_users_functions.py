@@ -103,15 +103,6 @@ def test_there_are_many() -> None:
 
 
 @followed
-def a_variable_that_changes_between_calls(wrap: Wrap) -> Any:
-    scale = 2.0
-    f = wrap(lambda x: x * scale)
-    seen = [f(x) for x in xs()]
-    scale = 3.0
-    return seen, [f(x) for x in xs()]
-
-
-@followed
 def a_variable_with_a_tensor_that_is_rebound(wrap: Wrap) -> Any:
     w = ag.Tensor([1.0, 2.0, 3.0])
     f = wrap(lambda x: x * w)
@@ -168,16 +159,6 @@ CALLS = 0
 HISTORY: list[Any] = []
 
 
-@followed
-def a_global_that_changes(wrap: Wrap) -> Any:
-    global TEMPERATURE  # noqa: PLW0603
-    TEMPERATURE = 1.0
-    f = wrap(lambda x: ag.softmax(x / TEMPERATURE))
-    seen = [f(x) for x in xs()]
-    TEMPERATURE = 0.5
-    return seen, [f(x) for x in xs()]
-
-
 @refused(r"changes the global CALLS at each call")
 def a_global_counter(wrap: Wrap) -> Any:
     @wrap
@@ -210,17 +191,6 @@ def a_function_that_is_exchanged(wrap: Wrap) -> Any:
     first = f(xs()[0])
     act = ag.exp
     return first, f(xs()[0])
-
-
-@followed
-def a_default_that_is_a_list(wrap: Wrap) -> Any:
-    def f(x: Any, weights: Any = [1.0, 2.0]) -> Any:  # noqa: B006
-        return x * weights[0] + weights[1]
-
-    g = wrap(f)
-    first = g(xs()[0])
-    f.__defaults__[0][0] = 7.0  # type: ignore[index]
-    return first, g(xs()[0])
 
 
 # ------------------------------------------------------------------------------------------------- lists, dicts, caches
@@ -313,23 +283,6 @@ def a_cache_of_tensors(wrap: Wrap) -> Any:
 
 
 @followed
-def a_configuration_that_changes(wrap: Wrap) -> Any:
-    config = {"scale": 2.0, "depth": 2, "name": "a"}
-
-    @wrap
-    def f(x: Any) -> Any:
-        for _ in range(config["depth"]):  # type: ignore[call-overload]
-            x = ag.tanh(x) * config["scale"]
-        return x
-
-    seen = [f(x) for x in xs()]
-    config["scale"] = 0.5
-    seen += [f(x) for x in xs()]
-    config["depth"] = 1
-    return seen, [f(x) for x in xs()]
-
-
-@followed
 def a_list_of_weights_of_which_one_is_exchanged(wrap: Wrap) -> Any:
     weights = [ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([[0.5, 0.0], [0.0, 0.5]])]
 
@@ -343,34 +296,6 @@ def a_list_of_weights_of_which_one_is_exchanged(wrap: Wrap) -> Any:
     weights[1] = ag.Tensor([[0.0, 1.0], [1.0, 0.0]])
     weights.append(ag.Tensor([[2.0, 0.0], [0.0, 2.0]]))
     return first, f(xs(shape=(2, 2))[0])
-
-
-@followed
-def a_nested_list_that_changes(wrap: Wrap) -> Any:
-    table = [[1.0, 2.0], {"a": [3.0]}]
-    f = wrap(lambda x: x * table[0][1] + table[1]["a"][0])  # type: ignore[call-overload, index]
-    first = f(xs()[0])
-    table[1]["a"][0] = 9.0  # type: ignore[call-overload]
-    return first, f(xs()[0])
-
-
-@followed
-def a_set_of_names(wrap: Wrap) -> Any:
-    frozen = {"a"}
-    f = wrap(lambda x: x * (0.0 if "a" in frozen else 1.0))
-    first = f(xs()[0])
-    frozen.discard("a")
-    return first, f(xs()[0])
-
-
-@followed
-def a_memoized_helper(wrap: Wrap) -> Any:
-    @functools.lru_cache
-    def positions(n: int) -> Any:
-        return np.sin(np.arange(n))
-
-    f = wrap(lambda x: x + positions(len(x)))
-    return [f(x) for x in xs()], [f(x) for x in xs(shape=(5,))]
 
 
 @followed
@@ -543,15 +468,6 @@ def an_object_of_a_list_of_layers(wrap: Wrap) -> Any:
     second = f(xs()[0])
     net.layers.append(Slotted())
     return first, second, f(xs()[0])
-
-
-@followed
-def an_attribute_asked_for_by_name(wrap: Wrap) -> Any:
-    options = SimpleNamespace()
-    f = wrap(lambda x: x * getattr(options, "scale", 1.0))
-    first = f(xs()[0])
-    options.scale = 3.0
-    return first, f(xs()[0])
 
 
 @followed
