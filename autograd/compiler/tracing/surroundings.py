@@ -16,6 +16,7 @@ import enum
 import functools
 import io
 import itertools
+import pickle
 import random
 import re
 import sys
@@ -436,21 +437,11 @@ def _is_users_class(cls: type) -> bool:
     return is_users_file(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
 
 
-def _drawn(generator: Any) -> Any:
-    """The state of a random generator (NumPy's global one for ``None``) as a comparable value."""
-    if generator is random or isinstance(generator, random.Random):
-        return generator.getstate()
+def _drawn(generator: Any) -> bytes:
+    """The state of a random generator; NumPy's global one for ``None``."""
     if generator is None or isinstance(generator, numpy.random.RandomState):
-        state: Any = (generator or numpy.random).get_state(legacy=False)
-    else:
-        state = generator.bit_generator.state
-    return repr(state) if not isinstance(state, dict) else _frozen(state)
-
-
-def _frozen(part: Any) -> Any:
-    if isinstance(part, dict):
-        return tuple((key, _frozen(value)) for key, value in part.items())
-    return part.tobytes() if isinstance(part, numpy.ndarray) else part
+        return pickle.dumps((generator or numpy.random).get_state(legacy=False))
+    return pickle.dumps(generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.getstate())
 
 
 def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Content]:
