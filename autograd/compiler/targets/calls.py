@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy
 
@@ -175,24 +174,10 @@ def _take(writer: Writer, instruction: Instruction) -> None:
 
 
 def _join(writer: Writer, instruction: Instruction) -> None:
-    """Copy each array into its part of the result."""
-    name = writer.of(instruction.out)
-    for arg, index in zip(instruction.args, _parts_of(instruction), strict=True):
-        if shapes.size(arg.shape):
-            writer.line(f"{name}[{index_text(index)}] = {writer.of(arg)}", arg.shape)
-
-
-def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
-    axis = _joined(instruction)
-    assert axis is not None
-    before: tuple[Any, ...] = (slice(None),) * axis
-    start = 0
-    for i, arg in enumerate(instruction.args):
-        if instruction.op == "stack":
-            yield (*before, i)
-        else:
-            yield (*before, slice(start, start + arg.shape[axis]))
-            start += arg.shape[axis]
+    name = {"concat": "concatenate"}.get(instruction.op, instruction.op)
+    parts = ", ".join(map(writer.of, instruction.args))
+    call = f"{writer.bind(name, getattr(numpy, name))}([{parts}], {_joined(instruction)}, {writer.of(instruction.out)})"
+    writer.line(call, instruction.out.shape)
 
 
 def _setitem(writer: Writer, instruction: Instruction) -> None:

@@ -6,6 +6,7 @@ A view of another array is an alias: the header lists it as a Python expression,
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -251,7 +252,8 @@ class Writer:
             ("Constants", [f"{name} {value.shape} {value.dtype}" for name, value in constants.items()]),
             ("Numbers, as arrays", [name for name in self.numbers if name in used]),
         ):
-            found += _filled(title, told)
+            text = f"{title}: {', '.join(told)}"
+            found += textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="#   ") if told else []
         return found
 
     def _pieces(self) -> list[str]:
@@ -290,14 +292,3 @@ class Writer:
 def _one_line(text: str) -> str:
     """``text`` without line breaks, which would end the comment."""
     return " ".join(text.split())
-
-
-def _filled(title: str, parts: list[str]) -> list[str]:
-    """``parts`` as a comma-separated comment, wrapped at `WIDTH`."""
-    found: list[str] = []
-    for part in parts:
-        if found and len(found[-1]) + len(part) + 2 <= WIDTH:
-            found[-1] = f"{found[-1]}, {part}"
-        else:
-            found.append(f"#   {part}" if found else f"# {title}: {part}")
-    return found
