@@ -198,7 +198,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
         for instruction in plan.order:
             out = compute(instruction.op, instruction.params, [found[arg] for arg in instruction.args])
             place = plan.arrays.get(instruction.out)
-            if place is None or instruction.out in plan.numbers or not place.flags.writeable:  # broadcast
+            if place is None or not place.flags.writeable:  # broadcast
                 found[instruction.out] = out
             elif not (np.shares_memory(place, out) and np.array_equal(place, out)):
                 place[...] = np.array(out)

@@ -249,25 +249,6 @@ def method(name: str) -> Callable[[F], F]:
     return register
 
 
-PYTHONS = frozenset(("add", "subtract", "multiply", "negative"))
-"""Operations whose results on float64 numbers are the same in Python as in NumPy, to the last bit, without errors."""
-
-
-def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruction]:
-    """The instructions that compute float64 scalars from knobs and constants, and those that cast the results to
-    another float dtype: targets leave them to Python."""
-    found: dict[Value, Instruction] = {}
-    for instruction in instructions:
-        op, out, args = instruction.op, instruction.out, instruction.args
-        known = all(a.kind in ("knob", "constant") or a in found for a in args)
-        exact = all(a.dtype == "float64" for a in args) and (
-            (op in PYTHONS and out.dtype == "float64") or (op == "astype" and out.dtype.kind == "f")
-        )
-        if known and exact and any(a.kind != "constant" for a in args) and not out.shape:
-            found[out] = instruction
-    return found
-
-
 def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
     """For each view, the value that owns its memory."""
     found: dict[Value, Value] = {}

@@ -11,7 +11,7 @@ from glassgrad.autograd.compiler.ir.primitives import is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
 from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
 from glassgrad.autograd.compiler.targets.plan import Plan, apart_from, by_definition
-from glassgrad.autograd.compiler.targets.writer import Writer, number_text
+from glassgrad.autograd.compiler.targets.writer import Writer
 from glassgrad.autograd.engine.memory import owner
 
 
@@ -29,12 +29,8 @@ class Emitter(Writer):
         for value in self._exposed():
             own = self.bind("apart", apart)
             self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="copied if it shares memory with a state")
-        read = {arg for i in plan.order if i.out not in plan.numbers for arg in i.args}
-        for value in [v for v in program.values() if v.kind == "knob"] + [i.out for i in plan.order]:
-            if (value.kind == "knob" or value in plan.numbers) and value in read:
-                self.line(
-                    f"{self.of(value)}[()] = {number_text(value, plan.numbers, self._knob)}", remark="read at each call"
-                )
+        for value in [v for v in program.values() if v.kind == "knob"]:
+            self.line(f"{self.of(value)}[()] = {self._knob(value)}", remark="read at each call")
         self.opening = len(self.lines)
         for instruction in plan.order:
             self.origin = instruction.origin
@@ -90,7 +86,7 @@ class Emitter(Writer):
     def instruction(self, instruction: Instruction) -> None:
         """The lines of one instruction."""
         out, plan = instruction.out, self.plan
-        if out in plan.numbers or self.transposed(out) is not None:
+        if self.transposed(out) is not None:
             return
         if out in plan.arrays:
             if not (is_view(instruction) and self._is_seen(instruction)):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.compiler.ir.inference import resolved
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, roots
 from glassgrad.autograd.compiler.targets.language import ALIKE, FUNCTIONS, OF_TWO
 
 OF_FLOATS = frozenset(
@@ -70,20 +70,13 @@ def alone(instruction: Instruction) -> Kernel:
     return Kernel(inputs_of([instruction]), [instruction.out], [instruction])
 
 
-def knobs(program: Program) -> list[Kernel]:
-    """A kernel for each instruction of the `knob_arithmetic`."""
-    return [alone(i) for i in knob_arithmetic(program.instructions).values()]
-
-
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
     Elementwise instructions of one shape are fused if no other instruction lies between: the level of a value is the
     number of other instructions on the longest path to it, and a kernel takes all of one level and shape. A value that
-    can be recomputed from values in memory is computed where it is needed. The `knob_arithmetic` is left out.
+    can be recomputed from values in memory is computed where it is needed.
     """
-    known = knob_arithmetic(program.instructions)
-    program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
     inside = _within_reductions(program, uses, kept)

@@ -19,7 +19,7 @@ import numpy
 from glassgrad.autograd.backends import NUMPY, in_words
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.operation import OPS
 
@@ -164,7 +164,6 @@ class Plan:
         self.program, self.homes = program, homes
         self._has_kernel = has_kernel
         self.order = schedule(program, has_kernel)
-        self.numbers = knob_arithmetic(self.order)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
@@ -192,11 +191,11 @@ class Plan:
         found: set[Value] = set()
         for instruction in self.order:
             out = instruction.out
-            if out in self.numbers or (
-                (instruction.args[0] in found or instruction.args[0] in self.arrays)
-                if is_view(instruction)
-                else self._has_kernel(instruction)
-            ):
+            if is_view(instruction):
+                planned = instruction.args[0] in found or instruction.args[0] in self.arrays
+            else:
+                planned = self._has_kernel(instruction)
+            if planned:
                 found.add(out)
         return found
 
@@ -211,7 +210,6 @@ class Plan:
             return (
                 maker is not None
                 and value in self._planned
-                and value not in self.numbers
                 and value not in found
                 and value not in kept
                 and not is_view(maker)
@@ -317,9 +315,7 @@ class Plan:
         written: set[Value] = set()
         for i, instruction in enumerate(self.order):
             out = instruction.out
-            if out in self.numbers:
-                arrays[out] = numpy.zeros((), out.dtype)
-            elif out in self._planned and out not in arrays:
+            if out in self._planned and out not in arrays:
                 state = targets.get(out)
                 if is_view(instruction) and out in self.roots:
                     arrays[out] = view_of(instruction, arrays[instruction.args[0]])
@@ -377,7 +373,7 @@ class Plan:
     def written_by(self, instruction: Instruction) -> Iterator[Any]:
         """The arrays that an instruction writes to."""
         out = instruction.out
-        if out not in self.arrays or out in self.numbers or (is_view(instruction) and out in self.roots):
+        if out not in self.arrays or (is_view(instruction) and out in self.roots):
             return
         if instruction.op == "pack":
             for arg, piece in pieces_of(instruction):

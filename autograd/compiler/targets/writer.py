@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import numpy
-
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.names import identifier
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, index_text, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Value
 from glassgrad.autograd.compiler.targets.plan import Plan
 
@@ -60,26 +58,6 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):  # of arrays, or of numbers
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
-
-
-def number_text(
-    value: Value, numbers: Mapping[Value, Instruction], text_of: Callable[[Value], str], level: int = 0
-) -> str:
-    """The Python expression of a number computed of knobs and constants; ``text_of`` gives that of a knob."""
-    if value.kind == "knob":
-        return text_of(value)
-    if value.kind == "constant":
-        number, short = value.data.item(), str(value.data)
-        if not numpy.isfinite(number):
-            return f"float('{number}')"
-        text = short if value.dtype.type(float(short)) == value.data else repr(number)
-        return f"({text})" if level and text.startswith("-") else text
-    instruction = numbers[value]
-    texts = [number_text(arg, numbers, text_of, 1) for arg in instruction.args]
-    if instruction.op == "astype":
-        return texts[0]
-    text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
-    return f"({text})" if level else text
 
 
 class Writer:

@@ -18,7 +18,7 @@ from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.primitives import fill, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
-from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
+from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse
 from glassgrad.autograd.compiler.targets.language import COMPARISONS, Language
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.errors import TargetError
@@ -212,7 +212,7 @@ class Script:
 
     def steps(self, program: Program) -> list[Kernel | Instruction]:
         """A program as kernels and single instructions."""
-        return [*knobs(program), *fuse(program)]
+        return fuse(program)
 
     def step(self, step: Kernel | Instruction) -> None:
         """A kernel, or a single instruction."""

@@ -277,7 +277,6 @@ def test_arithmetic_of_knobs_is_that_of_their_dtype() -> None:
     ]  # fmt: skip
     program = Program("f", [x], instructions, [a, b, c, d])
     executable, ones = random_programs.bound(program), np.ones(3, single)
-    assert [value.name for value in executable.plan.numbers] == ["t0", "t1"]
     for options["lr"] in (1e30, 0.1, 3.0, 1e-30):
         with np.errstate(over="ignore"):
             for found, expected in zip(executable.run(ones), program.run(ones)[0], strict=True):
