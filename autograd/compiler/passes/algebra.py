@@ -171,25 +171,10 @@ class _Algebra(Rewriter):
     # ----------------------------------------------------------------------------------------------------- reductions
 
     def _reduction(self, op: str, x: Value, params: dict[str, Any], out: Value) -> Value | None:
-        if params["keepdims"]:  # a single form, so that equal instructions are found
-            bare = self.emit(op, (x,), {**params, "keepdims": False}, out.name)
-            return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
-        axes = shapes.normalize_axes(params["axis"], len(x.shape))
-        if all(x.shape[a] == 1 for a in axes) and x.dtype == out.dtype:
-            alone = self.simplest("reshape", (x,), {"shape": out.shape}, out)
-            return self._from_zero(alone, out) if op == "sum" else alone
-        repeated, count = self.made(x, "broadcast_to"), shapes.size(x.shape, axes)
-        if op != "sum" or repeated is None or repeated.args[0].shape or out.dtype != x.dtype:
+        if not params["keepdims"]:
             return None
-        if not count or (x.dtype.kind == "f" and count > float(numpy.finfo(x.dtype).max)):
-            return None
-        pair = repeated.args[0], self.scalar(count, x.dtype)
-        total = self.simplest("multiply", pair, {}, Value("temporary", (), x.dtype, out.name))
-        return self.simplest("broadcast_to", (self._from_zero(total, total),), {"shape": out.shape}, out)
-
-    def _from_zero(self, x: Value, out: Value) -> Value:
-        """The sum of a single number, added to 0 so that it is never -0."""
-        return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
+        bare = self.emit(op, (x,), {**params, "keepdims": False}, out.name)  # so that equal instructions are found
+        return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
 
     # ----------------------------------------------------------------------------------------------------- arithmetic
 
@@ -198,16 +183,6 @@ class _Algebra(Rewriter):
             if number_of(scale) == 1 and _same(x, out):
                 return x
         return None
-
-    def _divide(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        number = number_of(args[1])
-        if number is None or out.dtype.kind != "f" or abs(math.frexp(number)[0]) != 0.5:
-            return None  # only a power of two has an exact reciprocal
-        with numpy.errstate(over="ignore"):
-            reciprocal = numpy.divide(1, number, dtype=out.dtype)
-        if not numpy.isfinite(reciprocal) or out.dtype.type(number) != number:
-            return None
-        return self.simplest("multiply", (args[0], self.scalar(reciprocal, out.dtype)), {}, out)
 
     def _add(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for x, y in (args, args[::-1]):

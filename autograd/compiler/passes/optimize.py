@@ -48,8 +48,8 @@ def sums_as_products(program: Program) -> Program:
             continue
         x, out = writer.of(instruction.args[0]), instruction.out
         axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-        many = shapes.size(x.shape, axes) > ADDENDS
-        if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not axes or many:
+        fits = 1 < shapes.size(x.shape, axes) <= ADDENDS  # a product of one number may be -0, and a sum is not
+        if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not fits:
             writer.keep(instruction)
         elif len(axes) == len(x.shape):
             flat = x if len(x.shape) == 1 else writer.emit("reshape", (x,), {"shape": (shapes.size(x.shape),)}, x.name)
