@@ -61,7 +61,7 @@ def is_inexact(dtype: Any) -> bool:
 
 
 def is_real(dtype: Any) -> bool:
-    """Whether ``dtype`` is real floating point, so that it can require grad."""
+    """Whether ``dtype`` is real floating point."""
     return _kind(dtype) == "f"
 
 

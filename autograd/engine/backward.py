@@ -11,7 +11,7 @@ from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
-from glassgrad.autograd.engine.hooks import after_hooks, retainers
+from glassgrad.autograd.engine.hooks import after_hooks, conjugated, retainers
 from glassgrad.autograd.engine.memory import LAST, WRITES, owner, written_at
 from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -37,7 +37,8 @@ def backward_steps(
     ``contributions`` are the results of the node's rules: one per input, ``None`` where no gradient flows. Each leaf
     comes last, with its total and no contributions. With ``inputs`` only the nodes between these and the outputs are
     visited. Without ``retain_graph`` the arrays that a node saved are released at its step. With ``sparse``
-    contributions may be `Scattered`, which are added in place.
+    contributions may be `Scattered`, which are added in place. Gradients of complex numbers are the conjugates of what
+    ``.grad`` holds: the graph's convention, see docs/conventions.md.
 
     Every gradient of this package is computed here, so pictures and checks show the actual computation.
 
@@ -160,7 +161,9 @@ def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
 
 
 def unbroadcast(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
-    """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast."""
+    """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast; for a real
+    input its real part.
+    """
     part, shape = dense(part), vertex.shape
     if part.shape != shape:
         if part.shape[1:] == shape:  # the frequent case of a bias, broadcast along the batch
@@ -187,10 +190,7 @@ def unbroadcast(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
             f"{vertex.dtype}: it must be a floating-point dtype."
         )
     if backends.is_real(vertex.dtype) and not backends.is_real(part.dtype):
-        raise GradientError(
-            f"{node.op.name} computes a gradient of dtype {part.dtype} for an input of dtype {vertex.dtype}: "
-            "derivatives through complex numbers are not supported; compute with real and imaginary parts."
-        )
+        part = xp.real(part)  # only the real part of a real input can change
     return xp.astype(part, vertex.dtype)
 
 
@@ -202,7 +202,8 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             "with requires_grad=True, and compute outside of no_grad()."
         )
     data = y._data
-    if getattr(data.dtype, "kind", "f") not in "fc":
+    kind = getattr(data.dtype, "kind", "c")
+    if kind not in "fc":
         raise GradientError(
             f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
         )
@@ -212,8 +213,13 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on a Tensor of shape {y.shape} needs its upstream gradient: reduce it to a scalar, for "
                 f"instance with .sum(), or pass a gradient of shape {y.shape}."
             )
-        kind = type(data)
-        seed: Any = kind(1) if kind in backends.FLAT else backends.namespace(data).ones_like(data)
+        if kind == "c" and backends.is_complex(data.dtype):
+            raise GradientError(
+                f"backward on Tensor {describe(y)}, which is complex, needs its upstream gradient: only a real number "
+                "can be minimized; take its .real or its abs, or pass a gradient."
+            )
+        number = type(data)
+        seed: Any = number(1) if number in backends.FLAT else backends.namespace(data).ones_like(data)
         return wrap(seed) if create_graph else seed
     seed = gradient.data if isinstance(gradient, Tensor) else gradient
     xp = backends.namespace(data)
@@ -223,9 +229,11 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     if seed.shape != y.shape:
         raise ShapeError(f"the gradient has shape {seed.shape}, the Tensor {y.shape}: they must be equal.")
     if create_graph and isinstance(gradient, Tensor) and gradient.dtype == y.dtype:
-        return gradient
+        return conjugated(gradient)
+    if backends.is_complex(seed.dtype) and not backends.is_complex(y.dtype):
+        raise DTypeError(f"the gradient is {seed.dtype}, the Tensor {y.dtype}: pass a real gradient.")
     seed = xp.astype(seed, y.dtype) if seed.dtype != y.dtype else seed
-    seed = xp.asarray(seed, copy=True) if seed.ndim else seed
+    seed = conjugated(xp.asarray(seed, copy=True) if seed.ndim else seed)
     return wrap(seed) if create_graph else seed
 
 
@@ -239,7 +247,8 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     ``gradient``: the upstream gradient, of this Tensor's shape; 1 by default for a one-element Tensor. The saved
     arrays are released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
     `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
-    backward through a released graph; then no ``.grad`` has changed.
+    backward through a released graph; then no ``.grad`` has changed. With respect to ``z = a + ib`` the gradient is
+    ``dL/da + i dL/db``, as in PyTorch.
 
     With ``create_graph`` the leaf and the graph of its gradient refer to each other, a reference cycle, as in
     PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
@@ -251,6 +260,8 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     arrived: list[tuple[Tensor, Any]] = []
     keep = retain_graph or create_graph
     for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
+        if getattr(g.dtype, "kind", "c") == "c":
+            g = conjugated(g)
         if type(vertex) is Node:
             arrived += [(tensor, g) for tensor in retainers(vertex)]
         else:

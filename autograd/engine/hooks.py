@@ -1,4 +1,4 @@
-"""Gradient hooks and `retain_grad`."""
+"""Gradients as users see them: hooks, `retain_grad`, and the convention for complex numbers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
+
+
+def conjugated(g: Any) -> Any:
+    """A gradient with respect to ``z = a + ib``, from one convention to the other; a real one as it is.
+
+    Users take and give ``dL/da + i dL/db``, the direction of steepest ascent, as in PyTorch. The graph holds its
+    conjugate: then ``dL`` is the real part of ``g dz``, and a rule of a function that is complex-differentiable
+    multiplies by the derivative, as that for real numbers does.
+    """
+    if not backends.is_complex(g.dtype):
+        return g
+    return TENSORS.conj(g) if isinstance(g, Tensor) else backends.namespace(g).conj(g)
 
 
 class Hook:
@@ -88,6 +101,7 @@ def retainers(vertex: Any) -> list[Tensor]:
 
 def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
     """The gradient ``g`` after all hooks; each may return another one, or write into the Tensor it gets."""
+    g = conjugated(g)
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
         # The hook gets a new Tensor with a read-only array, because other nodes may share the array.
         seen = g
@@ -107,11 +121,11 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
                 f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
             )
         if value.dtype != g.dtype:
-            if not backends.is_real(value.dtype) and backends.is_inexact(value.dtype):
+            if backends.is_complex(value.dtype) and not backends.is_complex(g.dtype):
                 raise GradientError(
-                    f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: derivatives "
-                    "through complex numbers are not supported; return a real one."
+                    f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: return a real one, "
+                    "for instance its real part."
                 )
             value = value.astype(g.dtype)
         g = value if isinstance(g, Tensor) else backends.copy_of(value.data)
-    return g
+    return conjugated(g)

@@ -185,14 +185,9 @@ class Tensor(TensorMethods):
     # -------------------------------------------------------------------------------------------------- its gradient
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switch recording on or off for a leaf; returns it. Raises `DTypeError` for other than real floating point."""
-        if requires_grad and not backends.is_real(self.dtype):
+        """Switch recording on or off for a leaf; returns it. Raises `DTypeError` for other than floating point."""
+        if requires_grad and not backends.is_inexact(self.dtype):
             way = "only floating-point values have derivatives; write 3.0 for 3, or pass dtype='float64'."
-            if backends.is_inexact(self.dtype):
-                way = (
-                    "derivatives with respect to complex numbers are not supported; give the real and the imaginary "
-                    "part as two Tensors."
-                )
             raise DTypeError(f"{self._called()} can't require grad: {way}")
         if self.node is not None:
             raise GradientError(

@@ -10,6 +10,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.engine.backward import backward_steps, seed_list, seed_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.engine.hooks import conjugated
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError
@@ -65,12 +66,15 @@ def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_
     with enable_grad() if create_graph else nullcontext():
         start = [seed_of(y, seed, create_graph) for y, seed in zip(ys, seeds, strict=True)]
         for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs, sparse=True):
-            if vertex in found and create_graph:
+            if vertex not in found:
+                continue
+            g = conjugated(g)
+            if create_graph:
                 found[vertex] = g.clone() if id(g) in taken else g  # writing into one must not change another
                 taken.add(id(g))
                 if len(ys) == 1:
                     _name_gradient(found[vertex], ys[0], vertex)
-            elif vertex in found:
+            else:
                 found[vertex] = wrap(backends.copy_of(g) if type(vertex) is Node else g)
     made = [found[vertex_of(x)] for x in xs]
     return tuple(zeros_like(x) if g is None else g for x, g in zip(xs, made, strict=True))

@@ -186,7 +186,8 @@ class Methods:
         if is_written(self, index, value):
             return
         prepare(self, "change it, or a copy made with .clone(),")
-        if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
+        recorded = isinstance(value, Tensor) and value.requires_grad and MODE.get().grad
+        if recorded and not backends.is_inexact(self.dtype):
             raise DTypeError(
                 f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "
                 f"{self.dtype}, through which no gradient flows; make it a Tensor of floats, or write value.detach()."

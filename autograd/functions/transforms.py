@@ -262,7 +262,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
 
 
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
-    """``f``'s value, and the function that maps a cotangent to one for each argument: ``v ↦ vᵀJ``.
+    """``f``'s value, and the function that maps a cotangent to one for each argument: ``v ↦ vᵀJ``; of complex numbers
+    the gradients, as `gradients` has them.
 
     The cotangent has the structure of the value, and each result that of its argument. With ``has_aux`` ``f`` returns
     ``(value, aux)``, and ``aux`` is a third result.

@@ -387,7 +387,7 @@ def asinh(xp, x):
     return xp.asinh(x)
 
 
-asinh.vjp(x=lambda xp, g, x: g / xp.hypot(x, 1.0))
+asinh.vjp(x=lambda xp, g, x: g / (xp.sqrt(x * x + 1) if is_complex(x.dtype) else xp.hypot(x, 1.0)))
 
 
 @op("acosh", tex=r"\operatorname{{arcosh}} {x}")
@@ -396,7 +396,12 @@ def acosh(xp, x):
     return xp.acosh(x)
 
 
-acosh.vjp(x=lambda xp, g, x: xp.xdivy(g, xp.sqrt(x * x - 1)))
+def _acosh_by_x(xp: Any, g: Any, x: Any) -> Any:
+    # Of complex numbers, whose square may cross the negative axis, where the root jumps.
+    return xp.xdivy(g, xp.sqrt(x - 1) * xp.sqrt(x + 1) if is_complex(x.dtype) else xp.sqrt(x * x - 1))
+
+
+acosh.vjp(x=_acosh_by_x)
 
 
 @op("atanh", tex=r"\operatorname{{artanh}} {x}")
@@ -411,22 +416,40 @@ atanh.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 - x * x))
 # ----------------------------------------------------------------------------------------------- kinks, bounds, choices
 
 
+def conjugate(xp: Any, g: Any) -> Any:
+    """The complex conjugate; real numbers as they are."""
+    known_real = getattr(g.dtype, "kind", "") == "f"  # the frequent case, without a call
+    return g if known_real or not is_complex(g.dtype) else xp.conj(g)
+
+
+def check_real(x: Any, name: str) -> None:
+    """Raise `DTypeError` for complex numbers, for which the operation ``name`` is not meant."""
+    if is_complex(x.dtype):
+        raise DTypeError(f"{name} has no derivative for complex numbers, because it is computed for real ones.")
+
+
 @op("|x|", text="|{x}|", tex=r"\left|{x}\right|")
 def abs(xp, x):
     """Elementwise absolute value. At 0 the derivative is taken as 0, as in PyTorch."""
     return xp.abs(x)
 
 
-abs.vjp(x=lambda xp, g, x: g * xp.sign(x))
+abs.vjp(x=lambda xp, g, x: g * conjugate(xp, xp.sign(x)))
 
 
 @op("sign", tex=r"\operatorname{{sgn}}({x})")
 def sign(xp, x):
-    """Elementwise sign: -1, 0 or 1. Piecewise constant: its gradient is zero."""
+    """Elementwise sign: -1, 0 or 1. Piecewise constant: its gradient is zero. Of complex numbers it is ``x / |x|``."""
     return xp.sign(x)
 
 
-sign.vjp(x=lambda xp, g: xp.zeros_like(g))
+def _sign_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    if not is_complex(x.dtype):
+        return xp.zeros_like(g)
+    return xp.xdivy(xp.imag(g * out) * 1j * xp.conj(out), xp.abs(x))  # x / |x| can only turn
+
+
+sign.vjp(x=_sign_by_x)
 
 
 @op("copysign", tex=r"\left|{x}\right| \operatorname{{sgn}}({y})", broadcasts=True)
@@ -649,9 +672,12 @@ def gelu(xp, x):
     return x * (0.5 + 0.5 * xp.erf(x * math.sqrt(0.5)))
 
 
-gelu.vjp(
-    x=lambda xp, g, x: g * (0.5 + 0.5 * xp.erf(x * math.sqrt(0.5)) + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
-)
+def _gelu_by_x(xp: Any, g: Any, x: Any) -> Any:
+    check_real(x, "gelu")
+    return g * (0.5 + 0.5 * xp.erf(x * math.sqrt(0.5)) + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+
+
+gelu.vjp(x=_gelu_by_x)
 
 
 def _ratio(scale: Any, x: Any, numerator: Sequence[float], denominator: Sequence[float]) -> Any:
@@ -696,7 +722,12 @@ def erf(xp, x):
     return xp.where(small, inner, xp.where(a < 6.0, outer, xp.sign(x)))
 
 
-erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
+def _erf_by_x(xp: Any, g: Any, x: Any) -> Any:
+    check_real(x, "erf")
+    return g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x)
+
+
+erf.vjp(x=_erf_by_x)
 
 
 # --------------------------------------------------------------------------------------------- comparisons, no gradient
@@ -776,7 +807,7 @@ def isnan(xp, x):
 
 @op("Re", tex=r"\operatorname{{Re}} {x}")
 def real(xp, x):
-    """Elementwise real part: ``x`` where it is real. Derivatives through complex numbers are not supported.
+    """Elementwise real part: ``x`` where it is real.
 
     >>> from glassgrad import autograd as ag
     >>> ag.real([1 + 2j])
@@ -786,11 +817,12 @@ def real(xp, x):
 
 
 real.vjp(x=lambda g: g)
+real.uneven = True  # the gradient has to be cast back
 
 
 @op("Im", tex=r"\operatorname{{Im}} {x}")
 def imag(xp, x):
-    """Elementwise imaginary part: 0 where ``x`` is real. Derivatives through complex numbers are not supported.
+    """Elementwise imaginary part: 0 where ``x`` is real.
 
     >>> from glassgrad import autograd as ag
     >>> ag.imag([1 + 2j])
@@ -799,7 +831,7 @@ def imag(xp, x):
     return xp.imag(x) if is_complex(x.dtype) else xp.zeros_like(x)
 
 
-imag.vjp(x=lambda xp, g: xp.zeros_like(g))
+imag.vjp(x=lambda xp, g, x: g * -1j if is_complex(x.dtype) else xp.zeros_like(g))
 
 
 @op("conj", tex=r"\overline{{{x}}}")
@@ -813,4 +845,4 @@ def conj(xp, x):
     return xp.conj(x) if is_complex(x.dtype) else +x
 
 
-conj.vjp(x=lambda g: g)
+conj.vjp(x=conjugate)

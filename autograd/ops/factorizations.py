@@ -1,6 +1,7 @@
 """Systems of equations, inverses, determinants, and decompositions of matrices.
 
-A matrix is the last two axes of an array; the axes before them are a batch. The rules are for real matrices.
+A matrix is the last two axes of an array; the axes before them are a batch. Where a matrix is called symmetric, a
+complex one is Hermitian.
 
 A decomposition with several results consists of one operation for the eigenvalues or singular values, which have
 derivatives also where some are equal, and one for the factors, packed side by side in one array, which `svd` and `qr`
@@ -23,6 +24,7 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.ops.elementwise import conjugate
 from glassgrad.autograd.ops.reductions import products_of_others
 
 
@@ -34,8 +36,8 @@ def _square(x: Any) -> Any:
 
 
 def _adjoint(xp: Any, x: Any) -> Any:
-    """The transpose; the conjugate transpose of complex constants."""
-    return xp.conj(x.mT) if backends.is_complex(x.dtype) else x.mT
+    """The transpose; the conjugate transpose of complex matrices."""
+    return conjugate(xp, x.mT)
 
 
 def _symmetric(xp: Any, x: Any) -> Any:
@@ -45,7 +47,7 @@ def _symmetric(xp: Any, x: Any) -> Any:
 
 def _diagonal_of_ones(xp: Any, x: Any) -> Any:
     """The identity matrices in the shape of ``x``."""
-    return xp.triu(xp.tril(xp.ones_like(x)))
+    return xp.triu(xp.tril(xp.ones_like(xp.real(x) if backends.is_complex(x.dtype) else x)))
 
 
 def _columns(xp: Any, weights: Any) -> Any:
@@ -55,7 +57,8 @@ def _columns(xp: Any, weights: Any) -> Any:
 
 def _lower_copied(xp: Any, x: Any) -> Any:
     """The symmetric matrix with the lower triangle of ``x``."""
-    return xp.tril(x) + xp.tril(x, k=-1).mT
+    copied = xp.tril(x) + _adjoint(xp, xp.tril(x, k=-1))
+    return _symmetric(xp, copied) if backends.is_complex(x.dtype) else copied  # with a real diagonal
 
 
 def _of_each(xp: Any, g: Any) -> Any:
@@ -146,8 +149,8 @@ def pinv(xp, x, rtol=None):
 
 
 def _pinv_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
-    # d out = -P dX P + P Pᵀ dXᵀ (1 - X P) + (1 - P X) dXᵀ Pᵀ P
-    p, pt, gt = out, out.mT, g.mT
+    # d out = -P dX P + P Pᴴ dXᴴ (1 - X P) + (1 - P X) dXᴴ Pᴴ P
+    pt, (gt, p, x) = out.mT, (conjugate(xp, z) for z in (g.mT, out, x))
     left, right = gt @ p @ pt, pt @ p @ gt
     return -(pt @ g @ pt) + left - x @ (p @ left) + right - (right @ p) @ x
 
@@ -182,7 +185,7 @@ det.vjp(x=lambda xp, g, x: _of_each(xp, g) * xp.cofactors(x))
 def cofactors(xp, x):
     """The derivative of the determinant: ``det(x) * inv(x).mT``, also where ``x`` is singular, ``(..., n, n)``.
 
-    With x = U S Vᵀ it is det(U) det(V) U R Vᵀ, where R holds the products of all singular values but one (G. W.
+    With x = U S Vᴴ it is det(U) det(Vᴴ) conj(U R Vᴴ), where R holds the products of all singular values but one (G. W.
     Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283, 1998); its own derivative has those
     of all but two, by the same argument. Derivatives of det of third order go through the singular vectors, and are NaN
     where singular values are equal.
@@ -194,21 +197,23 @@ def cofactors(xp, x):
     """
     u, s, vh = xp.linalg.svd(_square(x), full_matrices=False)
     signed = products_of_others(xp, s) * xp.expand_dims(xp.linalg.det(u) * xp.linalg.det(vh), axis=-1)
-    return (u * _columns(xp, signed)) @ vh
+    return (conjugate(xp, u) * _columns(xp, signed)) @ conjugate(xp, vh)
 
 
 def _cofactors_by_x(xp: Any, g: Any, x: Any) -> Any:
     # det(S + E) = … + Σ_{i<j} r_ij (E_ii E_jj - E_ij E_ji), with r_ij the product of all singular values but s_i, s_j
     n = x.shape[-1]
     factors = xp.singular_vectors(x)
-    ut, vh, s = factors[..., :n], factors[..., n:], xp.svdvals(x)
+    sign = xp.sign_det(factors[..., :n]) * xp.sign_det(factors[..., n:])
+    factors, s = conjugate(xp, factors), xp.svdvals(x)
+    ut, vh = factors[..., :n], factors[..., n:]
     inner = ut @ g @ vh.mT
     same = _diagonal_of_ones(xp, inner)
     rows = xp.where(same > 0, same, _columns(xp, s))  # row i: the singular values, with 1 for the i-th
     rest = (1.0 - same) * products_of_others(xp, rows)
     straight = rest @ xp.expand_dims(xp.sum(same * inner, axis=-1), axis=-1)
     core = same * straight - rest * inner.mT
-    return _of_each(xp, xp.sign_det(ut) * xp.sign_det(vh)) * (ut.mT @ core @ vh)
+    return _of_each(xp, sign) * (ut.mT @ core @ vh)
 
 
 cofactors.vjp(x=_cofactors_by_x)
@@ -233,7 +238,7 @@ log_abs_det.vjp(x=lambda xp, g, x: _of_each(xp, g) * xp.inv(x).mT)
 @op("sgn det", text="sign(det({x}))", tex=r"\operatorname{{sgn}}(\det({x}))")
 def sign_det(xp, x):
     """The determinant's sign, -1, 0 or 1, of shape ``(...)``: a result of `slogdet`. Piecewise constant: its gradient
-    is zero.
+    is zero. Of a complex determinant it is ``det / |det|``.
 
     >>> from glassgrad import autograd as ag
     >>> ag.sign_det(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
@@ -242,7 +247,13 @@ def sign_det(xp, x):
     return xp.linalg.slogdet(_square(x))[0]
 
 
-sign_det.vjp(x=lambda xp, x: xp.zeros_like(x))
+def _sign_det_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    if not backends.is_complex(x.dtype):
+        return xp.zeros_like(x)
+    return _of_each(xp, xp.imag(g * out) * 1j) * xp.inv(x).mT  # a number of size 1 can only turn
+
+
+sign_det.vjp(x=_sign_det_by_x)
 
 
 # ------------------------------------------------------------------------------------------------------------- Cholesky
@@ -250,7 +261,8 @@ sign_det.vjp(x=lambda xp, x: xp.zeros_like(x))
 
 @op("chol", text="cholesky({x})", tex=r"\operatorname{{chol}}({x})")
 def cholesky(xp, x, *, upper=False):
-    """The lower triangular L with ``L @ L.mT == x`` for symmetric, positive definite ``(..., n, n)``, or the upper one.
+    """The lower triangular L with ``L @ L.mT == x`` for symmetric, positive definite ``(..., n, n)``, or the upper one;
+    of complex matrices ``L @ conj(L.mT)``.
 
     It is computed from the symmetric part of ``x``, and so the gradient is symmetric (I. Murray, "Differentiation of
     the Cholesky decomposition", arXiv:1602.07527, 2016). Raises `DomainError` for a matrix that is not positive
@@ -266,9 +278,9 @@ def cholesky(xp, x, *, upper=False):
 
 
 def _cholesky_by_x(xp: Any, g: Any, out: Any, upper: bool) -> Any:
-    lower, g = (out.mT, g.mT) if upper else (out, g)
+    lower, g = (_adjoint(xp, out), _adjoint(xp, g)) if upper else (out, g)
     half = xp.solve(lower.mT, _lower_copied(xp, lower.mT @ g))
-    return 0.5 * xp.solve(lower.mT, half.mT)
+    return 0.5 * xp.solve(lower.mT, _adjoint(xp, half))
 
 
 cholesky.vjp(x=_cholesky_by_x)
@@ -292,7 +304,7 @@ def eigvalsh(xp, x):
 
 def _eigvalsh_by_x(xp: Any, g: Any, x: Any) -> Any:
     vectors = xp.eigenvectors(x)
-    return (vectors * _columns(xp, g)) @ vectors.mT
+    return (conjugate(xp, vectors) * _columns(xp, g)) @ vectors.mT
 
 
 eigvalsh.vjp(x=_eigvalsh_by_x)
@@ -331,20 +343,47 @@ reciprocal_gaps.vjp(x=_gaps_by_x)
 def eigenvectors(xp, x):
     """Orthonormal eigenvectors of symmetric matrices ``(..., n, n)``, as columns, in the order of `eigvalsh`.
 
-    Each is unique up to its sign, which the backend chooses. The gradient is symmetric. It is NaN where eigenvalues
-    are equal, because then there is no derivative.
+    Each is unique up to its sign, which the backend chooses; of complex vectors the largest element is real and
+    positive. The gradient is symmetric. It is NaN where eigenvalues are equal, because then there is no derivative.
 
     >>> from glassgrad import autograd as ag
     >>> abs(ag.eigenvectors(ag.Tensor([[1.0, 0.0], [0.0, 2.0]])))
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
     """
-    return xp.linalg.eigh(_symmetric(xp, x))[1]
+    vectors = xp.linalg.eigh(_symmetric(xp, x))[1]
+    return vectors * xp.conj(_phases(xp, vectors)) if backends.is_complex(x.dtype) else vectors
+
+
+def _largest(xp: Any, vectors: Any) -> Any:
+    """1 at the largest element of each column and 0 elsewhere; at the first of those that are nearly as large, so that
+    rounding does not change the choice.
+    """
+    sizes = xp.abs(vectors)
+    large = xp.astype(sizes > 0.9 * xp.max(sizes, axis=-2, keepdims=True), sizes.dtype)
+    return large * xp.astype(xp.cumulative_sum(large, axis=-2) == 1, sizes.dtype)
+
+
+def _phases(xp: Any, vectors: Any) -> Any:
+    """The phase of the largest element of each column, as a number of size 1."""
+    return xp.sign(xp.sum(_largest(xp, vectors) * vectors, axis=-2, keepdims=True))
+
+
+def _in_phase(xp: Any, g: Any, vectors: Any, turn: Any) -> Any:
+    """The gradient with respect to complex columns that turn freely, from that of those whose largest element is kept
+    real. ``turn``: how the loss depends on the phase of each.
+    """
+    largest = _largest(xp, vectors)
+    size = xp.sum(largest * xp.real(vectors), axis=-2, keepdims=True)
+    return g - largest * (xp.imag(_columns(xp, turn)) / size) * 1j
 
 
 def _eigenvectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    if backends.is_complex(x.dtype):
+        g = _in_phase(xp, g, out, xp.sum(out * g, axis=-2))
     turns = out.mT @ g
-    return out @ (0.5 * (turns - turns.mT) * xp.reciprocal_gaps(xp.eigvalsh(x))) @ out.mT
+    slopes = 0.5 * (turns - _adjoint(xp, turns)) * xp.reciprocal_gaps(xp.eigvalsh(x))
+    return conjugate(xp, out) @ slopes @ out.mT
 
 
 eigenvectors.vjp(x=_eigenvectors_by_x)
@@ -365,7 +404,7 @@ def svdvals(xp, x):
 
 
 def _svdvals_by_x(xp: Any, g: Any, x: Any) -> Any:
-    ut, vh = halves(x, xp.singular_vectors(x))
+    ut, vh = halves(x, conjugate(xp, xp.singular_vectors(x)))
     return (ut.mT * _columns(xp, g)) @ vh
 
 
@@ -382,10 +421,10 @@ def halves(x: Any, factors: Any) -> tuple[Any, Any]:
 def singular_vectors(xp, x):
     """The singular vectors of matrices ``(..., m, n)`` as rows, in the order of `svdvals`: ``(..., min(m, n), m + n)``.
 
-    In each row the first m elements are the left vector, the others the right one. Both are unique up to a common sign.
-    `svd` takes them apart. The derivative (J. Townsend, "Differentiating the singular value decomposition", 2016) is
-    NaN where singular values are equal, and for vectors that belong to a singular value 0 of a matrix that is not
-    square.
+    In each row the first m elements are the left vector, the others the (conjugate) right one. Both are unique up to a
+    common sign; of a complex left vector the largest element is real and positive. `svd` takes them apart. The
+    derivative (J. Townsend, "Differentiating the singular value decomposition", 2016) is NaN where singular values are
+    equal, and for vectors that belong to a singular value 0 of a matrix that is not square.
 
     >>> from glassgrad import autograd as ag
     >>> abs(ag.singular_vectors(ag.Tensor([[0.0, 3.0], [4.0, 0.0]])))
@@ -393,6 +432,9 @@ def singular_vectors(xp, x):
             [1.0, 0.0, 0.0, 1.0]])
     """
     u, _, vh = xp.linalg.svd(x, full_matrices=False)
+    if backends.is_complex(x.dtype):
+        phases = _phases(xp, u)
+        u, vh = u * xp.conj(phases), vh * phases.mT
     return xp.concat([u.mT, vh], axis=-1)
 
 
@@ -401,8 +443,15 @@ def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     (ut, vh), (gut, gvh) = halves(x, out), halves(x, g)
     sums = _columns(xp, s) + xp.expand_dims(s, axis=-1)
     turning = xp.reciprocal_gaps(s) / xp.where(sums == 0, 1.0, sums)  # 1 / (s_j² - s_i²)
+    if backends.is_complex(x.dtype):
+        turn = xp.sum(ut * gut, axis=-1) - xp.sum(vh * gvh, axis=-1)
+        gut = _in_phase(xp, gut.mT, ut.mT, turn).mT
     left, right = ut @ gut.mT, vh @ gvh.mT
-    core = (left - left.mT) * turning * _columns(xp, s) + xp.expand_dims(s, axis=-1) * (right - right.mT) * turning
+    ut, vh = conjugate(xp, ut), conjugate(xp, vh)
+    of_left, of_right = left - _adjoint(xp, left), conjugate(xp, right - _adjoint(xp, right))
+    core = of_left * turning * _columns(xp, s) + xp.expand_dims(s, axis=-1) * of_right * turning
+    if backends.is_complex(x.dtype):  # both vectors turn against each other
+        core = core + _diagonal_of_ones(xp, core) * (of_left - of_right) / (4 * _columns(xp, s))
     m, n = x.shape[-2:]
     total = ut.mT @ core @ vh
     if m == n:
@@ -434,7 +483,8 @@ def orthogonal_complement(xp, x):
 
 @op("QᵀR", text="qr({x})", tex=r"\operatorname{{qr}}({x})")
 def qr_factors(xp, x):
-    """Qᵀ and R of ``x == Q @ R``, side by side: ``(..., m, n)`` gives ``(..., k, m + n)`` with ``k = min(m, n)``.
+    """Qᵀ and R of ``x == Q @ R``, side by side: ``(..., m, n)`` gives ``(..., k, m + n)`` with ``k = min(m, n)``. The
+    diagonal of R is real.
 
     `qr` takes them apart. The derivative (S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra
     functions", Optimization Methods and Software 28, 2013; for m < n D. A. O. Roberts and L. R. Roberts, "QR and LQ
@@ -456,8 +506,9 @@ def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
     qt, square, wide = out[..., :m], out[..., m : m + k], out[..., m + k :]
     gqt, gsquare, gwide = g[..., :m], g[..., m : m + k], g[..., m + k :]
     if m < n:  # x = Q [R₁ R₂], and R₂ = Qᵀ x₂
-        gqt = gqt + gwide @ (wide.mT @ qt)
+        gqt = gqt + conjugate(xp, gwide @ (wide.mT @ qt))
     turned = _lower_copied(xp, square @ gsquare.mT - gqt @ qt.mT)
+    qt = conjugate(xp, qt)
     s = xp.svdvals(square)  # the diagonal of R does not show the rank, because the columns were not pivoted
     flat = xp.expand_dims(s[..., -1:] <= _rounding(xp, s), axis=-1)
     pivots = xp.where((_diagonal_of_ones(xp, square) > 0) & flat, math.nan, square)

@@ -9,6 +9,7 @@ from glassgrad.autograd.backends import is_complex
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.ops.elementwise import conjugate
 
 
 def _rows(xp: Any, x: Any) -> Any:
@@ -154,7 +155,8 @@ def vecdot(xp, x, y, *, axis=-1):
 
 
 vecdot.vjp(
-    x=lambda xp, g, y, axis: xp.expand_dims(g, axis=axis) * y, y=lambda xp, g, x, axis: xp.expand_dims(g, axis=axis) * x
+    x=lambda xp, g, y, axis: conjugate(xp, xp.expand_dims(g, axis=axis) * y),
+    y=lambda xp, g, x, axis: xp.expand_dims(g, axis=axis) * conjugate(xp, x),
 )
 
 

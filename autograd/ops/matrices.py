@@ -12,6 +12,7 @@ from typing import Any
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.ops.elementwise import conjugate
 
 # ------------------------------------------------------------------------------------------------------------ diagonals
 
@@ -124,15 +125,15 @@ def _norm_by_x(xp: Any, g: Any, x: Any, out: Any, x_shape: Any, axis: Any, ord: 
     if ord == 0:
         return xp.zeros_like(x)
     if ord == 1:
-        return g * xp.sign(x)
+        return g * conjugate(xp, xp.sign(x))
     if ord in (math.inf, -math.inf):
         chosen = xp.astype(xp.abs(x) == out, g.dtype)
-        return xp.sign(x) * chosen * (g / xp.sum(chosen, axis=axis, keepdims=True))
+        return conjugate(xp, xp.sign(x)) * chosen * (g / xp.sum(chosen, axis=axis, keepdims=True))
     origin = out == 0
     unit = xp.where(origin, 0.0, x / xp.where(origin, 1.0, out))
     if ord == 2:
-        return g * unit
-    return g * xp.sign(unit) * xp.where(unit == 0, 1.0, xp.abs(unit)) ** (ord - 1)
+        return g * conjugate(xp, unit)
+    return g * conjugate(xp, xp.sign(unit)) * xp.where(unit == 0, 1.0, xp.abs(unit)) ** (ord - 1)
 
 
 vector_norm.vjp(x=_norm_by_x)

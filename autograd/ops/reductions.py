@@ -9,6 +9,7 @@ from glassgrad.autograd.backends import is_complex
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd.ops.elementwise import check_real, conjugate
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:
@@ -89,7 +90,9 @@ def mean_square(xp, x, *, axis=None, keepdims=False):
     return xp.sum(_squares(xp, x), axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
 
 
-mean_square.vjp(x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis))
+mean_square.vjp(
+    x=lambda xp, g, x, x_shape, axis: conjugate(xp, x) * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis)
+)
 
 
 def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
@@ -124,7 +127,7 @@ def var(xp, x, *, axis=None, correction=0, keepdims=False):
 
 var.vjp(
     x=lambda xp, g, x, x_shape, axis, correction: (
-        _kept(xp, g, x_shape, axis) * (2 * _weight(x_shape, axis, correction)) * _centred(xp, x, axis)
+        _kept(xp, g, x_shape, axis) * (2 * _weight(x_shape, axis, correction)) * conjugate(xp, _centred(xp, x, axis))
     )
 )
 
@@ -145,11 +148,11 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
 
 def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
     flat = out == 0
-    if 0 not in x_shape:  # the mean of equal values may be rounded, so that out is not 0
+    if 0 not in x_shape and not is_complex(x.dtype):  # the mean of equal values may be rounded, so that out is not 0
         highest, lowest = (extreme(x, axis=axis, keepdims=True) for extreme in (xp.max, xp.min))
         flat = flat | (xp.reshape(highest == lowest, shape=out.shape) & (out == out))
     share = xp.where(flat, 0.0, g * _weight(x_shape, axis, correction) / xp.where(flat, 1.0, out))
-    return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
+    return _kept(xp, share, x_shape, axis) * conjugate(xp, _centred(xp, x, axis))
 
 
 std.vjp(x=_std_by_x)
@@ -179,6 +182,7 @@ def standardize(xp, x, *, axis=-1, eps=1e-5):
 
 
 def _standardize_by_x(xp: Any, g: Any, x: Any, out: Any, axis: Any, eps: Any) -> Any:
+    check_real(x, "standardize")
     # A shift of x does not change the result, nor (except for eps) does a scaling: these components of g are removed.
     shared = _centred(xp, g, axis) - out * (xp.sum(g * out, axis=axis, keepdims=True) / shapes.size(x.shape, axis))
     return shared * _precision(xp, _centred(xp, x, axis), axis, eps)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
 from glassgrad.autograd import trees
+from glassgrad.autograd.backends import is_complex
+from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.functions.creation import eye, zeros
 from glassgrad.autograd.functions.shaping import moveaxis
 from glassgrad.autograd.functions.transforms import (
@@ -33,6 +36,16 @@ AT_ONCE = 256
 """With so many rows at once a Jacobian is computed by reverse mode, which bounds the memory."""
 
 
+def check_real(tensors: Iterable[Tensor], what: str) -> None:
+    """Raise `DTypeError` for complex numbers, whose real and imaginary parts have derivatives of their own."""
+    for x in tensors:
+        if is_complex(x.dtype):
+            raise DTypeError(
+                f"a Jacobian is of real numbers, and {what} is {describe(x)}: compute with its real and its imaginary "
+                "part, or take jvp or vjp, which take complex numbers."
+            )
+
+
 def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """`jacobian` by forward mode: one call of ``f``, with the tangents of all elements of the arguments at once. It is
     the faster one where these are fewer than the elements of ``f``'s value.
@@ -52,6 +65,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
             leaves, form = flattened(args[number])
             flat += [floating(leaf, form, f"argument {number}", place) for place, leaf in enumerate(leaves)]
             forms.append(form)
+        check_real(flat, "an argument")
         structure = (tuple, None, tuple(forms))
         found: dict[str, Any] = {}
 
@@ -107,6 +121,8 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 
 
 def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
+    check_real(call.xs, "an argument")
+    check_real(call.ys, "a result")
     with enable_grad():
         found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
     blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])

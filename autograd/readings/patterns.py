@@ -27,6 +27,7 @@ from glassgrad.autograd.functions.transforms import check_function, floating, gr
 from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
+from glassgrad.autograd.readings.jacobians import check_real
 from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached
 
 NUMPY = backends.NUMPY
@@ -310,6 +311,7 @@ def groups_of_columns(pattern: Any, symmetric: bool = False) -> Any:
 def _matrix_function(f: Callable[..., Any], symmetric: bool) -> Callable[..., Any]:
     def matrix_of(x: Any, *args: Any, **kwargs: Any) -> Any:
         sparse, x = scipy_sparse(), floating(x, trees.LEAF, "argument 0", 0).detach()
+        check_real([x], "an argument")
         level = Pattern(x.size)
         with level, enable_grad():
             given = wrap(Known(level, x.data, sparse.eye_array(x.size, dtype=bool, format="csr")))

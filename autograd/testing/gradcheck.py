@@ -67,12 +67,15 @@ def gradcheck(
     cube root of the machine epsilon (6e-6); ``atol`` is 0. For the complex step ``rtol`` is the square root of the
     machine epsilon. Inputs and captured Tensors in float32 are checked as copies in float64, if ``f`` takes these.
 
+    A complex input is moved along its real and its imaginary part, and of a complex output both are compared: in a
+    report these are the elements 0 and 1 of one more axis.
+
     At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
     "unchecked", which is an error, if all its derivatives are below the tolerance or rounding, or all its elements are
     at kinks; and so is a captured Tensor that was computed before, because only ``f`` is called again.
 
     Raises `GradcheckError`, which says where and by how much; `DomainError` for inputs or values that are NaN or
-    infinite; `DTypeError` for inputs or outputs that are not real floating point.
+    infinite; `DTypeError` for inputs or outputs that are not floating point.
 
     >>> from glassgrad import autograd as ag
     >>> from glassgrad.autograd.testing import gradcheck
@@ -170,11 +173,12 @@ def checked_options(eps: Any, atol: Any, rtol: Any, max_elements: Any, seed: Any
 
 
 def _finer(x: Any) -> Any:
-    """A real input in float64; anything else as it is."""
-    if not hasattr(x, "dtype") or not backends.is_real(x.dtype):
+    """A floating-point input in double precision; anything else as it is."""
+    if not hasattr(x, "dtype") or not backends.is_inexact(x.dtype):
         return x
     given = x if isinstance(x, Tensor) else asarray(x)
-    return Tensor(given.data, dtype="float64", requires_grad=given.requires_grad, name=given.name)
+    dtype = "complex128" if backends.is_complex(x.dtype) else "float64"
+    return Tensor(given.data, dtype=dtype, requires_grad=given.requires_grad, name=given.name)
 
 
 def first_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
@@ -188,7 +192,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
     rng = np.random.default_rng(seed)
     ways = [k for k, y in enumerate(point.ys) if y.requires_grad]
     ys = point.ys
-    cotangents = [point.like(rng.standard_normal(ys[k].shape), ys[k], f"gradient at output {k}") for k in ways]
+    cotangents = [point.like(rng.standard_normal(real_shape(ys[k])), ys[k], f"gradient at output {k}") for k in ways]
     count = point.count
     if point.y.size and not any(map(point.connected, point.checked)):
         raise nothing_checked(point)
@@ -214,7 +218,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
 
 
 def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
-    """The outputs of ``f`` as a list of real floating-point Tensors."""
+    """The outputs of ``f`` as a list of floating-point Tensors."""
     answer = f(*args)
     ys: list[Any] = [None] if answer is None else trees.leaves(answer)
     for k, y in enumerate(ys):
@@ -222,9 +226,9 @@ def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
             raise DTypeError(
                 f"output {k} of {called(f)} is {type(y).__name__}: return Tensors computed from those that are given."
             )
-        if not backends.is_real(y.dtype):
+        if not backends.is_inexact(y.dtype):
             raise DTypeError(
-                f"output {k} of {called(f)} is {describe(y)}: gradcheck compares real floating-point values; "
+                f"output {k} of {called(f)} is {describe(y)}: gradcheck compares floating-point values; "
                 "return only such outputs."
             )
     return ys
@@ -281,8 +285,14 @@ def _substituted(values: Mapping[Tensor, Tensor]) -> Iterator[None]:
 
 
 def values_of(tensors: Sequence[Tensor]) -> Vector:
-    """The elements of Tensors as one float64 vector."""
-    return flat([backends.to_numpy(t.data) for t in tensors])
+    """The elements of Tensors as one float64 vector; of complex ones the real and the imaginary parts in turn."""
+    arrays = (backends.to_numpy(t.data) for t in tensors)
+    return flat([np.stack([x.real, x.imag], axis=-1) if np.iscomplexobj(x) else x for x in arrays])
+
+
+def real_shape(x: Tensor) -> Shape:
+    """The shape of a Tensor; that of a complex one with an axis for its real and its imaginary part at the end."""
+    return (*x.shape, 2) if backends.is_complex(x.dtype) else tuple(x.shape)
 
 
 class TensorPoint(Point):
@@ -309,9 +319,9 @@ class TensorPoint(Point):
         start = stamp()
         self.xs, self.ys = self.called({})
         self.y = values_of(self.ys)
-        self.outputs = [tuple(y.shape) for y in self.ys]
+        self.outputs = list(map(real_shape, self.ys))
         self.check_repeats(values_of(self.called({})[1]))
-        dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
+        dtypes = [np.finfo(backends.to_numpy(t.data).dtype).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
         names_of = _captured_names(f)
@@ -344,13 +354,13 @@ class TensorPoint(Point):
 
     def _admit(self, i: int) -> None:
         x = self.inputs[i]
-        if not backends.is_real(x.dtype):
+        if not backends.is_inexact(x.dtype):
             raise DTypeError(
-                f"{self.call(i)} is {describe(x)}: only real floating-point values can be moved by a small step; write "
+                f"{self.call(i)} is {describe(x)}: only floating-point values can be moved by a small step; write "
                 "3.0 for 3, set requires_grad only on the Tensors to check, or let the function capture this one, as "
                 "in gradcheck(lambda: f(indices))."
             )
-        self.base[i], self.shapes[i] = values_of([x]), tuple(x.shape)
+        self.base[i], self.shapes[i] = values_of([x]), real_shape(x)
 
     def call(self, i: int) -> str:
         """The name of input ``i``, for a message."""
@@ -361,7 +371,10 @@ class TensorPoint(Point):
     @staticmethod
     def like(values: Any, like: Tensor, name: str | None = None) -> Tensor:
         """``values`` as a Tensor of the shape, dtype and backend of another."""
-        array = np.reshape(values, like.shape).astype(backends.to_numpy(like.data).dtype)
+        array = np.reshape(values, real_shape(like))
+        if backends.is_complex(like.dtype):
+            array = array[..., 0] + 1j * array[..., 1]
+        array = array.astype(backends.to_numpy(like.data).dtype)
         return Tensor(backends.namespace(like.data).asarray(array), name=like.name if name is None else name)
 
     def called(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
@@ -410,7 +423,11 @@ class TensorPoint(Point):
         return id(self.xs[self.checked.index(i)]) in flows
 
     def run(self, i: int, values: Any) -> Any:
-        """The outputs with complex values of input ``i``, computed by the recorded graph."""
+        """The outputs with complex values of input ``i``, computed by the recorded graph. Raises for complex inputs or
+        outputs, of which two parts are moved.
+        """
+        if any(backends.is_complex(t.dtype) for t in (*self.xs, *self.ys)):
+            raise TypeError("the complex step is for functions of real numbers")
         return run(self.graph, self.xs[self.checked.index(i)], values)
 
     @cached_property

@@ -79,6 +79,7 @@ class Adam(Optimizer):
     D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
     """
 
+    takes_complex = False
     decoupled = False
 
     def __init__(
@@ -160,6 +161,8 @@ class RMSprop(Optimizer):
     T. Tieleman and G. Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered after A. Graves,
     "Generating sequences with recurrent neural networks", 2013.
     """
+
+    takes_complex = False
 
     def __init__(
         self,

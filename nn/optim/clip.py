@@ -8,6 +8,7 @@ from operator import add
 from typing import Any
 
 from glassgrad.autograd import Tensor, minimum, no_grad
+from glassgrad.autograd.backends import is_complex
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import check_instance, number
 from glassgrad.nn.optim.optimizer import check_gradients
@@ -40,7 +41,8 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     if not graded:
         return Tensor(0.0, dtype="float32")
     wide = [p.grad if p.grad.data.dtype.itemsize > 2 else p.grad.astype("float32") for p in graded]  # float16 overflows
-    total: Tensor = reduce(add, [(g * g).sum() for g in wide]).sqrt()
+    sizes = [abs(g) if is_complex(g.dtype) else g for g in wide]
+    total: Tensor = reduce(add, [(g * g).sum() for g in sizes]).sqrt()
     factor: Tensor = minimum(max_norm / (total + 1e-6), 1.0)
     for p in graded:
         p.grad = p.grad * factor.astype(p.dtype)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.backends import is_host, namespace
+from glassgrad.autograd.backends import is_complex, is_host, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.validation import check_instance, number, with_form
@@ -34,6 +34,7 @@ class Optimizer:
     """
 
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
+    takes_complex = True  # whether `update` is right for complex parameters
     _held: tuple[int, ...] = ()  # `_members` at the last look
 
     def __init_subclass__(cls) -> None:
@@ -73,6 +74,11 @@ class Optimizer:
                     raise DTypeError(
                         f"an optimizer trains leaf Tensors; it was given {p!r}: give model.parameters(), or "
                         "Tensors created with requires_grad=True."
+                    )
+                if is_complex(p.dtype) and not self.takes_complex:
+                    raise DTypeError(
+                        f"{type(self).__name__} squares gradients, which it can't do with complex ones, and was given "
+                        f"{describe(p)}: train with SGD, or give the real and the imaginary part as two parameters."
                     )
                 if p in self.state:
                     raise DomainError(f"parameter {p.name or p.shape} was given twice: give each one once.")

@@ -19,7 +19,7 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.viz.drawing import style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ELLIPSIS = "..."
 WIDEST = 8  # characters of the widest number: -0.00000
@@ -55,6 +55,17 @@ def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
 CHUNK = 1 << 13  # entries that are converted at a time
 
 
+def in_parts(x: Any, text: Callable[[Any], str]) -> str:
+    """A complex number, its real and its imaginary part written by ``text``."""
+    imaginary = text(x.imag)
+    return f"{text(x.real)}{'' if imaginary.startswith('-') else '+'}{imaginary}i"
+
+
+def sizes(values: np.ndarray) -> np.ndarray:
+    """The absolute values of complex numbers, of which statistics are taken; real ones as they are."""
+    return np.abs(values) if values.dtype.kind == "c" else values
+
+
 def scalar(x: Any) -> str:
     """One number: 4 significant digits; integers without decimals; 3 digits and `e` below 1e-3 and from 1e4.
 
@@ -65,6 +76,8 @@ def scalar(x: Any) -> str:
         return str(bool(x))
     if isinstance(x, int | np.integer):
         return str(int(x))
+    if isinstance(x, complex | np.complexfloating):
+        return in_parts(x, scalar)
     value = float(x)
     if not math.isfinite(value):
         return str(value)
@@ -111,6 +124,8 @@ def constant(x: Any) -> str:
     """
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
+    if isinstance(x, complex | np.complexfloating):
+        return f"({in_parts(x, constant)})"
     value = float(x)
     if value == math.pi:
         return "π"
@@ -181,6 +196,8 @@ def _kept(length: int, limit: int | None) -> list[int | None]:
 def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:
     if values.dtype.kind in "biu":
         return [[str(x) for x in row] for row in values.tolist()], 0
+    if values.dtype.kind == "c":
+        return [[scalar(x) for x in row] for row in values.tolist()], 0
     values = values.astype(np.float64)
     finite = values[np.isfinite(values)]
     largest = float(np.max(np.abs(finite), initial=0.0))
@@ -205,7 +222,7 @@ def _entry(x: float, exponent: int, decimals: int) -> str:
 
 def root_mean_square(array: Any) -> float:
     """The root mean square of an array; 0 for an empty one."""
-    values = np.asarray(array)
+    values = sizes(np.asarray(array))
     values = np.ravel(values if values.dtype.kind == "f" else values.astype(np.float64))
     if values.size == 1:
         return abs(float(values[0]))
@@ -265,7 +282,7 @@ def spread(array: Any) -> str:
     values = np.asarray(array)
     if values.dtype.kind in "iu":
         return f"{count(len(np.unique(values)))} different"
-    finite = values[np.isfinite(values)].astype(float)
+    finite = sizes(values[np.isfinite(values)]).astype(float)
     if not finite.size:
         return "none finite"
     return f"mean {short(finite.mean())}" if finite.min() >= 0 else f"sd {short(finite.std())}"
@@ -286,12 +303,12 @@ def full(array: Any, limit: int = 64) -> str:
 
 
 def summary(array: Any) -> str:
-    """Range, mean and standard deviation in one line.
+    """Range, mean and standard deviation in one line, of complex numbers those of their absolute values.
 
     >>> summary([0.0, 1.0])
     '0 to 1, mean 0.5, sd 0.5'
     """
-    values = np.ravel(array)
+    values = sizes(np.ravel(array))
     n, total, squares, low, high, middle = 0, 0.0, 0.0, math.inf, -math.inf, math.nan
     for i in range(0, values.size, CHUNK):
         part = values[i : i + CHUNK].astype(np.float64)
@@ -328,7 +345,7 @@ def blocks(array: Any, *, signed: bool = False) -> np.ndarray:
     >>> blocks(np.repeat([[1.0, -3.0]], 26, axis=1).reshape(1, 52)).shape, blocks([[1.0, -3.0]], signed=True)
     ((1, 26), array([[ 1., -3.]]))
     """
-    given = np.asarray(array)
+    given = sizes(np.asarray(array))
     if not given.size:
         return np.zeros((1, 1))
     values = given if given.dtype.kind == "f" else given.astype(np.float64)
@@ -363,7 +380,7 @@ def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     >>> bins([0.0, 1.0, 1.0], n=2)
     array([1, 2])
     """
-    values = np.asarray(array, dtype=np.float64)
+    values = sizes(np.asarray(array)).astype(np.float64, copy=False)
     finite = values[np.isfinite(values)]
     try:
         with np.errstate(divide="raise", invalid="raise"):

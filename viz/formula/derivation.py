@@ -366,6 +366,7 @@ def explain(
             "give its upstream gradient as gradient="
         )
     scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
+    scene.check_real("a derivation")
     if numbers is None:
         numbers = all(card.value.size <= ENTRIES for card in scene.cards)
     if wrt is None:

@@ -91,7 +91,7 @@ class CardParts:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
-        whole = socket.sent.text
+        whole = _in_complex(socket) or socket.sent.text
         written = f"G × {prime(socket)}" if has_prime(socket) else whole
         if len(written) > DERIVATIVE:
             written = f"by the rule of {socket.head.operation.op.name}"
@@ -329,3 +329,14 @@ def _size_of(array: np.ndarray) -> int | None:
     if lines <= style.TABLE_ROWS and columns <= style.TABLE_COLUMNS:
         return style.VALUE
     return style.SMALL if array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS else None
+
+
+def _in_complex(socket: Socket) -> str:
+    """The gradient sent through a socket, of complex numbers: a rule computes with the conjugates of gradients, and of
+    a real operand the real part counts. An empty string if all are real.
+    """
+    head, tail = (np.iscomplexobj(card.value) for card in (socket.head, socket.tail))
+    if not (head or tail):
+        return ""
+    text = socket.sent_from("conj(G)" if head else "G").text
+    return f"conj({text})" if tail else f"Re({text})"

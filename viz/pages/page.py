@@ -142,6 +142,7 @@ def _page(
     ys: Any = _called(y) if is_function(y) else y
     roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
     scene = Scene(ys, names=named(names), gradients=gradients, **roles)
+    scene.check_real("a page")
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
     checks = list(ag.testing.check_nodes(ys)) if check else []

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.backends import is_complex, to_numpy
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.engine.hooks import conjugated
 from glassgrad.autograd.engine.memory import written_at
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.readings.levels import Lifted
@@ -110,16 +111,18 @@ def evaluate(
         totals: dict[Any, np.ndarray] = {}
         parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
         ends = [fresh[place] for place in graph.outputs]
-        single = seeds is None and all(end.size == 1 for end in ends)
+        single = seeds is None and all(end.size == 1 and not is_complex(end.dtype) for end in ends)
         if seeds is None:
             gradients = gradients and single
             seeds = [ag.ones_like(end.detach()) for end in ends]
-        wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
+        wanted = [
+            (end, conjugated(ag.asarray(seed).data)) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad
+        ]
         if gradients and wanted:
             known = {vertex_of(tensor): place for place, tensor in fresh.items()}
             for node, total, passed in ag.backward_steps(*zip(*wanted, strict=True)):
                 place = known[node]
-                totals[place] = host(total)
+                totals[place] = conjugated(host(total))  # as users see it
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
         values = {place: host(tensor) for place, tensor in fresh.items()}
         was = outdated(graph, ys, values, exactly=bool(changed))

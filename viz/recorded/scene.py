@@ -223,7 +223,7 @@ class Scene:
         self._by_place: dict[Any, Card] = {}
         for place in self.names.places:
             self._add(place)
-        self.scalar = all(card.shape == () for card in self.cards)
+        self.scalar = all(card.shape == () and card.value.dtype.kind != "c" for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
@@ -292,6 +292,15 @@ class Scene:
         out = self.say.symbol(head.name, head.value)
         part: Symbol = self.say.pull(node.op, socket.index, self.symbols(head), out, node.params, g)
         return part
+
+    def check_real(self, what: str) -> None:
+        """Raise `DrawingError` where a value is complex."""
+        for card in self.cards:
+            if card.value.dtype.kind == "c":
+                raise DrawingError(
+                    f"{what} writes the calculus of real numbers, and {card.name} is complex: draw_graph shows this "
+                    "graph with its values and gradients."
+                )
 
     def formula(self, card: Card) -> Symbol:
         """The formula of an operation, in the names of its operands."""

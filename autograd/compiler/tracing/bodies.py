@@ -188,7 +188,7 @@ class Recorder(Observer):
         traced = self.tracer.input(shape, numpy.dtype(dtype), name)
         self._new(traced, shape, numpy.dtype(dtype))
         tensor = wrap(traced, name=name)
-        tensor.requires_grad = bool(backends.is_real(dtype))
+        tensor.requires_grad = bool(backends.is_inexact(dtype))
         return tensor
 
     def number_of(self, x: Any) -> int:
@@ -252,7 +252,7 @@ class Recorder(Observer):
         if type(x) is not Traced:
             return x
         tensor = wrap(x)
-        tensor.requires_grad = bool(backends.is_real(x.dtype))
+        tensor.requires_grad = bool(backends.is_inexact(x.dtype))
         return tensor
 
     def without_gradient(self) -> Any:

@@ -79,13 +79,13 @@ def derivative_of(body: Body, wanted: tuple[bool, ...]) -> Derivative:
 
 
 def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative:
-    def is_real(number: int) -> bool:
-        return bool(backends.is_real(body.types[number][1]))
+    def has_gradient(number: int) -> bool:
+        return bool(backends.is_inexact(body.types[number][1]))
 
     first, count = body.carries + body.xs, len(body.inputs)
-    through = [i for i in range(body.carries) if is_real(i)]
-    others = [i for i in range(body.carries, count) if wanted[i] and is_real(i)]
-    ends = [i for i in range(body.carries, len(body.outputs)) if is_real(body.outputs[i])]
+    through = [i for i in range(body.carries) if has_gradient(i)]
+    others = [i for i in range(body.carries, count) if wanted[i] and has_gradient(i)]
+    ends = [i for i in range(body.carries, len(body.outputs)) if has_gradient(body.outputs[i])]
     seeds = [body.types[body.outputs[i]] for i in (*through, *ends)]
     joint = body.record(
         lambda given, mark: _pulled(body, given, mark, through, ends, [*through, *others]),

@@ -63,7 +63,7 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
     for dtype in body.dtypes:
         loop = Loop(body, length, dtype, reverse, wanted, recompute, [] if keeps else None)
         packed = xp.scan_packed(*arrays, loop=loop)
-        packed = packed.detach() if isinstance(packed, Tensor) and not backends.is_real(dtype) else packed
+        packed = packed.detach() if isinstance(packed, Tensor) and not backends.is_inexact(dtype) else packed
         for i, place, shape in body.parts(length, dtype):
             found[i] = xp.reshape(packed[place], shape=shape)
     return [found[i] for i in range(len(body.outputs))]

@@ -196,27 +196,6 @@ class TestRequiresGrad:
 # -------------------------------------------------------------------------------------------------------- what it tells
 
 
-class TestComplex:
-    def test_a_leaf_is_refused(self):
-        with pytest.raises(
-            DTypeError,
-            match=r"Tensor 'z' \(1,\) complex128 can't require grad: derivatives with respect to complex numbers are "
-            r"not supported; give the "
-            r"real and the imaginary part as two Tensors",
-        ):
-            Tensor([1j], requires_grad=True, name="z")
-
-    def test_a_gradient_through_complex_numbers_is_refused(self):
-        x = leaf([3.0])
-        y = ag.abs(x * np.array([1j])).sum()
-        with pytest.raises(
-            GradientError,
-            match="multiply computes a gradient of dtype complex128 for an input of dtype float64: derivatives through",
-        ):
-            y.backward()
-        assert x.grad is None
-
-
 class TestRepr:
     @pytest.mark.parametrize(
         ("tensor", "text"),

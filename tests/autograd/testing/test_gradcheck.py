@@ -711,19 +711,32 @@ class TestRefusals:
     def test_integers(self):
         with pytest.raises(
             DTypeError,
-            match=r"input 0 \('x'\) is \(2,\) int64: only real floating-point values can be moved by a "
+            match=r"input 0 \('x'\) is \(2,\) int64: only floating-point values can be moved by a "
             r"small step; write 3\.0 for 3, set requires_grad only on the Tensors to check, or let the",
         ):
             gradcheck(lambda x: x * 2.0, [1, 2])
 
     def test_complex_numbers(self):
-        with pytest.raises(DTypeError, match=r"input 0 \('x'\) is \(1,\) complex128: only real floating-point values"):
-            gradcheck(lambda x: x * x, [1j])
+        z = np.array([1 + 2j, 0.5 - 1j])
+        for f in (ag.exp, ag.abs, lambda x: x * ag.conj(x), lambda x: (ag.real(x), x * 2j)):
+            assert gradcheck(f, z)
+            assert gradgradcheck(f, z)
+        assert gradcheck(lambda z, x: z * ag.exp(1j * x), ag.Tensor(z, dtype="complex64"), 0.5)
+
+    def test_a_wrong_rule_for_complex_numbers(self):
+        @ag.op("conj_wrong")
+        def conj_wrong(xp, x):
+            return xp.conj(x)
+
+        conj_wrong.vjp(x=lambda g: g)  # right along the real axis
+        assert gradcheck(lambda x: ag.real(conj_wrong(x)), 1.5)
+        with pytest.raises(GradcheckError, match=r"output 0 \[1\] with respect to input 0 \('x'\) \[1\] is wrong"):
+            gradcheck(conj_wrong, 0.5 + 0.5j)
 
     def test_outputs_without_derivatives(self):
         with pytest.raises(
             DTypeError,
-            match=r"output 1 of f is \(1,\) bool: gradcheck compares real floating-point values; return "
+            match=r"output 1 of f is \(1,\) bool: gradcheck compares floating-point values; return "
             r"only such outputs",
         ):
             gradcheck(lambda x: (x, x > 0.0), [1.0])

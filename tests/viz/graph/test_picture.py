@@ -14,6 +14,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.graph.parts import room
 from glassgrad.viz.graph.picture import draw_graph
 from tests.sampling import sampled, waiting
@@ -673,3 +674,17 @@ def test_a_badge_has_room_for_the_font_of_a_browser_without_helvetica(name):
     font.set_text(said)
     drawn = 0.9 * font.get_width_height()[0] / 6400
     assert sum(widths[letter] for letter in f"{said}  {room(said)}") > drawn + 0.75 * widths[" "]
+
+
+def test_complex_numbers_have_both_parts_and_the_gradient_that_users_see():
+    z = parameter([1 + 2j, 0.5 - 1j], name="z")
+    loss = ag.sum(abs(ag.exp(z)) + abs(z) ** 2)
+    loss.backward()
+    said = unescape(draw_graph(loss).source)
+    for part in z.grad.tolist():
+        assert f"{part.real:.4g}"[:4] in said
+        assert f"{part.imag:+.4g}i" in said
+    assert "conj(G × conj(sign(z)))" in said  # of the real gradient of abs(z)
+    for draw in (viz.explain, viz.step_through):
+        with pytest.raises(DrawingError, match="z is complex: draw_graph shows"):
+            draw(loss)

@@ -1,0 +1,150 @@
+"""Every operation in complex128: its gradient and tangent beside central differences, and PyTorch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
+from tests.autograd.ops.test_table import DIFFERENTIABLE, OPS
+from tests.operations import TABLE
+
+UNEQUAL = {
+    "cholesky": "PyTorch reads the lower triangle",
+    "eigenvectors": "their phases differ",
+    "eigvalsh": "PyTorch reads the lower triangle",
+    "max": "PyTorch has no order of complex numbers",
+    "min": "PyTorch has no order of complex numbers",
+}
+REAL = {"bessel_i", "erf", "gelu", "polygamma", "standardize"}
+"""Operations whose values, but not gradients, are computed for complex numbers."""
+
+
+def complex_(x: Any, rng: Any) -> Any:
+    x = np.asarray(x)
+    return x + 1j * rng.uniform(-1, 1, x.shape) if x.dtype.kind == "f" else x
+
+
+@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name in TABLE and name not in REAL])
+@given(data=st.data())
+def test_gradient_and_tangent(name: str, data: st.DataObject) -> None:
+    row, op, rng = TABLE[name], OPS[name], np.random.default_rng(0)
+    arrays, params = data.draw(row.cases)
+    given = [complex_(x, rng) for x in arrays]
+    inputs = [ag.Tensor(x, requires_grad=x.dtype.kind == "c") for x in given]
+    with np.errstate(all="ignore"):
+        try:
+            y = op(*inputs, **params)
+        except AutogradError:
+            return  # a sentence, see tests/bad_input
+        moved = [x for x in inputs if x.requires_grad]
+        if not (y.requires_grad and y.size and np.isfinite(y.data).all()):
+            return
+        seed = complex_(rng.normal(size=y.shape), rng) if y.dtype.kind == "c" else rng.normal(size=y.shape)
+        slopes = ag.gradients([y], moved, [seed])
+        v = [complex_(rng.normal(size=x.shape), rng) for x in moved]
+
+        def at(step: float) -> Any:
+            ways = iter(v)
+            return op(*(ag.Tensor(x.data + step * next(ways)) if x.requires_grad else x for x in inputs), **params).data
+
+        numeric = (at(1e-6) - at(-1e-6)) / 2e-6
+        told = [np.sum(np.conj(g.data) * way).real for g, way in zip(slopes, v, strict=True)]
+        terms = [*(np.abs(g.data * way) for g, way in zip(slopes, v, strict=True)), np.abs(seed * numeric)]
+        if not all(np.isfinite(part).all() for part in terms):
+            return
+        assert_allclose(
+            sum(told), np.sum(np.conj(seed) * numeric).real, rtol=1e-5, atol=1e-7 + 1e-5 * sum(map(np.sum, terms))
+        )
+
+        def of(*xs: Any) -> Any:
+            left = iter(xs)
+            return op(*(next(left) if x.requires_grad else x for x in inputs), **params)
+
+        tangent = ag.jvp(of, [x.detach() for x in moved], v)[1].data
+        assert_allclose(
+            tangent, numeric, rtol=1e-4, atol=1e-6 + 1e-6 * np.abs(y.data).max() + 1e-4 * np.abs(numeric).max()
+        )
+    assert all(g.dtype == x.dtype for g, x in zip(slopes, moved, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in DIFFERENTIABLE if name in TABLE and TABLE[name].torch))
+@given(data=st.data())
+def test_agrees_with_pytorch(name: str, data: st.DataObject) -> None:
+    torch = pytest.importorskip("torch")
+    if name in UNEQUAL or name in REAL:
+        pytest.skip(UNEQUAL.get(name, "it is computed for real numbers"))
+    rng = np.random.default_rng(0)
+    arrays, params = data.draw(TABLE[name].cases)
+    given = [complex_(x, rng) for x in arrays]
+    inputs = [ag.Tensor(x, requires_grad=x.dtype.kind == "c") for x in given]
+    theirs = [torch.asarray(x).requires_grad_(x.dtype.kind == "c") for x in given]
+    try:
+        y, z = OPS[name](*inputs, **params), TABLE[name].by_torch(torch, *theirs, **params)
+    except (AutogradError, RuntimeError, TypeError, UserWarning):
+        return  # one of both does not take complex numbers
+    if not (y.requires_grad and z.requires_grad) or y.dtype != str(z.dtype).removeprefix("torch."):
+        return
+    seed = np.asarray(np.cos(np.arange(y.size)).reshape(y.shape), dtype=y.dtype)
+    try:
+        z.backward(torch.asarray(seed))
+    except RuntimeError:
+        return
+    for x, t in zip(inputs, theirs, strict=True):
+        if x.requires_grad and t.grad is not None and np.isfinite(t.grad.numpy()).all():
+            assert_allclose(ag.gradients(y, x, seed).data, t.grad.resolve_conj().numpy(), rtol=1e-8, atol=1e-8)
+
+
+# ------------------------------------------------------------------------------------------------------- factorizations
+
+
+def random(*shape: int) -> Any:
+    return complex_(np.random.default_rng(3).normal(size=shape), np.random.default_rng(4))
+
+
+FACTORIZATIONS = {
+    "cholesky": lambda x: ag.linalg.cholesky(x @ ag.conj(x.mT)),
+    "cofactors": ag.cofactors,
+    "eigh": ag.linalg.eigh,
+    "qr": ag.linalg.qr,
+    "slogdet": ag.linalg.slogdet,
+    "svd": lambda x: ag.linalg.svd(x, full_matrices=False),
+    "pinv": ag.linalg.pinv,
+}
+SHAPES = {"qr": ((4, 2), (2, 4), (3, 3)), "svd": ((4, 2), (2, 4), (3, 3)), "pinv": ((4, 2), (2, 4), (3, 3))}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [(name, shape) for name in FACTORIZATIONS for shape in SHAPES.get(name, ((3, 3), (2, 3, 3)))]
+)
+def test_factors_have_right_first_and_second_derivatives(name: str, shape: tuple[int, ...]) -> None:
+    """The phases of complex vectors are chosen, so that they have derivatives, too."""
+    f = FACTORIZATIONS[name]
+    assert gradcheck(lambda x: tuple(f(x)) if isinstance(f(x), tuple) else f(x), random(*shape))
+    assert gradgradcheck(lambda x: tuple(f(x)) if isinstance(f(x), tuple) else f(x), random(*shape))
+
+
+def test_functions_of_vectors_that_phases_do_not_change_are_as_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    weights = random(3, 3)
+
+    def projected(x: Any, space: Any, w: Any) -> Any:
+        values, vectors = space.linalg.eigh(x + space.conj(x.mT))
+        return (space.abs(w @ vectors) ** 2 * values).sum()
+
+    def polar(x: Any, space: Any, w: Any) -> Any:
+        u, _, vh = space.linalg.svd(x, full_matrices=False)
+        return space.real(u @ vh * w).sum()
+
+    for loss in (projected, polar):
+        x, t = ag.Tensor(random(3, 3), requires_grad=True), torch.asarray(random(3, 3)).requires_grad_()
+        ours, theirs = loss(x, ag, ag.asarray(weights)), loss(t, torch, torch.asarray(weights))
+        ours.backward()
+        theirs.backward()
+        assert_allclose(ours.item(), theirs.item())
+        assert_allclose(x.grad.data, t.grad.numpy(), rtol=1e-10, atol=1e-12)
