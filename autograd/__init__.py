@@ -14,7 +14,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from glassgrad.autograd import errors, linalg, random, trees
+from glassgrad.autograd import errors, fft, linalg, random, trees
 from glassgrad.autograd.backends import NUMPY as _NUMPY
 from glassgrad.autograd.backends import devices
 from glassgrad.autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
@@ -51,15 +51,15 @@ __version__ = "0.1.0"
 newaxis = None
 _protocols.install_all()
 
-_LINALG = "glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices"
-_ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _LINALG)
+_EXTENSIONS = tuple(f"glassgrad.autograd.{name}" for name in ("fft", "ops.factorizations", "ops.matrices"))
+_ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _EXTENSIONS)
 globals().update(vars(_TENSORS))
 
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad",
-    "errors", "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jet",
-    "jvp", "linalg", "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled",
-    "sparse_hessian", "sparse_jacobian", "testing", "trees", "value_and_grad", "vjp", "vmap",
+    "errors", "fft", "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev",
+    "jet", "jvp", "linalg", "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope",
+    "set_grad_enabled", "sparse_hessian", "sparse_jacobian", "testing", "trees", "value_and_grad", "vjp", "vmap",
     *_ARRAYS,
 ]  # fmt: skip
 _LATE = {

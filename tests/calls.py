@@ -231,6 +231,20 @@ def widths(x: Any) -> Strategy:
     return st.integers(0, 2) | pair | st.tuples(*[pair] * len(x.shape))
 
 
+def fourier(source: Source) -> Case:
+    """Arguments of a Fourier transform, of at least two elements, so that an inverse of real ones exists."""
+    shape = source.shape(1, 3, 2)
+    n, norm = source.draw(st.sampled_from((None, 1, 2, 3, 5))), st.sampled_from(("backward", "ortho", "forward"))
+    axis = source.draw(st.integers(-len(shape), len(shape) - 1))
+    return Case(source.array(shape), n=n, axis=axis, norm=source.draw(norm))
+
+
+def fourier_of_complex(source: Source) -> Case:
+    """Those of the standard, which transforms complex numbers only."""
+    case = fourier(source)
+    return Case(case.arrays[0] + 1j, **case.params)
+
+
 def rolls(source: Source) -> Case:
     """Arguments of roll: one shift, or one for each of several axes."""
     shape = source.shape(min_dims=1)

@@ -191,6 +191,7 @@ REFUSED = {
     **dict.fromkeys(
         ("singular_vectors", "cofactors", "log_abs_det", "sign_det", "orthogonal_complement"), "a decomposition"
     ),
+    **dict.fromkeys(("dft", "inverse_dft", "real_dft", "inverse_real_dft"), "complex numbers"),
     **dict.fromkeys(("bessel_i", "erfc", "erfinv", "lgamma", "polygamma"), "a special function"),
     **dict.fromkeys(("nonzero_indices", "unique_parts"), "a shape that depends on values"),
     **dict.fromkeys(

@@ -108,6 +108,10 @@ def _pad(x: Any, pad_width: Any, constant_values: Any = 0, mode: str = "constant
     return np.pad(x, pad_width, mode=mode)  # type: ignore[call-overload]
 
 
+def _fourier(name: str, torch: Any, x: Any, n: Any, axis: int, norm: str) -> Any:
+    return getattr(torch.fft, name)(x, n=n, dim=axis, norm=norm)
+
+
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
@@ -496,6 +500,23 @@ TABLE: dict[str, Row] = {
         for name in ("cumulative_sum", "cumulative_prod")
     },
     "linear_recurrence": Row(_linear_recurrence, ALONG, edges=(Case(EMPTY, EMPTY), Case(EMPTY, EMPTY, axis=0))),
+    # fft
+    **{
+        name: Row(
+            getattr(np.fft, numpys),
+            calls.fourier,
+            partial(_fourier, numpys),
+            edges=(Case(np.ones((0, 3))), Case(np.ones(1), n=3)),
+            keeps_dtype=False,
+            standard=calls.fourier_of_complex if numpys != "rfft" else None,
+        )
+        for name, numpys in (
+            ("dft", "fft"),
+            ("inverse_dft", "ifft"),
+            ("real_dft", "rfft"),
+            ("inverse_real_dft", "irfft"),
+        )
+    },
     # linalg
     "matmul": Row(
         np.matmul,

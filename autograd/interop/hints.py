@@ -39,7 +39,7 @@ FUNCTIONS = {
     **dict.fromkeys(("median", "percentile", "quantile"), "sort"), "add.at": "scatter_add", "add.reduce": "sum",
     "average": "mean", "bincount": "scatter_add", "bmm": "matmul", "cbrt": "power", "column_stack": "stack",
     "divmod": "floor_divide and remainder", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
-    "fft": "numpy.fft of .detach().numpy(): derivatives through complex numbers are not supported", "jit": "compile",
+    "jit": "compile",
     "gradient": "diff", "hstack": "concat(…, axis=1)", "inference_mode": "no_grad", "interp": "searchsorted and take",
     "kron": "linalg.outer and reshape", "ln": "log", "load": "nn.load", "mse_loss": "squared_error",
     "manual_seed": "numpy.random.default_rng(seed), given as generator=", "mul": "multiply",

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from glassgrad.autograd import linalg, trees
+from glassgrad.autograd import fft, linalg, trees
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -170,16 +170,17 @@ def _found(name: str) -> Any:
     if name in WAYS:
         return WAYS[name]
     module, _, last = name.rpartition(".")
-    space: Any = {"": TENSORS, "linalg": linalg}.get(module)
+    space: Any = {"": TENSORS, "fft": fft, "linalg": linalg}.get(module)
     found = getattr(space, NAMES.get(last, last), None)
     return None if getattr(found, "foreign", False) else found  # a user's operation is not NumPy's function of its name
 
 
 def _advice(name: str) -> str:
     """What to use instead of NumPy's ``name``."""
-    last = name.removeprefix("linalg.")
-    if use := of_function(name) if last == name else linalg.ELSEWHERE.get(last):
-        return f"in autograd{'.linalg' if last != name else ''} use {use}"
+    module, _, last = name.rpartition(".")
+    part = {"fft": fft, "linalg": linalg}.get(module)
+    if use := of_function(name) if part is None else part.ELSEWHERE.get(last):
+        return f"in autograd{f'.{module}' if part is not None else ''} use {use}"
     ours = [one for one, found in vars(TENSORS).items() if not getattr(found, "foreign", False)]
     near = get_close_matches(name, [*ours, *(f"linalg.{one}" for one in linalg.__all__)], n=2, cutoff=0.75)
     found = " and ".join(f"autograd.{one}" for one in near)

@@ -453,6 +453,7 @@ def _cross_entropy(level: Batch, *arrays: Any, **params: Any) -> Any:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
+    **{name: _by_axis(name) for name in ("dft", "inverse_dft", "real_dft", "inverse_real_dft")},
     **{name: _folded(name) for name in ("at_max", "fold", "max_pool", "max_unpool", "sum_pool", "sum_unpool")},
     "unfold": _folded("unfold"),
     "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _conv,
@@ -495,7 +496,9 @@ batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axi
 examples_of.vjp(x=lambda g, level, axis: crossed(batch, g, level=level, axis=axis))
 
 
-def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different") -> Callable[..., Any]:
+def vmap(
+    f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different"
+) -> Callable[..., Any]:
     """The function that computes ``f`` for all examples at once, without a loop.
 
     ``in_axes``: the axis of an argument along which its examples are, or ``None`` where it is the same for all; one

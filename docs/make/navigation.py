@@ -52,6 +52,11 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "Sparse matrices and high orders",
             "Sparse Jacobians and Hessians as SciPy's arrays; Taylor series, and derivatives of order ten.",
         ),
+        Page(
+            "howto/complex_and_fft.md",
+            "Complex numbers and Fourier transforms",
+            "Gradients of complex numbers in PyTorch's convention, and of Fourier transforms.",
+        ),
         Page("howto/files.md", "Save and load", "Models, weights and checkpoints, and which formats are read."),
         Page(
             "compile.md",

@@ -126,6 +126,7 @@ CHAPTERS = (
             *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),
         ),
     ),
+    Chapter("fft", "autograd.fft", "Fourier transforms.", "autograd.fft", ("",)),
     Chapter("linalg", "autograd.linalg", "Determinants, inverses, factorizations and norms.", "autograd.linalg", ("",)),
     Chapter("random", "autograd.random", "Random draws that a graph records.", "autograd.random", ("",)),
     Chapter("trees", "autograd.trees", "Nested dicts, lists and dataclasses of Tensors.", "autograd.trees", ("",)),

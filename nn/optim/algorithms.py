@@ -79,7 +79,7 @@ class Adam(Optimizer):
     D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
     """
 
-    takes_complex = False
+    _takes_complex = False
     decoupled = False
 
     def __init__(
@@ -162,7 +162,7 @@ class RMSprop(Optimizer):
     "Generating sequences with recurrent neural networks", 2013.
     """
 
-    takes_complex = False
+    _takes_complex = False
 
     def __init__(
         self,

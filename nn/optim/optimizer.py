@@ -34,7 +34,7 @@ class Optimizer:
     """
 
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
-    takes_complex = True  # whether `update` is right for complex parameters
+    _takes_complex = True  # whether `update` is right for complex parameters
     _held: tuple[int, ...] = ()  # `_members` at the last look
 
     def __init_subclass__(cls) -> None:
@@ -75,7 +75,7 @@ class Optimizer:
                         f"an optimizer trains leaf Tensors; it was given {p!r}: give model.parameters(), or "
                         "Tensors created with requires_grad=True."
                     )
-                if is_complex(p.dtype) and not self.takes_complex:
+                if is_complex(p.dtype) and not self._takes_complex:
                     raise DTypeError(
                         f"{type(self).__name__} squares gradients, which it can't do with complex ones, and was given "
                         f"{describe(p)}: train with SGD, or give the real and the imaginary part as two parameters."

@@ -349,6 +349,8 @@ def test_results_match_the_array_api(name: str) -> None:
             assert [f[:2] for f in found] == [e[:2] for e in expected], (dtype, options)
             for (_, _, ours), (kind, _, theirs) in zip(found, expected, strict=True):
                 rough = 1e-4 if kind in ("float32", "complex64") else 1e-10
+                if name in ("linalg.eigh", "linalg.svd"):  # of complex vectors the phases are free
+                    ours, theirs = np.abs(ours), np.abs(theirs)
                 np.testing.assert_allclose(ours, theirs, rtol=rough, atol=rough if "linalg" in name else 0)
             compared += 1
     assert compared

@@ -16,7 +16,6 @@ import pytest
 
 CHECKOUT = Path(os.environ.get("ARRAY_API_TESTS", Path(__file__).parents[3] / "array-api-tests"))
 KNOWN = {
-    r"test_has_names\[fft-": "there is no fft: derivatives through complex numbers are not supported",
     r"(__i?floordiv__|floor_divide)\(": "of infinities it is NaN, and -1 for a tiny negative quotient, as NumPy's",
     r"test_unary\[.*imag\(x_i\)": "of infinite and NaN complex numbers it is NumPy's result, as that of expm1",
     r"TestExpandDims": "an axis out of range is a ValueError, no IndexError",

@@ -56,7 +56,7 @@ def test_every_operation_has_the_values_of_its_dense_jacobian_and_hessian(name: 
     arrays, params = data.draw(TABLE[name].cases)
     f, z = of_one_vector(Program.of(ag.OPS[name], *arrays, **params))
     found = ag.sparse_jacobian(f)(z)
-    assert_equal(found, ag.jacobian(f)(z))
+    assert_equal(found, ag.jacfwd(f)(z) if f(z).dtype.kind == "c" else ag.jacobian(f)(z))
     if 0 < z.size * found.nnz < 300 and found.dtype == "float64":
         total = lambda z: ag.sum(f(z) ** 2)  # noqa: E731
         assert_equal(ag.sparse_hessian(total)(z), ag.hessian(total)(z))

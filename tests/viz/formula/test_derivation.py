@@ -538,7 +538,7 @@ def test_every_operation_is_explained(name, data):
             for x in case.arrays
         ]
         y = ag.OPS[name](*arrays, **case.params)
-    if y.node is None:
+    if y.node is None or y.dtype.kind == "c":
         return
     seed = np.linspace(1.0, 2.0, y.size).reshape(y.shape)
     for x in arrays:
