@@ -496,9 +496,7 @@ batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axi
 examples_of.vjp(x=lambda g, level, axis: crossed(batch, g, level=level, axis=axis))
 
 
-def vmap(
-    f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different"
-) -> Callable[..., Any]:
+def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different") -> Callable[..., Any]:
     """The function that computes ``f`` for all examples at once, without a loop.
 
     ``in_axes``: the axis of an argument along which its examples are, or ``None`` where it is the same for all; one

@@ -207,7 +207,7 @@ def _standing(index: Any, unknown: int | None) -> Any:
 
 def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
     """The shape of ``x[index]``; the arrays in ``index`` may be values without data."""
-    return numpy.broadcast_to(numpy.False_, shape)[_standing(index, unknown)].shape
+    return numpy.broadcast_to(numpy.False_, shape)[_standing(index, unknown)].shape  # type: ignore[no-any-return]
 
 
 def getitem(x: Any, *more: Any, index: Any) -> Typed:
