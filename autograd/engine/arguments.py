@@ -183,6 +183,16 @@ def checked_axis(op: Any, axis: Any) -> Any:
     raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
 
 
+def check_parameters(op: Any, params: dict[str, Any]) -> None:
+    """Raise `DTypeError` for a parameter that carries a derivative, or has a value for each example, which is lost."""
+    for name, value in params.items():
+        if isinstance(value, Tensor) and (level := innermost(value.data)):
+            raise DTypeError(
+                f"{op.name}: {name} is a value within the function of {level.name}, and a parameter is one number "
+                "without a derivative: give one from outside of the function."
+            )
+
+
 def frozen(params: dict[str, Any]) -> dict[str, Any]:
     """``params`` with a `frozen_copy` of each that can be changed."""
     return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}

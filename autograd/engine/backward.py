@@ -264,7 +264,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
             g = conjugated(g)
         if type(vertex) is Node:
             arrived += [(tensor, g) for tensor in retainers(vertex)]
-        else:
+        elif vertex.requires_grad:  # else it is an argument of a transform that has ended
             arrived.append((vertex, g))
     tensors, grads, taken = [tensor for tensor, _ in arrived], list[Tensor](), {id(gradient)}
     with _accumulating:

@@ -31,6 +31,7 @@ from glassgrad.autograd.engine.arguments import (
     REQUIRED,
     argument,
     bound,
+    check_parameters,
     checked_gradients,
     checked_result,
     fail,
@@ -428,6 +429,8 @@ def function_of(op, convert):
             return in_dtype(op, ({xs}*rest,), **params)
         else:
             ({bound}), params = bound(op, ({xs}*rest,), params)
+        if LIFTED.used and params is not none:
+            check_parameters(op, params)
         mask = 0
 {reading}
         try:
@@ -526,10 +529,11 @@ def mask_of(given: Sequence[Any]) -> int:
 
 
 NAMES: dict[str, Any] = {
-    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
-    "LIFTED": LIFTED,
+    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "LIFTED": LIFTED, "Node": Node,
+    "REQUIRED": REQUIRED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
-    "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "in_dtype": in_dtype,
+    "bound": bound, "check_parameters": check_parameters, "check_rules": check_rules, "fail": fail, "frozen": frozen,
+    "in_dtype": in_dtype,
     "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,
     "stamp": stamp,
 }  # fmt: skip

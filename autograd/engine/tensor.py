@@ -14,7 +14,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.errors import DTypeError, GradientError
-from glassgrad.autograd.readings.levels import LIFTED, check_kept
+from glassgrad.autograd.readings.levels import LIFTED, note_write
 
 if TYPE_CHECKING:
     from glassgrad.autograd.engine._methods import TensorMethods
@@ -102,8 +102,8 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if LIFTED.used and self.node is None and hasattr(value, "shape") and not MODE.get().grad:
-            check_kept(self, value)
+        if LIFTED.used:
+            note_write(self, value, MODE.get().grad)
         if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
             written(value)
             return

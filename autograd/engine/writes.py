@@ -14,6 +14,7 @@ from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError
+from glassgrad.autograd.readings.levels import is_differentiated, plain_parts
 
 
 class View:
@@ -38,9 +39,10 @@ def view_of(tensor: Tensor) -> View | None:
 
 def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
     """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
-    base = getattr(tensor._data, "base", None)
-    same = tensor._data is array and array.shape  # a number has no views
-    shared = same or (base is not None and (base is array or base is array.base))
+    made, given = (plain_parts(x)[0] for x in (tensor._data, array))
+    base = getattr(made, "base", None)
+    same = made is given and given.shape  # a number has no views
+    shared = same or (base is not None and (base is given or base is given.base))
     if op is None and isinstance(source, Tensor) and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     if shared and isinstance(source, Tensor):
@@ -91,6 +93,11 @@ def become(tensor: Tensor, value: Tensor) -> None:
             raise GradientError(
                 f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
                 "without its gradient: write value.detach(), or to a copy made with .clone()."
+            )
+        if is_differentiated(source._data):
+            raise GradientError(
+                f"{tensor._called()} is detached from Tensor {describe(source)}, which has a derivative in this "
+                "function that would be lost: write to a copy made with .clone()."
             )
         _give(source, wrap(value.data))
     if tensor.requires_grad and (tensor.node is None or not MODE.get().grad):

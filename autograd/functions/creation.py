@@ -21,6 +21,7 @@ from glassgrad.autograd.functions.dtypes import float64
 from glassgrad.autograd.functions.shaping import broadcast_arrays
 from glassgrad.autograd.ops.elementwise import where
 from glassgrad.autograd.ops.shaping import broadcast_to, reshape
+from glassgrad.autograd.readings.levels import Lifted
 
 Sizes = int | Sequence[int]
 Device = str | None
@@ -50,7 +51,8 @@ def _made(
 
 
 def _is_recorded(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad and is_grad_enabled()
+    lifted = isinstance(value, Tensor) and isinstance(value.data, Lifted)
+    return lifted or (isinstance(value, Tensor) and value.requires_grad and is_grad_enabled())
 
 
 @array_function

@@ -147,10 +147,10 @@ def _requires_grad(x: Any) -> bool:
 def argument_numbers(argnums: Any) -> list[int]:
     """``argnums`` as a list. Raises `DTypeError` for anything but integers."""
     numbers = list(argnums) if isinstance(argnums, Sequence) else [argnums]
-    if not all(isinstance(number, int) for number in numbers):
+    if not all(isinstance(number, int) for number in numbers) or len({*numbers}) < len(numbers):
         raise DTypeError(
-            f"argnums = {argnums!r}: give the number of an argument, or a tuple of them; the arguments themselves go "
-            "to the function that is returned, as in grad(f)(x)."
+            f"argnums = {argnums!r}: give the number of an argument, or a tuple of different ones; the arguments "
+            "themselves go to the function that is returned, as in grad(f)(x)."
         )
     return numbers
 

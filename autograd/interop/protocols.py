@@ -17,6 +17,7 @@ from glassgrad.autograd.functions.methods import install
 from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
 from glassgrad.autograd.interop.numpy_protocol import call
+from glassgrad.autograd.readings.levels import is_differentiated
 
 R = TypeVar("R")
 
@@ -39,7 +40,7 @@ class Protocols:
         return _number(self, bool, " with .all() or .any()")
 
     def __float__(self: Any) -> float:
-        if DIFFERENTIATED.get() and self.requires_grad and MODE.get().grad:
+        if MODE.get().grad and (is_differentiated(self._data) or (DIFFERENTIATED.get() and self.requires_grad)):
             raise GradientError(
                 f"{self._called()} can't be converted to float, as by math.sin(x), in a function that is "
                 "differentiated: its derivative would be lost. Use functions of autograd or NumPy, or .item() for a "

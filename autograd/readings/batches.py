@@ -23,7 +23,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import Function, check_function, flattened, results_of
-from glassgrad.autograd.ops import elementwise, special
+from glassgrad.autograd.ops import elementwise, factorizations, special
 from glassgrad.autograd.readings.forward import crossed, crossing
 from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, innermost
 
@@ -60,7 +60,7 @@ backends.SPACES[Batched] = LIFTED
 class Batch(Level):
     """One call of `vmap`, for ``size`` examples."""
 
-    name = "vmap"
+    name, differentiates = "vmap", False
 
     def __init__(self, size: int, draws: bool) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Batch(Level):
         """The result of an operation: by its line, or by its forward."""
         if op.name in OPERATIONS:
             return OPERATIONS[op.name](self, *arrays, **params)
-        if op.name in EACH or op.__module__ in ELEMENTWISE_MODULES:
+        if op.name in EACH or op.__module__ in LEADING_MODULES:
             return self.of(LIFTED.call(op, self.aligned(*arrays), params))
         return op.forward(xp, *arrays, **params)
 
@@ -153,6 +153,9 @@ EACH = frozenset(ELEMENTWISE) | {"clip", "imag", "real", "round", "where"}
 
 ELEMENTWISE_MODULES = elementwise.__name__, special.__name__
 """The modules of further operations that do."""
+
+LEADING_MODULES = *ELEMENTWISE_MODULES, factorizations.__name__
+"""These, and operations on the last axes, which take any number of axes before them."""
 
 
 def _moved_axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -318,13 +321,13 @@ def _getitem(level: Batch, x: Any, *, index: Any) -> Any:
     arrays = [i for i in picks if hasattr(parts[i], "dtype")]
     together = not picks or picks[-1] - picks[0] == len(picks) - 1
     if not arrays or (together and not any(level.owns(part) for part in parts)):
-        return level.of(level.front(x)[(slice(None), *parts)])
+        return level.of(xp.getitem(level.front(x), index=(slice(None), *parts)))
     chosen = level.aligned(*(parts[i] for i in picks))
     depth = len(broadcast_shapes(*(getattr(parts[i], "shape", ()) for i in picks)))
     for i, part in zip(picks, chosen, strict=True):
         parts[i] = part
     examples = NUMPY.arange(level.size).reshape(-1, *(1,) * depth)
-    out = level.front(x)[(examples, *parts)]  # the picked axes come first
+    out = xp.getitem(level.front(x), index=(examples, *parts))  # the picked axes come first
     place = picks[0] if together else 0
     if place:
         order = [0, *range(1 + depth, 1 + depth + place), *range(1, 1 + depth), *range(1 + depth + place, out.ndim)]
@@ -392,7 +395,7 @@ def _rows(level: Batch, x: Any) -> Any:
 
 def _apart(level: Batch, out: Any) -> Any:
     """The reverse of `_rows`."""
-    return level.of(xp.reshape(out, shape=(level.size, out.shape[0] // level.size, *out.shape[1:])))
+    return level.of(xp.reshape(out, shape=(level.size, out.shape[0] // max(level.size, 1), *out.shape[1:])))
 
 
 def _channels(level: Batch, x: Any) -> Any:
@@ -403,7 +406,7 @@ def _channels(level: Batch, x: Any) -> Any:
 
 def _groups(level: Batch, out: Any) -> Any:
     """The reverse of `_channels`."""
-    out = xp.reshape(out, shape=(out.shape[0], level.size, out.shape[1] // level.size, *out.shape[2:]))
+    out = xp.reshape(out, shape=(out.shape[0], level.size, out.shape[1] // max(level.size, 1), *out.shape[2:]))
     return level.of(_moved(out, 1, 0))
 
 
@@ -443,6 +446,13 @@ def _contract(level: Batch, *arrays: Any, subscripts: str) -> Any:
     return level.of(xp.contract(*values, subscripts=f"{seen}->{label}{result}"))
 
 
+def _solve(level: Batch, x: Any, y: Any) -> Any:
+    vector = y.ndim == 1
+    columns = xp.expand_dims(y, axis=-1) if vector else y
+    out = level.of(xp.solve(*level.aligned(x, columns)))
+    return xp.squeeze(out, axis=-1) if vector else out
+
+
 def _linear(level: Batch, x: Any, weight: Any, bias: Any = None) -> Any:
     out = xp.matmul(x, xp.matrix_transpose(weight))
     return out if bias is None else out + bias
@@ -459,7 +469,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _conv,
     "conv_input": _conv_input, "conv_weight": _conv_weight, "cross_entropy": _cross_entropy, "getitem": _getitem,
     "linear": _linear, "scatter_add": _scatter_add, "scatter_along_axis": _scatter_along_axis,
-    "scatter_take": _scatter_take, "setitem": _setitem,
+    "scatter_take": _scatter_take, "setitem": _setitem, "solve": _solve,
 }  # fmt: skip
 """What operations do with a batch whose forward does not run on one: kernels, and writes to an array."""
 
@@ -525,31 +535,44 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = 
         if len(axes) != len(args):
             raise ShapeError(f"in_axes has {len(axes)} entries for {len(args)} argument(s): give one for each.")
         flat, forms = zip(*map(flattened, args), strict=True) if args else ((), ())
-        xs = [[x if axis is None else asarray(x) for x in leaves] for leaves, axis in zip(flat, axes, strict=True)]
-        level = Batch(_number_of_examples(xs, axes, forms), randomness == "different")
-        with level:
+        xs = [
+            [(x if a is None else asarray(x), a) for x, a in zip(leaves, _axes_of(axis, form, i), strict=True)]
+            for i, (leaves, form, axis) in enumerate(zip(flat, forms, axes, strict=True))
+        ]
+        level = Batch(_number_of_examples(xs, forms), randomness == "different")
+
+        def called() -> Any:
             given = [
-                trees.unflatten(form, leaves if axis is None else [batch(x, level=level, axis=axis) for x in leaves])
-                for leaves, form, axis in zip(xs, forms, axes, strict=True)
+                trees.unflatten(form, [x if a is None else batch(x, level=level, axis=a) for x, a in leaves])
+                for leaves, form in zip(xs, forms, strict=True)
             ]
             _, _, ys, form = results_of(f, given)
-            found = [examples_of(y, level=level, axis=out_axes) for y in ys]
-        return trees.unflatten(form, found)
+            return trees.unflatten(form, [examples_of(y, level=level, axis=out_axes) for y in ys])
+
+        return level.run(called)
 
     return batched
 
 
-def _number_of_examples(xs: Sequence[Sequence[Any]], axes: Sequence[Any], forms: Sequence[Any]) -> int:
+def _axes_of(axis: Any, form: trees.Structure, number: int) -> list[int | None]:
+    """The axis of the examples in each leaf of an argument. Raises `DTypeError` for what is none."""
+    found = [axis] * trees.count(form) if isinstance(axis, int | None) else trees.flatten_up_to(form, axis)
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, int | None):
+            raise DTypeError(
+                f"in_axes names {of_type(one)} for argument {number}: give the number of an axis, None, or a tree of "
+                "these in the argument's structure."
+            )
+    return found
+
+
+def _number_of_examples(xs: Sequence[Sequence[Any]], forms: Sequence[Any]) -> int:
     """The length of the axes. Raises unless it is the same for all."""
     sizes: dict[str, int] = {}
-    for number, (leaves, axis, form) in enumerate(zip(xs, axes, forms, strict=True)):
-        if axis is None:
-            continue
-        if isinstance(axis, bool) or not isinstance(axis, int):
-            raise DTypeError(
-                f"in_axes names {of_type(axis)} for argument {number}: give the number of an axis, or None."
-            )
-        for x, name in zip(leaves, trees.paths(form, f"argument {number}"), strict=True):
+    for number, (leaves, form) in enumerate(zip(xs, forms, strict=True)):
+        for (x, axis), name in zip(leaves, trees.paths(form, f"argument {number}"), strict=True):
+            if axis is None:
+                continue
             if not -x.ndim <= axis < x.ndim:
                 raise ShapeError(f"vmap: {name} is {describe(x)}, which has no axis {axis} of examples; give None.")
             sizes[name] = x.shape[axis]

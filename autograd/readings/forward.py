@@ -170,8 +170,8 @@ MOST_RULES = 10_000
 
 def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any) -> Any:
     """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
-    kinds = [(tuple(x.shape), x.dtype) if hasattr(x, "shape") else (type(x), x) for x in values]
-    return op.name, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
+    kinds = [(tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x) for x in values]
+    return op, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
 
 
 def _looked_up(value: Any) -> Any:
@@ -179,9 +179,9 @@ def _looked_up(value: Any) -> Any:
         return slice, value.start, value.stop, value.step
     if isinstance(value, tuple | list):
         return type(value), *map(_looked_up, value)
-    if hasattr(value, "shape") or isinstance(value, dict):
+    if isinstance(value, dict) or (hasattr(value, "shape") and hasattr(value, "dtype")):
         raise TypeError("an array")
-    return type(value), value
+    return type(value), repr(value) if isinstance(value, float | complex) else value  # -0.0 equals 0.0, NaN nothing
 
 
 def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> TangentRule | None:
@@ -205,7 +205,9 @@ def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], 
 def tangent_of(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> Any:
     """The tangent of ``out = op(*values, **params)`` along the ``tangents`` of some arguments; ``None`` for 0."""
     rule = rule_for(op, values, out, tangents, params)
-    return rule(values, out, tangents) if rule else _transposed_now(op, values, out, tangents, params)
+    if rule is None or op.foreign:  # a rule of the user's may read what has changed since
+        return _transposed_now(op, values, out, tangents, params)
+    return rule(values, out, tangents)
 
 
 # --------------------------------------------------------------------------------------------------------- dual numbers
@@ -345,7 +347,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     xs = [floating(leaf, form, "primals", place) for place, leaf in enumerate(leaves)]
     vs = directions(form, xs, tangents)
     level = Forward()
-    with level:
+
+    def called() -> tuple[Any, ...]:
         given = [dual(x, v.to(x.dtype), level=level) for x, v in zip(xs, vs, strict=True)]
         for x, made in zip(xs, given, strict=True):
             made.name = x.name
@@ -359,4 +362,6 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
                 )
         value, along = ([part_of(y, level=level, tangent=which) for y in ys] for which in (False, True))
         aux = trees.map(lambda y: part_of(y, level=level, tangent=False) if isinstance(y, Tensor) else y, aux)
-    return trees.unflatten(results, value), trees.unflatten(results, along), *aux
+        return trees.unflatten(results, value), trees.unflatten(results, along), *aux
+
+    return level.run(called)  # type: ignore[no-any-return]

@@ -88,7 +88,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
             eye(sum(sizes), dtype=x.dtype, device=x.device)[:, place].reshape(sum(sizes), *x.shape)
             for x, place in zip(flat, places, strict=True)
         ]
-        slopes = vmap(along)(*units)
+        slopes = vmap(along, randomness="same")(*units)
 
         def blocks(slope: Tensor) -> Any:
             rows = moveaxis(slope, 0, -1)

@@ -9,7 +9,9 @@ one of NumPy's. So forwards, rules, the graph and the backward pass are the same
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -37,21 +39,54 @@ OTHERS = {
 
 class Level:
     """One call of a transform: a context, ``active`` until it ends. ``name`` is that of the transform; ``draws`` says
-    whether random numbers are drawn for each of its examples, ``size`` how many these are.
+    whether random numbers are drawn for each of its examples, ``size`` how many these are, ``differentiates`` whether
+    its arrays carry more than values, which would be lost with a Python number.
     """
 
-    name, draws, size = "", False, 0
+    name, draws, size, differentiates = "", False, 0, True
 
     def __init__(self) -> None:
         self.number, self.active = next(_numbers), True
+        self._written: list[tuple[Any, ...]] = []  # Tensors that were given an array of this level, and what they were
         LIFTED.used = True
 
-    def __enter__(self) -> None:
-        self._token = LEVELS.set((*LEVELS.get(), self))
+    def run(self, function: Callable[[], Any]) -> Any:
+        """The result of ``function``, called at this level. Raises `GradientError` where it gave a value of the level
+        to a Tensor from outside; that has its value again, as after any other error.
+        """
+        token = LEVELS.set((*LEVELS.get(), self))
+        try:
+            found = function()
+        except BaseException:
+            self._put_back()
+            raise
+        finally:
+            LEVELS.reset(token)
+            self.active = False
+        if self._kept():  # garbage may be among them
+            gc.collect()
+        if kept := self._put_back():
+            raise GradientError(
+                f"the function of {self.name} wrote to {kept[0]._called()}, which is from outside, and would be left "
+                "with a value that has a meaning inside alone: return the value, or write to a copy."
+            )
+        return found
 
-    def __exit__(self, *error: object) -> None:
-        LEVELS.reset(self._token)
-        self.active = False
+    def written(self, tensor: Any) -> None:
+        """Note what ``tensor`` was, to which an array of this level is written."""
+        self._written.append((weakref.ref(tensor), tensor._data, tensor.node, tensor.requires_grad))
+
+    def _kept(self) -> list[tuple[Any, ...]]:
+        found = [(tensor(), *before) for tensor, *before in self._written]
+        return [entry for entry in found if entry[0] is not None and self in getattr(entry[0].shape, "levels", NONE)]
+
+    def _put_back(self) -> list[Any]:
+        """Give Tensors that are still there what they were, and return them."""
+        kept = self._kept()
+        for tensor, *before in reversed(kept):
+            tensor._data, tensor.node, tensor.requires_grad = before
+        self._written.clear()
+        return [tensor for tensor, *_ in kept]
 
     def call(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
         """The result of an operation on arrays of this level and of the levels below."""
@@ -236,6 +271,10 @@ class LiftedNamespace(Namespace):
         with nullcontext() if recorder is None or mask else recorder.without_gradient():
             return level.call(op, arrays, params)
 
+    def followed(self, name: str, args: Any, params: Any) -> Any:
+        """The result of a registered operation."""
+        return self.call(self.operations[name], args, params)
+
     def special(self, name: str, *arrays: Any) -> Any:
         """The values of SciPy's special function ``name``."""
         level = innermost(arrays)
@@ -272,6 +311,11 @@ def detached(array: Any) -> Any:
     return array.detached() if isinstance(array, Lifted) else array
 
 
+def is_differentiated(array: Any) -> bool:
+    """Whether ``array`` carries a derivative."""
+    return isinstance(array, Lifted) and (array.level.differentiates or any(map(is_differentiated, array.parts)))
+
+
 def plain_parts(array: Any) -> list[Any]:
     """The arrays that ``array`` is made of; itself, if it is not lifted."""
     if not isinstance(array, Lifted):
@@ -280,20 +324,23 @@ def plain_parts(array: Any) -> list[Any]:
 
 
 def any_lifted(nodes: Iterable[Any], gradients: Iterable[Any]) -> bool:
-    """Whether there are lifted arrays in a backward pass."""
-    vertices = (vertex for node in nodes for vertex in (node, *node.inputs))
-    return any(type(getattr(x, "shape", ())) is LevelShape for x in chain(gradients, vertices))
+    """Whether there are lifted arrays in a backward pass, or come to be by the rule of a crossing operation."""
+    vertices = [vertex for node in nodes for vertex in (node, *node.inputs)]
+    crosses = any(getattr(x, "op", None) in LIFTED.crossing for x in vertices)
+    return crosses or any(type(getattr(x, "shape", ())) is LevelShape for x in chain(gradients, vertices))
 
 
-def check_kept(tensor: Any, value: Any) -> None:
-    """Raise `GradientError` where ``tensor``, which is the same for all examples, would be given a value that each has
-    its own of, as a module's statistics would be.
+def note_write(tensor: Any, value: Any, grad: bool) -> None:
+    """Note that ``value`` is written to ``tensor``, if it is of levels that this is not of. Raises `GradientError`
+    without ``grad`` for a leaf, as for a module's statistics.
     """
-    for level in getattr(value.shape, "levels", NONE) - getattr(tensor.shape, "levels", NONE):
-        raise GradientError(
-            f"{tensor._called()} would be given a value that {level.name} has for each of its examples: call .eval() "
-            "on a module that keeps statistics, or write to a copy."
-        )
+    for level in getattr(getattr(value, "shape", ()), "levels", NONE) - getattr(tensor.shape, "levels", NONE):
+        if tensor.node is None and not grad:
+            raise GradientError(
+                f"{tensor._called()} would be given a value that {level.name} has for each of its examples: call "
+                ".eval() on a module that keeps statistics, or write to a copy."
+            )
+        level.written(tensor)
 
 
 def settled(part: Any, shape: Any) -> Any:

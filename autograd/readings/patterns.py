@@ -313,16 +313,21 @@ def _matrix_function(f: Callable[..., Any], symmetric: bool) -> Callable[..., An
         sparse, x = scipy_sparse(), floating(x, trees.LEAF, "argument 0", 0).detach()
         check_real([x], "an argument")
         level = Pattern(x.size)
-        with level, enable_grad():
+
+        def called() -> Any:
             given = wrap(Known(level, x.data, sparse.eye_array(x.size, dtype=bool, format="csr")))
-            _, _, (y, *_), form = results_of(f, (given, *args), kwargs)
+            with enable_grad():
+                _, _, (y, *_), form = results_of(f, (given, *args), kwargs)
             if form is not trees.LEAF:
                 raise DTypeError(f"{name_of(f)} returned {trees.describe(form)}: return one Tensor, as by concat.")
-        pattern = y.data.depends if level.owns(y.data) else sparse.csr_array((y.size, x.size), dtype=bool)
+            return y.data
+
+        y = level.run(called)
+        pattern = y.depends if level.owns(y) else sparse.csr_array((y.size, x.size), dtype=bool)
         pattern = union([pattern, pattern.T.tocsr()]) if symmetric else pattern
         pattern.sort_indices()
         groups = groups_of_columns(pattern, symmetric)
-        push = vmap(lambda v: jvp(lambda x: f(x, *args, **kwargs), (x,), (v,))[1])
+        push = vmap(lambda v: jvp(lambda x: f(x, *args, **kwargs), (x,), (v,))[1], randomness="same")
         count = 1 + int(groups.max(initial=0))
         units = asarray(NUMPY.arange(count)[:, None] == groups, device=x.device).to(x.dtype).reshape(count, *x.shape)
         sums = [push(units[i : i + AT_ONCE]).detach().numpy() for i in range(0, count, AT_ONCE)]

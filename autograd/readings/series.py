@@ -294,13 +294,16 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
         for i, (x, terms) in enumerate(zip(xs, series, strict=True))
     ]
     level = Taylor(order)
-    with level:
+
+    def called() -> tuple[Any, Any]:
         given = [series_of(*terms, level=level) for terms in curves]
         with enable_grad():
             _, _, ys, form = results_of(f, given)
         ys = [floating(y, form, f"the value of {name_of(f)}", i) for i, y in enumerate(ys)]
         found = [[coefficient_of(y, level=level, k=k) * float(factorial(k)) for k in range(order + 1)] for y in ys]
-    return trees.unflatten(form, [y for y, *_ in found]), trees.unflatten(form, [terms for _, *terms in found])
+        return trees.unflatten(form, [y for y, *_ in found]), trees.unflatten(form, [terms for _, *terms in found])
+
+    return level.run(called)  # type: ignore[no-any-return]
 
 
 def _term(x: Tensor, given: Any, name: str, k: int) -> Tensor:

@@ -1,0 +1,257 @@
+"""What levels have in common: gradients that leave them, writes, what is kept, and values that are no arrays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor, hessian, jacfwd, jvp, vmap
+from glassgrad.autograd.errors import DTypeError, GradientError
+
+X = Tensor([1.0, 2.0, 3.0])
+ONE = Tensor(1.0)
+
+
+class TestGradientsOfWhatALevelDoesNotChange:
+    """No value of these graphs is lifted, and yet a gradient passes through the level."""
+
+    def test_of_vmap(self) -> None:
+        assert ag.grad(lambda a: vmap(lambda x: a * 2)(X).sum())(0.3).item() == 6.0
+
+    def test_of_jvp(self) -> None:
+        assert ag.grad(lambda a: jvp(lambda x: a * 2, (ONE,), (ONE,))[1])(0.3).item() == 0.0
+        assert ag.grad(lambda a: jvp(lambda x: a * 2, (ONE,), (ONE,))[0])(0.3).item() == 2.0
+
+    def test_of_a_hessian_of_a_linear_function(self) -> None:
+        slope = ag.grad(lambda w: hessian(lambda x: (w * x).sum())(X).sum())(X)
+        np.testing.assert_array_equal(slope.data, np.zeros(3))
+
+    def test_by_backward(self) -> None:
+        """A penalty on gradients, as networks are trained with."""
+        w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+        slopes = vmap(ag.grad(lambda x: ag.sin(x * w).sum()))(X.reshape(1, 3))
+        (slopes**2).sum().backward()
+        expected = ag.grad(lambda w: (ag.cos(X * w) * w) @ (ag.cos(X * w) * w))(w.detach())
+        np.testing.assert_allclose(w.grad.data, expected.data, rtol=1e-12)
+
+
+def doubling() -> Any:
+    @ag.op("of_one_name")
+    def of_one_name(xp, x):
+        return 2 * x
+
+    of_one_name.vjp(x=lambda g: 2 * g)
+    return of_one_name
+
+
+def squaring() -> Any:
+    @ag.op("of_one_name")
+    def of_one_name(xp, x):
+        return x * x
+
+    of_one_name.vjp(x=lambda g, x: 2 * g * x)
+    return of_one_name
+
+
+class TestRulesOfOnesOwn:
+    def test_a_name_that_is_declared_again(self) -> None:
+        slopes = [jvp(declare(), (Tensor(3.0),), (ONE,))[1].item() for declare in (doubling, squaring)]
+        assert slopes == [2.0, 6.0]
+
+    def test_a_rule_that_reads_what_changes(self) -> None:
+        @ag.op("scaled_by_global")
+        def scaled(xp, x):
+            return x * FACTOR[0]
+
+        scaled.vjp(x=lambda g: g * FACTOR[0])
+        for factor in (2.0, 5.0):
+            FACTOR[0] = factor
+            assert jvp(scaled, (ONE,), (ONE,))[1].item() == factor
+
+
+FACTOR: list[float] = [1.0]
+
+
+def test_numbers_that_are_equal_and_not_the_same_have_rules_of_their_own() -> None:
+    slopes = [jvp(lambda x, zero=zero: ag.copysign(x, zero), (ONE,), (ONE,))[1].item() for zero in (0.0, -0.0)]
+    assert slopes == [1.0, -1.0]
+
+
+def dropped(x: Any) -> Tensor:
+    return (nn.functional.dropout(x, 0.5, generator=np.random.default_rng(0)) ** 2).sum()
+
+
+def test_all_rows_of_a_hessian_have_the_same_draws() -> None:
+    x = ag.ones(4)
+    np.testing.assert_array_equal(hessian(dropped)(x).data, ag.jacrev(ag.grad(dropped))(x).data)
+    draw = lambda x: (x, ag.random.normal((), generator=np.random.default_rng(0)))  # noqa: E731
+    assert jacfwd(draw, has_aux=True)(X)[1].item() == np.random.default_rng(0).standard_normal()
+
+
+def by_slice(x: Any) -> Tensor:
+    y = x * 1.0
+    y[:1] += 10.0
+    return y
+
+
+def by_chain(x: Any) -> Tensor:
+    y = (x * 1.0).reshape(1, 3)
+    y[0][1] = 5.0
+    y.reshape(-1)[0] = x[0] * 7.0
+    y.T[2] *= 2.0
+    return y
+
+
+def by_rows(x: Any) -> Tensor:
+    y = (x * x).reshape(3, 1)
+    for row in y:
+        row *= x[1]
+    return y
+
+
+@pytest.mark.parametrize("f", [by_slice, by_chain, by_rows])
+def test_writes_through_views(f: Callable[[Any], Tensor]) -> None:
+    np.testing.assert_allclose(vmap(f)(X.reshape(1, 3)).data[0], f(X).data)
+    np.testing.assert_allclose(jacfwd(f)(X).data, ag.jacrev(f)(X).data)
+    scalar = lambda x: (f(x) ** 2).sum()  # noqa: E731
+    np.testing.assert_allclose(vmap(ag.grad(scalar))(X.reshape(1, 3)).data[0], ag.grad(scalar)(X).data)
+
+
+def test_a_view_in_a_third_derivative() -> None:
+    f = lambda x: (x[:2] * x[1:].detach()).sum() + (x @ x).reshape(1).sum()  # noqa: E731
+    assert ag.jacobian(ag.jacobian(ag.jacobian(f)))(X).shape == (3, 3, 3)
+
+
+def test_no_grad_around_an_inner_transform() -> None:
+    def f(x: Any) -> Tensor:
+        with ag.no_grad():
+            slope = jvp(lambda y: y**3, (x,), (ONE,))[1]
+        return slope * x
+
+    assert [jvp(f, (2.0,), (ONE,))[1].item(), jacfwd(f)(2.0).item(), ag.grad(f)(2.0).item()] == [12.0] * 3
+
+
+def test_a_loop_whose_body_indexes() -> None:
+    def run(w: Any) -> Tensor:
+        return ag.scan(lambda c, x: (c * w[0] + w[x.shape[0] - 1 :].sum(), c), ONE, X.reshape(3, 1))[0]
+
+    w = RNG.standard_normal((2, 2))
+    expected = [ag.grad(run)(row).data for row in w]
+    np.testing.assert_allclose(vmap(ag.grad(run))(w).data, expected, rtol=1e-12)
+    np.testing.assert_allclose(hessian(run)(w[0]).data, ag.jacrev(ag.grad(run))(w[0]).data, rtol=1e-10)
+
+
+RNG = np.random.default_rng(0)
+SYMMETRIC = np.array([[[2.0, 0.5], [0.5, 3.0]]])
+MATRIX_FUNCTIONS = {
+    **{name: getattr(ag.linalg, name) for name in ("cholesky", "det", "eigvalsh", "inv", "pinv", "svdvals")},
+    "qr": lambda x: ag.linalg.qr(x).R, "slogdet": lambda x: ag.linalg.slogdet(x).logabsdet,
+    "solve": lambda x: ag.linalg.solve(x, ag.ones(2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX_FUNCTIONS))
+def test_hessians_over_batches_of_matrices(name: str) -> None:
+    f = lambda x: (vmap(MATRIX_FUNCTIONS[name])(x) ** 2).sum()  # noqa: E731
+    np.testing.assert_allclose(hessian(f)(SYMMETRIC).data, ag.jacrev(ag.grad(f))(SYMMETRIC).data, atol=1e-12)
+
+
+def test_indices_of_two_levels() -> None:
+    rows, places = np.arange(8.0).reshape(2, 4), np.array([[0, 1], [2, 3]])
+    expected = rows[:, places].transpose(1, 0, 2)
+    for pick in (lambda x, i: x[i], lambda x, i: ag.take(x, i, axis=0)):
+        found = vmap(lambda i, pick=pick: vmap(lambda x: pick(x, i))(rows))(places)
+        np.testing.assert_array_equal(found.data, expected)
+    slopes = vmap(vmap(ag.grad(lambda x, i: x[i].sum())))(np.ones((2, 3, 4)), np.zeros((2, 3, 2), int))
+    np.testing.assert_array_equal(slopes.data, np.broadcast_to([2.0, 0, 0, 0], (2, 3, 4)))
+
+
+CAPTURED = Tensor([1.0, 1.0])
+
+
+def write_to_argument(w: Any, x: Any) -> Any:
+    w += x
+    return w
+
+
+def write_to_captured(x: Any) -> Any:
+    CAPTURED[0] = x
+    return x
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: vmap(write_to_argument, in_axes=(None, 0))(CAPTURED, X),
+        lambda: vmap(write_to_captured)(X),
+        lambda: jvp(write_to_captured, (ONE,), (ONE,)),
+        lambda: ag.jet(write_to_captured, (1.0,), ([1.0],)),
+    ],
+)
+def test_a_tensor_from_outside_keeps_its_value(call: Callable[[], Any]) -> None:
+    with pytest.raises(GradientError, match=r"wrote to Tensor \(2,\) float64, which is from outside"):
+        call()
+    assert CAPTURED.tolist() == [1.0, 1.0]
+    assert CAPTURED.node is None
+
+
+def test_a_tensor_from_outside_keeps_its_value_after_an_error() -> None:
+    def fails(x: Any) -> Any:
+        CAPTURED[0] = x
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        vmap(fails)(X)
+    assert CAPTURED.tolist() == [1.0, 1.0]
+    assert vmap(ag.sin)(X).shape == (3,)
+
+
+def test_numbers_that_become_arrays_keep_their_derivative() -> None:
+    for f in (
+        lambda x: ag.full((2,), x).sum(),
+        lambda x: ag.full_like(X, x).sum(),
+        lambda x: ag.linspace(0.0, x, 5).sum(),
+    ):
+        assert jvp(f, (ONE,), (ONE,))[1].item() == ag.grad(f)(ONE).item()
+    np.testing.assert_array_equal(vmap(lambda x: ag.full((2,), x))(X).data, [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda x: nn.functional.huber_loss(X, X * 3, delta=x), GradientError),
+        (lambda x: ag.pad(X, pad_width=(1, 1), constant_values=x).sum(), DTypeError),
+        (lambda x: nn.functional.layer_norm(X, (3,), eps=x).sum(), DTypeError),
+        (lambda x: ag.linalg.vector_norm(X, ord=x), DTypeError),
+        (lambda x: ag.roll(X, x), DTypeError),
+    ],
+)
+@pytest.mark.parametrize("transform", [lambda f: jvp(f, (Tensor(3.0),), (ONE,)), lambda f: ag.jet(f, (3.0,), ([1.0],))])
+def test_a_derivative_is_not_lost_in_a_parameter(call: Any, error: type[Exception], transform: Any) -> None:
+    with pytest.raises(error, match=r"its derivative would be lost|a parameter is one number without a derivative"):
+        transform(call)
+
+
+def test_a_write_through_detach_that_would_lose_a_derivative_is_refused() -> None:
+    def f(x: Any) -> Tensor:
+        y = x * 1.0
+        y.detach()[0] = 9.0
+        return y
+
+    assert vmap(f)(X.reshape(1, 3)).tolist() == [[9.0, 2.0, 3.0]]
+    with pytest.raises(GradientError, match=r"is detached from Tensor .* write to a copy"):
+        jvp(f, (X,), (X,))
+
+
+def test_axes_in_the_structure_of_an_argument() -> None:
+    found = vmap(lambda p: p["a"] * p["b"], in_axes=({"a": 0, "b": None},))({"a": X, "b": Tensor(2.0)})
+    assert found.tolist() == [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize("transform", [ag.grad, ag.jacrev, jacfwd])
+def test_an_argument_can_t_be_named_twice(transform: Any) -> None:
+    with pytest.raises(DTypeError, match="a tuple of different ones"):
+        transform(lambda x, y: x * y, argnums=(0, 0))
