@@ -213,9 +213,13 @@ class _Job:
     name: str
     folder: str  # of the best model of each worker
 
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return self.ends is not None and time.time() > self.ends
+
     def is_over(self, history: History) -> bool:
-        """Whether a training must end, because the time is over."""
-        return self.ends is not None and time.time() > self.ends and history.epochs < self.epochs
+        """Whether a training must end before its last epoch, because the time is over."""
+        return self.is_late() and history.epochs < self.epochs
 
 
 def search(
@@ -569,7 +573,7 @@ def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> Iterat
     """Train the best choices with several seeds, until the time is over; each with its best network."""
     for trial in best:
         runs: list[tuple[float, float, Module]] = []
-        while len(runs) < seeds:
+        while len(runs) < seeds and not job.is_late():
             seed = job.seed + 1000 + len(runs)
             model = _built(job, trial.choice, seed)
             try:

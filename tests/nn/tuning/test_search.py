@@ -185,13 +185,20 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("step", "trained", "is_late"),
-    [waiting(100, [2, 2], False), (160, [2, 2], False), (180, [2], True), waiting(205, [2], True), (290, [1], True)],
+    ("step", "epochs", "trained", "is_late"),
+    [
+        waiting(100, 2, [2, 2], False),
+        (160, 2, [2, 2], False),
+        (180, 2, [2], True),
+        waiting(205, 2, [2], True),
+        (290, 2, [1], True),
+        (290, 1, [2], True),
+    ],
 )
-def test_the_budget_is_that_of_trials_and_finals(monkeypatch, step, trained, is_late):
+def test_the_budget_is_that_of_trials_and_finals(monkeypatch, step, epochs, trained, is_late):
     clock = Clock(step)
     monkeypatch.setattr(sys.modules[nn.search.__module__], "time", clock)
-    result = nn.search(clock.build, DATA, SPACE, trials=2, epochs=2, budget=1000, finalists=2, seeds=2)
+    result = nn.search(clock.build, DATA, SPACE, trials=2, epochs=epochs, budget=1000, finalists=2, seeds=2)
     assert [len(finalist.test) for finalist in result.finalists] == trained
     assert result.late == is_late
     assert ("the time was over before" in result.summary()) == is_late
