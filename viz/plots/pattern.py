@@ -52,6 +52,7 @@ def plot_pattern(
         axes = axes_at(figure, 0.7, 0.5, wide, tall)
         plain_axes(axes, colours, below="columns")
         axes.grid(visible=False)
+        axes.locator_params(integer=True)  # rows and columns are counted
         axes.imshow(cells, cmap=colour_map([colours.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
         if max(matrix.shape) <= NUMBERED:
             for i, j in zip(rows, columns, strict=True):

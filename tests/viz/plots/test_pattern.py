@@ -17,12 +17,13 @@ def chain(x):
 
 
 def test_each_entry_is_a_square_in_the_colour_of_its_group():
-    plot = viz.plot_pattern(ag.sparse_hessian(chain)(np.ones(6)), symmetric=True, title="Chain")
-    assert plot.description == "Chain: 6 × 6, 15 entries, 3 groups of columns"
+    plot = viz.plot_pattern(ag.sparse_hessian(chain)(np.ones(20)), symmetric=True, title="Chain")
+    assert plot.description == "Chain: 20 × 20, 57 entries, 3 groups of columns"
     (axes,) = plot.figure.axes
+    assert all(place == round(place) for place in [*axes.get_xticks(), *axes.get_yticks()])
     (image,) = axes.images
     cells = image.get_array()
-    assert (cells >= 0).sum() == 15
+    assert (cells >= 0).sum() == 57
     assert len({tuple(np.unique(column[column >= 0])) for column in cells.T}) == 3
     assert [int(text.get_text()) - 1 for text in axes.texts] == [c for c in cells.reshape(-1).tolist() if c >= 0]
 
