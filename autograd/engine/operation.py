@@ -70,6 +70,11 @@ Rule = tuple[Callable[..., Any], tuple[str, ...]]
 # ---------------------------------------------------------------------------------------------------------- declaring
 
 
+def _module(forward: Callable[..., Any]) -> str:
+    """The module that declares ``forward``; code that `exec` runs may have none."""
+    return forward.__module__ or "__main__"
+
+
 class Op:
     """An operation, made by `op`; call it with arrays or Tensors.
 
@@ -92,8 +97,8 @@ class Op:
         self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
         self.name: str = forward.__name__
         self.__name__ = self.name
-        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
-        self.foreign = not (self.__module__ or "").startswith("glassgrad.autograd.")  # code that exec runs has none
+        self.__doc__, self.__module__ = forward.__doc__, _module(forward)
+        self.foreign = not self.__module__.startswith("glassgrad.autograd.")
         positional, keywords, many = names_of(forward, f"the forward of {self.name}")
         self.args, self.variadic = (*positional[1:], *many), bool(many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
@@ -293,7 +298,7 @@ def op(
         name = getattr(forward, "__name__", "")
         if not name.isidentifier():
             raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
-        if name in OPS and OPS[name].__module__ != forward.__module__:
+        if name in OPS and OPS[name].__module__ != _module(forward):
             module = OPS[name].__module__
             raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
         made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)

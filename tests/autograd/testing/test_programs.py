@@ -90,6 +90,12 @@ class TestText:
         assert f"from glassgrad import autograd as ag\nimport {__name__}  # declares mine\n\nx0 = " in source
         assert ran(source)[0].tolist() == [2.0]
 
+    def test_an_operation_of_code_that_exec_runs_needs_no_import(self):
+        scope = {"ag": ag}
+        exec("@ag.op('∘')\ndef of_exec(xp, x):\n    return x * 1.0\nof_exec.vjp(x=lambda g: g)", scope)
+        assert Program.of(scope["of_exec"], [1.0]).source.startswith("from glassgrad import autograd as ag\n\nx0 = ")
+        ag.testing.assert_rule(scope["of_exec"], [1.0])
+
     def test_its_picture_can_be_drawn(self, tmp_path):
         outputs = ran(diamond().source)
         viz.draw_graph(outputs).save(tmp_path / "program.svg")
