@@ -132,7 +132,7 @@ def plot_confusion(
     if true.ndim != 1 or true.size == 0:
         shape = numbers.shape(true.shape)
         raise DrawingError(f"labels of shape {shape} are not a list of classes: give (n,), n at least 1")
-    given = {"labels": class_numbers(true, true.size, "labels")}
+    given = {"labels": class_numbers(true, true.size, "labels", "examples")}
     given["predictions"] = class_numbers(predictions, true.size, "predictions", "labels")
     if classes is not None:
         class_names(classes, len(classes) if isinstance(classes, Sequence) else 0)

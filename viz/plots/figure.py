@@ -215,9 +215,10 @@ def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int
     """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class outside of 0 to k - 1."""
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
+        numbered = "; numpy.unique(texts, return_inverse=True) numbers texts" if array.dtype.kind == "U" else ""
         raise DrawingError(
             f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} cannot be used for {n} {others}:"
-            " give one integer class for each"
+            f" give one integer class for each{numbered}"
         )
     if k is not None and (outside := array[(array < 0) | (array >= k)]).size:
         raise DrawingError(f"{name}: {int(outside[0])} is not one of {k} classes: give integers from 0 to {k - 1}")
