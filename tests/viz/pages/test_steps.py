@@ -55,7 +55,7 @@ def test_upstream_times_local_is_the_contribution_of_every_operation(name, data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         y = recorded(data.draw(TABLE[name].cases), name)
-        if y.node is None:
+        if y.node is None or y.dtype.kind == "c":  # pages of complex graphs are refused
             return
         seed = ag.Tensor(np.linspace(1.0, 2.0, y.size).reshape(y.shape))
         told = Story(Scene(y, gradients=seed))
