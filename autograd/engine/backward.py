@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.readings.levels import LIFTED, any_lifted, innermost, settled
+from glassgrad.autograd.readings.levels import LEVELS, LIFTED, any_lifted, innermost, settled
 
 
 def backward_steps(
@@ -71,9 +71,9 @@ def steps_from(
         raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
     observer = mode.observer
     exact = observer is not None and observer.exact
-    lifted = LIFTED.used and any_lifted(order, totals.values())
-    sparse = sparse and not create_graph and not exact and not lifted
     oldest = order[-1].index if order else 0
+    lifted = (oldest <= LIFTED.left or bool(LEVELS.get())) and any_lifted(order, totals.values())
+    sparse = sparse and not create_graph and not exact and not lifted
     doubtful = exact or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
     kind: Any = None
     xp: Any = None

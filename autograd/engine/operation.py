@@ -58,7 +58,7 @@ __all__ = ["OPS", "REQUIRED", "Op", "op"]
 OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
-LIFTED.operations = OPS
+LIFTED.operations, LIFTED.clock = OPS, stamp
 
 RESERVED = frozenset({"g", "out", "xp"})
 """What a rule may name besides arguments and parameters, so that none of these can have the name."""

@@ -140,7 +140,7 @@ class Batch(Level):
     def settled(self, part: Any) -> Any:
         """The gradient of a value that was the same for all examples: the sum of theirs."""
         if isinstance(part, Tensor):
-            return TENSORS.sum(examples_of(part, level=self, axis=0), axis=0)
+            return TENSORS.sum(crossed(examples_of, part, level=self, axis=0), axis=0)
         if not self.owns(part):
             return part.map(self.settled)
         return xp.sum(part.value, axis=0)

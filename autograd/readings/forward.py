@@ -291,7 +291,9 @@ def crossing(*, text: str = "", tex: str = "", level: int = 9) -> Callable[[Call
 
 def crossed(op: Op, x: Any, **params: Any) -> Any:
     """The result of such an operation in a rule: a Tensor for a Tensor, an array for an array."""
-    return op(x, **params) if isinstance(x, Tensor) else op.forward(LIFTED, x, **params)
+    found = op(x, **params) if isinstance(x, Tensor) else op.forward(LIFTED, x, **params)
+    LIFTED.left = LIFTED.clock()
+    return found
 
 
 @crossing(text="{primal} + ε·{tangent}", tex=r"{primal} + \varepsilon\,{tangent}", level=1)

@@ -63,6 +63,7 @@ class Level:
         finally:
             LEVELS.reset(token)
             self.active = False
+            LIFTED.left = LIFTED.clock()
         if self._kept():  # garbage may be among them
             gc.collect()
         if kept := self._put_back():
@@ -245,6 +246,8 @@ class LiftedNamespace(Namespace):
     def __init__(self) -> None:
         super().__init__(self)
         self.used = False  # whether a level was ever made
+        self.clock: Callable[[], int] = int  # the graph's
+        self.left = -1  # when a value last left a level, on that clock: no later node has to do with levels
         self.operations: Mapping[str, Any] = {}  # every operation by its name
         self.crossing: set[Any] = set()  # operations that lead to a level or back: their own forwards run
 
