@@ -358,6 +358,8 @@ ROWS: dict[str, Row] = {
     "linear": F.linear,
     "addmm": addmm,
     "baddbmm": addmm,
+    "addmv": addmm,
+    "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
     "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
     "convolution": convolution,
     **{name: getattr(spatial, name) for name in WINDOWS},

@@ -38,6 +38,7 @@ GROUPS = {
     "products": """
         x@y.T torch.mm(x,y.T) torch.bmm(z[0],z[1]) torch.mv(x,y[0]) torch.dot(x[0],y[0]) torch.outer(x[0],y[0])
         torch.addmm(x[:,:3],x,y.T,beta=.5,alpha=2.) torch.baddbmm(z[0],z[0],z[1]) torch.einsum("ij,kj->ik",x,y)
+        torch.addmv(x[:,0],y,x[0],beta=.5,alpha=2.) torch.addbmm(z[0,0],z[0],z[1],beta=.5,alpha=2.)
         F.linear(x,y,y[:,0]) torch.kron(x,y)
     """,
     "shapes": """
