@@ -8,7 +8,7 @@ import numpy as np
 
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.readings.patterns import groups_of_columns
-from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, plain_axes, titled_figure
 
@@ -26,7 +26,8 @@ def plot_pattern(
     ``symmetric``: whether it is a Hessian, which takes fewer groups. Groups differ in lightness, too, and squares of a
     small matrix have their number. Needs SciPy and matplotlib.
 
-    Raises `DrawingError` for a matrix with more than 5,000 rows or columns.
+    Raises `DrawingError` for a matrix with more than 5,000 rows or columns, and for ``symmetric`` of one that is not
+    square.
 
     >>> from glassgrad import autograd as ag, viz
     >>> H = ag.sparse_hessian(lambda x: (x[1:] * x[:-1] ** 2).sum())([1.0, 2.0, 3.0, 4.0])
@@ -38,10 +39,13 @@ def plot_pattern(
         raise refused(matrix, "matrix", "a sparse array, such as sparse_jacobian returns")
     if max(matrix.shape) > MOST:
         raise DrawingError(f"a pattern of {matrix.shape[0]} × {matrix.shape[1]} is too fine to be seen: plot a part")
+    if symmetric and matrix.shape[0] != matrix.shape[1]:
+        raise DrawingError(f"a matrix of {matrix.shape[0]} × {matrix.shape[1]} is not symmetric: leave symmetric= out")
     groups, there = groups_of_columns(matrix, symmetric), matrix.tocoo()
     rows, columns, (height, width) = there.row, there.col, matrix.shape
     count = len({*groups[columns].tolist()})
-    said = f"{height} × {width}, {rows.size} entries, {count} groups of columns"
+    entries = f"{numbers.count(rows.size)} {'entry' if rows.size == 1 else 'entries'}"
+    said = f"{height} × {width}, {entries}, {numbers.counted(count, 'group')} of columns"
     ground = style.ramp(
         style.mix(colours.fwd, colours.ink, 0.6), style.mix(colours.fwd, colours.paper, 0.7), max(count, 2)
     )

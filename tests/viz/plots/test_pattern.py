@@ -44,5 +44,9 @@ def test_shapes_at_the_ends(tmp_path):
     viz.plot_pattern(sparse.csr_array(np.ones((40, 1)))).save(tmp_path / "column.png")
     with pytest.raises(DrawingError, match="a pattern of 5001 × 2 is too fine to be seen: plot a part"):
         viz.plot_pattern(sparse.csr_array((5001, 2)))
+    with pytest.raises(DrawingError, match="a matrix of 2 × 3 is not symmetric"):
+        viz.plot_pattern(sparse.csr_array((2, 3)), symmetric=True)
+    one = viz.plot_pattern(sparse.csr_array([[1.0]]))
+    assert one.description == "Pattern: 1 × 1, 1 entry, 1 group of columns"
     with pytest.raises(DTypeError, match="give a sparse array, such as sparse_jacobian returns"):
         viz.plot_pattern(np.ones((2, 2)))
