@@ -41,6 +41,7 @@ import atexit
 import hashlib
 import math
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -279,7 +280,8 @@ class Parallel:
 
     def sum(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, in float64."""
-        return [float(sum(of_ranks)) for of_ranks in zip(*self._meet("a sum", *numbers), strict=True)]
+        ranks = self._meet("a sum", *map(float, numbers))
+        return [sum(of_ranks) for of_ranks in zip(*ranks, strict=True)]
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's ``value``, any object that can be pickled, on every rank."""
@@ -311,9 +313,9 @@ class Parallel:
 
     def _exchange(self, point: str, values: tuple[Any, ...], limit: float | None, size: int = 0) -> list[Any]:
         """The points, sizes, values and interrupts of all ranks."""
+        mine = pickle.dumps((point, size, values, self.interrupted))  # it may fail, which the others have to be told
         self._wait(self._comm.Ibarrier().Test, limit)
-        found: list[Any] = self._comm.allgather((point, size, values, self.interrupted))
-        return found
+        return [pickle.loads(of_rank) for of_rank in self._comm.allgather(mine)]
 
     def _all_reduce(self, array: Any) -> None:
         """Replace ``array`` by the sum of all ranks' arrays."""

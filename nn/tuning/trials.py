@@ -384,6 +384,8 @@ def _storage(optuna: Any, where: str) -> Any:
 
 def _database(optuna: Any, url: str) -> Any:
     """The storage in a database."""
+    if url.rstrip("/") == "sqlite:" or ":memory:" in url:
+        raise FileError(f"the database {url} can't be used: it would be of each process alone; name a file.")
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -293,6 +294,18 @@ def test_digits_removes_its_files_if_training_diverges(tmp_path):
     done = launch(2, "fault.py", 9, "diverge", 3, "--lr", "1e30", cwd=tmp_path)
     assert "The loss became" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@mpi
+def test_what_can_not_be_pickled_is_told_to_all_ranks(tmp_path):
+    (tmp_path / "send.py").write_text(
+        "from glassgrad.nn.parallel import Parallel\n"
+        "with Parallel(timeout=20) as parallel:\n"
+        "    parallel.broadcast(None if parallel.rank else lambda: 1)\n"
+    )
+    done = launch(2, "send.py", cwd=tmp_path)
+    assert done.returncode != 0
+    assert re.search("ParallelError: rank 0 of 2 failed: .*[Pp]ickl", done.stderr)
 
 
 def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):

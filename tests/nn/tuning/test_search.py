@@ -153,6 +153,7 @@ def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage)
     [
         ("sqlite:////nowhere/s.db", r"the database sqlite:////nowhere/s\.db can't be used: .*unable to open"),
         ("db://me:secret@host/s", r"the database db://me:\*\*\*@host/s can't be used: Can't load plugin"),
+        ("sqlite:///:memory:", "the database sqlite:///:memory: can't be used: it would be of each process alone"),
         ("{}/text", "text is not a journal of a search, or is damaged: name another file"),
     ],
 )
