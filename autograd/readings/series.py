@@ -4,8 +4,8 @@ By the chain rule ``y' = J(x, y) x'``: the tangent of an operation, read with se
 equation of its result. Comparing coefficients solves it: that of ``tᵏ⁻¹`` on the right has only lower ones of ``y``.
 The tangent of exp, ``y' = y x'``, gives ``k yₖ = Σ i xᵢ yₖ₋ᵢ``, those of sin and cos each other's recurrence: the ones
 of the books (A. Griewank and A. Walther, *Evaluating Derivatives*, 2008, chapter 13), of which one is written down
-here, that of equations such as quotients. An operation whose tangent reads none of its arguments is linear in them; one
-whose tangents read each the other argument is a product of series.
+here, that of equations such as quotients. An operation whose tangent reads none of its arguments is linear in them;
+those of `PRODUCTS` are products of series.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
 
 LINEAR = MOVES | SUMS | EACH
 """Operations that are linear in their arguments, which is said where they have parameters that can't be looked up."""
+
+PRODUCTS = frozenset((
+    "contract", "conv", "conv_input", "conv_weight", "cross", "linear", "matmul", "multiply", "multiply_no_nan",
+    "vecdot",
+))  # fmt: skip
+"""Operations that are linear in each of two arguments, but for what they add to the product."""
 
 
 def _earlier(x: Any, axis: int) -> Any:
@@ -164,19 +170,15 @@ class Solution:
         """The coefficients of the result ``made`` from the second on, by those of the arguments ``own``."""
         out = made(0)
 
-        def read_by(*places: int) -> Any:
-            """Which series the tangent along some arguments reads; ``None`` where it has to be derived each time."""
-            rule = rule_for(op, first, out, {i: first[i] for i in places}, params)
-            return rule and {n for a, n in enumerate([*rule.arrays, "out"]) if a in rule.reads} & {*own, "out"}
-
         def linear(k: int) -> Any:
             tangents = {i: x(k) for i, x in own.items() if x(k) is not None}
             return tangent_of(op, first, out, tangents, params) if tangents else None
 
         def product(k: int) -> Any:
             (i, x), (j, y) = own.items()
-            pairs = [{i: p, j: q} for p, q in _pairs(x, y, k)]
-            return _added([LIFTED.call(op, [pair.get(n, z) for n, z in enumerate(first)], params) for pair in pairs])
+            # By the tangent, which leaves out what the operation adds to the product, such as a bias.
+            given = [([q if n == j else z for n, z in enumerate(first)], {i: p}) for p, q in _pairs(x, y, k)]
+            return _added([tangent_of(op, args, out, tangents, params) for args, tangents in given])
 
         def equation(k: int) -> Any:
             rest = [term(x, y, **params) for x, y in _pairs(lambda m: args[factor](m) if m else None, made, k)]
@@ -189,7 +191,8 @@ class Solution:
             return None if found is None else found / float(k)
 
         rule: Any = rule_for(op, first, out, {i: first[i] for i in own}, params)
-        reads = read_by(*own)
+        # Which series the tangent reads; `None` where it has to be derived each time.
+        reads = rule and {n for a, n in enumerate([*rule.arrays, "out"]) if a in rule.reads} & {*own, "out"}
         if reads == set() or (rule is None and op.name in LINEAR):
             return linear
         factor, right, term, solved = EQUATIONS.get(op.name, (None,) * 4)
@@ -200,7 +203,7 @@ class Solution:
                 f"jet can't follow {op.name}, whose rules ask for values, so that no tangent can be derived from them "
                 "once: compute by other operations, or nest jvp."
             )
-        if len(own) == 2 and [read_by(i) for i in own] == [{j} for j in reversed(own)]:
+        if len(own) == 2 and op.name in PRODUCTS:
             return product
         known = dict(enumerate([*(args[i] for i in rule.arrays), made, None, *map(self.slope, own.values())]))
         known |= rule.constants

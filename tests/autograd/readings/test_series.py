@@ -52,11 +52,20 @@ def mlp(x: Any) -> Any:
     return x
 
 
+@ag.op("gated_off")
+def gated_off(xp: Any, x: Any, y: Any) -> Any:
+    return x * (1 - y)
+
+
+gated_off.vjp(x=lambda g, y: g * (1 - y), y=lambda g, x: -g * x)
+
 FUNCTIONS = {
     "quotient": lambda x: 1 / (2 + x**2), "tanh": ag.tanh, "exp(sin x)": lambda x: ag.exp(ag.sin(x)), "mlp": mlp,
     "quotient of both": lambda x: ag.sin(x) / (2 + ag.cos(x)), "log": lambda x: ag.log(2 + ag.sin(x)),
     "sqrt": lambda x: ag.sqrt(2 + ag.sin(x)), "power": lambda x: (2 + x**2) ** ag.sin(x), "gelu": ag.gelu,
     "product": lambda x: ag.cumulative_prod(ag.sin(x)), "index": lambda x: ag.exp(x[np.array([0, 2, 0])]),
+    "bias": lambda x: ag.conv(x[None, None], ag.sin(x[:2])[None, None], np.ones(1)),
+    "of users": lambda x: gated_off(x, ag.sin(x)),
     "solve": lambda x: ag.linalg.solve(3 * np.eye(3) + x * x[:, None], x),
 }  # fmt: skip
 
