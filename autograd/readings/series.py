@@ -177,8 +177,9 @@ class Solution:
         def product(k: int) -> Any:
             (i, x), (j, y) = own.items()
             # By the tangent, which leaves out what the operation adds to the product, such as a bias.
+            slope_by_x: Any = rule_for(op, first, out, {i: first[i]}, params)
             given = [([q if n == j else z for n, z in enumerate(first)], {i: p}) for p, q in _pairs(x, y, k)]
-            return _added([tangent_of(op, args, out, tangents, params) for args, tangents in given])
+            return _added([slope_by_x(args, out, tangents) for args, tangents in given])
 
         def equation(k: int) -> Any:
             rest = [term(x, y, **params) for x, y in _pairs(lambda m: args[factor](m) if m else None, made, k)]
