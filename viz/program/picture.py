@@ -339,7 +339,7 @@ class _Drawing:
 
 def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
     """A line of a program in rows of this many characters, the first with some ``taken``; operators begin rows."""
-    bound = re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words)
+    bound = re.sub(r"^ ", "\xa0", re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words))
     look: dict[str, Any] = {"subsequent_indent": "    ", "max_lines": ROWS, "placeholder": " ..."}
     look |= {"break_long_words": False, "break_on_hyphens": False}
     rows = textwrap.wrap(bound, width, initial_indent="x" * taken, **look)

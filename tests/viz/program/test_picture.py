@@ -288,6 +288,7 @@ class TestWords:
     def test_long_formulas_are_broken_before_an_operator(self):
         assert wrapped(" = aaaa @ bbbb + cccc", 18, 6) == [" = aaaa", "    @ bbbb + cccc"]
         assert wrapped(" = a + b") == [" = a + b"]
+        assert wrapped(" = " + "a" * 60, 40, 10) == [" = " + "a" * 60]
         assert wrapped("f(" + ", ".join(["argument"] * 99) + ")")[-1].endswith(" ...")
 
     def test_dark(self, step: Program):
