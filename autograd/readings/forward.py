@@ -33,7 +33,7 @@ from glassgrad.autograd.functions.transforms import (
     results_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
-from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Level, Lifted, detached
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted, detached
 
 # ------------------------------------------------------------------------------------------------ the rule, transposed
 
@@ -73,7 +73,7 @@ def _transposed_now(op: Op, values: Sequence[Any], out: Any, tangents: dict[int,
     g = wrap(LIFTED.zeros_like(out))
     g.requires_grad = True
     mode = MODE.get()
-    with holding(MODE, Mode(True, mode.scope, mode.observer)):
+    with holding(MODE, Mode(True, mode.scope, mode.observer)), holding(TRANSPOSING, True):
         found = transposed(op, values, out, g, {i: wrap(t) for i, t in tangents.items()}, params)
     if found is not None and found.requires_grad and "loop" not in params:  # a loop passes g on where nothing reads it
         raise _not_linear(op)

@@ -136,7 +136,7 @@ def _blocks(y: Tensor, call: Call) -> list[Tensor]:
     if not count:
         return [zeros(shape, dtype=x.dtype) for x, shape in zip(call.xs, shapes, strict=True)]
     units = eye(count, dtype=y.dtype, device=y.device).reshape(count, *y.shape)
-    pull = vmap(lambda seed: tuple(gradients_or_zeros([y], call.xs, [seed], call.nested)))
+    pull = vmap(lambda seed: tuple(gradients_or_zeros([y], call.xs, [seed], call.nested)), randomness="same")
     rows = [pull(units[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
     columns = (parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True))
     return [column.reshape(shape) for column, shape in zip(columns, shapes, strict=True)]

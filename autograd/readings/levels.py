@@ -186,6 +186,12 @@ class Lifted:
             "autograd, and take .detach().numpy() of what the transform returns."
         )
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"the values with which a transform such as jvp or vmap calls its function have no {name!r}: use the "
+            "functions of autograd and the methods of a Tensor, .detach() for what is a constant."
+        )
+
     __hash__ = object.__hash__
 
 
@@ -314,6 +320,11 @@ def detached(array: Any) -> Any:
     return array.detached() if isinstance(array, Lifted) else array
 
 
+TRANSPOSING: ContextVar[bool] = ContextVar("autograd_transposing", default=False)
+"""Whether a rule is being transposed: then gradients are tangents, which a value has for each example, even where it is
+the same for all."""
+
+
 def is_differentiated(array: Any) -> bool:
     """Whether ``array`` carries a derivative."""
     return isinstance(array, Lifted) and (array.level.differentiates or any(map(is_differentiated, array.parts)))
@@ -348,8 +359,10 @@ def note_write(tensor: Any, value: Any, grad: bool) -> None:
 
 def settled(part: Any, shape: Any) -> Any:
     """``part``, an array or a Tensor, as a contribution to the gradient of a value of ``shape``: without the levels
-    that have ended and that the value is not of.
+    that have ended and that the value is not of. While a rule is transposed it stays as it is.
     """
+    if TRANSPOSING.get():
+        return part
     levels = getattr(part.shape, "levels", NONE) - getattr(shape, "levels", NONE)
     for level in sorted(levels, key=lambda level: -level.number):
         if not level.active:

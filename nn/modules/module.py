@@ -529,7 +529,8 @@ def _written_out(signature: inspect.Signature) -> inspect.Signature:
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
     known: Any = None
-    if init.__annotations__.get("made") in MADE:
+    takes_made = inspect.isfunction(init) and "made" in init.__code__.co_varnames
+    if takes_made and init.__annotations__.get("made") in MADE:  # annotations of others may not be there to evaluate
         init.__signature__ = _written_out(inspect.signature(init))  # type: ignore[attr-defined]
         known = init.__signature__.parameters  # type: ignore[attr-defined]
 

@@ -283,6 +283,17 @@ def _backward_inside(x: Any) -> Tensor:
     return x
 
 
+@pytest.mark.parametrize("name", ["inv", "cholesky", "eigvalsh", "svdvals", "pinv", "qr", "slogdet"])
+def test_decompositions_have_tangents_outside_of_vmap(name: str) -> None:
+    def f(a: Any) -> Tensor:
+        found = getattr(ag.linalg, name)(a @ a.mT)
+        return found[1] if isinstance(found, tuple) else found
+
+    a, v = RNG.standard_normal((2, 3, 2, 2)) + 2 * np.eye(2)
+    expected = [ag.jvp(f, (x,), (d,))[1].data for x, d in zip(a, v, strict=True)]
+    np.testing.assert_allclose(ag.jvp(vmap(f), (a,), (v,))[1].data, expected, rtol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

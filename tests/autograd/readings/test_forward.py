@@ -279,6 +279,7 @@ class TestTangentRule:
         (lambda: jvp(quartic, X, V), DTypeError, "primals must be a tuple"),
         (lambda: jvp(3, (X,), (V,)), DTypeError, "jvp takes a function"),
         (lambda: jvp(lambda x: np.asarray(x.data), (X,), (V,)), DTypeError, "jvp calls its function with values"),
+        (lambda: jvp(lambda x: x * x.data.max(), (X,), (V,)), AttributeError, "have no 'max': use the functions"),
         (lambda: jvp(_backward_inside, (X,), (V,)), GradientError, "backward within the function of jvp"),
     ],
 )

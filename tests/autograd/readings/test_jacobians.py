@@ -34,11 +34,20 @@ def test_the_hessian_is_that_of_finite_differences() -> None:
 @pytest.mark.parametrize("inner", [jacfwd, jacrev, jacobian, ag.grad])
 def test_all_nestings_give_the_hessian(outer: Any, inner: Any) -> None:
     np.testing.assert_allclose(outer(inner(scalar))(X).data, HESSIAN, rtol=1e-10)
+    for f in (
+        lambda x: (ag.scan(lambda c, y: (c * y, c + y), x[0], x[np.array([1, 2])])[1] ** 2).sum(),
+        lambda x: ag.scan(lambda c, y: (ag.tanh(c * y + x[0]), c), x[1], x)[0],
+        lambda x: ag.linalg.cholesky(4 * np.eye(3) + x[:, None] * x).sum(),
+        lambda x: ag.sum(ag.linalg.inv(4 * np.eye(3) + x[:, None] * x)),
+    ):
+        expected = jacrev(ag.grad(f))(X).data
+        np.testing.assert_allclose(outer(inner(f))(X).data, expected, rtol=1e-10, atol=1e-14)
 
 
 def test_third_derivatives() -> None:
-    by_both = [jacfwd(jacfwd(jacfwd(scalar)))(X), jacrev(ag.hessian(scalar))(X)]
-    np.testing.assert_allclose(by_both[0].data, by_both[1].data, rtol=1e-10)
+    expected = jacfwd(jacfwd(jacfwd(scalar)))(X).data
+    for found in (jacrev(ag.hessian(scalar)), jacfwd(jacrev(jacrev(scalar)))):
+        np.testing.assert_allclose(found(X).data, expected, rtol=1e-10)
 
 
 @EITHER
@@ -89,6 +98,14 @@ def test_many_rows_are_computed_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
 
 
 @EITHER
+def test_all_directions_are_of_one_function_where_it_draws(mode: Any) -> None:
+    f = lambda x: x * x * ag.random.normal(x.shape, generator=np.random.default_rng(0), dtype="float64")  # noqa: E731
+    np.testing.assert_allclose(mode(f)(X).data, np.diag(2 * f(Tensor(X)).data / X))
+    hessian = ag.hessian(lambda x: f(x).sum())(X).data
+    np.testing.assert_allclose(hessian, np.diag(2 * f(Tensor(X)).data / X**2))
+
+
+@EITHER
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -97,6 +114,7 @@ def test_many_rows_are_computed_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
         (lambda mode: mode(scalar, argnums="x")(X), DTypeError, "argnums"),
         (lambda mode: mode(3), DTypeError, "takes a function"),
         (lambda mode: mode(lambda x: 1.0)(X), DTypeError, "must compute Tensors"),
+        (lambda mode: mode(lambda x: x * float(x[0]))(X), GradientError, "its derivative would be lost"),
     ],
 )
 def test_bad_input_is_refused(mode: Any, call: Callable[[Any], Any], error: type[Exception], words: str) -> None:
