@@ -355,7 +355,7 @@ class TestRefusals:
     @pytest.mark.parametrize("argument", [2.0, [1.0, 2.0], Tensor([1.0])])
     def test_arguments_in_place_of_their_numbers(self, transform, argument):
         with pytest.raises(
-            DTypeError, match=r"argnums = .*: give the number of an argument, or a tuple of them; the arguments "
+            DTypeError, match=r"argnums = .*: give the number of an argument, or a tuple of different ones; the "
         ):
             transform(lambda x: x, argument)
 
