@@ -43,6 +43,11 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     dtype = backends.as_dtype(dtype)
     if dtype not in DRAWN:
         raise DTypeError(f"random numbers are drawn in float32 or float64; for dtype = {dtype} cast the result.")
+    if again := [level for level in LEVELS.get() if level.calls_again]:
+        raise DomainError(
+            f"{again[0].name} calls its function several times, each of which would draw other numbers: draw them "
+            "outside of it."
+        )
     levels = [level for level in LEVELS.get() if level.draws]
     sizes = (*(level.size for level in levels), *_sizes(shape))
     tracer = TRACER.get()

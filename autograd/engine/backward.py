@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.readings.levels import LEVELS, LIFTED, any_lifted, innermost, settled
+from glassgrad.autograd.readings.levels import LEVELS, LIFTED, Lifted, any_lifted, innermost, settled
 
 
 def backward_steps(
@@ -216,7 +216,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
         if kind == "c" and backends.is_complex(data.dtype):
             raise GradientError(
                 f"backward on Tensor {describe(y)}, which is complex, needs its upstream gradient: only a real number "
-                "can be minimized; take its .real or its abs, or pass a gradient."
+                "can be minimized; take its real part or its abs, or pass a gradient."
             )
         number = type(data)
         seed: Any = number(1) if number in backends.FLAT else backends.namespace(data).ones_like(data)
@@ -263,7 +263,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         if getattr(g.dtype, "kind", "c") == "c":
             g = conjugated(g)
         if type(vertex) is Node:
-            arrived += [(tensor, g) for tensor in retainers(vertex)]
+            arrived += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended
             arrived.append((vertex, g))
     tensors, grads, taken = [tensor for tensor, _ in arrived], list[Tensor](), {id(gradient)}

@@ -35,6 +35,11 @@ def _made(
     space = backends.space_on(device) if like is None else backends.namespace(like)
     given = args if like is None else (like, *args)
     dtype = None if dtype is None else backends.as_dtype(dtype)
+    target = dtype or getattr(like, "dtype", None)
+    imaginary = any(isinstance(x, complex) or backends.is_complex(getattr(x, "dtype", "int64")) for x in args)
+    if target is not None and imaginary and not backends.is_complex(target):
+        given_number = describe(args[-1])
+        raise DTypeError(f"{name} can't make complex numbers of {given_number} in {target}: give a complex dtype.")
     try:
         if given and given[0] is None:  # NumPy before 2.2 takes it for the shape ()
             raise TypeError("it is neither a shape nor a number")

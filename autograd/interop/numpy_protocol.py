@@ -24,6 +24,7 @@ from glassgrad.autograd.functions import shaping as rearranging
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.interop.hints import NAMES, of_function
 from glassgrad.autograd.ops import matrices, shaping
+from glassgrad.autograd.readings.levels import is_differentiated
 
 _signature = lru_cache(maxsize=512)(inspect.signature)
 
@@ -188,8 +189,9 @@ def _advice(name: str) -> str:
 
 
 def _are_recorded(given: Any) -> bool:
-    """Whether a Tensor in nested containers requires grad."""
-    return any(isinstance(x, Tensor) and x.requires_grad for x in trees.leaves(given))
+    """Whether a Tensor in nested containers requires grad, or has a derivative in forward mode."""
+    tensors = [x for x in trees.leaves(given) if isinstance(x, Tensor)]
+    return any(x.requires_grad or is_differentiated(x._data) for x in tensors)
 
 
 def _values(given: Any) -> Any:

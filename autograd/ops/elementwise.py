@@ -164,7 +164,10 @@ def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
 
 def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
     zero = x == 0
-    return xp.where(zero, 0.0, xp.multiply_no_nan(out, xp.multiply_no_nan(xp.log(xp.where(zero, 1.0, x)), g)))
+    base = xp.where(zero, 1.0, x)
+    if is_complex(out.dtype) and hasattr(base, "dtype"):  # of a negative number, too, there is a complex logarithm
+        base = xp.astype(base, out.dtype)
+    return xp.where(zero, 0.0, xp.multiply_no_nan(out, xp.multiply_no_nan(xp.log(base), g)))
 
 
 power.vjp(x=_power_by_x, y=_power_by_y)

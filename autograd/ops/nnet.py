@@ -204,6 +204,12 @@ def _cross_entropy_by_target(xp: Any, g: Any, logits: Any, reduction: Any) -> An
 cross_entropy.vjp(logits=_cross_entropy_by_logits, target=_cross_entropy_by_target)
 
 
+def refuse_complex(name: str, *arrays: Any) -> None:
+    """Raise for complex numbers, whose squares are no sizes."""
+    if any(hasattr(x, "dtype") and backends.is_complex(x.dtype) for x in arrays):
+        raise DTypeError(f"{name} compares real numbers: of complex ones take mean_square of x - y, or its abs.")
+
+
 def check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
     """Raise for shapes that would broadcast: (n, 1) against (n,) is a mistake, and would make n² numbers."""
     a, b = getattr(x, "shape", ()), getattr(y, "shape", ())
@@ -259,6 +265,7 @@ def squared_error(xp, x, y, *, reduction="mean"):
     Tensor(4.0)
     """
     check_pair("squared_error", x, y, reduction)
+    refuse_complex("squared_error", x, y)
     miss = x - y
     if reduction == "none":
         return miss * miss

@@ -40,10 +40,11 @@ OTHERS = {
 class Level:
     """One call of a transform: a context, ``active`` until it ends. ``name`` is that of the transform; ``draws`` says
     whether random numbers are drawn for each of its examples, ``size`` how many these are, ``differentiates`` whether
-    its arrays carry more than values, which would be lost with a Python number.
+    its arrays carry more than values, which would be lost with a Python number, ``calls_again`` whether the function is
+    called several times, and has to be the same each time.
     """
 
-    name, draws, size, differentiates = "", False, 0, True
+    name, draws, size, differentiates, calls_again = "", False, 0, True, False
 
     def __init__(self) -> None:
         self.number, self.active = next(_numbers), True

@@ -99,7 +99,7 @@ backends.SPACES[Known] = LIFTED
 class Pattern(Forward):
     """One reading of a function of ``count`` inputs."""
 
-    name = "sparse_jacobian"
+    name, calls_again = "sparse_jacobian", True
 
     def __init__(self, count: int) -> None:
         super().__init__()

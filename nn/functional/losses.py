@@ -12,7 +12,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import as_dtype, is_host, is_inexact, namespace
 from glassgrad.autograd.common.validation import choice, number, refused, whole, with_form
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
-from glassgrad.autograd.ops.nnet import check_batch, check_pair
+from glassgrad.autograd.ops.nnet import check_batch, check_pair, refuse_complex
 
 REDUCTIONS = "mean", "sum", "none"
 
@@ -186,6 +186,7 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     Tensor([0.125,   2.5])
     """
     delta = positive(delta, "delta")
+    refuse_complex("huber_loss", prediction, target)
 
     def losses(d: Tensor) -> Any:
         return ag.clip(d, -delta, delta) ** 2 * 0.5 + ag.relu(ag.abs(d) - delta) * delta

@@ -255,3 +255,32 @@ def test_axes_in_the_structure_of_an_argument() -> None:
 def test_an_argument_can_t_be_named_twice(transform: Any) -> None:
     with pytest.raises(DTypeError, match="a tuple of different ones"):
         transform(lambda x, y: x * y, argnums=(0, 0))
+
+
+def by_numpy_alone(x: Any) -> Any:
+    return x * np.cbrt(x)
+
+
+def into_an_array(x: Any) -> Any:
+    a = np.ones(3)
+    a *= x
+    return x * a
+
+
+@pytest.mark.parametrize("f", [by_numpy_alone, into_an_array])
+@pytest.mark.parametrize("transform", [lambda f: jvp(f, (X,), (X,)), lambda f: jacfwd(f)(X), lambda f: ag.grad(f)(X)])
+def test_numpy_does_not_compute_with_the_values_of_what_is_differentiated(f: Any, transform: Any) -> None:
+    with pytest.raises(DTypeError, match=r"can't be recorded|can't record Tensors"):
+        transform(f)
+
+
+def test_retain_grad_inside_does_not_stop_backward_outside() -> None:
+    w = Tensor(2.0, requires_grad=True)
+
+    def f(x: Any) -> Tensor:
+        y = x * w
+        y.retain_grad()
+        return y * y
+
+    vmap(f)(X).sum().backward()
+    assert w.grad.item() == 2 * 2.0 * 14.0

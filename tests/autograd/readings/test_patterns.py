@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DependencyError, DTypeError, GradientError, SizeError
+from glassgrad.autograd.errors import DependencyError, DomainError, DTypeError, GradientError, SizeError
 from glassgrad.autograd.readings import patterns
 from glassgrad.autograd.readings.patterns import groups_of_columns
 from glassgrad.autograd.testing.programs import Program
@@ -173,6 +173,9 @@ def test_what_is_refused_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatc
         ag.sparse_jacobian(ag.argmax)(X)
     with pytest.raises(DTypeError, match=r"returned tuple\(\*, \*\): return one Tensor"):
         ag.sparse_jacobian(lambda x: (x, x))(X)
+    draw = lambda x: x[ag.random.permutation(6, generator=np.random.default_rng(0))]  # noqa: E731
+    with pytest.raises(DomainError, match="sparse_jacobian calls its function several times"):
+        ag.sparse_jacobian(draw)(X)
     with pytest.raises(GradientError, match="grad needs a scalar"):
         ag.sparse_hessian(ag.sin)(X)
     with pytest.raises(SizeError, match=r"sparse_jacobian: matmul would fill 25,000,000 entries"):
