@@ -1,0 +1,84 @@
+"""The programs of a recorded graph, run in node: their numbers are Python's, and differences confirm every gradient."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.pages.graph_program import NotLive, graph_program, socket_key
+from glassgrad.viz.recorded.scene import Scene
+
+NODE = shutil.which("node")
+ASSETS = Path(viz.__file__).parent / "pages/assets"
+TALK = """
+const at = %s, P = graphProgram(at, see, probe), told = {};
+P.run();
+const of = (names, read) => Object.fromEntries(Object.keys(names).map(k => [k, [...read(k)]]));
+told.value = of(at.value, P.value); told.gradient = of(at.gradient, P.gradient);
+told.sent = of(at.contribution, P.sent); told.gear = of(at.gear, P.gear);
+told.verdicts = {};
+for (const socket in at.contribution) {
+  const head = socket.split('/')[0], nudge = P.nudge[socket], sent = P.sent(socket);
+  if (!nudge) continue;
+  const up = P.gradient(head), entry = sent.reduce((best, v, k) => abs(v) > abs(sent[best]) ? k : best, 0);
+  const along = h => {
+    nudge[entry] = h; P.forward(); nudge[entry] = 0;
+    return P.probed(head).reduce((sum, v, k) => sum + v * up[k], 0);
+  };
+  told.verdicts[socket] = verdict(along, sent[entry] * (1 + %s), 1e-3 * (1 + abs(P.probed(at.end)[0])));
+}
+console.log(JSON.stringify(told));
+"""
+
+
+def asked(scene, fault=0.0):
+    program = graph_program(scene)
+    script = "globalThis.document = {documentElement: {dataset: {}}};" + "\n".join(
+        [(ASSETS / name).read_text("utf-8") for name in ("common.js", "program.js")]
+        + [program.see, program.probe, TALK % (json.dumps(program.positions), fault)]
+    )
+    return json.loads(subprocess.run([NODE], input=script.encode(), stdout=subprocess.PIPE, check=True).stdout)
+
+
+def net(dtype="float64"):
+    random = np.random.default_rng(0)
+    model = nn.MLP([3, 4, 2])
+    for p in model.parameters():
+        p.data = random.normal(size=p.shape).astype(dtype)
+    return ((model(ag.Tensor(random.normal(size=(2, 3)).astype(dtype), name="x")) - 1.0) ** 2).mean()
+
+
+def shared():
+    x = ag.Tensor(1.25, True, name="x")
+    return x * x + ag.exp(x) * 0.5 + x
+
+
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed to run the page's script with")
+
+
+@needs_node
+@pytest.mark.parametrize("make", [shared, net, lambda: net("float32")])
+def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousandth(make):
+    scene = Scene(make(), gradients=True)
+    told = asked(scene)
+    for card in scene.cards:
+        np.testing.assert_allclose(told["value"][card.key], np.ravel(card.value), rtol=1e-5)
+        if card.gradient is not None:
+            np.testing.assert_allclose(told["gradient"][card.key], np.ravel(card.gradient), rtol=1e-4, atol=1e-7)
+        for socket in card.sockets:
+            if socket.contribution is not None:
+                sent = told["sent"][socket_key(socket)]
+                np.testing.assert_allclose(sent, np.ravel(socket.contribution), rtol=1e-4, atol=1e-7)
+    assert set(told["verdicts"].values()) == {"right"}
+    assert set(asked(scene, 1e-3)["verdicts"].values()) == {"wrong"}
+
+
+def test_a_graph_that_no_page_computes_says_why():
+    x = ag.Tensor(np.ones(3), True, name="x")
+    with pytest.raises(NotLive, match="one output that is a single number"):
+        graph_program(Scene(x * 2.0, gradients=[np.ones(3)]))

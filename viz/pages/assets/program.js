@@ -1,0 +1,92 @@
+/* The programs of a recorded graph in a page: its numbers by the keys of cards and sockets, as `viz.pages.graph_program` wrote them. */
+
+/* ---------------------------------------------------------------- numbers as a reader sees them */
+
+const minus = said => said.replace(/-/g, '\u2212');
+/* `digits` significant ones, no zeros to spare, a true minus */
+function brief(x, digits = 4) {
+  if (!isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? '∞' : '\u2212∞';
+  if (isInteger(x) && abs(x) < 1e5) return minus(String(x || 0));
+  if (abs(x) < 1e-3 || abs(x) >= 1e5) return minus(x.toExponential(2).replace(/\.?0+e/, 'e').replace('+', ''));
+  const said = x.toPrecision(digits);
+  return minus(said.includes('e') ? String(+said) : said.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, ''));
+}
+/* a change, with its sign; a factor of a product, in brackets if it is negative */
+const signed = x => (x > 0 ? '+' : '') + brief(x, 3), inBrackets = x => x < 0 ? `(${brief(x, 3)})` : brief(x, 3);
+const near = (a, b) => a === b || abs(a - b) <= 1e-11 * max(1, abs(a), abs(b));
+
+/* ---------------------------------------------------------------- the arrays of a program */
+
+/* the entries of an output, row by row: its array itself where they lie so */
+function entriesOf({ data, shape, strides, offset }) {
+  const n = shape.reduce((a, b) => a * b, 1);
+  let dense = data.length >= offset + n, run = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] > 1 && strides[axis] !== run) dense = false;
+    run *= shape[axis];
+  }
+  if (dense) return data.length === n ? data : data.subarray(offset, offset + n);
+  const found = new Float64Array(n), at = shape.map(() => 0);
+  for (let k = 0, place = offset; k < n; k++) {
+    found[k] = data[place];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      place += strides[axis];
+      if (++at[axis] < shape[axis]) break;
+      place -= strides[axis] * shape[axis];
+      at[axis] = 0;
+    }
+  }
+  return found;
+}
+/* the root of the mean square; sizes such as 1e200 do not overflow */
+function sizeOf(array) {
+  let top = 0, sum = 0;
+  for (const v of array) top = max(top, abs(v));
+  if (!(top > 0 && isFinite(top))) return top;
+  for (const v of array) sum += (v / top) ** 2;
+  return top * Math.sqrt(sum / array.length);
+}
+
+/* The graph of `at`, the positions and names that Python found. `value(key)`, `gradient(key)`, `sent(socket)` and `gear(socket)` are arrays, or
+   undefined where there is none; `leaf[key]`, `hold[key]` and `nudge[socket]` are arrays to write into. After writing, `run()` computes
+   everything, `forward()` only the values, and gives the output. */
+function graphProgram(at, see, probe) {
+  const memory = { __proto__: null }, whole = see(memory);
+  const nudge = Object.fromEntries(Object.entries(at.nudge).map(([key, [name, n]]) => [key, memory[name] = new Float64Array(n)]));
+  const half = probe(memory);
+  const states = names => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, memory[name]]));
+  const [leaf, hold] = [states(at.leaf), states(at.hold)];
+  const reader = (where, program) => key => where[key] === undefined ? undefined : entriesOf(program.outputs[where[key]]);
+  const probed = reader(at.probed, half);
+  return {
+    leaf, hold, nudge,
+    value: reader(at.value, whole), gradient: reader(at.gradient, whole), sent: reader(at.contribution, whole), gear: reader(at.gear, whole),
+    run() { whole.run(); },
+    forward() { half.run(); return probed(at.end)[0]; },
+    probed: key => probed(key) ?? leaf[key],
+  };
+}
+
+/* ---------------------------------------------------------------- gradients against differences */
+
+/* Whether `claimed` is the slope of `along(h)`, a function of one number, at 0: 'right', 'wrong', 'kink' where slopes from the left and from the right
+   still differ at a tenth of the step, or 'unsure' where rounding hides it. `h`: a first step. `size`: of what is added up in `along`, for the rounding. */
+function verdict(along, claimed, h, size = 0) {
+  const middle = along(0);
+  const slopes = step => {
+    const left = (middle - along(-step)) / step, right = (along(step) - middle) / step;
+    const noise = 4e-15 * max(abs(middle), size) / step;
+    return { left, right, centre: (left + right) / 2, noise, gap: abs(right - left) };
+  };
+  let best = 'unsure';
+  for (let k = 0; k < 4; k++, h /= 10) {
+    const [far, close] = [slopes(h), slopes(h / 10)], scale = max(abs(claimed), abs(close.centre), abs(far.centre));
+    if (!isFinite(far.centre) || !isFinite(close.centre) || !isFinite(claimed)) continue;
+    const steady = abs(far.centre - close.centre) + close.noise, off = abs(close.centre - claimed);
+    if (off <= 1e-4 * scale + 2 * close.noise && close.noise <= 1e-4 * scale + 1e-300) return 'right';
+    if (off <= 2 * close.noise || scale === 0) { best = 'right'; continue; }
+    if (close.gap > far.gap / 3 && close.gap > 8 * close.noise && close.gap > 1e-3 * scale) { best = 'kink'; continue; }
+    if (steady * 4 < off && off > 2e-4 * scale) best = 'wrong';
+  }
+  return best;
+}

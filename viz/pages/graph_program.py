@@ -1,0 +1,295 @@
+"""A recorded graph as programs for a page: every number of it as a function of its leaves.
+
+The graph is replayed from leaves that are states, and the engine's own backward pass is traced with it: values,
+gradients, contributions and gears are outputs of one program, ``see``. A state that is 0 is added to every computed
+value, so that it can be held off what its operation gives. ``probe`` is the forward alone, with a second such state on
+each operand: it draws slices of the output, and checks every gradient by differences. All is computed in float64.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.errors import AutogradError, TargetError
+from glassgrad.viz.drawing.texts import clipped
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages.emitted import shared_names, too_large
+from glassgrad.viz.recorded.layers import products as multiply_adds
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
+
+OTHER = (
+    "computed in float64, as this page would, {number} has another value: it depends on rounding, as at a "
+    "kink, or on chance."
+)
+SMALL = 200_000
+"""Multiply-adds of a pass up to which gradients of data are computed too: the gears below them turn as all others."""
+
+
+class NotLive(Exception):
+    """The reason why the numbers of a page stay as they were recorded."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(say("These numbers are as recorded: {reason}", reason=reason))
+
+
+@dataclass(eq=False)
+class GraphProgram:
+    """The two programs of a graph in JavaScript, and where its numbers are among their states and outputs.
+
+    Both programs take one ``memory``, in which a state has one name. ``value``, ``gradient`` and ``gear`` are positions
+    in the outputs of ``see``, by the key of a card or, of a gear, of a socket (``head/0``); so is ``contribution``, the
+    gradient that is sent through a socket. ``probed`` is the position of each operation's value in the outputs of
+    ``probe``. ``leaf``, ``hold`` and ``nudge`` are the names of states, the last with their lengths. ``end`` is the key of the output.
+    """
+
+    see: str
+    probe: str
+    value: dict[str, int] = field(default_factory=dict)
+    gradient: dict[str, int] = field(default_factory=dict)
+    contribution: dict[str, int] = field(default_factory=dict)
+    gear: dict[str, int] = field(default_factory=dict)
+    probed: dict[str, int] = field(default_factory=dict)
+    leaf: dict[str, str] = field(default_factory=dict)
+    hold: dict[str, str] = field(default_factory=dict)
+    nudge: dict[str, tuple[str, int]] = field(default_factory=dict)
+    end: str = ""
+
+    @property
+    def positions(self) -> dict[str, Any]:
+        """All but the texts of the programs, as `graphProgram` of ``program.js`` reads it."""
+        return {name: found for name, found in vars(self).items() if name not in ("see", "probe")}
+
+
+def graph_program(scene: Scene) -> GraphProgram:
+    """The programs of a scene of one scalar output.
+
+    Raises `NotLive` where they would be too large, an operation can't be written in JavaScript, or the graph computed
+    in float64 has other values.
+    """
+    check_size(scene)
+    small = sum(map(products, scene.cards)) < SMALL
+    try:
+        return _Traced(scene, small).emitted()
+    except NotLive:
+        if not small:
+            raise
+        return _Traced(scene, False).emitted()  # a rule for data may not exist, or not be writable
+
+
+def check_size(scene: Scene) -> None:
+    """Raise `NotLive` for a graph that is not one scalar's, or is too large to run in a page."""
+    ends = [scene.card(place) for place in scene.seen.graph.outputs]
+    if len(ends) != 1 or ends[0] is None or ends[0].value.size != 1 or scene.seeded:
+        raise NotLive(say("a page is live for one output that is a single number."))
+    leaves = [card for card in scene.cards if card.node is None]
+    weights, work = sum(card.value.size for card in leaves), sum(map(products, scene.cards))
+    lines = len(scene.operations)  # at least: derivatives come to it
+    if large := too_large(work, weights, lines):
+        one = say(" One example is live: step_through(loss_of(x[:1]), live=True).")
+        raise NotLive(f"{large}.{'' if too_large(0, weights, lines) else one}")
+    for card in leaves:
+        if (dtype := card.value.dtype).kind not in "fiub":
+            raise NotLive(say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=dtype))
+
+
+def products(card: Card) -> int:
+    """The multiply-adds of an operation, forward and backward."""
+    if card.node is None:
+        return 0
+    sizes = [card.value.size, *(socket.tail.value.size for socket in card.sockets)]
+    return 3 * multiply_adds([card.node]) or 4 * max(sizes)
+
+
+def socket_key(socket: Socket) -> str:
+    """The key of a socket in a page."""
+    return f"{socket.head.key}/{socket.index}"
+
+
+class _Traced:
+    """The Tensors of both programs. ``data``: whether gradients of data are computed too."""
+
+    def __init__(self, scene: Scene, data: bool) -> None:
+        self.scene = scene
+        leaves = [card for card in scene.cards if card.node is None]
+        self.leaves = {card: _state(card, data or card.needs_grad) for card in leaves}
+        (self.end,) = (card for card in scene.operations if card.place in scene.ends)
+        held = [card for card in scene.operations if card.value.dtype.kind == "f" and card is not self.end]
+        self.holds = {card: _zeros(card, f"hold_{card.key}") for card in held}
+        movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
+        self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
+        self.slots: list[tuple[str, str, Any]] = []  # of each output of `see`: its kind, its key, its recorded array
+
+    def emitted(self) -> GraphProgram:
+        """Both programs as text. Raises `NotLive`."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                see, probe = ag.trace(lambda: list(self.see())), ag.trace(self.probe)
+                self.compare(see.run()[0])
+                see, probe = optimize(see, COMMON), optimize(probe, COMMON)
+                if large := too_large(0, 0, len(see.instructions)):
+                    raise NotLive(f"{large}.")
+                shared_names([see, probe])
+                found = GraphProgram(
+                    see.javascript("see", every=False, comments=False),
+                    probe.javascript("probe", every=False, comments=False, states=False),
+                )
+            except TargetError as error:
+                raise NotLive(_unwritable(error)) from None
+            except AutogradError as error:
+                why = clipped(" ".join(str(error).split()), 200)
+                raise NotLive(say("the graph can't be traced ({why}).", why=why)) from None
+        for position, (kind, key, _) in enumerate(self.slots):
+            vars(found)[kind][key] = position
+        found.end = self.end.key
+        found.probed = {card.key: position for position, card in enumerate(self.scene.operations)}
+        names = {id(state.origin): state.name for program in (see, probe) for state in program.states}
+        for place, tensors in ((found.leaf, self.leaves), (found.hold, self.holds)):
+            place |= {card.key: names[id(tensor)] for card, tensor in tensors.items() if id(tensor) in names}
+        nudges = {s: tensor for s, tensor in self.nudges.items() if id(tensor) in names}
+        found.nudge = {socket_key(s): (names[id(tensor)], s.tail.value.size) for s, tensor in nudges.items()}
+        return found
+
+    def replay(self, nudged: bool = False) -> tuple[dict[Card, Any], dict[Card, Any]]:
+        """The forward pass from the states: each operation's result, and the value that goes on from there."""
+        results, values = {}, dict[Card, Any](self.leaves)
+        for card in self.scene.operations:
+            node = card.operation
+            operands = list(node.inputs)
+            for socket in card.sockets:
+                operand = values[socket.tail]
+                operands[socket.index] = operand + self.nudges[socket] if nudged and socket in self.nudges else operand
+            results[card] = node.op.apply(*operands, **node.params)
+            results[card].name = card.key
+            values[card] = results[card] + self.holds[card] if card in self.holds else results[card]
+        return results, values
+
+    def probe(self) -> list[Any]:
+        """The value of each operation, with a nudge on each of its operands."""
+        values = self.replay(nudged=True)[1]
+        return [ag.asarray(values[card]) for card in self.scene.operations]
+
+    def see(self) -> Iterator[Any]:
+        """Values, gradients, contributions and gears."""
+        self.slots = []
+        results, values = self.replay()
+
+        def output(kind: str, key: str, tensor: Any, recorded: Any) -> Any:
+            self.slots.append((kind, key, recorded))
+            return ag.asarray(tensor)
+
+        for card in self.scene.cards:
+            yield output("value", card.key, values[card], card.value)
+        cards = {vertex_of(tensor): card for card, tensor in (self.leaves | results).items()}
+        for node, total, parts in ag.backward_steps([results[self.end]], [_ones(results[self.end])]):
+            if (card := cards.get(node)) is None:
+                continue  # the addition of what a value is held off
+            yield output("gradient", card.key, total, card.gradient)
+            for socket in card.sockets:
+                if (part := _of(parts, socket)) is not None:
+                    sent = _fitted(ag.asarray(part), socket.tail.shape)
+                    yield output("contribution", socket_key(socket), sent, socket.contribution)
+        for card in self.scene.operations:
+            if not any(map(has_gear, card.sockets)) or not results[card].requires_grad:
+                continue
+            _, _, parts = next(iter(ag.backward_steps([results[card]], [_ones(results[card])])))
+            for socket in filter(has_gear, card.sockets):
+                if (part := _of(parts, socket)) is not None:
+                    yield output("gear", socket_key(socket), _fitted(ag.asarray(part), socket.tail.shape), None)
+
+    def compare(self, results: list[Any]) -> None:
+        """Raise `NotLive` if a number differs from the recorded one."""
+        rough = self._rounding()
+        for (kind, key, recorded), found in zip(self.slots, results, strict=True):
+            if recorded is not None and not _alike(found, recorded, rough.get("v" if kind == "value" else "g")):
+                raise NotLive(say(OTHER, number=_called(kind, key)))
+
+    def _rounding(self) -> dict[str, float]:
+        """The tolerance for float32: a millionth of the largest value, or of the largest gradient.
+
+        A gradient that cancels, as that of the sum of a softmax, consists of rounding errors of the others. Empty if
+        everything was recorded in float64.
+        """
+        if all(card.value.dtype == np.float64 or card.value.dtype.kind != "f" for card in self.scene.cards):
+            return {}
+        largest = {"v": 0.0, "g": 0.0}
+        for kind, _, recorded in self.slots:
+            if recorded is not None and np.asarray(recorded).dtype.kind == "f":
+                size = np.abs(recorded, dtype=float)
+                group = "v" if kind == "value" else "g"
+                largest[group] = max(largest[group], float(np.max(size, initial=0.0, where=size < 1e30)))
+        return {group: 1e-6 * size for group, size in largest.items()}
+
+
+def has_gear(socket: Socket) -> bool:
+    """Whether the operand's change reaches the result entry by entry, times a number of its own: a gear."""
+    tail, head = socket.tail.value, socket.head.value
+    if tail.dtype.kind != "f" or head.dtype.kind != "f" or tail.shape != head.shape:
+        return False
+    return tail.ndim == 0 or bool(socket.head.operation.op.broadcasts) or socket.slope is not None
+
+
+def _state(card: Card, differentiable: bool) -> ag.Tensor:
+    """A leaf as a state of the program; floating ones in float64."""
+    kind = card.value.dtype.kind
+    dtype = "float64" if kind == "f" else "bool" if kind == "b" else "int64"
+    return ag.Tensor(np.array(card.value, dtype), differentiable and kind == "f", name=card.key)
+
+
+def _zeros(card: Card, name: str) -> ag.Tensor:
+    return ag.Tensor(np.zeros(card.shape), name=name)
+
+
+def _ones(tensor: Any) -> Any:
+    return ag.ones_like(tensor.detach()).data
+
+
+def _of(parts: Any, socket: Socket) -> Any:
+    """The part of a node's contributions that a socket gets; None if it gets none."""
+    return parts[socket.index] if socket.index < len(parts) else None
+
+
+def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
+    """A contribution in the shape of its operand."""
+    if tuple(part.shape) == shape:
+        return part
+    if part.size < np.prod(shape):
+        return ag.broadcast_to(part, shape=shape)
+    return ag.reshape(ag.sum(part, axis=tuple(broadcast_axes(tuple(part.shape), shape))), shape)
+
+
+def _unwritable(error: TargetError) -> str:
+    """The operation that can't be written, or the reason given by the target."""
+    said = " ".join(str(error).split())
+    if named := re.search(r"(\S+) is not among the functions", said):
+        return say("{operation} cannot be written in JavaScript.", operation=named[1])
+    return f"{said.partition('JavaScript: ')[2].partition('. Compute')[0]}."
+
+
+def _called(kind: str, key: str) -> str:
+    """The number with this label, in words."""
+    name, _, index = key.partition("/")
+    sentences = {"value": "the value of {name}", "gradient": "the gradient of {name}"}
+    sent = "the gradient that {name} sends to operand {n}"
+    return say(sentences.get(kind, sent), name=name, n=int(index or 0) + 1)
+
+
+def _alike(found: Any, recorded: Any, rough: float | None) -> bool:
+    """Whether two arrays agree to 9 digits or, if ``rough`` is given, to 3 digits or up to that difference."""
+    found, recorded = np.asarray(found), np.asarray(recorded)
+    if found.shape != recorded.shape:
+        return False
+    near = 1e-9 if rough is None else 1e-3
+    size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
+    least = max(near * size, rough or 0.0)
+    return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=least, equal_nan=True))
