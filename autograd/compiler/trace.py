@@ -108,6 +108,8 @@ class Result:
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
         self.leaves, self.structure = trees.flatten(result)
+        named = type(result) is dict and all(map(is_array, result.values()))
+        self.keys = tuple(map(str, result)) if named else ()
         for leaf in self.leaves:
             if isinstance(leaf, Iterator | Coroutine):
                 if hasattr(leaf, "close"):
@@ -229,7 +231,8 @@ class Trace:
         self.given = [tensor for tensor, _ in tracer.given.values()]
         inputs += [value for _, value in tracer.given.values()]
         outputs = [*self.result.values, *(value for _, value in wanted)]
-        self.program = Program(identifier(self.name), inputs, tracer.instructions, outputs, updates)
+        called = identifier(self.name)
+        self.program = Program(called, inputs, tracer.instructions, outputs, updates, keys=self.result.keys)
         if VALIDATES.get():
             self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)

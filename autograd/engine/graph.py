@@ -9,7 +9,7 @@ topological order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -17,7 +17,7 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.modes import MODE, Mode
-from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.errors import DeclarationError, DTypeError
 
 
 class Node:
@@ -90,6 +90,17 @@ def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
         raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(wrong)}.") from None
 
 
+def _of_shape(value: Any, before: Any, node: Node, i: int) -> Any:
+    """The value that goes into an operation in place of another. Raises `DeclarationError` for another shape."""
+    shapes = [tuple(getattr(x, "shape", ())) for x in (value, before)]
+    if shapes[0] != shapes[1]:
+        raise DeclarationError(
+            f"the function of input {i} of {node!r} gave shape {shapes[0]} for a value of shape {shapes[1]}: give a"
+            " Tensor of the same shape"
+        )
+    return value
+
+
 class Graph:
     """The graph that computed ``outputs``, to be read, drawn or run again.
 
@@ -115,18 +126,24 @@ class Graph:
             nodes[vertex] = None
         self.nodes: list[Any] = list(nodes)
 
-    def replay(self) -> dict[Any, Any]:
+    def replay(self, edges: Mapping[tuple[Node, int], Callable[[Any], Any]] | None = None) -> dict[Any, Any]:
         """Compute the forward again from the leaves' present values.
 
         Returns a dict from each vertex to its newly recorded Tensor; a leaf is mapped to itself. Pictures and checks
-        get their values here, so that training need not keep them.
+        get their values here, so that training need not keep them. ``edges``: functions of a value on its way into an
+        operation, by the node of the operation and the position of the input; each gives a Tensor of the same shape.
 
         >>> from glassgrad import autograd as ag
         >>> x = ag.Tensor(3.0, requires_grad=True)
         >>> y = x * x
         >>> float(ag.Graph(y).replay()[y.node].data)
         9.0
+        >>> float(ag.Graph(y).replay({(y.node, 1): lambda value: value + 1.0})[y.node].data)
+        12.0
+
+        Raises `DeclarationError` for an edge that is not in the graph, and where a function changes the shape.
         """
+        functions = dict(edges or {})
         values: dict[Any, Any] = {}
         with holding(MODE, Mode(True, None, MODE.get().observer)):
             for vertex in self.nodes:
@@ -134,9 +151,17 @@ class Graph:
                     values[vertex] = vertex
                     continue
                 inputs = [values[v] if hasattr(v, "requires_grad") else v for v in vertex.inputs]
+                for i, given in enumerate(inputs if functions else ()):
+                    if (vertex, i) in functions:
+                        inputs[i] = _of_shape(functions.pop((vertex, i))(given), given, vertex, i)
                 value = values[vertex] = vertex.op.apply(*inputs, **vertex.params)
                 if value.node is not None:
                     value.node.name, value.node.scope = vertex.name, vertex.scope
+        if functions:
+            node, i = next(iter(functions))
+            raise DeclarationError(
+                f"({node!r}, {i}) is not an edge of this graph: give a node of graph.nodes and the position of an input"
+            )
         return values
 
     def __repr__(self) -> str:

@@ -116,6 +116,8 @@ class Program:
     """For each merged state the one that it always equals."""
     pinned: frozenset[Value] = frozenset()
     """The states that must keep their present memory."""
+    keys: tuple[str, ...] = ()
+    """The names of the first outputs, where the function returns a dict of arrays."""
 
     def changed(self, **parts: Any) -> Program:
         """A copy of the program with some fields replaced."""
@@ -218,7 +220,8 @@ class Program:
         ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes all values and changes no
         state; ``commit()`` gives the states their new values, for the next run. ``values`` has for each value of the
         program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
-        and ``outputs`` are those of the program, in order. With ``every=False`` only results can be read: the program
+        and ``outputs`` are those of the program, in order, and by name: ``inputs.x``, and ``outputs.loss`` where the
+        function returns a dict. With ``every=False`` only results can be read: the program
         is optimized, elementwise instructions are fused into loops, and ``run()`` writes states in place where it can,
         so ``commit()`` must follow.
 

@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 from glassgrad import autograd as ag
 from glassgrad.autograd import Graph, Node, Tensor
 from glassgrad.autograd.engine.graph import reachable
+from glassgrad.autograd.errors import DeclarationError
 
 
 def leaf(values, name=None):
@@ -178,6 +179,22 @@ class TestReplay:
         x, w = leaf(np.ones((2, 3))), leaf(np.ones((4, 3)))
         y = ag.softmax(ag.linear(x, w), axis=0) * np.arange(4.0) + ag.concat([x[:, :1], [[5.0], [6.0]]], axis=1).sum()
         assert_array_equal(Graph(y).replay()[y.node].data, y.data)
+
+    def test_a_value_passes_through_a_function_on_one_of_its_edges(self):
+        x = leaf([1.0, 2.0])
+        y = x * x
+        probe = leaf([0.0, 0.0])
+        again = Graph(y).replay({(y.node, 1): lambda value: value + probe})[y.node]
+        again.sum().backward()
+        assert_array_equal(probe.grad.data, [1.0, 2.0])
+        assert_array_equal(x.grad.data, [2.0, 4.0])
+
+    def test_an_edge_that_is_not_there_and_another_shape_are_refused(self):
+        y = leaf([1.0, 2.0]) * 2.0
+        with pytest.raises(DeclarationError, match=r"\(Node\(multiply, shape=\(2,\)\), 2\) is not an edge"):
+            Graph(y).replay({(y.node, 2): lambda value: value})
+        with pytest.raises(DeclarationError, match=r"input 0 of .* gave shape \(\) for a value of shape \(2,\)"):
+            Graph(y).replay({(y.node, 0): lambda value: value.sum()})
 
     def test_works_after_backward_released_the_graph(self):
         x = leaf(3.0)

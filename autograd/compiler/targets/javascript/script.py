@@ -109,11 +109,20 @@ class Script(nested.Script):
         commit = self.called("commit", [self._copied(source, target) for source, target in self.commits(program)])
         shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
         entries = [f"  {_key(v)}: {self._entry(v)}," for v in shown]
-        ends = (", ".join(f"values.{v.name}" for v in part) for part in (program.inputs, self.given.outputs))
-        returned = "return {{ run, commit, values, inputs: [{}], outputs: [{}] }};".format(*ends)
+        ends = (
+            self._named(program.inputs, [v.name for v in program.inputs]),
+            self._named(self.given.outputs, program.keys),
+        )
+        returned = "return {{ run, commit, values, inputs: {}, outputs: {} }};".format(*ends)
         body = [*GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit, "const values = {", *entries, "};"]
         lines = ["'use strict';", "memory ??= {};", *self._helpers("\n".join(body)), *body, returned]
         return "\n".join([f"function {self.name}(memory) {{", *(f"  {line}" for line in lines), "}\n"])
+
+    def _named(self, values: Sequence[Value], names: Sequence[str]) -> str:
+        """A list of values, which can also be read by name."""
+        listed = f"[{', '.join(f'values.{value.name}' for value in values)}]"
+        named = [f"{string(name)}: values.{value.name}" for name, value in zip(names, values, strict=False)]
+        return f"Object.assign({listed}, {{ {', '.join(named)} }})" if named else listed
 
     def _prepared(self) -> Program:
         """The program that is written: with all values as results, or optimized."""

@@ -443,6 +443,17 @@ console.log(told.join(' '));
 
 
 @needs_node
+def test_inputs_and_the_results_of_a_dict_have_names(tmp_path):
+    program = ag.trace(lambda x, y: {"sum": x + y, "d x": x * y, "again": x + y}, ag.ones(2), ag.ones(2))
+    script = f"""
+const it = ({program.javascript(every=False)})(), {{ outputs }} = it;
+it.inputs.x.data.fill(3); it.inputs.y.data.fill(2); it.run();
+console.log(outputs.sum.data.join(), outputs['d x'].data.join(), outputs.again === outputs[2], outputs.length);
+"""
+    assert in_node(script, tmp_path) == "5,5 6,6 true 3"
+
+
+@needs_node
 def test_a_memory_that_does_not_fit_is_refused(tmp_path):
     _, look = descent()
     script = f"""
