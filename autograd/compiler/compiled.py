@@ -85,16 +85,14 @@ class Compiled(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function: return its result, and update its states."""
-        if TRACER.get() is not None or LEVELS.get():
-            return self.function(*args, **kwargs)
         mode = MODE.get()
-        if mode.observer:
+        if mode.observer or TRACER.get() is not None or LEVELS.get():
             return self.function(*args, **kwargs)
         key: Any = mode.grad
         arrays = []
         plain, numbers = 0, []
         leaves: Any = args
-        if kwargs or not all([isinstance(x, Tensor) for x in args]):  # noqa: C419  (a generator takes longer)
+        if kwargs or (args and not all([isinstance(x, Tensor) for x in args])):  # noqa: C419  (a generator is slower)
             leaves, structure = trees.flatten((args, kwargs))
             key = key, structure
         for leaf in leaves:
@@ -129,14 +127,14 @@ class Compiled(Generic[P, R]):
                     "numbers, strings and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
-            if any(i in self._fixed for i, _ in numbers):  # since another thread's call
+            if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
                 executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
-            if not executable.updated.isdisjoint(map(id, leaves)):
+            if leaves and not executable.updated.isdisjoint(map(id, leaves)):
                 again = next(leaf for leaf in leaves if id(leaf) in executable.updated)
                 raise TraceError(
                     f"{self._called()} was given {describe(again)}, which it also captures and updates: the argument "

@@ -367,7 +367,7 @@ class Executable:
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
             terms.append(f"tensor_{i}._data is home_{i}")  # the slot, which costs less than the property
         for i, guard in enumerate(trace.guards):
-            scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
+            scope |= guard.names(i)
             terms.append(guard.source(i))
         for i, tensor in enumerate(trace.ungraded):
             scope[f"ungraded_{i}"] = tensor
@@ -449,9 +449,8 @@ class Executable:
         broken = []
         for i, guard in enumerate(self.trace.guards):
             if guard.holds():
-                now = guard.now()
-                self.trace.guards[i] = renewed = guard._replace(value=now)
-                self.is_settled.__globals__[f"value_{i}"] = renewed.value
+                self.trace.guards[i] = renewed = guard._replace(value=guard.now())
+                self.is_settled.__globals__.update(renewed.names(i))
             else:
                 broken.append(guard)
         return broken

@@ -67,15 +67,31 @@ def _joined(instruction: Instruction) -> int | None:
 
 def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
-    *args, target = [writer.of(value) for value in (*instruction.args, out)]
+    args, target = [_operand(writer, value, out) for value in instruction.args], writer.of(out)
     last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
     call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
     writer.line(call, out.shape)
 
 
+def _operand(writer: Writer, value: Value, out: Value) -> str:
+    """The name of an operand. One element for all of ``out`` is given as a number, which NumPy broadcasts faster."""
+    name = writer.of(value)
+    if (
+        value not in writer.plan.arrays
+        or not value.shape
+        or shapes.size(value.shape) != 1
+        or shapes.size(out.shape) == 1
+    ):
+        return name
+    array = writer.plan.arrays[value]
+    number = writer.once(array, "()", lambda: array.reshape(()))
+    return writer.seen(f"{name}_number", number, name, f"{name}.reshape(())")
+
+
 def _astype(writer: Writer, instruction: Instruction) -> None:
     out = instruction.out
-    writer.line(f"{writer.of(out)}[...] = {writer.of(instruction.args[0])}", out.shape)
+    place = "..." if out.shape else "()"
+    writer.line(f"{writer.of(out)}[{place}] = {writer.of(instruction.args[0])}", out.shape)
 
 
 def _where(writer: Writer, instruction: Instruction) -> None:

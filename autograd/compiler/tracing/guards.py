@@ -51,9 +51,13 @@ class Guard(NamedTuple):
         """Whether the value is that of the trace, or a plain value that is bitwise equal."""
         return alike(self.now(), self.value)
 
+    def names(self, number: int) -> dict[str, Any]:
+        """The names in `source` besides those of `SCOPE`."""
+        return {f"holder_{number}": self.holder, f"value_{number}": self.value}
+
     def source(self, number: int) -> str:
-        """An expression in ``holder_…``, ``value_…`` and `SCOPE` that is true while the guard holds. It raises
-        `KeyError` or `AttributeError` if the place no longer exists.
+        """An expression that is true while the guard holds. It raises `KeyError` or `AttributeError` if the place no
+        longer exists.
         """
         place = self._place(f"holder_{number}")
         return f"{place} is {self.value if isinstance(self.value, bool) else f'value_{number}'}"
@@ -157,13 +161,19 @@ class Items(Guard):
 class Parts(Items):
     """The items of a list or dict of an optimizer, of which only the values count. They are quick to compare."""
 
+    def names(self, number: int) -> dict[str, Any]:
+        """The names in `source` besides those of `SCOPE`."""
+        parts = {f"part_{number}_{i}": part for i, part in enumerate(self.value)}
+        return {f"holder_{number}": self.holder, **parts}
+
     def source(self, number: int) -> str:
         """An expression that is true while the items are the same objects."""
-        holder, value, count = f"holder_{number}", f"value_{number}", len(self.holder)
-        if isinstance(self.holder, list):
-            same = [f"{holder}[{i}] is {value}[{i}]" for i in range(count)]
-        else:
-            same = [f"{holder}[{value}[{i}]] is {value}[{count + i}]" for i in range(count)]
+        holder, part, count = f"holder_{number}", f"part_{number}", len(self.holder)
+        if not count:
+            return f"not {holder}"
+        keys = range(count) if isinstance(self.holder, list) else [f"{part}_{i}" for i in range(count)]
+        first = len(self.value) - count
+        same = [f"{holder}[{key}] is {part}_{first + i}" for i, key in enumerate(keys)]
         return " and ".join([f"len({holder}) == {count}", *same])
 
 
