@@ -97,8 +97,11 @@ class Protocols:
         """
         return backends.to_numpy(_constant(self, "NumPy").data)
 
-    def __dlpack__(self: Any, **options: Any) -> Any:
+    def __dlpack__(
+        self: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         """The values for another library, in the same memory. Raises `GradientError` if the Tensor requires grad."""
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return backends.to_dlpack(_constant(self, "another library").data, "__dlpack__", **options)
 
     def __dlpack_device__(self: Any) -> tuple[int, int]:

@@ -360,6 +360,8 @@ def _largest(xp: Any, vectors: Any) -> Any:
     rounding does not change the choice.
     """
     sizes = xp.abs(vectors)
+    if not sizes.shape[-2]:
+        return sizes
     large = xp.astype(sizes > 0.9 * xp.max(sizes, axis=-2, keepdims=True), sizes.dtype)
     return large * xp.astype(xp.cumulative_sum(large, axis=-2) == 1, sizes.dtype)
 

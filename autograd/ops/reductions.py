@@ -202,7 +202,7 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
     """
     if not shapes.size(x.shape, axis):
         return xp.sum(x, axis=axis, keepdims=keepdims) - math.inf  # the logarithm of an empty sum
-    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.max(xp.real(x) if is_complex(x.dtype) else x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0.0)
     total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)
     result = xp.where(total == 0, -math.inf, xp.log(xp.where(total == 0, 1.0, total)) + top)
