@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import os
 import threading
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from glassgrad.autograd import backends, trees
@@ -42,6 +44,20 @@ PLAIN_KINDS = frozenset((type(None), bool, int, float, complex, str, bytes, type
 
 
 EQUAL: Any = object.__eq__
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """A context without garbage collection. A trace makes many objects and soon drops most of them: the collector would
+    look through all that the process has, which takes longer than the trace.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Itself:
@@ -131,7 +147,8 @@ class Compiled(Generic[P, R]):
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
-                executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
+                with collector_paused():
+                    executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
             if leaves and not executable.updated.isdisjoint(map(id, leaves)):
