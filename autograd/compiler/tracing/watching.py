@@ -12,7 +12,7 @@ from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
-from glassgrad.autograd.compiler.tracing.traced import is_inside
+from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradientError
 
@@ -20,6 +20,7 @@ DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 NAME: Any = Tensor.__dict__["name"]
+VALUES: Any = Tensor.__dict__["data"]
 _LOCK = fork_safe(threading.Lock())
 _watchers = 0
 
@@ -72,6 +73,12 @@ def _set_data(tensor: Tensor, array: Any) -> None:
         if array is None:
             return
     DATA.__set__(tensor, array)
+
+
+def _get_values(tensor: Tensor) -> Any:
+    array = VALUES.fget(tensor)
+    is_number = type(array) is Traced and not array.shape and is_users(sys._getframe(1))
+    return Traced(array.tracer, array.value) if is_number else array  # a NumPy scalar, which has no memory
 
 
 def _get_grad(tensor: Tensor) -> Any:
@@ -235,6 +242,7 @@ def _watch_tensors(change: int) -> None:
     if change == _watchers == 1:
         tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
         tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
-        tensor.name = property(_get_name, NAME.fset)
+        tensor.name, tensor.data = property(_get_name, NAME.fset), property(_get_values, VALUES.fset)
     elif not _watchers:
         tensor._data, tensor.grad, tensor.requires_grad, tensor.name = DATA, GRAD, REQUIRES_GRAD, NAME
+        tensor.data = VALUES

@@ -348,3 +348,19 @@ def test_a_number_of_numpy_among_the_arguments_is_an_instance_of_its_class(kind:
 def test_an_array_is_not_formatted() -> None:
     with pytest.raises(TraceError, match="asks for a value"):
         ag.compile(lambda x: f"{x.mean():.3f}")(given("float64"))
+
+
+def test_the_data_of_a_tensor_of_shape_zero_is_a_number() -> None:
+    """Seed 205624410 of the search: after a write it was an array."""
+
+    def step(x: Any) -> Any:
+        total = x.sum()
+        with ag.no_grad():
+            w[...] = w - 0.5
+            total[...] = 2.0
+        return w.data, total.data, x[0, 0, ...].data
+
+    w, x = ag.Tensor(2.0, name="w"), ag.Tensor(given("float64"))
+    kinds = [type(part) for part in step(x)]
+    w = ag.Tensor(2.0, name="w")
+    assert [type(part) for part in ag.compile(step)(x)] == kinds == [np.float64] * 3
