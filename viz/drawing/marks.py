@@ -125,7 +125,7 @@ def staircase(sizes: Sequence[float]) -> Label:
     lines = []
     for i, power in enumerate(range(low + step * ((high - low) // step), low - 1, -step)):
         label = (f"1e{power}" if power else "1") if i % 2 == 0 else " "
-        cells = [cell(text(label, style.TAG, "muted"), width=26, height=8, align="RIGHT")]
+        cells = [cell(text(label, style.TAG, "muted"), width=30, height=8, align="RIGHT", fixedsize=True)]
         for size in columns:
             filled = size > 0 and round(math.log10(size)) >= power if math.isfinite(size) else True
             colour = "grad" if math.isfinite(size) else "bad"
@@ -133,7 +133,7 @@ def staircase(sizes: Sequence[float]) -> Label:
         lines.append(row(*cells))
     n = len(columns)
     if n <= 13:
-        below = [cell(text(i + 1, style.TAG, "muted"), width=width, height=11, fixedsize=True) for i in range(n)]
+        below = [cell(text(i + 1, style.TAG, "muted"), width=width, height=13, fixedsize=True) for i in range(n)]
     else:
         half = n // 2
         below = [
@@ -141,7 +141,7 @@ def staircase(sizes: Sequence[float]) -> Label:
             cell(text(len(sizes), style.TAG, "muted"), colspan=n - half, align="RIGHT"),
         ]
     # The size of cells and gaps is fixed, or the engine would stretch the stairs.
-    whole = {"width": 30 + n * (width + 1), "height": 9 * len(lines) + 14}
+    whole = {"width": 34 + n * (width + 1), "height": 9 * len(lines) + 17}
     return table(*lines, row(cell(" "), *below), cellspacing=1, fixedsize=True, **whole)
 
 

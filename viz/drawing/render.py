@@ -313,7 +313,7 @@ class Picture:
         self.graph |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
         if title or reading or notice:
             lines = [[text(title, style.TITLE, "ink", bold=True)]] if title else []
-            lines += [list(line) for line in reading]
+            lines += [part for line in reading for part in _broken(line)]
             marks = "▲ ", *["    "] * len(notice)
             lines += [[caption(mark + said, "warn")] for mark, said in zip(marks, notice, strict=False)]
             rows = [row(cell(*line, align="LEFT")) for line in lines]
@@ -460,6 +460,20 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"<Picture {self.title!r}>" if self.title else "<Picture>"
+
+
+def _broken(parts: Sequence[Label]) -> list[list[Label]]:
+    """A line of the reading, its parts apart, in lines that each fit on the page."""
+    lines: list[list[Label]] = []
+    wide = math.inf
+    for part in parts:
+        size = texts.text_width("    " + "".join(x.words for x in part if isinstance(x, labels.Text)), style.CAPTION)
+        wide += size
+        if wide > style.WIDTH - 2 * 72 * style.PAD:
+            lines.append([])
+            wide = size
+        lines[-1] += [*([caption("    ")] if lines[-1] else []), part]
+    return lines
 
 
 def _is_lacking(character: str) -> bool:

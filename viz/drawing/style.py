@@ -186,8 +186,8 @@ GRADIENT = 11  # bold italic alone, italic in a table
 CELL = 10  # numbers of a parameter or an input, formula of a tensor card
 GRAD_LABEL = 10  # italic
 CAPTION = 9  # shapes, local derivatives
-SMALL = 8  # numbers of a table above TABLE_ROWS × TABLE_COLUMNS
-TAG = 7  # capitals
+SMALL = 9  # numbers of a table above TABLE_ROWS × TABLE_COLUMNS
+TAG = 9  # capitals
 BADGE = 16  # of one character; longer ones step down to BADGE_SMALL, words to NAME
 BADGE_SMALL = 13
 COUNT = 18  # of folded repeats
@@ -204,8 +204,8 @@ WEIGHT_WIDTH = (1.7, 3.5)  # the thinnest line that can be hollow, and the width
 
 # ---------------------------------------------------------------- layout
 
-PAD = 0.15  # inches, as nodesep and ranksep
-NODESEP = 0.4
+PAD = 0.1  # inches, as nodesep and ranksep
+NODESEP = 0.3
 RANKSEP = 0.36
 NODESEP_TENSOR = 0.32
 RANKSEP_TENSOR = 0.27
@@ -213,7 +213,7 @@ NODESEP_COMPACT = 0.1
 WEIGHT_SPINE = 40
 WEIGHT_SPINE_TENSOR = 60
 WEIGHT_GRADIENT_TENSOR = 30
-WIDTH = 700  # widest picture, points
+WIDTH = 680  # widest picture, points
 DPI = 192  # of a PNG
 PRINT_DPI = 300  # of a PDF that the system's Graphviz does not write
 

@@ -178,10 +178,10 @@ class _Blocks:
         tails = {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
         short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in tails})
         what = "layers and the operations after them" + (f" ({', '.join(short)})" if short else "")
-        reading = [caption(f"{what}   ", "ink")]
+        reading = [caption(what, "ink")]
         reading.append(caption("right: shape of the output, parameters"))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
-            reading.append(caption("   n × = equal blocks one after another"))
+            reading.append(caption("n × = equal blocks one after another"))
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(rows)}
         picture = Picture("blocks", reading=[reading], nodesep=0.14, ranksep=0.17, **words)
         self.held = list[tuple[str, str]]()

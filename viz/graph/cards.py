@@ -7,13 +7,14 @@ carry their full precision as a tooltip.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.labels import Label, caption, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.parts import (
     FILLERS,
@@ -113,8 +114,8 @@ class Cards(CardParts):
         if self.scene.left_out:
             return cell(" ", port="g")
         narrow = 1 if self.compact else 3
-        words = text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, "grad", italic=True)
-        cells = [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
+        words = text(f"{self.by(card)} =", style.GRAD_LABEL, "grad", italic=True)
+        cells = [] if self.compact else [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
         if card.gradient is None:
             word = "not computed" if not self.scene.computed else "no gradient"
             missing = text(word, style.GRAD_LABEL, "muted", italic=True)
@@ -180,18 +181,21 @@ class Cards(CardParts):
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
 
-    def _sends(self, card: Card, socket: Socket, **attributes: Any) -> Label:
+    def _sends(self, card: Card, socket: Socket, narrow: bool = False, **attributes: Any) -> Label:
+        """The cell with the gradient that is sent to an operand; ``narrow``: a product on two lines."""
         said, whole = self.sent(socket)
         colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
         told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
-        return cell(grad_text(said, colour), **told, **attributes)
+        parts = re.split(r"(?=·)", said, maxsplit=1) if narrow else [said]
+        lines = [grad_text(part, colour) for part in parts]
+        return cell(aligned(*lines) if lines[1:] else lines[0], **told, **attributes)
 
     def _side(self, card: Card, sockets: Sequence[Socket]) -> Label:
         rows = []
         for socket in sockets:
             name = text(self.operand(socket), style.CAPTION, "ink", bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
-            rows.append(row(self._sends(card, socket, cellpadding=5)))
+            rows.append(row(self._sends(card, socket, narrow=True, cellpadding=5)))
         return table(*rows)
 
     def _headings(self, card: Card) -> list[Label]:
@@ -234,10 +238,18 @@ class Cards(CardParts):
         size = min(size, style.CAPTION) if self.compact else size
         widths = self.columns([card.value, card.gradient], size)
         shown = picture or self.shown(card, card.value, size, widths=widths)
-        factor = [cell(caption(self.factor(card.value)))] if widths else []
-        lines = [row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS)]
-        if gradient := self._gradient(card, size, widths):
-            lines += [row(cell("", height=5, cellpadding=0)), row(*gradient, *FILLERS)]
+        factor = self.factor(card.value) if widths else ""
+        whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
+        lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
+        lines.append(row(cell(shown, **self.hook(card, "val")), *FILLERS))
+        if not self.scene.left_out or card.gradient is not None:
+            label, *number = self._gradient(card, size, widths)
+            told, shown = self.hook(card, "glab"), [cell(x, **self.hook(card, "grad")) for x in number]
+            lines.append(row(cell("", height=3, cellpadding=0)))
+            if card.shape or not number:
+                lines += [row(cell(label, **whole, **told)), *(row(x, *FILLERS) for x in shown)]
+            else:  # label and number on one line
+                lines.append(row(cell(table(row(cell(label, **told), *shown)), **whole)))
         grid = table(*lines, cellpadding=1)
         foot = {"height": 2, "cellpadding": 0}
         parts = cell(self._parts(card), cellpadding=1) if len(card.addends) > 1 else cell("", port="g", **foot)
@@ -245,19 +257,15 @@ class Cards(CardParts):
         return row(cell(grid, colspan=2 + beside, cellpadding=0), verdict) + row(*last)
 
     def _gradient(self, card: Card, size: int, widths: Sequence[int]) -> list[Label]:
-        """The cells of the gradient: its label and its numbers; empty where gradients are left out."""
+        """The label of the gradient, and below it its numbers."""
         if card.gradient is None:
             word = self.no_gradient(card)
-            word = f"G {word}" if card.node is not None else word
-            return [] if self.scene.left_out else [cell(""), cell(grad_text(word, "muted"), align="LEFT")]
+            return [grad_text(f"{self.by(card)} {word}" if card.node is not None else word, "muted")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
-        label = f"G{many}{self.factor(card.gradient)} ="
-        told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
+        label = f"{self.by(card)}{many}{self.factor(card.gradient)} ="
         shown = self.shown(card, card.gradient, size, gradient=True, widths=widths)
-        cells = [cell(grad_text(label), **told), cell(shown, **self.hook(card, "grad"))]
-        if card.doubted:
-            cells.append(cell(text("?", style.GRADIENT, "muted", italic=True)))
-        return cells
+        doubt = grad_text(" ?", "muted") if card.doubted else ()
+        return [grad_text(label) + doubt, shown]
 
     def _parts(self, card: Card) -> Label:
         """A cell for each use of a tensor, at which the edge of its gradient ends."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,7 +10,7 @@ from typing import Any
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.drawing.texts import identifier, text_width
+from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.parts import addends
 from glassgrad.viz.recorded.layers import chain_title
@@ -87,18 +86,8 @@ class Drawing:
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
     def _lines(self) -> list[list[Label]]:
-        """The lines below the title: how to read the picture, in parts that each fit on the page."""
-        lines: list[list[Label]] = []
-        wide = math.inf
-        for words, colour in self._reading():
-            size = text_width(f"    {words}", style.CAPTION)
-            wide += size
-            if wide > style.WIDTH:
-                lines.append([])
-                wide = size
-            between = [caption("    ")] if lines[-1] else []
-            lines[-1] += [*between, text(words, style.CAPTION, colour, italic=colour == "grad")]
-        return lines
+        """The lines below the title: how to read the picture."""
+        return [[text(words, style.CAPTION, ink, italic=ink == "grad") for words, ink in self._reading()]]
 
     def _reading(self) -> list[tuple[str, str]]:
         """The meaning of each mark that is drawn, with its colour."""
@@ -115,11 +104,11 @@ class Drawing:
             sign = ": not computed"
         parts.append((f"dashed = gradient coming back{sign}", "grad"))
         if compact:
-            parts.append(("∂ = local derivative with respect to the operand before it; G × ∂ is sent to it", "ink"))
+            parts.append(("× = local derivative with respect to the operand before it", "ink"))
         if not scene.scalar:
             parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
-        if compact or not scene.scalar:
-            parts.append((f"G = ∂{scene.end}/∂(this card)", "grad"))
+        if compact:
+            parts.append((f"italic = ∂{scene.end}/∂(this card)", "grad"))
         if self.around is not None and self.hidden:
             ops, name = sum(card.node is not None for card in self.hidden), self.around.name
             said = f"the nearest values that {name} is computed from, and that are computed from it"
@@ -350,7 +339,7 @@ class Drawing:
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:
-        if self.scene.scalar:
+        if self.scene.scalar or (self.branched and self.cards.compact):  # lines side by side have no room for it
             return None
         return caption(f"  {numbers.shape(tail.shape)}")
 

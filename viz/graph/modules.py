@@ -112,13 +112,13 @@ class _Table:
     def draw(self, title: str | None) -> Picture:
         if self.seen.gradients:
             rows = ["one row per module; backward edges: width and contrast on a log scale of rms gradient"]
-            marked = "thumbnail = weight gradient, small squares negative   gauge = 1e-7 to 1, a rule per decade"
+            marked = ["thumbnail = weight gradient, small squares negative", "gauge = 1e-7 to 1, a rule per decade"]
         else:
-            rows = ["one row per module", "   solid = values, going down"]
-            marked = "gradients: not computed (call .backward() before, or give gradients=True)"
-        signs = [caption("strip = histogram of values   ", "fwd"), grad_text(marked)]
+            rows = ["one row per module", "solid = values, going down"]
+            marked = ["gradients: not computed (call .backward() before, or give gradients=True)"]
+        signs = [caption("strip = histogram of values", "fwd"), *map(grad_text, marked)]
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
-            signs.append(caption("   staircase = one column per block or step"))
+            signs.append(caption("staircase = one column per block or step"))
         title = title or self._title()
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
         words["notice"] = self.notice

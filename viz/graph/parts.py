@@ -18,7 +18,7 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
-DERIVATIVE = 36
+DERIVATIVE, BRIEF = 36, 16  # of a derivative, and where cards stand side by side
 FILLERS = (cell("", cellpadding=0),) * 6
 COLUMN_GAP, NARROW_GAP = 7, 3  # points from one column of a table to the next, and where room is short
 SLOPES = 4  # up to so many slopes are written beside the formula; of more, only the mean
@@ -81,7 +81,7 @@ class CardParts:
         number = numbers.scalar(np.asarray(value).reshape(())[()])
         number = number if socket.local.number is not None else numbers.padded(number)
         if self.compact:
-            return f"∂ {number}", f"{by} = {formula} = {numbers.full(value)}"
+            return f"× {number}", f"{by} = {formula} = {numbers.full(value)}"
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(f"({formula})" if socket.local.head == "where" else formula)
@@ -89,13 +89,26 @@ class CardParts:
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
+        if self.scene.left_out:
+            return " ", " "
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
-        whole = _in_complex(socket) or socket.sent.text
-        written = f"G × {prime(socket)}" if has_prime(socket) else whole
-        if len(written) > DERIVATIVE:
-            written = f"by the rule of {socket.head.operation.op.name}"
+        whole = self._in_complex(socket) or socket.sent_from(self.by(socket.head)).text
+        written = f"{self.by(socket.head)} × {prime(socket)}" if has_prime(socket) else whole
+        if len(written) > (BRIEF if self.compact else DERIVATIVE):
+            written = "by its rule"
         return written, f"sent to {socket.tail.name}: {whole}"
+
+    def _in_complex(self, socket: Socket) -> str:
+        """The gradient sent through a socket, of complex numbers: a rule computes with the conjugates of gradients, and
+        of a real operand the real part counts. An empty string if all are real.
+        """
+        head, tail = (np.iscomplexobj(card.value) for card in (socket.head, socket.tail))
+        if not (head or tail):
+            return ""
+        by = self.by(socket.head)
+        text = socket.sent_from(f"conj({by})" if head else by).text
+        return f"conj({text})" if tail else f"Re({text})"
 
     # ------------------------------------------------------------ parts
 
@@ -288,7 +301,7 @@ def addends(card: Card) -> list[Socket]:
 
 
 def has_prime(socket: Socket) -> bool:
-    """Whether a tensor card writes a gradient as `G × σ′`: for a named elementwise function of one operand."""
+    """Whether a tensor card writes a gradient as `∂L/∂a × σ′`: for a named elementwise function of one operand."""
     op = socket.head.operation.op
     named = op.symbol.replace(" ", "").isalpha() and "," not in op.text
     return named and socket.slope is not None and socket.slope.number is None
@@ -329,14 +342,3 @@ def _size_of(array: np.ndarray) -> int | None:
     if lines <= style.TABLE_ROWS and columns <= style.TABLE_COLUMNS:
         return style.VALUE
     return style.SMALL if array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS else None
-
-
-def _in_complex(socket: Socket) -> str:
-    """The gradient sent through a socket, of complex numbers: a rule computes with the conjugates of gradients, and of
-    a real operand the real part counts. An empty string if all are real.
-    """
-    head, tail = (np.iscomplexobj(card.value) for card in (socket.head, socket.tail))
-    if not (head or tail):
-        return ""
-    text = socket.sent_from("conj(G)" if head else "G").text
-    return f"conj({text})" if tail else f"Re({text})"

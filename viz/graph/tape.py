@@ -140,8 +140,8 @@ class _Tape:
     def _reading(self) -> list[Label]:
         return [
             caption("down the left: ops as recorded", "fwd"),
-            grad_text("    up the right: the derivative op of each"),
-            caption("    dotted: the values it had to keep"),
+            grad_text("up the right: the derivative op of each"),
+            caption("dotted: the values it had to keep"),
         ]
 
     def _alt(self, title: str) -> str:

@@ -1,4 +1,4 @@
-"""One example through a network, neuron by neuron: discs are activations, lines are weights, ∂ the gradients.
+"""One example through a network, neuron by neuron: discs are activations, lines are weights.
 
 Small networks show every number; large ones a few neurons of each layer, an image as a picture, and every
 output with its probability. Positions are computed here, not by the engine.
@@ -223,16 +223,16 @@ class _Drawing:
 
     def _reading(self) -> list[Label]:
         seen = self.seen
-        lines = "line = weight: wider is a larger |w|, hollow is negative    "
+        lines = "line = weight: wider is a larger |w|, hollow is negative"
         if not self.small:
             lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
-            lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
+            lines += "; from the picture: w·x of one band" if self.picture is not None else ""
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
-        discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})    "
+        discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})"
         parts = [caption(lines, "knob"), caption(discs, "fwd")]
         if seen.loss is not None:
-            words = "∂ = p - target" if self._is_difference() else "∂ = gradient of the loss at z"
+            words = "∂L/∂z = p - target" if self._is_difference() else "∂L/∂z = gradient of the loss"
             parts.append(grad_text(words))
         else:
             parts.append(grad_text("gradients: not computed, no target"))
@@ -309,7 +309,7 @@ class _Drawing:
                 continue
             self._put(f"k{i}", caption(size), column.x, self.top + 29)
             if gradient is not None:
-                self._put(f"r{i}", self._gradient(f"rms ∂ {numbers.rms(gradient)}"), column.x, self.top + 15)
+                self._put(f"r{i}", self._gradient(f"rms ∂L/∂z {numbers.rms(gradient)}"), column.x, self.top + 15)
         for i, (before, after) in enumerate(pairwise(self.kept)):
             if after - before > 1:
                 x = (self.columns[i + 1].x + self.columns[i + 2].x) / 2
@@ -421,7 +421,7 @@ class _Drawing:
             label = self._boxed(words, "parameter", border=1.6, cellpadding=3)
             self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
         if layer.gradient is not None:
-            words = self._gradient(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
+            words = self._gradient(f"∂L/∂z {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
             patch = table(row(cell(words)), bgcolor="paper")
             self._put(f"g{place}_{i}", patch, column.x, y - 36 * up, cls="gradient")
 
@@ -499,7 +499,7 @@ class _Drawing:
         x, is_class, written = column.x + column.radius + 10, seen.p is not None, numbers.scalar
         values, one, best, back = last.a, last.a.size == 1, -1, x + 165
         if seen.p is not None:
-            values, written, back = seen.p, numbers.short, x + BAR + 86 + self._name_width()
+            values, written, back = seen.p, numbers.short, x + BAR + 80 + self._name_width()
             best = -1 if one else int(np.argmax(seen.p))
         wanted = None if seen.target is None else int(np.argmax(seen.target))
         for i, y in zip(column.shown, column.y, strict=True):
@@ -513,7 +513,7 @@ class _Drawing:
             at = x + self._bar(i, x, y, i == best or one) + 6 if is_class else x
             self._left(f"p{i}", words, at, y, 100 + self._name_width())
             if last.gradient is not None and not self.small:
-                self._left(f"g{i}", self._gradient(f"∂ {written(last.gradient[i])}"), back, y, 80)
+                self._left(f"g{i}", self._gradient(written(last.gradient[i])), back, y, 50)
         measure = self._measure()
         if self.small:
             self._left("hp", self._plain(measure), x, self.top + 28, 90)
@@ -524,12 +524,12 @@ class _Drawing:
             measure = "class probability" if measure == "probability" and not one else measure
             self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
         if last.gradient is not None:
-            self._left("hg", self._plain("gradient at z"), back, self.top + 29, 110)
+            self._left("hg", self._gradient("∂L/∂z"), back, self.top + 29, 50)
         if seen.loss is not None:
             is_log = is_class and seen.loss_words == "-ln" and not one
             ln = f"-ln {numbers.short(values[wanted])} = " if is_log and wanted is not None else ""
             said = f"L = {ln}{numbers.scalar(seen.loss)}"
-            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), back, self.top + 44)
+            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), x, self.top + 44)
 
     def _bar(self, i: int, x: float, y: float, strong: bool) -> int:
         """Draw the bar of a probability; returns its width."""

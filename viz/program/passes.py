@@ -110,9 +110,9 @@ class _Drawing:
         if title is None:
             title = f"{self.programs[1].name}: {counts[0]} instructions → {counts[1]}"
         marks = [
-            caption("- struck through = gone    "),
-            text("+ bold = new    ", style.CAPTION, "ink", bold=True),
-            caption("~ = reads other values    "),
+            caption("- struck through = gone"),
+            text("+ bold = new", style.CAPTION, "ink", bold=True),
+            caption("~ = reads other values"),
             grad_text("italic = gradient"),
         ]
         reading, alt = [marks, [caption(summary)]], f"{title}. {summary}."

@@ -127,10 +127,10 @@ class _Drawing:
         parts = set(self.reading.part.values())
         marks = [caption("solid = value going forward", "fwd")]
         if BACKWARD in parts:
-            marks.append(grad_text("    dashed = gradient coming back"))
-            marks.append(caption("    dotted = kept for it"))
+            marks.append(grad_text("dashed = gradient coming back"))
+            marks.append(caption("dotted = kept for it"))
         if self.program.updates:
-            marks.append(caption("    thick = new value of a state", "knob"))
+            marks.append(caption("thick = new value of a state", "knob"))
         return marks
 
     def _alt(self, title: str) -> str:

@@ -63,6 +63,9 @@ class Recurrence:
         """The names of the inputs of each step."""
         first = self.body.carries
         given = list(self.body.names[first : first + self.body.xs])
+        product = self.node.inputs[first]
+        if isinstance(product, Node) and product.op.name == "linear":  # of all steps at once, as in an LSTM
+            return [f"W{Names(self.seen.graph)[product.inputs[0]].shown}", *given[1:]]
         plain = all(name.rstrip("_0123456789") in ("x", "xs") for name in given)
         return (["x"] if len(given) == 1 else [f"x{i + 1}" for i in range(len(given))]) if plain else given
 

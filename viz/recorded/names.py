@@ -286,6 +286,8 @@ class Names:
             return self._counted("L" if size_of(place.shape) == 1 else "out")
         if place.op.name in ACTIVATIONS:
             below = place.inputs[0]
+            if gate := _gate(place):
+                return gate if gate not in self._taken else self._counted(gate)
             return f"a{self._layers[below]}" if below in self._layers else self._counted("a")
         return self._counted("t")
 
@@ -304,6 +306,26 @@ def _letter(place: Any) -> str:
     array = _array(place)
     unit = array is not None and array.ndim == 2 and array.size > 1 and np.array_equal(array, np.eye(len(array)))
     return "I" if unit else "x"
+
+
+def _gate(node: Node) -> str:
+    """The letter of a gate of an LSTM (i, f, g, o) or a GRU (r, z, n): an activation of one of four or three equal
+    parts of a product, tanh in the third; empty for anything else.
+    """
+    part = node.inputs[0]
+    while isinstance(part, Node) and part.op.name == "add":
+        part = part.inputs[0]
+    if not isinstance(part, Node) or part.op.name != "getitem" or part.shape != node.shape or not node.shape:
+        return ""
+    index, whole, size = part.params["index"], part.inputs[0], node.shape[-1]
+    made = whole.inputs[1] if isinstance(whole, Node) and whole.op.name == "add" else whole
+    letters = {4 * size: "ifgo", 3 * size: "rzn"}.get(whole.shape[-1], "")
+    if not letters or not isinstance(made, Node) or made.op.name != "linear" or not isinstance(index, tuple):
+        return ""
+    last = index[-1]
+    start = (last.start or 0) if isinstance(last, slice) and last.step is None else -1
+    letter = letters[start // size] if start >= 0 and start % size == 0 else ""
+    return letter if (node.op.name == "tanh") == (letter in "gn") and node.op.name in ("sigmoid", "tanh") else ""
 
 
 def carries(body: Any) -> list[str]:

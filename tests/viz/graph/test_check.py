@@ -107,12 +107,12 @@ def test_tensors():
     a = wrong_sigmoid()(z)
     L = ag.mean(ag.square(a))
     picture = check_graph(L, names=locals())
-    assert re.search(r"G = .* \? ok (0|\de-1\d)", words(node(picture, "z")))
-    assert words(node(picture, "W")).endswith("-0.1829 ?")
+    assert re.search(r"∂L/∂z = \? .* ok (0|\de-1\d)", words(node(picture, "z")))
+    assert words(node(picture, "W")).endswith("= ? 0.3250 0.3197 0.1958 -0.1829")
     assert re.search(
         r"WRONG by x at \[\d, \d\] rule [\d.]+ numeric [\d.]+ rel. error [\d.]+", words(node(picture, "a"))
     )
-    assert re.search(rf'<FONT COLOR="{style.LIGHT.bad}"[^>]*><I>G × σ′</I>', node(picture, "a"))
+    assert re.search(rf'<FONT COLOR="{style.LIGHT.bad}"[^>]*><I>∂L/∂a × σ′</I>', node(picture, "a"))
     assert picture.svg().startswith("<?xml")
 
 

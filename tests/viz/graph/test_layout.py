@@ -172,9 +172,9 @@ def test_a_chain_is_drawn_straight_down(drawn, name):
         ("12 layers", PAGE),
         ("chain", PAGE),
         ("lecture", 640),
-        ("three losses", 930),
-        ("experts", 1180),
-        ("siamese", 1020),
+        ("three losses", 945),
+        ("experts", 1245),
+        ("siamese", 1150),
         ("neurons", 1730),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_picture_is_laid_out_once(monkeypatch):
 
 
 @pytest.mark.parametrize("hidden", [2, 4, 8, 16])
-@pytest.mark.parametrize(("layer", "width"), [(nn.RNN, 730), (nn.LSTM, 900), (nn.GRU, 1130)])
+@pytest.mark.parametrize(("layer", "width"), [(nn.RNN, 745), (nn.LSTM, 900), (nn.GRU, 1130)])
 def test_width_of_a_recurrent_cell(layer, width, hidden):
     random = np.random.default_rng(0)
     out, _ = layer(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))

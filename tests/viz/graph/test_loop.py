@@ -123,7 +123,7 @@ class TestCell:
         text = words(picture)
         assert picture.title == f"{TIMES} × RNN: steps {TIMES - 1} to {TIMES}"
         assert "id=l_" not in picture.source
-        for name in ("h[t-2]", "h[t-1]", "h[t]", "x[t-1]", "x[t]", "G = sum of 2"):
+        for name in ("h[t-2]", "h[t-1]", "h[t]", "Wx[t-1]", "Wx[t]", "= sum of 2"):
             assert name in text
 
     def test_gradients_of_the_last_steps_add_up_to_the_whole(self):
