@@ -20,6 +20,7 @@ Of a model:
 - ``plot_filters(layer)``, ``plot_feature_maps(model, x)``: filters, and what each layer makes of an image.
 - ``saliency(model, x)``, ``adversarial(model, x, labels, ...)``: what a decision depends on.
 - ``playground(model, ...)``: an offline page in which it trains.
+- ``follow(model, example)``: an offline page of one example and its gradient, in the model's own shape.
 
 Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``lab_report``. Of `nn.search`:
 ``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``. Of a sparse Jacobian or
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from glassgrad.viz.graph.modules import draw_modules as draw_modules
     from glassgrad.viz.graph.picture import draw_graph as draw_graph
     from glassgrad.viz.graph.tape import draw_tape as draw_tape
+    from glassgrad.viz.pages.follow.page import follow as follow
     from glassgrad.viz.pages.page import Page as Page
     from glassgrad.viz.pages.page import step_through as step_through
     from glassgrad.viz.pages.playground import playground as playground
@@ -89,6 +91,7 @@ _HOMES = {
         "graph.modules": "draw_modules",
         "graph.picture": "draw_graph",
         "graph.tape": "draw_tape",
+        "pages.follow.page": "follow",
         "pages.page": "Page step_through",
         "pages.playground": "playground",
         "pages.report": "lab_report",

@@ -56,7 +56,8 @@ def parser() -> Parser:
     p = Parser(
         prog="python -m glassgrad.viz",
         usage="python -m glassgrad.viz EXPRESSION [NAME=VALUE ...] [options]\n"
-        "       python -m glassgrad.viz lesson [options]",
+        "       python -m glassgrad.viz lesson [options]\n"
+        "       python -m glassgrad.viz follow [MODEL EXAMPLE] [options]",
         description=(
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
             "Without -o the derivation is printed. `python -m glassgrad.viz lesson` opens a lesson in ten chapters."
@@ -271,6 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from glassgrad.viz.lesson.command import main as open_lesson
 
         return open_lesson(given[1:])
+    if given[:1] == ["follow"]:
+        from glassgrad.viz.pages.follow.command import main as open_page
+
+        return open_page(given[1:])
     words = [f" {word}" if _is_negative(word) else word for word in given]
     options = parser().parse_intermixed_args(words)
     try:

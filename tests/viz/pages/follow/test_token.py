@@ -1,0 +1,185 @@
+"""The page that follows a Transformer: its numbers beside Python's, its verdicts, what a reader does,
+and refusals."""
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.recorded.spine import blocks_of
+from tests.viz.pages.browser import browse, needs_chromium
+
+SYMBOLS = ["end", *"abcdef"]
+TEXT = np.array([0, 1, 2, 3, 1, 0])
+SIZES = {"d_model": 8, "nhead": 2, "num_layers": 2, "dim_feedforward": 12, "max_len": 7, "seed": 3}
+TOOLS = """
+const wait = ms => new Promise(done => setTimeout(done, ms));
+const checked = async () => { for (let i = 0; i < 200 && (!checks.todo.length || checks.at < checks.todo.length);
+  i++) await wait(30); return text('#verdict'); };
+const click = e => e.dispatchEvent(new MouseEvent('click', {bubbles: true}));
+const judged = async change => { clearTimeout(checks.timer); change(); check(tasks(), () => {}); return checked(); };
+"""
+
+
+def text_model(**changes):
+    model = nn.models.char_transformer(len(SYMBOLS), **(SIZES | changes)).eval()
+    for p in model.parameters():
+        p.data = np.asarray(p.data * 2, "float64")
+    return model
+
+
+@pytest.fixture(scope="module")
+def page():
+    return viz.follow(text_model(), TEXT, symbols=SYMBOLS, title="A text")
+
+
+@needs_chromium
+def test_the_numbers_of_the_page_are_those_of_python_and_shares_come_from_the_sum_that_ends_a_block(page, tmp_path):
+    script = """
+      for (const t of [1, -1]) {
+        choose(t); await checked();
+        seen[t] = {losses: [...R.losses], squares: [...R.squares], dots: [...R.dots], sum: R.routes.reduce((s,
+          r) => s + r.share, 0),
+          heads: attention.map(k => [...R.heads[k]]), table: [...R.parameters['embedding.weight']],
+            verdict: text('#verdict')};
+      }
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    output = text_model()(TEXT[None, :-1])
+    graph = ag.Graph(output)
+    values, blocks = graph.replay(), blocks_of(graph)
+    losses = ag.cross_entropy(values[vertex_of(output)][0], TEXT[1:], reduction="none")
+    table = next(p for p in graph.nodes if p.op is None and p.shape == (len(SYMBOLS), SIZES["d_model"]))
+    for which, loss in (("1", losses[1]), ("-1", ag.mean(losses))):
+        forks, adds = ([values[v] for v in found] for found in ([b.fork for b in blocks], [b.add for b in blocks]))
+        found = ag.gradients(loss, [*forks, *adds, table])
+        told, n = seen[which], len(seen[which]["losses"])
+        squares, dots = np.reshape(told["squares"], (-1, n)), np.reshape(told["dots"], (-1, 2, n))
+        shown = slice(0, len(TEXT) - 1)
+        for k in range(len(blocks)):
+            g, s = np.array(found[k].data[0]), np.array(found[len(blocks) + k].data[0])
+            np.testing.assert_allclose(squares[k, shown], (g * g).sum(-1), rtol=1e-9, atol=1e-15)
+            np.testing.assert_allclose(dots[k, 0, shown], (s * g).sum(-1), rtol=1e-9, atol=1e-15)
+            np.testing.assert_allclose(dots[k].sum(0), squares[k], rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(told["losses"][shown], losses.data, rtol=1e-12)
+        np.testing.assert_allclose(told["table"], np.ravel(found[-1].data), rtol=1e-9, atol=1e-15)
+        for i, k in enumerate(k for k, block in enumerate(blocks) if block.heads):
+            by_token = np.reshape(told["heads"][i], (n, -1)).sum(-1)
+            np.testing.assert_allclose(by_token[shown], dots[k, 1, shown], rtol=1e-9, atol=1e-15)
+        assert told["sum"] == pytest.approx(1, abs=1e-12)
+        assert told["verdict"].startswith("✓")
+
+
+@needs_chromium
+def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_path):
+    script = """
+      choose(3); seen.right = await checked();
+      const faults = {
+        score: () => { for (const k of attention) R.scores[k] = R.scores[k].map(v => 1.001 * v); },
+        share: () => { R.dots = R.dots.map(v => 1.001 * v); }, fork: () => { R.forks = R.forks.map(v => 1.001 * v); },
+        head: () => { for (const k of attention) R.heads[k] = R.heads[k].map(v => 1.001 * v); },
+        weight: () => { const name = D.parameters[2].name; R.parameters[name] = R.parameters[name].map((v,
+          i) => v + .05 * (i % 2)); },
+      };
+      seen.faults = {};
+      for (const name in faults) { show(); await checked(); seen.faults[name] = await judged(faults[name]); }
+      show(); await checked();
+      R.routes[3].share += 1e-3; S.guess = 40; ways(); seen.routes = text('#ways h2 small');
+      show(); await checked();
+      const before = D.parameters.map(p => [...memory[p.state]]), loss = R.loss;
+      click(el('step')); click(el('step')); seen.fell = R.loss < loss; seen.learned = text('#learned');
+      click(el('undo')); click(el('undo'));
+      seen.undone = D.parameters.every((p, i) => memory[p.state].every((v,
+        j) => v === before[i][j])) && R.loss === loss && el('undo').disabled;
+      el('h').value = .25; el('h').dispatchEvent(new Event('input')); seen.nudge = [text('#predicted'),
+        text('#actual'), text('#slope'), text('#quotient')];
+      el('word').value = 'feb?'; el('word').dispatchEvent(new Event('input'));
+      seen.typed = [...document.querySelectorAll('[data-token] text')].map(e => e.textContent); await checked();
+      click(one('[data-loss="1"]')); seen.chosen = [S.loss, S.focus, text('#sentence')];
+      click(one('[data-loss="1"]')); seen.none = [S.loss, text('#sentence')];
+      choose(2); setBack(1.5); const some = attr => +one('#reach rect').getAttribute(attr); seen.back = [some('y'),
+        view.y[3], view.y[4]];
+      click(one('[data-head="2,1"]')); seen.head = S.head.join();
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=90000")
+    assert seen["right"].startswith("✓")
+    assert all(found.startswith("✗") for found in seen["faults"].values()), seen["faults"]
+    assert seen["routes"].endswith("✗")
+    assert seen["fell"]
+    assert seen["undone"]
+    assert "Loss" in seen["learned"]
+    assert seen["nudge"][3].endswith("✓")
+    assert seen["nudge"][3].startswith(seen["nudge"][2])
+    assert seen["typed"] == ["end", "f", "e", "b"]
+    assert seen["chosen"][:2] == [1, 1]
+    assert "After ‘f’ came ‘e’" in seen["chosen"][2]
+    assert seen["none"][0] is None
+    assert "Click a loss" in seen["none"][1]
+    assert seen["back"][1] < seen["back"][0] < seen["back"][2]
+    assert seen["head"] == "2,1"
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", ["1280,800", "820,1180", "500,844"])
+def test_nothing_is_small_or_runs_out_of_the_page(page, tmp_path, size):
+    script = """
+      await checked();
+      const says = e => [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim());
+      const isSeen = e => e.getClientRects().length && !e.closest('.sr,script');
+      const texts = [...document.querySelectorAll('body *')].filter(e => says(e) && isSeen(e));
+      seen.small = Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize)));
+      seen.wide = document.documentElement.scrollWidth - innerWidth;
+        seen.tall = document.documentElement.scrollHeight - innerHeight;
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000", f"--window-size={size}")
+    assert seen["small"] >= (14 if size.startswith("1280") else 12)
+    assert seen["wide"] <= 0
+
+
+@needs_chromium
+def test_one_loss_whose_class_is_chosen(tmp_path):
+    model = nn.models.RowTransformer((4, 3), 3, d_model=8, nhead=2, num_layers=1, seed=0)
+    page = viz.follow(model, np.random.default_rng(0).normal(size=(1, 12)), classes=["a", "b", "c"])
+    script = """
+      seen.verdict = await checked(); seen.sentence = text('#sentence');
+      const first = R.loss; click([...document.querySelectorAll('[data-class]')].at(-1)); seen.more = R.loss > first;
+        seen.again = await checked();
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    assert seen["verdict"].startswith("✓")
+    assert seen["again"].startswith("✓")
+    assert seen["more"]
+    assert "The network gives" in seen["sentence"]
+
+
+def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
+    model = nn.models.char_transformer(len(SYMBOLS), **SIZES)
+    before = {name: (p.data, np.array(p.data)) for name, p in model.named_parameters()}
+    again = viz.follow(model, TEXT, symbols=SYMBOLS)
+    assert model.training
+    for name, p in model.named_parameters():
+        assert p.data is before[name][0]
+        np.testing.assert_array_equal(p.data, before[name][1])
+    assert str(again) == "<Page 'The backward pass of a CharTransformer'>"
+    assert len(page.html) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "changes", "said"),
+    [
+        (lambda x: 3, TEXT, {}, "gives no Tensor"),
+        (3, TEXT, {}, "give a module, or a function of a Tensor"),
+        (text_model(), np.array([0.5, np.nan])[None], {}, "not finite"),
+        (text_model(), np.array(["a"]), {}, "example"),
+        (text_model(), np.zeros((2, 4), int), {}, "give x\\[:1\\]"),
+        (text_model(), TEXT[None], {"target": [[9] * 6]}, "give integers from 0 to 6"),
+        (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be texts"),
+        (text_model(d_model=80), TEXT, {}, "width 80"),
+        (nn.MLP([2, 3, 2], seed=0), np.ones((1, 2)), {}, "no attention"),
+    ],
+)
+def test_refusals(model, example, changes, said):
+    with pytest.raises((DrawingError, TypeError), match=said):
+        viz.follow(model, example, **changes)

@@ -1,0 +1,1 @@
+"""Pages that follow one example through a network, and its gradient back."""

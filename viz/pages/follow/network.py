@@ -1,0 +1,180 @@
+"""A network and an example, as a page takes them: what goes in, its losses, and programs in JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassgrad import autograd as ag
+from glassgrad.autograd import trees
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.emitted import in_double, packed, refusals, shared_names
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.validation import numbers_of
+
+WHO = "the page can't follow this network"
+Change = Callable[[int, int, Any], Any]
+
+
+@dataclass(eq=False)
+class Network:
+    """``model`` with an example ``x`` of one and its ``target``. ``losses(output, y)`` are the losses, in one row."""
+
+    model: Callable[[Any], Any]
+    x: np.ndarray
+    target: np.ndarray
+    loss: Callable[[Any, Any], Any] | None
+    graph: ag.Graph
+    output: ag.Tensor
+    memory: dict[str, ag.Tensor] = field(default_factory=dict)
+    """The parameters of the graph by name, in order."""
+    shown: int = 0
+    """The tokens of the example, where the page is made for a longer one."""
+
+    def record(self, x: Any) -> ag.Tensor:
+        """The output for ``x``, recorded from it on."""
+        return _first(self.model(_recorded(x)))
+
+    def losses(self, output: Any, y: Any) -> Any:
+        """The losses of an output: cross-entropy of each row of logits, or what ``loss`` gives."""
+        if self.loss is not None:
+            return ag.reshape(self.loss(output, y), (-1,))
+        rows = ag.reshape(output, (-1, output.shape[-1]))
+        return ag.cross_entropy(rows, ag.reshape(y, (-1,)), reduction="none")
+
+    @property
+    def inputs(self) -> tuple[ag.Tensor, ag.Tensor]:
+        """The example and its target in float64, where they are floats."""
+        given = (("x", self.x), ("target", self.target))
+        return tuple(  # type: ignore[return-value]
+            ag.Tensor(v.astype("float64" if v.dtype.kind == "f" else "int64"), name=name) for name, v in given
+        )
+
+    @property
+    def leaves(self) -> list[ag.Tensor]:
+        """The Tensors that the graph was computed from, without the example."""
+        return [leaf for leaf in self.graph.nodes if leaf.op is None and leaf.name != "x"]
+
+    def scripts(self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]) -> Scripts:
+        """Functions of Tensors as programs of one memory."""
+        exact = {leaf: str(leaf.dtype) == "float32" for leaf in self.leaves}
+        with in_double(exact), refusals(WHO):
+            traced = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
+            shared_names(list(traced.values()))
+            texts, states = [], {}
+            for name, program in traced.items():
+                texts.append(program.javascript(f"program_{name}", every=False, comments=False, states=False))
+                for state in program.states:
+                    stored = "f4" if exact.get(state.origin) or str(state.origin.dtype) == "float32" else "f8"
+                    kind = JAVASCRIPT.types[str(state.dtype)]
+                    states[state.name] = [kind, stored, packed(host(state.origin), stored)]
+            found = {state.origin: state.name for program in traced.values() for state in program.states}
+        parameters = [
+            {"name": name, "state": found[leaf], "shape": list(map(int, leaf.shape))}
+            for name, leaf in self.memory.items()
+            if leaf in found
+        ]
+        return Scripts("\n".join(texts), states, parameters)
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """Programs in JavaScript, the arrays of their states, and the parameters among these."""
+
+    text: str
+    states: dict[str, list[str]]
+    parameters: list[dict[str, Any]]
+
+    @property
+    def size(self) -> int:
+        """The characters that they take in a page."""
+        return len(self.text) + sum(len(array) for _, _, array in self.states.values())
+
+
+def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] | None) -> Network:
+    """The network of ``model`` and an example. Raises `DrawingError` for one that gives no losses."""
+    x = numbers_of(example, "example")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise DrawingError("the example has numbers that are not finite: give one of finite numbers")
+    if x.dtype.kind not in "fiu":
+        raise DrawingError(f"the example is of {x.dtype}: give tokens as integers, or floats")
+    if x.dtype.kind in "iu" and x.ndim == 1:
+        x = x[None]
+    if target is None and x.dtype.kind in "iu" and x.ndim == 2 and x.shape[1] > 1:
+        x, target = x[:, :-1], x[:, 1:]
+    if x.ndim < 2 or len(x) != 1:
+        raise DrawingError(
+            f"the example has shape {numbers.shape(x.shape)}, and a page follows one: give x[:1], whose first axis is 1"
+        )
+    with refusals(WHO):
+        output = _first(model(_recorded(ag.Tensor(x, name="x"))))
+    if output.node is None:
+        raise DrawingError(f"{WHO}: the model recorded no operation; give a module, or a function of a Tensor")
+    graph = ag.Graph(output)
+    named = getattr(model, "named_parameters", dict)()
+    names = {id(p): name for name, p in dict(named).items()}
+    memory: dict[str, ag.Tensor] = {}
+    for leaf in graph.nodes:
+        if leaf.op is None and leaf.requires_grad and leaf.name != "x":
+            memory.setdefault(str(names.get(id(leaf)) or leaf.name or f"parameter {len(memory) + 1}"), leaf)
+    if target is None:
+        target = np.argmax(host(output), -1)
+    found = Network(model, x, np.asarray(numbers_of(target, "target")), loss, graph, output, memory)
+    if loss is None:
+        rows, classes = output.size // output.shape[-1], int(output.shape[-1])
+        y = found.target
+        if y.size != rows or y.dtype.kind not in "iu" or (y.size and not 0 <= y.min() <= y.max() < classes):
+            raise DrawingError(
+                f"target of shape {numbers.shape(y.shape)} has no class for each of the {rows} rows of an output of"
+                f" shape {numbers.shape(output.shape)}: give integers from 0 to {classes - 1}, or loss=, a function"
+                " of output and target"
+            )
+    return found
+
+
+@contextmanager
+def evaluating(model: Any) -> Any:
+    """A context in which a module neither drops out nor updates statistics."""
+    training = getattr(model, "training", False)
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
+def edges_of(sides: Iterable[tuple[int, int, Iterable[tuple[Node, int]]]], change: Change) -> dict[Any, Any]:
+    """Functions for `Graph.replay`: the edges of side ``s`` of fork ``k`` carry one value, ``change(k, s, value)``."""
+    met: dict[tuple[int, int], Any] = {}
+
+    def changed(k: int, side: int) -> Callable[[Any], Any]:
+        def of(value: Any) -> Any:
+            if (k, side) not in met:
+                met[k, side] = change(k, side, value)
+            return met[k, side]
+
+        return of
+
+    return {edge: changed(k, side) for k, side, edges in sides for edge in edges}
+
+
+def _recorded(x: Any) -> Any:
+    """``x``, with everything computed from it recorded: two readers of an input read the same one."""
+    return x.detach().requires_grad_() if x.dtype.kind == "f" else x
+
+
+def _first(result: Any) -> ag.Tensor:
+    """The first Tensor of a result, which may be a tuple or a dict."""
+    found = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor)]
+    if not found:
+        raise DrawingError(f"{WHO}: the model gives no Tensor; give one whose first result is the output")
+    return found[0]

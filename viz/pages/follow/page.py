@@ -1,0 +1,190 @@
+"""`viz.follow`: a page that follows one example through a network and its gradient back, in the network's own shape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from glassgrad.autograd.common.validation import as_path, check_function
+from glassgrad.viz.drawing import words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages import emitted
+from glassgrad.viz.pages.emitted import assets, text
+from glassgrad.viz.pages.follow.network import WHO, Network, Scripts, evaluating, read
+from glassgrad.viz.pages.follow.transformer import LIVE, Transformer
+from glassgrad.viz.pages.page import Page
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.spine import blocks_of
+
+CONTEXT = 12
+"""The tokens for which the page of a text is made, so that a longer one can be typed."""
+
+LARGEST = 1_430_000
+"""The characters of programs and numbers that a page may have."""
+
+
+def follow(
+    model: Callable[[Any], Any],
+    example: Any,
+    target: Any = None,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    loss: Callable[[Any, Any], Any] | None = None,
+    symbols: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+    language: str | None = None,
+) -> Page:
+    """A page that follows ``example`` through ``model`` and the gradient of each loss back, in the network's own shape.
+
+    A Transformer is drawn as lines of tokens with blocks beside them. Click a loss, and its gradient climbs back, as
+    wide as it is long: at each fork its shares by the shortcut and by the block, by head and query, and all routes to
+    the start of the line. Blocks, line and heads are found in the recorded graph, so the model may come from `nn`,
+    `nn.from_torch` or `nn.load_onnx`. The page computes with the model's own programs in float64, checks what it shows
+    by differences of the loss, takes gradient steps, and lets any weight be nudged. The model does not change.
+
+    ``example``: one input, whose first axis is 1, or the tokens of one text. ``target``: the class of each row of the
+    output; without it each token is to be foretold from those before it, or the likeliest class counts as right.
+    ``loss(output, target)``: the losses instead of cross-entropy. ``symbols``: the names of tokens, or of places;
+    where all but the first are letters, the reader can type a text. ``classes``: the names of outputs.
+
+    ``path``: an .html file, where it is saved. ``language``: that of the page, "en" or "zh"; None takes the language of
+    `viz.lesson.speak`, by default English.
+
+    Raises `DrawingError` for a network without such blocks, for one that is too large to compute in a page, and for an
+    example and a target that do not fit.
+
+    >>> from glassgrad import nn
+    >>> model = nn.models.char_transformer(5, d_model=8, nhead=2, num_layers=1, dim_feedforward=8, max_len=4, seed=0)
+    >>> follow(model, [0, 1, 2, 3], symbols=["end", "a", "b", "c", "d"])
+    <Page 'The backward pass of a CharTransformer'>
+    """
+    check_function(model, "model", "a module, or a function of a Tensor")
+    if loss is not None:
+        check_function(loss, "loss", "a function of an output and a target")
+    if path is not None:
+        path = as_path(path)
+    with words.speaking(language), evaluating(model):
+        network = read(model, example, target, loss)
+        name = type(model).__name__ if hasattr(model, "parameters") else getattr(model, "__name__", "network")
+        if title is None:
+            title = say("The backward pass of a {model}", model=name)
+        network = _longer(network, symbols, target is None)
+        blocks = [block for block in blocks_of(network.graph) if len(block.fork.shape) <= 3]
+        if not any(block.heads for block in blocks):
+            raise DrawingError(
+                f"{WHO}: it has no attention beside a line of tokens. Give a Transformer; draw_graph, step_through and"
+                " playground show other networks"
+            )
+        page = Page(title, _tokens(network, Transformer(network, blocks), symbols, classes, target is None, title))
+    if path is not None:
+        page.save(path)
+    return page
+
+
+def _tokens(
+    network: Network,
+    found: Transformer,
+    symbols: Sequence[str] | None,
+    classes: Sequence[str] | None,
+    foretold: bool,
+    title: str,
+) -> str:
+    """The page of a Transformer."""
+    if not found.is_live:
+        raise DrawingError(
+            f"{WHO}: it has {len(found.blocks)} blocks, {found.tokens} tokens and width {found.width}, and a page"
+            f" computes up to {LIVE['blocks']}, {LIVE['tokens']} and {LIVE['width']}. Give a smaller one or a shorter"
+            " example; draw_modules shows its gradients, draw_model its architecture"
+        )
+    integer = network.x.dtype.kind in "iu"
+    outputs = int(network.output.shape[-1])
+    if classes is None and integer and symbols is not None and len(symbols) == outputs:
+        classes = symbols
+    losses = host(network.losses(network.output, network.inputs[1])).ravel()
+    shown = network.shown or found.tokens
+    if not found.causal:
+        shown = found.tokens
+    data = {
+        **found.data(),
+        "x": network.x.ravel().tolist(),
+        "target": network.target.ravel().tolist(),
+        "integer": integer,
+        "table": _table(network) if integer else None,
+        "next": foretold and integer and losses.size > 1,
+        "losses": int(losses.size),
+        "losses_at": int(np.argmax(losses[:shown])),
+        "shown": shown,
+        "outputs": outputs,
+        "symbols": _names(symbols, "symbols"),
+        "classes": _names(classes, "classes"),
+    }
+    data["text"] = _text(network, data) if data["next"] and found.causal else None
+    scripts = network.scripts(found.functions())
+    return document(title, data, scripts, "token.js")
+
+
+def _table(network: Network) -> str | None:
+    """The name of the parameter whose rows the tokens take."""
+    taken = {
+        id(v) for node in network.graph.nodes if node.op is not None and node.op.name == "take" for v in node.inputs
+    }
+    return next((name for name, leaf in network.memory.items() if id(leaf) in taken and leaf.ndim == 2), None)
+
+
+def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> Network:
+    """The network for a text of up to `CONTEXT` tokens, if it is one that a reader can lengthen; else the same."""
+    tokens = network.x.shape[1] if network.x.ndim == 2 else 0
+    if symbols is None or not foretold or network.x.dtype.kind not in "iu" or not 1 < tokens < CONTEXT:
+        return network
+    whole = np.zeros(CONTEXT + 1, network.x.dtype)
+    whole[: tokens + 1] = [*network.x[0], network.target[0, -1]]
+    try:
+        longer = read(network.model, whole, None, network.loss)
+    except DrawingError:  # a length that it does not take
+        return network
+    return replace(longer, shown=tokens)
+
+
+def _names(names: Sequence[str] | None, what: str) -> list[str] | None:
+    if names is None:
+        return None
+    if any(not isinstance(name, str) for name in names):
+        raise DrawingError(f"{what} must be texts, one for each")
+    return list(names)
+
+
+def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
+    """How a typed text becomes tokens: the tokens before it, and the one after it; None where it can't be typed."""
+    names: list[str] | None = data["symbols"]
+    tokens = [*data["x"][: data["shown"]], data["target"][data["shown"] - 1]]
+    if names is None or any(token >= len(names) for token in tokens):
+        return None
+    typed = [len(names[token]) == 1 for token in tokens]
+    if not any(typed):
+        return None
+    first = typed.index(True)
+    tail = None if typed[-1] else tokens[-1]
+    inner = tokens[first : len(tokens) - (tail is not None)]
+    if not all(len(names[token]) == 1 for token in inner):
+        return None
+    return {"head": tokens[:first], "tail": tail, "word": "".join(names[token] for token in inner)}
+
+
+def document(title: str, data: dict[str, Any], scripts: Scripts, script: str) -> str:
+    """The page, with its programs. Raises `DrawingError` where they are too large."""
+    if scripts.size > LARGEST:
+        raise DrawingError(
+            f"{WHO}: its programs and weights take {scripts.size / 1e6:.2g} MB, and a page has room for"
+            f" {LARGEST / 1e6:.2g}. Give a smaller network or a shorter example; draw_modules shows its gradients"
+        )
+    data |= {"states": scripts.states, "parameters": scripts.parameters}
+    body = emitted.body("follow.html", {"title": text(title)})
+    styles = "\n".join([emitted.variables(paint=False), assets("common.css", "follow.css")])
+    whole = "\n".join([scripts.text, assets("common.js", "program.js", "follow.js", script)])
+    return emitted.document(title, body, styles, data=data, script=whole)

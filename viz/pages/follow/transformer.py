@@ -1,0 +1,234 @@
+"""The programs of a network with blocks beside a line of tokens: losses, what comes back, and ways to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.follow.network import WHO, Change, Network, edges_of
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.rows import users_of
+from glassgrad.viz.recorded.spine import Block, blocks_of
+
+LIVE = {"blocks": 8, "tokens": 32, "width": 64}
+"""The most that a page computes itself: blocks are attention or MLP, so that a layer has two."""
+
+
+class Transformer:
+    """A network whose blocks read and add to a line of tokens."""
+
+    def __init__(self, network: Network, blocks: Sequence[Block]) -> None:
+        self.network = network
+        self.blocks = list(blocks)
+        shapes = {tuple(map(int, block.fork.shape[-2:])) for block in blocks}
+        if len(shapes) > 1 or any(len(block.fork.shape) < 2 for block in blocks):
+            said = ", ".join(sorted(map(numbers.shape, shapes)))
+            raise DrawingError(
+                f"{WHO}: its line changes from block to block ({said}); draw_model shows its architecture"
+            )
+        ((self.tokens, self.width),) = shapes
+        self.attention = [k for k, block in enumerate(blocks) if block.heads]
+
+    @cached_property
+    def causal(self) -> bool:
+        """Whether no token reads a later one, so that a text may end earlier."""
+        values = self.network.graph.replay()
+        weights = [host(values[self.blocks[k].heads[0].softmax]) for k in self.attention]
+        return bool(weights) and not any(np.triu(w, 1).any() for w in weights)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a page computes the network itself."""
+        sizes = {"blocks": len(self.blocks), "tokens": self.tokens, "width": self.width}
+        return all(sizes[name] <= most for name, most in LIVE.items())
+
+    # ------------------------------------------------------------ the graph, run again
+
+    def _again(self, x: Any, change: Change, more: Any = None) -> tuple[list[Block], dict[Any, Any], Any]:
+        """The blocks of the graph of ``x``, its values with both sides of each fork changed, and the output.
+
+        ``more(blocks, users)``: functions for further edges.
+        """
+        output = self.network.record(x)
+        graph = ag.Graph(output)
+        blocks = blocks_of(graph)
+        sides = [(k, s, (b.shortcut, b.reads)[s]) for k, b in enumerate(blocks) for s in (0, 1)]
+        edges = edges_of(sides, change)
+        if more is not None:
+            edges |= more(blocks, users_of(graph.nodes))
+        values = graph.replay(edges)
+        return blocks, values, values[vertex_of(output)]
+
+    def _flat(self, tensor: Any) -> Any:
+        return ag.reshape(tensor, (self.tokens, self.width))
+
+    def _heads(self, tensor: Any) -> Any:
+        return ag.reshape(tensor, (-1, *tensor.shape[-2:]))
+
+    def _total(self, output: Any, y: Any, which: Any) -> tuple[Any, Any]:
+        losses = self.network.losses(output, y)
+        return losses, ag.sum(losses * which)
+
+    # ------------------------------------------------------------ programs
+
+    def backward(self, x: Any, target: Any, which: Any, gates: Any) -> dict[str, Any]:
+        """Values and gradients of the losses that ``which`` weighs: at both sides of each fork, scores, parameters.
+
+        ``gates`` (blocks, 2) scale what comes back by each side: zeros leave the gradient of one route.
+        """
+        sides: dict[tuple[int, int], Any] = {}
+
+        def gated(k: int, side: int, value: Any) -> Any:
+            sides[k, side] = value * gates[k, side] + value.detach() * (1.0 - gates[k, side])
+            return sides[k, side]
+
+        blocks, values, output = self._again(x, gated)
+        losses, loss = self._total(output, target, which)
+        scores = [values[blocks[k].heads[0].softmax.inputs[0]] for k in self.attention]
+        wanted = {
+            **{f"short{k}": sides[k, 0] for k in range(len(blocks))},
+            **{f"block{k}": sides[k, 1] for k in range(len(blocks))},
+            "end": values[blocks[-1].add],
+            "start": values[blocks[0].fork],
+            **{f"dscores{k}": score for k, score in zip(self.attention, scores, strict=True)},
+            **{f"d {name}": leaf for name, leaf in self.network.memory.items()},
+        }
+        found = dict(zip(wanted, ag.gradients(loss, list(wanted.values())), strict=True))
+        flat = self._flat
+        pairs = [(flat(found.pop(f"short{k}")), flat(found.pop(f"block{k}"))) for k in range(len(blocks))]
+        forks, start = [short + block for short, block in pairs], found.pop("start")
+        squares = [ag.sum(g * g, axis=-1) for g in [*forks, flat(found.pop("end"))]]
+        lines = [flat(values[v]) for v in [*(block.fork for block in blocks), blocks[-1].add]]
+        logits = ag.reshape(output, (-1, output.shape[-1]))
+        return {
+            "loss": loss,
+            "losses": losses,
+            "probs": ag.softmax(logits),
+            "lines": ag.stack([ag.sqrt(ag.sum(v * v, axis=-1)) for v in lines]),
+            "squares": ag.stack(squares),
+            "dots": ag.stack([ag.sum(p * g, axis=-1) for pair, g in zip(pairs, forks, strict=True) for p in pair]),
+            "forks": ag.stack(forks),
+            "start": flat(start),
+            **self._hidden(blocks, values),
+            **{f"weights{k}": self._heads(values[blocks[k].heads[0].weights]) for k in self.attention},
+            **{name: self._heads(g) if name.startswith("dscores") else g for name, g in found.items()},
+        }
+
+    def _hidden(self, blocks: Sequence[Block], values: dict[Any, Any]) -> dict[str, Any]:
+        """The units of each MLP, for each token."""
+        found = {}
+        for k, block in enumerate(blocks):
+            node = block.hidden
+            if k not in self.attention and node is not None and node.shape[-2] == self.tokens:
+                found[f"hidden{k}"] = ag.reshape(values[node], (self.tokens, -1))
+        return found
+
+    def heads(self, x: Any, target: Any, which: Any, at: Any) -> dict[str, Any]:
+        """Of each attention, what comes back to the token ``at`` (one-hot) by each head and query: (heads, queries).
+
+        Each is the slope of the loss along the token's gradient at the block, through this head's result alone.
+        """
+        sides: dict[tuple[int, int], Any] = {}
+
+        def marked(k: int, side: int, value: Any) -> Any:
+            sides[k, side] = value + 0.0
+            return sides[k, side]
+
+        blocks, values, output = self._again(x, marked)
+        _, loss = self._total(output, target, which)
+        mixed = [values[blocks[k].heads[0].mixed] for k in self.attention]
+        ends = [sides[k, s] for k in self.attention for s in (0, 1)]
+        found = ag.gradients(loss, [*mixed, *ends])
+        result = {}
+        for i, k in enumerate(self.attention):
+            fork = found[len(mixed) + 2 * i] + found[len(mixed) + 2 * i + 1]
+            direction = ag.reshape(self._flat(fork) * at[:, None], fork.shape)
+            attended = partial(_rerun, blocks[k], values)
+            tangent = ag.jvp(attended, (sides[k, 1],), (direction,))[1]
+            parts = ag.sum(tangent * found[i], axis=-1)
+            result[f"heads{k}"] = ag.reshape(parts, (-1, parts.shape[-1]))
+        return result
+
+    def forward(self, x: Any, target: Any, probes: Any, *rest: Any) -> dict[str, Any]:
+        """Losses with ``probes`` (blocks, 2, tokens, width) added at the forks; ``rest``: for each attention what is
+        added to its scores, values that hold its results, and where they hold."""
+
+        def attention(blocks: Sequence[Block], users: dict[Any, list[Any]]) -> dict[Any, Any]:
+            edges: dict[Any, Any] = {}
+            for i, k in enumerate(self.attention):
+                scores, held, hold = rest[3 * i : 3 * i + 3]
+                head = blocks[k].heads[0]
+                edges[head.softmax, 0] = partial(_plus, scores)
+                readers = [
+                    (user, j) for user in users[head.mixed] for j, v in enumerate(user.inputs) if v is head.mixed
+                ]
+                edges |= edges_of([(k, 0, readers)], partial(_held, held, hold))
+            return edges
+
+        blocks, values, output = self._again(x, lambda k, side, value: _plus(probes[k, side], value), attention)
+        mixed = {f"mixed{k}": self._heads(values[blocks[k].heads[0].mixed]) for k in self.attention}
+        return {"losses": self.network.losses(output, target), **mixed}
+
+    def functions(self) -> dict[str, Any]:
+        """The programs of a live page, each with its inputs."""
+        x, target = self.network.inputs
+        blocks, n = len(self.blocks), self.tokens
+        which = ag.Tensor(np.zeros(self.network.losses(self.network.output, target).size), name="which")
+        rest = []
+        for k in self.attention:
+            head = self.blocks[k].heads[0]
+            shapes = {"scores": (head.count, n, head.softmax.shape[-1]), "held": (head.count, *head.mixed.shape[-2:])}
+            shapes["hold"] = (head.count, head.mixed.shape[-2])
+            rest += [ag.Tensor(np.zeros(shape), name=f"{name}{k}") for name, shape in shapes.items()]
+        gates = ag.Tensor(np.ones((blocks, 2)), name="gates")
+        probes = ag.Tensor(np.zeros((blocks, 2, n, self.width)), name="probes")
+        at = ag.Tensor(np.zeros(n), name="at")
+        return {
+            "backward": (self.backward, (x, target, which, gates)),
+            "heads": (self.heads, (x, target, which, at)),
+            "forward": (self.forward, (x, target, probes, *rest)),
+        }
+
+    def data(self) -> dict[str, Any]:
+        """Sizes and names, for the page."""
+        count = {True: 0, False: 0}
+        blocks = []
+        for block in self.blocks:
+            is_attention = bool(block.heads)
+            count[is_attention] += 1
+            heads = block.heads[0].count if is_attention else 0
+            path = block.scope[0] if block.scope else ""
+            blocks.append({"heads": heads, "number": count[is_attention], "path": path})
+        return {"blocks": blocks, "tokens": self.tokens, "width": self.width, "causal": self.causal}
+
+
+def _plus(more: Any, value: Any) -> Any:
+    return value + ag.reshape(more, value.shape)
+
+
+def _held(held: Any, hold: Any, _k: int, _side: int, value: Any) -> Any:
+    """A value, or another one where ``hold`` is 1."""
+    return value + ag.reshape(hold, (*value.shape[:-1], 1)) * (ag.reshape(held, value.shape) - value)
+
+
+def _rerun(block: Block, values: dict[Any, Any], start: Any) -> Any:
+    """The results of a block's heads for another value of its fork; everything outside stays."""
+    head = block.heads[0]
+    reads = set(block.reads)
+    inner: dict[Any, Any] = {}
+    for node in block.nodes:
+        if node.index > head.mixed.index:
+            break
+        inputs = [
+            start if (node, i) in reads else inner.get(v, values.get(v, v)) if hasattr(v, "requires_grad") else v
+            for i, v in enumerate(node.inputs)
+        ]
+        inner[node] = node.op.apply(*inputs, **node.params)
+    return inner[head.mixed]
