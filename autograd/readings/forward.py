@@ -137,14 +137,13 @@ class TangentRule:
             return None
         given = [*(values[i] for i in self.arrays), out, None, *tangents.values()]
         known = dict(enumerate(given)) | self.constants
-        xp = backends.namespace(*given)
-        plain = not xp.absorbs and RECORDER.get() is None
+        xp = LIFTED if RECORDER.get() else backends.namespace(*given)
         for step in self.steps:
             arrays = [known[a] for a in step.args]
-            if plain:
-                known[step.out] = step.op.forward(xp, *arrays, **step.params)
-            else:
+            if xp.absorbs:
                 known[step.out] = LIFTED.call(step.op, arrays, step.params)
+            else:
+                known[step.out] = step.op.forward(xp, *arrays, **step.params)
         return known[self.out]
 
     def __str__(self) -> str:
@@ -188,7 +187,7 @@ def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], 
     """The derived rule; ``None`` where there is none for any arrays of these shapes."""
     try:
         key = _key(op, values, tangents, params)
-        if key in RULES:
+        if key in RULES and not (op.foreign and RECORDER.get()):
             return RULES[key]
     except TypeError:
         return None
@@ -205,7 +204,7 @@ def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], 
 def tangent_of(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> Any:
     """The tangent of ``out = op(*values, **params)`` along the ``tangents`` of some arguments; ``None`` for 0."""
     rule = rule_for(op, values, out, tangents, params)
-    if rule is None or op.foreign:  # a rule of the user's may read what has changed since
+    if rule is None or (op.foreign and not RECORDER.get()):  # a rule of the user's may read what has changed since
         return _transposed_now(op, values, out, tangents, params)
     return rule(values, out, tangents)
 

@@ -182,8 +182,8 @@ def counterpart(operation: Any) -> Callable[..., Any] | None:
     for name in (name_of(operation), operation.name):
         if name in RENAMED:
             return RENAMED[name]
-    homes = {"nn.functional": (F,), "fft": (ag.fft,), "linalg": (linalg,), "special": (ag,)}
-    homes = homes.get(space, (ag, linalg, Tensor))
+    spaces = {"nn.functional": (F,), "fft": (ag.fft,), "linalg": (linalg,), "special": (ag,)}
+    homes = spaces.get(space, (ag, linalg, Tensor))
     found = next((getattr(home, word, None) for home in homes if word in dir(home)), None)
     return found.fget if isinstance(found, property) else found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ class Names:
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
-        self._taken = set(self._given.values())
+        self._taken = {*self._given.values(), *map(undotted, self._given.values())}
         self._counts: dict[str, int] = {}  # the last number used after each letter
         used: set[str] = set()
         keys = set(TAKEN)
@@ -333,6 +334,20 @@ def carries(body: Any) -> list[str]:
     given = list(body.names[: body.carries])
     usual = ["h", "c"] if len(given) <= 2 else [f"h{i + 1}" for i in range(len(given))]
     return usual[: len(given)] if all(name.startswith("carry") for name in given) else given
+
+
+def dotted(name: str) -> str:
+    """The name of a value's tangent.
+
+    >>> dotted("x"), dotted("t12"), dotted("∂y/∂x")
+    ('ẋ', 'ṫ12', 'd(∂y/∂x)')
+    """
+    return unicodedata.normalize("NFC", f"{name[0]}\u0307{name[1:]}") if name[:1].isalpha() else f"d({name})"
+
+
+def undotted(name: str) -> str:
+    """The name of the value whose tangent has this name; any other name as it is."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).replace("\u0307", ""))
 
 
 _ORDERS = "²³⁴⁵⁶⁷⁸⁹"

@@ -23,6 +23,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.lowered import lowered
 from glassgrad.viz.recorded.names import PARAM, Constant, Names, derivative
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
@@ -211,7 +212,7 @@ class Scene:
         targets: Iterable[Any] = (),
         gradients: Any = None,
     ) -> None:
-        ys = recorded(outputs)
+        ys = lowered(recorded(outputs), names, inputs, targets)
         with np.errstate(all="ignore"):  # values that are not finite are shown in the picture
             self.seen, self.seeds = _evaluated(ys, gradients)
         self.seeded = self.seeds is not None

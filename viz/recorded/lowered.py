@@ -1,0 +1,89 @@
+"""Graphs through `autograd.jvp` and `autograd.vmap`, where a value stands for several, as graphs of these.
+
+A value and its tangent become two values, the second called ``ẋ``, and the examples of a batch the rows of one array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.contexts import holding
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.engine.modes import MODE, Mode
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import wrap
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.autograd.readings.forward import dual
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted, any_lifted
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.recorded.names import Names, dotted
+
+
+class _Tensors:
+    """Calls operations and functions on the Tensors that lifted arrays are made of here, so that they are recorded."""
+
+    def operation(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
+        return op.apply(*arrays, **params)
+
+    def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        return reduce(getattr, name.split("."), TENSORS)(*args, **options)
+
+    def without_gradient(self) -> Any:
+        return holding(MODE, Mode(False, MODE.get().scope, None))
+
+
+def lowered(
+    ys: list[ag.Tensor], names: Mapping[str, Any] | None, inputs: Iterable[Any], targets: Iterable[Any]
+) -> list[ag.Tensor]:
+    """``ys`` as they are; where their graph goes through a transform, recorded anew from its leaves, with the names."""
+    graph = ag.Graph(*ys)
+    if not any_lifted([node for node in graph.nodes if node.op is not None], ()):
+        return ys
+    known, given = Names(graph, names, inputs, targets), {id(vertex_of(x)) for x in (names or {}).values()}
+    made: dict[Any, Any] = {}
+    with holding(RECORDER, _Tensors()):
+        for node in graph.nodes:
+            if node.op is None:
+                made[node] = _of_tensors(node.data) if isinstance(node.data, Lifted) else node
+                continue
+            operands = [made[x] if hasattr(x, "requires_grad") else _of_tensors(x) for x in node.inputs]
+            if node.op is dual and known.place(node.inputs[0]) is not None:
+                operands[1] = _seed(operands[1], dotted(known[node.inputs[0]].shown))
+            with holding(MODE, Mode(True, node.scope, None)):
+                try:
+                    made[node] = LIFTED.call(node.op, operands, node.params)
+                except (AutogradError, AttributeError, TypeError) as error:
+                    raise DrawingError(
+                        f"{node.op.name} within the function of a transform such as jvp or vmap has no picture: draw "
+                        "what is computed, viz.draw_graph(autograd.trace(f, x))"
+                    ) from error
+            if node.op not in LIFTED.crossing or node.name or id(node) in given:
+                _name(made[node], known[node].shown)
+    ends = [made[end] for end in graph.outputs]
+    for end, y in zip(ends, ys, strict=True):
+        end._data = y.data  # as it was recorded, so that a picture says where it has changed
+    return ends
+
+
+def _of_tensors(x: Any) -> Any:
+    if isinstance(x, Lifted):
+        return x.map(_of_tensors)
+    return wrap(x) if hasattr(x, "shape") else x
+
+
+def _seed(tangent: Any, name: str) -> Any:
+    """The tangent of an argument, by this name if it is a constant without one."""
+    constant = isinstance(tangent, ag.Tensor) and not tangent.requires_grad and tangent.name is None
+    return wrap(tangent.data, name=name) if constant else tangent
+
+
+def _name(value: Any, name: str) -> None:
+    """Name a computed value, and its tangent by the dotted name."""
+    if isinstance(value, Lifted):
+        for i, part in enumerate(value.parts):
+            _name(part, dotted(name) if i else name)
+    elif isinstance(value, ag.Tensor) and value.node is not None:
+        value.name = name
