@@ -13,6 +13,7 @@ from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.scene import Card, Scene
 
+EPSILON = float(np.finfo(np.float64).eps)
 ENTRIES = 16  # up to so many, each entry is checked and numbers are shown by default
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 
@@ -72,7 +73,7 @@ def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
     def result(values: np.ndarray) -> np.ndarray:
         return np.array([np.sum(seed * _moved(scene, wrt, end, on_the_way, values.reshape(shape)))])
 
-    differences = Differences(result, base, result(base), float(np.finfo(np.float64).eps))
+    differences = Differences(result, base, result(base), EPSILON)
     few = base.size <= ENTRIES
     found = []
     for direction in np.eye(base.size) if few else np.random.default_rng(0).standard_normal((1, base.size)):
@@ -80,9 +81,28 @@ def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
         slopes, _ = differences.settled(direction)
         found.append((slopes.middle[0], float(exact @ step) / divisor, slopes.noise[0]))
     numeric, rule, noise = (np.array(column) for column in zip(*found, strict=True))
+    return _compared(numeric, rule, noise, base.size if few else None)
+
+
+def checked_along(scene: Scene, wrt: Card, on_the_way: set[Card], direction: np.ndarray, tangent: np.ndarray) -> Check:
+    """The tangent of the result compared with central differences along the direction of ``wrt``."""
+    if not wrt.value.size or not tangent.size:
+        return Check(0.0, 0.0, 0.0, 0)
+    (end,) = (card for card in scene.cards if card.place in scene.ends)
+    size = float(np.abs(direction).max()) or 1.0
+
+    def result(t: np.ndarray) -> np.ndarray:
+        moved = np.asarray(wrt.value, np.float64) + t[0] / size * direction
+        return _moved(scene, wrt, end, on_the_way, moved).ravel()
+
+    slopes, _ = Differences(result, np.zeros(1), result(np.zeros(1)), EPSILON).settled(np.ones(1))
+    return _compared(slopes.middle * size, np.asarray(tangent, np.float64).ravel(), slopes.noise * size, tangent.size)
+
+
+def _compared(numeric: np.ndarray, rule: np.ndarray, noise: np.ndarray, moved: int | None) -> Check:
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
     error = float(np.max(np.abs(numeric - rule))) / size
-    return Check(float(numeric[0]), error, float(np.max(noise)) / size, base.size if few else None)
+    return Check(float(numeric[0]), error, float(np.max(noise)) / size, moved)
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:

@@ -25,16 +25,17 @@ from glassgrad.autograd.errors import GradientError
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.formula.check import ENTRIES, Check, checked
+from glassgrad.viz.formula.check import ENTRIES, Check, checked, checked_along
 from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
-from glassgrad.viz.formula.layout import Layout
+from glassgrad.viz.formula.layout import ForwardLayout, Layout
 from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
 from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Name, Writer, item, scalar_product
+from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number, tex_text
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import UNKNOWN, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
-from glassgrad.viz.recorded.validation import recorded
+from glassgrad.viz.recorded.validation import numbers_of, recorded
 
 DERIVED = 16  # the most leaves for which `wrt` is not needed
 
@@ -276,6 +277,33 @@ class Derivation(_Written):
         return f"<Derivation {headline!r}>"
 
 
+class ForwardDerivation(Derivation):
+    """The derivation of a Tensor's tangent, which is its derivative along a direction; made by `explain`.
+
+    ``forward`` are the equations of values and tangents in the order in which they are computed; ``gradient`` is the
+    tangent of the result, ``one_line`` its formula, and ``check`` compares it with a central difference.
+    """
+
+    def __init__(self, scene: Scene, start: Card, end: Card, check: Check | None) -> None:
+        self._scene, self._wrt, self._way, self._write = scene, start, set(scene.cards), Writer(scene)
+        self._by_key = {card.key: card for card in scene.cards}
+        self.start, self.end, self.with_numbers, self.check = start, end, check is not None, check
+        self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
+        self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
+        self.paths, self.ways, self.one_line = 1, (), scene.composed(end.place, ONE_LINE)
+        self._language = words.language()
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """The tangent."""
+        return self.end.value
+
+    @cached_property
+    def _layout(self) -> Layout:
+        with words.speaking(self._language):
+            return ForwardLayout(self)
+
+
 class Derivations(_Written, tuple[Derivation, ...]):
     """The derivations of several gradients, one after the other: a tuple of `Derivation`, made by `explain`."""
 
@@ -308,6 +336,8 @@ def explain(
     names: Mapping[str, Any] | None = None,
     numbers: bool | None = None,
     gradient: Any = None,
+    mode: str = "reverse",
+    tangent: Any = None,
 ) -> Derivation: ...
 
 
@@ -319,6 +349,8 @@ def explain(
     names: Mapping[str, Any] | None = None,
     numbers: bool | None = None,
     gradient: Any = None,
+    mode: str = "reverse",
+    tangent: Any = None,
 ) -> Derivations: ...
 
 
@@ -329,6 +361,8 @@ def explain(
     names: Mapping[str, Any] | None = None,
     numbers: bool | None = None,
     gradient: Any = None,
+    mode: str = "reverse",
+    tangent: Any = None,
 ) -> Derivation | Derivations:
     """Derive ∂y/∂wrt on the graph that computed ``y``: the forward equations, then the chain rule back to ``wrt``.
 
@@ -337,11 +371,16 @@ def explain(
     prints and saves as one does. ``names``: names for Tensors; ``names=locals()`` names each after its variable.
     ``numbers``: True inserts the current values and checks the gradient by a central difference, False writes formulas
     only, None inserts them if every value has at most 16 entries. ``gradient``: the upstream gradient, in the shape of
-    ``y``, if ``y`` is not a scalar. The words are in the language of `viz.lesson.speak`, English at first.
+    ``y``, if ``y`` is not a scalar.
+
+    With ``mode="forward"`` the equations are those of forward mode: each value with its tangent ``ẋ``, from a
+    ``tangent`` of ``wrt``, which by default is 1 for a scalar, to that of ``y``, which may have any shape.
+
+    The words are in the language of `viz.lesson.speak`, English at first.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
     nothing was recorded, for an unknown name, for more than 16 leaves of which none was chosen, and for a ``y`` that is
-    not a scalar without ``gradient``.
+    not a scalar without ``gradient``, or a ``wrt`` without ``tangent``.
 
     >>> x, w = ag.Tensor(1.0, name="x"), ag.Tensor(2.0, requires_grad=True, name="w")
     >>> print(explain(ag.exp(w * x), wrt="w", numbers=False))
@@ -358,32 +397,60 @@ def explain(
     in one line
       ∂L/∂w = L · x
     <BLANKLINE>
+    >>> print(explain(ag.exp(w * x), wrt="w", mode="forward", numbers=False))
+    L̇, the derivative of L along ẇ
+    <BLANKLINE>
+    forward, each value with its tangent
+      ẇ = 1
+      t1 = w·x
+      ṫ1 = ẇ·x
+      L = exp(t1)
+      L̇ = L·ṫ1
+    <BLANKLINE>
+    in one line
+      L̇ = exp(w·x)·(ẇ·x)
+    <BLANKLINE>
     """
+    if mode not in ("reverse", "forward"):
+        raise DrawingError(f"mode= is 'reverse' or 'forward', not {mode!r}")
+    if mode == "forward" and gradient is not None:
+        raise DrawingError("gradient= is the upstream gradient of reverse mode: give the direction of wrt as tangent=")
+    if mode == "reverse" and tangent is not None:
+        raise DrawingError("tangent= is the direction of forward mode: call explain with mode='forward'")
     recorded(check_instance(y, ag.Tensor, "y", "the computed Tensor"), "derive")
-    if gradient is None and y.size != 1:
+    if gradient is None and y.size != 1 and mode == "reverse":
         raise DrawingError(
             f"y has shape {digits.shape(y.shape)} and is not a scalar: reduce it to one, for instance with .sum(), or "
             "give its upstream gradient as gradient="
         )
-    scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
+    seeds = mode == "reverse" if gradient is None else [ag.asarray(gradient)]
+    scene = Scene(y, names=names, gradients=seeds)
     scene.check_real("a derivation")
     if numbers is None:
         numbers = all(card.value.size <= ENTRIES for card in scene.cards)
     if wrt is None:
-        leaves = [card for card in scene.cards if card.node is None and card.gradient is not None]
+        leaves = [card for card in scene.cards if card.node is None and getattr(card.place, "requires_grad", False)]
+        leaves = [card for card in leaves if mode == "forward" or card.gradient is not None]
         if len(leaves) > DERIVED:
             raise DrawingError(f"{len(leaves)} leaves require grad: choose some, such as wrt=[{leaves[0].name!r}]")
         wrt = [card.place for card in leaves]
+
+    def derived(one: Any) -> Derivation:
+        found, on_the_way = _path(scene, one)
+        if mode == "forward":
+            return _forward(scene, found, on_the_way, names, numbers, tangent)
+        return Derivation(scene, found, on_the_way, bool(numbers))
+
     with np.errstate(all="ignore"):
         if isinstance(wrt, ag.Tensor | str) or not isinstance(wrt, Iterable):
-            return _derived(scene, wrt, numbers)
-        if chosen := [_derived(scene, one, numbers) for one in wrt]:
+            return derived(wrt)
+        if chosen := [derived(one) for one in wrt]:
             return Derivations(chosen)
     raise DrawingError("wrt is an empty list: give a Tensor of the graph, or its name")
 
 
-def _derived(scene: Scene, wrt: Any, numbers: bool) -> Derivation:
-    """The derivation with respect to one Tensor or name."""
+def _path(scene: Scene, wrt: Any) -> tuple[Card, set[Card]]:
+    """The card of a Tensor or name, and those on the way from there to the result."""
     place = vertex_of(wrt) if isinstance(wrt, ag.Tensor) else scene.found(wrt, "wrt").place
     if not getattr(place, "requires_grad", False):
         raise GradientError(
@@ -397,4 +464,29 @@ def _derived(scene: Scene, wrt: Any, numbers: bool) -> Derivation:
             f"y does not depend on Tensor {describe(place)}, so there is no path to derive along: give a Tensor that y"
             " was computed from"
         )
-    return Derivation(scene, found, on_the_way, bool(numbers))
+    return found, on_the_way
+
+
+def _forward(
+    scene: Scene, wrt: Card, on_the_way: set[Card], names: Mapping[str, Any] | None, numbers: Any, tangent: Any
+) -> Derivation:
+    """The derivation of the tangent of the result along that of ``wrt``."""
+    (end,) = scene.ends
+    if wrt.place is end:
+        raise DrawingError("wrt is y itself: give a Tensor that y was computed from")
+    if tangent is None and wrt.shape:
+        raise DrawingError(
+            f"{wrt.name} has shape {digits.shape(wrt.shape)}: give the direction along which y is differentiated as "
+            "tangent=, in this shape"
+        )
+    direction = numbers_of(1.0 if tangent is None else tangent, "tangent=").astype(wrt.value.dtype)
+    if direction.shape != wrt.shape:
+        raise DrawingError(
+            f"tangent= has shape {digits.shape(direction.shape)}, and {wrt.name}, whose direction it is, "
+            f"{digits.shape(wrt.shape)}: give one of this shape"
+        )
+    value, slope, start = with_tangent(end, scene.names, wrt.place, direction)
+    both = Scene([value, slope], names=names, gradients=False)
+    stop = both.found(slope, "y")
+    check = checked_along(scene, wrt, on_the_way, direction, stop.value) if numbers else None
+    return ForwardDerivation(both, both.found(start, "tangent"), stop, check)

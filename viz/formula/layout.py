@@ -27,6 +27,7 @@ from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
 from glassgrad.viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
+from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Scene
 
 LOOPS = 2  # loops whose step is written
@@ -82,7 +83,7 @@ class Layout:
             sections.append(Section(say("entry by entry"), rows))
         sections += self._steps()
         if len(self._told.backward) > 1:
-            sections.append(Section(say("in one line"), self._one_line_rows()))
+            sections.append(Section(say("in one line"), self._one_line_rows(self._write.bar(self._wrt))))
         return sections
 
     def _steps(self) -> list[Section]:
@@ -167,8 +168,8 @@ class Layout:
         tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
         return text, tex, windows.geometry(op.name, shapes, params)
 
-    def _one_line_rows(self) -> list[Row]:
-        left, chain = self._write.bar(self._wrt), self._told.one_line
+    def _one_line_rows(self, left: Symbol) -> list[Row]:
+        chain = self._told.one_line
         if chain is None:
             limits = {"n": ONE_LINE, "steps": ONE_LINE_STEPS}
             said = say("left out: it would be longer than {n} characters or {steps} steps", **limits)
@@ -262,3 +263,41 @@ class Layout:
         if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
             return say("layers {a} to {b}", a=min(layers), b=max(layers))
         return say("{one} to {other}", one=names[0], other=names[-1])
+
+
+class ForwardLayout(Layout):
+    """The headline, the section and the check of a `ForwardDerivation`."""
+
+    def _headline(self) -> Row:
+        write, told = self._write, self._told
+        slope, along = write.value(told.end), write.value(told.start)
+        text, tex = slope.text, slope.tex
+        if told.end.shape:
+            text, tex = f"{text} {digits.shape(told.end.shape)}", f"{tex} {tex_space(told.end.shape)}"
+        elif told.with_numbers:
+            number = digits.scalar(told.end.value[()])
+            text, tex = f"{text} = {number}", f"{tex} = {tex_number(number)}"
+        said = say(", the derivative of {y} along {direction}", y=write.named(told.value), direction=along.text)
+        return Row((text + said,), (tex + tex_text(said),))
+
+    def _sections(self) -> list[Section]:
+        title = say("forward, each value with its tangent")
+        found = [Section(title, [self._start(), *self._rows(self._told.forward)], gaps=(GAP, GAP))]
+        if rows := self._index_rows():
+            found.append(Section(say("entry by entry"), rows))
+        if self._told.one_line is not None:
+            found.append(Section(say("in one line"), self._one_line_rows(self._write.value(self._told.end))))
+        return found
+
+    def _start(self) -> Row:
+        """The direction."""
+        card = self._told.start
+        name = self._write.value(card)
+        if not card.shape:
+            number = digits.scalar(card.value[()])
+            return Row((f"{name.text} = {number}",), (f"{name.tex} = {tex_number(number)}",))
+        text, tex = (name.text, digits.shape(card.shape)), (name.tex, tex_space(card.shape))
+        if not self._told.with_numbers:
+            return Row(text, tex)
+        first, *below = entries(card.value)
+        return Row((*text, first), (*tex, tex_entries(card.value)), tuple(below))

@@ -16,7 +16,7 @@ from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.autograd.readings.forward import dual
+from glassgrad.autograd.readings.forward import Dual, Forward, dual
 from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted, any_lifted
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.recorded.names import Names, dotted
@@ -42,30 +42,53 @@ def lowered(
     graph = ag.Graph(*ys)
     if not any_lifted([node for node in graph.nodes if node.op is not None], ()):
         return ys
-    known, given = Names(graph, names, inputs, targets), {id(vertex_of(x)) for x in (names or {}).values()}
-    made: dict[Any, Any] = {}
-    with holding(RECORDER, _Tensors()):
-        for node in graph.nodes:
-            if node.op is None:
-                made[node] = _of_tensors(node.data) if isinstance(node.data, Lifted) else node
-                continue
-            operands = [made[x] if hasattr(x, "requires_grad") else _of_tensors(x) for x in node.inputs]
-            if node.op is dual and known.place(node.inputs[0]) is not None:
-                operands[1] = _seed(operands[1], dotted(known[node.inputs[0]].shown))
-            with holding(MODE, Mode(True, node.scope, None)):
-                try:
-                    made[node] = LIFTED.call(node.op, operands, node.params)
-                except (AutogradError, AttributeError, TypeError) as error:
-                    raise DrawingError(
-                        f"{node.op.name} within the function of a transform such as jvp or vmap has no picture: draw "
-                        "what is computed, viz.draw_graph(autograd.trace(f, x))"
-                    ) from error
-            if node.op not in LIFTED.crossing or node.name or id(node) in given:
-                _name(made[node], known[node].shown)
+    made = _again(graph, Names(graph, names, inputs, targets), names, {})
     ends = [made[end] for end in graph.outputs]
     for end, y in zip(ends, ys, strict=True):
         end._data = y.data  # as it was recorded, so that a picture says where it has changed
     return ends
+
+
+def with_tangent(end: Any, names: Names, wrt: Any, direction: Any) -> list[ag.Tensor]:
+    """The value of a node, recorded anew, its tangent along a ``direction`` of ``wrt``, a node or leaf before it, and
+    the direction.
+    """
+    start = ag.Tensor(direction, requires_grad=True, name=dotted(names[wrt].shown))  # what is made of it is recorded
+    return [*_again(ag.Graph(end), names, None, {wrt: start})[end].parts, start]
+
+
+def _again(graph: ag.Graph, known: Names, names: Mapping[str, Any] | None, along: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The values of the graph, recorded anew on Tensors: lifted arrays of them, where a level made one.
+
+    Nodes and leaves ``along`` which tangents are given become dual numbers of one level more.
+    """
+    given, level = {id(vertex_of(x)) for x in (names or {}).values()}, Forward()
+    made: dict[Any, Any] = {}
+    with holding(RECORDER, _Tensors()):
+        for node in graph.nodes:
+            made[node] = value = _recorded_anew(node, known, made)
+            if node.op is not None and (node.op not in LIFTED.crossing or node.name or id(node) in given):
+                _name(value, known[node].shown)
+            if node in along:
+                made[node] = Dual(level, value, along[node])
+    return made
+
+
+def _recorded_anew(node: Any, known: Names, made: Mapping[Any, Any]) -> Any:
+    if node.op is None:
+        return _of_tensors(node.data) if isinstance(node.data, Lifted) else node
+    operands = [made[x] if hasattr(x, "requires_grad") else _of_tensors(x) for x in node.inputs]
+    if node.op is dual and known.place(node.inputs[0]) is not None:
+        operands[1] = _seed(operands[1], dotted(known[node.inputs[0]].shown))
+    with holding(MODE, Mode(True, node.scope, None)):
+        try:
+            return LIFTED.call(node.op, operands, node.params)
+        except (AutogradError, AttributeError, TypeError) as error:
+            raise DrawingError(
+                f"{node.op.name} within the function of a transform such as jvp or vmap, or in forward mode, can't be "
+                "written operation by operation: draw what is computed, viz.draw_graph(autograd.trace(f, x)); derive a "
+                "gradient in reverse mode"
+            ) from error
 
 
 def _of_tensors(x: Any) -> Any:
@@ -84,6 +107,7 @@ def _name(value: Any, name: str) -> None:
     """Name a computed value, and its tangent by the dotted name."""
     if isinstance(value, Lifted):
         for i, part in enumerate(value.parts):
-            _name(part, dotted(name) if i else name)
+            if not i or getattr(part, "name", None) is None:  # that of a sum with a constant is the same as before
+                _name(part, dotted(name) if i else name)
     elif isinstance(value, ag.Tensor) and value.node is not None:
         value.name = name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,8 @@ class Names:
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
-        self._taken = {*self._given.values(), *map(undotted, self._given.values())}
+        self._taken = set(self._given.values())
+        self._tangents = {undotted(name) for name in self._taken} - self._taken  # ṫ1 is not the tangent of another t1
         self._counts: dict[str, int] = {}  # the last number used after each letter
         used: set[str] = set()
         keys = set(TAKEN)
@@ -289,12 +290,12 @@ class Names:
             below = place.inputs[0]
             if gate := _gate(place):
                 return gate if gate not in self._taken else self._counted(gate)
-            return f"a{self._layers[below]}" if below in self._layers else self._counted("a")
-        return self._counted("t")
+            return f"a{self._layers[below]}" if below in self._layers else self._counted("a", avoided=self._tangents)
+        return self._counted("t", avoided=self._tangents)
 
-    def _counted(self, letter: str, first: str = "") -> str:
+    def _counted(self, letter: str, first: str = "", avoided: Collection[str] = ()) -> str:
         n = self._counts.get(letter, 1)
-        while (name := first if n == 1 and first else f"{letter}{n}") in self._taken:
+        while (name := first if n == 1 and first else f"{letter}{n}") in self._taken or name in avoided:
             n += 1
         self._counts[letter] = n
         return name

@@ -309,6 +309,11 @@ class Scene:
 
     def expression(self, limit: int) -> str | None:
         """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
+        found = self.composed(next(iter(self.ends)), limit)
+        return None if found is None else found.text
+
+    def composed(self, place: Any, limit: int) -> Symbol | None:
+        """The value of a node as one formula of the leaves, or None where one of its parts is longer than ``limit``."""
         written: dict[Any, Symbol] = {}
         for card in self.cards:
             if card.node is None:
@@ -321,7 +326,7 @@ class Scene:
             written[card.place] = self.say.composed(card.node.op, operands, card.node.params, card.value)
             if len(written[card.place].text) > limit:
                 return None
-        return written[next(iter(self.ends))].text
+        return written[place]
 
 
 # ---------------------------------------------------------------- numbers

@@ -20,6 +20,7 @@ from glassgrad import nn
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.testing import strategies
+from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.pages.page import step_through
@@ -1034,3 +1035,48 @@ def test_a_derivation_can_be_pickled():
     x = ag.Tensor(2.0, requires_grad=True, name="x")
     derived = explain(x * x + x, wrt="x")
     assert pickle.loads(pickle.dumps(derived)).text == derived.text
+
+
+class TestForwardMode:
+    def test_the_tangent_is_the_engines(self):
+        loss, weights, _ = net(depth=2)
+        direction = np.arange(4.0).reshape(2, 2)
+        told = explain(loss, wrt=weights[0], mode="forward", tangent=direction)
+        assert told.check.confirmed
+        assert told.gradient == pytest.approx((ag.gradients(loss, weights[0]).data * direction).sum())
+
+    def test_each_value_stands_with_its_tangent(self):
+        t = neuron()
+        told = explain(t["L"], wrt="w", names=t, mode="forward")
+        assert str(told).startswith("L̇ = -0.1058, the derivative of L along ẇ\n")
+        lines = [line.text.split(" = ")[0] for line in told.forward]
+        names = ["u", "u̇", "a", "ȧ", "L", "L̇"]
+        assert [name for name in lines if name in names] == names
+        assert r"\dot{w} = 1" in told.latex
+        assert "**in one line**" in told.markdown
+
+    def test_any_shape_any_leaf_and_no_numbers(self):
+        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        told = explain(ag.tanh(x), mode="forward", tangent=[0, 1], numbers=False)
+        assert told[0].check is None
+        assert "\n  ẋ" in str(told)
+        assert "relative error" not in str(told)
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"mode": "up"}, "mode= is 'reverse' or 'forward', not 'up'"),
+            ({"mode": "forward", "gradient": 1.0}, "give the direction of wrt as tangent="),
+            ({"tangent": 1.0}, "call explain with mode='forward'"),
+            ({"mode": "forward", "wrt": "x"}, "x has shape .2,.: give the direction"),
+            (
+                {"mode": "forward", "wrt": "x", "tangent": 1.0},
+                "tangent= has shape .., and x, whose direction it is, .2,.",
+            ),
+            ({"mode": "forward", "wrt": "L", "tangent": 1.0}, "wrt is y itself"),
+        ],
+    )
+    def test_a_wrong_argument_is_refused(self, options, said):
+        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        with pytest.raises(DrawingError, match=said):
+            explain(ag.sum(x * x), **options)

@@ -15,6 +15,7 @@ GREEK = {
     "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau",
     "φ": r"\varphi", "χ": r"\chi", "ψ": r"\psi", "ω": r"\omega",
 }  # fmt: skip
+ACCENTS = {"\u0304": r"\bar", "\u0307": r"\dot"}
 _MATH_ESCAPES = {
     "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
     "^": r"\hat{\ }", "~": r"\sim ",
@@ -24,14 +25,15 @@ _MATH_ESCAPES = {
 def tex_name(name: str) -> str:
     r"""A name in LaTeX: a letter with its index as such, a word upright.
 
-    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight")
-    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}')
+    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight"), tex_name("ẋ2")
+    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}', '\\dot{x}_{2}')
     """
     if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
         return written
-    if match := re.fullmatch(r"([^\W\d_])_?(\d*)", name):
+    if match := re.fullmatch(r"([^\W\d_])(\u0307?)_?(\d*)", unicodedata.normalize("NFD", name)):
         letter = GREEK.get(match[1], match[1])
-        return f"{letter}_{{{match[2]}}}" if match[2] else letter
+        letter = rf"\dot{{{letter}}}" if match[2] else letter
+        return f"{letter}_{{{match[3]}}}" if match[3] else letter
     return rf"\mathrm{{{tex_escape(name)}}}"
 
 
@@ -98,11 +100,11 @@ def tex_of(name: str) -> str:
 def text_mode(text: str) -> str:
     r"""Text for `\text{}`: special characters escaped, mathematical ones as mathematics.
 
-    >>> text_mode("q = x·y_1")
-    'q = x$\\cdot$y\\_1'
+    >>> text_mode("q = x·y_1"), text_mode("along ẋ")
+    ('q = x$\\cdot$y\\_1', 'along $\\dot{x}$')
     """
-    parts = re.split("(\\w\u0304)", unicodedata.normalize("NFD", text))
-    barred = (rf"$\bar{{{part[0]}}}$" for part in parts[1::2])
+    parts = re.split("(\\w[\u0304\u0307])", unicodedata.normalize("NFD", text))
+    barred = (rf"${ACCENTS[part[1]]}{{{part[0]}}}$" for part in parts[1::2])
     plain = (
         "".join(
             f"${_MATHEMATICAL[c]}$" if c in _MATHEMATICAL else _TEXT_ESCAPES.get(c, c)
