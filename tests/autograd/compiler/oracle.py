@@ -57,6 +57,13 @@ def agree(found: Any, expected: Any, where: str) -> None:
             np.testing.assert_array_equal(x, y, err_msg=where)
 
 
+def follows(scenario: Callable[[Callable[[Any], Any]], Any], target: str = "numpy", rtol: float = 0.0) -> None:
+    """Raise unless ``scenario(wrap)`` gives the same numbers whether or not ``wrap`` compiles."""
+    found = flat(scenario(lambda step: ag.compile(step, target=target)))  # type: ignore[call-overload]
+    for x, y in zip(found, flat(scenario(lambda step: step)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol)
+
+
 def weights(y: ag.Tensor) -> ag.Tensor:
     """Numbers that differ from element to element, one for each of ``y``."""
     return ag.asarray(np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype)[()])
