@@ -91,10 +91,6 @@ def test_attributes_deleted_after_the_trace() -> None:
     agree(model, lambda model: delattr(model, "scale"))
 
 
-def test_one_more_layer() -> None:
-    agree(nn.Sequential(nn.Tanh()), lambda model: setattr(model, "more", nn.Tanh()))
-
-
 def test_a_function_that_is_exchanged() -> None:
     class Activated(nn.Module):
         def __init__(self) -> None:
@@ -275,30 +271,6 @@ def test_a_method_that_is_overridden_on_the_object() -> None:
     agree(nn.Linear(2, 1, seed=0), and_back)
 
 
-def test_replaced_optimizer_state_is_used() -> None:
-    def trained(compiled: bool) -> list[float]:
-        w = ag.Tensor([1.0, 2.0], requires_grad=True)
-        optimizer = nn.optim.SGD([w], lr=0.1, momentum=0.9)
-        plain = nn.optim.SGD([ag.Tensor([1.0, 2.0], requires_grad=True)], lr=0.1).state_dict()
-
-        def step(x: ag.Tensor) -> None:
-            optimizer.zero_grad()
-            ag.sum((w - x) ** 2).backward()
-            optimizer.step()
-
-        take = ag.compile(step) if compiled else step
-        x = ag.Tensor([0.3, 5.0])
-        take(x)
-        state = optimizer.state_dict()
-        take(x)
-        optimizer.load_state_dict(plain)
-        optimizer.load_state_dict(state)
-        take(x)
-        return w.tolist()  # type: ignore[no-any-return]
-
-    assert trained(compiled=True) == pytest.approx(trained(compiled=False), rel=1e-12)
-
-
 def _take_the_first(optimizer: Any) -> None:
     group = optimizer.param_groups[0]
     group["params"][:] = group["params"][:1]
@@ -424,14 +396,6 @@ def test_a_captured_view_of_a_dict() -> None:
         factors["a"] += 1.0
         factors[f"key {len(factors)}"] = 0.0
         np.testing.assert_array_equal(compiled(X).data, X.data * view())
-
-
-def test_a_captured_array_may_change() -> None:
-    a, b = np.ones(3), np.ones(3)
-    f = ag.compile(lambda x: (x + a) * b)
-    for i in range(8):
-        a[0], b[1] = i, i + 1
-        agree_exactly(f(ag.ones(3)), (ag.ones(3) + a) * b)
 
 
 def test_a_large_array_is_read_at_each_call() -> None:

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn
 
 BEGIN = """
-import argparse, array, collections, configparser, contextvars, copy, ctypes, dataclasses, enum, functools, gc
+import array, collections, configparser, contextvars, copy, ctypes, dataclasses, enum, functools, gc
 import operator, os, queue, sys, threading, types, weakref
 import numpy as np
 from glassgrad import autograd as ag, nn
@@ -36,22 +35,16 @@ def cell():
 CASES = """
 # optimizers and schedules
 opt = optimizer() | x * opt.param_groups[0]["lr"] | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x * opt.param_groups[0]["momentum"] | opt.param_groups[0]["momentum"] = 0.5
-g = optimizer().param_groups[0] | x * g["lr"] | g["lr"] = 0.5
 opt = optimizer() | x * opt.param_groups[0].get("lr") | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups.append({"lr": 0.3})
 opt = optimizer() | x * dict(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x * {**opt.param_groups[0]}["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(v for k, v in opt.param_groups[0].items() if k == "lr") | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x * copy.copy(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = x
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.lr_at(1, 1.0) | s.gamma = 0.3
-s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.optimizer.param_groups[0]["lr"] | s.step()
 # modules
-m = nn.Dropout(0.5) | x * m.p | m.p = 0.25
 m = nn.Sequential(nn.Dropout(0.5)) | x * m[0].p | m[0].p = 0.25
 m = nn.BatchNorm1d(2).eval() | m(x[None]).detach() | m.eps = 0.7
 m = nn.Linear(2, 2) | x * (1.0 if m.training else 2.0) | m.eval()
@@ -61,10 +54,6 @@ class M(nn.Module): forward = lambda self, x: x * self.scale; scale = 2.0
 m = M() | m(x) | M.scale = 3.0
 class M(nn.Module): forward = lambda self, x: x * self.options["scale"]
 m = M(); m.options = {"scale": 2.0} | m(x) | m.options["scale"] = 3.0
-class M(nn.Module): forward = lambda self, x: x * self.options["b"][1]
-m = M(); m.options = {"b": [1.0, 2.0]} | m(x) | m.options["b"][1] = 3.0
-class M(nn.Module): forward = lambda self, x: x * self.options.scale
-m = M(); m.options = Plain(scale=2.0) | m(x) | m.options.scale = 3.0
 class M(nn.Module): forward = ag.compile(lambda self, x: x * self.options["scale"])
 m = M(); m.options = {"scale": 2.0} | m(x) | m.options["scale"] = 3.0
 class M(nn.Module): forward = lambda self, x: x * vars(self)["scale"]
@@ -79,17 +68,13 @@ s = 2.0 | x * sys.modules[__name__].s | s = 3.0
 s = np.float32(2.0) | x * s | s = np.float32(3.0)
 read, write = cell() | x * read() | write(3.0)
 h = lambda s=2.0: s | x * h() | h.__defaults__ = (3.0,)
-h = lambda s=[2.0]: s[0] | x * h() | h.__defaults__[0][0] = 3.0
 h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__ = {"s": 3.0}
-h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__["s"] = 3.0
 h = lambda: 2.0 | x * h() | h.__code__ = (lambda: 3.0).__code__
 h = lambda: h.s; h.s = 2.0 | x * h() | h.s = 3.0
 h = functools.partial(lambda x, s: x * s, s=2.0) | h(x) | h.keywords["s"] = 3.0
-h = functools.partial(lambda s, x: x * s.v, Plain(v=2.0)) | h(x) | h.args[0].v = 3.0
 k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache_clear()
 k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
 k = [2.0]; h = functools.wraps(len)(lambda: k[0]) | x * h() | k[0] = 3.0
-k = [2.0]; h = {"f": lambda: k[0]} | x * h["f"]() | k[0] = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 def h():
@@ -113,14 +98,11 @@ d = {"s": 2.0} | x * d["s"] | d["s"] = 3.0
 d = {"a": {"b": [{"s": 2.0}]}} | x * d["a"]["b"][0]["s"] | d["a"]["b"][0]["s"] = 3.0
 d = [1.0, 2.0] | x * sum(v for v in d) | d[1] = 3.0
 d = [1.0] * 5000 | x * d[4000] | d[4000] = 3.0
-d = {i: 1.0 for i in range(5000)} | x * d[4000] | d[4000] = 3.0
 d = ([1.0], [2.0]) | x * d[1][0] | d[1][0] = 3.0
 d = collections.namedtuple("d", "o")([2.0]) | x * d.o[0] | d.o[0] = 3.0
 d = [2.0]; h = d.__getitem__ | x * h(0) | d[0] = 3.0
-d = {"s": 2.0}; h = d.get | x * h("s") | d["s"] = 3.0
 d = {"s": 2.0}; h = operator.itemgetter("s") | x * h(d) | d["s"] = 3.0
 d = collections.UserDict(s=2.0) | x * d["s"] | d["s"] = 3.0
-d = collections.ChainMap({}, {"s": 2.0}) | x * d["s"] | d.maps[1]["s"] = 3.0
 d = collections.ChainMap({}, {"s": 2.0}) | x * d["s"] | d["s"] = 3.0
 b = {"s": 2.0}; d = types.MappingProxyType(b) | x * d["s"] | b["s"] = 3.0
 d = collections.defaultdict(float, s=2.0) | x * d["s"] | d["s"] = 3.0
@@ -130,8 +112,6 @@ d = configparser.ConfigParser(); d["a"] = {"s": "2.0"} | x * d.getfloat("a", "s"
 class D(dict): __getattr__ = dict.__getitem__
 d = D(s=2.0) | x * d.s | d["s"] = 3.0
 class D(dict): pass
-d = D(); d.s = 2.0 | x * d.s | d.s = 3.0
-class D(list): pass
 d = D(); d.s = 2.0 | x * d.s | d.s = 3.0
 d = array.array("d", [2.0]) | x * d[0] | d[0] = 3.0
 d = bytearray([2]) | x * d[0] | d[0] = 3
@@ -156,15 +136,10 @@ c = Plain(s=2.0); r = weakref.ref(c) | x * r().s | c.s = 3.0
 c = Plain(s=2.0); d = weakref.WeakValueDictionary(c=c) | x * d["c"].s | c.s = 3.0
 c = Plain(s=2.0); d = {c} | x * sum(each.s for each in d) | c.s = 3.0
 c = types.SimpleNamespace(s=2.0) | x * c.s | c.s = 3.0
-c = types.SimpleNamespace(s=2.0) | x * getattr(c, "s" + "") | c.s = 3.0
 c = types.SimpleNamespace(s=2.0); h = operator.attrgetter("s") | x * sum(map(h, [c])) | c.s = 3.0
-c = argparse.Namespace(s=2.0) | x * c.s | c.s = 3.0
 c = threading.local(); c.s = 2.0 | x * c.s | c.s = 3.0
-c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * c.s | c.s = 3.0
 c = dataclasses.make_dataclass("C", [("s", float)], slots=True)(2.0) | x * c.s | c.s = 3.0
-c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * dataclasses.astuple(c)[0] | c.s = 3.0
 C = dataclasses.make_dataclass("C", [("s", float)]); c = C(2.0) | x * (c == C(2.0)) | c.s = 3.0
-c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * len(repr(c)) | c.s = 3.125
 C = dataclasses.make_dataclass("C", [("s", float)], frozen=True); c = C(2.0) | x * c.s | object.__setattr__(c, "s", 3.0)
 class C: s = 2.0
 pass | x * C.s | C.s = 3.0
@@ -259,21 +234,3 @@ def test_a_class_of_a_script_that_runs_under_a_profiler(module: str, monkeypatch
     assert f(ag.Tensor([1.0])).item() == 2
     settings.scale = 3.0
     assert f(ag.Tensor([1.0])).item() == 3
-
-
-def test_writes_to_a_reshaped_view_by_detach_reach_the_parameter():
-    model = nn.MLP([3, 4, 2], "tanh", seed=0)
-    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-    @ag.compile(target="numpy")
-    def step(x):
-        loss = ag.mean(model(x) ** 2)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step(ag.Tensor(np.ones((4, 3), np.float32)))
-    weight = next(iter(model.parameters()))
-    weight.detach().data.reshape(-1)[0] = 100.0
-    assert weight.data[0, 0] == 100.0

@@ -96,19 +96,6 @@ def test_shapes_that_depend_on_values_are_refused(name: str) -> None:
     assert str(raised.value).startswith(__file__)
 
 
-def test_a_refusal_that_the_function_catches_is_one() -> None:
-    """What it does instead is not what it does eagerly."""
-
-    def f(x: ag.Tensor) -> ag.Tensor:
-        try:
-            return x if x.sum() > 0 else -x
-        except Exception:
-            return x * 3.0
-
-    with pytest.raises(TraceError, match=r"test_trace.py:\d+ asks for a value of greater_1"):
-        ag.compile(f)(X)
-
-
 def _set_item(x: Any) -> None:
     x[0] = 5.0
 
@@ -176,11 +163,6 @@ def test_errors_of_the_function_propagate() -> None:
         ag.compile(lambda x: 1 / 0)(X)
     with pytest.raises(ag.errors.ShapeError, match="matmul can't take x = 'x'"):
         ag.compile(lambda x: x @ ag.ones((2, 2)))(X)
-
-
-def test_a_traced_tensor_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    ag.compile(lambda x: print(repr(x)))(X)
-    assert capsys.readouterr().out == "Tensor(Traced(x (3,) float64), name='x')\n"
 
 
 @pytest.mark.parametrize(
@@ -522,35 +504,6 @@ def test_a_draw_is_one_value() -> None:
 
 
 # --------------------------------------------------------------------------------------------------- names and reading
-
-
-def test_names_are_the_users() -> None:
-    model = nn.MLP([4, 3, 2], seed=0)
-    x, y = ag.Tensor(np.ones((5, 4)), dtype="float32", name="x"), ag.Tensor([0, 1, 0, 1, 0], name="y")
-
-    def loss(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-        return nn.functional.cross_entropy(model(x), y)  # type: ignore[no-any-return]
-
-    text = str(ag.trace(loss, x, y))
-    assert text.startswith("loss(x (5, 4), y (5,)):\n")
-    assert "layers_0 (5, 3) = x @ layers_0_weight.T + layers_0_bias" in text
-    assert text.endswith("return cross_entropy_1")
-
-
-def test_names_that_are_not_identifiers() -> None:
-    """A Tensor may be called anything: a keyword, a function, the same as another, the same as the function."""
-    names = ["exp", "lambda", "0", "add", "copyto", "x", "x", "f", "a b", "ü", "float32", "t1", "self", "maximum", ""]
-    states = [parameter(np.full(3, float(i)), name) for i, name in enumerate(names)]
-    for i, state in enumerate(states):
-        state.name = names[i]
-
-    def f(exp: ag.Tensor, multiply: ag.Tensor) -> ag.Tensor:
-        total = ag.exp(exp) * ag.maximum(multiply, 0.5)
-        for i, state in enumerate(states):
-            total = total + state * (i + 1)
-        return total
-
-    check(f, ag.Tensor([1.0, 2.0, 3.0], name="add"), ag.Tensor([1.0, 0.0, 3.0], name="copyto"))
 
 
 def test_a_trace_computes_nothing() -> None:

@@ -83,7 +83,11 @@ def test_two_names_that_look_alike_are_two_values() -> None:
 
 
 def test_all_of_them_together() -> None:
-    states = [ag.Tensor([float(i)], name=name) for i, name in enumerate(FOLDED)]
-    for i, name in enumerate(FOLDED):
-        states[i].name = name
-    check(lambda x: sum((s * (i + 1) for i, s in enumerate(states)), x), ag.Tensor([1.0], name="μ"))
+    """Those, keywords, functions, names of other values, and the name of the function."""
+    others = ["exp", "lambda", "0", "add", "copyto", "x", "x", "f", "a b", "float32", "t1", "self", "maximum", ""]
+    states = [ag.Tensor([float(i)], name=name) for i, name in enumerate([*FOLDED, *others])]
+
+    def f(exp: ag.Tensor, multiply: ag.Tensor) -> ag.Tensor:
+        return sum((s * (i + 1) for i, s in enumerate(states)), ag.exp(exp) * ag.maximum(multiply, 0.5))
+
+    check(f, ag.Tensor([1.0], name="μ"), ag.Tensor([0.0], name="copyto"))
