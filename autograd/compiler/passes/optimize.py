@@ -33,7 +33,7 @@ ADDENDS = 1 << 15
 
 
 def sums_as_products(program: Program) -> Program:
-    """Sum columns, short rows and whole arrays as products with ones, which BLAS computes faster."""
+    """Sum leading axes, rows and whole arrays as products with ones, which BLAS computes faster."""
     writer = Rewriter(program)
     ones: dict[Any, Value] = {}
 
@@ -42,22 +42,28 @@ def sums_as_products(program: Program) -> Program:
             ones[count, dtype] = Value("constant", (count,), dtype, writer.name("ones"), numpy.ones(count, dtype))
         return ones[count, dtype]
 
+    def in_shape(x: Value, shape: shapes.Shape, name: str) -> Value:
+        return x if x.shape == shape else writer.emit("reshape", (x,), {"shape": shape}, name)
+
     for instruction in writer:
         if instruction.op != "sum" or instruction.out.dtype.char not in "fd":
             writer.keep(instruction)
             continue
         x, out = writer.of(instruction.args[0]), instruction.out
         axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-        fits = 1 < shapes.size(x.shape, axes) <= ADDENDS  # a product of one number may be -0, and a sum is not
+        count, rest = shapes.size(x.shape, axes), x.shape[len(axes) :]
+        fits = 1 < count <= ADDENDS  # a product of one number may be -0, and a sum is not
         if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not fits:
             writer.keep(instruction)
-        elif len(axes) == len(x.shape):
-            flat = x if len(x.shape) == 1 else writer.emit("reshape", (x,), {"shape": (shapes.size(x.shape),)}, x.name)
-            writer.now[out] = writer.emit("matmul", (flat, ones_of(flat.shape[0], x.dtype)), {}, out.name)
-        elif len(x.shape) == 2 and axes == (0,):
-            writer.now[out] = writer.emit("matmul", (ones_of(x.shape[0], x.dtype), x), {}, out.name)
-        elif len(x.shape) == 2 and axes == (1,):
-            writer.now[out] = writer.emit("matmul", (x, ones_of(x.shape[1], x.dtype)), {}, out.name)
+        elif not rest:
+            flat = in_shape(x, (count,), x.name)
+            writer.now[out] = writer.emit("matmul", (flat, ones_of(count, x.dtype)), {}, out.name)
+        elif axes == tuple(range(len(axes))):
+            rows = in_shape(x, (count, shapes.size(rest)), f"{x.name}_rows")
+            total = writer.emit("matmul", (ones_of(count, x.dtype), rows), {}, out.name)
+            writer.now[out] = in_shape(total, rest, out.name)
+        elif len(x.shape) == 2:
+            writer.now[out] = writer.emit("matmul", (x, ones_of(count, x.dtype)), {}, out.name)
         else:
             writer.keep(instruction)
     return writer.finish()
