@@ -18,10 +18,10 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import matched
-from glassgrad.viz.graph.row_cards import loop_edge
+from glassgrad.viz.graph.row_cards import loop_edge, shortcut_edge
 from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
 from glassgrad.viz.recorded.follow import follow
-from glassgrad.viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
+from glassgrad.viz.recorded.layers import ABBREVIATIONS, has_shortcut, is_heavy, lines
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.rows import Link, Row, names_of, rows_of
 from glassgrad.viz.recorded.validation import recorded
@@ -193,6 +193,8 @@ class _Blocks:
         for card in self.cards:
             if times := _times(card):
                 loop_edge(picture, card.key, "e", times)
+            if has_shortcut(_lines(card)):
+                shortcut_edge(picture, card.key)
         return picture
 
     def _alt(self, title: str) -> str:
@@ -235,14 +237,15 @@ class _Blocks:
             "operation": {"style": "ROUNDED"},
         }
         around = frame(kind) | looks.get(kind, {})
-        said = []
+        said, path = [], self._caption(card)
+        if path:
+            said.append(text(path, style.TAG, "muted"))
         if not first.nodes:
             said.append(text(f"{first.letter}  input", style.CELL, "ink", bold=True))
         for head, tail in _lines(card):
             words = text(head, style.CAPTION, "ink", bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
             said.append(words + (caption(f"  {tail}") if tail else ()))
-        path = self._caption(card)
-        inner = aligned(*[text(path, style.TAG, "muted")] * bool(path), *said)
+        inner = aligned(*said)
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
         right = [text(shape, style.SMALL, "muted")]
         if own:
@@ -252,14 +255,15 @@ class _Blocks:
         beside = aligned(*right, side="RIGHT")
         joined = sum(head is card for _, head in self.edges)
         bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
-        cells = [cell(inner, align="LEFT", balign="LEFT", width=bar)]
-        if isinstance(unit, Repeat):
-            times = text(f"{len(unit.blocks)} ×", style.COUNT - 4, "knob" if own else "fwd", bold=True)
-            cells.insert(0, cell(times, align="LEFT"))
+        times = f"{len(unit.blocks)} ×" if isinstance(unit, Repeat) else ""
+        cells = [cell(inner, align="LEFT", balign="LEFT", width=bar, port=None if times else "v")]
+        if times:
+            count = text(times, style.COUNT - 4, "knob" if own else "fwd", bold=True)
+            cells.insert(0, cell(count, align="LEFT", port="v"))
         self._centred(picture, card)
         cells.append(cell(beside, align="RIGHT", balign="RIGHT", valign="BOTTOM"))
         label = table(row(*cells), cellpadding=2, **around)
-        if isinstance(unit, Repeat):
+        if times:
             label = table(row(cell(label)), border=1, color=around["color"], bgcolor="paper", cellspacing=2)
         told = f"{first.path or first.title}: {numbers.shape(end.place.shape)}"
         picture.node(card.key, label, cls="block", tooltip=told)

@@ -32,14 +32,27 @@ from glassgrad.viz.graph.row_cards import (
     hold_in_column,
     loop_edge,
     row_edge,
+    shortcut_edge,
     warning,
 )
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
-from glassgrad.viz.recorded.layers import chain_title
+from glassgrad.viz.recorded.layers import chain_title, has_shortcut, lines
 from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
 from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
-from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
+from glassgrad.viz.recorded.rows import (
+    VIEWS,
+    Caution,
+    Link,
+    Parameter,
+    Row,
+    names_of,
+    passed,
+    percent,
+    score,
+    slopes,
+    warn,
+)
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
@@ -47,6 +60,7 @@ ROWS = 40  # of a table; a longer one shows only
 ROWS_KEPT = 15  # rows at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 NOTHING = 4  # points of the last column where there is no warning
+HEADS = 40  # points of the side of an attention's map, and pixels of all in a row
 LINE = 28  # characters of a caption that fit into the second column
 
 
@@ -123,7 +137,7 @@ class _Table:
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
         words["notice"] = self.notice
         reading = [list(map(caption, rows)), signs]
-        picture = Picture("modules", reading=reading, nodesep=0.3, **words)
+        picture = Picture("modules", reading=reading, nodesep=style.NODESEP_LANES, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
         away = {unit.key for unit in hidden}
         at: dict[str, str] = {}
@@ -198,6 +212,8 @@ class _Table:
                 cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
         cells.append(column(self._boxes(row.warnings), self.last, "side", self.last > NOTHING))
         draw_card(picture, row, cells, row.warnings, row.key, loss=loss)
+        if row.contents and has_shortcut(lines([row])):
+            shortcut_edge(picture, row.key)
 
     def _tip(self, row: Row) -> str:
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
@@ -217,7 +233,8 @@ class _Table:
         """Name, values, gradient, gauge of a module or an operation."""
         seen = self.seen
         size = self._parameters([row])
-        if row.op == "linear" and row.weight and len(row.nodes) == 1 and row.weight.tensor.ndim == 2:
+        computes = [node for node in row.nodes if node.op.name not in VIEWS]
+        if row.op == "linear" and row.weight and len(computes) == 1 and row.weight.tensor.ndim == 2:
             out, into = row.weight.tensor.shape
             size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
         shared = [p.name for p in row.parameters if p.shared]
@@ -230,6 +247,8 @@ class _Table:
             captions.append(f"{len(row.nodes)} ops")
         name = self._head(row, *captions)
         values = self._values(row.letter, seen.value(row.place))
+        if row.op == "softmax" and (heads := _heads(seen.value(row.place))):
+            values = self._stacked(heads, caption(f"{row.letter}: weights of the heads"))
         if (weight := row.weight) is None:
             return name, values, self._slope(row), self._measured(row.letter, seen.size(row.place))
         frozen = not weight.tensor.requires_grad
@@ -454,22 +473,27 @@ class _Table:
             joined.add((tail, head))
             near = rank[head] - rank[tail] == 1
             passing = drawn[rank[tail] : rank[head] + 1]
-            label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}")
+            label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}") if near else ()
             row_edge(picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
             gradient = passed(link, by_key[link.head], self.seen)
             if gradient is None:
                 continue
-            size = numbers.root_mean_square(gradient)
-            words = f"rms {numbers.rms(size)}"
-            if near:
-                row = by_key[link.tail]
-                name = self._by(row.letter) if link.place is row.place else "gradient"
-                words = f"rms {name} {numbers.rms(size)}"
-                if uses[id(link.place)] > 1:
-                    words = f"rms {numbers.rms(size)}, part of {name}"
-            label, backward = grad_text(f"    {words}"), gradient_edge(size)
-            row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", **backward)
+            size, row = numbers.root_mean_square(gradient), by_key[link.tail]
+            name = self._by(row.letter) if link.place is row.place else "gradient"
+            words = f"rms {name} {numbers.rms(size)}"
+            if uses[id(link.place)] > 1:
+                words = f"rms {numbers.rms(size)}, part of {name}"
+            label, look = grad_text(f"    {words}") if near else (), gradient_edge(size)
+            row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
         hold_in_column(picture, drawn, joined)
+
+
+def _heads(array: np.ndarray) -> Label:
+    """The weights of an attention's heads, side by side, for the first example; empty for others and large ones."""
+    if array.ndim != 4 or array.shape[1] * max(array.shape[2:]) > HEADS or not array.size:
+        return ()
+    maps = (cell(marks.image(head, side=HEADS)) for head in array[0])
+    return table(row_(*maps), cellspacing=2)
 
 
 def _wrapped(parts: list[str]) -> list[str]:

@@ -13,6 +13,8 @@ from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.recorded.rows import Caution, Row
 
+LANE = 1.6  # points: the width of a gradient's line beside the rows
+
 
 def warning(caution: Caution, size: int) -> list[Label]:
     """The lines of a warning, its word in this size."""
@@ -63,8 +65,9 @@ def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label:
     look: dict[str, Any] = {"shape": "point", "width": 0.02, "height": 0.02, "id": None}
     look |= {"style": "invis"} if back else {"color": colour, "fillcolor": colour}
     lane = attributes["id"]  # nodes of one group stand in a straight line
+    attributes |= {"penwidth": LANE, "arrowsize": style.ARROW} if back else {}
     for key, beside in zip(points, between, strict=True):
-        middle = key == points[(len(points) - 1) // 2]
+        middle = label and key == points[(len(points) - 1) // 2]
         picture.node(key, label if middle else " ", group=lane, **({"cls": "skip"} if middle else look))
         picture.same_rank([beside, key])
         picture.edge(f"{beside}:{side}:e", key, style="invis")
@@ -80,6 +83,11 @@ def loop_edge(picture: Picture, key: str, side: str, times: int) -> None:
     """Draw the arrow of a loop, from a card to itself."""
     words = text(f" × {times}", style.GRAD_LABEL, "fwd", bold=True)
     picture.edge(f"{key}:{side}", f"{key}:{side}", label=words, cls="fwd loop", id=f"l_{key}")
+
+
+def shortcut_edge(picture: Picture, key: str) -> None:
+    """Draw the line of a residual block from its input to its end, on the left of its first cell, the port ``v``."""
+    picture.edge(f"{key}:v:nw", f"{key}:v:sw", cls="fwd", id=f"s_{key}")
 
 
 def hold_in_column(picture: Picture, keys: Sequence[str], joined: Container[tuple[str, str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES
 from glassgrad.viz.recorded.rows import Row, calls, op_title
 
+BESIDE = "beside: "
 POOLS = ("max_pool", "sum_pool")
 ABBREVIATIONS = {"BatchNorm": "BN", "LayerNorm": "LN", "GroupNorm": "GN", "InstanceNorm": "IN"}
 
@@ -127,21 +129,29 @@ def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
     A layer that does not read the line above it is marked ``beside``.
     """
     said: list[tuple[str, str]] = []
-    last: set[Node] = set()
+    last: set[Any] = set()
     rows = list(rows)
     inside = {node for row in rows for node in row.nodes}
+    read = Counter(id(x) for node in inside for x in node.inputs if isinstance(x, ag.Tensor) and not x.requires_grad)
+    shared = {key for key, times in read.items() if times > 1}  # constants, of which the input may be one
     for label, part in (layer for row in rows for layer in _layers(row)):
-        given = {x for node in part for x in node.inputs if isinstance(x, Node) and x not in part}
+        given = {x for node in part for x in node.inputs if (isinstance(x, Node) and x not in part) or id(x) in shared}
         if said and not is_heavy(part) and given <= last:
             head, tail = said[-1]
             said[-1] = head, f"{tail}, {_short(label)}" if tail else _short(label)
         else:
-            beside = "beside: " if last and not given & last else ""
+            beside = BESIDE if last and not given & last else ""
             joined = _joined(part, given, inside) if len(given) > 1 and len(part) == 1 else ""
             said.append((joined or f"{beside}{label} {described(part)}".strip(), ""))
             last = set()
         last |= set(part)
     return said
+
+
+def has_shortcut(said: Sequence[tuple[str, str]]) -> bool:
+    """Whether these lines describe a residual block: its input, or a layer beside it, is added to what it computes."""
+    heads = [head for head, _ in said]
+    return "+ input" in heads or (sum(head.startswith(BESIDE) for head in heads) == 1 and "Add" in heads)
 
 
 def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
@@ -155,7 +165,7 @@ def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
             yield from ((row.label if not scope else scope[-1][1], part) for part in calls(nodes, len(scope)))
 
 
-def _joined(part: Sequence[Node], given: set[Node], inside: set[Node]) -> str:
+def _joined(part: Sequence[Node], given: set[Any], inside: set[Node]) -> str:
     """A sum or product of a block with its input, as `+ input`."""
     symbol = {"add": "+", "multiply": "×"}.get(part[0].op.name, "")
     return f"{symbol} input" if symbol and given & inside and given - inside else ""

@@ -146,7 +146,7 @@ class Names:
                 if other is place or other in found or place.shape != other.shape or place.dtype != other.dtype:
                     continue
                 # A single number may be 1 - y by chance, but hardly if y has a name.
-                own, array = _array(place), _array(other)
+                own, array = array_of(place), array_of(other)
                 if own is None or array is None or not (own.ndim or other.name or id(other) in self._known):
                     continue
                 if own.size and np.array_equal(own, 1 - array):
@@ -159,7 +159,7 @@ class Names:
         constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._minus
         if not constant or place in self._given or id(place) in self._known:
             return None
-        array = _array(place)
+        array = array_of(place)
         if array is None or not array.size or not all(node.op.broadcasts for node, _ in self._users.get(place, [])):
             return None
         first = array.reshape(-1)[0]
@@ -291,7 +291,9 @@ class Names:
             if gate := _gate(place):
                 return gate if gate not in self._taken else self._counted(gate)
             return f"a{self._layers[below]}" if below in self._layers else self._counted("a", avoided=self._tangents)
-        return self._counted("t", avoided=self._tangents)
+        letter = projected(place) or "t"
+        taken = letter in self._taken or letter in self._tangents
+        return self._counted(letter, avoided=self._tangents) if letter == "t" or taken else letter
 
     def _counted(self, letter: str, first: str = "", avoided: Collection[str] = ()) -> str:
         n = self._counts.get(letter, 1)
@@ -305,7 +307,7 @@ def _letter(place: Any) -> str:
     """The name of a constant array: `mask`, `I` for the unit matrix, else `x`."""
     if getattr(getattr(place.data, "dtype", None), "kind", "") == "b":
         return "mask"
-    array = _array(place)
+    array = array_of(place)
     unit = array is not None and array.ndim == 2 and array.size > 1 and np.array_equal(array, np.eye(len(array)))
     return "I" if unit else "x"
 
@@ -328,6 +330,19 @@ def _gate(node: Node) -> str:
     start = (last.start or 0) if isinstance(last, slice) and last.step is None else -1
     letter = letters[start // size] if start >= 0 and start % size == 0 else ""
     return letter if (node.op.name == "tanh") == (letter in "gn") and node.op.name in ("sigmoid", "tanh") else ""
+
+
+def projected(node: Node) -> str:
+    """q, k or v for a part of one product, as in self-attention: an entry of its first axis, which has three; empty for
+    anything else.
+    """
+    whole, index = node.inputs[0], node.params.get("index") if node.op.name == "getitem" else None
+    index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 3 or whole.shape[0] != 3:
+        return ""
+    while isinstance(whole, Node) and whole.op.name in ("reshape", "permute_dims"):
+        whole = whole.inputs[0]
+    return "qkv"[index] if isinstance(whole, Node) and whole.op.name == "linear" else ""
 
 
 def carries(body: Any) -> list[str]:
@@ -425,7 +440,7 @@ def _has_grad(leaf: Any, place: Any) -> bool:
     return leaf.op is None and getattr(getattr(leaf, "grad", None), "node", None) is place
 
 
-def _array(leaf: ag.Tensor) -> np.ndarray | None:
+def array_of(leaf: ag.Tensor) -> np.ndarray | None:
     """The numbers of a leaf; None where no value is known."""
     space = backends.SPACES.get(type(leaf.data))
     if space is not None and space.absorbs:  # while a function is traced

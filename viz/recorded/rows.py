@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, permutations
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.evaluate import Evaluation, host, total
-from glassgrad.viz.recorded.names import LOSSES, Names, fresh
+from glassgrad.viz.recorded.names import LOSSES, Names, array_of, fresh, projected
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
@@ -31,6 +31,8 @@ SATURATED = 0.5  # share of the outputs of a sigmoid or tanh
 NEAR = 0.02  # distance from a limit
 LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 DEAD = 0.5  # share of the units of a ReLU
+
+VIEWS = ("reshape", "permute_dims", "matrix_transpose", "squeeze", "expand_dims")  # they compute nothing
 
 TITLES = {
     "relu": "ReLU",
@@ -97,8 +99,9 @@ class Row:
 
     @property
     def op(self) -> str:
-        """The operation that makes its output; empty for an input."""
-        return str(self.nodes[-1].op.name) if self.nodes else ""
+        """The operation that makes its output, apart from turning it; empty for an input."""
+        names = [str(node.op.name) for node in self.nodes]
+        return next((name for name in reversed(names) if name not in VIEWS), (names or [""])[-1])
 
     @property
     def contents(self) -> list[str]:
@@ -157,24 +160,24 @@ def rows_of(
     inputs = list(inputs)
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
-    groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
-    titles = [module[-1][1] if module else op_title(nodes[-1]) for module, nodes in groups]
+    users = users_of(graph.nodes)
+    groups = _with_views(_groups((node for node in graph.nodes if node.op is not None), depth), users)
+    titles = [module[-1][1] if module else _part(nodes[0]) or op_title(nodes[0]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
     home: dict[int, Row] = {}  # by the id of a node, leaf or constant
     shown: set[int] = set()
-    users = users_of(graph.nodes)
 
     def row(title: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
     times = Counter[Any]()
     models = models_of(sorted((node for node in graph.nodes if node.op is not None), key=lambda node: node.index))
-    own = belongings(graph)
+    own, origin = belongings(graph), origins(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
-        every = [use for node in nodes for use in _uses(node, entries)]
+        every = [(origin.get(id(x), x), role) for node in nodes for x, role in _uses(node, entries)]
         hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
         uses = [(place, role) for place, role in every if id(place) not in hidden]
         for place, role in uses:
@@ -208,9 +211,10 @@ def rows_of(
     return rows, links
 
 
-def _groups(
-    nodes: Iterable[Node], depth: int | None
-) -> Iterator[tuple[tuple[tuple[str, str], ...] | None, list[Node]]]:
+_Group = tuple[tuple[tuple[str, str], ...] | None, list[Node]]
+
+
+def _groups(nodes: Iterable[Node], depth: int | None) -> Iterator[_Group]:
     """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
     ordered = sorted(nodes, key=lambda node: node.index)
     scopes = [opened(node.scope or (), depth) for node in ordered]
@@ -226,6 +230,19 @@ def _groups(
             for nodes in calls(call, len(scope)):
                 yield scope, nodes
             call = []
+
+
+def _with_views(groups: Iterable[_Group], users: Mapping[Node, list[Node]]) -> list[_Group]:
+    """The groups, an operation outside of modules together with those that only turn its result."""
+    joined: list[_Group] = []
+    for module, nodes in groups:
+        before = joined[-1] if joined else None
+        turns = module is None and nodes[0].op.name in VIEWS
+        if turns and before and before[0] is None and users.get(before[1][-1]) == nodes:
+            before[1].extend(nodes)
+        else:
+            joined.append((module, nodes))
+    return joined
 
 
 def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
@@ -311,6 +328,33 @@ def belongings(graph: ag.Graph) -> set[int]:
     return found
 
 
+def origins(graph: ag.Graph) -> dict[int, Any]:
+    """For each constant that was computed from another one, by its id: the other.
+
+    What is computed from constants alone is not recorded. A transposed one is recognised by its memory, and one that a
+    norm made by its numbers: along the last axis they are those of the other, shifted and scaled.
+    """
+    leaves = [x for x in graph.nodes if isinstance(x, ag.Tensor) and not x.requires_grad and x.node is None and x.ndim]
+    arrays = {id(x): array for x in leaves if x.size > 1 and (array := array_of(x)) is not None}
+    found: dict[int, Any] = {}
+    for leaf, other in permutations((x for x in leaves if id(x) in arrays), 2):
+        if leaf.name is None and leaf.size == other.size and {id(leaf), id(other)}.isdisjoint(found):
+            array, source = arrays[id(leaf)], arrays[id(other)]
+            viewed = array.base is not None and np.may_share_memory(array, source)
+            if viewed or _is_normed(array, source):
+                found[id(leaf)] = other
+    return found
+
+
+def _is_normed(array: np.ndarray, source: np.ndarray) -> bool:
+    """Whether an array is another one with mean 0 along its last axis, of 3 or more entries, scaled."""
+    if array.shape != source.shape or array.shape[-1] < 3 or array.dtype.kind != "f" or source.dtype.kind != "f":
+        return False
+    centred = source.astype(float) - source.mean(axis=-1, keepdims=True, dtype=float)
+    products = np.sum(centred * array, axis=-1), np.sum(centred**2, axis=-1) * np.sum(array.astype(float) ** 2, axis=-1)
+    return bool(np.all(products[0] > 0) and np.allclose(products[0] ** 2, products[1], rtol=1e-4))
+
+
 def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
     """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter".
 
@@ -356,6 +400,11 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
 def names_of(rows: Iterable[Row]) -> set[str]:
     """The user's names in rows: of values and of modules."""
     return {name for row in rows for name in (row.letter, *(path for path, _ in row.scope)) if name}
+
+
+def _part(node: Node) -> str:
+    """The title of a part of an attention's product; empty for anything else."""
+    return {"q": "Query", "k": "Key", "v": "Value"}.get(projected(node), "")
 
 
 def op_title(node: Node) -> str:

@@ -62,6 +62,9 @@ def test_equal_blocks_share_a_card_and_the_first_that_differs_stands_apart():
     assert "beside: Conv2d 1×1, 1024, stride 2 BN" in words
     assert "+ input ReLU" in words
     assert "1024×14×14 39,101,440" in words
+    residual = [key for key, said in cards(picture).items() if "Bottleneck" in said]
+    assert re.findall(r"id=s_(\w+)", picture.source) == residual  # a line around each residual block
+    assert len(residual) == 8
 
 
 def test_branches_start_from_one_card_and_are_joined_in_one():

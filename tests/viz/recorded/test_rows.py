@@ -379,3 +379,29 @@ def test_models_are_told_apart_without_names_of_parameters():
         assert [row.call for row in rows] == called
         assert [len(row.parameters) for row in rows] == [1, 1]
         assert [row.parameters[0].shared for row in rows] == [False, called == [1, 2]]
+
+
+class TestTransformer:
+    @pytest.fixture(params=[True, False], ids=["batch first", "length first"])
+    def found(self, request):
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=request.param, norm_first=True, dropout=0.0, seed=0)
+        x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32"), name="x")
+        return rows_of(ag.Graph(ag.sum(layer(x))))
+
+    def test_the_residual_stream_starts_at_the_one_input(self, found):
+        rows, links = found
+        assert [row.letter for row in rows if not row.nodes] == ["x"]
+        assert {link.head for link in links if link.tail == "x"} == {"LayerNorm_1", "Add_1"}
+
+    def test_query_key_and_value_have_their_names_and_views_no_rows(self, found):
+        titles = [(row.title, row.letter) for row in found[0]]
+        assert {("Query", "q"), ("Key", "k"), ("Value", "v")} <= set(titles)
+        assert "Reshape" not in {row.label for row in found[0]}
+
+
+def test_a_constant_that_is_another_one_turned_or_normed_is_that_one():
+    x, w = ag.Tensor(np.random.default_rng(0).normal(size=(4, 3)), name="x"), parameter(np.ones((4, 4)))
+    other = ag.Tensor(np.random.default_rng(1).normal(size=(4, 3)))
+    for made, inputs in ((x.T, ["x"]), (ag.standardize(x).T, ["x", "x2"]), (other.T, ["x", "x2"])):
+        rows, _ = rows_of(ag.Graph(ag.sum(w @ x) + ag.sum(made @ w)))
+        assert len([row for row in rows if not row.nodes]) == len(inputs)
