@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import cycle, zip_longest
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,9 @@ from glassgrad.viz.recorded.rows import Link, Row, rows_of, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
-COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
+COLUMNS = (120, 172, 140, 172)  # points: name, before, change, after
+ENTRIES = 12  # of an array whose entries are written
+LINE = 28  # characters of a line
 PARAMETERS = 3  # parameters of a row that are compared one by one
 SEARCHED = 1_000_000  # pairs of rows to compare; in larger graphs rows are paired by position
 
@@ -345,44 +347,58 @@ class _Diff:
         if (rest := len(row.parameters) - PARAMETERS) > 0:
             name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
         cells = [column(aligned(*name), COLUMNS[0], "v", valign="TOP")]
+        heights: list[list[int]] = []
         for which, width, label in ((0, COLUMNS[1], self.labels[0]), (1, COLUMNS[3], self.labels[1])):
             there = pair.rows[which]
             if there is None:
                 lines, tip = [caption(f"not in {clipped(label, 20)}")], f"not in {label}"
             else:
-                lines, tip = self._numbers(self.sides[which], there)
+                said, tip = self._numbers(self.sides[which], there)
+                heights.append([len(part) for part in said])
+                lines = [line for part in said for line in part]
                 lines += [line for caution in there.warnings for line in warning(caution, style.CAPTION)]
             told: dict[str, Any] = {"id": f"{pair.key}_{'ab'[which]}", "title": tip, "valign": "TOP"}
             cells.append(column(aligned(*lines), width, f"g{which}", True, **told))
         lines = []
-        for value, gradient in self.changes[pair.key]:
-            lines.append(self._changed(value, "ink"))
-            lines.append(self._changed(gradient, "grad", italic=True))
+        tall = [
+            max(sizes) for sizes in zip_longest(*heights, fillvalue=1)
+        ]  # lines of each quantity, on the taller side
+        both = zip((change for pair in self.changes[pair.key] for change in pair), cycle(("ink", "grad")), strict=False)
+        for (change, colour), height in zip(both, tall, strict=False):
+            lines += [self._changed(change, colour, italic=colour == "grad"), *[caption(" ")] * (height - 1)]
         middle = aligned(*lines or [caption(pair.word)])
         cells.insert(2, column(middle, COLUMNS[2], None, True, valign="TOP"))
         draw_card(picture, row, cells, cautions, pair.key, loss=loss, cls=pair.word, **more)
 
-    def _numbers(self, side: _Side, row: Row) -> tuple[list[Label], str]:
-        """The lines with the quantities of a row on one side, and their full precision."""
-        lines, tips = [], []
+    def _numbers(self, side: _Side, row: Row) -> tuple[list[list[Label]], str]:
+        """The lines with each quantity of a row on one side, and their full precision."""
+        said, tips = [], []
         for name, value, gradient in side.quantities(row):
             by = f"∂{side.end}/∂{name}"
-            lines.append(self._number(clipped(name, 14), value, "ink", italic=False))
+            said.append(self._number(clipped(name, 14), value, "ink", italic=False))
             tips.append(f"{name} = {numbers.full(value, 8)}")
             if gradient is None:
-                lines.append(caption("no gradient"))
+                said.append([caption("no gradient")])
             else:
-                lines.append(self._number(clipped(by, 18), gradient, "grad", italic=True))
+                said.append(self._number(clipped(by, 18), gradient, "grad", italic=True))
                 tips.append(f"{by} = {numbers.full(gradient, 8)}")
-        return lines, "; ".join(tips)
+        return said, "; ".join(tips)
 
-    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> Label:
+    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> list[Label]:
+        """The lines of a quantity: its entries, or the rms of a large array."""
+        ink: dict[str, Any] = {"size": style.CAPTION, "colour": colour, "italic": italic}
         if array.dtype.kind not in "fiub":
-            return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", style.CAPTION, colour, italic=italic)
+            return [text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)]
+        if 1 < array.size <= ENTRIES and array.shape[-1] <= style.TABLE_COLUMNS and np.isfinite(array).all():
+            shown = numbers.table(array)
+            first, *rest = (" ".join(line) for line in shown.rows)
+            head = f"{name} {shown.factor}".strip()
+            lines = [f"{head} =", first, *rest] if rest or len(head + first) > LINE else [f"{head} =  {first}"]
+            return [text(line, **ink) for line in lines]
         said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
         lost = said.lstrip("-") in ("nan", "inf")
         words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
-        return text(words, style.CAPTION, "bad" if lost else colour, italic=italic, bold=lost)
+        return [text(words, **(ink | ({"colour": "bad", "bold": True} if lost else {})))]
 
     def _changed(self, change: _Change | None, colour: str, *, italic: bool = False) -> Label:
         if change is None:

@@ -71,6 +71,9 @@ def draw_loop(
             options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
             options["id"] = f"l_{tail.key}_{head.key}"
             picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
+            if head.gradient is not None and side == "w":  # in a cell with branches there is no room for a second line
+                back = {"constraint": False, "cls": "bwd", "id": f"t_{tail.key}_{head.key}"}
+                picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", **back)
     return picture
 
 
@@ -88,6 +91,8 @@ class _Cell(Drawing):
             parts.append((f"of a weight: the part of {part}", "grad"))
         if self.steps == 1:
             parts.append(("thick arrow = on to the next step", "fwd"))
+            if self.scene.computed:
+                parts.append(("∂L/∂h[t-1] = on back to the step before", "grad"))
         return parts
 
     def _lines(self) -> list[list[Label]]:

@@ -83,6 +83,10 @@ class Saliency(_Shown):
             names.append("∂score/∂x")
         title = o["title"] or f"{self.method}: where the score of a class comes from"
         line = "line = half of the largest value; stronger = more" if cam else "stronger = the score depends on it more"
+        if cam and not all(m.any() for m in self.map[:SHOWN]):
+            line += "; empty map = no channel raises the score: each has a weight below 0 where it is active"
+        if self.method == "Gradient":
+            line += "; signs of single pixels are noise: samples=30 smooths them"
         left = len(self.x) - SHOWN
         line += f"; {left} more not drawn" if left > 0 else ""
         return sheet(rows, title, line, repr(self), o["theme"], names=names)

@@ -118,6 +118,13 @@ class TestCell:
         assert f"rms ∂L/∂c after step 1 to {TIMES}" in text
         assert "h[t-1]" in text
 
+    def test_beside_the_arrow_of_a_chain_a_dashed_one_goes_back_in_time(self):
+        loss = the_loss(Net(nn.RNN), sequence())
+        (line,) = re.findall(r".*id=t_.*", viz.draw_loop(loss).source)
+        assert "style=dashed" in line
+        assert "arrowtail=vee" in line
+        assert "id=t_" not in viz.draw_loop(2 * ag.reshape(loss, shape=(1,))[[0, 0]]).source  # no gradients
+
     def test_two_cells_are_drawn_out_on_request(self):
         picture = viz.draw_loop(the_loss(Net(nn.RNN), sequence()), steps=2)
         text = words(picture)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -141,6 +143,13 @@ class TestPicture:
         found = viz.adversarial(model, x, scores.argmin(axis=1), epsilon=0.0)  # both are wrong before and after
         lines = [text.get_text() for text in found.plot().figure.texts]
         assert "right before the change and wrong after it: 0 of 2; thick frame = mistake" in lines
+
+    def test_noise_and_an_empty_map_are_explained(self):
+        x = RNG.normal(size=(1, 2, 3, 4))
+        found = viz.saliency(Net(), x)
+        empty = dataclasses.replace(found, method="Grad-CAM", gradient=None, map=np.zeros_like(found.map))
+        for shown, words in ((found, "signs of single pixels are noise"), (empty, "empty map = no channel raises")):
+            assert any(words in text.get_text() for text in shown.plot().figure.texts)
 
     def test_inputs_that_are_no_images_have_numbers_and_no_picture(self):
         found = viz.saliency(linear, X)
