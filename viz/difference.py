@@ -362,7 +362,7 @@ class _Diff:
         lines = []
         tall = [
             max(sizes) for sizes in zip_longest(*heights, fillvalue=1)
-        ]  # lines of each quantity, on the taller side
+        ]  # lines, on the taller side
         both = zip((change for pair in self.changes[pair.key] for change in pair), cycle(("ink", "grad")), strict=False)
         for (change, colour), height in zip(both, tall, strict=False):
             lines += [self._changed(change, colour, italic=colour == "grad"), *[caption(" ")] * (height - 1)]

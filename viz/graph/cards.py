@@ -111,14 +111,13 @@ class Cards(CardParts):
     def _scalar_gradient(self, card: Card) -> Label:
         if not card.needs_grad:
             return cell(grad_text("no grad", "muted"), port="g")
-        if self.scene.left_out:
+        if not self.scene.computed:
             return cell(" ", port="g")
         narrow = 1 if self.compact else 3
         words = text(f"{self.by(card)} =", style.GRAD_LABEL, "grad", italic=True)
         cells = [] if self.compact else [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
         if card.gradient is None:
-            word = "not computed" if not self.scene.computed else "no gradient"
-            missing = text(word, style.GRAD_LABEL, "muted", italic=True)
+            missing = text("no gradient", style.GRAD_LABEL, "muted", italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
         shown = addends(card)
         if len(card.addends) > 1:
@@ -242,7 +241,7 @@ class Cards(CardParts):
         whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
         lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
         lines.append(row(cell(shown, **self.hook(card, "val")), *FILLERS))
-        if not self.scene.left_out or card.gradient is not None:
+        if self.scene.computed:
             label, *number = self._gradient(card, size, widths)
             told, shown = self.hook(card, "glab"), [cell(x, **self.hook(card, "grad")) for x in number]
             lines.append(row(cell("", height=3, cellpadding=0)))
@@ -259,8 +258,7 @@ class Cards(CardParts):
     def _gradient(self, card: Card, size: int, widths: Sequence[int]) -> list[Label]:
         """The label of the gradient, and below it its numbers."""
         if card.gradient is None:
-            word = self.no_gradient(card)
-            return [grad_text(f"{self.by(card)} {word}" if card.node is not None else word, "muted")]
+            return [grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"{self.by(card)}{many}{self.factor(card.gradient)} ="
         shown = self.shown(card, card.gradient, size, gradient=True, widths=widths)

@@ -89,7 +89,7 @@ class CardParts:
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
-        if self.scene.left_out:
+        if not self.scene.computed:
             return " ", " "
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
@@ -121,12 +121,6 @@ class CardParts:
         else:
             title = f"gradient of {self.scene.end} with respect to {card.name}"
         return {"id": f"{card.key}_{part}", "title": title}
-
-    def no_gradient(self, card: Card) -> str:
-        """The words in place of a gradient that is not there."""
-        if self.scene.left_out and card.needs_grad:
-            return " "
-        return "not computed" if card.needs_grad and not self.scene.computed else "no grad"
 
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""

@@ -402,10 +402,10 @@ class TestNotComputed:
         x = parameter(3.0, name="x")
         return draw_graph(x * x + x)
 
-    def test_it_says_so_on_every_card_and_above(self, picture):
-        assert words(node(picture, "x")) == "PARAM x = 3 ∂L/∂x = not computed"
-        assert words(node(picture, "L")).endswith("∂L/∂L = not computed")
-        assert "gradients: not computed" in words(picture.source)
+    def test_one_line_says_so_and_how_to_have_them_and_no_card(self, picture):
+        assert words(node(picture, "x")) == "PARAM x = 3"
+        assert words(node(picture, "L")).endswith("L = 12")
+        assert "gradients: not computed (call .backward() before, or give gradients=True)" in words(picture.source)
         assert picture.alt.endswith("Gradients: not computed.")
 
     def test_where_they_are_left_out_nothing_is_said_of_them(self):
@@ -422,8 +422,7 @@ class TestNotComputed:
 
     def test_tensors_too(self):
         picture = draw_graph(ag.sum(ag.exp(parameter([1.0, 2.0], name="x"))))
-        assert "∂L/∂t1 not computed" in words(node(picture, "t1"))
-        assert "not computed" in words(node(picture, "x"))
+        assert words(picture.source).count("computed") == 1
 
     def test_after_backward_it_has_them(self):
         x = parameter(3.0, name="x")
