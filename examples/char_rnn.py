@@ -3,8 +3,8 @@
     python examples/char_rnn.py [FOLDER]
 """
 
+import argparse
 import math
-import sys
 import time
 from collections import Counter
 from itertools import count
@@ -15,6 +15,10 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.nn.data import CharVocabulary, first_names, text_sequences
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 SECONDS, BATCH = 15, 64
 
@@ -82,6 +86,5 @@ new = list(dict.fromkeys(name for name in written if name and name not in known)
 print("writes:", ", ".join(name.capitalize() for name in new[:20]))
 assert len(new) >= 5
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 nn.save(model, folder / "char_rnn.npz")

@@ -6,10 +6,14 @@
 followed, what each pass made of it, and the code that then runs at every call.
 """
 
+import argparse
+
 import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad import nn
+
+argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 # XOR, with a net that has more layers than it needs: there is more to read.
 x = ag.Tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype="float32")

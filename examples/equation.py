@@ -5,10 +5,14 @@
 The loss is what the equation leaves over. It contains u″, so that its gradient needs third derivatives.
 """
 
+import argparse
+
 import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad import nn
+
+argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 model = nn.MLP([1, 16, 16, 1], activation="tanh", seed=0, dtype="float64")
 optimizer = nn.optim.Adam(model.parameters(), lr=0.01)

@@ -5,12 +5,16 @@
 It needs PyTorch.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
 
 from glassgrad import nn, viz
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 digits = nn.data.digits()
 images, labels = digits.x_train[:2000].reshape(-1, 1, 16, 16), digits.y_train[:2000]
@@ -33,6 +37,5 @@ optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
 history = nn.fit(model, nn.functional.cross_entropy, optimizer, (images, labels), epochs=3, progress=False)
 print(history)
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 print("drawn:", viz.draw_model(model, (1, 1, 16, 16)).save(folder / "from_pytorch.svg"))

@@ -9,7 +9,7 @@ loss is felt. S. Hochreiter, "Untersuchungen zu dynamischen neuronalen Netzen", 
 long-term dependencies with gradient descent is difficult", 1994. It needs matplotlib (pip install "glassgrad[plots]").
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,10 @@ from matplotlib.figure import Figure
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 F = nn.functional
 STEPS, BATCH, INPUTS, HIDDEN = 60, 64, 8, 32
@@ -79,7 +83,6 @@ with rc_context(fonts):
     axes.set_xlabel("step t, the last one at the left: the way that the gradient goes")
     axes.set_title("Size of ∂L/∂h_t", loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
     axes.spines[["top", "right"]].set_visible(False)
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "gradients_over_time.png", dpi=160)
 print("drawn:", folder / "gradients_over_time.png")

@@ -5,11 +5,15 @@
 With a folder the network, a squared error and all its gradients are drawn there.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from glassgrad import autograd as ag
 from glassgrad import nn
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path)
+folder = parser.parse_args().folder
 
 model = nn.MLP([2, 2, 2, 2], activation="sigmoid", output="sigmoid", dtype="float64")
 model.load_state_dict({
@@ -32,9 +36,8 @@ loss.backward()
 print(f"squared error to {target.tolist()[0]}: {loss.item():.4f}, and the gradient of the first weights:")
 print(model.layers[0].weight.grad)
 
-if len(sys.argv) > 1:
+if folder:
     from glassgrad import viz
 
-    folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     print("drawn:", viz.draw_graph(loss).save(folder / "lecture.svg"))

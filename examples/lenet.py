@@ -6,12 +6,15 @@ It needs matplotlib (pip install "glassgrad[plots]"). The whole job, with more d
 python -m glassgrad.nn digits --model lenet.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from glassgrad import nn, viz
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
+
 folder.mkdir(parents=True, exist_ok=True)
 cross_entropy = nn.functional.cross_entropy
 digits = nn.data.digits()

@@ -6,7 +6,7 @@ It needs the package onnx (pip install "glassgrad[onnx]"). Without a file it ope
 silero-vad ships, or, where that is not installed, a network made and saved here.
 """
 
-import sys
+import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,14 +15,18 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+parser.add_argument("file", nargs="?", type=Path)
+options = parser.parse_args()
+folder = options.folder
 folder.mkdir(parents=True, exist_ok=True)
 
 
 def file_to_open():
     """The file named on the command line, that of a package, or one of our own."""
-    if len(sys.argv) > 2:
-        return Path(sys.argv[2])
+    if options.file:
+        return options.file
     package = find_spec("silero_vad")
     if package is not None:
         return Path(package.submodule_search_locations[0], "data/silero_vad_16k_op15.onnx")

@@ -3,8 +3,11 @@
     python examples/own_operation.py
 """
 
+import argparse
+
 from glassgrad import autograd as ag
 
+argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 @ag.op("softsign", text="{x} / (1 + |{x}|)", tex=r"\frac{{{x}}}{{1 + |{x}|}}", level=2)
 def softsign(xp, x):

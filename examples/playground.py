@@ -6,13 +6,16 @@ It writes two pages. In moons.html drag a point, a weight or the learning rate, 
 gauges of the first layers stay low: five layers of sigmoids pass hardly any gradient back.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 
 from glassgrad import nn, viz
 
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 def two_moons(n, noise, seed):
     """Two half circles that reach into each other, n points each: (2n, 2) points and (2n, 1) targets, 0 and 1."""
@@ -24,7 +27,6 @@ def two_moons(n, noise, seed):
     return points, np.repeat([[0.0], [1.0]], n, axis=0)
 
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 x, y = two_moons(80, noise=0.12, seed=0)
 loss = nn.functional.binary_cross_entropy_with_logits

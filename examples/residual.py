@@ -5,7 +5,7 @@
 It needs matplotlib (pip install "glassgrad[plots]").
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,6 +16,10 @@ from glassgrad import nn
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 DEPTH, WIDTH = 20, 32
 cross_entropy = nn.functional.cross_entropy
@@ -59,7 +63,6 @@ for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 figure.savefig(folder / "residual.png", dpi=150)
 print("drawn:", folder / "residual.png")

@@ -3,7 +3,11 @@
     python examples/second_derivatives.py
 """
 
+import argparse
+
 from glassgrad import autograd as ag
+
+argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 # grad takes a function to its derivative, as often as you like: tanh'' = −2 tanh (1 − tanh²).
 x = ag.Tensor(0.5)

@@ -3,11 +3,15 @@
     python examples/xor.py [FOLDER]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+folder = parser.parse_args().folder
 
 x = ag.Tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype="float32", name="x")
 y = ag.Tensor([[0], [1], [1], [0]], dtype="float32", name="y")
@@ -26,7 +30,6 @@ with ag.no_grad():
     for row, p in zip(x.tolist(), ag.sigmoid(model(x)).tolist(), strict=True):
         print(f"{row[0]:.0f} xor {row[1]:.0f} = {p[0]:.3f}")
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)  # with the weights after the last step
 print("drawn:", viz.draw_graph(loss, inputs=[x], targets=[y]).save(folder / "xor.svg"))

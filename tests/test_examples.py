@@ -12,10 +12,12 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def output(name, path):
+def output(name, path, *arguments):
+    if not arguments and "[FOLDER]" in (EXAMPLES / name).read_text(encoding="utf-8"):
+        arguments = (path,)
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, path],
+        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
         cwd=path,
         env=environment,
         capture_output=True,
@@ -121,3 +123,11 @@ OTHERS = sorted(path for path in EXAMPLES.glob("*.py") if f"test_{path.stem}" no
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_another_example_runs(path, tmp_path):
     assert output(path.name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["char_rnn.py", "equation.py", "lenet.py", "own_network.py"])
+def test_help_says_what_an_example_shows_and_runs_nothing(name, tmp_path):
+    said = output(name, tmp_path, "--help")
+    assert said.startswith("usage: ")
+    assert (EXAMPLES / name).read_text(encoding="utf-8")[3:60] in said
+    assert not [*tmp_path.iterdir()]

@@ -10,10 +10,12 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn import functional as F
 from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
+from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments about devices and layout, which are ignored."""
@@ -131,6 +133,46 @@ def upsample(mode, x, size=None, *rest, **options):
     return spatial.interpolate(x, scale_factor=tuple(factors), mode=mode, align_corners=align)
 
 
+def resampled(mode, antialias, x, size, align_corners, *scales):
+    """Resampling by matrices: cubic, or ``antialias``, of all the pixels that a smaller picture leaves out."""
+    factors = scales[0] if scales and isinstance(scales[0], list | tuple) else scales
+    to = {"sizes": NUMPY.asarray(size)} if size is not None else {"scales": NUMPY.asarray(factors)}
+    return resize(
+        x, **to, axes=[2, 3], mode=mode, antialias=antialias, exclude_outside=antialias,
+        cubic_coeff_a=-0.5 if antialias else -0.75,
+        coordinate_transformation_mode="align_corners" if align_corners else "half_pixel",
+    )  # fmt: skip
+
+
+def grid_sampler(x, grid, mode, padding, align_corners):
+    names = ("linear", "nearest", "cubic")[mode], ("zeros", "border", "reflection")[padding]
+    return grid_sample(x, grid, mode=names[0], padding_mode=names[1], align_corners=align_corners)
+
+
+def bilinear(x, y, weight, bias=None):
+    out = ag.einsum("...i,oij,...j->...o", x, weight, y)
+    return out if bias is None else out + bias
+
+
+def embedding_bag(weight, index, offsets, scale=False, mode=0, sparse=False, factors=None, with_end=False, row=-1):
+    """The sum (mode 0), mean (1) or maximum (2) of the rows of each bag; a bag begins at its offset."""
+    offsets = offsets[:-1] if with_end else offsets
+    bag = ag.sum(ag.arange(len(index))[:, None] >= offsets, axis=1) - 1
+    inside = (bag == ag.arange(len(offsets))[:, None]) & (True if row is None or row < 0 else index != row)
+    rows, counts = F.embedding(index, weight), ag.sum(inside, axis=1, keepdims=True)
+    if mode == 2:
+        return ag.where(counts > 0, ag.max(ag.where(inside[..., None], rows, -ag.inf), axis=1), 0.0), None, None, None
+    out = ag.matmul(inside.astype(rows.dtype), rows if factors is None else rows * factors[:, None])
+    return out if mode == 0 else out / ag.maximum(counts, 1).astype(out.dtype), None, None, None
+
+
+def fourier(function, axes, x, sizes=None, dims=None, norm=None):
+    """A Fourier transform, of one axis or of several, with PyTorch's arguments."""
+    names = ("n", "axis") if axes == -1 else ("s", "axes")
+    options = dict(zip(names, (sizes, axes if dims is None else dims), strict=True))
+    return function(x, **options, norm=norm or "backward")
+
+
 def view(x, shape):
     return x.astype(shape) if isinstance(shape, str) else ag.reshape(x, shape=tuple(shape))
 
@@ -191,6 +233,15 @@ def written(x, where, values, accumulate=False):
         values = ag.broadcast_to(values, shape=x[where].shape)
         return x + ag.scatter_add(values.astype(x.dtype), index=where, shape=x.shape)
     return ag.setitem(x, values.astype(x.dtype), index=where)
+
+
+def scattered(x, dim, index, values, accumulate=False):
+    """``x`` with values at indices along an axis, or added there."""
+    where = [ag.arange(n).reshape((n, *(1,) * (x.ndim - 1 - i))) for i, n in enumerate(index.shape)]
+    where[dim] = index
+    values = asarray(values, dtype=x.dtype)
+    values = values[tuple(map(slice, index.shape))] if values.ndim else ag.broadcast_to(values, shape=index.shape)
+    return written(x, tuple(where), values, accumulate)
 
 
 def in_order(x, dim=-1, descending=False, count=None):
@@ -268,7 +319,7 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     if dropout_p:
         raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
     if rest.pop("enable_gqa", False):
-        raise DomainError("scaled_dot_product_attention with enable_gqa is not converted.")
+        key, value = (ag.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
     return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
 
 
@@ -367,16 +418,26 @@ ROWS: dict[str, Row] = {
     "max_pool2d_with_indices": partial(pool, partial(spatial.max_pool2d, return_indices=True)),
     "adaptive_max_pool1d": lambda x, size: (spatial.adaptive_max_pool1d(x, size), None),
     "adaptive_max_pool2d": lambda x, size: (spatial.adaptive_max_pool2d(x, size), None),
+    "adaptive_max_pool3d": lambda x, size: (spatial.adaptive_max_pool3d(x, size), None),
     "upsample_nearest1d": partial(upsample, "nearest"),
     "upsample_nearest2d": partial(upsample, "nearest"),
     "upsample_bilinear2d": partial(upsample, "linear"),
     "upsample_linear1d": partial(upsample, "linear"),
+    "upsample_bicubic2d": partial(resampled, "cubic", False),
+    "_upsample_bicubic2d_aa": partial(resampled, "cubic", True),
+    "_upsample_bilinear2d_aa": partial(resampled, "linear", True),
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sampler),
     "layer_norm": layer_norm,
     "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
     "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
     "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
     "embedding": lambda weight, index, row=-1, *_: F.embedding(index, weight, row if row >= 0 else None),
+    "embedding_bag": embedding_bag,
+    "bilinear": bilinear,
+    "cdist": lambda x, y, p=2.0, mode=None: norm(x[..., :, None, :] - y[..., None, :, :], p, -1),
+    **{f"linalg_{name}": getattr(ag.linalg, name) for name in ("cholesky", "det", "inv")},
+    "linalg_solve": lambda a, b: ag.linalg.solve(a, b[..., None])[..., 0] if b.ndim < a.ndim else ag.linalg.solve(a, b),
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
@@ -386,6 +447,8 @@ ROWS: dict[str, Row] = {
     "view": view,
     "_unsafe_view": view,
     "reshape": view,
+    "view_as_real": lambda x: ag.stack([ag.real(x), ag.imag(x)], axis=-1),
+    "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
     "view_as": lambda x, other: x.reshape(other.shape),
     "flatten": flatten,
     "unflatten": unflatten,
@@ -428,6 +491,8 @@ ROWS: dict[str, Row] = {
     ),
     "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
     "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
+    "scatter": scattered,
+    "scatter_add": partial(scattered, accumulate=True),
     "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
     "roll": lambda x, shifts, dims=(): ag.roll(x, tuple(shifts), axis=tuple(dims) or None),
     "pad": pad,
@@ -479,6 +544,11 @@ ROWS: dict[str, Row] = {
     "item": lambda x: x.item(),
 }
 """``(inputs and parameters as in ATen) → result``, by the name of the operation without its overload."""
+
+for _name in ("fft", "ifft", "rfft", "irfft"):
+    ROWS[f"fft_{_name}"] = partial(fourier, getattr(ag.fft, _name), -1)
+    ROWS[f"fft_{_name}2"] = partial(fourier, getattr(ag.fft, f"{_name}n"), (-2, -1))
+    ROWS[f"fft_{_name}n"] = partial(fourier, getattr(ag.fft, f"{_name}n"), None)
 
 
 STATEFUL: dict[str, Row] = {}

@@ -54,6 +54,19 @@ GROUPS = {
         torch.ones_like(x) torch.full_like(x,2.) torch.arange(3)+x[:,0] torch.arange(0,1,.25) torch.eye(3) torch.zeros(2)
         torch.full((2,),1.5) x[...,None] x.swapaxes(0,1) torch.meshgrid(x[0],y[0],indexing="ij")[0] x.diff() x.ravel()
     """,
+    "matrices": """
+        torch.linalg.solve(x@x.T+3*torch.eye(3),y) torch.linalg.solve(z@z.mT+9*torch.eye(6),z[...,0])
+        torch.linalg.cholesky(x@x.T+3*torch.eye(3)) torch.linalg.inv(x@x.T+3*torch.eye(3)) torch.cdist(x,y)
+        torch.linalg.det(x@x.T/9+torch.eye(3)) torch.fft.fftn(z,dim=(1,2)).real torch.fft.irfft2(torch.fft.rfft2(z)*2)
+        torch.fft.irfft(torch.fft.rfft(z,norm="ortho"),n=5) torch.view_as_complex(z[...,:2]).imag
+        F.bilinear(x,y,w[:,:,0,:2].repeat(1,1,2)) F.embedding_bag(j%3,x) F.embedding_bag(j,x,mode="sum",padding_idx=1)
+        F.embedding_bag(i,x,torch.tensor([0,2,2]),mode="max") x.scatter(0,i[None].flip(1),y[:1,:3]) x.scatter_add(1,j,y[:,:2])
+        x.scatter(1,j,2.)
+        F.interpolate(z,scale_factor=2,mode="bicubic") F.interpolate(z,(4,9),mode="bicubic",align_corners=True)
+        F.interpolate(z,(4,3),mode="bicubic",antialias=True) F.interpolate(z,(4,9),mode="bilinear",antialias=True)
+        F.grid_sample(z,torch.tanh(z[:,:2].permute(0,2,3,1)),align_corners=False) F.adaptive_max_pool3d(z,2)
+        F.scaled_dot_product_attention(z,z[:,:2],z[:,2:],enable_gqa=True)
+    """,
     "reductions": """
         x.sum() x.sum(1) z.sum((2,3),keepdim=True) x.mean() x.mean(0) x.amax(1) x.amin(0) x.prod(1) (x>0).any() (x>0).all(1)
         x.logsumexp(1) x.max() x.min() x.max(1)[0] x.max(1)[1] x.min(0,keepdim=True)[0] x.argmax() x.argmin(1) x.var()

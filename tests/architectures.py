@@ -1,0 +1,306 @@
+"""Networks of PyTorch, torchvision, timm and transformers with random weights, converted by `nn.from_torch`.
+
+``python -m tests.architectures`` compares outputs and every gradient with PyTorch's, for what is installed, one network
+after the other, each in a process of its own. ``--only WORD`` takes those whose name has the word, ``--out FILE`` keeps
+the results as they come and goes on from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import re
+import resource
+import sys
+import time
+import warnings
+from collections import Counter
+from functools import partial
+from importlib import util
+from pathlib import Path
+
+LIMIT = 60  # seconds of processor time for a conversion; more is "slow"
+SMALL = {
+    "hidden_size": 32, "d_model": 32, "dim": 32, "n_embd": 32, "embedding_size": 32, "embed_dim": 32, "d_kv": 8,
+    "num_hidden_layers": 2, "num_layers": 2, "n_layer": 2, "n_layers": 2, "encoder_layers": 2, "decoder_layers": 2,
+    "num_decoder_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "num_heads": 4, "n_head": 4,
+    "n_heads": 4, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "intermediate_size": 64, "d_ff": 64,
+    "hidden_dim": 64, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "ffn_dim": 64, "vocab_size": 99, "head_dim": 8,
+    "max_position_embeddings": 64, "n_positions": 64, "num_local_experts": 4, "num_experts": 4, "n_inner": 64,
+    "num_experts_per_tok": 2, "image_size": 32, "patch_size": 8, "pad_token_id": 0, "bos_token_id": 1,
+    "eos_token_id": 2, "decoder_start_token_id": 0, "attention_window": 4, "use_cache": False,
+}  # fmt: skip
+"""Sizes of configurations of transformers, where they have them."""
+
+
+IMAGE, STEPS = "2,4,8,8", "2,5,8"
+LAYERS = {
+    IMAGE: """
+        CELU() ELU() GELU() GLU() Hardshrink() Hardsigmoid() Hardswish() Hardtanh() LeakyReLU() LogSigmoid() Mish()
+        PReLU(4) LogSoftmax(1) ReLU() ReLU6() SELU() SiLU() Sigmoid() Softmax(1) Softmax2d() Softmin(1) Softplus()
+        Softshrink() Softsign() Tanh() Tanhshrink() Flatten() Identity() Unfold(3) PixelShuffle(2) PixelUnshuffle(2)
+        ChannelShuffle(2) GroupNorm(2,4) LocalResponseNorm(2) Upsample(None,2) Upsample(None,2,"bilinear")
+        Upsample(None,2,"bicubic")
+    """,
+    STEPS: """
+        LSTM(8,6,2,bidirectional=True) GRU(8,6,2) RNN(8,6) LSTM(8,6,proj_size=3) LayerNorm(8) RMSNorm(8)
+        TransformerEncoderLayer(8,2,16) utils.parametrizations.weight_norm(Linear(8,3))
+        utils.parametrizations.spectral_norm(Linear(8,3))
+    """,
+    f"{STEPS} {STEPS}": """
+        Bilinear(8,8,3) Transformer(8,2,1,1,16) CosineSimilarity() PairwiseDistance() BCEWithLogitsLoss() HuberLoss()
+        KLDivLoss() L1Loss() MSELoss() PoissonNLLLoss() SmoothL1Loss()
+    """,
+    f"{STEPS} {STEPS} {STEPS}": "MultiheadAttention(8,2)",
+    "2,8": "LSTMCell(8,6) GRUCell(8,6) RNNCell(8,6)",
+    "2,18,16": "Fold((6,6),3)",
+    "bag": "Embedding(9,4) EmbeddingBag(9,4)",
+}
+"""Layers of ``torch.nn`` by the shapes of their inputs."""
+
+SPATIAL = """
+    Conv{}d(4,6,3) ConvTranspose{}d(4,6,3,2) MaxPool{}d(2) AvgPool{}d(2) LPPool{}d(2,2) AdaptiveAvgPool{}d(2)
+    Dropout{}d() AdaptiveMaxPool{}d(2) BatchNorm{}d(4) InstanceNorm{}d(4) ConstantPad{}d(1,0.5) ReflectionPad{}d(1)
+    ZeroPad{}d(1) ReplicationPad{}d(1) CircularPad{}d(1)
+"""
+"""Layers of one, two and three spatial axes."""
+
+
+def layers():
+    """Layers of ``torch.nn`` with the shapes of their inputs."""
+    from torch import nn
+
+    texts = LAYERS | {f"2,4{',8' * n}": SPATIAL.replace("{}", str(n)) for n in (1, 3)}
+    texts[IMAGE] += SPATIAL.replace("{}", "2")
+    found = {}
+    for shapes, text in texts.items():
+        given = [shape if shape == "bag" else tuple(map(int, shape.split(","))) for shape in shapes.split()]
+        for layer in text.split():
+            found[f"torch.nn {layer}"] = partial(eval, layer, vars(nn)), *given
+    return found
+
+
+def first_small(names):
+    """Names with those of small networks first."""
+    small = r"tiny|nano|atto|pico|femto|xxs|xs|small|mini|test|_[tns]\d*(_|$)|18|b0|050|035|lite|micro|x0_5|11"
+    return sorted(names, key=lambda name: (not re.search(small, name), len(name), name))
+
+
+def torchvision():
+    """Every family of torchvision, without detectors and the largest."""
+    from torchvision import models
+
+    for name in first_small(models.list_models()):
+        if not re.search(r"quant|raft|regnet_y_128|vit_h|rcnn|ssd|retina|fcos", name):
+            side = 299 if "inception" in name else 224 if name.startswith(("vit", "maxvit")) else 64
+            video = "video" in models.get_model_builder(name).__module__
+            family = re.sub(r"(_?\d.*|_[a-z]{1,2}|_(tiny|small|base|large))$", "", name)
+            size = (2, 3, *[4] * video, side, side)
+            yield family, f"torchvision {name}", (partial(models.get_model, name, weights=None), size)
+
+
+def timm():
+    """Two networks of every module of timm."""
+    import timm
+
+    for family in timm.list_modules():
+        for name in first_small(timm.list_models(module=family))[:2]:
+            yield family, f"timm {name}", (partial(timm.create_model, name, pretrained=False), "image")
+
+
+def transformers():
+    """The base of every kind of transformer, small."""
+    from transformers import CONFIG_MAPPING, MODEL_MAPPING
+
+    names = {kind: name for name, kind in CONFIG_MAPPING.items()}
+    for config in MODEL_MAPPING:
+        name = names.get(config, config.__name__)
+        yield name, f"transformers {name}", (partial(small_transformer, config), "main")
+
+
+def small_transformer(config):
+    from transformers import AutoModel
+
+    made = config()
+    for part in [made, *(v for v in vars(made).values() if hasattr(v, "to_dict"))]:
+        for name, value in SMALL.items():
+            if isinstance(getattr(part, name, None), int):
+                setattr(part, name, value)
+        if hasattr(part, "layer_types") and part.layer_types:
+            part.layer_types = part.layer_types[:2]
+    made._attn_implementation = "eager"
+    return AutoModel.from_config(made)
+
+
+def cases():
+    """Every network by name: a function that builds it, and the shapes of its inputs."""
+    found = layers() if util.find_spec("torch") else {}
+    for source, count in ((torchvision, 2), (timm, 2), (transformers, 1)):
+        seen = Counter()
+        for family, name, case in source() if util.find_spec(source.__name__) else ():
+            seen[family] += 1
+            if seen[family] <= count:
+                found[name] = case
+    return found
+
+
+def wrapped(model, inputs):
+    """A module whose forward takes tensors by position and returns the floating ones of its results."""
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = model
+
+        def forward(self, *xs):
+            if inputs == ["main"]:
+                names = {model.main_input_name: xs[0]}
+                if getattr(model.config, "is_encoder_decoder", False):
+                    names["decoder_input_ids"] = xs[0]
+                out = model(**names)
+            else:
+                out = model(*xs)
+            leaves = torch.utils._pytree.tree_leaves(out if not hasattr(out, "to_tuple") else out.to_tuple())
+            return tuple(y for y in leaves if isinstance(y, torch.Tensor) and y.is_floating_point())
+
+    return Net()
+
+
+def arguments(model, given, dtype):
+    """Random inputs of these shapes."""
+    import torch
+
+    if given == ["image"]:
+        size = model.default_cfg["input_size"] if model.default_cfg.get("fixed_input_size") else (3, 64, 64)
+        given = [(2, *size)]
+    if given == ["main"]:
+        config = getattr(model.config, "vision_config", model.config)
+        name = model.main_input_name
+        if name == "pixel_values":
+            size = getattr(config, "image_size", 64)
+            size = tuple(size) if isinstance(size, list | tuple) else (size, size)
+            given = [(2, getattr(config, "num_channels", 3), *size)]
+        elif name in ("input_ids", "decoder_input_ids"):
+            return [torch.randint(3, 90, (2, 8))]
+        else:
+            given = [(2, getattr(config, "num_mel_bins", 80), 64)] if name == "input_features" else [(2, 2000)]
+    return [torch.randint(0, 9, (2, 5)) if shape == "bag" else torch.randn(shape, dtype=dtype) for shape in given]
+
+
+def judge(build, given):
+    """``(verdict, sentence)`` of one network."""
+    import numpy as np
+    import torch
+
+    from glassgrad import nn
+    from glassgrad.autograd import Tensor
+    from glassgrad.autograd.errors import AutogradError
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    try:
+        model = build()
+        given = [*given]
+        for dtype in (torch.float64, torch.float32):
+            net = wrapped(model, given).to(dtype).eval()
+            with torch.no_grad():
+                for p in net.parameters():  # layers that begin with zeros hide what comes before them
+                    p += 0.02 * torch.randn_like(p)
+            xs = arguments(model, given, dtype)
+            try:
+                theirs = net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
+                break
+            except Exception:
+                if dtype is torch.float32:
+                    raise
+    except Exception as error:
+        return "unusable", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    start = time.process_time()
+    try:
+        ours = nn.from_torch(net, *xs)
+        inputs = [Tensor(x.numpy(), requires_grad=x.is_floating_point()) for x in xs]
+        found = ours(*inputs)
+        found = found if isinstance(found, tuple) else (found,)
+    except AutogradError as error:
+        return "refused", str(error)
+    except Exception as error:
+        return "crashed", f"{type(error).__name__}: {error}"
+    seconds = time.process_time() - start
+    xs = [x.requires_grad_(x.is_floating_point()) for x in xs]
+    theirs = net(*xs)
+    seeds = [torch.randn(y.shape).to(y) for y in theirs]
+    pairs = [(f"output {i}", y.detach().numpy(), z.data) for i, (y, z) in enumerate(zip(theirs, found, strict=True))]
+    torch.autograd.backward([(y * s).sum() for y, s in zip(theirs, seeds, strict=True) if y.requires_grad])
+    try:
+        sum(
+            (z * Tensor(s.numpy())).sum() for y, z, s in zip(theirs, found, seeds, strict=True) if y.requires_grad
+        ).backward()
+    except Exception as error:
+        return "crashed", f"backward: {type(error).__name__}: {error}"
+    mine = dict(ours.named_parameters())
+    leaves = [(n, p, mine.get(n)) for n, p in net.named_parameters() if p.requires_grad]
+    leaves += [(f"input {i}", x, z) for i, (x, z) in enumerate(zip(xs, inputs, strict=True)) if x.requires_grad]
+    for name, p, q in leaves:
+        if p.grad is not None or (q is not None and q.grad is not None):
+            a = np.zeros(p.shape) if p.grad is None else p.grad.numpy()
+            pairs.append((f"gradient of {name}", a, np.zeros(p.shape) if q is None or q.grad is None else q.grad.data))
+    worst = (0.0, "")
+    scale = max((float(np.abs(a).max(initial=0)) for n, a, _ in pairs if n.startswith("gradient")), default=1.0)
+    for name, a, b in pairs:
+        if a.shape != b.shape:
+            return "wrong", f"{name}: {a.shape}, not {b.shape}"
+        size = max(float(np.abs(a).max(initial=0)), 1e-6 * scale if name.startswith("gradient") else 0) or 1.0
+        off = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).max(initial=0) / size
+        worst = max(worst, (float(off), name))
+        if not np.array_equal(np.isnan(a), np.isnan(b)):
+            worst = (np.inf, name)
+    if worst[0] > (1e-6 if dtype is torch.float64 else 2e-2):
+        return "wrong", f"{worst[1]} differs by {worst[0]:.1e} ({dtype})"
+    if seconds > LIMIT:
+        return "slow", f"{seconds:.0f} s of processor time"
+    return "exact", f"{worst[0]:.0e}, {seconds:.1f} s ({str(dtype)[6:]})"
+
+
+def alone(case, channel):
+    """Run one case in a process of its own, with limits of time and memory."""
+    resource.setrlimit(resource.RLIMIT_CPU, (240, 240))
+    resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
+    channel.send(judge(case[0], case[1:]))
+
+
+def main():
+    """Run the cases; 1 if one is wrong or crashes."""
+    parser = argparse.ArgumentParser(prog="python -m tests.architectures", description=__doc__)
+    parser.add_argument("--only", default="", help="a regular expression of names")
+    parser.add_argument("--out", type=Path, help="a file that keeps the results, and of which a later run goes on")
+    options = parser.parse_args()
+    done = {}
+    if options.out and options.out.exists():
+        done = dict(json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines())
+    context = multiprocessing.get_context("fork")  # what is imported stays
+    for name, case in cases().items():
+        if name in done or not re.search(options.only, name):
+            continue
+        receive, send = context.Pipe(duplex=False)
+        process = context.Process(target=alone, args=(case, send))
+        process.start()
+        send.close()
+        try:
+            done[name] = receive.recv()
+        except EOFError:
+            done[name] = "slow", "ended by the limits of time and memory"
+        process.join()
+        print(f"{done[name][0]:9} {name}: {done[name][1][:300]}", flush=True)
+        if options.out:
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, done[name]]) + "\n")
+    counts = Counter(verdict for verdict, _ in done.values())
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or "no package is installed")
+    return counts["wrong"] + counts["crashed"] > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
