@@ -42,7 +42,11 @@ class DeviceError(AutogradError, ValueError):
 
 
 class DomainError(AutogradError, ValueError):
-    """A value that is not allowed: a label, an axis, an option."""
+    """A value that is not allowed: a label, an option."""
+
+
+class AxisError(DomainError, IndexError):
+    """An axis that an array does not have, as NumPy's."""
 
 
 class IndexingError(AutogradError, IndexError):

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 from functools import lru_cache
 
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import AxisError, DomainError, DTypeError, ShapeError
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
@@ -16,7 +16,8 @@ Axis = int | Sequence[int] | None
 def normalize_axes(axis: Axis, ndim: int) -> Shape:
     """The axes that ``axis`` names, as distinct numbers from 0 to ``ndim - 1``, in the order given; ``None`` is all.
 
-    Raises `DomainError` for an axis out of range or named twice, `DTypeError` for anything but integers.
+    Raises `AxisError` for an axis out of range, `DomainError` for one named twice, `DTypeError` for anything but
+    integers.
 
     >>> normalize_axes(-1, 3), normalize_axes(None, 2), normalize_axes((2, 0), 3)
     ((2,), (0, 1), (2, 0))
@@ -29,8 +30,8 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
             raise DTypeError(f"axis {a!r} is not a whole number: give one.")
         if not -ndim <= a < ndim:
             if not ndim:
-                raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")
-            raise DomainError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
+                raise AxisError(f"axis {a} names a dimension of an array of shape (), which has none.")
+            raise AxisError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
     axes = tuple(operator.index(a) % ndim for a in given)
     if len(set(axes)) != len(axes):
         raise DomainError(f"axis {given} names a dimension twice: give each one once.")

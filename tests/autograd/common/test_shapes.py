@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.errors import AxisError, DomainError, ShapeError
 
 
 @given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=4, min_side=0))
@@ -68,8 +68,9 @@ def test_the_message_names_the_axis_that_does_not_fit():
 
 
 def test_an_axis_out_of_range():
-    with pytest.raises(DomainError, match=r"axis 2 is out of range for 2 dimension\(s\): choose from -2 to 1"):
+    with pytest.raises(AxisError, match=r"axis 2 is out of range for 2 dimension\(s\): choose from -2 to 1"):
         shapes.normalize_axes(2, 2)
+    assert issubclass(AxisError, IndexError)  # as the standard asks, and a ValueError
     with pytest.raises(DomainError, match=r"axis -3 is out of range"):
         shapes.normalize_axes((0, -3), 2)
 
