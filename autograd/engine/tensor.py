@@ -102,11 +102,11 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if LIFTED.used:
-            note_write(self, value, MODE.get().grad)
         if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
             written(value)
             return
+        if LIFTED.used:
+            note_write(self, value, MODE.get().grad)
         if isinstance(value, Tensor):
             value = value.data
         elif type(value) not in backends.SPACES:

@@ -210,11 +210,14 @@ for _sign, _name in OTHERS.items():
     setattr(Lifted, f"__{_sign}__", _operator(_name))
 
 
+CONTAINERS = (list, tuple, dict)
+
+
 def innermost(value: Any, found: Level | None = None) -> Level | None:
     """The innermost level of the lifted arrays in ``value``: an array, or tuples, lists and dicts of them."""
     if isinstance(value, Lifted):
         return value.level if found is None or value.level.number > found.number else found
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, CONTAINERS):
         for part in value.values() if isinstance(value, dict) else value:
             found = innermost(part, found)
     return found
