@@ -21,7 +21,7 @@ from glassgrad.autograd.common.shapes import Shape, along, normalize_axes, norma
 from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.ops.elementwise import conj
 from glassgrad.autograd.ops.shaping import roll
@@ -203,6 +203,12 @@ def irfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "
     """
     x = asarray(x)
     others, (last, n) = _last_apart(x, s, axes)
+    if s is not None and n is None:
+        m = x.shape[last]
+        raise DomainError(
+            f"irfftn: s = {s} leaves the length along axis {last} open, which NumPy takes as {m} and PyTorch as "
+            f"{2 * m - 2}: give the length."
+        )
     for place, length in others:
         x = ifft(x, n=length, axis=place, norm=norm)
     return irfft(x, n=n, axis=last, norm=norm)

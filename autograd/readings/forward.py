@@ -91,7 +91,9 @@ class TangentRule:
     """The tangent of an operation as a list of operations, derived from its rules, for arguments of given shapes.
 
     ``values`` and ``out`` are an example of its arguments and its result, ``tangents`` those of the arguments that have
-    one. Raises `DeclarationError` where the rules are not linear in ``g``, and `TraceError` where they ask for values.
+    one. With ``any_number`` Python numbers among the arguments are arguments of the rule, too, and ``for_any_number``
+    says whether it is right for all of them: where they are only operands beside arrays. Raises `DeclarationError`
+    where the rules are not linear in ``g``, and `TraceError` where they ask for values.
 
     >>> from glassgrad import autograd as ag
     >>> from glassgrad.autograd.readings.forward import TangentRule
@@ -104,12 +106,15 @@ class TangentRule:
         return v6
     """
 
-    def __init__(self, op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> None:
-        self.arrays = [i for i, x in enumerate(values) if hasattr(x, "shape")]
+    def __init__(
+        self, op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any, any_number: bool = False
+    ) -> None:
+        numbers = [i for i, x in enumerate(values) if any_number and type(x) in NUMBERS and op.broadcasts]
+        self.arrays = [i for i, x in enumerate(values) if hasattr(x, "shape") or i in numbers]
         args = [f"{op.args[0]}{i}" for i in range(len(values))] if op.variadic else list(op.args)
         self.names = [*(args[i] for i in self.arrays), "out", "g", *(f"d_{args[i]}" for i in tangents)]
         given = [*(values[i] for i in self.arrays), out, out, *tangents.values()]
-        types = [(tuple(x.shape), backends.as_dtype(x.dtype)) for x in given]
+        types = [(tuple(getattr(x, "shape", ())), backends.as_dtype(getattr(x, "dtype", out.dtype))) for x in given]
         fixed, places, count = [None if hasattr(x, "shape") else x for x in values], list(tangents), len(self.arrays)
 
         def follow(tensors: list[Tensor], _: Any) -> list[Any]:
@@ -130,6 +135,9 @@ class TangentRule:
             raise TraceError(f"the rules of {op.name} compute with arrays that are not its arguments.")
         if count + 1 in self.reads:
             raise _not_linear(op)
+        free = {self.arrays.index(i) for i in numbers}
+        reading = [set(step.args) for step in self.steps if free & {*step.args}]
+        self.for_any_number = all(len(args) == 2 and args - free - self.constants.keys() for args in reading)
 
     def __call__(self, values: Sequence[Any], out: Any, tangents: dict[int, Any]) -> Any:
         """The tangent, an array."""
@@ -163,13 +171,21 @@ RULES: dict[Any, TangentRule | None] = {}
 """The derived rules by operation, arguments with tangents, shapes, dtypes and parameters; ``None`` where a rule asks
 for values, so that it is transposed at each call."""
 
+NUMBERS = {int, float}
+"""Types of numbers beside arrays: most rules are the same for all of them."""
+
 MOST_RULES = 10_000
 """With so many rules the dictionary is emptied, because the shapes of a program may never repeat."""
 
 
-def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any) -> Any:
+def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, any_number: bool) -> Any:
     """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
-    kinds = [(tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x) for x in values]
+    kinds = []
+    for x in values:
+        if any_number and type(x) in NUMBERS:
+            kinds.append(type(x))
+        else:
+            kinds.append((tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x))
     return op, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
 
 
@@ -185,14 +201,21 @@ def _looked_up(value: Any) -> Any:
 
 def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> TangentRule | None:
     """The derived rule; ``None`` where there is none for any arrays of these shapes."""
+    rule = _rule(op, values, out, tangents, params, any_number=True)
+    return rule if rule and rule.for_any_number else _rule(op, values, out, tangents, params, any_number=False)
+
+
+def _rule(
+    op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any, any_number: bool
+) -> TangentRule | None:
     try:
-        key = _key(op, values, tangents, params)
+        key = _key(op, values, tangents, params, any_number)
         if key in RULES and not (op.foreign and RECORDER.get()):
             return RULES[key]
     except TypeError:
         return None
     try:
-        rule = TangentRule(op, values, out, tangents, params)
+        rule = TangentRule(op, values, out, tangents, params, any_number)
     except TraceError:
         rule = None
     if len(RULES) >= MOST_RULES:

@@ -211,6 +211,7 @@ for _sign, _name in OTHERS.items():
 
 
 CONTAINERS = (list, tuple, dict)
+WITH_PARTS = (Lifted, *CONTAINERS)
 
 
 def innermost(value: Any, found: Level | None = None) -> Level | None:
@@ -219,7 +220,8 @@ def innermost(value: Any, found: Level | None = None) -> Level | None:
         return value.level if found is None or value.level.number > found.number else found
     if isinstance(value, CONTAINERS):
         for part in value.values() if isinstance(value, dict) else value:
-            found = innermost(part, found)
+            if isinstance(part, WITH_PARTS):
+                found = innermost(part, found)
     return found
 
 

@@ -50,6 +50,11 @@ def test_along_several_axes(name: str) -> None:
     assert_allclose(getattr(ag.fft, name)(x, s=(2,)).data, getattr(np.fft, name)(x, s=(2,), axes=(-1,)))
 
 
+def test_an_open_length_of_irfftn_that_libraries_disagree_on_is_refused() -> None:
+    with pytest.raises(DomainError, match="axis 1 open, which NumPy takes as 4 and PyTorch as 6: give the length"):
+        ag.fft.irfftn(numbers(3, 4), s=(3, -1))
+
+
 def test_real_input_of_complex_transforms_gets_a_real_gradient() -> None:
     for name in ("fft", "ifft", "fftn"):
         x = ag.Tensor(numbers(3, 4, real=True), requires_grad=True)

@@ -234,6 +234,16 @@ class TestTangentRule:
             jvp(ag.exp, (x,), (x,))
         assert len(RULES) == 2
 
+    def test_is_derived_once_for_all_numbers_unless_it_computes_with_them(self) -> None:
+        for function, count in ((lambda x, c: x * c, 1), (lambda x, c: c / x, 1), (lambda x, c: x**c, 3)):
+            RULES.clear()
+            for c in (2.5, 0.5, 3.5):
+                x = ag.exp(X)
+                tangent = jvp(lambda x, c=c, f=function: f(x, c), (x,), (V,))[1]
+                expected = ag.grad(lambda x, c=c, f=function: ag.sum(f(x, c)))(x) * V
+                np.testing.assert_allclose(tangent.data, expected.data, rtol=1e-12)
+            assert len([rule for rule in RULES.values() if rule and rule.for_any_number]) == count
+
     def test_is_shown_as_python(self) -> None:
         rule = TangentRule(ag.multiply, [X, X], X, {0: X, 1: X}, {})
         assert str(rule).startswith("def tangent(xp, x, y, d_x, d_y):\n")
