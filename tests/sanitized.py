@@ -1,6 +1,6 @@
 """Programs in C under the sanitizers of addresses and of undefined behaviour.
 
-``python -m tests.sanitized`` runs what ``tests/autograd/compiler/targets/c/test_source.py`` compares, compiled so that
+``python -m tests.sanitized`` runs what ``tests/autograd/compiler/targets/test_programs.py`` compares, compiled so that
 a read or write out of bounds, a shift too far or a misaligned address ends the run with a report: every operation, 20
 steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers,
 convolutions, products.
@@ -38,8 +38,8 @@ def main() -> int:
     """0, or 1 where a program computes something else; what a sanitizer finds ends the process."""
     import numpy as np
 
+    from tests.autograd.compiler.targets import cases as programs
     from tests.autograd.compiler.targets.c import test_convolutions
-    from tests.autograd.compiler.targets.c import test_source as programs
     from tests.autograd.compiler.targets.c.native import faults
     from tests.autograd.compiler.targets.c.test_products import products
 
@@ -47,10 +47,10 @@ def main() -> int:
     wrong = []
     with np.errstate(all="ignore"):
         sets = {
-            "operations": programs.operations()[0],
-            "steps of networks": programs.networks(),
-            "random steps": programs.random_steps(range(120))[0],
-            "expressions": programs.expressions(),
+            "operations": programs.operations(programs.IN_C, programs.NAMES, 2)[0],
+            "steps of networks": programs.networks(programs.IN_C),
+            "random steps": programs.random_steps(programs.IN_C, range(120))[0],
+            "expressions": programs.expressions(programs.IN_C),
             "convolutions": [test_convolutions.step_of(seed) for seed in range(60)],
             "products": [*products("float32"), *products("float64")],
         }

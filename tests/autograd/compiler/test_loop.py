@@ -34,6 +34,12 @@ def trained(target: str) -> tuple[Any, Any, Any]:
     return model, optimizer, step
 
 
+def same(one: Any, other: Any) -> None:
+    """Raise unless two models have the same parameters."""
+    for p, q in zip(one.parameters(), other.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+
+
 RATES = np.linspace(0.01, 0.001, 64)
 
 
@@ -54,8 +60,7 @@ def test_a_loop_is_as_many_calls(target):
     np.testing.assert_allclose(more["output"].data, [out["output"].data for _, out in expected], rtol=1e-10)
     assert more["name"] == "fixed"
     assert optimizer.param_groups[0]["lr"] == RATES[-1]
-    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
-        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+    same(model, reference)
 
 
 @needs_compiler
@@ -71,8 +76,7 @@ def test_steps_before_a_refused_step_take_effect(target):
     reference, _, one = trained("numpy")
     for row in ROWS[:first]:
         one(ag.Tensor(DATA[0][row]), ag.Tensor(DATA[1][row]))
-    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
-        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+    same(model, reference)
 
 
 @needs_compiler
@@ -97,8 +101,7 @@ def test_after_ctrl_c_the_schedule_is_where_the_states_are(monkeypatch):
     for row, rate in zip(ROWS, [0.01, 0.01, *RATES[:ran]], strict=False):
         by_hand.param_groups[0]["lr"] = float(rate)
         one(ag.Tensor(DATA[0][row]), ag.Tensor(DATA[1][row]))
-    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
-        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+    same(model, reference)
 
 
 @needs_compiler

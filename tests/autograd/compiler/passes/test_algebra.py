@@ -152,10 +152,12 @@ def test_integers() -> None:
     functions: list[Any] = [
         lambda x: x + 0, lambda x: x - 0, lambda x: x * 1, lambda x: x**1, lambda x: x**2, lambda x: ag.negative(-x),
         lambda x: x / 4, lambda x: x / 3, lambda x: x * 2 * 3, lambda x: -(x - 3), ag.square,
-        lambda x: ag.sum(x[:, None], axis=1),
+        lambda x: ag.sum(x[:, None], axis=1), lambda x: x // 2, lambda x: x % 3, lambda x: x * 2.5, lambda x: x * 3 / 2,
+        ag.mean,
     ]  # fmt: skip
     for f in functions:
         check_exactly(f, x)
+        check_exactly(f, ag.Tensor([250, 7], dtype="uint8"))
 
 
 def test_truths() -> None:
@@ -202,7 +204,7 @@ def test_a_scale_behind_a_product_stays_there() -> None:
 def test_a_learning_rate_is_not_folded(dtype: str, rate: float) -> None:
     """Gradients of half precision have few digits left if they are made a ten thousandth of what they are."""
 
-    def trained(compiled: bool) -> Any:
+    def trained(wrap: Any) -> Any:
         model = nn.MLP([6, 5, 3], seed=0)
         model.to(dtype)
         optimizer = nn.optim.SGD(model.parameters(), lr=rate)
@@ -215,12 +217,12 @@ def test_a_learning_rate_is_not_folded(dtype: str, rate: float) -> None:
             (nn.functional.cross_entropy(model(x), y) * 1e-3).backward()
             optimizer.step()
 
-        (ag.compile(step) if compiled else step)(x, y)
+        wrap(step)(x, y)
         return np.concatenate(
             [(b - p.detach().numpy()).ravel() for b, p in zip(before, model.parameters(), strict=True)]
         )
 
-    eager, found = trained(False), trained(True)
+    eager, found = trained(lambda step: step), trained(ag.compile)
     tolerance = {"float16": 2e-2, "float32": 1e-4}[dtype] * np.abs(eager).max()
     np.testing.assert_allclose(found, eager, rtol=0, atol=tolerance)
 

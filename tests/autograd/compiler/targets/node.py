@@ -53,7 +53,8 @@ writeFileSync(process.argv[3], JSON.stringify(told));
 
 @dataclass
 class Case:
-    """A program, its text, and the arrays that each of its steps is given."""
+    """A program, its text, and the arrays that each of its steps is given. It draws from the same state of its
+    generators however often it is run."""
 
     name: str
     program: Program
@@ -64,6 +65,15 @@ class Case:
     results: list[list[Any]] = field(default_factory=list)
     states: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+
+    def __post_init__(self) -> None:
+        drawn = [i.params["generator"] for i in self.program.instructions if i.op == "draw"]
+        self.generators = [(generator.bit_generator, generator.bit_generator.state) for generator in drawn]
+
+    def restart(self) -> None:
+        """Have the generators be in the state in which they were."""
+        for bits, state in self.generators:
+            bits.state = state
 
     def at_fault(self, rounding: bool = False) -> str:
         """How the program differs from `Program.run`; empty if it does not. With ``rounding`` it may differ as much as
@@ -91,6 +101,7 @@ class Case:
 
     def _expected(self, run: Any) -> dict[str, Any]:
         """All results, and the states at the end, by ``run``."""
+        self.restart()
         states, found = dict(self.initial), {}
         for number, arrays in enumerate(self.steps):
             with np.errstate(all="ignore"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,26 +29,11 @@ def _missing() -> str:
 TOGETHER = 40
 """Programs in one library: more take the compiler too long."""
 
+FAST = ("-std=gnu11", "-O0", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w")
+"""Flags for many programs, each of which runs once."""
+
 MISSING = _missing()
 needs_compiler = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
-
-
-@dataclass
-class DrawingCase(Case):
-    """A case whose program draws: it does from the same state of the generators, however often it is run."""
-
-    def __post_init__(self) -> None:
-        drawn = [i.params["generator"] for i in self.program.instructions if i.op == "draw"]
-        self.generators = [(generator.bit_generator, generator.bit_generator.state) for generator in drawn]
-
-    def restart(self) -> None:
-        """Have the generators be in the state in which they were."""
-        for bits, state in self.generators:
-            bits.state = state
-
-    def _expected(self, run: Any) -> dict[str, Any]:
-        self.restart()
-        return super()._expected(run)
 
 
 def written(case: Case) -> Source:
@@ -81,8 +65,7 @@ def run(cases: Sequence[Case], flags: Sequence[str] = FLAGS) -> None:
 
 def _run(case: Case, source: Source, function: Any) -> None:
     homes, program = source.homes, source.given
-    if isinstance(case, DrawingCase):
-        case.restart()
+    case.restart()
     table = Table(source, homes)
     for knob, array in table.knobs.items():
         array[()] = case.initial.get(knob, 0)

@@ -11,8 +11,8 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.targets.c import blocks
 from glassgrad.autograd.compiler.targets.c.source import END
-from tests.autograd.compiler.targets.c.native import faults, needs_compiler
-from tests.autograd.compiler.targets.c.test_source import FAST, case_of
+from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
+from tests.autograd.compiler.targets.cases import IN_C, case_of
 from tests.autograd.compiler.targets.node import Case
 
 CONVOLUTIONS = nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d
@@ -54,7 +54,7 @@ def step_of(seed: int) -> Case:
         return found * 1, gradients[0]
 
     text = f"{seed}: {(images, channels, *space)} {outputs} {(*map(int, size),)} {how}"
-    return case_of(text, step, x, count=2)
+    return case_of(IN_C, text, step, x, count=2)
 
 
 @pytest.mark.check
@@ -83,5 +83,5 @@ def test_convolutions_of_whole_numbers_and_of_two_dtypes():
             found = nn.functional.conv2d(x, weight, None, padding=1)
             return found, nn.functional.conv2d(x[:, :, ::2, ::-1], weight[::-1], None, padding=2)
 
-        cases.append(case_of(str(kinds), both, ag.asarray(x), ag.asarray(weight), count=1))
+        cases.append(case_of(IN_C, str(kinds), both, ag.asarray(x), ag.asarray(weight), count=1))
     assert not faults(cases)

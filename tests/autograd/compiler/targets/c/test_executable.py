@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,35 +61,6 @@ def test_a_step_in_c_trains_as_one_in_numpy(dtype, tolerance):
 
 
 @needs_compiler
-@pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam])
-def test_a_write_to_a_view_of_the_first_layers_weights_counts_at_the_next_call(optimizer):
-    found = {}
-    for target in ("numpy", "c"):
-        model = nn.MLP([40, 30, 10], seed=0).to("float64")
-        steps = optimizer(model.parameters(), lr=0.1)
-
-        @ag.compile(target=target)
-        def step(x: Any, labels: Any, model: Any = model, steps: Any = steps) -> Any:
-            steps.zero_grad()
-            loss = nn.functional.cross_entropy(model(x), labels)
-            loss.backward()
-            steps.step()
-            return loss
-
-        rng = np.random.default_rng(0)
-        x, labels = ag.asarray(rng.standard_normal((10, 40))), ag.asarray(rng.integers(0, 3, 10))
-        step(x, labels)
-        first = model.layers[0].weight
-        first.data.reshape(-1)[:40] = 0.5
-        losses = [step(x, labels).item() for _ in range(3)]
-        found[target] = losses, [p.data.copy() for p in model.parameters()]
-        assert all(home.flags.c_contiguous for home in step._latest().homes.values())
-    for one, other in zip(*found.values(), strict=True):
-        for a, b in zip(one, other, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
-
-
-@needs_compiler
 def test_labels_out_of_range_are_refused_before_anything_is_written():
     model, _, step = trained("c")
     x, labels = batch()
@@ -127,26 +99,6 @@ def test_inputs_may_lie_in_any_way_and_in_a_states_memory():
 
 
 @needs_compiler
-def test_states_may_be_given_other_arrays():
-    found = {}
-    for target in ("numpy", "c"):
-        model, _, step = trained(target)
-        x, labels = batch()
-        step(x, labels)
-        first = next(model.parameters())
-        kept = first.data
-        first.data = np.ones_like(first.data)
-        step(x, labels)
-        first.data = np.asfortranarray(first.data * 2)
-        step(x, labels)
-        model.load_state_dict(trained("numpy")[0].state_dict())
-        losses = [float(step(x, labels).data) for _ in range(3)]
-        found[target] = losses, first.data.copy(), kept.shape
-    np.testing.assert_allclose(found["c"][0], found["numpy"][0], rtol=1e-5)
-    np.testing.assert_allclose(found["c"][1], found["numpy"][1], rtol=1e-4)
-
-
-@needs_compiler
 def test_results_are_not_changed_by_the_next_call():
     double = ag.compile(lambda x: (x * 2, x, x.sum()), target="c")
     first = double(ag.ones(3))
@@ -165,7 +117,10 @@ def test_an_index_out_of_bounds_raises_as_in_numpy():
         pick(rows, ag.Tensor([0, 3]))
 
 
-DRAWS = ag.random.uniform, ag.random.normal, ag.random.exponential
+DRAWS = [
+    ag.random.uniform, ag.random.normal, ag.random.exponential, partial(ag.random.uniform, low=-0.1, high=0.7),
+    partial(ag.random.normal, mean=0.3, std=1.7),
+]  # fmt: skip
 
 
 @needs_compiler
@@ -179,7 +134,7 @@ def test_numbers_are_drawn_as_numpy_draws_them(dtype):
         def step(x: Any, labels: Any, generator: Any = generator) -> Any:
             kept = nn.functional.dropout(x, 0.4, generator=generator)
             loss = nn.functional.cross_entropy(kept, labels)
-            drawn = [f((3, 5), generator=generator, dtype=dtype) for f in DRAWS]
+            drawn = [f(n, generator=generator, dtype=dtype) for n in ((), (50, 20)) for f in DRAWS]
             return kept, *drawn, loss
 
         x, labels = ag.ones((4, 3), dtype=dtype), ag.asarray([0, 1, 2, 0])
@@ -187,33 +142,12 @@ def test_numbers_are_drawn_as_numpy_draws_them(dtype):
         with pytest.raises(ValueError, match="3"):
             step(x, ag.asarray([0, 1, 2, 3]))
         told.append(step(x, labels))
-        found[target] = [part.data for parts in told for part in parts], generator.random(7)
+        drawn = [part.data for _, *parts, _ in told for part in parts]
+        found[target] = [*drawn, generator.random(7)], [part.data for parts in told for part in (parts[0], parts[-1])]
     for one, other in zip(found["c"][0], found["numpy"][0], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
-    np.testing.assert_array_equal(found["c"][1], found["numpy"][1])
-
-
-@needs_compiler
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_draws_with_bounds_and_scales_round_as_numpy_does(dtype):
-    found = []
-    for target in ("numpy", "c"):
-        generator = np.random.default_rng(3)
-
-        @ag.compile(target=target)
-        def draw(generator: Any = generator) -> Any:
-            return [
-                drawn
-                for shape in ((), (3,), (50, 20))
-                for drawn in (
-                    ag.random.uniform(shape, generator=generator, low=-0.1, high=0.7, dtype=dtype),
-                    ag.random.normal(shape, generator=generator, mean=0.3, std=1.7, dtype=dtype),
-                )
-            ]
-
-        found.append([drawn.data for drawn in draw()])
-    for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
+    for one, other in zip(found["c"][1], found["numpy"][1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @needs_compiler
@@ -252,13 +186,11 @@ def test_locks_of_generators_are_taken_in_one_order():
     assert len(locks(one, again)) == 1
 
 
-@pytest.mark.parametrize(
-    ("function", "said"),
-    [
-        (lambda x: ag.linalg.inv(ag.eye(2) * x) @ x, "can't be written in C: .*linalg.inv"),
-    ],
-)
-def test_a_step_that_can_not_be_written_in_c_is_refused_and_auto_runs_it_with_numpy(function, said):
+def test_a_step_that_can_not_be_written_in_c_is_refused_and_auto_runs_it_with_numpy():
+    def function(x: Any) -> Any:
+        return ag.linalg.inv(ag.eye(2) * x) @ x
+
+    said = "can't be written in C: .*linalg.inv"
     with pytest.raises(TargetError, match=said):
         ag.compile(function, target="c")(ag.ones(2))
     auto = ag.compile(function, target="auto")

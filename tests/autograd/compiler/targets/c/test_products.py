@@ -12,8 +12,8 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.targets.c import blocks, executable
 from glassgrad.autograd.compiler.trace import Trace
-from tests.autograd.compiler.targets.c.native import faults, needs_compiler
-from tests.autograd.compiler.targets.c.test_source import FAST, case_of
+from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
+from tests.autograd.compiler.targets.cases import IN_C, case_of
 from tests.autograd.compiler.targets.node import Case
 from tests.sampling import sampled
 
@@ -65,7 +65,7 @@ def test_products_are_subtracted_where_a_state_lies(monkeypatch, registers, flip
             w.data = (w - 0.125 * (x.T @ y)).data
             return mean
 
-        cases.append(case_of(f"{m}x{k}x{n}", step, ag.asarray(x), ag.asarray(y), count=3))
+        cases.append(case_of(IN_C, f"{m}x{k}x{n}", step, ag.asarray(x), ag.asarray(y), count=3))
     assert not faults(cases, flags=FAST)
     assert not any("update_" in case.source for case in cases)  # loops of their own
 
@@ -85,7 +85,7 @@ def test_a_state_that_is_read_otherwise_is_not_written_too_early():
                 v.data = v.data - 0.25 * (old @ x).data
             return (product if kind == "used again" else w if kind == "returned" else old.sum()) * 1
 
-        return case_of(kind, run, ag.asarray(np.random.default_rng(1).standard_normal((3, 3))), count=3)
+        return case_of(IN_C, kind, run, ag.asarray(np.random.default_rng(1).standard_normal((3, 3))), count=3)
 
     kinds = ["of itself", "of its view", "kept elsewhere", "exchanged", "used again", "returned", "factor", "plain"]
     cases = [step(kind) for kind in kinds]
