@@ -360,9 +360,7 @@ class _Diff:
             told: dict[str, Any] = {"id": f"{pair.key}_{'ab'[which]}", "title": tip, "valign": "TOP"}
             cells.append(column(aligned(*lines), width, f"g{which}", True, **told))
         lines = []
-        tall = [
-            max(sizes) for sizes in zip_longest(*heights, fillvalue=1)
-        ]  # lines, on the taller side
+        tall = [max(sizes) for sizes in zip_longest(*heights, fillvalue=1)]  # lines, on the taller side
         both = zip((change for pair in self.changes[pair.key] for change in pair), cycle(("ink", "grad")), strict=False)
         for (change, colour), height in zip(both, tall, strict=False):
             lines += [self._changed(change, colour, italic=colour == "grad"), *[caption(" ")] * (height - 1)]

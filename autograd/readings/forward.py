@@ -180,7 +180,7 @@ MOST_RULES = 10_000
 
 def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, any_number: bool) -> Any:
     """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
-    kinds = []
+    kinds: list[Any] = []
     for x in values:
         if any_number and type(x) in NUMBERS:
             kinds.append(type(x))

@@ -163,7 +163,7 @@ class Cards(CardParts):
         wide = 2 + bool(before) + bool(verdict)
         inside = []
         if spine is not None:
-            rule = {"sides": "B", **hair}
+            rule: dict[str, Any] = {"sides": "B", **hair}
             ends = [cell(self._ends(card, before), cellpadding=0, **rule)] if before else []
             ends.append(self._operand(card, spine, **rule))
             if after:
@@ -243,12 +243,13 @@ class Cards(CardParts):
         lines.append(row(cell(shown, **self.hook(card, "val")), *FILLERS))
         if self.scene.computed:
             label, *number = self._gradient(card, size, widths)
-            told, shown = self.hook(card, "glab"), [cell(x, **self.hook(card, "grad")) for x in number]
+            told = self.hook(card, "glab")
+            numbers_below = [cell(x, **self.hook(card, "grad")) for x in number]
             lines.append(row(cell("", height=3, cellpadding=0)))
             if card.shape or not number:
-                lines += [row(cell(label, **whole, **told)), *(row(x, *FILLERS) for x in shown)]
+                lines += [row(cell(label, **whole, **told)), *(row(x, *FILLERS) for x in numbers_below)]
             else:  # label and number on one line
-                lines.append(row(cell(table(row(cell(label, **told), *shown)), **whole)))
+                lines.append(row(cell(table(row(cell(label, **told), *numbers_below)), **whole)))
         grid = table(*lines, cellpadding=1)
         foot = {"height": 2, "cellpadding": 0}
         parts = cell(self._parts(card), cellpadding=1) if len(card.addends) > 1 else cell("", port="g", **foot)

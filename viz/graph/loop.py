@@ -72,7 +72,7 @@ def draw_loop(
             options["id"] = f"l_{tail.key}_{head.key}"
             picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
             if head.gradient is not None and side == "w":  # in a cell with branches there is no room for a second line
-                back = {"constraint": False, "cls": "bwd", "id": f"t_{tail.key}_{head.key}"}
+                back: dict[str, Any] = {"constraint": False, "cls": "bwd", "id": f"t_{tail.key}_{head.key}"}
                 picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", **back)
     return picture
 

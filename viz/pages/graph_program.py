@@ -49,7 +49,8 @@ class GraphProgram:
     Both programs take one ``memory``, in which a state has one name. ``value``, ``gradient`` and ``gear`` are positions
     in the outputs of ``see``, by the key of a card or, of a gear, of a socket (``head/0``); so is ``contribution``, the
     gradient that is sent through a socket. ``probed`` is the position of each operation's value in the outputs of
-    ``probe``. ``leaf``, ``hold`` and ``nudge`` are the names of states, the last with their lengths. ``end`` is the key of the output.
+    ``probe``. ``leaf``, ``hold`` and ``nudge`` are the names of states, the last with their lengths. ``end`` is the key
+    of the output.
     """
 
     see: str
@@ -192,8 +193,9 @@ class _Traced:
             yield output("value", card.key, values[card], card.value)
         cards = {vertex_of(tensor): card for card, tensor in (self.leaves | results).items()}
         for node, total, parts in ag.backward_steps([results[self.end]], [_ones(results[self.end])]):
-            if (card := cards.get(node)) is None:
+            if node not in cards:
                 continue  # the addition of what a value is held off
+            card = cards[node]
             yield output("gradient", card.key, total, card.gradient)
             for socket in card.sockets:
                 if (part := _of(parts, socket)) is not None:

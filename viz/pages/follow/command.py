@@ -46,7 +46,7 @@ def names(options: argparse.Namespace) -> Page:
     inputs, targets, lengths = nn.data.text_sequences(known, letters)
     length = inputs.shape[1]
     there = (np.arange(length) < lengths[:, None]).astype("float32")
-    sizes = {"d_model": 32, "nhead": 2, "num_layers": 2, "dim_feedforward": 64}
+    sizes: dict[str, Any] = {"d_model": 32, "nhead": 2, "num_layers": 2, "dim_feedforward": 64}
     model = nn.models.char_transformer(len(letters), **sizes, max_len=max(length, 12), dropout=0.1, seed=0)
 
     def loss_of(x: ag.Tensor, y: ag.Tensor, weight: ag.Tensor) -> ag.Tensor:

@@ -118,8 +118,8 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
     if output.node is None:
         raise DrawingError(f"{WHO}: the model recorded no operation; give a module, or a function of a Tensor")
     graph = ag.Graph(output)
-    named = getattr(model, "named_parameters", dict)()
-    names = {id(p): name for name, p in dict(named).items()}
+    named: dict[str, Any] = dict(getattr(model, "named_parameters", dict)())
+    names = {id(p): name for name, p in named.items()}
     memory: dict[str, ag.Tensor] = {}
     for leaf in graph.nodes:
         if leaf.op is None and leaf.requires_grad and leaf.name != "x":
