@@ -14,14 +14,19 @@ from typing import Any
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler import executable
+from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.program import Program
-from glassgrad.autograd.compiler.passes import optimize, packing, rewrite
-from glassgrad.autograd.compiler.targets import emit
-from glassgrad.autograd.compiler.targets.plan import Plan
-from glassgrad.autograd.compiler.tracing import tracer
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.passes import algebra, optimize, packing, rewrite
+from glassgrad.autograd.compiler.passes.algebra import _Algebra
+from glassgrad.autograd.compiler.targets import calls, emit, language
+from glassgrad.autograd.compiler.targets.c import executable as native
+from glassgrad.autograd.compiler.targets.c import source
+from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
+from glassgrad.autograd.compiler.tracing import numbers, tracer
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from tests.steps.readings import compare
 from tests.steps.search import step_of
 
@@ -30,7 +35,7 @@ TABLE = Path(__file__).parents[1] / "docs/faults.md"
 FIRST = 500_000
 """The seed of the first step: the same steps for every fault."""
 
-MOST = 150
+MOST = 300
 """The steps after which the search for a fault is given up."""
 
 Change = Callable[[Any], Any]
@@ -135,6 +140,205 @@ def to_plus(instruction: Any) -> Any:
     return replace(instruction, op="add") if instruction.op == "subtract" else instruction
 
 
+def rule(name: str, wrong: Callable[..., Any]) -> tuple[Any, Any, Change]:
+    """A rule of the algebra: ``wrong(self, args, params, out)`` where it gives a value, else the right one."""
+
+    def change(right: Any) -> Any:
+        def either(self: Any, args: Any, params: Any, out: Any) -> Any:
+            found = wrong(self, args, params, out)
+            return right(self, args, params, out) if found is None else found
+
+        return either
+
+    return _Algebra, name, change
+
+
+def by_two(self: Any, args: Any, params: Any, out: Any) -> Any:
+    """2 x is x."""
+    return next((x for scale, x in (args, args[::-1]) if algebra.number_of(scale) == 2 and x.shape == out.shape), None)
+
+
+def without_minus(self: Any, args: Any, params: Any, out: Any) -> Any:
+    """x - (-y) is x - y."""
+    more = self.opposite(args[1], out)
+    return None if more is None else self.emit("subtract", (args[0], more), {}, out.name)
+
+
+def two_transposes(self: Any, args: Any, params: Any, out: Any) -> Any:
+    """The axes of two transposes, put together the wrong way round."""
+    inner = self.made(args[0], "permute_dims")
+    if inner is None:
+        return None
+    axes = tuple(params["axes"][a] for a in inner.params["axes"])
+    fits = tuple(inner.args[0].shape[a] for a in axes) == out.shape
+    return self.emit("permute_dims", inner.args, {"axes": axes}, out.name) if fits else None
+
+
+def other_extreme(self: Any, op: str, x: Any, params: Any, out: Any) -> Any:
+    """The smallest for the largest."""
+    return self.emit("min", (x,), params, out.name) if op == "max" else None
+
+
+def uncast(self: Any, args: Any, params: Any, out: Any) -> Any:
+    """A cast to float32 that rounds nothing."""
+    same = args[0].dtype.kind == "f" and str(params["dtype"]) == "float32" and args[0].dtype != params["dtype"]
+    return self.emit("positive", args, {}, out.name) if same else None
+
+
+def last_term_missing(program: Program) -> Program:
+    """The ones that columns are summed with end with a 0."""
+    known: dict[Any, Any] = {}
+
+    def short(arg: Any) -> Any:
+        if arg.kind != "constant" or len(arg.shape) != 1 or arg.shape[0] < 2 or not (arg.data == 1).all():
+            return arg
+        data = arg.data.copy()
+        data[-1] = 0
+        return known.setdefault(arg, Value("constant", arg.shape, arg.dtype, arg.name, data))
+
+    return rewritten("matmul", lambda i: replace(i, args=tuple(map(short, i.args))))(program)
+
+
+def square_swapped(instruction: Any) -> Any:
+    """The factors of a product of square matrices exchanged."""
+    one, other = (arg.shape for arg in instruction.args)
+    return swapped(instruction) if one == other and len(one) == 2 and one[0] == one[1] else instruction
+
+
+def turned_round(instruction: Any) -> Any:
+    """Arguments of one shape in the opposite order."""
+    alike = len({arg.shape for arg in instruction.args}) == 1
+    return replace(instruction, args=instruction.args[::-1]) if alike else instruction
+
+
+def outputs_turned(program: Program) -> Program:
+    """The first and the last result exchanged, where they have one type."""
+    first, *middle, last = program.outputs if len(program.outputs) > 1 else (None, None)
+    fits = first is not None and (first.shape, first.dtype) == (last.shape, last.dtype)
+    return program.changed(outputs=[last, *middle, first]) if fits else program
+
+
+def numbers_alike(old: Any) -> Any:
+    """Numbers that differ are no reason to update two states apart."""
+    return lambda self, a, b, *shapes: [] if not (a.shape or b.shape) else old(self, a, b, *shapes)
+
+
+def packed_backwards(old: Any) -> Any:
+    """Gradients of one shape are packed from the last to the first."""
+
+    def pack_leaf(self: Any, leaf: Any) -> None:
+        members = self.members
+        if len({match.leaves[leaf].shape for _, match in members}) == 1:
+            self.members = members[::-1]
+        old(self, leaf)
+        self.members = members
+
+    return pack_leaf
+
+
+def last_write_only(old: Any) -> Any:
+    """A state that was given a value keeps it."""
+
+    def write(self: Any, tensor: Any, raw: Any, array: Any) -> Any:
+        return None if id(tensor) in self.rebound else old(self, tensor, raw, array)
+
+    return write
+
+
+def first_for_last(old: Any) -> Any:
+    """A write to the first element goes to the last."""
+
+    def setitem(self: Any, name: str, x: Any, index: Any, value: Any) -> Any:
+        return old(self, name, x, -1 if type(index) is int and index == 0 else index, value)
+
+    return setitem
+
+
+def over_others(old: Any) -> Any:
+    """A result is written over an argument that another argument is a view of."""
+
+    def reused(self: Any, instruction: Any, i: int, last: Any, blocks: Any) -> Any:
+        out = instruction.out
+        for arg in instruction.args:
+            if arg in blocks and last[arg] <= i and (arg.shape, arg.dtype) == (out.shape, out.dtype):
+                return arg
+        return None
+
+    return reused
+
+
+def over_what_is_read(old: Any) -> Any:
+    """A part is written in an array that is read later."""
+
+    def reused(self: Any, instruction: Any, i: int, last: Any, blocks: Any) -> Any:
+        arg = instruction.args[0] if instruction.op in PARTIAL else None
+        return arg if arg in blocks else old(self, instruction, i, last, blocks)
+
+    return reused
+
+
+def without_lines(start: str) -> Change:
+    """A finish without the lines that begin with ``start``."""
+
+    def change(old: Any) -> Any:
+        def left(self: Any, scope: Any) -> str:
+            return "".join(f"{line}\n" for line in old(self, scope).splitlines() if not line.strip().startswith(start))
+
+        return left
+
+    return change
+
+
+def empty_buffer(old: Any) -> Any:
+    """A new buffer of packed states has zeros."""
+
+    def packed_home(self: Any, state: Any) -> Any:
+        flat = old(self, state)
+        if id(executable.owner(flat)) in self.made:
+            flat[...] = 0
+        return flat
+
+    return packed_home
+
+
+def read_once(old: Any) -> Any:
+    """A number is read at the first call."""
+    known: dict[int, Any] = {}
+    return lambda self, text: known.setdefault(id(self), (self, old(self, text)))[1]
+
+
+def other_method(instruction: Any) -> Any:
+    """Uniform numbers for normal ones."""
+    params = instruction.params
+    return replace(instruction, params={**params, "method": "random"}) if "normal" in params["method"] else instruction
+
+
+def renamed(name: str, other: str) -> Callable[[Any], Any]:
+    """One operation for another."""
+    return lambda instruction: replace(instruction, op=other) if instruction.op == name else instruction
+
+
+def freed_early(old: Any) -> Any:
+    """Temporaries are freed one step before they are read last."""
+    return lambda self, program, steps: {v: max(0, n - 1) for v, n in old(self, program, steps).items()}
+
+
+def all_in_place(old: Any) -> Any:
+    """States are written while they are read."""
+
+    def updated(program: Program, steps: Any) -> Any:
+        made = {v for step in steps if isinstance(step, source.Kernel) and not step.reduction for v in step.outputs}
+        pairs = {value: state for state, value in program.updates.items() if value in made}
+        return {v: s for v, s in pairs.items() if v.shape == s.shape and v not in program.outputs}
+
+    return updated
+
+
+def signless(old: Any) -> Any:
+    """0 and -0 are one constant."""
+    return lambda self, array: old(self, abs(array) if not array.shape and array == 0 else array)
+
+
 FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "trace: the last update of a state is forgotten": after("dead code", without_update),
     "trace: a view is a copy": (Traced, "as_view", lambda old: lambda self, seen, *path: Traced(self.tracer, seen)),
@@ -180,6 +384,151 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "resettle",
         lambda old: lambda self: self.holds(),
     ),
+    "pass: x + 0 is x": (algebra, "is_zero", lambda old: lambda v, negative: old(v, True) or old(v, False)),
+    "pass: 2 x is x": rule("_multiply", by_two),
+    "pass: x - (-y) is x - y": rule("_subtract", without_minus),
+    "pass: -(-x) is -x": rule("_negative", lambda self, args, params, out: self.opposite(args[0], out) and args[0]),
+    "pass: a square is twice the number": rule(
+        "_power",
+        lambda self, args, params, out: (
+            self.emit("add", (args[0], args[0]), {}, out.name)
+            if algebra.number_of(args[1]) == 2 and args[0].shape == out.shape
+            else None
+        ),
+    ),
+    "pass: a root is the number": rule(
+        "_power", lambda self, args, params, out: args[0] if algebra.number_of(args[1]) == 0.5 else None
+    ),
+    "pass: two transposes are none": rule(
+        "_permute_dims",
+        lambda self, args, params, out: (
+            inner.args[0]
+            if (inner := self.made(args[0], "permute_dims")) and inner.args[0].shape == out.shape
+            else None
+        ),
+    ),
+    "pass: two transposes are put together the wrong way round": rule("_permute_dims", two_transposes),
+    "pass: an axis read backwards is read forwards": rule(
+        "_getitem",
+        lambda self, args, params, out: (
+            args[0]
+            if params["index"] in (slice(None, None, -1), (slice(None, None, -1),))
+            or params["index"] == (..., slice(None, None, -1))
+            else None
+        ),
+    ),
+    "pass: one element of each row is picked in reverse": (
+        algebra,
+        "taken_from_rows",
+        lambda old: (
+            lambda writer, x, columns, name: old(
+                writer, x, writer.emit("getitem", (columns,), {"index": slice(None, None, -1)}), name
+            )
+        ),
+    ),
+    "pass: a cast rounds nothing": rule("_astype", uncast),
+    "pass: the largest is the smallest": (
+        _Algebra,
+        "_reduction",
+        lambda old: lambda self, *args: other_extreme(self, *args) or old(self, *args),
+    ),
+    "pass: constants are computed in float32": (
+        algebra,
+        "compute",
+        lambda old: (
+            lambda *args: (
+                found.astype("f4").astype(found.dtype) if getattr(found := old(*args), "dtype", None) == "f8" else found
+            )
+        ),
+    ),
+    "pass: sums as products leave out the last term": after("sums as products", last_term_missing),
+    "pass: products of square matrices are exchanged": after(
+        "transposed products", rewritten("matmul", square_swapped)
+    ),
+    "pass: states with other numbers are updated together": (packing.Match, "_further", numbers_alike),
+    "pass: gradients are packed in reverse": (packing._Group, "_pack_leaf", packed_backwards),
+    "pass: casts to any dtype are equal": (
+        rewrite,
+        "_frozen",
+        lambda old: lambda part: None if hasattr(part, "itemsize") and hasattr(part, "kind") else old(part),
+    ),
+    "pass: results of one type are exchanged": after("dead code again", outputs_turned),
+    "trace: 0 and -0 are one": (Tracer, "constant", signless),
+    "trace: += makes a new array": (Traced, "__iadd__", lambda old: lambda self, other: self + other),
+    "trace: a copy is the array itself": (Traced, "copy", lambda old: lambda self, order="C": self),
+    "trace: a write to the first element goes to the last": (Tracer, "setitem", first_for_last),
+    "trace: gradients from before the call are forgotten": (
+        Tracer,
+        "gradient",
+        lambda old: lambda self, tensor, raw: old(self, tensor, raw if id(tensor) in self.gradients else None),
+    ),
+    "trace: gradients are not cleared": (
+        Tracer,
+        "take_gradients",
+        lambda old: lambda self: [(tensor, value) for tensor, value in old(self) if value is not None],
+    ),
+    "trace: learning rates are constants": (
+        Tracer,
+        "knob",
+        lambda old: lambda self, mapping, key, name: dict.get(mapping, key),
+    ),
+    "trace: a state keeps the first value that it is given": (Tracer, "write", last_write_only),
+    "trace: generators that the function makes do not restart": (Tracer, "restarts", lambda old: lambda self: []),
+    "guards: options and frozen parameters are not watched": (Tracer, "guard", lambda old: lambda self, *_: None),
+    "guards: attributes of modules are not watched": (tracer, "of_option", lambda old: lambda holder, name: []),
+    "guards: an optimizer's lists are not watched": (tracer, "within", lambda old: lambda value, name: iter(())),
+    "guards: the latest program is always right": (
+        Compiled,
+        "_found",
+        lambda old: lambda self, known: known[0] if known else None,
+    ),
+    "plan: a result is written over what another argument sees": (Plan, "_reused", over_others),
+    "plan: a part is written in an array that is read later": (Plan, "_reused", over_what_is_read),
+    "plan: pieces of a buffer lie at its beginning": (
+        Plan,
+        "_place_within",
+        lambda old: (
+            lambda self, out, blocks: (
+                old(self, out, blocks),
+                self.arrays[self.within[out][0]].reshape(-1),
+            )[1][: shapes.size(out.shape)].reshape(out.shape)
+        ),
+    ),
+    "emitter: arrays are joined in reverse": kernel("concat", turned_round),
+    "emitter: arrays are stacked in reverse": kernel("stack", turned_round),
+    "emitter: normal numbers are uniform": kernel("draw", other_method),
+    "emitter: sums are products": kernel("reduction", renamed("sum", "prod")),
+    "emitter: a write to a part is added": kernel("setitem", renamed("setitem", "add_at")),
+    "emitter: every number is 0 in a choice": (
+        calls,
+        "_is_zero",
+        lambda old: lambda value: value.kind == "constant" and not value.shape,
+    ),
+    "emitter: learning rates are read once": (
+        emit.Emitter,
+        "_knob",
+        lambda old: lambda self, value: repr(float(value.origin[0][value.origin[1]])),
+    ),
+    "emitter: what is packed is copied in reverse": kernel("pack", turned_round),
+    "emitter: products of square matrices are exchanged": kernel("dot", square_swapped),
+    "emitter: the largest is the smallest": kernel("reduction", renamed("max", "min")),
+    "emitter: columns are divided upside down": kernel(
+        "elementwise", lambda i: divided_swapped(i) if i.op == "divide" else i
+    ),
+    "emitter: the smaller is the larger": kernel("elementwise", renamed("minimum", "maximum")),
+    "bindings: gradients are not set": (Executable, "_left", without_lines("delivered")),
+    "bindings: gradients stay": (Executable, "_left", without_lines("cleared")),
+    "bindings: states that get another array keep theirs": (Executable, "_left", without_lines("replaced")),
+    "bindings: packed states begin with 0": (Executable, "_packed_home", empty_buffer),
+    "bindings: numbers are read at the first call": (numbers.Place, "__getitem__", read_once),
+    "C: plus for minus": (language.C.expressions, "subtract", lambda old: "{0} + {1}"),
+    "C: the smaller is the larger": (language.C.expressions, "minimum", lambda old: "gg_maximum({0}, {1})"),
+    "C: exp is expm1": (language.C.expressions, "exp", lambda old: "gg_expm1{F}({0})"),
+    "C: the branches of where are exchanged": (language.C.expressions, "where", lambda old: "{0} ? {2} : {1}"),
+    "C: greater is greater or equal": (language.C.expressions, "greater", lambda old: "{0} >= {1}"),
+    "C: states are written while they are read": (source, "updated_in_place", all_in_place),
+    "C: temporaries are freed early": (source.Source, "_last_reads", freed_early),
+    "C: learning rates are not read": (native.NativeExecutable, "_knobs", lambda old: lambda self, scope: []),
 }
 """Where each fault is: an object and the name or key of what is changed, and the change."""
 
@@ -205,16 +554,17 @@ def planted(name: str) -> Iterator[None]:
 
 def seen_after(name: str, most: int) -> tuple[int, str]:
     """The number of the first step that shows the fault, 0 where none of ``most`` does, and the culprit."""
+    target = "c" if name.startswith("C:") else "numpy"
     for count in range(1, most + 1):
         step = step_of(FIRST + count)
         with planted(name):
-            verdict = compare(step)
-        if verdict.is_fault and not compare(step).is_fault:
+            verdict = compare(step, target)
+        if verdict.is_fault and not compare(step, target).is_fault:
             return count, verdict.culprit
     return 0, ""
 
 
-ORDER = ("trace", "guards", "pass", "plan", "emitter", "bindings")
+ORDER = ("trace", "guards", "pass", "plan", "emitter", "bindings", "C")
 
 HEADER = """# Faults of the compiler
 

@@ -305,7 +305,7 @@ def _spreads(trace: Trace, before: Kept, leaves: Sequence[Any], tensors: Mapping
     names = [*numbers, *[f"{paths.get(id(t))}.grad" for t in trace.delivered]]
 
     def read(noise: numpy.random.Generator | None = None) -> dict[Any, Array]:
-        for generator, state in before.streams:
+        for generator, state in (*before.streams, *trace.restarts):
             generator.bit_generator.state = state
         outputs, updates = interpret(trace.program, inputs, states, noise)
         return {**dict(zip(names, outputs, strict=True)), **{paths[id(s.origin)]: x for s, x in updates.items()}}

@@ -38,8 +38,9 @@ ELEMENTWISE = (
     "ag.copysign({c}, {a} + 0.0)", "ag.copysign({c}, -({a} - {a}) + 0.0)", "ag.copysign({c}, -({a} - {a}) - 0.0)",
     "ag.copysign({a}, -0.0) + ag.copysign({c}, 0.0)", "{a}.detach()", "{a}.clone()",
     "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
-    "ag.ones_like({a}) * {a}",
+    "ag.ones_like({a}) * {a}", "ag.copysign({c}, 0.0 * {a} + 0.0)",
 )  # fmt: skip
+CUBE = "ag.reshape(ag.tile(ag.reshape({a}, (-1,)), (8,))[:8], (2, 2, 2))"
 VIEWS = (
     "ag.reshape({a}, (-1,))", "ag.reshape({a}, (-1, {k}))", "ag.reshape({a}, ({k}, -1))", "ag.reshape({a}, (2, -1))",
     "ag.reshape({a}, ({k}, 1, -1))", "{a}.T", "{a}.T", "{a}.mT", "ag.permute_dims({a}, (2, 0, 1))",
@@ -54,6 +55,8 @@ VIEWS = (
     "ag.broadcast_to({a}, (2, *{a}.shape)).reshape(-1)[1:]",
     "ag.permute_dims(ag.permute_dims(ag.broadcast_to({a}, ({k}, *{a}.shape)), (1, 2, 0)), (1, 2, 0))",
     "ag.permute_dims(ag.permute_dims({a}[None], (2, 0, 1)), (0, 2, 1))",
+    f"ag.permute_dims(ag.permute_dims({CUBE}, (1, 2, 0)), (1, 2, 0))",
+    f"ag.permute_dims(ag.permute_dims({CUBE}, (2, 0, 1)), (0, 2, 1))",
 )  # fmt: skip
 MOVED = (
     "{a}[[0, 0, -1]]", "{a}[[-2, -1]]", "{a}[:, [0, -1]]", "{a}[({i},)]", "ag.roll({a}, 1, axis=0)",
@@ -86,6 +89,7 @@ BINARY = (
     "{a} * ag.sigmoid({b})", "({a} + {b}) * {c}", "{a} * {c} + {b} * {c}", "{a} + ({b} - {b})", "{a} * {b} * {c}",
     "ag.where(mask, {a}, {b})", "{a} * mask + {b}", "{a} + {alike}", "{a} * {alike}",
     "({a} - {b}) * ag.sigmoid({b} - {a})", "{a} - (-{b})", "{a} + (-{b})", "-{a} - {b}",
+    "ag.where({b} > {b}, {a}, {a} * {c})",
 )  # fmt: skip
 PRODUCTS = (
     "{a} @ {factor}", "{a} @ {factor} * {c}", "({a} * {c}) @ {factor}", "({a} * {a}) @ {factor} * {c}",
@@ -118,6 +122,7 @@ SLOPES = (
 DRAWN = (
     "{a} + ag.random.normal({a}.shape, generator=generator, dtype={a}.dtype)",
     "{a} * (ag.random.uniform({a}.shape, generator=generator, dtype={a}.dtype) > 0.3)",
+    "{a} + ag.random.normal({a}.shape, generator=np.random.default_rng(3), dtype={a}.dtype)",
 )
 MIXED = (
     "{a} @ ag.astype({factor}, 'float32')", "ag.astype({a}, 'float32') @ {factor}",
@@ -127,6 +132,7 @@ MIXED = (
     "{a} - (-ag.astype({a} > 0, 'uint8'))", "{a} + ag.astype(labels // 2, {a}.dtype).sum()",
     "{a} * ag.mean(ag.astype(labels % 3 - 1, {a}.dtype))",
     "ag.astype(ag.tanh(ag.astype({a}, 'float32')), {a}.dtype)", "ag.astype(mask, 'int64').sum() * {a}",
+    "ag.astype(ag.astype({a}, 'int64'), {a}.dtype) + ag.astype(ag.astype({a}, 'float32'), {a}.dtype)",
 )  # fmt: skip
 """Expressions that mix dtypes."""
 
@@ -882,7 +888,7 @@ class _Growing:
             return [*calls, written.format(n=r.choice(self.held), c=r.choice(STEADY))]
         kinds = {
             "nothing": 40, "parameter": 30, "keep": 20, "eager": 25, "load": 8, "copy": 5, "mode": 10, "rate": 10,
-            "result": 10, "groups": 10,
+            "result": 10, "groups": 20,
         }  # fmt: skip
         kind = r.choices([*kinds], [*kinds.values()])[0]
         for _ in range(4 if kind == "parameter" else 0):

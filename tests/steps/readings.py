@@ -310,12 +310,16 @@ class _Call:
         graded = {v for v in self.traced.stages[0][1].inputs if v.origin is not None}
         places = [(v, paths[id(v.origin)]) for v in program.inputs if v.origin is not None]
         more = [self.before.values[f"{path}.grad" if v in graded else path] for v, path in places]
-        now = self.run.look().streams
+        now, own = self.run.look().streams, [(g, g.bit_generator.state) for g in program.generators()]
         self.run.rewind(self.before.streams)
+        for generator, state in self.traced.executable.trace.restarts:
+            generator.bit_generator.state = state
         try:
             states = states_of(program, lambda t: self.before.values[paths[id(t)]] if id(t) in paths else t._data)
             return how(program, [*self.given, *more], states, **options)
         finally:
+            for generator, state in own:
+                generator.bit_generator.state = state
             self.run.rewind(now)
 
     def overflows(self) -> bool:
@@ -335,7 +339,7 @@ class _Call:
         left = [f"{paths[id(tensor)]}.grad" for tensor in trace.delivered]
         names = [*range(len(trace.program.outputs) - len(left)), *left]
         names += [paths[id(state.origin)] for state in trace.replaced if state not in trace.moved]
-        changed = {paths[key]: array for key, array in tensors_of(program, updates).items()}
+        changed = {paths[key]: array for key, array in tensors_of(program, updates).items() if key in paths}
         return {**dict(zip(names, outputs, strict=False)), **changed}  # behind them is what old arrays are left with
 
     def wrong(self, found: Mapping[Any, Array], spreads: Mapping[Any, float] | None = None) -> dict[Any, str]:

@@ -362,13 +362,13 @@ def test_rounding_in_a_result_is_not_passed_on_to_a_later_call() -> None:
 
 
 def test_a_result_that_a_later_call_is_given_is_copied_before_the_states_change() -> None:
-    """Seed 6626466 of the search: eagerly it is a view of a parameter, and the optimizer steps between the calls."""
-    steps = [step for seed in (6626466, *range(300)) if "given = " in (step := step_of(seed)).source]
+    """Eagerly it is a view of a parameter, and the optimizer steps between the calls."""
+    steps = [step for seed in range(300) if "given = " in (step := step_of(seed)).source]
     assert len(steps) > 1
     for step in steps:
         places = [i for i, line in enumerate(step.calls) if line.startswith("given = ")]
         assert all(step.calls[i - 1].startswith("results.append") for i in places)
-    assert compare(steps[0]).kind == "same"
+    assert {compare(step).kind for step in steps[:6]} == {"refused", "same"}
 
 
 def test_rounding_in_a_state_of_shape_0_is_not_passed_on_to_a_later_call() -> None:
