@@ -176,6 +176,12 @@ class Engine:
         return done.stdout
 
 
+@lru_cache(maxsize=8)
+def _laid_out(engine: Engine, source: str, form: str, layout: str, *flags: str) -> bytes:
+    """What the engine makes of a source, kept: a picture is measured, shown and saved by one run."""
+    return engine.run(source, form, layout, *flags)
+
+
 _setting: list[str] = []
 
 HOW_TO_GET_AN_ENGINE = (
@@ -341,7 +347,7 @@ class Picture:
     @contextmanager
     def cluster(self, name: str, label: Label, **attributes: Any) -> Iterator[None]:
         """A context in which nodes are drawn inside a box. The name must be unique; the id is `c_NAME` unless given."""
-        values = {"label": label, "id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 9}
+        values = {"label": label, "id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 6}
         values |= {"style": "rounded", "color": "hair", "bgcolor": "panel"}
         inner = Cluster(name, values | attributes, [])
         self._open[-1].append(inner)
@@ -398,7 +404,7 @@ class Picture:
                 )
         for engine in tried:
             try:
-                return engine.run(self.source, form, self.layout, *self.flags, *flags)
+                return _laid_out(engine, self.source, form, self.layout, *self.flags, *flags)
             except RenderError:
                 if engine is tried[-1]:
                     raise

@@ -207,7 +207,7 @@ WEIGHT_WIDTH = (1.7, 3.5)  # the thinnest line that can be hollow, and the width
 PAD = 0.1  # inches, as nodesep and ranksep
 NODESEP = 0.3
 RANKSEP = 0.36
-NODESEP_TENSOR = 0.32
+NODESEP_TENSOR = 0.2
 RANKSEP_TENSOR = 0.27
 NODESEP_COMPACT = 0.1
 NODESEP_LANES = 0.06
@@ -221,7 +221,7 @@ PRINT_DPI = 300  # of a PDF that the system's Graphviz does not write
 # ---------------------------------------------------------------- limits of size
 
 TABLE_ROWS, TABLE_COLUMNS = 4, 4  # numbers at full size
-SMALL_ROWS, SMALL_COLUMNS = 6, 8  # numbers at 8 points
+SMALL_ROWS, SMALL_COLUMNS = 6, 6  # numbers at 9 points
 HEAD, TAIL = 3, 2  # entries shown at either end of a longer axis
 THUMB_ROWS, THUMB_COLUMNS = 10, 26  # block means
 STRIP_BINS = 26

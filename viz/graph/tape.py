@@ -27,7 +27,7 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
-NODESEP = 0.16  # inches
+NODESEP = 0.08  # inches
 ENDS = 15  # operations drawn at either end of a long tape
 
 

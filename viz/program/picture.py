@@ -33,7 +33,7 @@ from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from glassgrad.viz.recorded.names import fresh
 
-WIDTH, ROWS = 46, 3  # characters of a line on a card, and its rows at most; the tooltip has the whole line
+WIDTH, ROWS = 34, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
 READERS = 6  # cards that read knobs, up to which each has an edge
@@ -97,7 +97,7 @@ class _Drawing:
         reading, count = self.reading, numbers.counted(len(self.program.instructions), "instruction")
         title = title if title is not None else f"{self.program.name}: {count}"
         self.picture = Picture(
-            "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.3, ranksep=0.3
+            "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.15, ranksep=0.3
         )
         for value in self.program.inputs:
             self._leaf(value, "INPUT")
