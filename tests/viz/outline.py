@@ -1,0 +1,82 @@
+"""A picture as text: its titles, the words on each card, the cards in each box, and its lines.
+
+Each picture of `tests.promises.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
+that can be read. ``python -m tests.viz.outline`` writes these texts anew; names after it choose some.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from glassgrad.viz.drawing import labels
+from glassgrad.viz.drawing.render import Cluster, Edge, Node, Picture
+from tests.promises.pictures import PICTURES
+
+GALLERY = Path(__file__).with_name("gallery")
+
+
+def outline(shown: Any) -> str:
+    """The text of a picture; of a plot, its words."""
+    if not isinstance(shown, Picture):
+        from matplotlib.text import Text
+
+        figure = (shown.plot() if hasattr(shown, "plot") else shown).figure
+        drawn = [part.get_text() for part in figure.findobj(Text)]
+        return "\n".join([repr(shown), *dict.fromkeys(filter(str.strip, drawn))]) + "\n"
+    head = words(shown.graph.get("label", ()))
+    return "\n".join([*(f"# {line}" for line in head), "", *_items(shown.items, "")]) + "\n"
+
+
+def _items(items: list[Any], indent: str) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Cluster):
+            yield f"{indent}box {' | '.join(words(item.attributes['label']))}"
+            yield from _items(item.items, indent + "    ")
+        elif isinstance(item, Node) and (said := words(item.label)):
+            yield f"{indent}{item.name} ({item.attributes.get('cls', '')}): {said[0]}"
+            yield from (f"{indent}    {line}" for line in said[1:])
+        elif isinstance(item, Edge) and item.attributes.get("style") != "invis":
+            said = " | ".join(words(item.label))
+            line = "<-" if item.attributes.get("dir") == "back" else "->"
+            tail, head = (end.partition(":")[0] for end in (item.tail, item.head))
+            yield f"{indent}{tail} {line} {head} ({item.attributes.get('cls', '')}) {said}".rstrip()
+
+
+def words(label: labels.Label) -> list[str]:
+    """The lines of a label, the cells of a row apart."""
+    lines, line = [], ""
+    for part in label:
+        if isinstance(part, labels.Table):
+            lines += [line, *(said for row in part.rows for said in _row(row))]
+            line = ""
+        elif isinstance(part, labels.Break):
+            lines, line = [*lines, line], ""
+        else:
+            line += part if isinstance(part, str) else part.words
+    return [said.strip() for said in [*lines, line] if said.strip()]
+
+
+def _row(row: labels.Row) -> list[str]:
+    cells = [found for cell in row.cells or () if (found := words(cell.content))]
+    if all(len(found) == 1 for found in cells):
+        return [" | ".join(found for (found,) in cells)] if cells else []
+    return [line for found in cells for line in found]
+
+
+def parts(text: str) -> tuple[list[str], list[float]]:
+    """A text without its numbers, and the numbers."""
+    number = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?"
+    return re.split(number, text), [float(found) for found in re.findall(number, text)]
+
+
+def main(names: list[str]) -> None:
+    for name in names or PICTURES:
+        (GALLERY / f"{name}.txt").write_text(outline(PICTURES[name]()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

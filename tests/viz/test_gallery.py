@@ -1,0 +1,28 @@
+"""Each picture of the gallery is drawn as its text says; `python -m tests.viz.outline` writes the texts anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.viz.outline import GALLERY, PICTURES, outline, parts
+
+pytest.importorskip("matplotlib")
+
+TRAINED = ("neurons", "feature_space", "history", "saliency")  # numbers after many steps, which differ by machine
+LATER = {"forward_derivative"}  # a graph through `jvp` has no picture
+
+
+def test_every_picture_has_its_text():
+    assert {path.stem for path in GALLERY.glob("*.txt")} >= PICTURES.keys() - LATER
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GALLERY.glob("*.txt")))
+def test_a_picture_is_drawn_as_its_text_says(name):
+    if name.startswith("onnx"):
+        pytest.importorskip("onnx")
+    kept, drawn = (GALLERY / f"{name}.txt").read_text(encoding="utf-8"), outline(PICTURES[name]())
+    (words, numbers), (kept_words, kept_numbers) = parts(drawn), parts(kept)
+    assert words == kept_words, drawn
+    if name not in TRAINED:
+        assert np.allclose(numbers, kept_numbers, rtol=0.02, atol=2e-4), drawn
