@@ -131,7 +131,7 @@ def test_the_gallery_is_made(tmp_path):
     made = gallery.with_outputs(source, tmp_path)
     files = {path.name for path in (tmp_path / "gallery").iterdir()}
     assert files == set(re.findall(r'src="gallery/([^"]+)"', made))
-    assert made.count('class="lesson-picture"') >= 12
+    assert made.count('class="lesson-picture"') >= 12 + 44
     assert made.count("<iframe") == 2
     assert all(path.stat().st_size > 1000 for path in (tmp_path / "gallery").iterdir())
 

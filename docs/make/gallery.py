@@ -1,7 +1,10 @@
-"""The gallery: a page whose code the build runs, with the pictures and live pages that it makes."""
+"""The gallery: a page whose code the build runs, with the pictures and pages that it makes, and those of the tests."""
 
 from __future__ import annotations
 
+import html
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 from docs.make.pages import Page
@@ -18,4 +21,22 @@ def with_outputs(markdown: str, site: Path) -> str:
     for output in (output for cell in outputs for output in cell):
         if output["output_type"] == "error":
             raise RuntimeError(f"docs/{PAGE.path}: {output['ename']}: {output['evalue']}")
-    return expanded("gallery", "en", outputs, site / "gallery", "gallery/", markdown)
+    folder = site / "gallery"
+    made = expanded("gallery", "en", outputs, folder, "gallery/", markdown)
+    return "\n\n".join([made.rstrip(), *tested(folder)]) + "\n"
+
+
+def tested(folder: Path) -> Iterator[str]:
+    """The pictures whose texts the tests keep, each with its code; they are written into this folder."""
+    from tests.promises.pictures import PICTURES
+    from tests.viz.outline import GALLERY
+
+    yield "## What the tests draw {#tested}\n\nThe tests keep each of these as text, and read what changes."
+    for name, draw in PICTURES.items():
+        if not (GALLERY / f"{name}.txt").exists():
+            continue
+        draw().save(folder / f"{name}.svg")
+        title, address = html.escape(name.replace("_", " ")), f"gallery/{name}.svg"
+        lines = inspect.getsource(draw).removeprefix("@picture\n").rstrip()
+        shown = f'<a class="lesson-picture" href="{address}" target="_blank"><img src="{address}" alt="{title}"></a>'
+        yield f"### {title.capitalize()} {{#tested-{name}}}\n\n```python\n{lines}\n```\n\n{shown}"
