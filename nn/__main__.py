@@ -157,6 +157,7 @@ def _predict(commands: Any) -> None:
     p.set_defaults(run=predict)
     p.add_argument("model", type=Path, metavar="MODEL", help="model.npz of a run")
     p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=f"picture files ({', '.join(FORMATS)})")
+    p.add_argument("--show", type=Path, metavar="FILE", help="write a picture of what the network saw there, as PNG")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

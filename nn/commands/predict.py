@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from argparse import Namespace
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.images import read_image
@@ -23,6 +26,8 @@ from glassgrad.nn.saving import load_metadata, load_model
 
 def predict(options: Namespace) -> None:
     """Print the digit that the ``model`` of the ``options`` sees in each of its ``images``, and all probabilities.
+
+    With ``show`` the pictures as the network sees them are written there.
 
     Raises `Refused` before anything is printed, or after the others for pictures that can't be read or are empty.
     """
@@ -56,8 +61,21 @@ def predict(options: Namespace) -> None:
     for name, row in zip(names, table, strict=True):
         shares = "".join(f"{100 * p:6.1f} %" for p in row)
         print(f"{name:{wide}}  {printable(classes[row.argmax()]):>5}  {shares}")
+    if options.show is not None:
+        _show(inks, options.show)
     if problems:
         raise Refused("; ".join(problems))
+
+
+def _show(inks: NDArray[np.bool_], path: Path) -> None:
+    """Write a picture of the prepared inks, side by side in the order of the table."""
+    from PIL import Image
+
+    row = np.hstack(np.pad(~inks, ((0, 0), (1, 1), (1, 1))))  # white paper in black frames
+    content = io.BytesIO()
+    Image.fromarray(row).resize((8 * row.shape[1], 8 * row.shape[0])).save(content, "PNG")
+    write_file(path, content.getvalue())
+    print(f"{printable(path)} shows what the network saw")
 
 
 def _load(path: Path) -> tuple[Module, dict[str, Any]]:

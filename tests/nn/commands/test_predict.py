@@ -36,6 +36,18 @@ def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, c
     assert right >= 17
 
 
+def test_show_writes_what_the_network_saw(small, data, tmp_path, capsys):
+    for number in range(2):
+        Image.fromarray(255 - grey(data, number)).save(tmp_path / f"{number}.png")
+    pictures = [tmp_path / "0.png", tmp_path / "1.png"]
+    assert run("predict", small / "model.npz", *pictures, "--show", tmp_path / "seen.png") == 0
+    assert capsys.readouterr().out.endswith("seen.png shows what the network saw\n")
+    seen = ~np.asarray(Image.open(tmp_path / "seen.png"))[4::8, 4::8]
+    for number, path in enumerate(pictures):
+        np.testing.assert_array_equal(seen[1:17, 18 * number + 1 : 18 * number + 17], read_image(path))
+    assert run("predict", small / "model.npz", *pictures, "--show", tmp_path / "nowhere" / "seen.png") == 2
+
+
 def photographed(picture, draw):
     """A digit written with a blue pen, a little askew, on paper with light from one side."""
     side, turned = 160, Image.new("L", (160, 160))
