@@ -10,6 +10,7 @@ from glassgrad.autograd import trees
 from glassgrad.autograd.backends import is_complex
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.engine.graph import Graph
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
@@ -124,30 +125,51 @@ def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
     check_real(call.xs, "an argument")
     check_real(call.ys, "a result")
     with enable_grad():
-        found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
-    blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
-    return one_or_tuple(blocks, *call.aux)
+        parts = [_gradients_for_units(y, call.xs, call.nested) for y in call.ys]
+    return _in_blocks(call, argnums, parts)
 
 
-def _blocks(y: Tensor, call: Call) -> list[Tensor]:
-    """The Jacobian of one result with respect to each variable of a call."""
-    count = size(y.shape)
-    shapes = [(*y.shape, *x.shape) for x in call.xs]
+def _by_columns(call: Call, argnums: int | Sequence[int]) -> Any:
+    """Forward mode without another call: gradients are linear in their seeds, so their transposes are tangents."""
+    check_real(call.xs, "an argument")
+    check_real(call.ys, "a result")
+    with enable_grad():
+        seeds = [zeros(y.shape, dtype=y.dtype, device=y.device) for y in call.ys]
+        for seed in seeds:
+            seed.requires_grad = True
+        pulled = gradients_or_zeros(call.ys, call.xs, seeds, True)
+        columns = [_gradients_for_units(g, seeds, call.nested) for g in pulled]
+        parts = [[moveaxis(column, 0, -1) for column in of_y] for of_y in zip(*columns, strict=True)]
+    return _in_blocks(call, argnums, parts)
+
+
+def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) -> list[Tensor]:
+    """The gradients with respect to ``starts`` for each unit seed of ``end``, along a new first axis."""
+    count = size(end.shape)
     if not count:
-        return [zeros(shape, dtype=x.dtype) for x, shape in zip(call.xs, shapes, strict=True)]
-    units = eye(count, dtype=y.dtype, device=y.device).reshape(count, *y.shape)
-    pull = vmap(lambda seed: tuple(gradients_or_zeros([y], call.xs, [seed], call.nested)), randomness="same")
+        return [zeros((0, *x.shape), dtype=x.dtype, device=x.device) for x in starts]
+    units = eye(count, dtype=end.dtype, device=end.device).reshape(count, *end.shape)
+    pull = vmap(lambda seed: tuple(gradients_or_zeros([end], starts, [seed], nested)), randomness="same")
     rows = [pull(units[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
-    columns = (parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True))
-    return [column.reshape(shape) for column, shape in zip(columns, shapes, strict=True)]
+    return [parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True)]
+
+
+def _in_blocks(call: Call, argnums: int | Sequence[int], parts: Sequence[Sequence[Tensor]]) -> Any:
+    """The part for each result and each variable as a tree of blocks of shape ``y.shape + x.shape``."""
+    found = []
+    for y, of_y in zip(call.ys, parts, strict=True):
+        blocks = [part.reshape(*y.shape, *x.shape) for part, x in zip(of_y, call.xs, strict=True)]
+        tree = call.like_arguments(blocks)
+        found.append(tree[0] if isinstance(argnums, int) else tree)
+    return one_or_tuple(trees.unflatten(call.results_form, found), *call.aux)
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
 
     For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
-    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. It is `jacrev`, or `jacfwd` where
-    ``f``'s value has more elements than the arguments, for which ``f`` is called a second time.
+    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. ``f`` is called once. By reverse
+    mode for each element of its value, or by forward mode for each of the arguments, whichever are fewer.
 
     >>> from glassgrad.autograd import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
@@ -155,13 +177,13 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
             [0.0, 4.0]])
     """
     check_function(f, "jacobian")
-    numbers, forward = argument_numbers(argnums), jacfwd(f, argnums, has_aux)
+    numbers = argument_numbers(argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         call = call_recorded(f, args, numbers, kwargs, has_aux)
-        if sum(y.size for y in call.ys) > sum(x.size for x in call.xs):
-            return forward(*args, **kwargs)
-        return _by_rows(call, argnums)
+        wide = sum(y.size for y in call.ys) > sum(x.size for x in call.xs)
+        hooked = wide and any(vertex.hooks for vertex in Graph(*call.ys).nodes)  # hooks are for gradients
+        return (_by_columns if wide and not hooked else _by_rows)(call, argnums)
 
     return jacobian_of
 

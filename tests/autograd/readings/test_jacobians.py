@@ -72,22 +72,31 @@ def test_empty_and_constant_results(mode: Any) -> None:
     np.testing.assert_array_equal(mode(lambda x: Tensor([1.0, 2.0]))(X).data, np.zeros((2, 3)))
 
 
-def calls_of(f: Any, x: Any) -> list[Tensor]:
-    """The arguments that `jacobian` calls ``f`` with."""
-    seen: list[Tensor] = []
+def test_the_jacobian_takes_fewer_directions_and_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, called = list[int](), list[Any]()
+    whole = jacobians.eye
+    monkeypatch.setattr(jacobians, "eye", lambda n, **options: (seeds.append(n), whole(n, **options))[1])
 
-    def noted(x: Any) -> Any:
-        seen.append(x)
-        return f(x)
+    def tall(x: Any, y: Any) -> Any:
+        called.append(x)
+        return ag.concat([x, ag.stack([y, y * y])]) * x[0], ag.asarray(1.0)
 
-    jacobian(noted)(x)
-    return seen
+    for f, expected in ((tall, [3, 1]), (lambda x, y: tall(x, y)[0][:2], [2])):
+        found = jacobian(f, (0, 1))(X, 2.0)
+        assert seeds == expected
+        for own, other in zip(ag.trees.leaves(found), ag.trees.leaves(jacrev(f, (0, 1))(X, 2.0)), strict=True):
+            np.testing.assert_allclose(own.data, other.data, rtol=1e-12)
+        seeds.clear()
+    assert len(called) == 4
 
 
-def test_the_jacobian_is_computed_in_the_mode_with_fewer_directions() -> None:
-    wide, tall = (lambda x: (x * x).sum(keepdims=True)), (lambda x: ag.concat([x, x * x]))
-    assert len(calls_of(wide, X)) == 1
-    assert "Dual" in repr(calls_of(tall, X)[1].data)
+def test_hooks_are_called_with_the_gradients_of_each_row() -> None:
+    def hooked(x: Any) -> Any:
+        y = ag.exp(x)
+        y.register_hook(lambda g: ag.clip(g, 0.0, 0.5))
+        return ag.concat([y, y])
+
+    np.testing.assert_allclose(jacobian(hooked)(X).data, jacrev(hooked)(X).data)
 
 
 def test_many_rows_are_computed_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
