@@ -506,14 +506,14 @@ batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axi
 examples_of.vjp(x=lambda g, level, axis: crossed(batch, g, level=level, axis=axis))
 
 
-def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different") -> Callable[..., Any]:
+def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0, *, randomness: str = "different") -> Callable[..., Any]:
     """The function that computes ``f`` for all examples at once, without a loop.
 
     ``in_axes``: the axis of an argument along which its examples are, or ``None`` where it is the same for all; one
-    for each argument, or one for all of them. Arguments and results may be trees. ``out_axes``: the axis of the
-    examples in each result. ``randomness``: whether draws of `autograd.random` are ``"different"`` or ``"same"`` among
-    the examples. Calls nest with each other, `grad` and `jvp` in any order: ``vmap(grad(loss), in_axes=(None, 0))`` has
-    the gradients of each example.
+    for each argument, or one for all of them; of keyword arguments it is the first. Arguments and results may be trees.
+    ``out_axes``: the axis of the examples in each result, one for all or a tree of them. ``randomness``: whether draws
+    of `autograd.random` are ``"different"`` or ``"same"`` among the examples. Calls nest with each other, `grad` and
+    `jvp` in any order: ``vmap(grad(loss), in_axes=(None, 0))`` has the gradients of each example.
 
     Raises `ShapeError` where the numbers of examples differ, and `DomainError` within ``f`` where a result's shape, or
     the way that Python takes, would depend on an example's values.
@@ -530,51 +530,62 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = 
     check_function(f, "vmap")
     choice(randomness, "randomness", ("different", "same"))
 
-    def batched(*args: Any) -> Any:
+    def batched(*args: Any, **kwargs: Any) -> Any:
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise ShapeError(f"in_axes has {len(axes)} entries for {len(args)} argument(s): give one for each.")
+        names = [*(f"argument {i}" for i in range(len(args))), *kwargs]
+        axes, args = (*axes, *(0 for _ in kwargs)), (*args, *kwargs.values())
         flat, forms = zip(*map(flattened, args), strict=True) if args else ((), ())
         xs = [
-            [(x if a is None else asarray(x), a) for x, a in zip(leaves, _axes_of(axis, form, i), strict=True)]
-            for i, (leaves, form, axis) in enumerate(zip(flat, forms, axes, strict=True))
+            [
+                (x if a is None else asarray(x), a)
+                for x, a in zip(leaves, _axes_of(axis, form, "in_axes", name), strict=True)
+            ]
+            for leaves, form, axis, name in zip(flat, forms, axes, names, strict=True)
         ]
-        level = Batch(_number_of_examples(xs, forms), randomness == "different")
+        level = Batch(_number_of_examples(xs, forms, names), randomness == "different")
 
         def called() -> Any:
             given = [
                 trees.unflatten(form, [x if a is None else batch(x, level=level, axis=a) for x, a in leaves])
                 for leaves, form in zip(xs, forms, strict=True)
             ]
-            _, _, ys, form = results_of(f, given)
-            return trees.unflatten(form, [examples_of(y, level=level, axis=out_axes) for y in ys])
+            named = dict(zip(kwargs, given[len(given) - len(kwargs) :], strict=True))
+            _, _, ys, form = results_of(f, given[: len(given) - len(kwargs)], named)
+            places = _axes_of(out_axes, form, "out_axes", "the result")
+            return trees.unflatten(form, [examples_of(y, level=level, axis=a) for y, a in zip(ys, places, strict=True)])
 
         return level.run(called)
 
     return batched
 
 
-def _axes_of(axis: Any, form: trees.Structure, number: int) -> list[int | None]:
-    """The axis of the examples in each leaf of an argument. Raises `DTypeError` for what is none."""
+def _axes_of(axis: Any, form: trees.Structure, given: str, what: str) -> list[Any]:
+    """The axis of the examples in each leaf of an argument or result. Raises `DTypeError` for what is none."""
+    kinds, wanted = (
+        (int | None, "the number of an axis, None,") if given == "in_axes" else (int, "the number of an axis")
+    )
     found = [axis] * trees.count(form) if isinstance(axis, int | None) else trees.flatten_up_to(form, axis)
     for one in found:
-        if isinstance(one, bool) or not isinstance(one, int | None):
+        if isinstance(one, bool) or not isinstance(one, kinds):
             raise DTypeError(
-                f"in_axes names {of_type(one)} for argument {number}: give the number of an axis, None, or a tree of "
-                "these in the argument's structure."
+                f"{given} names {of_type(one)} for {what}: give {wanted} or a tree of these in its structure."
             )
     return found
 
 
-def _number_of_examples(xs: Sequence[Sequence[Any]], forms: Sequence[Any]) -> int:
+def _number_of_examples(xs: Sequence[Sequence[Any]], forms: Sequence[Any], names: Sequence[str]) -> int:
     """The length of the axes. Raises unless it is the same for all."""
     sizes: dict[str, int] = {}
-    for number, (leaves, form) in enumerate(zip(xs, forms, strict=True)):
-        for (x, axis), name in zip(leaves, trees.paths(form, f"argument {number}"), strict=True):
+    for leaves, form, given in zip(xs, forms, names, strict=True):
+        for (x, axis), name in zip(leaves, trees.paths(form, given), strict=True):
             if axis is None:
                 continue
             if not -x.ndim <= axis < x.ndim:
-                raise ShapeError(f"vmap: {name} is {describe(x)}, which has no axis {axis} of examples; give None.")
+                by_name = not given.startswith("argument ")
+                remedy = "give it by position, with None in in_axes" if by_name else "give None"
+                raise ShapeError(f"vmap: {name} is {describe(x)}, which has no axis {axis} of examples; {remedy}.")
             sizes[name] = x.shape[axis]
     if not sizes:
         raise ShapeError("vmap needs an argument with examples: in_axes = None says that all are the same.")

@@ -171,6 +171,9 @@ class TestArguments:
         found = vmap(lambda a, b: a * b, in_axes=(1, None), out_axes=1)(X, np.arange(5.0))
         np.testing.assert_array_equal(found.data, X * np.arange(5.0)[:, None])
         assert vmap(lambda x: x.sum(), in_axes=-1)(X).shape == (3,)
+        found = vmap(lambda a, b: {"a": a, "ab": a * b}, out_axes={"a": 0, "ab": 1})(X, b=X)
+        np.testing.assert_array_equal(found["a"].data, X)
+        np.testing.assert_array_equal(found["ab"].data, (X * X).T)
 
     def test_trees(self) -> None:
         found = vmap(lambda p: {"sum": p["a"] + p["b"], "rest": [p["a"]]})({"a": X, "b": X})
@@ -305,6 +308,12 @@ def test_decompositions_have_tangents_outside_of_vmap(name: str) -> None:
         (lambda: vmap(lambda a, b: a)(X, W), ShapeError, "argument 0 has 5, argument 1 has 4"),
         (lambda: vmap(lambda x: x, in_axes=None)(X), ShapeError, "needs an argument with examples"),
         (lambda: vmap(lambda x: x, in_axes=2)(X), ShapeError, "has no axis 2 of examples"),
+        (lambda: vmap(lambda x: x, out_axes=None)(X), DTypeError, "out_axes names a NoneType for the result"),
+        (
+            lambda: vmap(lambda x, y: x, in_axes=0)(X, y=2.0),
+            ShapeError,
+            "y is .*, which has no axis 0 of examples; give it by position",
+        ),
         (lambda: vmap(lambda x: x, in_axes="a")(X), DTypeError, "in_axes names a str"),
         (lambda: vmap(lambda x: x, in_axes=(0, 0))(X), ShapeError, "2 entries for 1 argument"),
         (lambda: vmap(lambda x: 3.0)(X), DTypeError, "must compute Tensors"),
