@@ -29,12 +29,13 @@ from glassgrad import nn, viz
 RATE = 60  # changes a second
 BUDGET = 16.0  # milliseconds of a frame
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--window-size=1380,900")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--window-size=1380,1040")
 
 WATCH = """
 (() => {
-const watched = window.watched = {work: [], gaps: [], changes: 0, last: 0}, follow = update;
-update = () => { watched.changes++; follow(); };
+const watched = window.watched = {work: [], gaps: [], changes: 0, last: 0}, number = document.querySelector('.param .num');
+new MutationObserver(() => { watched.changes++; }).observe(number, {characterData: true, childList: true, subtree: true});
+document.querySelector('[data-do=skip]')?.click();
 requestAnimationFrame(function frame(t) {
   const begun = performance.now(), after = new MessageChannel();
   if (watched.last) watched.gaps.push(t - watched.last);
@@ -43,7 +44,7 @@ requestAnimationFrame(function frame(t) {
   after.port2.postMessage(0);
   requestAnimationFrame(frame);
 });
-const r = document.querySelector('#tiles .tile.param .drag').getBoundingClientRect();
+const r = number.getBoundingClientRect();
 return [r.left + r.width / 2, r.top + r.height / 2];
 })()
 """
@@ -105,7 +106,7 @@ def dragged(file: Path, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         browser = Browser(file, Path(folder))
         try:
-            while not browser.value("document.readyState === 'complete' && typeof update === 'function'"):
+            while not browser.value("document.readyState === 'complete' && !!document.querySelector('.bar')"):
                 time.sleep(0.1)
             time.sleep(1.0)
             x, y = browser.value(WATCH)

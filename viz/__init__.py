@@ -59,10 +59,10 @@ if TYPE_CHECKING:
     from glassgrad.viz.graph.tape import draw_tape as draw_tape
     from glassgrad.viz.pages.follow.page import follow as follow
     from glassgrad.viz.pages.page import Page as Page
-    from glassgrad.viz.pages.page import step_through as step_through
     from glassgrad.viz.pages.playground import playground as playground
     from glassgrad.viz.pages.report import lab_report as lab_report
     from glassgrad.viz.pages.search import search_report as search_report
+    from glassgrad.viz.pages.stage import step_through as step_through
     from glassgrad.viz.plots.digits import plot_confusion as plot_confusion
     from glassgrad.viz.plots.digits import plot_digits as plot_digits
     from glassgrad.viz.plots.features import feature_space as feature_space
@@ -92,7 +92,8 @@ _HOMES = {
         "graph.picture": "draw_graph",
         "graph.tape": "draw_tape",
         "pages.follow.page": "follow",
-        "pages.page": "Page step_through",
+        "pages.page": "Page",
+        "pages.stage": "step_through",
         "pages.playground": "playground",
         "pages.report": "lab_report",
         "pages.search": "search_report",

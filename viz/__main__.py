@@ -198,7 +198,7 @@ class _Job:
         if suffix in DERIVATIONS:
             return self.derivations().save(path)
         if suffix in PAGES:
-            from glassgrad.viz.pages.page import step_through
+            from glassgrad.viz.pages.stage import step_through
 
             if self.result.size != 1:
                 raise self._no_scalar()

@@ -178,8 +178,8 @@ class Run:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         from glassgrad import viz
         from glassgrad.viz.drawing.words import matched
-        from glassgrad.viz.pages.page import step_through
         from glassgrad.viz.pages.report import Specimen, lab_report
+        from glassgrad.viz.pages.stage import step_through
 
         data, settings, history, held = self.data, self.settings, self.history, self.held
         neurons = []

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import zip_longest
+
+import numpy as np
 
 from glassgrad.viz.drawing import words
 
@@ -61,6 +65,50 @@ def _is_word(char: str) -> bool:
     return char.isalnum() or char in "_$"
 
 
+def renamed(text: str) -> str:
+    """A script with short names for what it declares; properties, keys and texts stay.
+
+    >>> renamed("const width = 1, of = {width, high: width}; f(of.width, `${width} width`);")
+    'const _0 = 1, of = {width:_0, high: _0}; f(of.width, `${_0} width`);'
+    """
+    declared = Counter(re.findall(r"[\w$]{4,}", text))
+    wanted = set(re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{4,})", text))
+    ranked = sorted(wanted, key=lambda name: (-declared[name], name))
+    return _with(text, {name: f"_{np.base_repr(i, 36).lower()}" for i, name in enumerate(ranked)})
+
+
+def _with(text: str, short: dict[str, str]) -> str:
+    tokens = list(_tokens(text))
+    marks = [token for kind, token in tokens if kind != "space"]
+    out: list[str] = []
+    inside = [""]  # the bracket around a token: "o" is the brace of an object or a pattern, "class" that of a class
+    at = -1
+    for kind, token in tokens:
+        at += kind != "space"
+        last, before = (marks[at - i] if at >= i else "" for i in (1, 2))
+        following = marks[at + 1] if at + 1 < len(marks) else ""
+        if kind == "template":
+            parts, expressions, _ = words.template_parts(token, 1)
+            holes = [f"${{{_with(expression, short)}}}" for expression in expressions]
+            token = "`" + "".join(x for pair in zip_longest(parts, holes, fillvalue="") for x in pair) + "`"
+        elif kind == "mark" and token in "([{":
+            is_class = token == "{" and before == "class"
+            inside.append("class" if is_class else "o" if token == "{" and last in OBJECTS else token)
+        elif kind == "mark" and token in ")]}":
+            inside.pop()
+        elif kind == "word" and token in short and not (last == "." and before != "."):
+            is_entry = inside[-1] == "o" and last in "{,"
+            if is_entry and following in ",}=":
+                token = f"{token}:{short[token]}"
+            elif not (is_entry and following in ":(") and not (inside[-1] == "class" and following == "("):
+                token = short[token]
+        out.append(token)
+    return "".join(out)
+
+
+OBJECTS = {*"(,=:?[|&", "return", "const", "let"}  # before the brace of an object or a pattern
+
+
 ONLY = re.compile(r"/\* only: (\w+) \*/(.*?)/\* end \*/", re.DOTALL)
 
 
@@ -82,53 +130,3 @@ def style(text: str) -> str:
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     text = re.sub(r"\s+", " ", text).strip()
     return re.sub(r" ?([{};,>]) ?", r"\1", re.sub(r": (?=[^{}]*[;}])", ":", text)).replace(";}", "}")
-
-
-LOOKS = re.compile(r' (fill|stroke|stroke-width|stroke-dasharray|font-weight|font-style|font-size)="([^"]*)"')
-
-
-def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
-    """Graphviz's SVG without comments, defaults and the names of edges, each card as one shape; and a style sheet.
-
-    Frequent attributes become classes of the style sheet, with ``colours`` as the theme's variables.
-
-    >>> drawing('<text xml:space="preserve" x="1.26" font-size="9.00" fill="#1c2128">&#45;1</text>', {"#1c2128": "ink"})
-    ('<text class="s0" x="1.3">-1</text>', '.s0{fill:var(--ink);font-size:9px}')
-    """
-    svg = re.sub(r"<!-- .*? -->\n", "", svg)
-    svg = re.sub(r'(<g id="graph0"[^>]*>\n)<polygon [^>]*/>\n', r"\1", svg)  # the paper, which is the page's
-    svg = re.sub(r"(<g id=\"\w+\" class=\"(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n", r"\1", svg)
-    svg = svg.replace(' xml:space="preserve"', "").replace(' text-anchor="start"', "").replace('.00"', '"')
-    svg = svg.replace("&#45;", "-").replace("&#160;", "\u00a0")
-    svg = svg.replace("scale(1 1) rotate(0) ", "").replace('"node ', '"')
-    for name, places in (("path", "d"), ("polygon", "points")):
-        svg = re.sub(
-            rf'<{name} fill="([^"]+)" stroke="none" {places}="([^"]*)"/>\n'
-            rf'<{name} fill="none" stroke="([^"]+)" {places}="\2"/>',
-            rf'<{name} fill="\1" stroke="\3" {places}="\2"/>',
-            svg,
-        )
-    svg = re.sub("\u00a0+(?=</text>)", "", svg)  # room that was left for longer numbers
-    svg = re.sub(r"<text[^>]*>\s*</text>\n|<desc>[^<]*</desc>\n", "", svg)
-    svg = re.sub(r' (d|points|x|y)="([^"]*)"', _rounded, svg)
-    svg = re.sub(r'(<polygon [^>]*points="(\S+) [^"]*) \2"', r'\1"', svg)  # a polygon is closed anyway
-    looks: dict[str, str] = {}
-
-    def named(found: re.Match[str]) -> str:
-        given = dict(LOOKS.findall(found[0]))
-        if not given or any(value.startswith("#") and value not in colours for value in given.values()):
-            return found[0]  # a pixel of a thumbnail
-        units = {"font-size": "px"}
-        values = {k: f"var(--{colours[v]})" if v in colours else v + units.get(k, "") for k, v in given.items()}
-        rule = ";".join(f"{k}:{values[k]}" for k in sorted(values))
-        look = looks.setdefault(rule, f"s{len(looks)}")
-        return f'<{found[1]} class="{look}"{LOOKS.sub("", found[2])}>'
-
-    svg = re.sub(r"<(path|rect|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
-    return svg, "".join(f".{look}{{{rule}}}" for rule, look in looks.items())
-
-
-def _rounded(found: re.Match[str]) -> str:
-    """Coordinates to a tenth of a point."""
-    places = re.sub(r"-?\d+\.\d{2}", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), found[2])
-    return f' {found[1]}="{places}"'

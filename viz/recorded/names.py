@@ -111,6 +111,10 @@ class Names:
     def __getitem__(self, given: Any) -> Name:
         return self._names[self.place(given)]
 
+    def is_given(self, place: Any) -> bool:
+        """Whether the user named this node or leaf."""
+        return place in self._given
+
     def place(self, given: Any) -> Any:
         """The node, leaf or constant behind an entry of a node's inputs; None for a number."""
         if is_array(given):

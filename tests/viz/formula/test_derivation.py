@@ -23,7 +23,7 @@ from glassgrad.autograd.testing import strategies
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.graph.picture import draw_graph
-from glassgrad.viz.pages.page import step_through
+from glassgrad.viz.pages.stage import step_through
 from glassgrad.viz.recorded.notation.namespace import Notation
 from tests.operations import TABLE
 from tests.sampling import sampled, waiting

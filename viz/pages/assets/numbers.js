@@ -3,11 +3,12 @@
 /* ---------------------------------------------------------------- a number that can be dragged */
 
 /* `place` becomes a spin button. `of`: `label`, a text or a function that gives it; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
-   them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up.
+   them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up; `anyWay` if dragging
+   upwards is more, too; `isFixed()` while it can't be changed.
    Gives the function that shows the present value. */
 function draggable(place, of) {
   const { step = .01, ratio = 0, low = -1e150, high = 1e150 } = of;
-  const put = v => { if (isFinite(v)) of.set(clamp(v, low, high)); };
+  const put = v => { if (isFinite(v) && !of.isFixed?.()) of.set(clamp(v, low, high)); };
   const label = () => typeof of.label === 'function' ? of.label() : of.label;
   const scale = e => e.shiftKey ? 10 : e.altKey ? .1 : 1;
   /* `n` pixels from `v`; rounded, so that a number stays readable */
@@ -20,16 +21,17 @@ function draggable(place, of) {
   attr(place, { role: 'spinbutton' });
   place.tabIndex = 0;
   let from = null, start = 0, far = false;
+  const along = e => e.clientX - (of.anyWay ? e.clientY : 0);
   listen(place, 'pointerdown', e => {
     if (e.button) return;
-    [from, start, far] = [of.get(), e.clientX, false];
+    [from, start, far] = [of.get(), along(e), false];
     hold(place, e);
     place.focus({ preventScroll: true });
     if (e.pointerType === 'mouse') e.preventDefault();
   });
   listen(place, 'pointermove', e => {
     if (from === null) return;
-    const n = e.clientX - start;
+    const n = along(e) - start;
     if (!far && abs(n) < 3) return;
     far = true;
     place.classList.add('held');

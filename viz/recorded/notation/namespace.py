@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -43,23 +42,6 @@ from glassgrad.viz.recorded.notation.templates import (
 DENOMINATOR = 1000  # the largest in a constant that is written as a fraction
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The computation of an array by the notation: the function's name, its arguments, and the array itself."""
-
-    name: str
-    args: tuple[Any, ...]
-    params: dict[str, Any]
-    value: Any  # kept, so that no other array gets its id
-
-
-def _bare(x: Any) -> Any:
-    """The values of symbols, also inside of tuples."""
-    if isinstance(x, Symbol):
-        return x.value
-    return type(x)(map(_bare, x)) if isinstance(x, tuple | list) else x
-
-
 class Notation:
     """The namespace of symbols, in the place of ``xp``.
 
@@ -69,8 +51,6 @@ class Notation:
 
     def __init__(self, scalar: bool = False) -> None:
         self.scalar = scalar
-        self.origins: dict[int, Origin] | None = None
-        """The `Origin` of each array by its id; None where origins are not kept."""
 
     def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
         """A name, and the array or number that it stands for."""
@@ -113,17 +93,10 @@ class Notation:
 
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
-        value = self.noted(name, args, params, _value(name, args, params))
+        value = _value(name, args, params)
         if isinstance(value, tuple | list):
             return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
         return self._written(name, args, params, value)
-
-    def noted(self, name: str, args: Any, params: Any, value: Any) -> Any:
-        """Return ``value``, after storing its `Origin` if origins are kept."""
-        if self.origins is not None and isinstance(value, np.ndarray | np.generic):
-            bare = tuple(_bare(x) for x in args), {k: _bare(v) for k, v in params.items()}
-            self.origins.setdefault(id(value), Origin(name, *bare, value))
-        return value
 
     def _written(self, name: str, args: Any, params: Any, value: Any, part: int | None = None) -> Symbol:
         if name == "multiply_no_nan":
@@ -209,7 +182,6 @@ class Notation:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # for instance a constant that was not broadcast, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
-        self.noted("(fit)", (part, shape), {}, value)
         if (counted := self._counted(part, value)) is not None:
             return counted
         if part.level < CALL and part.head != DERIVATIVE:

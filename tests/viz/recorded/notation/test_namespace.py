@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.viz.pages.live import _computed
-from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.notation.latex import tex_name
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
-from glassgrad.viz.recorded.scene import Scene
 
 
 @pytest.fixture
@@ -299,16 +296,3 @@ def test_without_a_value_there_is_still_notation(say):
 )
 def test_names_in_latex(name, tex):
     assert tex_name(name) == tex
-
-
-def test_an_array_of_the_notation_can_be_computed_again_from_its_origin():
-    x, b = ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([1.0, -2.0], True, name="b")
-    scene = Scene(ag.sum((x * b + ag.tanh(b)) ** 2), gradients=True)
-    scene.say.origins = {}
-    for socket in (socket for card in scene.operations for socket in card.sockets if socket.passes):
-        assert socket.sent.shape == socket.tail.shape
-    names = {origin.name for origin in scene.say.origins.values()}
-    assert {"multiply", "(fit)", "ones_like"} <= names
-    for origin in scene.say.origins.values():
-        again = _computed(origin.name, *origin.args, **origin.params)
-        np.testing.assert_allclose(host(ag.asarray(again)), origin.value)

@@ -1,0 +1,298 @@
+"""The stage in Chromium: it can be read at every size, and pointer, finger and keys do what Python computes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.pages import Browser
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.pages import lean
+from glassgrad.viz.pages.stage import step_through
+from tests.viz.pages.browser import needs_chromium
+
+pytestmark = [needs_chromium, pytest.mark.check]
+
+MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
+SIZES = [(1280, 800), (1920, 1080), (820, 1180), (390, 844)]
+FONTS = ["Liberation Sans", "DejaVu Sans", "DejaVu Serif"]
+STATES = [
+    "ask(true)",
+    "acts.skip()",
+    "D.ask && turn()",
+    "toStep(plan.steps.length >> 2)",
+    "toStep(plan.steps.length - 2)",
+]
+
+
+def leaf(value, name):
+    return ag.Tensor(value, requires_grad=True, name=name)
+
+
+def scalar():
+    w, b = leaf(2.0, "w"), leaf(-1.0, "b")
+    return (ag.sigmoid(w * ag.Tensor(1.0, name="x") + b) - ag.Tensor(1.0, name="y")) ** 2
+
+
+def shared():
+    w1, w2 = leaf(0.5, "w1"), leaf(-1.0, "w2")
+    return (w1 * ag.Tensor(1.0, name="x1") + w2 * ag.Tensor(2.0, name="x2")) * w1
+
+
+def residual():
+    h = leaf(0.5, "x")
+    for i in range(3):
+        h = h + ag.tanh(leaf(0.4 + 0.3 * i, f"w{i + 1}") * h)
+    return h**2
+
+
+def chain():
+    h = leaf(0.5, "x")
+    for _ in range(40):
+        h = ag.sin(h) * 1.1 + 0.1
+    return h**2
+
+
+def layers():
+    a = ag.Tensor([[1.0, -1.0]], name="x")
+    rows = [([[1.0, -2], [-1, 1]], [1.0, 0]), ([[2.0, -1], [-2, -1]], [0.0, 0]), ([[3.0, -1], [-1, 4]], [-2.0, 2])]
+    for i, (w, b) in enumerate(rows):
+        a = ag.sigmoid(ag.linear(a, leaf(w, f"W{i + 1}"), leaf(b, f"b{i + 1}")))
+    return ag.squared_error(a, ag.Tensor([[1.0, 0]], name="y"), reduction="sum")
+
+
+def batch():
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), name="x")
+    return nn.functional.cross_entropy(nn.MLP([3, 8, 2], seed=0)(x), ag.Tensor(np.arange(8) % 2, name="y"))
+
+
+def skips():
+    random = np.random.default_rng(0)
+    x = h = ag.Tensor(random.normal(size=(4, 6)), name="x")
+    for i in range(3):
+        h = h + ag.relu(h @ leaf(random.normal(size=(6, 6)) * 0.4, f"W{i + 1}"))
+    return ag.mean((h - x) ** 2)
+
+
+GRAPHS = [scalar, shared, residual, chain, layers, batch, skips]
+
+
+class Tab:
+    """A page in the browser, whose script keeps its names."""
+
+    def __init__(self, browser, folder):
+        self.browser, self.folder = browser, folder
+
+    def open(self, page, width=1280, height=800, theme="light", touch=False):
+        file = self.folder / "page.html"
+        file.write_text(page.html, encoding="utf-8")
+        call = self.browser.call
+        call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        call("Emulation.setTouchEmulationEnabled", enabled=touch)
+        features = [
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+            {"name": "prefers-color-scheme", "value": theme},
+        ]
+        call("Emulation.setEmulatedMedia", features=features)
+        call("Page.navigate", url="about:blank")
+        call("Page.navigate", url=file.as_uri())
+        while self.value("document.readyState") != "complete":
+            pass
+        assert (
+            self.value("window.failed = [], addEventListener('error', e => failed.push(e.message)), typeof plan")
+            == "object"
+        )
+
+    def value(self, expression):
+        return self.browser.value(expression)
+
+    def frame(self, expression="0"):
+        """The value of an expression in the next frame but one."""
+        script = f"new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r({expression}))))"
+        result = self.browser.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        return result["result"].get("value")
+
+    def middle(self, query):
+        """A point of an element, left of its middle."""
+        of = f"document.querySelector({query!r}).getBoundingClientRect()"
+        return self.value(f"(r => [r.left + Math.min(r.width / 2, 12), r.top + r.height / 2])({of})")
+
+    def drag(self, query, across, finger=False):
+        x, y = self.middle(query)
+        if finger:
+            for kind, by in (("touchStart", 0), ("touchMove", across / 2), ("touchMove", across)):
+                points = [{"x": x + by, "y": y}]
+                self.browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+            self.browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        else:
+            self.browser.pointer("mousePressed", x, y)
+            self.browser.pointer("mouseMoved", x + across / 2, y)
+            self.browser.pointer("mouseMoved", x + across, y)
+            self.browser.pointer("mouseReleased", x + across, y)
+        self.frame()
+
+    def click(self, query):
+        x, y = self.middle(query)
+        self.browser.pointer("mousePressed", x, y)
+        self.browser.pointer("mouseReleased", x, y)
+        self.frame()
+
+    def press(self, *keys):
+        for key in keys:
+            text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+            self.browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+            self.browser.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        self.frame()
+
+    def text(self, query):
+        return self.value(f"document.querySelector({query!r})?.textContent ?? ''")
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    blank = folder / "blank.html"
+    blank.write_text("<title>blank</title>")
+    browser = Browser(blank, folder / "profile")
+    kept, lean.renamed = lean.renamed, lambda text: text
+    yield Tab(browser, folder)
+    lean.renamed = kept
+    os.close(browser._to)
+    browser.process.terminate()
+    browser.process.wait()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.__name__)
+def test_everything_can_be_read_and_reached(graph, width, height, theme, tab):
+    tab.open(step_through(graph()), width, height, theme)
+    for font in FONTS if theme == "light" else FONTS[:1]:
+        tab.value(f"document.documentElement.style.setProperty('--sans', '\"{font}\"'); rebuild()")
+        for state in STATES:
+            tab.value(f"void ({state})")
+            assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == [], (font, state)
+        tab.value("acts.reset()")
+    assert tab.value("failed") == []
+
+
+def test_a_guess_is_compared_with_the_gradient_and_with_the_truth(tab):
+    tab.open(step_through(scalar()))
+    assert "You turn w from 2 to 2.5. How far does L move?" in tab.text("#say")
+    assert tab.text("#b_0 .cg .big") == "?"
+    tab.drag(".bar.loss .num", -20)
+    guess = tab.value("S.guess")
+    tab.click("[data-do=turn]")
+    before, after = ((1 / (1 + np.exp(1 - w)) - 1) ** 2 for w in (2.0, 2.5))
+    assert tab.value("[...document.querySelectorAll('#say .pa b')].map(e => e.innerText)") == [
+        f"{guess - before:+.3g}".replace("-", "−"),
+        "−0.0529",
+        f"−{before - after:.3g}",
+    ]
+    assert f"L falls by {before - after:.3g}" in tab.text("#say")
+    assert tab.text(".bar.loss .sub") == f"was {before:.4g}"
+
+
+@pytest.mark.parametrize("finger", [False, True])
+def test_a_number_that_is_dragged_changes_all_others_as_in_python(finger, tab):
+    tab.open(step_through(shared()), *((390, 844) if finger else (1280, 800)), touch=finger)
+    tab.click("[data-do=skip]")
+    tab.drag("[data-id='w1.0']", 130, finger)
+    w1 = tab.value("valueOf('w1.0')")
+    assert w1 == pytest.approx(1.8)
+    assert tab.value("gradientOf('w1.0')") == pytest.approx(2 * w1 - 2.0, rel=1e-12)
+    assert tab.value("gradientOf('w2.0')") == pytest.approx(2 * w1, rel=1e-12)
+    assert tab.value("valueOf('L.0')") == pytest.approx((w1 - 2.0) * w1, rel=1e-12)
+
+
+def test_keys_turn_type_hold_step_and_go_back(tab):
+    tab.open(step_through(scalar()))
+    tab.value("acts.skip(); document.querySelector(\"[data-id='w.0']\").focus()")
+    tab.press("ArrowUp", "ArrowUp")
+    assert tab.value("valueOf('w.0')") == pytest.approx(2.2)
+    tab.press("-", "1", "Enter")
+    assert tab.value("valueOf('w.0')") == -1
+    tab.press("Escape")
+    assert tab.value("valueOf('w.0')") == 2
+    tab.value("document.querySelector('#b_5 .num').focus()")  # w·x + b is held at another value
+    tab.press("0", "Enter")
+    assert tab.value("valueOf('t2.0')") == 0
+    assert tab.value("gradientOf('w.0')") == pytest.approx(2 * -0.5 * 0.25)
+    assert "held" in tab.text("#b_5 .sub") or "was" in tab.text("#b_5 .sub")
+    tab.press("Escape")
+    tab.value("document.activeElement.blur()")
+    kicks = []
+    for _ in range(7):
+        tab.press("ArrowRight")
+        kicks.append(tab.text("#say .kick"))
+    assert kicks == [*(f"Forward {i} of 5" for i in range(1, 6)), "Backward, the start", "Backward 1 of 6"]
+    assert tab.text("#b_7 .cg .big") == "−0.5379"
+    assert tab.text("#b_0 .cg .big") == "?"
+    tab.press("End")
+    assert tab.text("#b_0 .cg .big") == "−0.106"
+
+
+def test_streams_of_a_shared_value_add_up_in_place(tab):
+    a = leaf(3.0, "a")
+    tab.open(step_through(a * a + a))
+    tab.click("[data-do=skip]")
+    assert tab.text("#b_0 .cg .big") == "3 + 3 + 1 = 7"
+    assert tab.value("[...document.querySelectorAll('.piece')].map(e => e.textContent)") == ["3", "3", "1"]
+
+
+def test_the_step_that_is_offered_lowers_the_loss_by_what_is_said(tab):
+    tab.open(step_through(layers()))
+    tab.click("[data-do=skip]")
+    assert tab.text("#rank h3") == "b3[1] should change most: b3[1] 2 → 1.77 lowers L by 0.0582"
+    before = tab.value("valueOf('L.0')")
+    tab.click("[data-do=one]")
+    assert before - tab.value("valueOf('L.0')") == pytest.approx(0.0582, abs=5e-5)
+
+
+def test_folds_open_in_place_and_close(tab):
+    tab.open(step_through(chain()))
+    tab.click("[data-do=skip]")
+    bars = tab.value("plan.bars.length")
+    tab.click(".bar .open")
+    assert tab.value("plan.bars.some(b => b.ops.length === 1)")
+    assert tab.value("plan.bars.length") <= 60
+    assert tab.frame(f"{MEASURE}(14)") == []
+    tab.press("Escape")
+    assert tab.value("plan.bars.length") == bars
+
+
+def test_a_planted_fault_turns_its_edge_red_and_no_other(tab):
+    @ag.op("x³")
+    def cubed(xp, x):
+        """x to the third."""
+        return x * x * x
+
+    cubed.vjp(x=lambda g, x: 3.003 * g * x * x)
+    tab.open(step_through(cubed(leaf(2.0, "x") * 1.5) * 1.5))
+    tab.value("for (const _ of checks()); acts.skip()")
+    assert tab.value("[...verdicts].filter(([, found]) => found === 'wrong').map(([id]) => id)") == ["t2/0"]
+    assert "1 of 3 rules are WRONG" in tab.text("#say")
+    assert tab.value("document.querySelectorAll('.bar.wrong').length") == 1
+
+
+def test_a_recorded_page_shows_its_numbers_and_walks(tab):
+    page = step_through(layers(), live=False)
+    tab.open(page)
+    assert tab.text(".bar.loss .num, .bar.loss .big") == "0.8336"
+    tab.press("ArrowRight", "b")
+    assert tab.text("#say .kick") == "Backward, the start"
+    for width, height in SIZES:
+        tab.open(page, width, height)
+        assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == []
+
+
+def test_a_worksheet_asks_for_each_number_and_has_the_solutions(tab):
+    tab.open(step_through(scalar()))
+    tab.value("worksheet()")
+    items = tab.value("[...document.querySelectorAll('#sheet li')].map(e => e.textContent)")
+    assert len(items) == 2 * (5 + 7)
+    assert items[0] == "w·x = w·x = "
+    assert items[12] == "w·x = w·x = 2"
+    assert items[-1].endswith("= −0.1058")

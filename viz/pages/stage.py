@@ -1,0 +1,190 @@
+"""The stage: a recorded graph that fills a page, with its forward pass, its gradients, and every number to be turned.
+
+Python tells the page the cards of the graph, how they fold, and the graph's program in JavaScript; the page's script
+lays them out, draws them and computes. Where the graph is too large to compute in a page, its numbers are as recorded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.autograd.engine.observers.anomaly import record_lines
+from glassgrad.viz.drawing import numbers, words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.graph.check import mark_checks
+from glassgrad.viz.pages import lean
+from glassgrad.viz.pages.emitted import assets, body, by_theme, document, text, variables
+from glassgrad.viz.pages.graph_program import GraphProgram, NotLive, graph_program
+from glassgrad.viz.pages.page import Page
+from glassgrad.viz.pages.told import Words, cards_of, folds_of, readable, sockets_of, title_of
+from glassgrad.viz.recorded.scene import Scene
+from glassgrad.viz.recorded.validation import is_function, members, named
+
+OPERATIONS = 250
+"""The most operations of a stage; they are folded until they fit."""
+
+STREAMS = (  # line and ground of the streams of a gradient, and of a wrong one: light, dark
+    ("#b83a0b #f4b99d", "#ff9a6e #6e3a22"),
+    ("#7d2f94 #d9b3e6", "#d9a0f0 #5a3569"),
+    ("#0b6f76 #9fd6d4", "#63d1cc #1d5654"),
+    ("#8a6a00 #ead58a", "#e5c85a #5c4d17"),
+    ("#d0003f #ff9db8", "#ff5c8a #7a1030"),
+)
+
+
+def step_through(
+    y: ag.Tensor | Sequence[ag.Tensor] | Callable[[], ag.Tensor | Sequence[ag.Tensor]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = True,
+    title: str | None = None,
+    check: bool = True,
+    live: bool | None = None,
+    language: str | None = None,
+) -> Page:
+    """A page whose stage is the graph that computed ``y``: values run down, gradients climb back.
+
+    Each operation is a bar, each operand an edge: a change runs down its solid lane, the gradient climbs its dashed
+    ribbon, and both are multiplied by the ratio at its gear. The page opens with a question; every number can be
+    dragged or typed into, and all others follow. The arrow keys walk through the forward and the backward pass.
+    Operations that do not fit are folded into bars that open in place.
+
+    ``path``: where to save it, an .html file. ``names``: what to call Tensors, for instance ``locals()``. ``inputs``,
+    ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is not a
+    scalar, a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
+
+    ``y`` may be a function without arguments, ``lambda: loss(model(x), y)``: it is called, and each step shows the line
+    of your program that called its operation. The same holds for a forward within `autograd.detect_anomaly`. Printed,
+    the page is one sheet with all numbers or, by its button, a worksheet with solutions.
+
+    ``live``: whether the page computes. None makes the page live where the graph is small enough (one scalar output, 15
+    million multiply-adds, 500,000 numbers, a program of 1,000 lines), and otherwise the page says why its numbers are
+    as recorded. False keeps them as recorded. A live page compares every gradient with differences, in float64
+    whatever the dtype; ``check`` does so for a recorded one.
+
+    ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
+
+    Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is not
+    a scalar without ``gradients``, for more than 250 operations, for a path with another suffix, and with
+    ``live=True`` for a graph that can't be live.
+
+    >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
+    >>> page = step_through((w * 3.0 - 5.0) ** 2)
+    >>> page
+    <Page 'L = (w·3 - 5)²'>
+    """
+    if gradients is False or gradients is None:
+        raise DrawingError(
+            "a page steps through the backward pass: gradients= must be True, or the outputs' upstream gradients"
+        )
+    if live not in (None, True, False):
+        raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
+    if path is not None:
+        path = as_path(path)
+    with words.speaking(language):
+        page = _page(y, names, inputs, targets, gradients, title, check, live)
+    if path is not None:
+        page.save(path)
+    return page
+
+
+def _page(
+    y: Any, names: Any, inputs: Any, targets: Any, gradients: Any, title: str | None, check: bool, live: bool | None
+) -> Page:
+    """The page in the present language."""
+    ys: Any = _called(y) if is_function(y) else y
+    roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
+    scene = Scene(ys, names=named(names), gradients=gradients, **roles)
+    scene.check_real("a page")
+    if not scene.computed:
+        raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
+    if (many := len(scene.operations)) > OPERATIONS:
+        raise DrawingError(
+            f"this graph has {numbers.count(many)} operations, and a stage holds {OPERATIONS}: step through a part of"
+            " it, such as one block or fewer time steps, or draw all of it with viz.draw_graph or viz.draw_model"
+        )
+    program, reason = _program(scene, live)
+    title = title_of(scene) if title is None else title
+    return Page(title, _html(scene, ys, title, program, reason, check))
+
+
+def _called(function: Callable[[], Any]) -> Any:
+    """Run a user's function; its nodes record the lines that called their operations."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise DrawingError(f"the function is called without arguments: give lambda: f(x) ({error})") from None
+    with record_lines():
+        return function()
+
+
+def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]:
+    """The program of a live page, or the reason if there is none."""
+    if live is False:
+        return None, ""
+    try:
+        return graph_program(scene), ""
+    except NotLive as error:
+        if live:
+            raise DrawingError(str(error)) from None
+        return None, str(error)
+
+
+def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reason: str, check: bool) -> str:
+    said = Words(scene)
+    ends = [card for card in scene.operations if card.place in scene.ends]
+    data: dict[str, Any] = {
+        "title": readable(title),
+        "end": ends[-1].key,
+        "cards": cards_of(scene, said, program is not None),
+        "folds": folds_of(scene, said),
+        "notice": words.noted(scene.notice),
+    }
+    if program is not None:
+        data["at"] = program.positions
+    else:
+        data |= {"sockets": sockets_of(scene), "reason": reason}
+        if check:
+            checks = list(ag.testing.check_nodes(ys))
+            mark_checks(scene, checks)
+            found = [(scene.card(one.node), one) for one in checks]
+            data["verdicts"] = {f"{card.key}/{one.index}": one.verdict for card, one in found if card is not None}
+    scripts = ("common.js", "numbers.js", "program.js", "layout.js", "graph.js", "draw.js", "beside.js", "stage.js")
+    code = lean.script(assets(*scripts))
+    if program is not None:
+        compute = "".join(map(_without_states, (program.see, program.probe)))
+        code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element
+    styles = lean.style(assets("common.css", "numbers.css", "stage.css"))
+    return document(
+        words.say("Backpropagation, step by step: {title}", title=title),
+        body("stage.html", {"title": text(readable(title))}),
+        f"{variables(paint=False)}\n{_streams()}\n{styles}",
+        data=data,
+        script=lean.renamed(code),
+    )
+
+
+def _without_states(program: str) -> str:
+    """A program in short form that lists those values only that it gives: states are in its memory."""
+    short = lean.script(program)
+    given = set(re.findall(r"values\.([\w$]+)", short))
+    return re.sub(r"([\w$]+):seen\([^)]*\),", lambda entry: entry[0] if entry[1] in given else "", short)
+
+
+def _streams() -> str:
+    """The colours of streams as variables ``--s0`` and ``--sf0`` to ``--s4`` and ``--sf4``."""
+
+    def block(theme: int) -> str:
+        pairs = (pair[theme].split() for pair in STREAMS)
+        return "".join(f"--s{i}:{line};--sf{i}:{ground};" for i, (line, ground) in enumerate(pairs))
+
+    return by_theme(block(0), block(1))

@@ -1,0 +1,270 @@
+"""What a page is told of a recorded graph: its values with the names that a reader sees, and how they can be folded."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassgrad.viz.drawing import numbers, words
+from glassgrad.viz.drawing.texts import clipped, one_line
+from glassgrad.viz.pages.emitted import packed
+from glassgrad.viz.pages.graph_program import socket_key
+from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOSS, PARAM, TARGET
+from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
+
+LONG, SHORT = 34, 18  # characters of an expression that stands for a name, on a wide and on a narrow bar
+GEAR = 16  # characters of a formula beside a gear
+WHOLE = 256  # entries up to which a recorded array is told whole; of a larger one its block means
+ROLES = {PARAM: "param", INPUT: "data", TARGET: "target", LOSS: "loss"}
+GIVEN = re.compile(r"[za]\d+")  # generated names that a reader expects for layers
+MARKS = [chr(0xE000 + i) for i in range(12)]  # stand for operands in a formula whose numbers the page fills in
+
+
+class Words:
+    """The names of a scene's values: a user's own, else the expression that computes the value."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.name: dict[Card, str] = {}
+        self.short: dict[Card, str] = {}
+        self.symbol: dict[Card, Symbol] = {}
+        for card in scene.cards:
+            if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or self._expected(card):
+                self.name[card] = self.short[card] = readable(card.name)
+                self.symbol[card] = card.written(scene.say)
+                continue
+            whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
+            self.symbol[card] = whole if len(whole.text) <= LONG else brief
+            self.name[card] = clipped(readable(self.symbol[card].text), LONG)
+            self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
+
+    def _expected(self, card: Card) -> bool:
+        return not self.scene.scalar and bool(GIVEN.fullmatch(card.name))
+
+    def _dotted(self, card: Card) -> dict[Card, Symbol]:
+        """The operands with dots instead of formulas."""
+        say = self.scene.say
+        named = {s.tail for s in card.sockets if s.tail.node is None or self.name[s.tail] == readable(s.tail.name)}
+        return {s.tail: self.symbol[s.tail] if s.tail in named else say.symbol("…", s.tail.value) for s in card.sockets}
+
+    def _composed(self, card: Card, inside: dict[Card, Symbol]) -> Symbol:
+        node = card.operation
+        return self.scene.say.composed(node.op, self._operands(card, inside), node.params, card.value)
+
+    def brief(self, card: Card) -> str:
+        """The operation, with dots for what its operands would make too long."""
+        return one_line(self._composed(card, self.symbol).text)
+
+    def _operands(self, card: Card, inside: dict[Card, Symbol]) -> list[Any]:
+        found = []
+        for given in card.operation.inputs:
+            tail = self.scene.card(given)
+            found.append((given.item() if hasattr(given, "item") else given) if tail is None else inside[tail])
+        return found
+
+    def formula(self, card: Card) -> str:
+        """The operation in the names of its operands; of numbers, with marks for the page to fill in."""
+        node, say = card.operation, self.scene.say
+        inside = self._dotted(card) if len(self.name[card]) >= LONG else self.symbol
+        if self.scene.scalar:
+            tails = list(dict.fromkeys(socket.tail for socket in card.sockets))
+            if len(tails) > len(MARKS):
+                return ""
+            inside = {tail: say.symbol(mark, tail.value) for tail, mark in zip(tails, MARKS, strict=False)}
+        written = say.composed(node.op, self._operands(card, inside), node.params, card.value)
+        return clipped(readable(written.text), 60)
+
+    def gear(self, socket: Socket) -> str:
+        """The factor of a socket as a formula: the rule run on symbols; empty where it is longer than fits."""
+        head, say = socket.head, self.scene.say
+        if not (socket.passes or self.scene.scalar):
+            return ""
+        symbol = head.operation.op.symbol
+        out = say.symbol(symbol if symbol.isalpha() else self.short[head], head.value)
+        if self.scene.scalar:
+            g = Symbol(say, "1", "1", value=np.ones_like(head.value), number=1.0)
+        else:
+            g = say.upstream("G", np.ones_like(head.value) if head.gradient is None else head.gradient)
+        operands = self._operands(head, self._dotted(head))
+        part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
+        said = "" if part is None else readable(part.text)
+        if not self.scene.scalar:
+            said = "×1" if said == "G" else f"×{said[2:]}" if re.match(r"G·[^+−]*$", said) else said
+        return said if len(said) <= GEAR else ""
+
+
+def readable(text: str) -> str:
+    """A formula on one line with a true minus."""
+    return re.sub(r"(?<![A-Za-z_])-(?=[\s\d(\w])", "\u2212", one_line(text))
+
+
+def title_of(scene: Scene, longest: int = 60) -> str:
+    """The headline: the formula of the output, with dots for long operands."""
+    if len(scene.ends) != 1:
+        return scene.end
+    if (written := scene.expression(longest)) is None:
+        written = Words(scene).brief(next(card for card in scene.operations if card.place in scene.ends))
+    return f"{scene.end} = {clipped(written, longest)}"
+
+
+def user_line(card: Card) -> str:
+    """The line of the user's program that called the operation, and where it is.
+
+    Empty unless `step_through` called the program, or it ran within `autograd.detect_anomaly`.
+    """
+    origin = getattr(card.place, "origin", None)
+    found = re.match(r"(.+?):(\d+)(?:,|$)", str(origin)) if origin else None
+    line = linecache.getline(found[1], int(found[2])).strip() if found else ""
+    return f"{Path(found[1]).name}:{found[2]}  {clipped(line, 80)}" if found and line else ""
+
+
+def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
+    """Each card: ``n`` name, ``s`` short name, ``r`` role, ``f`` formula, ``in`` operands and so on."""
+    said = {}
+    for card in scene.cards:
+        record: dict[str, Any] = {"n": clipped(words.name[card], 48), "r": ROLES.get(card.role, "op")}
+        if words.short[card] != words.name[card]:
+            record["s"] = words.short[card]
+        if card.shape:
+            record["sh"] = list(card.shape)
+        if card.value.dtype.kind != "f":
+            record["whole"] = 1
+        if card.node is not None:
+            record["op"] = card.operation.op.name.replace("_", " ")
+            record["f"] = words.formula(card)
+            record["in"] = [[s.tail.key, s.index, int(s.passes), words.gear(s)] for s in card.sockets]
+            if line := user_line(card):
+                record["line"] = line
+        elif card.path and card.path != card.name:
+            record["path"] = card.path
+        if card.doubted:
+            record["doubt"] = 1
+        if not live:
+            record["v"] = array_of(card.value)
+            if card.gradient is not None:
+                record["g"] = array_of(card.gradient)
+        said[card.key] = record
+    return said
+
+
+def array_of(array: np.ndarray) -> dict[str, Any]:
+    """A recorded array: its entries in base64, or its size and block means where it is large."""
+    if array.size <= WHOLE:
+        return {"e": packed(array, "f8")}
+    blocks = numbers.blocks(array)
+    return {"size": numbers.root_mean_square(array), "b": packed(blocks), "w": blocks.shape[1], "n": array.size}
+
+
+def sockets_of(scene: Scene) -> dict[str, Any]:
+    """What a recorded page is told of each socket: the gradient sent through it, and its gear where it has one."""
+    said: dict[str, Any] = {}
+    for card in scene.operations:
+        for socket in card.sockets:
+            if socket.contribution is None:
+                continue
+            record: dict[str, Any] = {"s": array_of(socket.contribution)}
+            if socket.tail.gradient is not None and len(socket.tail.addends) > 1:
+                sent, whole = (np.ravel(x).astype(float) for x in (socket.contribution, socket.tail.gradient))
+                record["share"] = float(sent @ whole / (whole @ whole)) if whole.any() else 0.0
+            if scene.scalar:
+                record["gear"] = array_of(np.asarray(socket.local.value, float))
+            elif (slope := socket.slope) is not None:
+                record["gear"] = array_of(np.asarray(slope.value))
+            said[socket_key(socket)] = record
+    return said
+
+
+# ---------------------------------------------------------------- folds
+
+
+def folds_of(scene: Scene, words: Words) -> list[Any]:
+    """The operations in the order of recording, as a tree: a key, or a fold ``{"t": title, "p": path, "in": [...]}``.
+
+    A fold is a module's call, or a layer: an operation with parameters and the activations that follow it alone. Each
+    is a run of operations without a gap, so no path leaves it and comes back.
+    """
+    ordered = sorted(scene.operations, key=lambda card: card.operation.index)
+    tree = list(_by_scope(ordered, 0))
+    while len(tree) == 1 and isinstance(tree[0], dict):
+        tree = tree[0]["in"]  # one module is the whole graph
+    tree = _layered(tree, {card.key: card for card in ordered}, scene)
+    last = max((i for i, entry in enumerate(tree) if isinstance(entry, dict)), default=-1)
+    if not scene.scalar and 0 <= last < len(tree) - 2:
+        tree[last + 1 :] = [{"t": words.name[ordered[-1]], "p": "", "in": tree[last + 1 :], "loss": 1}]
+    return tree
+
+
+def _by_scope(cards: Sequence[Card], depth: int) -> Iterator[Any]:
+    def inside(card: Card) -> Any:
+        called = card.group and (card.group.model, _call(card, depth))
+        return (card.scope[depth], called) if card.scope[depth:] else None
+
+    for scope, run in groupby(cards, key=inside):
+        members = list(run)
+        if scope is None:
+            yield from (card.key for card in members)
+            continue
+        (path, kind), _ = scope
+        within = list(_by_scope(members, depth + 1))
+        while len(within) == 1 and isinstance(within[0], dict):
+            within = within[0]["in"]
+        yield {"t": kind, "p": path, "in": within} if len(within) > 1 else within[0]
+
+
+def _call(card: Card, depth: int) -> int:
+    """Which call of its innermost module an operation belongs to; 0 for operations of modules around it."""
+    return card.group.call if card.group is not None and len(card.scope) == depth + 1 else 0
+
+
+def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[Any]:
+    """The tree with an operation that has parameters and the activations after it as one fold."""
+    made: list[Any] = []
+    for entry in tree:
+        if isinstance(entry, dict):
+            made.append(entry | {"in": _layered(entry["in"], cards, scene)})
+            continue
+        card, last = cards[entry], made[-1] if made else None
+        before = cards.get(last["in"][-1]) if isinstance(last, dict) and last.get("layer") else cards.get(str(last))
+        follows = before is not None and [s.tail for s in card.sockets] == [before] and len(before.uses) == 1
+        name = card.operation.op.name
+        if not scene.scalar and before is not None and _continues(card, before):
+            if isinstance(last, dict):
+                last["in"].append(entry)
+            else:
+                made[-1] = {"t": _layer(before, card), "p": before.path or "", "in": [last, entry], "layer": 1}
+        elif not scene.scalar and follows and name in ACTIVATIONS and isinstance(last, dict):
+            last["in"].append(entry)
+        else:
+            made.append(entry)
+    return made
+
+
+def _continues(card: Card, before: Card) -> bool:
+    """Whether an operation is the activation, or the bias, of the layer before it."""
+    tails = [socket.tail for socket in card.sockets]
+    if before not in tails or len(before.uses) != 1 or not any(_is_layer(c) for c in (before, *_operands(before))):
+        return False
+    others = [tail for tail in tails if tail is not before]
+    bias = card.operation.op.name == "add" and all(tail.role == PARAM for tail in others) and _is_layer(before)
+    return bias or (not others and card.operation.op.name in (*ACTIVATIONS, "elu", "silu", "softmax"))
+
+
+def _operands(card: Card) -> list[Card]:
+    return [socket.tail for socket in card.sockets]
+
+
+def _is_layer(card: Card) -> bool:
+    return card.node is not None and card.operation.op.name in (*LAYERS, "matmul")
+
+
+def _layer(first: Card, last: Card) -> str:
+    """The title of a layer: `Layer 2` where its values are numbered, else the expression's operation."""
+    numbered = re.search(r"\d+$", first.name) or re.search(r"\d+$", last.name)
+    return words.say("Layer {number}", number=numbered[0]) if numbered else first.operation.op.name.capitalize()
