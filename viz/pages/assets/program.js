@@ -85,7 +85,7 @@ function verdict(along, claimed, h, size = 0) {
     const steady = abs(far.centre - close.centre) + close.noise, off = abs(close.centre - claimed);
     if (off <= 1e-4 * scale + 2 * close.noise && close.noise <= 1e-4 * scale + 1e-300) return 'right';
     if (off <= 2 * close.noise || scale === 0) { best = 'right'; continue; }
-    if (close.gap > far.gap / 3 && close.gap > 8 * close.noise && close.gap > 1e-3 * scale) { best = 'kink'; continue; }
+    if (close.gap > far.gap / 3 && close.gap > 8 * close.noise && close.gap > 1e-5 * scale) { best = 'kink'; continue; }
     if (steady * 4 < off && off > 2e-4 * scale) best = 'wrong';
   }
   return best;

@@ -26,10 +26,11 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Follow one example through a network, and the gradient of its loss back, in the browser. Without a"
-        f" file a small network is trained first: `{PROGRAM} names` reads first names, letter by letter.",
+        f" file a small network is trained first: `{PROGRAM} names` reads first names, letter by"
+        " letter, and `digits` handwritten digits.",
     )
-    p.add_argument("model", nargs="?", default="names", help="an .onnx file, one of nn.save, or names (default)")
-    p.add_argument("example", nargs="?", help="an .npy file with one input of the model; for names a name")
+    p.add_argument("model", nargs="?", default="names", help="an .onnx file, one of nn.save, names (default) or digits")
+    p.add_argument("example", nargs="?", help="an .npy file with one input of the model; a name; a digit's number")
     p.add_argument("target", nargs="?", help="an .npy file with the classes of the output's rows")
     p.add_argument("-o", "--out", metavar="FILE", default="follow.html", help="the page (default: follow.html)")
     p.add_argument("--seconds", type=float, default=30, help="how long to train (default: 30)")
@@ -57,6 +58,27 @@ def names(options: argparse.Namespace) -> Page:
     _train(model, loss_of, (inputs, targets, there), options.seconds)
     title = "A Transformer and the gradient of its loss"
     return follow(model, tokens, symbols=["·", *letters.characters], title=title, language=options.language)
+
+
+def digits(options: argparse.Namespace) -> Page:
+    """The page of a convolutional network that has learned handwritten digits."""
+    data = nn.data.digits()
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2, seed=0),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 12, 5, seed=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(48, 10, seed=2),
+    )
+    images = data.x_train.reshape(-1, 1, 16, 16)[:20_000]
+    _train(model, lambda x, y: ag.cross_entropy(model(x), y), (images, data.y_train[:20_000]), options.seconds)
+    number = int(options.example or 0) % len(data.x_test)
+    title = "A convolutional network and the gradient of its loss"
+    example, target = data.x_test[number].reshape(1, 1, 16, 16), data.y_test[number : number + 1]
+    return follow(model, example, target, title=title, language=options.language)
 
 
 def saved(options: argparse.Namespace) -> Page:
@@ -92,7 +114,7 @@ def _train(
     print(file=sys.stderr)
 
 
-DEMOS = {"names": names}
+DEMOS = {"names": names, "digits": digits}
 
 
 def main(arguments: Sequence[str]) -> int:

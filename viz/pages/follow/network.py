@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import numbers_of
 
 WHO = "the page can't follow this network"
-Change = Callable[[int, int, Any], Any]
+Sides = Iterable[tuple[Any, Iterable[tuple[Node, int]]]]
 
 
 @dataclass(eq=False)
@@ -40,7 +41,7 @@ class Network:
 
     def record(self, x: Any) -> ag.Tensor:
         """The output for ``x``, recorded from it on."""
-        return _first(self.model(_recorded(x)))
+        return first(self.model(_recorded(x)))
 
     def losses(self, output: Any, y: Any) -> Any:
         """The losses of an output: cross-entropy of each row of logits, or what ``loss`` gives."""
@@ -114,7 +115,7 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
             f"the example has shape {numbers.shape(x.shape)}, and a page follows one: give x[:1], whose first axis is 1"
         )
     with refusals(WHO):
-        output = _first(model(_recorded(ag.Tensor(x, name="x"))))
+        output = first(model(_recorded(ag.Tensor(x, name="x"))))
     if output.node is None:
         raise DrawingError(f"{WHO}: the model recorded no operation; give a module, or a function of a Tensor")
     graph = ag.Graph(output)
@@ -152,19 +153,37 @@ def evaluating(model: Any) -> Any:
             model.train()
 
 
-def edges_of(sides: Iterable[tuple[int, int, Iterable[tuple[Node, int]]]], change: Change) -> dict[Any, Any]:
-    """Functions for `Graph.replay`: the edges of side ``s`` of fork ``k`` carry one value, ``change(k, s, value)``."""
-    met: dict[tuple[int, int], Any] = {}
+def edges_of(sides: Sides, change: Callable[[Any, Any], Any]) -> dict[Any, Any]:
+    """Functions for `Graph.replay`: the edges that belong to a key carry one value, ``change(key, value)``."""
+    met: dict[Any, Any] = {}
 
-    def changed(k: int, side: int) -> Callable[[Any], Any]:
-        def of(value: Any) -> Any:
-            if (k, side) not in met:
-                met[k, side] = change(k, side, value)
-            return met[k, side]
+    def changed(key: Any, value: Any) -> Any:
+        if key not in met:
+            met[key] = change(key, value)
+        return met[key]
 
-        return of
+    return {edge: partial(changed, key) for key, edges in sides for edge in edges}
 
-    return {edge: changed(k, side) for k, side, edges in sides for edge in edges}
+
+def rerun(
+    nodes: Sequence[Any], reads: Iterable[tuple[Node, int]], values: Mapping[Any, Any], end: Any, start: Any
+) -> Any:
+    """The value of ``end`` where the edges ``reads`` carry ``start``; everything else stays as in ``values``."""
+    changed, inner = set(reads), dict[Any, Any]()
+    for node in nodes:
+        given = [
+            (node, i) in changed or (hasattr(v, "requires_grad") and v in inner) for i, v in enumerate(node.inputs)
+        ]
+        if node.op is None or not any(given):
+            continue
+        inputs = [
+            start if (node, i) in changed else inner.get(v, values.get(v, v)) if hasattr(v, "requires_grad") else v
+            for i, v in enumerate(node.inputs)
+        ]
+        inner[node] = node.op.apply(*inputs, **node.params)
+        if node is end:
+            break
+    return inner[end]
 
 
 def _recorded(x: Any) -> Any:
@@ -172,7 +191,7 @@ def _recorded(x: Any) -> Any:
     return x.detach().requires_grad_() if x.dtype.kind == "f" else x
 
 
-def _first(result: Any) -> ag.Tensor:
+def first(result: Any) -> ag.Tensor:
     """The first Tensor of a result, which may be a tuple or a dict."""
     found = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor)]
     if not found:

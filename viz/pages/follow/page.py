@@ -16,9 +16,11 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.emitted import assets, text
 from glassgrad.viz.pages.follow.network import WHO, Network, Scripts, evaluating, read
-from glassgrad.viz.pages.follow.transformer import LIVE, Transformer
+from glassgrad.viz.pages.follow.stages import Maps, Stages, Time
+from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.spine import blocks_of
 
 CONTEXT = 12
@@ -44,9 +46,12 @@ def follow(
 
     A Transformer is drawn as lines of tokens with blocks beside them. Click a loss, and its gradient climbs back, as
     wide as it is long: at each fork its shares by the shortcut and by the block, by head and query, and all routes to
-    the start of the line. Blocks, line and heads are found in the recorded graph, so the model may come from `nn`,
-    `nn.from_torch` or `nn.load_onnx`. The page computes with the model's own programs in float64, checks what it shows
-    by differences of the loss, takes gradient steps, and lets any weight be nudged. The model does not change.
+    the start of the line. Another network is drawn as its stages beside each other, values above and their gradients
+    beneath: layers of maps with the windows that read them, or steps of a recurrent layer with its gates by name.
+
+    Blocks, heads, stages and gates are found in the recorded graph, so the model may come from `nn`, `nn.from_torch` or
+    `nn.load_onnx`. The page computes with the model's own programs in float64, checks what it shows by differences of
+    the loss, takes gradient steps, and lets any weight be nudged. The model does not change.
 
     ``example``: one input, whose first axis is 1, or the tokens of one text. ``target``: the class of each row of the
     output; without it each token is to be foretold from those before it, or the likeliest class counts as right.
@@ -56,8 +61,8 @@ def follow(
     ``path``: an .html file, where it is saved. ``language``: that of the page, "en" or "zh"; None takes the language of
     `viz.lesson.speak`, by default English.
 
-    Raises `DrawingError` for a network without such blocks, for one that is too large to compute in a page, and for an
-    example and a target that do not fit.
+    Raises `DrawingError` for a network that has none of these, for one that is too large to compute in a page, and for
+    an example and a target that do not fit.
 
     >>> from glassgrad import nn
     >>> model = nn.models.char_transformer(5, d_model=8, nhead=2, num_layers=1, dim_feedforward=8, max_len=4, seed=0)
@@ -75,43 +80,37 @@ def follow(
         if title is None:
             title = say("The backward pass of a {model}", model=name)
         network = _longer(network, symbols, target is None)
-        blocks = [block for block in blocks_of(network.graph) if len(block.fork.shape) <= 3]
-        if not any(block.heads for block in blocks):
-            raise DrawingError(
-                f"{WHO}: it has no attention beside a line of tokens. Give a Transformer; draw_graph, step_through and"
-                " playground show other networks"
-            )
-        page = Page(title, _tokens(network, Transformer(network, blocks), symbols, classes, target is None, title))
+        found, script = _found(network)
+        data = found.data() | _data(network, found, symbols, classes, target is None)
+        page = Page(title, document(title, data, network.scripts(found.functions()), script))
     if path is not None:
         page.save(path)
     return page
 
 
-def _tokens(
+def _found(network: Network) -> tuple[Transformer | Stages, str]:
+    """What a network is drawn as, and the script that draws it."""
+    blocks = [block for block in blocks_of(network.graph) if len(block.fork.shape) <= 3]
+    if any(block.heads for block in blocks):
+        return Transformer(network, blocks), "token.js"
+    return (Time if loops_in(network.graph.nodes) else Maps)(network), "stages.js"
+
+
+def _data(
     network: Network,
-    found: Transformer,
+    found: Transformer | Stages,
     symbols: Sequence[str] | None,
     classes: Sequence[str] | None,
     foretold: bool,
-    title: str,
-) -> str:
-    """The page of a Transformer."""
-    if not found.is_live:
-        raise DrawingError(
-            f"{WHO}: it has {len(found.blocks)} blocks, {found.tokens} tokens and width {found.width}, and a page"
-            f" computes up to {LIVE['blocks']}, {LIVE['tokens']} and {LIVE['width']}. Give a smaller one or a shorter"
-            " example; draw_modules shows its gradients, draw_model its architecture"
-        )
+) -> dict[str, Any]:
+    """The example, its targets and their names, for the page."""
     integer = network.x.dtype.kind in "iu"
     outputs = int(network.output.shape[-1])
     if classes is None and integer and symbols is not None and len(symbols) == outputs:
         classes = symbols
     losses = host(network.losses(network.output, network.inputs[1])).ravel()
-    shown = network.shown or found.tokens
-    if not found.causal:
-        shown = found.tokens
+    shown = network.shown if network.shown and found.causal else found.tokens
     data = {
-        **found.data(),
         "x": network.x.ravel().tolist(),
         "target": network.target.ravel().tolist(),
         "integer": integer,
@@ -120,13 +119,12 @@ def _tokens(
         "losses": int(losses.size),
         "losses_at": int(np.argmax(losses[:shown])),
         "shown": shown,
+        "tokens": found.tokens,
         "outputs": outputs,
         "symbols": _names(symbols, "symbols"),
         "classes": _names(classes, "classes"),
     }
-    data["text"] = _text(network, data) if data["next"] and found.causal else None
-    scripts = network.scripts(found.functions())
-    return document(title, data, scripts, "token.js")
+    return data | {"text": _text(network, data) if data["next"] and found.causal else None}
 
 
 def _table(network: Network) -> str | None:
@@ -165,13 +163,13 @@ def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
     tokens = [*data["x"][: data["shown"]], data["target"][data["shown"] - 1]]
     if names is None or any(token >= len(names) for token in tokens):
         return None
-    typed = [len(names[token]) == 1 for token in tokens]
+    typed = [len(names[token]) == 1 and (token != 0 or names[0].isalnum()) for token in tokens]
     if not any(typed):
         return None
     first = typed.index(True)
     tail = None if typed[-1] else tokens[-1]
     inner = tokens[first : len(tokens) - (tail is not None)]
-    if not all(len(names[token]) == 1 for token in inner):
+    if not all(typed[first : first + len(inner)]):
         return None
     return {"head": tokens[:first], "tail": tail, "word": "".join(names[token] for token in inner)}
 

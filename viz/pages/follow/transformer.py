@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages.follow.network import WHO, Change, Network, edges_of
+from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.rows import users_of
 from glassgrad.viz.recorded.spine import Block, blocks_of
@@ -34,6 +34,13 @@ class Transformer:
                 f"{WHO}: its line changes from block to block ({said}); draw_model shows its architecture"
             )
         ((self.tokens, self.width),) = shapes
+        sizes = {"blocks": len(self.blocks), "tokens": self.tokens, "width": self.width}
+        if any(sizes[name] > most for name, most in LIVE.items()):
+            raise DrawingError(
+                f"{WHO}: it has {len(blocks)} blocks, {self.tokens} tokens and width {self.width}, and a page computes"
+                f" up to {', '.join(map(str, LIVE.values()))}.. Give a smaller one or a shorter example; draw_modules"
+                " shows its gradients, draw_model its architecture"
+            )
         self.attention = [k for k, block in enumerate(blocks) if block.heads]
 
     @cached_property
@@ -43,15 +50,11 @@ class Transformer:
         weights = [host(values[self.blocks[k].heads[0].softmax]) for k in self.attention]
         return bool(weights) and not any(np.triu(w, 1).any() for w in weights)
 
-    @property
-    def is_live(self) -> bool:
-        """Whether a page computes the network itself."""
-        sizes = {"blocks": len(self.blocks), "tokens": self.tokens, "width": self.width}
-        return all(sizes[name] <= most for name, most in LIVE.items())
-
     # ------------------------------------------------------------ the graph, run again
 
-    def _again(self, x: Any, change: Change, more: Any = None) -> tuple[list[Block], dict[Any, Any], Any]:
+    def _again(
+        self, x: Any, change: Callable[[Any, Any], Any], more: Any = None
+    ) -> tuple[list[Block], dict[Any, Any], Any]:
         """The blocks of the graph of ``x``, its values with both sides of each fork changed, and the output.
 
         ``more(blocks, users)``: functions for further edges.
@@ -59,7 +62,7 @@ class Transformer:
         output = self.network.record(x)
         graph = ag.Graph(output)
         blocks = blocks_of(graph)
-        sides = [(k, s, (b.shortcut, b.reads)[s]) for k, b in enumerate(blocks) for s in (0, 1)]
+        sides = [((k, s), (b.shortcut, b.reads)[s]) for k, b in enumerate(blocks) for s in (0, 1)]
         edges = edges_of(sides, change)
         if more is not None:
             edges |= more(blocks, users_of(graph.nodes))
@@ -85,9 +88,9 @@ class Transformer:
         """
         sides: dict[tuple[int, int], Any] = {}
 
-        def gated(k: int, side: int, value: Any) -> Any:
-            sides[k, side] = value * gates[k, side] + value.detach() * (1.0 - gates[k, side])
-            return sides[k, side]
+        def gated(key: tuple[int, int], value: Any) -> Any:
+            sides[key] = value * gates[key] + value.detach() * (1.0 - gates[key])
+            return sides[key]
 
         blocks, values, output = self._again(x, gated)
         losses, loss = self._total(output, target, which)
@@ -137,9 +140,9 @@ class Transformer:
         """
         sides: dict[tuple[int, int], Any] = {}
 
-        def marked(k: int, side: int, value: Any) -> Any:
-            sides[k, side] = value + 0.0
-            return sides[k, side]
+        def marked(key: tuple[int, int], value: Any) -> Any:
+            sides[key] = value + 0.0
+            return sides[key]
 
         blocks, values, output = self._again(x, marked)
         _, loss = self._total(output, target, which)
@@ -150,7 +153,8 @@ class Transformer:
         for i, k in enumerate(self.attention):
             fork = found[len(mixed) + 2 * i] + found[len(mixed) + 2 * i + 1]
             direction = ag.reshape(self._flat(fork) * at[:, None], fork.shape)
-            attended = partial(_rerun, blocks[k], values)
+            block, end = blocks[k], blocks[k].heads[0].mixed
+            attended = partial(rerun, block.nodes, block.reads, values, end)
             tangent = ag.jvp(attended, (sides[k, 1],), (direction,))[1]
             parts = ag.sum(tangent * found[i], axis=-1)
             result[f"heads{k}"] = ag.reshape(parts, (-1, parts.shape[-1]))
@@ -169,10 +173,10 @@ class Transformer:
                 readers = [
                     (user, j) for user in users[head.mixed] for j, v in enumerate(user.inputs) if v is head.mixed
                 ]
-                edges |= edges_of([(k, 0, readers)], partial(_held, held, hold))
+                edges |= edges_of([(k, readers)], partial(_held, held, hold))
             return edges
 
-        blocks, values, output = self._again(x, lambda k, side, value: _plus(probes[k, side], value), attention)
+        blocks, values, output = self._again(x, lambda key, value: _plus(probes[key], value), attention)
         mixed = {f"mixed{k}": self._heads(values[blocks[k].heads[0].mixed]) for k in self.attention}
         return {"losses": self.network.losses(output, target), **mixed}
 
@@ -206,29 +210,13 @@ class Transformer:
             heads = block.heads[0].count if is_attention else 0
             path = block.scope[0] if block.scope else ""
             blocks.append({"heads": heads, "number": count[is_attention], "path": path})
-        return {"blocks": blocks, "tokens": self.tokens, "width": self.width, "causal": self.causal}
+        return {"blocks": blocks, "width": self.width}
 
 
 def _plus(more: Any, value: Any) -> Any:
     return value + ag.reshape(more, value.shape)
 
 
-def _held(held: Any, hold: Any, _k: int, _side: int, value: Any) -> Any:
+def _held(held: Any, hold: Any, _k: int, value: Any) -> Any:
     """A value, or another one where ``hold`` is 1."""
     return value + ag.reshape(hold, (*value.shape[:-1], 1)) * (ag.reshape(held, value.shape) - value)
-
-
-def _rerun(block: Block, values: dict[Any, Any], start: Any) -> Any:
-    """The results of a block's heads for another value of its fork; everything outside stays."""
-    head = block.heads[0]
-    reads = set(block.reads)
-    inner: dict[Any, Any] = {}
-    for node in block.nodes:
-        if node.index > head.mixed.index:
-            break
-        inputs = [
-            start if (node, i) in reads else inner.get(v, values.get(v, v)) if hasattr(v, "requires_grad") else v
-            for i, v in enumerate(node.inputs)
-        ]
-        inner[node] = node.op.apply(*inputs, **node.params)
-    return inner[head.mixed]

@@ -177,7 +177,7 @@ def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
         (text_model(), TEXT[None], {"target": [[9] * 6]}, "give integers from 0 to 6"),
         (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be texts"),
         (text_model(d_model=80), TEXT, {}, "width 80"),
-        (nn.MLP([2, 3, 2], seed=0), np.ones((1, 2)), {}, "no attention"),
+        (nn.Sequential(nn.Embedding(7, 3, seed=0), nn.Linear(3, 7, seed=0)), TEXT, {}, "no line of tokens and no loop"),
     ],
 )
 def test_refusals(model, example, changes, said):

@@ -26,6 +26,29 @@ function rounded(shares) {
   return down;
 }
 
+/* ---------------------------------------------------------------- what is followed: an example, its targets, the losses that are chosen */
+
+const n = D.tokens, perToken = D.losses > 1;
+const S = { x: D.x.slice(), target: D.target.slice(), shown: D.shown, loss: perToken ? D.losses_at : 0, focus: perToken ? D.losses_at : 0 };
+let R = null, view = null;
+const nameOf = (names, i) => names?.[i] ?? String(i);
+const token = t => nameOf(D.symbols, D.integer ? S.x[t] : t), label = c => nameOf(D.classes, c), quote = s => `‘${esc(s)}’`;
+const columnsOf = n => [...Array(n).keys()], columns = () => columnsOf(S.shown);
+const chosen = () => columnsOf(D.losses).map(i => !perToken ? 1 : S.loss < 0 ? (i < S.shown ? 1 / S.shown : 0) : +(i === S.loss));
+function feed(program) { put(program, 'x', S.x); put(program, 'target', S.target); put(program, 'which', S.which); }
+const gradient = name => R.parameters[name];
+/* the chosen losses from the forward pass alone */
+function forward() { feed(live.forward); live.forward.run(); return dot(entriesOf(live.forward.outputs.losses), S.which); }
+let waiting = 0;
+/* steps of a generator, in the time that is left */
+function idle(steps) {
+  clearTimeout(waiting);
+  const end = performance.now() + 12;
+  let done = false;
+  while (!done && performance.now() < end) done = steps.next().done;
+  if (!done) waiting = setTimeout(idle, 4, steps);
+}
+
 /* ---------------------------------------------------------------- checks, in the time that is left */
 
 const checks = { todo: [], at: 0, wrong: [], kinks: 0, right: 0, unsure: 0, timer: 0, verdicts: {}, then: () => {} };
@@ -48,6 +71,18 @@ function checkMore() {
   if (checks.at < checks.todo.length) checks.timer = setTimeout(checkMore, 4);
   checks.then(checks.at >= checks.todo.length);
 }
+/* the slope of each parameter along its own gradient */
+function parameterTasks(size) {
+  return D.parameters.flatMap(({ name, state }) => {
+    const g = gradient(name), w = memory[state], before = w.slice(), g2 = dot(g, g), along = h => {
+      for (let i = 0; i < g.length; i++) w[i] = before[i] + h * g[i] / g2;
+      const found = forward();
+      w.set(before);
+      return found;
+    };
+    return g2 > 0 ? [{ key: `d ${name}`, name, claimed: 1, step: 1e-3 * Math.sqrt(g2) * (largest(before) || 1), size, along }] : [];
+  });
+}
 function tellChecks() {
   const { todo, at, wrong, kinks, right, unsure } = checks, place = el('verdict');
   place.className = `badge ${wrong.length ? 'wrong' : at < todo.length ? 'skipped' : ''}`;
@@ -56,6 +91,21 @@ function tellChecks() {
     : at < todo.length ? [say`checking ${at} of ${todo.length}`, say`by differences`]
       : [say`✓ ${right} gradients`, say`= differences of the loss` + (rest && ` (${rest})`)];
   fill(place, `<b>${esc(said[0])}</b> ${esc(said[1])}`);
+}
+/* a question with a guess in percent, until it is answered; then `then` */
+function ask(place, question, note, then) {
+  if (S.guess !== null) return false;
+  if (place.asked === question && one('#guess', place)) return true;
+  place.asked = question; place.filled = undefined;
+  place.innerHTML = `<h2>${question}</h2><div class="form"><input type="range" id="guess" min="0" max="100" value="50" aria-label="${say`your guess in percent`}"><output id="guessed" class="num">50 %</output><button type="button" id="answer">${say`answer`}</button></div><p class="note">${note}</p>`;
+  el('guess').oninput = () => tell(el('guessed'), `${el('guess').value} %`);
+  el('answer').onclick = () => { S.guess = +el('guess').value; then(); };
+  return true;
+}
+/* a row of the panel: the shares of a shortcut and of a block as a bar, in percent, and their verdict */
+function shareRow(name, [s, b], key) {
+  const [shortcut, block] = isFinite(s) ? rounded([s, b]) : [0, 0], total = abs(s) + abs(b), bar = (part, first) => `<i class="${first}" style="width:${100 * abs(part) / total}%"></i>`;
+  return `<tr><td>${name}</td><td class="wide"><div class="bar">${isFinite(s) ? bar(s, 'first') + bar(b, '') : ''}</div></td><td class="num">${isFinite(s) ? minus(`${shortcut}+${block < 0 ? `(${block})` : block}`) : '–'}</td><td>${mark(key)}</td></tr>`;
 }
 const mark = key => ({ right: '<span class="right">✓</span>', wrong: '<span class="wrong">✗</span>', kink: '<span>∠</span>' })[checks.verdicts[key]] ?? '';
 
@@ -130,4 +180,113 @@ function weights(of) {
     },
     choose(name, at) { chosen = true; el('which').value = name; places(at); moved(); },
   };
+}
+
+/* ---------------------------------------------------------------- tokens and losses, above and below the network */
+
+/* a text cut to the width that it has */
+const cut = (text, wide, each = 9) => text.length * each <= wide ? text : `${text.slice(0, max(1, floor(wide / each) - 1))}${wide >= 2 * each ? '…' : ''}`;
+const turn = (x, y, name, text) => `<text class="${name}" transform="translate(${x + 5} ${y}) rotate(-90)" text-anchor="middle">${text}</text>`;
+function tokens() {
+  const { x, wide, turned, tile } = view;
+  return columns().map(t => `<g class="tile ${t === S.focus && S.loss !== null ? 'on' : ''}" data-token="${t}" role="button" tabindex="0" aria-label="${esc(say`token ${token(t)}, place ${t + 1}`)}">
+    <rect x="${x(t) - wide / 2}" y="3" width="${wide}" height="${tile}" rx="5"/>${turned ? turn(x(t), 3 + tile / 2, 'mono bold', esc(cut(token(t), tile - 6))) : `<text class="mono bold" x="${x(t)}" y="23" text-anchor="middle">${esc(token(t))}</text>`}<title>${esc(token(t))}</title></g>`).join('');
+}
+const best = (t, count) => [...Array(D.outputs).keys()].sort((a, b) => R.probs[t * D.outputs + b] - R.probs[t * D.outputs + a]).slice(0, count);
+function losses(guesses) {
+  const { x, pitch, end, width, left, narrow, footed } = view, out = [];
+  if (!perToken) {
+    const shown = best(0, max(2, min(6, floor((width - left - 130) / 110))));
+    if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
+    const each = min(150, (width - left - 130) / shown.length);
+    out.push(`<g class="loss on" data-loss="0" role="button" tabindex="0"><rect x="${left}" y="${end + 38}" width="112" height="32" rx="4"/><text x="${left + 56}" y="${end + 59}" text-anchor="middle">${say`loss`} ${brief(R.loss, 3)}</text></g>`);
+    shown.forEach((c, i) => out.push(`<g class="tile ${c === S.target[0] ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${left + 124 + i * each}" y="${end + 38}" width="${each - 8}" height="32" rx="4"/>
+      <text x="${left + 124 + i * each + (each - 8) / 2}" y="${end + 59}" text-anchor="middle">${esc(cut(label(c), each - 60))} ${percent(R.probs[c])}</text></g>`));
+    return out.join('');
+  }
+  for (const t of columns()) {
+    const likely = best(t, guesses);
+    if (guesses && !likely.includes(S.target[t])) likely[guesses - 1] = S.target[t];
+    likely.forEach((c, i) => {
+      const p = round(100 * R.probs[t * D.outputs + c]), isIt = c === S.target[t];
+      out.push(`<text class="mono ${isIt ? 'bold' : 'muted'}" x="${x(t) - min(30, pitch / 2 - 2)}" y="${end + 26 + 19 * i}">${esc(cut(label(c), min(60, pitch) - 32))} ${p}</text>`);
+    });
+    const wide = min(62, pitch - 3), y = end + 14 + guesses * 19;
+    out.push(`<g class="loss ${t === S.loss || S.loss === -1 ? 'on' : ''}" data-loss="${t}" role="button" tabindex="0" aria-label="${esc(say`loss after ${token(t)}: ${brief(R.losses[t], 3)}`)}">
+      <rect x="${x(t) - wide / 2}" y="${y}" width="${wide}" height="${footed}" rx="4"/>${footed > 30 ? turn(x(t), y + footed / 2, '', R.losses[t].toFixed(2)) : `<text x="${x(t)}" y="${y + 20}" text-anchor="middle">${R.losses[t].toFixed(2)}</text>`}</g>`);
+  }
+  if (!narrow) out.push(`<text class="bold" x="0" y="${end + 34 + guesses * 19}">${say`loss`}</text>`);
+  if (!narrow && guesses) out.push(`<text class="muted" x="0" y="${end + 26}">${say`guesses, %`}</text>`);
+  return out.join('');
+}
+
+/* ---------------------------------------------------------------- what the reader does */
+
+/* `compute`, `refocus`, `draw`, `beside`, `panel`, `sentence`, `rest`, `setBack`, `pointed` and `arrow` are the network's own */
+let learner = null;
+function show(anew = true) {
+  clearTimeout(checks.timer);
+  if (anew) { S.which = chosen(); compute(); } else refocus();
+  draw(); beside(); panel(); sentence();
+  toggle(el('all'), S.loss === -1);
+  learner.show();
+  idle(rest());
+}
+function choose(loss, focus = null) {
+  S.loss = loss;
+  if (focus !== null) S.focus = focus;
+  else if (loss >= 0 && perToken) S.focus = loss;
+  show();
+}
+function write(word) {
+  const { head, tail } = D.text, known = [...word].map(c => D.symbols.indexOf(c)).filter(i => i >= 0).slice(0, n + (tail === null) - head.length);
+  if (!known.length) return;
+  const all = [...head, ...known, ...tail === null ? [] : [tail]], pad = Array(n).fill(0);
+  S.shown = all.length - 1;
+  S.x = [...all.slice(0, -1), ...pad].slice(0, n); S.target = [...all.slice(1), ...pad].slice(0, n);
+  S.loss = min(S.loss, S.shown - 1); S.focus = min(S.focus, S.shown - 1);
+  show();
+}
+const within = (e, query) => e.target.closest?.(query)?.dataset;
+function clicked(e) {
+  const at = within(e, '[data-loss],[data-class],[data-token],[data-head],[data-block]');
+  if (!at) return;
+  if (at.loss !== undefined) choose(perToken && S.loss === +at.loss ? null : +at.loss);
+  else if (at.class !== undefined) { S.target[0] = +at.class; show(); }
+  else pointed(at);
+}
+function play() {
+  if (still()) { setBack(steps); return; }
+  const from = performance.now(), frame = now => {
+    const part = min(1, (now - from) / 1800);
+    setBack(part * steps);
+    if (part < 1) requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+function begin() {
+  learner = weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
+  el('walk').innerHTML = `<button type="button" id="play">▶ ${say`backward`}</button><input type="range" id="stage-of" min="0" max="${steps}" step="0.05" value="${steps}" aria-label="${say`how far the gradient has come back`}"><span id="stage-said"></span>`;
+  el('play').onclick = play;
+  el('stage-of').oninput = e => setBack(+e.target.value);
+  for (const place of ['stage', 'beside', 'panel']) {
+    listen(el(place), 'click', clicked);
+    listen(el(place), 'keydown', e => { if ((e.key === 'Enter' || e.key === ' ') && within(e, '[tabindex]')) { e.preventDefault(); clicked(e); } });
+  }
+  listen(document, 'keydown', e => {
+    if (isShortcut(e) || /^(INPUT|SELECT|BUTTON)$/.test(e.target.tagName) && e.key !== 'Escape') return;
+    if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') arrow(e.key === 'ArrowLeft' ? -1 : 1);
+    else if (e.key === ' ' && !within(e, '[tabindex]')) { e.preventDefault(); play(); }
+    else if (e.key === 'Escape') choose(null);
+  });
+  if (perToken) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
+  if (D.text) {
+    el('given').innerHTML = `<input type="text" id="word" aria-label="${say`the text`}" spellcheck="false" autocomplete="off">`;
+    el('word').value = D.text.word;
+    el('word').oninput = e => write(e.target.value);
+  }
+  theme(el('theme'));
+  let resized = 0;
+  listen(window, 'resize', () => { clearTimeout(resized); resized = setTimeout(() => { draw(); beside(); }, 60); });
+  show();
 }

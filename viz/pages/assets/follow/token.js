@@ -1,26 +1,19 @@
 /* A line of tokens: blocks read it and add to it. Values run down; click a loss, and its gradient climbs back. */
 
-const n = D.tokens, K = D.blocks.length, attention = D.blocks.flatMap((b, k) => b.heads ? [k] : []);
+const K = D.blocks.length, attention = D.blocks.flatMap((b, k) => b.heads ? [k] : []), steps = K + 1;
 const live = { backward: program_backward(memory), heads: program_heads(memory), forward: program_forward(memory) };
-const perToken = D.losses > 1;
-const S = { x: D.x.slice(), target: D.target.slice(), shown: D.shown, loss: perToken ? -1 : 0, focus: 0, head: null, block: attention.at(-1) ?? 0, back: K + 1, guess: null };
-let R = null, view = null;
+Object.assign(S, { head: null, block: attention.at(-1) ?? 0, back: steps, guess: null });
 const kind = k => D.blocks[k].heads ? say`attention` : say`MLP`, blockName = k => `${kind(k)} ${D.blocks[k].number}`;
 const initial = k => `${D.blocks[k].heads ? 'A' : 'M'}${D.blocks[k].number}`;
-const nameOf = (names, i) => names?.[i] ?? String(i);
-const token = t => D.integer ? nameOf(D.symbols, S.x[t]) : nameOf(D.symbols, t), label = c => nameOf(D.classes, c);
-const columnsOf = n => [...Array(n).keys()], columns = () => columnsOf(S.shown);
 
 /* ---------------------------------------------------------------- numbers */
 
-function feed(program) { put(program, 'x', S.x); put(program, 'target', S.target); put(program, 'which', S.which); }
 function backward(gates = i => 1) {
   const p = live.backward;
   feed(p); put(p, 'gates', Array.from({ length: 2 * K }, (_, i) => gates(i))); p.run();
   return name => entriesOf(p.outputs[name]);
 }
 function compute() {
-  S.which = Array.from({ length: D.losses }, (_, i) => !perToken ? 1 : S.loss < 0 ? (i < S.shown ? 1 / S.shown : 0) : +(i === S.loss));
   const read = backward(), out = name => read(name).slice(), { outputs } = live.backward;
   R = { loss: out('loss')[0], losses: out('losses'), probs: out('probs'), lines: out('lines'), squares: out('squares'), dots: out('dots'), forks: out('forks'),
     weights: {}, scores: {}, heads: {}, hidden: {}, parameters: {}, attended: new Set(), routes: [] };
@@ -33,7 +26,6 @@ function compute() {
   feed(live.heads);
   attend(S.focus);
 }
-const gradient = name => R.parameters[name];
 /* what comes back to a token by each head and query */
 function attend(t) {
   if (R.attended.has(t)) return;
@@ -41,29 +33,21 @@ function attend(t) {
   for (const k of attention) R.heads[k].set(entriesOf(live.heads.outputs[`heads${k}`]), t * n * D.blocks[k].heads);
   R.attended.add(t);
 }
-/* the chosen losses from the forward pass alone */
-function forward() { feed(live.forward); live.forward.run(); return dot(entriesOf(live.forward.outputs.losses), S.which); }
 /* In the time that is left: the other tokens by head and query; then all routes from the losses to the start of the line, shortcut or block at each fork,
    a run of its own for each; then the checks. */
+function refocus() { attend(S.focus); }
 function* rest() {
+  if (isRouted()) { check(tasks(), () => panel()); return; }
   for (const t of columns()) yield attend(t);
   draw();
   if (!(R.total > 0)) return;
   const start = R.forks.subarray(0, n * D.width), whole = dot(start, start);
-  for (let code = 0; code < 1 << K; code++) {
+  for (let code = R.routes.length; code < 1 << K; code++) {
     R.routes.push({ code, share: dot(backward(i => +((code >> (i >> 1) & 1) === i % 2))('start'), start) / whole });
     yield;
   }
   ways(); sentence();
   check(tasks(), () => panel());
-}
-let waiting = 0;
-function idle(steps) {
-  clearTimeout(waiting);
-  const end = performance.now() + 12;
-  let done = false;
-  while (!done && performance.now() < end) done = steps.next().done;
-  if (!done) waiting = setTimeout(idle, 4, steps);
 }
 const isRouted = () => R.routes.length === 1 << K;
 
@@ -169,41 +153,6 @@ function gradients() {
   }
   return [out.join(''), said.join('') + '</g>'];
 }
-/* a text cut to the width that it has */
-const cut = (text, wide, each = 9) => text.length * each <= wide ? text : `${text.slice(0, max(1, floor(wide / each) - 1))}${wide >= 2 * each ? '…' : ''}`;
-const turn = (x, y, name, text) => `<text class="${name}" transform="translate(${x + 5} ${y}) rotate(-90)" text-anchor="middle">${text}</text>`;
-function tokens() {
-  const { x, wide, turned, tile } = view;
-  return columns().map(t => `<g class="tile ${t === S.focus && S.loss !== null ? 'on' : ''}" data-token="${t}" role="button" tabindex="0" aria-label="${esc(say`token ${token(t)}, place ${t + 1}`)}">
-    <rect x="${x(t) - wide / 2}" y="3" width="${wide}" height="${tile}" rx="5"/>${turned ? turn(x(t), 3 + tile / 2, 'mono bold', esc(cut(token(t), tile - 6))) : `<text class="mono bold" x="${x(t)}" y="23" text-anchor="middle">${esc(token(t))}</text>`}<title>${esc(token(t))}</title></g>`).join('');
-}
-const best = (t, count) => [...Array(D.outputs).keys()].sort((a, b) => R.probs[t * D.outputs + b] - R.probs[t * D.outputs + a]).slice(0, count);
-function losses(guesses) {
-  const { x, pitch, end, width, left, narrow, footed } = view, out = [];
-  if (!perToken) {
-    const shown = best(0, max(2, min(6, floor((width - left - 130) / 110))));
-    if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
-    const each = min(150, (width - left - 130) / shown.length);
-    out.push(`<g class="loss on" data-loss="0" role="button" tabindex="0"><rect x="${left}" y="${end + 38}" width="112" height="32" rx="4"/><text x="${left + 56}" y="${end + 59}" text-anchor="middle">${say`loss`} ${brief(R.loss, 3)}</text></g>`);
-    shown.forEach((c, i) => out.push(`<g class="tile ${c === S.target[0] ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${left + 124 + i * each}" y="${end + 38}" width="${each - 8}" height="32" rx="4"/>
-      <text x="${left + 124 + i * each + (each - 8) / 2}" y="${end + 59}" text-anchor="middle">${esc(cut(label(c), each - 60))} ${percent(R.probs[c])}</text></g>`));
-    return out.join('');
-  }
-  for (const t of columns()) {
-    const likely = best(t, guesses);
-    if (guesses && !likely.includes(S.target[t])) likely[guesses - 1] = S.target[t];
-    likely.forEach((c, i) => {
-      const p = round(100 * R.probs[t * D.outputs + c]), isIt = c === S.target[t];
-      out.push(`<text class="mono ${isIt ? 'bold' : 'muted'}" x="${x(t) - min(30, pitch / 2 - 2)}" y="${end + 26 + 19 * i}">${esc(cut(label(c), min(60, pitch) - 32))} ${p}</text>`);
-    });
-    const wide = min(62, pitch - 3), y = end + 14 + guesses * 19;
-    out.push(`<g class="loss ${t === S.loss || S.loss === -1 ? 'on' : ''}" data-loss="${t}" role="button" tabindex="0" aria-label="${esc(say`loss after ${token(t)}: ${brief(R.losses[t], 3)}`)}">
-      <rect x="${x(t) - wide / 2}" y="${y}" width="${wide}" height="${footed}" rx="4"/>${footed > 30 ? turn(x(t), y + footed / 2, '', R.losses[t].toFixed(2)) : `<text x="${x(t)}" y="${y + 20}" text-anchor="middle">${R.losses[t].toFixed(2)}</text>`}</g>`);
-  }
-  if (!narrow) out.push(`<text class="bold" x="0" y="${end + 34 + guesses * 19}">${say`loss`}</text>`);
-  if (!narrow && guesses) out.push(`<text class="muted" x="0" y="${end + 26}">${say`guesses, %`}</text>`);
-  return out.join('');
-}
 /* how far the gradient has come back: 0 at the losses, one for each block, K + 1 at the tokens */
 function setBack(stage) {
   S.back = stage;
@@ -215,16 +164,6 @@ function setBack(stage) {
   if (slider) slider.value = stage;
   if (slider) tell(el('stage-said'), stage >= K + 1 ? say`back to the tokens` : stage < 1 ? say`at the loss` : say`through ${blockName(K - min(K, floor(stage)))}`);
 }
-function play() {
-  if (still()) { setBack(K + 1); return; }
-  const from = performance.now(), frame = now => {
-    const part = min(1, (now - from) / 1800);
-    setBack(part * (K + 1));
-    if (part < 1) requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
-}
-
 /* ---------------------------------------------------------------- who reads whom, and the rows of the embedding */
 
 function beside() {
@@ -285,9 +224,7 @@ function panel() {
   const t = S.focus;
   let html = `<h2>${say`What comes back to ‘${esc(token(t))}’, %`}<small>${say`shortcut + block`}</small></h2><table class="rows">`;
   for (let k = K - 1; k >= 0; k--) {
-    const s = R.share(k, 0, t), ok = isFinite(s), [a, b] = ok ? rounded([s, 1 - s]) : [0, 0], total = abs(s) + abs(1 - s);
-    html += `<tr><td><button type="button" class="bare" data-block="${k}" aria-pressed="${k === S.block}">${esc(blockName(k))}</button></td><td class="wide"><div class="bar">${ok ? `<i class="first" style="width:${100 * abs(s) / total}%"></i><i style="width:${100 * abs(1 - s) / total}%"></i>` : ''}</div></td>
-      <td class="num">${ok ? minus(`${a}+${b}`) : '–'}</td><td>${mark(`s${k},${t}`)}</td></tr>`;
+    html += shareRow(`<button type="button" class="bare" data-block="${k}" aria-pressed="${k === S.block}">${esc(blockName(k))}</button>`, [R.share(k, 0, t), R.share(k, 1, t)], `s${k},${t}`);
   }
   html += `</table>${byHead(t)}`;
   fill(el('shares'), html);
@@ -309,14 +246,7 @@ function ways() {
   const place = el('ways');
   if (!isRouted()) { place.innerHTML = `<h2>${say`All routes back`}</h2><p class="note">${R.total > 0 ? say`${1 << K} routes are being run…` : say`Nothing comes back.`}</p>`; return; }
   const { routes } = R, shortcuts = routes[0].share, sum = routes.reduce((sum, r) => sum + r.share, 0);
-  if (S.guess === null) {
-    if (one('#guess')) return;
-    place.innerHTML = `<h2>${say`How much returns by the shortcuts alone?`}</h2><div class="form"><input type="range" id="guess" min="0" max="100" value="50" aria-label="${say`your guess in percent`}"><output id="guessed" class="num">50 %</output>
-      <button type="button" id="answer">${say`answer`}</button></div><p class="note">${say`A guess, then all ${1 << K} routes.`}</p>`;
-    el('guess').oninput = () => tell(el('guessed'), `${el('guess').value} %`);
-    el('answer').onclick = () => { S.guess = +el('guess').value; ways(); sentence(); };
-    return;
-  }
+  if (ask(place, say`How much returns by the shortcuts alone?`, say`A guess, then all ${1 << K} routes.`, () => { ways(); sentence(); })) return;
   const sorted = routes.slice().sort((a, b) => b.share - a.share), shown = sorted.slice(0, 4);
   const others = sorted.slice(4).reduce((sum, r) => sum + r.share, 0), parts = [...shown.map(r => r.share), others], whole = parts.map(p => round(100 * p)), most = max(...parts.map(abs));
   whole[4] = round(100 * sum) - whole.slice(0, 4).reduce((a, b) => a + b, 0);
@@ -326,7 +256,7 @@ function ways() {
     <p class="note">${say`Shortcuts alone: you guessed ${S.guess} %, it is ${percent(shortcuts)}.`}</p>`;
 }
 function sentence() {
-  const t = S.loss, quote = s => `‘${esc(s)}’`;
+  const t = S.loss;
   if (t === null) { fill(el('sentence'), say`Values run down: each token is a line, each block reads the lines and adds to them. <b>Click a loss</b>: its gradient climbs back.`); return; }
   const by = columns().map(i => [R.size(0)(i), i]).sort((a, b) => b[0] - a[0]), first = token(by[0][1]), second = by[1] && token(by[1][1]);
   const alone = S.guess !== null && isRouted() ? ' ' + say`<b>${percent(R.routes[0].share)}</b> of it came by the shortcuts alone.` : '';
@@ -370,79 +300,17 @@ function tasks() {
       }) });
     }
   }
-  for (const { name, state } of D.parameters) {
-    const g = gradient(name), w = memory[state], before = w.slice(), g2 = dot(g, g), size = Math.sqrt(g2);
-    if (g2 > 0) todo.push({ key: `d ${name}`, name, claimed: 1, step: 1e-3 * size * (largest(before) || 1), size: base, along: h => {
-      for (let i = 0; i < g.length; i++) w[i] = before[i] + h * g[i] / g2;
-      const found = forward();
-      w.set(before);
-      return found;
-    } });
-  }
-  return todo;
+  return [...todo, ...parameterTasks(base)];
 }
 
 /* ---------------------------------------------------------------- what the reader does */
 
-function show(anew = true) {
-  clearTimeout(checks.timer);
-  if (anew) compute(); else attend(S.focus);
-  draw(); beside(); panel(); sentence();
-  toggle(el('all'), S.loss === -1);
-  learner.show();
-  idle(anew || !isRouted() ? rest() : [null].values());
-  if (!anew && isRouted()) check(tasks(), () => panel());
-}
-function choose(loss, focus = null) {
-  S.loss = loss;
-  if (focus !== null) S.focus = focus;
-  else if (loss >= 0 && perToken) S.focus = loss;
-  show();
-}
-function write(word) {
-  const { head, tail } = D.text, known = [...word].map(c => D.symbols.indexOf(c)).filter(i => i >= 0).slice(0, n + (tail === null) - head.length);
-  if (!known.length) return;
-  const all = [...head, ...known, ...tail === null ? [] : [tail]], pad = Array(n).fill(0);
-  S.shown = all.length - 1;
-  S.x = [...all.slice(0, -1), ...pad].slice(0, n); S.target = [...all.slice(1), ...pad].slice(0, n);
-  S.loss = min(S.loss, S.shown - 1); S.focus = min(S.focus, S.shown - 1);
-  show();
-}
-const within = (e, query) => e.target.closest?.(query)?.dataset;
-function clicked(e) {
-  const at = within(e, '[data-loss],[data-token],[data-class],[data-head],[data-block]');
-  if (!at) return;
-  if (at.loss !== undefined) choose(perToken && S.loss === +at.loss ? null : +at.loss);
-  else if (at.token !== undefined) { S.focus = +at.token; show(false); }
-  else if (at.class !== undefined) { S.target[0] = +at.class; show(); }
+function pointed(at) {
+  if (at.token !== undefined) { S.focus = +at.token; show(false); }
   else if (at.block !== undefined) { S.block = +at.block; panel(); }
   else { const [k, h] = at.head.split(',').map(Number); S.block = k; S.head = S.head?.[0] === k && S.head[1] === h ? null : [k, h]; show(false); }
 }
+function arrow(by) { S.focus = clamp(S.focus + by, 0, S.shown - 1); show(false); }
 el('panel').innerHTML = '<section id="shares"></section><section id="ways"></section>';
-const learner = weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
-el('walk').innerHTML = `<button type="button" id="play">▶ ${say`backward`}</button><input type="range" id="stage-of" min="0" max="${K + 1}" step="0.05" value="${K + 1}" aria-label="${say`how far the gradient has come back`}"><span id="stage-said"></span>`;
-el('play').onclick = play;
-el('stage-of').oninput = e => setBack(+e.target.value);
-for (const place of ['stage', 'beside', 'panel']) {
-  listen(el(place), 'click', clicked);
-  listen(el(place), 'keydown', e => { if ((e.key === 'Enter' || e.key === ' ') && within(e, '[tabindex]')) { e.preventDefault(); clicked(e); } });
-}
-listen(document, 'keydown', e => {
-  if (isShortcut(e) || /^(INPUT|SELECT|BUTTON)$/.test(e.target.tagName) && e.key !== 'Escape') return;
-  if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') { S.focus = clamp(S.focus + (e.key === 'ArrowLeft' ? -1 : 1), 0, S.shown - 1); show(false); }
-  else if (e.key === ' ' && !within(e, '[tabindex]')) { e.preventDefault(); play(); }
-  else if (e.key === 'Escape') choose(null);
-});
-if (perToken) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
-if (D.text) {
-  el('given').innerHTML = `<input type="text" id="word" aria-label="${say`the text`}" spellcheck="false" autocomplete="off">`;
-  el('word').value = D.text.word;
-  el('word').oninput = e => write(e.target.value);
-}
-S.loss = perToken ? D.losses_at : 0;
-S.focus = perToken ? S.loss : 0;
-theme(el('theme'));
-let resized = 0;
-listen(window, 'resize', () => { clearTimeout(resized); resized = setTimeout(() => { draw(); beside(); }, 60); });
-show();
+begin();
 if (!perToken) { S.focus = columns().sort((a, b) => R.squares[b] - R.squares[a])[0]; show(); }

@@ -1,0 +1,170 @@
+"""The page that follows layers of maps or steps of time: numbers, windows, verdicts, and what a reader does."""
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.drawing.errors import DrawingError
+from tests.viz.pages.browser import browse, needs_chromium
+from tests.viz.pages.follow.test_token import TOOLS
+
+LONG = "--virtual-time-budget=90000"
+
+
+class Residual(nn.Module):
+    """x + convolution of x."""
+
+    def __init__(self):
+        self.inner = nn.Conv2d(3, 3, 3, padding=1, seed=1)
+
+    def forward(self, x):
+        return ag.tanh(x + self.inner(x))
+
+
+class Reader(nn.Module):
+    """Letters, read by a recurrent layer."""
+
+    def __init__(self, layer, **options):
+        self.embedding = nn.Embedding(6, 3, seed=0)
+        self.reader = layer(3, 4, batch_first=True, seed=1, **options)
+        self.head = nn.Linear(4, 6, seed=2)
+
+    def forward(self, x):
+        return self.head(self.reader(self.embedding(x))[0])
+
+
+def doubled(model):
+    for p in model.parameters():
+        p.data = np.asarray(p.data, "float64")
+    return model
+
+
+def maps():
+    first, last = nn.Conv2d(1, 3, 5, stride=2, padding=2, seed=0), nn.Linear(12, 4, seed=2)
+    return doubled(nn.Sequential(first, nn.ReLU(), Residual(), nn.MaxPool2d(2), nn.Flatten(), last))
+
+
+IMAGE = np.random.default_rng(0).normal(size=(1, 1, 8, 8))
+
+
+def gradients(model, x, target, which):
+    x = ag.Tensor(x, requires_grad=x.dtype.kind == "f")
+    output = model(x)
+    losses = ag.cross_entropy(ag.reshape(output, (-1, output.shape[-1])), np.ravel(target), reduction="none")
+    ag.sum(losses * which).backward()
+    return x.grad, {name: np.ravel(p.grad.data) for name, p in model.named_parameters()}
+
+
+@needs_chromium
+def test_maps(tmp_path):
+    page = viz.follow(maps(), IMAGE, [2], classes=["a", "b", "c", "d"])
+    script = """
+      seen.verdict = await checked(); seen.unsure = checks.kinks + checks.unsure;
+      seen.labels = D.stages.map(s => s.label);
+      seen.x = [...R.d[0]]; seen.parameters = Object.fromEntries(D.parameters.map(p => [p.name,
+        [...R.parameters[p.name]]]));
+      seen.share = R.share[1].slice(0, 2); seen.cone = cone({ s: 1, m: 0, i: 5 });
+      seen.up = cone({ s: 0, m: 0, i: 0 });
+      point({ s: 0, m: 0, i: 27 }); seen.sent = text('#sent p');
+      seen.patches = document.querySelectorAll('#sent canvas').length;
+      seen.frames = document.querySelectorAll('#marks rect').length;
+      seen.faults = {};
+      const faults = { cell: () => { R.d[1] = R.d[1].map(v => 1.001 * v);
+      }, x: () => { R.d[0] = R.d[0].map(v => 1.001 * v); },
+        share: () => { R.share[1][1] *= 1.001; },
+        weight: () => { R.parameters['0.weight'] = R.parameters['0.weight'].map((v, i) => v + .05 * (i % 2)); } };
+      for (const name in faults) { show(); await checked(); seen.faults[name] = await judged(faults[name]); }
+      R.d[1] = R.d[1].map(v => 1.001 * v); point({ s: 0, m: 0, i: 28 }); seen.faults.sum = text('#sent .wrong');
+      show();
+      const box = one('#stage svg').getBoundingClientRect(), [x, y] = corner(1, 2, true), { scale } = view.places[1];
+      const at = { bubbles: true, clientX: box.left + x + 1.5 * scale, clientY: box.top + y + 2.5 * scale };
+      one('#stage svg').dispatchEvent(new PointerEvent('pointermove', at));
+      seen.at = [S.at.s, S.at.m, S.at.i, text('#cell h2')];
+      const [px, py] = corner(0, 0, false), press = { ...at, clientX: box.left + px + 2, clientY: box.top + py + 2 };
+      const before = S.x[0];
+      one('#stage svg').dispatchEvent(new PointerEvent('pointerdown', press));
+      window.dispatchEvent(new PointerEvent('pointerup'));
+      seen.painted = [before, S.x[0], D.paints[1]];
+      click(one('[data-class="0"]')); seen.target = S.target[0];
+      setBack(1); seen.said = text('#stage-said');
+      el('guess').value = 20; click(el('answer')); seen.answer = text('#ways');
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", LONG)
+    x, parameters = gradients(maps(), IMAGE, [2], 1.0)
+    np.testing.assert_allclose(seen["x"], np.ravel(x.data), rtol=1e-9, atol=1e-15)
+    for name, found in seen["parameters"].items():
+        np.testing.assert_allclose(found, parameters[name], rtol=1e-9, atol=1e-15)
+    assert seen["verdict"].startswith("✓")
+    assert seen["unsure"] == 0
+    assert seen["labels"] == ["x", "Conv2d, ReLU", "Residual", "MaxPool2d"]
+    assert sum(seen["share"]) == pytest.approx(1)
+    assert seen["cone"] == [[[0, 4], [0, 4]], [[1, 1], [1, 1]]]
+    assert seen["up"][1] == [[0, 1], [0, 1]]
+    assert seen["sent"].endswith("✓")
+    assert 0 < seen["patches"] <= 3
+    assert seen["frames"] > 2
+    assert all(found.startswith("✗") for found in seen["faults"].values()), seen["faults"]
+    assert seen["at"] == [1, 2, 9, "Conv2d, ReLU 2: 2, 1"]
+    assert seen["painted"][1] == seen["painted"][2] != seen["painted"][0]
+    assert seen["target"] == 0
+    assert seen["said"] == "MaxPool2d"
+    assert "You guessed 20 %" in seen["answer"]
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("layer", "options", "names"),
+    [
+        (nn.LSTM, {}, ["i", "f", "g", "o", "c", "h"]),
+        (nn.GRU, {"num_layers": 2}, [f"{name}{layer}" for layer in (1, 2) for name in "rznh"]),
+        (nn.RNN, {}, ["h"]),
+    ],
+)
+def test_time(layer, options, names, tmp_path):
+    model = doubled(Reader(layer, **options))
+    text = [0, 1, 2, 3, 1, 0]
+    page = viz.follow(model, text, symbols=["·", *"abcde"])
+    script = """
+      choose(3); seen.verdict = await checked(); seen.names = D.stages[0].names; seen.tokens = columns().map(token);
+      seen.reach = columns().map(reach); seen.parameters = Object.fromEntries(D.parameters.map(p => [p.name,
+        [...R.parameters[p.name]]]));
+      seen.values = [...part(R.v[2], 2, D.stages[2].count - 1)];
+      seen.fault = await judged(() => { R.d[1] = R.d[1].map(v => 1.001 * v); });
+      show(); const first = R.loss, start = D.parameters.map(p => [...memory[p.state]]);
+      click(el('step')); seen.fell = R.loss < first; click(el('undo'));
+      seen.undone = D.parameters.every((p, i) => memory[p.state].every((v, j) => v === start[i][j]));
+      click(one('[data-token="1"]')); seen.chosen = S.loss;
+      el('word').value = 'dab'; el('word').dispatchEvent(new Event('input'));
+      seen.word = columns().map(token).join('');
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", LONG)
+    which = np.eye(5)[3]
+    _, parameters = gradients(model, np.array([text[:-1]]), text[1:], which)
+    for name, found in seen["parameters"].items():
+        np.testing.assert_allclose(found, parameters[name], rtol=1e-9, atol=1e-15)
+    states = model.reader(model.embedding(np.array([text[:-1]])))[0]
+    np.testing.assert_allclose(seen["values"], states.data[0, 2], rtol=1e-12)
+    assert seen["verdict"].startswith("✓")
+    assert seen["names"] == names
+    assert seen["tokens"] == ["·", "a", "b", "c", "a"]
+    assert seen["reach"][4:] == [0]
+    assert all(length > 0 for length in seen["reach"][:4])
+    assert seen["fault"].startswith("✗")
+    assert seen["fell"]
+    assert seen["undone"]
+    assert seen["chosen"] == 1
+    assert seen["word"] == "·dab"
+
+
+def test_refusals():
+    with pytest.raises(DrawingError, match="several lengths or directions"):
+        viz.follow(Both(), [0, 1, 2, 3])
+
+
+class Both(Reader):
+    """Letters, read in both directions."""
+
+    def __init__(self):
+        super().__init__(nn.LSTM, bidirectional=True)
+        self.head = nn.Linear(8, 6, seed=2)

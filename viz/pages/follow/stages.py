@@ -1,0 +1,358 @@
+"""The programs of a network whose values are followed from stage to stage: layers of maps, or steps of time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
+from glassgrad.viz.recorded.loops import loops_in
+from glassgrad.viz.recorded.names import carries
+from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of
+
+WINDOWS = ("conv", "max_pool", "sum_pool")
+GATES = {"lstm": "ifgo", "gru": "rzn"}
+"""The names of the gates of a step, in the order in which they lie in the weights."""
+
+MOST = 12
+"""The most stages of a network of layers that are shown."""
+
+CHECKS = 2400
+"""The most entries whose gradients are checked by differences."""
+
+Probe = Callable[[int, str, Any], Any]
+"""The value that goes on from a stage, by its number and by the side of a fork: "shortcut", "block" or ""."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One column of the page: ``count`` pictures of ``size``, each with a name where ``names`` are given.
+
+    ``window``: size, stride and padding of what reads the stage before, where it is a window. ``forked``: whether a
+    shortcut and a block read it.
+    """
+
+    label: str
+    path: str
+    count: int
+    size: tuple[int, int]
+    names: tuple[str, ...] = ()
+    window: tuple[int, int, int] | None = None
+    forked: bool = False
+
+
+class Stages:
+    """Programs of a network whose values are followed from stage to stage."""
+
+    stages: list[Stage]
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any] | None]:
+        """The output; for each stage its values by side; and what a change of a stage does to the next one."""
+        raise NotImplementedError
+
+    def backward(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
+        """Values and gradients of all stages and parameters, and the two sides of each fork."""
+        output, values, _ = self.run(x, lambda _s, _side, value: value + 0.0)
+        losses = self.network.losses(output, target)
+        loss = ag.sum(losses * which)
+        memory = self.network.memory
+        wanted = [value for stage in values for value in stage.values()]
+        found = ag.gradients(loss, [*wanted, *memory.values()])
+        result = {"loss": loss, "losses": losses, "probs": ag.softmax(ag.reshape(output, (-1, output.shape[-1])))}
+        gradients = iter(found)
+        for s, stage in enumerate(values):
+            sides = {side: next(gradients) for side in stage}
+            if self.stages[s].forked:
+                total = sides["shortcut"] + sides["block"]
+                dots = [ag.sum(g * total) for g in (sides["shortcut"], sides["block"], total)]
+                result |= {f"v{s}": _flat([stage["block"]]), f"d{s}": _flat([total]), f"share{s}": ag.stack(dots)}
+            else:
+                result |= {f"v{s}": _flat(stage.values()), f"d{s}": _flat(sides.values())}
+        return result | {f"d {name}": g for name, g in zip(memory, gradients, strict=True)}
+
+    def forward(self, x: Any, target: Any, *probes: Any) -> dict[str, Any]:
+        """Losses with a probe added to each stage, and then one to the block's side of each fork."""
+        forked = iter(probes[len(self.stages) :])
+        sides = {s: next(forked) for s, stage in enumerate(self.stages) if stage.forked}
+        places: dict[int, int] = {}
+
+        def probed(s: int, side: str, value: Any) -> Any:
+            if side in ("", "shortcut", "block"):
+                more = ag.reshape(probes[s], value.shape)
+                return value + (more + ag.reshape(sides[s], value.shape) if side == "block" else more)
+            start = places.get(s, 0)
+            places[s] = start + value.size
+            return value + ag.reshape(probes[s][start : places[s]], value.shape)
+
+        return {"losses": self.network.losses(self.run(x, probed)[0], target)}
+
+    def sent(self, x: Any, *directions: Any) -> dict[str, Any]:
+        """What a change of each stage does to the next one."""
+        _, values, after = self.run(x, lambda _s, _side, value: value)
+        result = {}
+        for s, direction in enumerate(directions):
+            value = next(iter(values[s].values()))
+            if after is not None and s + 1 < len(values):
+                shaped = ag.reshape(direction, value.shape)
+                result[f"t{s}"] = _flat([ag.jvp(partial(after, s), (value,), (shaped,))[1]])
+        return result
+
+    def functions(self) -> dict[str, Any]:
+        """The programs of a live page, each with its inputs."""
+        x, target = self.network.inputs
+        which = ag.Tensor(np.zeros(self.network.losses(self.network.output, target).size), name="which")
+        sizes = [stage.count * stage.size[0] * stage.size[1] for stage in self.stages]
+        probes = [ag.Tensor(np.zeros(size), name=f"p{s}") for s, size in enumerate(sizes)]
+        sides = [ag.Tensor(np.zeros(sizes[s]), name=f"b{s}") for s, stage in enumerate(self.stages) if stage.forked]
+        programs: dict[str, Any] = {
+            "backward": (self.backward, (x, target, which)),
+            "forward": (self.forward, (x, target, *probes, *sides)),
+        }
+        if not self.stages[0].names:
+            programs["sent"] = (self.sent, (x, *probes))
+        return programs
+
+    causal = True
+
+    @property
+    def tokens(self) -> int:
+        """The steps of time; 1 for layers."""
+        return len(self.stages) if self.stages[0].names else 1
+
+    def data(self) -> dict[str, Any]:
+        """Sizes and names, for the page."""
+        x = self.network.x
+        levels = [float(x.min()), float(x.max())] if x.size else [0.0, 0.0]
+        first = self.stages[0]
+        paints = levels if not first.names and first.count == 1 and levels[0] < levels[1] else None
+        scored = self.network.loss is None
+        found = {"paints": paints, "gradientOfScores": scored, "checks": CHECKS}
+        return found | {"stages": [vars(stage) for stage in self.stages]}
+
+
+class Maps(Stages):
+    """Layers of maps: stages are the values through which every path from the input to the output goes."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        leaf = next((v for v in network.graph.nodes if v.op is None and v.name == "x"), None)
+        if leaf is None or leaf.dtype.kind != "f":
+            raise DrawingError(f"{WHO}: its input is not of floats, and it has no line of tokens and no loop over time")
+        self.groups = _groups(network.graph, leaf)
+        forks = [block.fork for block in blocks_of(network.graph)]
+        self.stages = []
+        for (*_, before), group in itertools.pairwise([[leaf], *self.groups]):
+            value = group[-1]
+            maps = tuple(map(int, value.shape[1:])) if len(value.shape) == 4 else (1, *_grid(int(np.prod(value.shape))))
+            made = Stage(
+                _label(group), _path(group), maps[0], maps[1:], window=_window(before, group), forked=value in forks
+            )
+            self.stages.append(made)
+
+    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any]]:
+        """See `Stages.run`."""
+        leaf = x.detach().requires_grad_()
+        leaf.name = "x"
+        output = first(self.network.model(leaf))
+        graph = ag.Graph(output)
+        vertices = [group[-1] for group in _groups(graph, leaf)]
+        forks = {block.fork: block for block in blocks_of(graph)}
+        readers: dict[Any, list[tuple[Node, int]]] = {}
+        for node in graph.nodes:
+            for i, given in enumerate(node.inputs):
+                if hasattr(given, "requires_grad"):
+                    readers.setdefault(given, []).append((node, i))
+        sides = []
+        for s, vertex in enumerate(vertices):
+            block = forks.get(vertex)
+            read = {"": readers[vertex]} if block is None else {"shortcut": block.shortcut, "block": block.reads}
+            sides += [((s, side), edges) for side, edges in read.items()]
+        found: list[dict[str, Any]] = [{} for _ in vertices]
+
+        def changed(key: tuple[int, str], value: Any) -> Any:
+            s, side = key
+            found[s][side] = probe(s, side, value)
+            return found[s][side]
+
+        values = graph.replay(edges_of(sides, changed))
+
+        def after(s: int, value: Any) -> Any:
+            return rerun(graph.nodes, readers[vertices[s]], values, vertices[s + 1], value)
+
+        return values[vertex_of(output)], found, after
+
+
+class Time(Stages):
+    """Steps of time: stages are the steps of the loops, each with its gates and states."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        loops = loops_in(network.graph.nodes)
+        if len({node.params["loop"].length for node in loops}) != 1 or any(n.params["loop"].reverse for n in loops):
+            raise DrawingError(f"{WHO}: its loops have several lengths or directions; draw_loop shows one of them")
+        self.gates = [_gates(node.params["loop"].body) for node in loops]
+        names = [name for gates in self.gates for name in gates]
+        if len(loops) > 1:
+            names = [f"{name}{layer}" for layer, gates in enumerate(self.gates, 1) for name in gates]
+        ends = [(node, number) for node, gates in zip(loops, self.gates, strict=True) for number in gates.values()]
+        widths = {int(np.prod(node.params["loop"].body.types[number][0])) for node, number in ends}
+        if len(widths) != 1:
+            raise DrawingError(f"{WHO}: its states have several sizes ({', '.join(map(str, sorted(widths)))})")
+        size = _grid(widths.pop())
+        steps = range(loops[0].params["loop"].length)
+        self.stages = [Stage(str(t + 1), "", len(names), size, tuple(names)) for t in steps]
+
+    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], None]:
+        """See `Stages.run`."""
+        output = self.network.record(x)
+        graph = ag.Graph(output)
+        found: list[dict[str, Any]] = [{} for _ in self.stages]
+        edges: dict[Any, Any] = {}
+        for layer, node in enumerate(loops_in(graph.nodes)):
+            given: dict[int, Any] = {}
+            for i, value in enumerate(node.inputs):
+                if isinstance(value, Node):
+                    edges[node, i] = partial(_kept, given, i)
+                else:
+                    given[i] = value
+            edges |= {
+                (reader, i): partial(self._unrolled, layer, node, given, found, probe)
+                for reader in graph.nodes
+                for i, value in enumerate(reader.inputs)
+                if value is node
+            }
+        values = graph.replay(edges)
+        return values[vertex_of(output)], found, None
+
+    def _unrolled(
+        self, layer: int, node: Node, given: dict[int, Any], found: list[dict[str, Any]], probe: Probe, _value: Any
+    ) -> Any:
+        """The results of a loop, run step by step, so that gates and states of each step are values of their own."""
+        loop = node.params["loop"]
+        body = loop.body
+        if "done" not in given:  # the results are read in several places
+            inputs = [given[i] for i in range(len(node.inputs))]
+            now, first_x = inputs[: body.carries], body.carries
+            kept: list[list[Any]] = []
+            for t in range(loop.length):
+                xs = [x[t] for x in inputs[first_x : first_x + body.xs]]
+                numbers = {**dict(enumerate([*now, *xs, *inputs[first_x + body.xs :]])), **body.constants}
+                names = {number: name for name, number in self.gates[layer].items()}
+                for step in body.steps:
+                    value = step.op.apply(*(numbers[i] for i in step.args), **step.params)
+                    if step.out in names:
+                        key = f"{layer} {names[step.out]}"
+                        value = found[t][key] = probe(t, key, value)
+                    numbers[step.out] = value
+                outputs = [numbers[i] for i in body.outputs]
+                now = outputs[: body.carries]
+                kept.append(outputs[body.carries :])
+            parts = [ag.reshape(value, (-1,)) for value in now]
+            parts += [ag.reshape(value, (-1,)) for ys in zip(*kept, strict=True) for value in ys]
+            given["done"] = ag.concat(parts)  # type: ignore[index]
+        return given["done"]  # type: ignore[index]
+
+
+def _kept(given: dict[int, Any], i: int, value: Any) -> Any:
+    given[i] = value
+    return value
+
+
+def _flat(values: Iterable[Any]) -> Any:
+    parts = [ag.reshape(value, (-1,)) for value in values]
+    return ag.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _groups(graph: ag.Graph, leaf: Any) -> list[list[Any]]:
+    """The values through which every path from a leaf goes, but the last; with what only changes their entries, as a
+    normalization and an activation do, in one group.
+    """
+    place: dict[Any, int] = {leaf: 0}
+    last: dict[Any, int] = {}
+    for node in graph.nodes:
+        given = [v for v in node.inputs if hasattr(v, "requires_grad") and v in place]
+        if given:
+            place[node] = len(place)
+            last |= dict.fromkeys(given, place[node])
+    groups: list[list[Any]] = [[leaf]]
+    reach = 0
+    for vertex, i in place.items():
+        is_cut, reach = reach <= i, max(reach, last.get(vertex, 0))
+        if not is_cut or vertex is leaf:
+            continue
+        before = groups[-1][-1]
+        given = [v for v in vertex.inputs if hasattr(v, "requires_grad") and v in place]
+        plain = vertex.op.name not in (*PRODUCTS, *WINDOWS) and all(v is before for v in given)
+        if plain and (vertex.shape == before.shape or (vertex.op.name == "reshape" and before is leaf)):
+            groups[-1].append(vertex)
+        elif vertex.op.name != "reshape":
+            groups.append([vertex])
+    groups = groups if groups[-1][-1] not in graph.outputs else groups[:-1]
+    while len(groups) > MOST:  # the last of each size stays
+        sizes = [group[-1].shape[-2:] for group in groups]
+        doubled = [i for i in range(1, len(groups) - 1) if sizes[i] == sizes[i + 1]]
+        del groups[doubled[0] if doubled else 1]
+    return groups
+
+
+def _label(group: Sequence[Any]) -> str:
+    """The classes of the modules of a group, or else the names of its operations."""
+    nodes = [v for v in group if v.op is not None]
+    return ", ".join(dict.fromkeys(v.scope[-1][1] if v.scope else v.op.name for v in nodes)) or "x"
+
+
+def _path(group: Sequence[Any]) -> str:
+    return str(group[0].scope[-1][0]) if group[0].op is not None and group[0].scope else ""
+
+
+def _window(before: Any, group: Sequence[Any]) -> tuple[int, int, int] | None:
+    """Size, stride and padding of the window by which a group reads the value before it; None where it is none."""
+    node = group[0]
+    if node.op is None or node.op.name not in WINDOWS or not any(v is before for v in node.inputs):
+        return None
+    sizes = node.inputs[1].shape[2:] if node.op.name == "conv" else node.params["size"]
+    size, dilation = (int(np.ravel(v)[0]) for v in (sizes, node.params["dilation"]))
+    stride = node.params["stride"]
+    stride = size if stride is None else int(np.ravel(stride)[0])
+    return (size - 1) * dilation + 1, stride, int(np.ravel(node.params["padding"])[0])
+
+
+def _grid(count: int, most: int = 16) -> tuple[int, int]:
+    """Height and width of a picture of a vector: a column, or as many columns as divide it and are at most ``most``."""
+    width = max((w for w in range(1, most + 1) if count % w == 0 and w * w <= count), default=1)
+    return count // width, width
+
+
+def _gates(body: Any) -> dict[str, int]:
+    """The numbers of the gates and states of one step of a loop, by name."""
+    made = {step.out: step for step in body.steps}
+    starts: dict[int, int] = {}
+
+    def begins(number: int) -> list[int]:
+        """Where the slices begin from which a value is summed up."""
+        step = made.get(number)
+        if step is None or step.op.name in ("sigmoid", "tanh", "linear", "matmul"):
+            return []
+        if step.op.name == "getitem":
+            return [int(step.params["index"][-1].start or 0)]
+        return [start for i in step.args for start in begins(i)]
+
+    states = list(body.outputs[: body.carries])
+    for step in body.steps:
+        if step.op.name in ("sigmoid", "tanh") and (found := begins(step.args[0])):
+            starts[step.out] = max(found)
+    order = sorted(starts, key=starts.__getitem__)
+    known = GATES.get(body.name, "")
+    called = list(known) if len(known) == len(order) else [f"gate {i + 1}" for i in range(len(order))]
+    return dict(zip([*called, *carries(body)[::-1]], [*order, *states[::-1]], strict=True))
