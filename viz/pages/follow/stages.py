@@ -154,9 +154,15 @@ class Maps(Stages):
         self.stages = []
         for (*_, before), group in itertools.pairwise([[leaf], *self.groups]):
             value = group[-1]
-            maps = tuple(map(int, value.shape[1:])) if len(value.shape) == 4 else (1, *_grid(int(np.prod(value.shape))))
+            is_map = len(value.shape) == 4
+            count, *size = map(int, value.shape[1:]) if is_map else (1, *_grid(int(np.prod(value.shape))))
             made = Stage(
-                _label(group), _path(group), maps[0], maps[1:], window=_window(before, group), forked=value in forks
+                _label(group),
+                _path(group),
+                count,
+                (size[0], size[1]),
+                window=_window(before, group),
+                forked=value in forks,
             )
             self.stages.append(made)
 
@@ -236,7 +242,7 @@ class Time(Stages):
         return values[vertex_of(output)], found, None
 
     def _unrolled(
-        self, layer: int, node: Node, given: dict[int, Any], found: list[dict[str, Any]], probe: Probe, _value: Any
+        self, layer: int, node: Node, given: dict[Any, Any], found: list[dict[str, Any]], probe: Probe, _value: Any
     ) -> Any:
         """The results of a loop, run step by step, so that gates and states of each step are values of their own."""
         loop = node.params["loop"]
@@ -260,8 +266,8 @@ class Time(Stages):
                 kept.append(outputs[body.carries :])
             parts = [ag.reshape(value, (-1,)) for value in now]
             parts += [ag.reshape(value, (-1,)) for ys in zip(*kept, strict=True) for value in ys]
-            given["done"] = ag.concat(parts)  # type: ignore[index]
-        return given["done"]  # type: ignore[index]
+            given["done"] = ag.concat(parts)
+        return given["done"]
 
 
 def _kept(given: dict[int, Any], i: int, value: Any) -> Any:
