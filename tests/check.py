@@ -84,8 +84,7 @@ STEPS = {
 
 SAMPLES = [
     "tests/autograd/test_types.py::test_a_users_program_has_types",
-    "tests/viz/test_page_browser.py::test_keys_walk_through_the_steps_and_the_address_follows",
-    "tests/viz/pages/test_live.py::TestChanging::test_a_number_near_a_pole_a_large_one_and_a_refused_index",
+    "tests/viz/pages/test_stage.py::test_a_guess_is_compared_with_the_gradient_and_with_the_truth",
     "tests/viz/pages/test_playground.py::test_plain_descent_three_classes_and_a_narrow_dark_page",
     "tests/viz/pages/test_report.py::test_drawing_with_a_pointer_and_with_keys",
 ]

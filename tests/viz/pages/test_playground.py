@@ -11,7 +11,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.playground import _Document
-from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
+from tests.viz.pages.browser import CHROMIUM, LOW_CONTRAST, browse
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 BCE = nn.functional.binary_cross_entropy_with_logits

@@ -24,7 +24,7 @@ from glassgrad.viz.pages.pad import pad
 from glassgrad.viz.pages.page import step_through
 from glassgrad.viz.pages.report import Held, Specimen, lab_report
 from tests.viz.drawing.test_words import shown
-from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
+from tests.viz.pages.browser import CHROMIUM, LOW_CONTRAST, browse
 
 pytest.importorskip("matplotlib")
 
