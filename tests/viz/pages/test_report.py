@@ -21,8 +21,8 @@ from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.emitted import in_double
 from glassgrad.viz.pages.pad import pad
-from glassgrad.viz.pages.page import step_through
 from glassgrad.viz.pages.report import Held, Specimen, lab_report
+from glassgrad.viz.pages.stage import step_through
 from tests.viz.drawing.test_words import shown
 from tests.viz.pages.browser import CHROMIUM, LOW_CONTRAST, browse
 
