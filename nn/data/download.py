@@ -8,14 +8,11 @@ time.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
 import os
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -105,6 +102,8 @@ def _unusable(folder: Path, error: OSError) -> CacheError:
 
 
 def _download(file: RemoteFile, path: Path) -> bytes:
+    from http.client import HTTPException
+
     if sys.stderr.isatty():
         print(f"downloading {file.name}", file=sys.stderr)
     failures = []
@@ -117,7 +116,7 @@ def _download(file: RemoteFile, path: Path) -> bytes:
             if file.matches(content):
                 return content
             raise _SourceError("it sent another file (its sha256 differs)")
-        except (OSError, http.client.HTTPException, _SourceError) as error:
+        except (OSError, HTTPException, _SourceError) as error:
             failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
     differs = f"your file {path} differs from the one that is wanted, and " if path.exists() else ""
     raise DownloadError(
@@ -131,6 +130,8 @@ class _SourceError(Exception):
 
 
 def _reason(error: Exception) -> str:
+    import urllib.error
+
     match error:
         case urllib.error.HTTPError():
             return f"it answered {error.code} {error.reason}"
@@ -148,6 +149,8 @@ def _reason(error: Exception) -> str:
 
 def _get(url: str) -> bytes:
     """The content of a URL."""
+    import urllib.request  # imports a sixth of what this package does
+
     content, start = bytearray(), time.monotonic()
     request = urllib.request.Request(url, headers={"User-Agent": "glassgrad"})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
