@@ -129,7 +129,8 @@ class Optimizer:
         """
         tracer = TRACER.get()
         if tracer is None:
-            check_gradients(p for group in self.param_groups for p in group["params"])
+            for group in self.param_groups:
+                check_gradients(group["params"])
         self._follow()
         for group in self._by_device() if self._away and tracer is None else self.param_groups:
             try:
@@ -158,8 +159,8 @@ class Optimizer:
 
     @property
     def _members(self) -> tuple[int, ...]:
-        """What differs after parameters or state came or went: the number of Tensors of state, and the parameters."""
-        return sum(map(len, self.state.values())), *[id(p) for group in self.param_groups for p in group["params"]]
+        """What differs after parameters or state came or went: the numbers of Tensors of state, and the parameters."""
+        return *map(len, self.state.values()), *[id(p) for group in self.param_groups for p in group["params"]]
 
     def _note_devices(self) -> None:
         """Remember whether all parameters are on the CPU."""
