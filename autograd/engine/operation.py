@@ -28,6 +28,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.engine.arguments import (
     AXES,
+    FIXED,
     REQUIRED,
     argument,
     bound,
@@ -428,13 +429,15 @@ def function_of(op, convert):
     def call({given}*rest, **params):
         if not params and not needed and {complete}:
             params = none
-        elif {complete} and none.keys() >= params.keys() >= needed and type(params.get("axis")) in AXES:
-            params = {{**none, **params}}
+        elif {complete} and (not needed or params.keys() >= needed) and type(params.get("axis")) in AXES and (
+            len(full := {{**none, **params}}) == len(none)
+        ):
+            params = full
         elif op.casts and params.get("dtype") is not None:
             return in_dtype(op, ({xs}*rest,), **params)
         else:
             ({bound}), params = bound(op, ({xs}*rest,), params)
-        if LIFTED.used and params is not none:
+        if params is not none and LIFTED.used:
             check_parameters(op, params)
         mask = 0
 {reading}
@@ -456,7 +459,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
-            node.params = params if params is none else frozen(params)
+            node.params = params if params is none or FIXED.issuperset(map(type, params.values())) else frozen(params)
             node.saved = plan.keep(({saved}, out))
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}
@@ -534,7 +537,7 @@ def mask_of(given: Sequence[Any]) -> int:
 
 
 NAMES: dict[str, Any] = {
-    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "LIFTED": LIFTED, "Node": Node,
+    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FIXED": FIXED, "FLAT": backends.FLAT, "LIFTED": LIFTED, "Node": Node,
     "REQUIRED": REQUIRED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
     "bound": bound, "check_parameters": check_parameters, "check_rules": check_rules, "fail": fail, "frozen": frozen,
