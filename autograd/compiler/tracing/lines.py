@@ -39,13 +39,7 @@ USER, INNER, TRACING, RULES, MODULES = range(5)
 WIDTH, JOINED = 88, 8
 """The largest number of characters of a line's text, and of lines that are joined while a bracket is open."""
 
-_STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
 _RETURN = "return"
-
-KEPT = 4096
-"""The largest number of functions whose names are cached."""
-
-_targets: dict[int, tuple[CodeType, dict[int, str]]] = {}  # by id, because hashing a code object is slow
 
 
 class _Owners(dict[str, int]):
@@ -106,33 +100,31 @@ def is_shown() -> bool:
 _DROPS, _KEEPS = ("POP_TOP", "RAISE"), ("STORE", "RETURN", "YIELD", "COMPARE", "CONTAINS", "BINARY_SUBSCR")
 
 
-def targets(code: CodeType) -> dict[int, str]:
-    """For each position in ``code``, the name to which the result is assigned, or ``return``, if known.
+def target(frame: FrameType) -> str:
+    """The name to which the result of the call that ``frame`` makes is assigned, or ``return``; empty if neither.
 
-    >>> def f(x):
-    ...     y = abs(x)
-    ...     return abs(y)
-    >>> sorted(set(targets(f.__code__).values()))
-    ['return', 'y']
+    >>> import sys
+    >>> def f():
+    ...     y = target(sys._getframe())
+    ...     return y, [target(sys._getframe())]
+    >>> f()
+    ('y', [''])
     """
-    known = _targets.get(id(code))
-    if known is not None:
-        return known[1]
-    if len(_targets) >= KEPT:
-        _targets.clear()
-    found: dict[int, str] = {}
-    _targets[id(code)] = code, found
-    start = 0
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "EXTENDED_ARG":
-            continue
-        name = _RETURN if instruction.opname == "RETURN_VALUE" else ""
-        if instruction.opname in _STORES:
-            name = instruction.argval[0] if isinstance(instruction.argval, tuple) else instruction.argval
-        if name:  # a call instruction ends after its inline caches
-            found.update(dict.fromkeys(range(start, instruction.offset, 2), name))
-        start = instruction.offset
-    return found
+    code, name, arg, high = frame.f_code, "", 0, 0
+    raw = code.co_code
+    for at in range(frame.f_lasti + 2, len(raw), 2):  # a call's inline caches come first
+        name, arg = dis.opname[raw[at]], high << 8 | raw[at + 1]
+        if name not in ("CACHE", "EXTENDED_ARG"):
+            break
+        high = arg
+    if name in ("STORE_NAME", "STORE_GLOBAL"):
+        return code.co_names[arg]
+    if name.startswith("STORE_FAST_"):  # two instructions in one
+        arg >>= 4
+    if name == "STORE_DEREF" or name.startswith("STORE_FAST"):
+        cells = [cell for cell in code.co_cellvars if cell not in code.co_varnames]
+        return [*code.co_varnames, *cells, *code.co_freevars][arg]
+    return _RETURN if name == "RETURN_VALUE" else ""
 
 
 def text_of(filename: str, number: int) -> tuple[str, str]:
@@ -245,7 +237,7 @@ class Lines(Observer):
         while frame is not None and _owner[frame.f_code.co_filename] == TRACING:
             inner, frame = frame, frame.f_back
         while frame is not None and _owner[frame.f_code.co_filename] in (USER, RULES, MODULES):
-            name = targets(frame.f_code).get(frame.f_lasti, "")
+            name = target(frame)
             if name != _RETURN:
                 self._give_local(value, name, frame, inner)
                 return
@@ -270,13 +262,13 @@ class Lines(Observer):
             owner = _owner[code.co_filename]
             if owner != USER and outer is not None and outer.f_code is not self.root:
                 if within == _RETURN and owner in (RULES, MODULES):
-                    within = targets(code).get(frame.f_lasti, "")
+                    within = target(frame)
                     if within != _RETURN:
                         self._give_local(value, within, frame, inner)
                 if module is None and owner == MODULES and code.co_name == "__call__":
                     module = frame
             else:
-                name = targets(code).get(frame.f_lasti, "")
+                name = target(frame)
                 if name != _RETURN:
                     break
                 name = ""

@@ -232,7 +232,7 @@ class _TraceNamespace(Namespace):
         _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
-        known = name in REDUCTIONS or name in dir(_Module) or hasattr(numpy, name)
+        known = name in REDUCTIONS or hasattr(_Module, name) or hasattr(numpy, name)
         if name in FORWARDS and (name in OWN or not known):
             return lambda *args, **params: self.followed(name, args, params)
         return super().__getattr__(name)

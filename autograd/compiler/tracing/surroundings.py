@@ -379,9 +379,14 @@ def _names_in(code: types.CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
 
 
+_COMPARING = {dis.opmap["IS_OP"], dis.opmap["CONTAINS_OP"]}
+
+
 @functools.lru_cache(maxsize=4096)
 def _questions_in(code: types.CodeType) -> tuple[bool, list[str]]:
     """Whether ``code`` may compare the identity of variables, and its lines that call `type` of a variable."""
+    if not (_COMPARING & {*code.co_code[::2]} or {"id", "type"} & {*code.co_names}):
+        return False, []
     steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
     identity = "id" in code.co_names
     lines = []
@@ -408,6 +413,8 @@ _WORD = re.compile(r"[^\W\d]\w*")
 @functools.lru_cache(maxsize=4096)
 def _imports_in(code: types.CodeType) -> tuple[str, ...]:
     """Names of the modules that ``code`` imports."""
+    if dis.opmap["IMPORT_NAME"] not in code.co_code[::2]:
+        return ()
     return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
 
 
