@@ -24,13 +24,8 @@ from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
 **Lost ranks.** A rank polls for the others for ``timeout`` seconds at most, and without limit only at the end, when
 rank 0 may still be writing files. A rank that raises tells the others at their next synchronisation, and all raise
-`nn.errors.ParallelError`; one that does not arrive is named after the timeout. If one is killed, the launchers of
-MPICH, Open MPI and Intel MPI kill all others; a helper process then prints ``exit_message``. So save the weights after
-every epoch, and say where they are::
-
-    def save_weights(history):
-        nn.save(model, "model.npz")
-        parallel.exit_message = f"a rank was lost; the weights of epoch {history.epochs} are in model.npz"
+`nn.errors.ParallelError`, as they do after the timeout if one does not arrive. If one is killed, the launchers of
+MPICH, Open MPI and Intel MPI kill all others, so save the weights after every epoch, or give `nn.fit` ``resume``.
 
 On GPUs (one per rank, ``parallel.device``) gradients are copied to the CPU and summed there.
 """
@@ -42,7 +37,6 @@ import hashlib
 import math
 import os
 import pickle
-import subprocess
 import sys
 import time
 import zlib
@@ -64,8 +58,6 @@ ERROR, END = "an error", "the end"
 """Two of the points at which ranks meet. At each they exchange one message, so that a rank that raises can join
 whichever is next."""
 SPIN = 0.0003  # seconds of busy waiting; then a rank sleeps between polls, as others may need the core
-PRINTER = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
-"""Program of the helper process: print the last message received, once rank 0 is gone."""
 
 
 class _NoShard:
@@ -122,53 +114,27 @@ class Parallel:
         self._comm = world.Dup()
         self._ended = False  # all ranks know of an error
         self._broken = False  # a message is pending that nobody will receive
-        self._printer: subprocess.Popen[bytes] | None = None
-        self._message = ""
         atexit.register(self._leave)
 
     def device(self, name: str) -> str:
         """The device of this rank: its own GPU if ``name`` is ``"cuda"``, else ``name``."""
         return f"cuda:{self.local_rank}" if name == "cuda" else name
 
-    @property
-    def exit_message(self) -> str:
-        """Set the text that is printed to stderr if rank 0 is killed within the context."""
-        return self._message
-
-    @exit_message.setter
-    def exit_message(self, message: str) -> None:
-        self._message = message
-        if self._printer is not None and self._printer.stdin is not None:
-            with suppress(OSError):  # training continues without the helper process
-                self._printer.stdin.write(f"\0{message}\n".encode() if message else b"\0")
-                self._printer.stdin.flush()
-
     # ----------------------------------------------------------------------------------------------------- the context
 
     def __enter__(self) -> Self:
-        if self.rank == 0 and self.size > 1:
-            command = [sys.executable, "-I", "-S", "-c", PRINTER]
-            # A session of its own, so that it survives whatever kills the rank.
-            self._printer = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-            self.exit_message = f"one of {self.size} ranks was lost, or the run was stopped from outside"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Wait for all ranks, or tell them of an error that they don't know of."""
-        try:
-            if self._ended:
-                pass
-            elif error is None:
-                self.interrupted = False
-                self._meet(END)
-            else:
-                self._ended = True
-                self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
-        finally:
-            if self._printer is not None:
-                self.exit_message = ""
-                self._printer.communicate()
-                self._printer = None
+        if self._ended:
+            return
+        if error is None:
+            self.interrupted = False
+            self._meet(END)
+        else:
+            self._ended = True
+            self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
 
     def _leave(self) -> None:
         """Let all processes end together: a launcher kills the others as soon as one exits with an error."""
@@ -331,8 +297,8 @@ class Parallel:
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
                     raise self._error(
-                        f"{self._missing()} has not answered for {limit:g} s: see whether it failed, or give "
-                        "Parallel a longer timeout"
+                        f"a rank of {self.size} has not answered rank {self.rank} for {limit:g} s: see whether it "
+                        "failed, or give Parallel a longer timeout"
                     )
                 if waited < SPIN:
                     _yield_core()
@@ -344,18 +310,6 @@ class Parallel:
         except BaseException:
             self._ended = self._broken = True
             raise
-
-    def _missing(self) -> str:
-        """The ranks that don't answer. MPI does not report them, but each waiting rank gets here within the timeout."""
-        others = [rank for rank in range(self.size) if rank != self.rank]
-        for rank in others:
-            self._comm.Isend([b"", self._mpi.BYTE], dest=rank)
-        pending = {rank: self._comm.Irecv([bytearray(), self._mpi.BYTE], source=rank) for rank in others}
-        until = time.monotonic() + (self.timeout or 0.0)
-        while pending and time.monotonic() < until:
-            pending = {rank: request for rank, request in pending.items() if not request.Test()}
-            time.sleep(0.01)
-        return f"{_rank_list(list(pending)) if pending else 'a rank'} of {self.size}"
 
     def _error(self, message: str) -> ParallelError:
         """An error that every rank raises on its own."""

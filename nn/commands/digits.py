@@ -20,7 +20,7 @@ from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.results import Run, name_of, save_weights, training_set, validation_size
 from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings
-from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
+from glassgrad.nn.commands.terminal import Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
 from glassgrad.nn.errors import ParallelError, TrainingError
 from glassgrad.nn.models import MLP
@@ -146,14 +146,10 @@ def _train(
 
     def keep(history: History) -> None:
         nonlocal state
-        assert parallel is not None
         assert folder is not None
         folder.fresh = False
         write_file(folder.path / "settings.json", settings.json())
-        weights = save_weights(model, settings, data, folder.path)
-        state = f"the weights of epoch {history.epochs} are in {weights}"
-        lost = f"one of {parallel.size} ranks was lost, or the run was stopped from outside"
-        parallel.exit_message = f"{PROGRAM} digits: {lost}; {state}"
+        state = f"the weights of epoch {history.epochs} are in {save_weights(model, settings, data, folder.path)}"
 
     try:
         history = _fit(model, settings, data, keep if parallel and folder else None, parallel)

@@ -8,16 +8,13 @@ time.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import sys
 import tempfile
 import time
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import DomainError
@@ -35,7 +32,7 @@ class RemoteFile:
     Attributes:
         name: its name in the cache.
         sha256: the SHA-256 of its content, in hexadecimal.
-        urls: the sources, in order of preference. ``…zip#member`` is that member of a ZIP archive.
+        urls: the sources, in order of preference.
     """
 
     name: str
@@ -108,11 +105,8 @@ def _download(file: RemoteFile, path: Path) -> bytes:
         print(f"downloading {file.name}", file=sys.stderr)
     failures = []
     for url in file.urls:
-        address, member = urldefrag(url)
         try:
-            content = _get(address)
-            if member:
-                content = _unzip(content, member)
+            content = _get(url)
             if file.matches(content):
                 return content
             raise _SourceError("it sent another file (its sha256 differs)")
@@ -165,11 +159,3 @@ def _get(url: str) -> bytes:
     if total is not None and len(content) < total:
         raise _SourceError(f"the connection was cut after {len(content)} of {total} bytes")
     return bytes(content)
-
-
-def _unzip(archive: bytes, member: str) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as files, files.open(member) as file:
-            return file.read(LIMIT)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError):
-        raise _SourceError(f"it sent no ZIP archive with {member}") from None

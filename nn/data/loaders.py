@@ -28,14 +28,11 @@ MNIST_HOMES = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.
 USPS_HOMES = tuple(
     f"https://{host}.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass" for host in ("www", "ntucsu")
 )
-SEMEION_HOMES = (
-    "https://archive.ics.uci.edu/ml/machine-learning-databases/semeion",
-    "https://archive.ics.uci.edu/static/public/178/semeion+handwritten+digit.zip#semeion.data",
-)
+SEMEION_HOMES = ("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion",)
 
 
 def _remote(name: str, sha256: str, homes: tuple[str, ...]) -> RemoteFile:
-    return RemoteFile(name, sha256, tuple(home if "#" in home else f"{home}/{name}" for home in homes))
+    return RemoteFile(name, sha256, tuple(f"{home}/{name}" for home in homes))
 
 
 REMOTE = {

@@ -175,7 +175,6 @@ def faulty(folder, rank, action, timeout=20.0):
 
             def keep(history):
                 nn.save(model, folder / "model.npz")
-                parallel.exit_message = f"lost after epoch {history.epochs}"
 
             history = nn.fit(
                 model,
@@ -230,10 +229,6 @@ def interrupted(folder):
 
 def killed(folder):
     faulty(folder, 1, lambda lost: os.kill(os.getpid(), signal.SIGKILL))
-
-
-def rank_0_killed(folder):
-    faulty(folder, 0, lambda lost: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def sleeps(folder):

@@ -3,7 +3,6 @@ import io
 import re
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -100,10 +99,6 @@ def test_a_source_that_sends_too_much_is_stopped(home, tmp_path, monkeypatch):
     assert "127.0.0.1: it sent more than 5000 bytes" in refusal(remote(home.put("a", CONTENT)), tmp_path)
 
 
-def test_a_file_that_is_not_there(home, tmp_path):
-    assert "(127.0.0.1: it answered 404 Not Found)" in refusal(remote(home.url + "nowhere"), tmp_path)
-
-
 def test_a_missing_network(home, tmp_path, monkeypatch):
     def no_name(*arguments, **options):
         raise OSError(-2, "Name or service not known")
@@ -118,24 +113,27 @@ def test_a_missing_network(home, tmp_path, monkeypatch):
     assert everything(tmp_path) == []
 
 
-def test_a_port_that_nobody_listens_on(home, tmp_path):
-    assert "(127.0.0.1: Connection refused)" in refusal(remote("http://127.0.0.1:1/a"), tmp_path)
+def test_a_file_that_is_not_there(home, tmp_path):
+    assert "(127.0.0.1: it answered 404 Not Found)" in refusal(remote(home.url + "nowhere"), tmp_path)
 
 
-def test_a_source_that_does_not_answer(tmp_path, monkeypatch):
-    def silence(*arguments, **options):
-        raise TimeoutError("timed out")
+@pytest.mark.parametrize(
+    ("replaced", "error", "said"),
+    [
+        ("socket.create_connection", TimeoutError("timed out"), "no answer within 20 seconds"),
+        (
+            "http.client.HTTPResponse.read1",
+            ConnectionResetError(104, "Connection reset by peer"),
+            "Connection reset by",
+        ),
+    ],
+)
+def test_a_source_that_does_not_answer_or_hangs_up(home, tmp_path, monkeypatch, replaced, error, said):
+    def fails(*arguments, **options):
+        raise error
 
-    monkeypatch.setattr("socket.create_connection", silence)
-    assert "(first.example: no answer within 20 seconds)" in refusal(remote("http://first.example/a"), tmp_path)
-
-
-def test_a_source_that_hangs_up(home, tmp_path, monkeypatch):
-    def reset(*arguments):
-        raise ConnectionResetError(104, "Connection reset by peer")
-
-    monkeypatch.setattr("http.client.HTTPResponse.read1", reset)
-    assert "(127.0.0.1: Connection reset by peer)" in refusal(remote(home.put("a", CONTENT)), tmp_path)
+    monkeypatch.setattr(replaced, fails)
+    assert f"(127.0.0.1: {said}" in refusal(remote(home.put("a", CONTENT)), tmp_path)
 
 
 def test_a_read_only_cache_is_reported_before_the_download(home, tmp_path, monkeypatch):
@@ -184,31 +182,6 @@ def test_a_user_who_stops_the_download_leaves_no_half_file(home, tmp_path, monke
     monkeypatch.setattr("urllib.request.urlopen", stop)
     with pytest.raises(KeyboardInterrupt):
         fetch(remote(home.put("a", CONTENT)), tmp_path)
-    assert everything(tmp_path) == []
-
-
-def zipped(**members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def test_a_member_of_a_zip_archive_is_taken_out(home, tmp_path):
-    url = home.put("all.zip", zipped(readme=b"read me", file=CONTENT)) + "#file"
-    assert fetch(remote(url), tmp_path) == CONTENT
-    assert (tmp_path / "file.bin").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"no zip", zipped(other=CONTENT), zipped(file=CONTENT)[:500]],
-    ids=["no archive", "another file", "cut short"],  # an archive has the time in it, and ids are compared
-)
-def test_an_archive_without_the_file_is_refused(home, tmp_path, content):
-    sentence = refusal(remote(home.put("all.zip", content) + "#file"), tmp_path)
-    assert "127.0.0.1: it sent no ZIP archive with file" in sentence
     assert everything(tmp_path) == []
 
 

@@ -164,14 +164,12 @@ def test_a_damaged_archive(serve, load, name, damage, sentence):
         load()
 
 
-def test_every_remote_file_has_a_sha256_and_two_homes():
+def test_every_remote_file_has_a_sha256_and_a_home():
     for files in REMOTE.values():
         for file in files:
             assert len(bytes.fromhex(file.sha256)) == 32
-            assert len(file.urls) > 1
-            assert all(
-                re.fullmatch(rf"https://\S+({re.escape(file.name)}|\.zip#{file.name})", url) for url in file.urls
-            )
+            assert file.urls
+            assert all(re.fullmatch(rf"https://\S+/{re.escape(file.name)}", url) for url in file.urls)
 
 
 def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
