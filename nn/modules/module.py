@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
+from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.contexts import TRACER, WATCHED
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
@@ -134,6 +135,7 @@ class Module:
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
+    _made: tuple[int, ...] | None = None  # the shape of the last result
     _given: SimpleNamespace | None = None  # the constructor's `call`, and attributes `after` it
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
@@ -149,7 +151,10 @@ class Module:
             inside = module._scoped(mode)
         token = MODE.set(inside)
         try:
-            return self.forward(*args, **kwargs)
+            result = self.forward(*args, **kwargs)
+            shape = getattr(result, "shape", None)
+            object.__setattr__(module, "_made", shape and tuple(shape))
+            return result
         except AutogradError as error:
             module._locate(error)
             raise
@@ -170,7 +175,7 @@ class Module:
         return inside
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_mode", "_listed")}
+        return {name: value for name, value in vars(self).items() if name not in ("_mode", "_listed", "_made")}
 
     # ------------------------------------------------------------------------------------------- registering and naming
 
@@ -473,6 +478,23 @@ class Module:
         lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
         return "\n".join([f"{described.removesuffix('()')}: {total:,} parameters", *lines])
 
+    def _repr_html_(self) -> str:
+        """The tree of modules with their parameters, and the shapes of the last call, for a notebook."""
+        return notebook.block(self._tree("", set()))
+
+    def _tree(self, name: str, seen: set[int]) -> str:
+        """A row for this module, and below it those of its parameters and modules, each module once."""
+        again = id(self) in seen or len(seen) >= SHOWN
+        seen.add(id(self))
+        size = sum(p.size for p in self.parameters())
+        title = f"{name}{': ' if name else ''}{self._described().removesuffix('()')}"
+        title += f", {size:,} parameters" if size else ""
+        title += f" → {tuple(self._made)}" if self._made is not None else ""
+        own = [(key, p) for key, p in vars(self).items() if isinstance(p, Parameter)]
+        rows = "".join(notebook.line(f"{key} {p.shape} {p.dtype}") for key, p in own)
+        rows += "".join(child._tree(key, seen) for key, child in self.named_children()) if not again else ""
+        return notebook.folded(title, rows, opened=any(self.children())) if rows else notebook.line(title)
+
 
 WATCHED.append(Module)
 for _name, _use in MODULES.items():
@@ -484,6 +506,9 @@ def check_set_to_none(set_to_none: Any) -> None:
     if set_to_none is not True:
         raise DomainError(f"set_to_none = {set_to_none!r}: a gradient becomes None here; for zeros: p.grad[...] = 0.")
 
+
+SHOWN = 250
+"""Modules of a tree in a notebook."""
 
 MAKING = frozenset({"seed", "init", "dtype", "device"})
 """Constructor arguments for the initial values, dtype and device of parameters: not part of the architecture."""

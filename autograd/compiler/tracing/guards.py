@@ -21,7 +21,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 MISSING = object()
 """Stands for the value of a missing attribute or item."""
 
-UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
+UNWATCHED = ("_mode", "_made", "_path", "_training", "_buffers", "_listed")
 """Internal attributes of a module."""
 
 DICTS = (dict, MappingProxyType)

@@ -1,0 +1,102 @@
+"""What a notebook shows of Tensors, modules and checks: the true values, escaped, at once."""
+
+import pickle
+import re
+import time
+from html import unescape
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.common import notebook
+from glassgrad.autograd.testing import check_nodes
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+
+
+def shown(array: np.ndarray) -> dict[tuple[int, ...], str]:
+    """The value that the tooltip of each tile says, by its index."""
+    found = re.findall(r'title="(?:\[([^]]*)\] = )?([^"]*)"', notebook.tiles(array, np.asarray))
+    return {tuple(map(int, filter(None, index.split(", ")))): unescape(value) for index, value in found}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (30,), (3, 4), (100, 7), (5, 60), (40, 50), (2, 3, 4), (3, 2, 2, 30, 20)])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool", "complex128"])
+def test_a_tile_has_the_value_of_its_entry(shape: tuple[int, ...], dtype: str) -> None:
+    array = (10 * np.random.default_rng(0).normal(size=shape)).astype(dtype)
+    found = shown(array)
+    assert all(value == repr(array[index].item()) for index, value in found.items())
+    leading = int(np.prod(shape[:-2]))
+    rows, columns = (1, 1, *shape)[-2:]
+    kept = min(rows, notebook.ROWS) * min(columns, notebook.COLUMNS) * min(leading, notebook.FACETS)
+    assert len(found) == kept
+    text = notebook.tiles(array, np.asarray)
+    assert (f"⋮ {rows - notebook.ROWS:,} rows" in text) == (rows > notebook.ROWS)
+    assert (f"… {columns - notebook.COLUMNS:,}" in text) == (columns > notebook.COLUMNS)
+    assert (f"{leading - notebook.FACETS:,} more of shape" in text) == (leading > notebook.FACETS)
+
+
+def test_statistics_and_colours_say_what_is_not_finite() -> None:
+    text = notebook.tiles(np.array([1.0, -4.0, np.nan, np.inf, -np.inf, 0.0]), np.asarray)
+    assert "min -4, mean -1, max 1, 1 NaN, 2 infinite" in text
+    assert text.count("background:#fd0") == 3
+    assert "background:rgb(255,255,255)" in text  # 0
+    assert "background:rgb(33,102,172)" in text  # the largest
+    assert "of the entries shown" in notebook.tiles(np.zeros((200, 200)), np.asarray)
+    assert notebook.tiles(np.zeros((0, 3)), np.asarray) == "<div>no entries</div>"
+
+
+def test_large_values_are_shown_at_once() -> None:
+    x = ag.Tensor(np.zeros((4000, 4000)), requires_grad=True)
+    x.grad = ag.zeros_like(x)
+    net = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.Tanh()) for _ in range(300)))
+    for value in (x, net):
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            assert len(value._repr_html_()) < 200_000
+            times.append(time.process_time() - start)
+        assert min(times) < 0.05
+
+
+def test_a_tensor_says_its_name_shape_and_gradient() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name=HOSTILE)
+    y = ag.sum(x * x)
+    y.backward()
+    text = x._repr_html_()
+    assert "<img" not in text
+    assert "Tensor &lt;img" in text
+    assert "(2,) · float64 · requires grad" in text
+    assert "<summary>gradient</summary>" in text
+    assert ">4</td>" in text
+    assert "made by sum" in y._repr_html_()
+    assert repr(y) == "Tensor(5.0, op=sum)"
+    seen: list[str] = []
+    ag.vmap(lambda x: (seen.append(x._repr_html_()), x)[1])(np.ones(3))
+    assert "no values" in seen[0]
+
+
+def test_a_module_says_its_tree_and_the_shapes_of_the_last_call() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Tanh(), nn.Linear(3, 1)))
+    before = repr(net)
+    assert "→" not in net._repr_html_()
+    net(np.ones((4, 2), "float32"))
+    text = unescape(net._repr_html_())
+    assert "Sequential, 13 parameters → (4, 1)" in text
+    assert "0: Linear(2, 3), 9 parameters → (4, 3)" in text
+    assert "0: Tanh → (4, 3)" in text
+    assert "weight (3, 2) float32" in text
+    assert repr(net) == before
+    assert "→" not in pickle.loads(pickle.dumps(net))._repr_html_()
+    ag.vmap(net)(np.ones((5, 2), "float32"))
+    assert type(net._made) is tuple
+
+
+def test_a_report_lists_the_checks() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name=HOSTILE)
+    text = check_nodes(ag.sum(ag.tanh(x)))._repr_html_()
+    assert "<img" not in text
+    assert text.count("<tr style") == 2
+    assert "relative errors up to" in text
