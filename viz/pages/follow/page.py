@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import as_path, check_function
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
-from glassgrad.viz.pages.emitted import assets, text
+from glassgrad.viz.pages.emitted import assets, packed, text
 from glassgrad.viz.pages.follow.network import WHO, Network, Scripts, evaluating, read
 from glassgrad.viz.pages.follow.stages import Maps, Stages, Time
 from glassgrad.viz.pages.follow.transformer import Transformer
@@ -25,6 +26,9 @@ from glassgrad.viz.recorded.spine import blocks_of
 
 CONTEXT = 12
 """The tokens for which the page of a text is made, so that a longer one can be typed."""
+
+RECORDED = 6
+"""The most losses whose gradients are computed here, where a page can't."""
 
 LARGEST = 1_430_000
 """The characters of programs and numbers that a page may have."""
@@ -82,7 +86,9 @@ def follow(
         network = _longer(network, symbols, target is None)
         found, script = _found(network)
         data = found.data() | _data(network, found, symbols, classes, target is None)
-        page = Page(title, document(title, data, network.scripts(found.functions()), script))
+        scripts = network.scripts(found.functions()) if found.is_live else Scripts("", {}, [])
+        recorded = None if found.is_live and scripts.size <= LARGEST else _recorded(network, found, data)
+        page = Page(title, document(title, data | {"recorded": recorded}, scripts, script))
     if path is not None:
         page.save(path)
     return page
@@ -111,12 +117,13 @@ def _data(
     losses = host(network.losses(network.output, network.inputs[1])).ravel()
     shown = network.shown if network.shown and found.causal else found.tokens
     data = {
-        "x": network.x.ravel().tolist(),
+        "x": network.x.ravel().tolist() if found.is_live or integer else [],
         "target": network.target.ravel().tolist(),
         "integer": integer,
         "table": _table(network) if integer else None,
         "next": foretold and integer and losses.size > 1,
         "losses": int(losses.size),
+        "sizes": losses.tolist(),
         "losses_at": int(np.argmax(losses[:shown])),
         "shown": shown,
         "tokens": found.tokens,
@@ -174,13 +181,32 @@ def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
     return {"head": tokens[:first], "tail": tail, "word": "".join(names[token] for token in inner)}
 
 
-def document(title: str, data: dict[str, Any], scripts: Scripts, script: str) -> str:
-    """The page, with its programs. Raises `DrawingError` where they are too large."""
-    if scripts.size > LARGEST:
+def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any]) -> dict[int, Any]:
+    """What the page shows of the losses, each by its number, and of their mean by -1: as many as there is room for."""
+    result: dict[int, Any] = {}
+    room = LARGEST
+    count = data["losses"]
+    order = sorted(range(data["shown"]), key=lambda loss: -data["sizes"][loss])[:RECORDED]
+    for loss in [order[0], -1, *order[1:]] if count > 1 else [0]:
+        which = np.eye(count)[loss] if loss >= 0 else np.ones(count) / count
+        arrays = found.recorded(ag.Tensor(network.x), ag.Tensor(network.target), ag.Tensor(which))
+        packs = {name: packed(host(array) if isinstance(array, ag.Tensor) else array) for name, array in arrays.items()}
+        room -= sum(map(len, packs.values()))
+        if room < 0:
+            break
+        result[loss] = packs
+    if not result:
         raise DrawingError(
-            f"{WHO}: its programs and weights take {scripts.size / 1e6:.2g} MB, and a page has room for"
-            f" {LARGEST / 1e6:.2g}. Give a smaller network or a shorter example; draw_modules shows its gradients"
+            f"{WHO}: its values and gradients take {(LARGEST - room) / 1e6:.2g} MB, and a page has room for"
+            f" {LARGEST / 1e6:.2g}. Give a shorter example; draw_modules shows its gradients"
         )
+    return result
+
+
+def document(title: str, data: dict[str, Any], scripts: Scripts, script: str) -> str:
+    """The page, with its programs or with what was recorded."""
+    if data["recorded"]:
+        scripts = Scripts("", {}, [])
     data |= {"states": scripts.states, "parameters": scripts.parameters}
     body = emitted.body("follow.html", {"title": text(title)})
     styles = "\n".join([emitted.variables(paint=False), assets("common.css", "follow.css")])

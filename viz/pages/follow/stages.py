@@ -14,6 +14,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
+from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import carries
 from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of
@@ -24,6 +25,12 @@ GATES = {"lstm": "ifgo", "gru": "rzn"}
 
 MOST = 12
 """The most stages of a network of layers that are shown."""
+
+LIVE = 150_000
+"""The most numbers of all stages, and of all parameters, with which a page computes itself."""
+
+SIDE = 56
+"""The most rows or columns of a map that a page shows without computing; of a larger one it shows means."""
 
 CHECKS = 2400
 """The most entries whose gradients are checked by differences."""
@@ -124,6 +131,28 @@ class Stages:
         return programs
 
     causal = True
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a page computes it; else it shows what was computed here."""
+        numbers = sum(stage.count * stage.size[0] * stage.size[1] for stage in self.stages)
+        return numbers <= LIVE and sum(int(p.size) for p in self.network.memory.values()) <= LIVE
+
+    def recorded(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
+        """What a page shows of some losses, computed here: of each stage some maps, with means where they are large."""
+        found = {name: host(value) for name, value in self.backward(x, target, which).items() if name[:2] != "d "}
+        for s, stage in enumerate(self.stages):
+            value, gradient = (found[f"{kind}{s}"].reshape(stage.count, *stage.size) for kind in "vd")
+            lengths = np.sqrt(np.square(gradient).sum(axis=(1, 2)))
+            small = max(-(-max(stage.size) // SIDE), 1)
+            kept = stage.count if stage.names else 12 if max(stage.size) * 2 <= SIDE else 6
+            found[f"shown{s}"] = np.sort(np.argsort(-lengths)[:kept])
+            found[f"length{s}"] = lengths
+            found[f"reached{s}"] = np.array([np.count_nonzero(gradient), gradient.size])
+            found |= {
+                f"{kind}{s}": _means(part[found[f"shown{s}"]], small) for kind, part in (("v", value), ("d", gradient))
+            }
+        return found
 
     @property
     def tokens(self) -> int:
@@ -273,6 +302,13 @@ class Time(Stages):
 def _kept(given: dict[int, Any], i: int, value: Any) -> Any:
     given[i] = value
     return value
+
+
+def _means(maps: np.ndarray, side: int) -> np.ndarray:
+    """Maps of means over squares; what is left over at the right and at the bottom is left out."""
+    count, height, width = maps.shape[0], maps.shape[1] // side, maps.shape[2] // side
+    whole = maps[:, : height * side, : width * side]
+    return np.asarray(whole.reshape(count, height, side, width, side).mean(axis=(2, 4)))
 
 
 def _flat(values: Iterable[Any]) -> Any:

@@ -18,7 +18,7 @@ from glassgrad.viz.recorded.rows import users_of
 from glassgrad.viz.recorded.spine import Block, blocks_of
 
 LIVE = {"blocks": 8, "tokens": 32, "width": 64}
-"""The most that a page computes itself: blocks are attention or MLP, so that a layer has two."""
+"""The most that a page computes itself; above it, it shows what was computed here. A layer has two blocks."""
 
 
 class Transformer:
@@ -34,13 +34,6 @@ class Transformer:
                 f"{WHO}: its line changes from block to block ({said}); draw_model shows its architecture"
             )
         ((self.tokens, self.width),) = shapes
-        sizes = {"blocks": len(self.blocks), "tokens": self.tokens, "width": self.width}
-        if any(sizes[name] > most for name, most in LIVE.items()):
-            raise DrawingError(
-                f"{WHO}: it has {len(blocks)} blocks, {self.tokens} tokens and width {self.width}, and a page computes"
-                f" up to {', '.join(map(str, LIVE.values()))}.. Give a smaller one or a shorter example; draw_modules"
-                " shows its gradients, draw_model its architecture"
-            )
         self.attention = [k for k, block in enumerate(blocks) if block.heads]
 
     @cached_property
@@ -49,6 +42,17 @@ class Transformer:
         values = self.network.graph.replay()
         weights = [host(values[self.blocks[k].heads[0].softmax]) for k in self.attention]
         return bool(weights) and not any(np.triu(w, 1).any() for w in weights)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a page computes it; else it shows what was computed here."""
+        return len(self.blocks) <= LIVE["blocks"] and self.tokens <= LIVE["tokens"] and self.width <= LIVE["width"]
+
+    def recorded(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
+        """What a page shows of some losses, computed here."""
+        found = self.backward(x, target, which, ag.ones((len(self.blocks), 2), dtype="float64"))
+        kept = {name: value for name, value in found.items() if not name.startswith(("d ", "hidden"))}
+        return kept | self.heads(x, target, which, ag.eye(self.tokens, dtype="float64"))
 
     # ------------------------------------------------------------ the graph, run again
 
@@ -135,6 +139,7 @@ class Transformer:
 
     def heads(self, x: Any, target: Any, which: Any, at: Any) -> dict[str, Any]:
         """Of each attention, what comes back to the token ``at`` (one-hot) by each head and query: (heads, queries).
+        With several rows in ``at``, of all these tokens.
 
         Each is the slope of the loss along the token's gradient at the block, through this head's result alone.
         """
@@ -152,13 +157,15 @@ class Transformer:
         result = {}
         for i, k in enumerate(self.attention):
             fork = found[len(mixed) + 2 * i] + found[len(mixed) + 2 * i + 1]
-            direction = ag.reshape(self._flat(fork) * at[:, None], fork.shape)
-            block, end = blocks[k], blocks[k].heads[0].mixed
-            attended = partial(rerun, block.nodes, block.reads, values, end)
-            tangent = ag.jvp(attended, (sides[k, 1],), (direction,))[1]
-            parts = ag.sum(tangent * found[i], axis=-1)
-            result[f"heads{k}"] = ag.reshape(parts, (-1, parts.shape[-1]))
+            attended = partial(rerun, blocks[k].nodes, blocks[k].reads, values, blocks[k].heads[0].mixed)
+            by_head = partial(self._by_head, attended, sides[k, 1], fork, found[i])
+            result[f"heads{k}"] = ag.vmap(by_head)(at) if at.ndim == 2 else by_head(at)
         return result
+
+    def _by_head(self, attended: Callable[[Any], Any], start: Any, fork: Any, above: Any, at: Any) -> Any:
+        direction = ag.reshape(self._flat(fork) * at[:, None], fork.shape)
+        parts = ag.sum(ag.jvp(attended, (start,), (direction,))[1] * above, axis=-1)
+        return ag.reshape(parts, (-1, parts.shape[-1]))
 
     def forward(self, x: Any, target: Any, probes: Any, *rest: Any) -> dict[str, Any]:
         """Losses with ``probes`` (blocks, 2, tokens, width) added at the forks; ``rest``: for each attention what is

@@ -6,6 +6,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.follow import stages
 from tests.viz.pages.browser import browse, needs_chromium
 from tests.viz.pages.follow.test_token import TOOLS
 
@@ -110,6 +111,29 @@ def test_maps(tmp_path):
     assert seen["target"] == 0
     assert seen["said"] == "MaxPool2d"
     assert "You guessed 20 %" in seen["answer"]
+
+
+@needs_chromium
+def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "LIVE", 100)
+    monkeypatch.setattr(stages, "SIDE", 4)
+    script = """
+      seen.verdict = text('#verdict'); seen.sizes = D.stages.map(s => [...s.size, s.numbers.length]);
+      seen.x = [...R.d[0]];
+      seen.share = R.share[1].slice(0, 2); seen.length = reach(0); seen.reached = [...R.reached[0]];
+      point({ s: 0, m: 0, i: 3 }); seen.cell = text('#cell');
+      seen.frames = document.querySelectorAll('#marks rect').length;
+    """
+    seen = browse(viz.follow(maps(), IMAGE, [2]), tmp_path, TOOLS + script, "", LONG)
+    x, _ = gradients(maps(), IMAGE, [2], 1.0)
+    assert "computed in Python" in seen["verdict"]
+    assert seen["sizes"] == [[4, 4, 1], [4, 4, 3], [4, 4, 3], [2, 2, 3]]
+    means = x.data.reshape(4, 2, 4, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(seen["x"], means.ravel(), rtol=1e-6, atol=1e-9)
+    assert sum(seen["share"]) == pytest.approx(1)
+    assert seen["length"] == pytest.approx(float(np.sqrt(np.square(x.data).sum())))
+    assert seen["reached"] == [np.count_nonzero(x.data), 64]
+    assert seen["frames"] == 2
 
 
 @needs_chromium

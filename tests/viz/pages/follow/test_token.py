@@ -154,6 +154,29 @@ def test_one_loss_whose_class_is_chosen(tmp_path):
     assert "The network gives" in seen["sentence"]
 
 
+@needs_chromium
+def test_a_large_one_is_recorded(tmp_path):
+    script = """
+      seen.verdict = text('#verdict'); seen.all = Object.keys(D.recorded).map(Number).sort(); seen.loss = S.loss;
+      seen.share = R.share(0, 0, S.focus) + R.share(0, 1, S.focus); seen.squares = [...R.squares];
+      seen.heads = [...R.heads[0]]; seen.dots = [...R.dots]; choose(-1);
+      seen.mean = [R.loss, R.losses.slice(0, 5).reduce((a, b) => a + b) / 5];
+      click(one('[data-block="1"]')); seen.block = S.block; setBack(2); seen.programs = typeof program_backward;
+    """
+    page = viz.follow(text_model(d_model=80), TEXT)
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=20000")
+    assert "computed in Python" in seen["verdict"]
+    assert seen["programs"] == "undefined"
+    assert seen["all"] == [-1, 0, 1, 2, 3, 4]
+    assert seen["share"] == pytest.approx(1, abs=1e-6)
+    n = len(TEXT) - 1
+    by_token = np.reshape(seen["heads"], (n, -1)).sum(-1)
+    np.testing.assert_allclose(by_token, np.reshape(seen["dots"], (-1, 2, n))[0, 1], rtol=1e-4, atol=1e-7)
+    assert seen["mean"][0] == pytest.approx(seen["mean"][1], rel=1e-6)
+    assert seen["block"] == 1
+    assert page.html.count("program_") < 9
+
+
 def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
     model = nn.models.char_transformer(len(SYMBOLS), **SIZES)
     before = {name: (p.data, np.array(p.data)) for name, p in model.named_parameters()}
@@ -176,7 +199,6 @@ def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
         (text_model(), np.zeros((2, 4), int), {}, "give x\\[:1\\]"),
         (text_model(), TEXT[None], {"target": [[9] * 6]}, "give integers from 0 to 6"),
         (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be texts"),
-        (text_model(d_model=80), TEXT, {}, "width 80"),
         (nn.Sequential(nn.Embedding(7, 3, seed=0), nn.Linear(3, 7, seed=0)), TEXT, {}, "no line of tokens and no loop"),
     ],
 )

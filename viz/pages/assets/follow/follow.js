@@ -36,6 +36,12 @@ const token = t => nameOf(D.symbols, D.integer ? S.x[t] : t), label = c => nameO
 const columnsOf = n => [...Array(n).keys()], columns = () => columnsOf(S.shown);
 const chosen = () => columnsOf(D.losses).map(i => !perToken ? 1 : S.loss < 0 ? (i < S.shown ? 1 / S.shown : 0) : +(i === S.loss));
 function feed(program) { put(program, 'x', S.x); put(program, 'target', S.target); put(program, 'which', S.which); }
+/* what Python computed of the chosen losses, where the network is too large to compute here */
+function recordedProgram() {
+  const outputs = {}, read = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+  const run = () => { for (const [name, text] of Object.entries(D.recorded[S.loss])) { const data = read(text); outputs[name] = { data, shape: [data.length], strides: [1], offset: 0 }; } };
+  return { inputs: {}, outputs, run };
+}
 const gradient = name => R.parameters[name];
 /* the chosen losses from the forward pass alone */
 function forward() { feed(live.forward); live.forward.run(); return dot(entriesOf(live.forward.outputs.losses), S.which); }
@@ -212,7 +218,7 @@ function losses(guesses) {
       out.push(`<text class="mono ${isIt ? 'bold' : 'muted'}" x="${x(t) - min(30, pitch / 2 - 2)}" y="${end + 26 + 19 * i}">${esc(cut(label(c), min(60, pitch) - 32))} ${p}</text>`);
     });
     const wide = min(62, pitch - 3), y = end + 14 + guesses * 19;
-    out.push(`<g class="loss ${t === S.loss || S.loss === -1 ? 'on' : ''}" data-loss="${t}" role="button" tabindex="0" aria-label="${esc(say`loss after ${token(t)}: ${brief(R.losses[t], 3)}`)}">
+    out.push(`<g class="loss ${D.recorded && !D.recorded[t] ? 'dim' : ''} ${t === S.loss || S.loss === -1 ? 'on' : ''}" data-loss="${t}" role="button" tabindex="0" aria-label="${esc(say`loss after ${token(t)}: ${brief(R.losses[t], 3)}`)}">
       <rect x="${x(t) - wide / 2}" y="${y}" width="${wide}" height="${footed}" rx="4"/>${footed > 30 ? turn(x(t), y + footed / 2, '', R.losses[t].toFixed(2)) : `<text x="${x(t)}" y="${y + 20}" text-anchor="middle">${R.losses[t].toFixed(2)}</text>`}</g>`);
   }
   if (!narrow) out.push(`<text class="bold" x="0" y="${end + 34 + guesses * 19}">${say`loss`}</text>`);
@@ -229,10 +235,12 @@ function show(anew = true) {
   if (anew) { S.which = chosen(); compute(); } else refocus();
   draw(); beside(); panel(); sentence();
   toggle(el('all'), S.loss === -1);
+  if (D.recorded) { fill(el('verdict'), `<b>${say`computed in Python`}</b> ${say`too large to compute here`}`); return; }
   learner.show();
   idle(rest());
 }
 function choose(loss, focus = null) {
+  if (D.recorded && loss !== null && !D.recorded[loss]) return;
   S.loss = loss;
   if (focus !== null) S.focus = focus;
   else if (loss >= 0 && perToken) S.focus = loss;
@@ -252,7 +260,7 @@ function clicked(e) {
   const at = within(e, '[data-loss],[data-class],[data-token],[data-head],[data-block]');
   if (!at) return;
   if (at.loss !== undefined) choose(perToken && S.loss === +at.loss ? null : +at.loss);
-  else if (at.class !== undefined) { S.target[0] = +at.class; show(); }
+  else if (at.class !== undefined) { if (!D.recorded) S.target[0] = +at.class; show(); }
   else pointed(at);
 }
 function play() {
@@ -265,7 +273,7 @@ function play() {
   requestAnimationFrame(frame);
 }
 function begin() {
-  learner = weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
+  learner = !D.recorded && weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
   el('walk').innerHTML = `<button type="button" id="play">▶ ${say`backward`}</button><input type="range" id="stage-of" min="0" max="${steps}" step="0.05" value="${steps}" aria-label="${say`how far the gradient has come back`}"><span id="stage-said"></span>`;
   el('play').onclick = play;
   el('stage-of').oninput = e => setBack(+e.target.value);
@@ -279,8 +287,8 @@ function begin() {
     else if (e.key === ' ' && !within(e, '[tabindex]')) { e.preventDefault(); play(); }
     else if (e.key === 'Escape') choose(null);
   });
-  if (perToken) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
-  if (D.text) {
+  if (perToken && !(D.recorded && !D.recorded[-1])) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
+  if (D.text && !D.recorded) {
     el('given').innerHTML = `<input type="text" id="word" aria-label="${say`the text`}" spellcheck="false" autocomplete="off">`;
     el('word').value = D.text.word;
     el('word').oninput = e => write(e.target.value);

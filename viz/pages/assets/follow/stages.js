@@ -1,7 +1,7 @@
 /* Stages beside each other, layers of maps or steps of time: values as pictures, and their gradients beneath. */
 
 const last = D.stages.length - 1, isTime = D.stages[0].names.length > 0, steps = D.stages.length + 1;
-const live = { backward: program_backward(memory), forward: program_forward(memory) };
+const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), forward: program_forward(memory) };
 if (typeof program_sent === 'function') live.sent = program_sent(memory);
 Object.assign(S, { back: steps, at: null, pinned: false, guess: null });
 const shownStages = () => isTime ? S.shown : D.stages.length;
@@ -15,17 +15,26 @@ function compute() {
   const p = live.backward;
   feed(p); p.run();
   const out = name => entriesOf(p.outputs[name]).slice();
-  R = { loss: out('loss')[0], losses: out('losses'), probs: out('probs'), v: [], d: [], share: [], length: [], shown: [], parameters: {} };
+  R = { loss: out('loss')[0], losses: out('losses'), probs: out('probs'), v: [], d: [], share: [], length: [], reached: [], shown: [], parameters: {} };
   D.stages.forEach((stage, s) => {
     R.v[s] = out(`v${s}`); R.d[s] = out(`d${s}`);
     if (stage.forked) { const [a, b, g2] = out(`share${s}`); R.share[s] = [a / g2, b / g2, g2]; }
-    const lengths = columnsOf(stage.count).map(m => Math.sqrt(dot(part(R.d[s], s, m), part(R.d[s], s, m))));
-    R.length[s] = lengths;
+    if (D.recorded) { recordedStage(stage, s, out); return; }
+    R.length[s] = columnsOf(stage.count).map(m => Math.sqrt(dot(part(R.d[s], s, m), part(R.d[s], s, m))));
+    R.reached[s] = [R.d[s].filter(g => g).length, R.d[s].length];
     /* of many maps those with the longest gradient */
-    R.shown[s] = isTime ? columnsOf(stage.count) : columnsOf(stage.count).sort((a, b) => lengths[b] - lengths[a]).slice(0, 12).sort((a, b) => a - b);
+    R.shown[s] = isTime ? columnsOf(stage.count) : columnsOf(stage.count).sort((a, b) => R.length[s][b] - R.length[s][a]).slice(0, 12).sort((a, b) => a - b);
   });
   for (const { name } of D.parameters) R.parameters[name] = out(`d ${name}`);
   S.at ??= steepest();
+}
+/* a stage of which Python gave some maps, or means of them */
+function recordedStage(stage, s, out) {
+  stage.real ??= [...stage.size];
+  stage.numbers = [...out(`shown${s}`)];
+  const small = Math.sqrt(stage.real[0] * stage.real[1] * stage.numbers.length / R.d[s].length);
+  stage.size = stage.real.map(side => floor(side / round(small)));
+  [R.length[s], R.reached[s], R.shown[s]] = [out(`length${s}`), out(`reached${s}`), columnsOf(stage.numbers.length)];
 }
 /* the number in the first stage by which the loss changes most; of steps of time, in the state at the loss */
 function steepest() {
@@ -59,13 +68,13 @@ const readers = (window, [from, to], size) => window && [max(0, ceil((from + win
 function cone({ s, i }) {
   const found = [], wide = D.stages[s].size[1], row = floor(i / wide), column = i % wide;
   let ranges = found[s] = [[row, row], [column, column]];
-  for (let k = s; k > 0 && D.stages[k].window; k--) {
+  for (let k = s; k > 0 && D.stages[k].window && !D.recorded; k--) {
     const exact = ranges.map(r => reads(D.stages[k].window, r));
     found[k - 1] = k === s ? exact : exact.map((r, axis) => [max(0, r[0]), min(D.stages[k - 1].size[axis] - 1, r[1])]);
     ranges = found[k - 1];
   }
   ranges = found[s];
-  for (let k = s + 1; k <= last && D.stages[k].window; k++) {
+  for (let k = s + 1; k <= last && D.stages[k].window && !D.recorded; k++) {
     ranges = found[k] = ranges.map((r, axis) => readers(D.stages[k].window, r, D.stages[k].size[axis]));
     if (ranges.some(r => r[0] > r[1])) { delete found[k]; break; }
   }
@@ -78,8 +87,8 @@ function draw() {
   const place = el('stage'), width = place.clientWidth - (innerWidth > 700 ? 24 : 8), count = shownStages(), narrow = width < 560;
   const left = isTime ? (narrow ? 28 : 60) : 0, right = perToken ? 0 : min(132, width / 4);
   const room = innerWidth >= 1200 ? innerHeight - bounds(place).top - scrollY - bounds(one('footer')).height - 4 : narrow ? 660 : 720;
-  const weigh = s => isTime ? 1 : Math.sqrt(R.shown[s].length * D.stages[s].size[1]) * (s ? 1 : 1.9) + 2;
-  const sum = columnsOf(count).reduce((total, s) => total + weigh(s), 0), gap = isTime ? 3 : 14, places = [];
+  const natural = columnsOf(count).map(s => isTime ? 1 : Math.sqrt(R.shown[s].length * D.stages[s].size[1]) * (s ? 1 : 1.9));
+  const least = natural.reduce((a, b) => a + b, 0) / (1.5 * count), weigh = s => max(natural[s], least), sum = columnsOf(count).reduce((total, s) => total + weigh(s), 0), gap = isTime ? 3 : 14, places = [];
   const pitch = (width - left - right) / count;
   for (let s = 0, x = left; s < count; s++) { const w = (width - left - right) * weigh(s) / sum; places.push({ x, w: w - gap }); x += w; }
   const wide = min(60, pitch - 3), turned = isTime && max(...columns().map(t => token(t).length)) * 9 > wide - 2, tile = turned ? 60 : 30, footed = pitch < 40 ? 48 : 30;
@@ -152,10 +161,9 @@ function labels() {
       out.push(`<rect class="frame" x="${cx}" y="${cy}" width="${wide * scale}" height="${h * scale}"/>`);
     }
     if (isTime) return;
-    const room = places[s].across * wide * scale + (places[s].across - 1) * 5, space = max(room, places[s].room), many = D.stages[s].count;
-    out.push(`<text class="bold" x="${x}" y="16">${esc(cut(D.stages[s].label, space, 7.6))}</text><text class="muted" x="${x}" y="35">${esc(cut(many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many} × ${h}×${wide}` : `${h}×${wide}`, space, 7.6))}</text>`);
-    const arrived = S.loss !== null;
-    if (arrived) out.push(`<text class="said" x="${x}" y="${second - 24}">${s ? say`∂L/∂ these` : '∂L/∂x'}</text><text class="muted" x="${x}" y="${second - 7}">${cut(say`length ${brief(reach(s), 2)}`, space, 7.6)}</text>`);
+    const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
+    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, path)}</text><text class="muted" x="${x}" y="35">${fitting(space, some && `${some} × ${size}`, some, size)}</text>`);
+    if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
   });
   if (isTime) {
     const most = max(...columns().map(reach));
@@ -165,17 +173,20 @@ function labels() {
   }
   return out.join('');
 }
+/* the first of some texts that has room, or else as much of the last one as has */
+const fitting = (room, ...texts) => { const known = texts.filter(Boolean); return esc(known.find(text => text.length * 7.6 <= room) ?? cut(known.at(-1) ?? '', room, 7.6)); };
 /* the classes, with their probabilities above and what comes back to their scores beneath */
 function classes() {
   const { width, right, top, second, high } = view, x = width - right + 6, each = min(23, high / min(D.outputs, 12)), shown = best(0, floor(high / each)), out = [];
   if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
   if (D.outputs <= shown.length) shown.sort((a, b) => a - b);
-  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${say`click the right one`}</text><text class="said" x="${x}" y="${second - 24}">p − y</text><text class="muted" x="${x}" y="${second - 7}">${say`loss`} ${brief(R.loss, 3)}</text>`);
+  const name = clamp(9 * max(...shown.map(c => label(c).length)) + 8, 22, right / 2 - 10);
+  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${D.recorded ? '' : say`click the right one`}</text><text class="said" x="${x}" y="${second - 24}">p − y</text><text class="muted" x="${x}" y="${second - 7}">${say`loss`} ${brief(R.loss, 3)}</text>`);
   shown.forEach((c, k) => {
-    const p = R.probs[c], g = p - +(c === S.target[0]), isIt = c === S.target[0], y = top + k * each, half = right - 66;
-    out.push(`<g class="tile ${isIt ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${x}" y="${y}" width="${right - 8}" height="${each - 3}" rx="3"/><path class="cell" opacity=".7" d="M${x + 26},${y + 4}h${(right - 76) * p}v${each - 11}h${(76 - right) * p}z"/>
-      <text class="bold" x="${x + 5}" y="${y + each / 2 + 4}">${esc(cut(label(c), 22))}</text><text x="${width - 6}" y="${y + each / 2 + 4}" text-anchor="end">${round(100 * p)}</text></g>`);
-    if (D.gradientOfScores && S.loss !== null) out.push(`<rect class="${g > 0 ? 'up' : 'down'}" x="${x + 26 + half / 2 + min(0, g) * half / 2}" y="${second + k * each + 4}" width="${max(.5, abs(g) * half / 2)}" height="${each - 11}"/><text x="${x + 5}" y="${second + k * each + each / 2 + 4}">${esc(cut(label(c), 22))}</text><text x="${width - 6}" y="${second + k * each + each / 2 + 4}" text-anchor="end">${minus(g.toFixed(2))}</text>`);
+    const p = R.probs[c], g = p - +(c === S.target[0]), isIt = c === S.target[0], y = top + k * each, half = right - 64 - name;
+    out.push(`<g class="tile ${isIt ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${x}" y="${y}" width="${right - 8}" height="${each - 3}" rx="3"/><path class="cell" opacity=".7" d="M${x + name + 4},${y + 4}h${(right - 54 - name) * p}v${each - 11}h${(54 + name - right) * p}z"/>
+      <text class="bold" x="${x + 5}" y="${y + each / 2 + 4}">${esc(cut(label(c), name))}</text><text x="${width - 6}" y="${y + each / 2 + 4}" text-anchor="end">${round(100 * p)}</text></g>`);
+    if (D.gradientOfScores && S.loss !== null) out.push(`<rect class="${g > 0 ? 'up' : 'down'}" x="${x + name + 4 + half / 2 + min(0, g) * half / 2}" y="${second + k * each + 4}" width="${max(.5, abs(g) * half / 2)}" height="${each - 11}"/><text x="${x + 5}" y="${second + k * each + each / 2 + 4}">${esc(cut(label(c), name))}</text><text x="${width - 6}" y="${second + k * each + each / 2 + 4}" text-anchor="end">${minus(g.toFixed(2))}</text>`);
   });
   return out.join('');
 }
@@ -207,8 +218,8 @@ el('beside').hidden = true;
 /* ---------------------------------------------------------------- the panel */
 
 function where({ s, m, i }) {
-  const { size: [, wide], count, names } = D.stages[s], spot = wide > 1 && !isTime ? `${floor(i / wide)}, ${i % wide}` : `${i}`;
-  return isTime ? `${names[m]}[${i}], ${token(s)}` : `${called(s)}${count > 1 ? ` ${m}` : ''}: ${spot}`;
+  const { size: [, wide], count, names, numbers } = D.stages[s], spot = wide > 1 && !isTime ? `${floor(i / wide)}, ${i % wide}` : `${i}`;
+  return isTime ? `${names[m]}[${i}], ${token(s)}` : `${called(s)}${count > 1 ? ` ${numbers?.[m] ?? m}` : ''}: ${spot}`;
 }
 function panel() {
   const at = S.at;
@@ -227,11 +238,11 @@ function panel() {
 function question() {
   const place = el('ways');
   if (S.loss === null) { place.innerHTML = ''; return; }
-  const stages = columnsOf(shownStages()), reached = s => R.d[s].filter(g => g).length, part = s => isTime ? reach(s) / (reach(end()) || 1) : reached(s) / R.d[s].length;
+  const stages = columnsOf(shownStages()), part = s => isTime ? reach(s) / (reach(end()) || 1) : R.reached[s][0] / R.reached[s][1];
   const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = isTime ? quote(token(0)) : esc(blockOf(D.stages[s]));
   if (ask(place, isTime ? say`How much of its length is left at ${name}?` : say`How many numbers of ${name} does it reach?`, say`A guess, then all stages.`, () => { question(); sentence(); })) return;
   const most = max(...stages.map(reach)), few = isTime && stages.length > 8 ? stages.filter(s => s % ceil(stages.length / 8) === 0) : stages;
-  const rows = few.slice().reverse().map(s => `<tr><td>${esc(isTime ? token(s) : cut(blockOf(D.stages[s]), 96, 7.6))}</td><td class="wide"><div class="bar"><i style="width:${100 * reach(s) / most}%"></i></div></td><td class="num">${isTime ? brief(reach(s), 2) : `${reached(s)} / ${R.d[s].length}`}</td></tr>`);
+  const rows = few.slice().reverse().map(s => `<tr><td>${esc(isTime ? token(s) : cut(blockOf(D.stages[s]), 96, 7.6))}</td><td class="wide"><div class="bar"><i style="width:${100 * reach(s) / most}%"></i></div></td><td class="num">${isTime ? brief(reach(s), 2) : R.reached[s].join(' / ')}</td></tr>`);
   fill(place, `<h2>${say`Where it gets through`}<small>${isTime ? say`length` : say`numbers reached`}</small></h2><table class="rows">${rows.join('')}</table><p class="note">${say`You guessed ${S.guess} %, it is ${brief(100 * part(s), 2)} %.`}</p>`);
 }
 /* the step at whose loss the gradient begins */
@@ -288,7 +299,7 @@ listen(el('stage'), 'pointerdown', e => {
   const at = cellAt(e);
   if (!at) { if (!within(e, '[data-loss],[data-class]')) S.pinned = false; return; }
   point(at);
-  if (D.paints && at.s === 0 && !at.beneath) { S.paint = S.x[at.i] === D.paints[1] ? D.paints[0] : D.paints[1]; S.x[at.i] = S.paint; e.preventDefault(); show(); } else S.pinned = !S.pinned || e.pointerType === 'touch';
+  if (D.paints && !D.recorded && at.s === 0 && !at.beneath) { S.paint = S.x[at.i] === D.paints[1] ? D.paints[0] : D.paints[1]; S.x[at.i] = S.paint; e.preventDefault(); show(); } else S.pinned = !S.pinned || e.pointerType === 'touch';
 });
 listen(window, 'pointerup', () => { S.paint = undefined; });
 begin();

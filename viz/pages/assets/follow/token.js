@@ -1,7 +1,7 @@
 /* A line of tokens: blocks read it and add to it. Values run down; click a loss, and its gradient climbs back. */
 
 const K = D.blocks.length, attention = D.blocks.flatMap((b, k) => b.heads ? [k] : []), steps = K + 1;
-const live = { backward: program_backward(memory), heads: program_heads(memory), forward: program_forward(memory) };
+const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), heads: program_heads(memory), forward: program_forward(memory) };
 Object.assign(S, { head: null, block: attention.at(-1) ?? 0, back: steps, guess: null });
 const kind = k => D.blocks[k].heads ? say`attention` : say`MLP`, blockName = k => `${kind(k)} ${D.blocks[k].number}`;
 const initial = k => `${D.blocks[k].heads ? 'A' : 'M'}${D.blocks[k].number}`;
@@ -23,6 +23,7 @@ function compute() {
   R.size = k => t => Math.sqrt(R.squares[k * n + t]);
   R.share = (k, side, t) => R.dots[(2 * k + side) * n + t] / R.squares[k * n + t];
   R.total = Math.sqrt(R.squares.slice(0, n).reduce((a, b) => a + b, 0));
+  if (D.recorded) { for (const k of attention) R.heads[k] = out(`heads${k}`); return; }
   feed(live.heads);
   attend(S.focus);
 }
@@ -35,7 +36,7 @@ function attend(t) {
 }
 /* In the time that is left: the other tokens by head and query; then all routes from the losses to the start of the line, shortcut or block at each fork,
    a run of its own for each; then the checks. */
-function refocus() { attend(S.focus); }
+function refocus() { if (!D.recorded) attend(S.focus); }
 function* rest() {
   if (isRouted()) { check(tasks(), () => panel()); return; }
   for (const t of columns()) yield attend(t);
@@ -60,7 +61,7 @@ function draw() {
   const guesses = pitch >= 48 ? 3 : 0, footed = pitch < 40 ? 48 : 30, bottom = (perToken ? guesses * 19 + 14 + footed : 82) + 6;
   const wide = min(60, pitch - 3), longest = max(...columns().map(t => token(t).length)) * 9, turned = longest > wide - 2, tile = turned ? clamp(longest + 10, 30, 76) : 30, top = tile + 8;
   const units = D.blocks.reduce((sum, b) => sum + (b.heads ? 2 : 1), 0);
-  const unit = clamp((footing - top - bottom) / units, narrow ? 46 : 40, 90), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
+  const unit = clamp((footing - top - bottom) / units, narrow ? 46 : K > 8 ? 22 : 40, 90), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
   const y = [top]; for (const h of heights) y.push(y.at(-1) + h);
   const end = y[K], height = end + bottom;
   view = { width, left, pitch, x, y, end, height, heights, narrow, m, wide, turned, tile, footed };
@@ -146,7 +147,7 @@ function gradients() {
   if (t < m) for (let k = 0; k < K; k++) {
     const s = R.share(k, 0, t);
     if (!isFinite(s)) continue;
-    const reach = min(22, .32 * pitch) + 10, at = y[k] + (view.narrow ? 38 : 22), write = (x, side, text) => said.push(`<text class="said" x="${x}" y="${at}" text-anchor="${side}">${minus(text)}</text>`);
+    const reach = min(22, .32 * pitch) + 10, at = view.narrow ? y[k] + 38 : min(y[k] + 22, (y[k] + y[k + 1]) / 2 + 5), write = (x, side, text) => said.push(`<text class="said" x="${x}" y="${at}" text-anchor="${side}">${minus(text)}</text>`);
     const [a, b] = rounded([s, 1 - s]), isLeft = x(t) - reach - 44 > left, isRight = x(t) + reach + 44 < width;
     if (isLeft && isRight) { write(x(t) - reach - 4, 'end', `${a} %`); write(x(t) + reach, 'start', `${b} %`); }
     else write(x(t) + (isLeft ? -reach : reach), isLeft ? 'end' : 'start', `${a} + ${b < 0 ? `(${b})` : b} %`);
@@ -167,17 +168,17 @@ function setBack(stage) {
 /* ---------------------------------------------------------------- who reads whom, and the rows of the embedding */
 
 function beside() {
-  const place = el('beside'), wide = innerWidth >= 1200 ? 284 : place.clientWidth - 30, m = S.shown, rows = S.loss === null ? 0 : min(m, 8);
+  const place = el('beside'), wide = innerWidth >= 1200 ? 284 : place.clientWidth - 30, m = S.shown, rows = S.loss === null ? 0 : min(m, 8), listed = attention.length > 4 ? [D.blocks[S.block].heads ? S.block : attention.at(-1)] : attention;
   /* as many heads beside each other as makes them largest */
   const size = max(...[2, 3, 4].map(across => {
-    const count = attention.reduce((sum, k) => sum + ceil(D.blocks[k].heads / across), 0);
-    const room = innerWidth >= 1200 ? (innerHeight - 200 - rows * 18 - attention.length * 26) / count - 24 : 150;
+    const count = listed.reduce((sum, k) => sum + ceil(D.blocks[k].heads / across), 0);
+    const room = innerWidth >= 1200 ? (innerHeight - 200 - rows * 18 - listed.length * 26) / count - 24 : 150;
     return clamp(min((wide - 12 * (across - 1)) / across, room), 56, 150);
   }));
   const named = (size - 14) / m >= 12 ? 14 : 0, cell = (size - named) / m, short = t => token(t).length === 1 ? token(t) : '·';
   const letters = named && columns().map(t => `<text class="mono muted" x="${named + (t + .5) * cell}" y="11" text-anchor="middle">${esc(short(t))}</text><text class="mono muted" x="5" y="${named + (t + .5) * cell + 5}" text-anchor="middle">${esc(short(t))}</text>`).join('');
   let html = '';
-  for (const k of attention) {
+  for (const k of listed) {
     const { heads } = D.blocks[k], most = largest(R.scores[k]);
     html += `<h2>${esc(blockName(k))}<small>${say`rows read columns`}</small></h2><div class="heads">`;
     for (let h = 0; h < heads; h++) {
@@ -244,6 +245,7 @@ function byHead(t) {
 }
 function ways() {
   const place = el('ways');
+  if (D.recorded) { place.hidden = true; return; }
   if (!isRouted()) { place.innerHTML = `<h2>${say`All routes back`}</h2><p class="note">${R.total > 0 ? say`${1 << K} routes are being run…` : say`Nothing comes back.`}</p>`; return; }
   const { routes } = R, shortcuts = routes[0].share, sum = routes.reduce((sum, r) => sum + r.share, 0);
   if (ask(place, say`How much returns by the shortcuts alone?`, say`A guess, then all ${1 << K} routes.`, () => { ways(); sentence(); })) return;
@@ -307,7 +309,7 @@ function tasks() {
 
 function pointed(at) {
   if (at.token !== undefined) { S.focus = +at.token; show(false); }
-  else if (at.block !== undefined) { S.block = +at.block; panel(); }
+  else if (at.block !== undefined) { S.block = +at.block; beside(); panel(); }
   else { const [k, h] = at.head.split(',').map(Number); S.block = k; S.head = S.head?.[0] === k && S.head[1] === h ? null : [k, h]; show(false); }
 }
 function arrow(by) { S.focus = clamp(S.focus + by, 0, S.shown - 1); show(false); }
