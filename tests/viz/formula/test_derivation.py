@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
-from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.testing import strategies
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.derivation import explain
@@ -819,8 +818,6 @@ def test_three_writings_are_saved(tmp_path):
     assert document.startswith("\\documentclass")
     assert told.latex in document
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.md", "d.tex", "d.txt"]
-    with pytest.raises(ValueError, match=r"a derivation saves as \.txt, \.md, \.tex, not as 'd\.pdf'"):
-        told.save(tmp_path / "d.pdf")
 
 
 def test_a_notebook_shows_it():
@@ -869,36 +866,6 @@ def test_a_parameter_says_its_path():
     assert "∂L/∂z2 = 0.25·(softmax(z2) - one_hot(y))" in told.text
 
 
-# ---------------------------------------------------------------- refusals
-
-
-def test_refusals_say_what_to_do():
-    t = neuron()
-    with pytest.raises(
-        GradientError, match=r"Tensor 'x' .* does not require grad, so the graph does not record its gradient"
-    ):
-        explain(t["L"], wrt=t["x"])
-    other = ag.Tensor(1.0, requires_grad=True, name="other")
-    with pytest.raises(
-        GradientError, match=r"y does not depend on Tensor 'other' .*: give a Tensor that y was computed"
-    ):
-        explain(t["L"], wrt=other)
-    with pytest.raises(GradientError, match="y does not depend on Tensor"):
-        explain(t["a"], wrt=t["L"])
-    with pytest.raises(ValueError, match="there is nothing to derive: no operation was recorded"):
-        explain(other, wrt=other)
-    y = ag.Tensor([1.0, 2.0], requires_grad=True) * other
-    with pytest.raises(ValueError, match=r"y has shape \(2,\) and is not a scalar: reduce it"):
-        explain(y, wrt=other)
-    with pytest.raises(ValueError, match="wrt: 'q' is not a value of the graph, whose values are called "):
-        explain(t["L"], wrt="q")
-    with pytest.raises(TypeError, match="wrt = 3 is an int: give a Tensor of the graph, or the name that a card shows"):
-        explain(t["L"], wrt=3)
-    indices = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
-    with pytest.raises(ValueError, match=r"gradients= was given shapes \(3,\) for outputs of shapes \(2,\)"):
-        explain(y, wrt=other, gradient=indices.detach())
-
-
 def test_several_gradients_are_derived_in_one_call():
     net = nn.MLP([2, 1], seed=0, dtype="float64")
     L = ag.sum(net(ag.Tensor([[1.0, 2.0]], name="x")) ** 2)
@@ -913,17 +880,12 @@ def test_several_gradients_are_derived_in_one_call():
     assert len(explain(L, wrt=["W1"])) == 1
 
 
-def test_a_leaf_without_a_gradient_is_left_out_and_many_leaves_are_not_all_derived(tmp_path):
+def test_a_leaf_without_a_gradient_is_left_out(tmp_path):
     w, v = (ag.Tensor(2.0, requires_grad=True, name=name) for name in "wv")
     assert [part.text for part in explain(w * ag.stop_gradient(v))] == [explain(w * ag.stop_gradient(v), wrt=w).text]
     path = explain(w * v).save(tmp_path / "both.md")
     assert path.read_text(encoding="utf-8").startswith("$$")
     assert all(part.markdown in path.read_text(encoding="utf-8") for part in explain(w * v))
-    many = sum((ag.Tensor(1.0, requires_grad=True) for _ in range(16)), start=w)
-    with pytest.raises(ValueError, match=r"17 leaves require grad: choose some, such as wrt=\['w'\]"):
-        explain(many)
-    with pytest.raises(ValueError, match="wrt is an empty list"):
-        explain(many, wrt=[])
 
 
 def column(n, *shape):

@@ -225,45 +225,6 @@ class TestDecision:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        ("sizes", "sentence"),
-        [
-            (
-                [2, 8, 4, 2],
-                "hidden layers have 8, 4 neurons; give it a hidden layer of 2 or 3 neurons, such as 2-8-4-2-2",
-            ),
-            ([2, 2], "it has no hidden layer; give it a hidden layer"),
-            ([1, 2, 2], "a network with one input has no plane to bend"),
-        ],
-    )
-    def test_networks_without_a_plane(self, sizes, sentence):
-        with pytest.raises(ValueError, match=sentence):
-            feature_space(nn.MLP(sizes, seed=0), np.zeros((4, sizes[0])), [0, 1, 0, 1])
-
-    def test_a_network_for_other_inputs_is_told_of_the_shape_that_was_given(self):
-        with pytest.raises(ValueError, match=r"linear can't take x = .*\(40, 2\)"):
-            feature_space(nn.MLP([3, 2, 2], seed=0), X, LABELS)
-
-    def test_another_kind_of_network(self):
-        with pytest.raises(ValueError, match="a chain of linear layers with elementwise activations"):
-            feature_space(lambda x: ag.sum(x * x, axis=0), X, LABELS)
-
-    @pytest.mark.parametrize(
-        ("labels", "options", "sentence"),
-        [
-            ([0, 1], {}, r"labels of shape \(2,\) .* cannot be used for 40 examples"),
-            (LABELS + 1, {}, "labels: 2 is not one of 2 classes: give integers from 0 to 1"),
-            (LABELS, {"classes": ["a"]}, "1 class names were given for 2 classes"),
-        ],
-    )
-    def test_labels_that_do_not_fit(self, labels, options, sentence):
-        with pytest.raises(ValueError, match=sentence):
-            feature_space(nn.MLP([2, 2, 2], seed=0), X, labels, **options)
-
-    def test_too_many_classes(self):
-        with pytest.raises(ValueError, match="11 classes cannot be told apart by their marks"):
-            feature_space(nn.MLP([2, 2, 11], seed=0), X, LABELS)
-
     @pytest.mark.parametrize("inputs", [2, 4])
     def test_not_finite(self, inputs):
         x = RNG.normal(size=(6, inputs))
@@ -274,10 +235,6 @@ class TestRefusals:
         x[3] = np.nan
         with pytest.raises(ValueError, match="not finite in the panel 'input"):
             feature_space(model, x, [0, 1] * 3)
-
-    def test_no_set_of_examples(self):
-        with pytest.raises(ValueError, match=r"x of shape \(2,\) is not a set of examples"):
-            feature_space(nn.MLP([2, 2, 2], seed=0), [0.0, 1.0], [0])
 
 
 @pytest.mark.parametrize("theme", ["light", waiting("dark")])

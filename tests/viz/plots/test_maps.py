@@ -47,10 +47,6 @@ def test_several_channels_make_a_row_of_tiles_each():
 def test_rows_of_a_matrix_are_images():
     assert len(tiles(viz.plot_filters(nn.Linear(64, 5, seed=0)))) == 5
     assert len(tiles(viz.plot_filters(nn.Linear(6, 5, seed=0), image=(2, 3)))) == 5
-    with pytest.raises(ValueError, match=r"rows of a weight \(5, 6\) are not images: give image=\(height, width\)"):
-        viz.plot_filters(nn.Linear(6, 5, seed=0))
-    with pytest.raises(ValueError, match=r"a weight of shape \(1, 2, 3, 4, 5\) has no filters to draw"):
-        viz.plot_filters(np.zeros((1, 2, 3, 4, 5)))
 
 
 def test_signed_colours_keep_the_sign_in_grey():
@@ -74,18 +70,3 @@ class TestFeatureMaps:
     def test_one_layer_has_all_its_channels(self):
         x = ag.Tensor(np.ones((1, 1, 8, 8), np.float32), name="x")
         assert len(tiles(viz.plot_feature_maps(self.model(), x, layer="0"))) == 10
-
-    @pytest.mark.parametrize(
-        ("options", "says"),
-        [
-            ({"layer": "4"}, "layer '4' gives no feature maps; layers that do: '0', '1', '2'"),
-            ({"example": 3}, "example 3 is not in a batch of 2: give 0 to 1"),
-        ],
-    )
-    def test_bad_input_is_refused_in_a_sentence(self, options, says):
-        with pytest.raises(ValueError, match=says):
-            viz.plot_feature_maps(self.model(), np.ones((2, 1, 8, 8), np.float32), **options)
-
-    def test_a_network_without_space(self):
-        with pytest.raises(ValueError, match="there are no feature maps"):
-            viz.plot_feature_maps(nn.MLP([4, 2], seed=0), np.ones((1, 4), np.float32))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import math
 import sys
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
@@ -13,7 +12,6 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.viz.drawing import fonts, style
-from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import EngineWarning
 from glassgrad.viz.plots.digits import plot_confusion, plot_digits
 from glassgrad.viz.plots.history import plot_history
@@ -101,12 +99,6 @@ class TestHistory:
         assert plot_history({"loss": [1.0, 0.01]}).figure.axes[0].get_yscale() == "log"
         assert plot_history({"loss": [1.0, 0.5]}).figure.axes[0].get_yscale() == "linear"
 
-    def test_nothing_to_plot(self):
-        with pytest.raises(ValueError, match="nothing to plot in a history with seconds"):
-            plot_history({"seconds": [1.0]})
-        with pytest.raises(ValueError, match="'validation_loss' has 1 numbers for 2 epochs"):
-            plot_history({"loss": [1.0, 2.0], "validation_loss": [1.0]})
-
     @pytest.mark.parametrize("theme", [style.LIGHT, style.DARK], ids=lambda theme: theme.name)
     def test_several_runs_share_the_panels_and_differ_without_hue(self, theme):
         runs = {f"run {k}": {"loss": [1.0, 1 / (k + 1)], "validation_loss": [1.2, 1 / (k + 0.5)]} for k in range(1, 8)}
@@ -144,23 +136,6 @@ class TestHistory:
         plot.figure.draw_without_rendering()
         assert max(t.get_window_extent().x1 for t in plot.figure.axes[0].texts) < width
 
-    @pytest.mark.parametrize("names", [(1, "1"), ("", "b")])
-    def test_runs_need_different_names(self, names):
-        with pytest.raises(DrawingError, match=f"runs named {names[0]!r}, {names[1]!r}: give each a name"):
-            plot_history({name: {"loss": [1.0]} for name in names})
-
-    def test_an_error_names_the_run(self):
-        with pytest.raises(DrawingError, match="in a history of run 'b' with loss"):
-            plot_history({"a": {"loss": [1.0]}, "b": {"loss": [math.nan]}})
-        with pytest.raises(DrawingError, match="'validation_loss' of run 'a' has 1 numbers"):
-            plot_history({"a": {"loss": [1.0, 2.0], "validation_loss": [1.0]}})
-
-    def test_too_many_runs(self):
-        with pytest.raises(ValueError, match="8 runs can't be drawn in one panel: give 1 to 7 histories"):
-            plot_history([{"loss": [1.0]}] * 8)
-        with pytest.raises(ValueError, match="0 runs can't be drawn"):
-            plot_history([])
-
 
 class TestDigits:
     images = np.random.default_rng(0).random((5, 16, 16))
@@ -192,21 +167,6 @@ class TestDigits:
         plot = plot_digits(np.stack([np.zeros((8, 8)), np.full((8, 8), 4.0)]))
         assert {axes.get_images()[0].get_clim() for axes in plot.figure.axes} == {(0.0, 4.0)}
 
-    @pytest.mark.parametrize(
-        ("arguments", "sentence"),
-        [
-            (((3, 30),), r"images of shape \(3, 30\) cannot be laid out on a sheet"),
-            (((0, 16, 16),), "n at least 1"),
-            (((2, 16, 16), [1]), r"labels of shape \(1,\) .* cannot be used for 2 images"),
-            (((2, 16, 16), [1, 2], [0.5, 1.5]), "give one integer class for each"),
-            (((2, 16, 16), None, None, [0.5]), "probabilities of shape"),
-        ],
-    )
-    def test_shapes_that_do_not_go_together(self, arguments, sentence):
-        shape, *others = arguments
-        with pytest.raises(ValueError, match=sentence):
-            plot_digits(np.zeros(shape), *others)
-
 
 class TestConfusion:
     def test_counts_recall_and_precision(self):
@@ -224,19 +184,6 @@ class TestConfusion:
     def test_a_class_never_seen(self):
         assert texts(plot_confusion([0, 2], [0, 2])).count("none") == 2
 
-    @pytest.mark.parametrize(
-        ("labels", "predictions", "sentence"),
-        [
-            ([], [], "not a list of classes"),
-            ([0, 1], [0], r"predictions of shape \(1,\) .* cannot be used for 2 labels"),
-            ([0, 3], [0, 1], "labels: 3 is not one of 2 classes: give integers from 0 to 1"),
-            ([0, 1], [0, -1], "predictions: -1 is not one of"),
-        ],
-    )
-    def test_refusals(self, labels, predictions, sentence):
-        with pytest.raises(ValueError, match=sentence):
-            plot_confusion(np.array(labels, int), np.array(predictions, int), classes=["a", "b"])
-
 
 class TestPlot:
     @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
@@ -251,11 +198,6 @@ class TestPlot:
         several = plot_history(runs, title=name) if name.strip() else plot_history(runs["other"], title=name)
         for plot in (several, plot_confusion([0, 1], [0, 0], classes=[name, "b"], title=name)):
             ElementTree.fromstring(plot._repr_svg_().encode())
-
-    def test_another_suffix_is_refused(self, tmp_path):
-        with pytest.raises(ValueError, match=r"a plot is saved as \.svg, \.png or \.pdf, not as '\.gif'"):
-            plot_history(HISTORY).save(tmp_path / "curves.gif")
-        assert not list(tmp_path.iterdir())
 
     def test_the_same_plot_is_the_same_file(self, tmp_path):
         one, two = (plot_history(HISTORY).save(tmp_path / f"{i}.svg").read_bytes() for i in range(2))

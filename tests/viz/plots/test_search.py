@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 
 from glassgrad import viz
-from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn.tuning import Trial
 from glassgrad.viz.drawing.errors import DrawingError
 
@@ -43,8 +42,6 @@ def test_one_trial_is_enough_and_none_is_refused():
     viz.plot_search(result([trial(0, 0.9)]))
     with pytest.raises(DrawingError, match="no trial of this search has an accuracy"):
         viz.plot_search(result([trial(0, None, "failed")]))
-    with pytest.raises(DTypeError, match="result"):
-        viz.plot_search(3)
 
 
 def test_one_outlier_does_not_press_the_others_together():

@@ -94,37 +94,6 @@ def test_an_entry_in_no_window():
     assert "is in no window" in texts(viz.plot_window(y, point=(0, 0, 4, 4), loss=ag.sum(y)))[-1]
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({}, "give either at=, the index of an output, or point="),
-        ({"at": (0, 0, 0, 9)}, r"at=\(0, 0, 0, 9\) is not a position in an array of shape \(2, 3, 4, 4\)"),
-        ({"at": (0, 0)}, r"at=\(0, 0\) is not a position"),
-        ({"point": (0, 0, 0, 0)}, r"give loss=, such as loss=ag.sum\(y\)"),
-        (
-            {"point": (0, 0, 6, 0), "loss": True},
-            r"point=\(0, 0, 6, 0\) is not a position in an array of shape \(2, 2, 6, 6\)",
-        ),
-    ],
-)
-def test_bad_places_are_refused_in_a_sentence(options, says):
-    y = convolution()[2]
-    if "loss" in options:
-        options = options | {"loss": ag.sum(y)}
-    with pytest.raises(ValueError, match=says):
-        viz.plot_window(y, **options)
-
-
-def test_other_operations_are_refused_in_a_sentence():
-    x, _, y = convolution()
-    with pytest.raises(ValueError, match="y was made by tanh: give the result of a convolution or a pooling"):
-        viz.plot_window(ag.tanh(y), at=(0, 0, 0, 0))
-    with pytest.raises(ValueError, match="loss was not computed from y"):
-        viz.plot_window(y, point=(0, 0, 0, 0), loss=ag.sum(x))
-    with pytest.raises(ValueError, match="a window of 13 × 13 is too large to be written out"):
-        viz.plot_window(convolution((1, 1, 20, 20), (1, 1, 12, 12))[2], at=(0, 0, 0, 0))
-
-
 def test_entries_outside_of_the_input_are_0_in_a_sum_and_empty_in_a_maximum():
     x = ag.Tensor(-1.0 - RNG.random((1, 1, 4, 4)), requires_grad=True, name="x")
     for y, line, said in (

@@ -332,31 +332,3 @@ class TestGiven:
         shown = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
         for name in ("</TD>", "l<r", '<b>&"\\N{x}', "W > \ufffd", "<i>: "):
             assert name in shown, name
-
-    @pytest.mark.parametrize(
-        ("options", "name"),
-        [
-            ({"view": "ops"}, "view"),
-            ({"gradients": True}, "gradients"),
-            ({"depth": 1}, "depth"),
-            ({"names": {"x": 1}}, "names"),
-            ({"inputs": [ag.ones(2)]}, "inputs"),
-        ],
-    )
-    def test_options_of_graphs_are_refused(self, step: Program, options: dict[str, Any], name: str):
-        with pytest.raises(viz.DrawingError, match=rf"a Program has no values, so {name}= cannot be used"):
-            viz.draw_graph(step, **options)
-
-    def test_programs_are_drawn_one_by_one(self, step: Program):
-        with pytest.raises(viz.DrawingError, match=r"give one at a time; this was given a Program, a Program"):
-            viz.draw_graph(step, step)
-        with pytest.raises(viz.DrawingError, match=r"this was given a Program, a Tensor"):
-            viz.draw_graph(step, ag.ones(2))
-
-    def test_a_compiled_function_has_programs(self):
-        with pytest.raises(viz.DrawingError, match=r"nothing to draw in a Compiled: call it, then give one of"):
-            viz.draw_graph(ag.compile(lambda x: x))
-
-    def test_a_theme_that_does_not_exist(self, step: Program):
-        with pytest.raises(viz.DrawingError, match="there is no theme 'blue'"):
-            viz.draw_graph(step, theme="blue")

@@ -12,7 +12,6 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.graph.modules import draw_modules
-from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.folding import Repeat, folded
 from glassgrad.viz.recorded.rows import Caution, opened, rows_of, warn
@@ -302,10 +301,6 @@ class TestDepth:
         assert "8 ops not drawn" in text
         assert "8-8-8-8-8-3 network" in text  # named after its layers, opened or not
 
-    def test_below_zero_is_refused(self):
-        with pytest.raises(ValueError, match="depth=-1 is negative: give 0 for the model as one row"):
-            draw_modules(loss(2)[1], depth=-1)
-
 
 def test_warnings_carry_the_number_that_triggered_them():
     x = np.ones((1, 4))
@@ -339,8 +334,3 @@ def test_a_card_of_blocks_never_says_both_vanishing_and_exploding():
     rows[0].warnings = [Caution("EXPLODING", ("",), 1e4)]
     rows[-1].warnings = [Caution("VANISHING", ("",), 1e-3)]
     assert [caution.word for caution in repeat.warnings(repeat.sizes(seen))] == ["EXPLODING"]
-
-
-def test_a_negative_depth_is_refused():
-    with pytest.raises(ValueError, match="depth=-2 is negative"):
-        draw_graph(loss(2)[1], depth=-2)
