@@ -76,14 +76,6 @@ class TestDevices:
         x = np.ones(2)
         assert backends.to_device(x, "cpu") is x
 
-    def test_unknown_devices(self):
-        with pytest.raises(DeviceError, match=r"unknown device 'tpu': choose 'cpu', 'cuda' or 'cuda:1' and the like"):
-            backends.to_device(np.ones(1), "tpu")
-
-    def test_a_number_is_neither_a_device_nor_a_dtype(self):
-        with pytest.raises(DTypeError, match=r"to takes a device .* or a dtype .*; it was given 'tpu'\."):
-            Tensor(1.0).to("tpu")
-
 
 class TestDTypes:
     @pytest.mark.parametrize(
@@ -91,13 +83,6 @@ class TestDTypes:
     )
     def test_from_a_name_a_type_or_itself(self, given, name):
         assert backends.as_dtype(given) == np.dtype(name)
-
-    @pytest.mark.parametrize("given", ["flaot32", "", 7.5])
-    def test_unknown(self, given):
-        with pytest.raises(
-            DTypeError, match=r"unknown dtype .*: choose float32, float64, int64, bool or another that NumPy"
-        ):
-            backends.as_dtype(given)
 
     def test_inexact_ones_have_derivatives(self, strict):
         yes = [np.dtype("float16"), np.dtype("float64"), np.dtype("complex64"), strict.float32]
@@ -107,20 +92,6 @@ class TestDTypes:
 
 class TestStrict:
     """Arrays of a namespace that has nothing beyond the standard: what runs on them runs on any."""
-
-    def test_a_tensor_keeps_its_namespace(self, strict):
-        x = Tensor(strict.asarray([1.0, 2.0]), requires_grad=True)
-        y = ag.sum(ag.sigmoid(x) * 2.0 + x**2)
-        assert type(y.data).__module__.startswith("array_api_strict")
-        y.backward()
-        assert type(x.grad.data).__module__.startswith("array_api_strict")
-        s = 1 / (1 + np.exp(-np.array([1.0, 2.0])))
-        assert_allclose(backends.to_numpy(x.grad.data), 2 * s * (1 - s) + 2 * np.array([1.0, 2.0]))
-
-    def test_broadcasting_is_undone_there(self, strict):
-        x, b = (Tensor(strict.ones(shape), requires_grad=True) for shape in ((3, 2), (2,)))
-        ag.sum(x * b).backward()
-        assert_array_equal(backends.to_numpy(b.grad.data), [3.0, 3.0])
 
     def test_higher_orders_there(self, strict):
         x = Tensor(strict.asarray(2.0), requires_grad=True)

@@ -130,24 +130,3 @@ def test_data_and_results_of_any_form():
     first, second = ag.loop(pick, (ag.Tensor(x), y), [[3, 0], [1, 1], [2, 0]])
     np.testing.assert_array_equal(first.data, x[[[3, 0], [1, 1], [2, 0]]][:, :, 0])
     np.testing.assert_array_equal(second.data, [[3, 0], [1, 1], [2, 0]])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "said"),
-    [
-        ((3, DATA, ROWS), TypeError, "loop takes a function; it was given an int"),
-        ((len, 3, ROWS), TypeError, "data is an int: give a tuple of arrays with a row for each sample"),
-        ((len, (DATA[0], 1.0), ROWS), ValueError, r"the shapes \(40, 4\), \(\): give arrays with one row for each"),
-        ((len, DATA, [0, 1]), ValueError, r"rows is int64 \(2,\): give integers \(steps, batch\)"),
-        ((len, DATA, [[40]]), IndexError, "rows has numbers from 40 to 40: the data have rows 0 to 39"),
-        ((len, DATA, np.zeros((0, 3), int)), ValueError, r"rows \(0, 3\) has no steps"),
-    ],
-)
-def test_what_does_not_fit_is_refused(arguments, error, said):
-    with pytest.raises(error, match=said):
-        ag.loop(*arguments)
-
-
-def test_a_schedule_has_a_number_for_each_step():
-    with pytest.raises(ValueError, match=r"the schedule of 'lr' has the shape \(3,\): give 32 numbers"):
-        ag.loop(len, DATA, ROWS, schedule=[({"lr": 1.0}, "lr", [1, 2, 3])])

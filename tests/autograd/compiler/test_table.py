@@ -111,12 +111,6 @@ def test_empty_and_0d_arrays(name: str, case: Case) -> None:
     check_all_orders(name, case, inputs_of(name, case))
 
 
-@pytest.mark.parametrize("call", [ag.nonzero, ag.unique_values, ag.unique_counts])
-def test_a_shape_that_depends_on_values_is_refused(call: Any) -> None:
-    with pytest.raises(ag.errors.AutogradError, match="result's shape depends on values: use autograd"):
-        ag.compile(lambda x: call(x)[0])(ag.Tensor([1.0, 0.0]))
-
-
 @given(program=programs())
 def test_random_program(program: Any) -> None:
     for order, function in orders(program):

@@ -28,41 +28,10 @@ def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
 
 VALUES: dict[str, Callable[[ag.Tensor], Any]] = {
     "a branch": lambda x: x if x.sum() > 0 else -x,
-    "and": lambda x: x.sum() > 0 and x,
-    "item": lambda x: x.sum().item() * x,
-    "float": lambda x: float(x[0]) * x,
-    "int": lambda x: int(x[0]) * x,
-    "range": lambda x: [x for _ in range(x[0].astype("int64"))],
-    "an index of a list": lambda x: [1, 2, 3][x.argmax()],
     "math": lambda x: math.sin(x[0]),
-    "a format": lambda x: f"{x.sum():.3f}",
-    "max": lambda x: max(x[0], x[1]),
-    "sorted": sorted,
-    "in": lambda x: 1.0 in x.data,
-    "a length": lambda x: ag.zeros(int(x[0])),
-    "a value of arange": lambda x: ag.arange(x[0]),
-    "accuracy": lambda x: nn.functional.accuracy(x, 0),
     "pickle": lambda x: pickle.dumps(x.detach()),
 }
-NUMPYS: dict[str, Callable[[ag.Tensor], Any]] = {
-    "numpy": lambda x: x.detach().numpy(),
-    "tolist": lambda x: x.tolist(),
-    "asarray": lambda x: np.asarray(x.detach()),
-    "asarray of the array": lambda x: np.asarray(x.data),
-    "a function": lambda x: np.median(x.data),
-    "a reduction": lambda x: np.add.reduce(x.data),
-    "into an array": lambda x: np.add(x.data, 1.0, out=np.ones(3)),
-    "an array's own update": lambda x: np.ones(3).__iadd__(x.data),
-    "a method": lambda x: x.data.tobytes(),
-    "testing": lambda x: np.testing.assert_allclose(x.data, 1.0),
-}
-SHAPES: dict[str, Callable[[ag.Tensor], Any]] = {
-    "a mask": lambda x: x[x > 1],
-    "a value for each of a mask": lambda x: ag.setitem(x, x[:2], index=x > 1),
-    "a sum by a mask": lambda x: ag.scatter_add(x[:2], index=x > 1, shape=x.shape),
-    "nonzero": ag.nonzero,
-    "unique": ag.unique_values,
-}
+"""What asks for a value; tests/bad_input/autograd.txt has more."""
 
 
 def here(function: Any) -> str:
@@ -76,24 +45,9 @@ def test_values_are_refused(name: str) -> None:
         ag.compile(VALUES[name])(X)
     said = str(raised.value)
     assert "asks for a value of " in said
-    assert VALUES[name] is sorted or said.startswith(here(VALUES[name]))
+    assert said.startswith(here(VALUES[name]))
     assert "autograd.where" in said
     assert "leave this part out of the compiled function" in said
-
-
-@pytest.mark.parametrize("name", NUMPYS)
-def test_numpy_is_refused(name: str) -> None:
-    with pytest.raises(TraceError) as raised:
-        ag.compile(NUMPYS[name])(X)
-    assert str(raised.value).startswith(here(NUMPYS[name]) + "gives ")
-    assert "use the function of that name in autograd" in str(raised.value)
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_shapes_that_depend_on_values_are_refused(name: str) -> None:
-    with pytest.raises(TraceError, match=r"depends? on values: use autograd.where") as raised:
-        ag.compile(SHAPES[name])(X)
-    assert str(raised.value).startswith(__file__)
 
 
 def _set_item(x: Any) -> None:
@@ -207,24 +161,8 @@ class Unhashable:
 
 
 def test_arguments_that_can_not_be_told_apart_are_refused() -> None:
-    with pytest.raises(
-        ag.errors.DTypeError, match=r"the compiled f was given an argument that can't be hashed.*trees.register"
-    ):
-        ag.compile(named_f)(X, Unhashable())
-    for once in (iter([1, 2]), (x for x in [1]), zip([1], [2], strict=True)):
-        with pytest.raises(
-            ag.errors.DTypeError, match=r"others\[0\] is a \w+, which can be read once only: give a list"
-        ):
-            ag.compile(named_f)(X, once)
-    with pytest.raises(ag.errors.DTypeError, match="compile takes a function; it was given an int"):
-        ag.compile(3)  # type: ignore[arg-type]
-
-
-def named_f(x: Any, *others: Any) -> Any:
-    return x
-
-
-named_f.__name__ = "f"
+    with pytest.raises(ag.errors.DTypeError, match=r"was given an argument that can't be hashed.*trees.register"):
+        ag.compile(lambda x, other: x)(X, Unhashable())
 
 
 # ---------------------------------------------------------------------------------------------------------- gradients

@@ -8,59 +8,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.autograd.interop.hints import FUNCTIONS, MODULES, NETWORKS, OPERATION, TENSOR
-
-
-@pytest.mark.parametrize(
-    ("name", "home", "says"),
-    [
-        ("view", ag.Tensor([1.0]), "a Tensor has no attribute 'view': use reshape."),
-        ("softmax", ag.Tensor([1.0]), "a Tensor has no attribute 'softmax': use autograd.softmax(x)."),
-        ("blurb", ag.Tensor([1.0]), "'Tensor' object has no attribute 'blurb'"),
-        ("_private", ag.Tensor([1.0]), "'Tensor' object has no attribute '_private'"),
-        ("cat", ag, "autograd has no function 'cat': use concat."),
-        ("blurb", ag, "autograd has no function 'blurb'."),
-        ("random_split", nn, "nn has no 'random_split': use nn.data.hold_out."),
-        ("Blurb", nn, "nn has no 'Blurb'."),
-        ("Adam", nn, "nn has no 'Adam': use nn.optim.Adam."),
-        ("Linear", nn.functional, "nn.functional has no 'Linear': use nn.Linear."),
-        ("xavier_normal", nn.init, "nn.init has no 'xavier_normal': there is xavier_normal_."),
-        ("cumsum", ag.Tensor([1.0]), "a Tensor has no attribute 'cumsum': use autograd.cumulative_sum."),
-        ("arcsin", ag, "autograd has no function 'arcsin': use asin."),
-        ("save", ag, "autograd has no function 'save': use nn.save."),
-        ("inference_mode", ag, "autograd has no function 'inference_mode': use no_grad."),
-        ("jit", ag, "autograd has no function 'jit': use compile."),
-        ("nll_loss", ag, "autograd has no function 'nll_loss': use nn.functional.nll_loss."),
-        ("mse_loss", ag, "autograd has no function 'mse_loss': use squared_error."),
-        ("custom_vjp", ag, f"autograd has no function 'custom_vjp': use {OPERATION}."),
-        ("Function", ag, f"autograd has no function 'Function': use {OPERATION}."),
-        ("norm", ag.linalg, "autograd.linalg has no 'norm': use vector_norm or matrix_norm."),
-        ("blurb", ag.linalg, "autograd.linalg has no 'blurb'."),
-        ("Softmin", nn, "nn has no 'Softmin': use nn.Softmax, of -x."),
-        ("randn", ag.random, "autograd.random has no 'randn': use normal(shape, generator=…)."),
-        ("blurb", ag.random, "autograd.random has no 'blurb'."),
-        (
-            "TensorDataset",
-            nn.data,
-            "nn.data has no 'TensorDataset': use the arrays themselves: nn.data.minibatches(x, y).",
-        ),
-        ("cuda", nn.Module(), "a Module has no attribute 'cuda': use to(\"cuda\")."),
-        ("save", nn.MLP([2, 1]), "a Module has no attribute 'save': use nn.save(model, path)."),
-        ("swish", nn.functional, "nn.functional has no 'swish': use nn.functional.silu."),
-        ("NAdam", nn.optim, "nn.optim has no 'NAdam': there is Adam."),
-        ("Blurb", nn.optim, "nn.optim has no 'Blurb'."),
-        (
-            "CyclicLR",
-            nn.optim.lr_scheduler,
-            "nn.optim.lr_scheduler has no 'CyclicLR': use nn.optim.lr_scheduler.LambdaLR.",
-        ),
-        ("he_normal_", nn.init, "nn.init has no 'he_normal_': use nn.init.kaiming_normal_."),
-    ],
-)
-def test_the_message_gives_the_name_used_here(name, home, says):
-    assert not hasattr(home, name)
-    with pytest.raises(AttributeError, match=f"^{re.escape(says)}$"):
-        getattr(home, name)
+from glassgrad.autograd.interop.hints import FUNCTIONS, MODULES, NETWORKS, TENSOR
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from glassgrad import autograd as ag
-from glassgrad import nn
-from glassgrad.autograd.errors import AutogradError, DTypeError
+from glassgrad.autograd.errors import AutogradError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 from tests.autograd.ops.test_table import DIFFERENTIABLE, OPS
 from tests.operations import TABLE
@@ -157,20 +156,6 @@ def test_a_negative_number_to_a_complex_power() -> None:
     real = lambda z: ((-2.0 + 0j) ** z).real  # noqa: E731
     parts = [(real(1 + 1j + d) - real(1 + 1j - d)) / (2 * step) for d in (step, step * 1j)]
     assert_allclose([slope.real, slope.imag], parts, rtol=1e-6)
-
-
-@pytest.mark.parametrize("loss", [ag.squared_error, nn.functional.mse_loss, nn.functional.huber_loss])
-def test_losses_of_complex_numbers_are_refused(loss: Any) -> None:
-    with pytest.raises(DTypeError, match="compares real numbers: of complex ones"):
-        loss(ag.Tensor([1j]), ag.Tensor([0j]))
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: ag.full((2,), 1 + 2j, dtype="float64"), lambda: ag.full_like(ag.Tensor([1.0]), 1j)]
-)
-def test_an_imaginary_part_is_not_dropped(make: Any) -> None:
-    with pytest.raises(DTypeError, match="can't make complex numbers of"):
-        make()
 
 
 def test_logsumexp_is_the_principal_logarithm() -> None:

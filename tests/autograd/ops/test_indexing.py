@@ -169,20 +169,6 @@ def test_an_assigned_value_is_broadcast(shape: tuple[int, ...]) -> None:
     assert gradcheck(lambda x, v: ag.setitem(x, v, index=(slice(None), 1)), X, value)
 
 
-def test_an_index_that_does_not_exist() -> None:
-    with pytest.raises(
-        IndexingError, match=r"getitem can't take x = 'x' \(2,\) float64, index=5: index 5 is out of bounds"
-    ):
-        ag.Tensor([1.0, 2.0], name="x")[5]
-    with pytest.raises(IndexingError, match="too many indices"):
-        ag.Tensor([1.0, 2.0])[0, 0]
-
-
-def test_a_value_that_does_not_fit() -> None:
-    with pytest.raises(ShapeError, match=r"setitem can't take x = \(3,\) float64, value = \(2,\) float64"):
-        ag.setitem(np.ones(3), np.ones(2), index=slice(None))
-
-
 @pytest.mark.parametrize("index", [(), 0, (0, 1), ..., (0, ...), (0, 1, ...), (slice(1), 0), np.array([1, 0])])
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 1), (1, 3), (2, 1), (1, 2, 3)])
 def test_values_fit_in_compiled_functions_as_they_do_eagerly(index: Any, shape: tuple[int, ...]) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import linalg
-from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -52,15 +51,6 @@ def test_the_norm_of_a_zero_matrix_has_a_finite_gradient(ord: Any) -> None:
     assert np.isfinite(ag.grad(lambda x: linalg.matrix_norm(x, ord=ord))(np.zeros((2, 2))).data).all()
 
 
-def test_norms_refuse() -> None:
-    with pytest.raises(DomainError, match="matrix_norm: ord is 3; choose 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"):
-        linalg.matrix_norm(np.eye(2), ord=3)
-    with pytest.raises(
-        ShapeError, match=r"matrix_norm takes matrices, in the last two axes, and was given \(3,\) float"
-    ):
-        linalg.matrix_norm(np.ones(3))
-
-
 @pytest.mark.parametrize("n", [-3, -1, 1, 2, 3, 6, 7])
 def test_powers_as_in_numpy(n: int) -> None:
     x = RNG.normal(size=(2, 3, 3))
@@ -73,11 +63,6 @@ def test_the_power_zero_is_the_identity() -> None:
     np.testing.assert_array_equal(power.data, np.stack([np.eye(3)] * 2))
 
 
-def test_a_power_of_what_is_not_square_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"matrix_power takes square matrices, and was given \(2, 3\) float64"):
-        linalg.matrix_power(np.ones((2, 3)), 2)
-
-
 def test_a_trace_takes_a_dtype() -> None:
     assert linalg.trace(ag.Tensor(np.eye(2), dtype="float32"), dtype=ag.float64).dtype == ag.float64
     assert linalg.trace(np.eye(2, dtype=np.int8)).dtype == ag.int64
@@ -87,15 +72,6 @@ def test_diagonals_are_of_the_last_two_axes() -> None:
     x = RNG.normal(size=(2, 3, 4))
     assert linalg.diagonal(x).shape == (2, 3)
     assert linalg.trace(x).shape == (2,)
-    with pytest.raises(ShapeError, match="it needs at least two axes; the diagonal is in the last two"):
-        linalg.diagonal(np.ones(3))
-
-
-def test_cross_refuses() -> None:
-    with pytest.raises(ShapeError, match="the vectors have 2 elements in x and 3 in y, and need 3 each"):
-        linalg.cross(np.ones(2), np.ones(3))
-    with pytest.raises(DomainError, match="cross counts its axis from the end where x and y differ in their number of"):
-        linalg.cross(np.ones((3, 3)), np.ones(3), axis=0)
 
 
 @pytest.mark.parametrize("x", [[3.0, 0.0, 4.0], [0.0, 1.0, 0.0]], ids=str)

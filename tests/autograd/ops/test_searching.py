@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, ShapeError
 
 X = np.array([[3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
 
@@ -15,8 +13,6 @@ def test_nonzero_is_numpys() -> None:
     for ours, theirs in zip(ag.nonzero(X), np.nonzero(X), strict=True):
         np.testing.assert_array_equal(ours.data, theirs)
     np.testing.assert_array_equal(ag.Tensor(X)[ag.nonzero(X)].data, X[X != 0])
-    with pytest.raises(ShapeError, match=r"an array of shape \(\) has no axis to search along"):
-        ag.nonzero(1.0)
 
 
 def test_unique_agrees_with_numpy() -> None:
@@ -38,13 +34,6 @@ def test_values_that_are_unique_keep_their_gradient() -> None:
 def test_searchsorted_takes_a_sorter() -> None:
     x = np.array([3.0, 1.0, 2.0])
     assert ag.searchsorted(x, [2.0, 0.0], sorter=np.argsort(x), side="right").tolist() == [2, 0]
-    with pytest.raises(DomainError, match="side = 'middle': choose 'left' or 'right'"):
-        ag.searchsorted(x, x, side="middle")
-
-
-def test_unique_parts_refuses() -> None:
-    with pytest.raises(DomainError, match="part = 'all': choose 'indices', 'inverse_indices' or 'counts'"):
-        ag.unique_parts(X, part="all")
 
 
 def test_diff_with_prepend_and_append() -> None:
@@ -53,5 +42,3 @@ def test_diff_with_prepend_and_append() -> None:
     assert y.tolist() == [1.0, 3.0, 5.0]
     np.testing.assert_array_equal(ag.diff(X, n=2).data, np.diff(X, n=2))
     np.testing.assert_array_equal(ag.diff(X, n=0).data, X)
-    with pytest.raises(DomainError, match="n = -1: give a number of at least 0"):
-        ag.diff(x, n=-1)

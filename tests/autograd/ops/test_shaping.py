@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.testing import gradcheck
 
 X = np.random.default_rng(0).normal(size=(2, 6, 3))
@@ -19,11 +18,6 @@ def test_split_as_in_numpy(where: Any, axis: int) -> None:
     for part, array in zip(parts, expected, strict=True):
         np.testing.assert_array_equal(part.data, array)
     assert gradcheck(lambda x: ag.split(x, where, axis=axis), X)
-
-
-def test_split_refuses_unequal_parts() -> None:
-    with pytest.raises(ShapeError, match="axis 1 of length 6 can't be split into 4 equal parts"):
-        ag.split(X, 4, axis=1)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
@@ -39,11 +33,6 @@ def test_moveaxis_as_in_numpy(source: Any, destination: Any) -> None:
     np.testing.assert_array_equal(ag.moveaxis(X, source, destination).data, np.moveaxis(X, source, destination))
 
 
-def test_moveaxis_refuses_axes_without_a_destination() -> None:
-    with pytest.raises(ShapeError, match=r"2 source\(s\) and 1 destination\(s\)"):
-        ag.moveaxis(X, (0, 1), 2)
-
-
 def test_arrays_come_as_a_list_or_one_by_one() -> None:
     a, b = ag.Tensor([1.0], requires_grad=True), ag.Tensor([2.0, 3.0], requires_grad=True)
     together = ag.concat([a, b])
@@ -57,47 +46,6 @@ def test_one_array_twice_gets_both_gradients() -> None:
     a = ag.Tensor([1.0], requires_grad=True)
     ag.stack([a, a, np.ones(1)]).backward(np.array([[1.0], [2.0], [4.0]]))
     np.testing.assert_array_equal(a.grad.data, [3.0])
-
-
-def test_concat_refuses_what_does_not_fit() -> None:
-    with pytest.raises(
-        ShapeError, match=r"concat can't take arrays\[0\] = \(2, 6, 3\) float64, arrays\[1\] = \(2, 5\) float64"
-    ):
-        ag.concat([X, np.ones((2, 5))])
-
-
-def test_reshape_refuses_another_number_of_elements() -> None:
-    with pytest.raises(ShapeError, match=r"reshape can't take x = \(2, 6, 3\) float64, shape=\(5, 5\): cannot reshape"):
-        ag.reshape(X, shape=(5, 5))
-
-
-@pytest.mark.parametrize("wrap", [ag.compile, lambda f: f])
-def test_squeeze_refuses_an_axis_that_does_not_exist(wrap: Any) -> None:
-    with pytest.raises(DomainError, match=r"axis 0 names a dimension of an array of shape \(\)"):
-        wrap(lambda x: ag.squeeze(x[1, 0], axis=0))(ag.ones((3, 2)))
-
-
-def test_squeeze_refuses_a_longer_axis() -> None:
-    with pytest.raises(ShapeError, match="squeeze can't take"):
-        ag.squeeze(X, axis=0)
-
-
-def test_broadcast_to_refuses_what_does_not_stretch() -> None:
-    with pytest.raises(ShapeError, match=r"broadcast_to can't take x = \(2, 6, 3\) float64, shape=\(2, 2\)"):
-        ag.broadcast_to(X, shape=(2, 2))
-
-
-def test_a_missing_axis() -> None:
-    with pytest.raises(DomainError, match="axis 3 is out of"):
-        ag.flip(X, axis=3)
-
-
-@pytest.mark.parametrize("width", [-1, (1, -1), ((1, 1), (1, 1)), ((1, 2, 3),) * 3])
-def test_pad_refuses(width: Any) -> None:
-    with pytest.raises(
-        DomainError, match=r"does not fit 3 axes: give a number, a pair \(before, after\), or a pair for each axis"
-    ):
-        ag.pad(X, pad_width=width)
 
 
 def test_padding_receives_no_gradient() -> None:
@@ -137,14 +85,6 @@ def test_parameters_may_be_numpys(ours: Any, expected: Any) -> None:
     assert gradcheck(ours, X)
 
 
-def test_empty_arrays_have_a_softmax():
-    for function in (ag.softmax, ag.log_softmax):
-        x = ag.Tensor(np.ones((2, 0)), requires_grad=True)
-        function(x).sum().backward()
-        assert x.grad.shape == (2, 0)
-        assert function(np.ones((0, 3)), axis=0).shape == (0, 3)
-
-
 def test_no_difference_joins_nothing():
     assert ag.diff(np.array([1.0, 3.0]), n=0, prepend=[0.0]).tolist() == [1.0, 3.0]
 
@@ -158,13 +98,6 @@ def test_the_power_0_of_a_matrix_has_the_gradient_0():
 def test_results_that_the_array_api_defines_as_lists_and_floats():
     assert type(ag.meshgrid([1.0], [2.0])) is type(ag.broadcast_arrays([1.0], 2.0)) is list
     assert all(type(getattr(ag.finfo(ag.float32), name)) is float for name in ("eps", "max", "min", "smallest_normal"))
-
-
-def test_padding_an_empty_axis_by_its_elements_is_refused():
-    with pytest.raises(ShapeError, match="no element to repeat"):
-        ag.pad(np.ones((0, 2)), pad_width=1, mode="edge")
-    with pytest.raises(DomainError, match="mode = 'mean': choose"):
-        ag.pad(np.ones(2), pad_width=1, mode="mean")
 
 
 @pytest.mark.parametrize("join", [ag.concat, ag.stack])

@@ -23,7 +23,7 @@ from glassgrad.autograd.compiler.ir.primitives import (
     row_of,
 )
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.errors import DeclarationError, TraceError
+from glassgrad.autograd.errors import DeclarationError
 
 DTYPES = ("bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128")
 KINDS = ("elementwise", "reduction", "view", "effect", "call")
@@ -125,16 +125,6 @@ def test_indices_that_numpy_refuses(index: Any) -> None:
         x[index]
     with pytest.raises(IndexError):
         inference.getitem(x, index=index)
-
-
-def test_a_slice_with_computed_bounds_is_refused() -> None:
-    """Its length depends on values."""
-
-    def f(x: ag.Tensor, i: ag.Tensor) -> ag.Tensor:
-        return ag.Tensor(x.data[i.data : i.data + 2])
-
-    with pytest.raises(TraceError, match="a slice with computed bounds depends on values"):
-        ag.trace(f, ag.ones(5), ag.asarray(1))
 
 
 def test_other_names_have_no_row() -> None:

@@ -212,29 +212,6 @@ def test_indices_out_of_bounds_are_refused(tmp_path):
     assert wrong.error == "RangeError: target must hold whole numbers from 0 to 2."
 
 
-@pytest.mark.parametrize(
-    ("function", "arguments", "said"),
-    [
-        (ag.linalg.cholesky, [ag.eye(2)], "linalg.cholesky is not among the functions that can be written. Compute it"),
-        (lambda x: x * (1 + 1j), [ag.ones(2)], r"is complex128, for which it has no arrays. Compute"),
-        (lambda x: ag.linalg.inv(x) @ x, [ag.eye(2)], "linalg.inv is not among"),
-        (
-            lambda x, m: ag.setitem(x, 0.0, index=m),
-            [ag.ones(2), ag.Tensor([True, False])],
-            "selects with a boolean mask",
-        ),
-        (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "random numbers can't be drawn"),
-    ],
-)
-def test_an_operation_that_can_not_be_written_is_refused(function, arguments, said):
-    program = ag.trace(function, *arguments)
-    with pytest.raises(TargetError, match=said):
-        program.javascript()
-
-
-GENERATOR = np.random.default_rng(0)
-
-
 @needs_node
 def test_float32_is_rounded_as_numpy_rounds_it(tmp_path):
     assert not faults([in_single(IN_JAVASCRIPT, seed) for seed in range(10)], tmp_path)

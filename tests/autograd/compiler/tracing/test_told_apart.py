@@ -112,11 +112,8 @@ def told(x: Any) -> Any:
 
 
 TEXTS: dict[str, Callable[[Any], Any]] = {
-    "its length": lambda x: x * len(repr(x)),
-    "a part": lambda x: x * 2 if "nan" in str(x) else x,
     "a variable": told,
     "a result": lambda x: f"{x.sum()}",
-    "a key": lambda x: {str(x): x},
     "an array that the function finds": lambda x: x * len(repr(ag.Tensor(NUMBERS))),
 }
 
