@@ -51,14 +51,6 @@ def check_all_orders(name: str, case: Case, inputs: list[ag.Tensor]) -> None:
         check(function, *inputs, name=f"{order} of {name}")
 
 
-@pytest.mark.parametrize("name", sorted(BY_VALUES))
-@given(data=st.data())
-def test_refused(name: str, data: st.DataObject) -> None:
-    arrays, params = data.draw(TABLE[name].cases)
-    with pytest.raises(ag.errors.TraceError, match="depends on values"):
-        ag.compile(lambda *xs: ag.OPS[name](*xs, **params))(*map(ag.asarray, arrays))
-
-
 @pytest.mark.parametrize("name", sampled(sorted(OPS), 2))
 @few
 @given(data=st.data())

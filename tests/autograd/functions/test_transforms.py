@@ -253,56 +253,8 @@ torch_sees = pytest.mark.skipif(
 )
 
 
-def network(xp, x, w1, w2):
-    """The same text for both packages."""
-    h = xp.tanh(x @ w1)
-    return xp.sum(xp.log(1.0 + xp.exp(h @ w2)) * xp.sin(x[:, :1]))
-
-
 @torch_sees
 class TestAgainstPyTorch:
-    @pytest.fixture
-    def arrays(self):
-        rng = np.random.default_rng(1)
-        return [rng.normal(size=shape) for shape in ((4, 3), (3, 5), (5, 2))]
-
-    def test_gradients_by_backward(self, arrays):
-        import torch
-
-        ours = [Tensor(a, requires_grad=True) for a in arrays]
-        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-        network(ag, *ours).backward()
-        network(torch, *theirs).backward()
-        for a, b in zip(ours, theirs, strict=True):
-            assert_allclose(a.grad.data, b.grad.numpy(), rtol=1e-12)
-
-    def test_hessian(self, arrays):
-        import torch
-
-        x, w1, w2 = arrays
-        ours = ag.hessian(lambda w: network(ag, ag.asarray(x), w, ag.asarray(w2)))(w1)
-        theirs = torch.autograd.functional.hessian(
-            lambda w: network(torch, torch.tensor(x), w, torch.tensor(w2)), torch.tensor(w1)
-        )
-        assert_allclose(ours.data, theirs.numpy(), rtol=1e-10, atol=1e-14)
-
-    def test_jacobian_and_products(self, arrays):
-        import torch
-
-        x, w1, _ = arrays
-        v = np.ones_like(w1)
-        f = lambda w: ag.tanh(ag.asarray(x) @ w)  # noqa: E731
-        g = lambda w: torch.tanh(torch.tensor(x) @ w)  # noqa: E731
-        theirs = torch.autograd.functional
-        assert_allclose(ag.jacobian(f)(w1).data, theirs.jacobian(g, torch.tensor(w1)).numpy(), rtol=1e-12, atol=1e-15)
-        assert_allclose(
-            ag.jvp(f, (w1,), (v,))[1].data, theirs.jvp(g, torch.tensor(w1), torch.tensor(v))[1].numpy(), rtol=1e-12
-        )
-        u = np.linspace(-1.0, 1.0, 20).reshape(4, 5)
-        assert_allclose(
-            ag.vjp(f, w1)[1](u)[0].data, theirs.vjp(g, torch.tensor(w1), torch.tensor(u))[1].numpy(), rtol=1e-12
-        )
-
     def test_accumulation_retained_gradients_and_hooks(self):
         import torch
 

@@ -237,6 +237,21 @@ def test_every_link_of_the_offline_pages_leads_somewhere(folder):
         )
 
 
+REPLY = """document.body.innerHTML = '';
+    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
+    });</script></body>"""
+
+
+def seen(page, script, tmp_path, *options):
+    """What a script, whose last lines are `REPLY`, has seen on a page in Chromium."""
+    acted = page.with_name("acted.html")
+    acted.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}{REPLY}"), "utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", *options]
+    done = subprocess.run([*command, "--dump-dom", acted.as_uri()], capture_output=True, timeout=120, check=False)
+    acted.unlink()
+    return json.loads(html.unescape(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]))
+
+
 @pytest.mark.check
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tmp_path):
@@ -259,23 +274,15 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
     link.click();
     seen.link = link.getAttribute('href');
     seen.asked = performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith('file:'));
-    document.body.innerHTML = '';
-    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
-    });"""
-    acted = page.with_name("acted.html")
-    acted.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), "utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"]
-    command += [f"--user-data-dir={tmp_path}", "--dump-dom", acted.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    acted.unlink()
-    seen = json.loads(html.unescape(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]))
-    assert seen[""] == ["还没有答案：请把三个点换成你算出的数。", "wrong"]
+    """
+    found = seen(page, script, tmp_path, "--window-size=1280,900")
+    assert found[""] == ["还没有答案：请把三个点换成你算出的数。", "wrong"]
     with words.speaking("zh"):
-        assert seen["-2"] == [lesson.check(1, 1, -2.0).said, "wrong"]
-    assert seen["0.12"][1] == "right"
-    assert seen["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
-    assert seen["printed"] == [True, False, False]
-    assert seen["asked"] == []
+        assert found["-2"] == [lesson.check(1, 1, -2.0).said, "wrong"]
+    assert found["0.12"][1] == "right"
+    assert found["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
+    assert found["printed"] == [True, False, False]
+    assert found["asked"] == []
 
 
 @pytest.mark.check
@@ -289,22 +296,11 @@ def test_live_pages_follow_the_colours_of_the_site(folder, tmp_path):
     const wait = () => new Promise(done => setTimeout(done, 400));
     await wait(); look();
     for (const scheme of ['default', 'slate']) { document.body.dataset.mdColorScheme = scheme; await wait(); look(); }
-    document.body.innerHTML = '';
-    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
-    });"""
+    """
     page = folder / "zh" / f"{CHAPTERS[0]}.html"
-    acted = page.with_name("acted.html")
-    text = page.read_text(encoding="utf-8").replace("<body>", '<body data-md-color-scheme="slate">')
-    acted.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
-    command += ["--virtual-time-budget=9000", f"--user-data-dir={tmp_path}", "--dump-dom", acted.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    acted.unlink()
-    assert json.loads(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]) == [
-        "dark",
-        "light",
-        "dark",
-    ]
+    script = f"document.body.dataset.mdColorScheme = 'slate';{script}"
+    options = "--allow-file-access-from-files", "--virtual-time-budget=9000"
+    assert seen(page, script, tmp_path, *options) == ["dark", "light", "dark"]
 
 
 @pytest.mark.check

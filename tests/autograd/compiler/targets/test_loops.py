@@ -110,28 +110,6 @@ def test_labels_are_validated_at_each_step():
         repeated(step, [ag.Tensor(0.0)], [labels + 1], [logits])
 
 
-@pytest.mark.usefixtures("hot")
-def test_a_loop_within_a_loop():
-    def inner(c, x):
-        c = ag.sin(c * 0.5 + x)
-        return c, c
-
-    def outer(c, row):
-        c, ys = ag.scan(inner, c, row)
-        return c, ys.sum()
-
-    x = ag.Tensor(RNG.normal(size=(4, 3)), requires_grad=True)
-    c, ys = ag.scan(outer, ag.Tensor(0.1), x)
-    (c + ys.sum()).backward()
-    now, total = 0.1, 0.0
-    for row in x.detach().tolist():
-        for number in row:
-            now = np.sin(now * 0.5 + number)
-            total += now
-    assert c.item() == pytest.approx(now)
-    assert ys.sum().item() == pytest.approx(total)
-
-
 def test_a_compiled_step_runs_a_loop_once_forward_and_once_back():
     layer = nn.LSTM(3, 4, seed=0)
     x = RNG.normal(size=(6, 2, 3)).astype("float32")
