@@ -19,6 +19,7 @@ from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.errors import AutogradError, CheckError
 from tests.autograd.compiler.targets.c.native import needs_compiler
+from tests.autograd.compiler.test_training import step_of
 from tests.sampling import waiting
 from tests.steps.random_steps import random_step
 from tests.steps.readings import Run
@@ -32,16 +33,8 @@ def training(target: str = "numpy") -> tuple[Any, nn.Module, Any]:
     generator = np.random.default_rng(0)
     layers = nn.Linear(2, 4, seed=0), nn.BatchNorm1d(4), nn.Dropout(0.5, seed=generator), nn.Linear(4, 1, seed=1)
     model = nn.Sequential(*layers).to("float64")
-    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-        optimizer.zero_grad()
-        loss = nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return ag.compile(step, target=target, check=True), model, generator
+    step = step_of(model, nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), nn.functional.mse_loss)
+    return ag.compile(step, target=target, check=True), model, generator  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])

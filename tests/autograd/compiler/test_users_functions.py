@@ -28,6 +28,7 @@ from glassgrad import nn
 from glassgrad.autograd import trees
 from glassgrad.autograd.errors import AutogradError, DTypeError
 from tests.autograd.compiler.oracle import agree
+from tests.autograd.compiler.test_training import step_of
 
 Wrap = Callable[[Any], Any]
 Scenario = Callable[[Wrap], Any]
@@ -688,17 +689,10 @@ def weights_that_are_written_through_flat_views(wrap: Wrap) -> Any:
         updates = optimizer(model.parameters(), lr=0.1)
         first, *others = model.parameters()
 
-        @wrap
-        def step(x: Any, model: Any = model, updates: Any = updates) -> Any:
-            updates.zero_grad()
-            loss = (model(x) ** 2).mean()
-            loss.backward()
-            updates.step()
-            return loss.detach()
-
+        step = wrap(step_of(model, updates, lambda z, _: (z**2).mean()))
         evaluate = wrap(lambda x, model=model: model(x).detach())
         for i, x in enumerate(xs(8, (4, sizes[0]), "float32")):
-            seen += [step(x), evaluate(x)]
+            seen += [step(x, x).detach(), evaluate(x)]
             for p in others:
                 p.data.reshape(-1)[i % 2] += 0.25
             if i == 2:

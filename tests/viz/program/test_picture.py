@@ -18,19 +18,14 @@ from glassgrad.autograd.compiler.passes.optimize import steps
 from glassgrad.viz.drawing import style
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
+from tests.autograd.compiler.test_training import step_of
 from tests.viz.graph.test_picture import edge, edges, node, words
 
 
 def training(model: nn.Module, optimizer: Any, sizes: tuple[int, int], *, entropy: bool = False) -> Program:
     """One step of training, traced on a batch of 4."""
 
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y) if entropy else nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = step_of(model, optimizer, nn.functional.cross_entropy if entropy else nn.functional.mse_loss)
     target = ag.asarray([0, 1, 1, 0]) if entropy else ag.zeros((4, sizes[1]), dtype="float32")
     return ag.trace(step, ag.ones((4, sizes[0]), dtype="float32"), target)
 

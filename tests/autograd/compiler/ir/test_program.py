@@ -12,6 +12,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from tests.autograd.compiler.ir.printed import check_printed, evaluate
+from tests.autograd.compiler.test_training import step_of
 
 
 def text_of(f: Any, *inputs: Any) -> list[str]:
@@ -164,16 +165,8 @@ def test_generators_are_told_apart() -> None:
 
 def test_the_printed_training_step_computes_its_values() -> None:
     model = nn.MLP([4, 3, 2], seed=0)
-    optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
-
-    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
     arrays = np.random.default_rng(0).standard_normal((5, 4)).astype("float32"), np.array([0, 1, 1, 0, 1])
-    program = ag.trace(step, *arrays)
+    program = ag.trace(step_of(model, nn.optim.Adam(model.parameters(), lr=0.1)), *arrays)
     check_printed(program, *arrays)
     check_printed(program.optimized(), *arrays)
 

@@ -18,19 +18,11 @@ from glassgrad.autograd.compiler.targets.calls import has_kernel
 from glassgrad.autograd.compiler.targets.emit import Emitter
 from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.nn import functional as F
+from tests.autograd.compiler.test_training import step_of
 
 
 def a_step(model: nn.Module, rule: str, loss_of: Callable[..., Any], *batch: Any) -> Program:
-    optimizer = getattr(nn.optim, rule)(model.parameters(), lr=0.01)
-
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = loss_of(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return ag.trace(step, *batch)
+    return ag.trace(step_of(model, getattr(nn.optim, rule)(model.parameters(), lr=0.01), loss_of), *batch)
 
 
 def ones(*shape: int) -> Any:

@@ -8,6 +8,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.kernels import Kernel, fusable, fuse, updated_in_place
+from tests.autograd.compiler.test_training import step_of
 
 
 def program_of(function, *arrays):
@@ -21,15 +22,7 @@ def kernels_of(function, *arrays):
 def train(optimizer, loss=nn.functional.cross_entropy):
     """The program of a training step, and its kernels and other steps."""
     model = nn.MLP([4, 5, 5, 3], seed=0)
-    update = optimizer(model.parameters())
-
-    def step(x, y):
-        update.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        update.step()
-        return value
-
+    step = step_of(model, optimizer(model.parameters()), loss)
     program = program_of(step, ag.ones((7, 4), dtype="float32"), ag.ones((7, 3), dtype="float32"))
     return program, fuse(program)
 

@@ -17,6 +17,7 @@ from glassgrad.autograd.compiler.targets.c.executable import AutoExecutable, Nat
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.errors import TargetError
 from tests.autograd.compiler.targets.c.native import needs_compiler
+from tests.autograd.compiler.test_training import step_of
 
 SINGLE = np.dtype("f4")
 
@@ -25,16 +26,7 @@ def trained(target: str, dtype: str = "float32") -> tuple[Any, Any, Any]:
     """A model, its optimizer and its compiled step."""
     model = nn.MLP([4, 8, 3], seed=0).to(dtype)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
-
-    @ag.compile(target=target)
-    def step(x: Any, labels: Any) -> Any:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, optimizer, step
+    return model, optimizer, ag.compile(step_of(model, optimizer), target=target)  # type: ignore[call-overload]
 
 
 def batch(dtype: str = "float32", count: int = 6) -> tuple[Any, Any]:
@@ -234,7 +226,7 @@ def test_the_source_in_c_has_the_users_names_and_shapes():
     _, _, step = trained("numpy")
     step(*batch())
     text = step.c_source
-    assert "/* step: (x (6, 4) float32, labels (6,) int64) -> (loss () float32) */" in text
+    assert "/* step: (x (6, 4) float32, y (6,) int64) -> (loss () float32) */" in text
     assert "float *layers_0_weight;  /* state layers_0_weight (8, 4) */" in text
     assert "    /* layers_0 (6, 8) = x_at_layers_0_weight_T + layers_0_bias */" in text
     assert "def step(" in step.source
