@@ -75,9 +75,3 @@ def test_a_value_that_is_not_what_the_program_says_is_refused() -> None:
         DeclarationError, match=r"y = exp\(x\) was computed as \(2,\) float64, and the program says \(3,\)"
     ):
         program.run(np.ones(2))
-
-
-def test_a_parameter_in_fortran_order_keeps_its_numbers() -> None:
-    w = ag.Tensor(np.asfortranarray(np.arange(6.0).reshape(2, 3)), name="w")
-    (found,), _ = ag.trace(lambda x: (x @ w).reshape((-1,)), ag.ones((1, 2))).run(np.ones((1, 2)))
-    assert found.tolist() == [3.0, 5.0, 7.0]

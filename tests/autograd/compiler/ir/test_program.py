@@ -76,12 +76,6 @@ def test_explain_tells_of_each_pass() -> None:
     assert any("algebra" in line and "permute_dims" in line for line in lines)
 
 
-def test_source_is_python() -> None:
-    program = ag.trace(lambda x: ag.exp(x) + 1.0, ag.ones((2, 3)))
-    assert program.source.startswith("def _lambda(")
-    compile(program.source, "source", "exec")
-
-
 F64 = np.dtype("float64")
 
 
