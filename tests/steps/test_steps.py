@@ -295,35 +295,6 @@ def test_states_that_lie_transposed_are_not_packed_with_momentums_that_do_not() 
     assert compare(LOCKSTEP).kind == "same"
 
 
-RESHAPED = TrainingStep(
-    setup=("w = ag.Tensor(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True, name='w')",),
-    arguments="x",
-    body=(
-        "flat = ag.reshape(w, (-1,))",
-        "(g,) = ag.gradients((w * x).sum(), [w])",
-        "w.data -= 0.1 * g.data",
-        "return flat",
-    ),
-    calls=(
-        "results.append(step(ag.Tensor(2.0)))",
-        "w.data = w.data.copy()",
-        "results.append(step(ag.Tensor(2.0)))",
-        "w.data = np.asfortranarray(w.data)",
-        "results.append(step(ag.Tensor(2.0)))",
-    ),
-)
-
-
-def test_a_reshape_that_depends_on_the_order_of_a_state_is_refused() -> None:
-    """Seed 3101017 of the search: reshape copies a matrix in Fortran order, and shows the memory of one in C order.
-
-    The order is refused even where it is known: a compiled function may have changed it, and copies inherit it.
-    """
-    verdict = compare(RESHAPED)
-    assert verdict.kind == "refused"
-    assert "depending on its memory order" in verdict.what
-
-
 def test_an_array_of_rounding_noise_may_differ_in_size_but_not_beyond_it() -> None:
     """Seed 300056296 of the search: batch norm of equal rows divides by the size of their rounding errors."""
     noise = np.array([4.7e17, -2.8e17])
