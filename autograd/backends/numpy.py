@@ -74,6 +74,9 @@ def _ones(count: int, dtype: Any) -> Any:
     return ones
 
 
+_reduced: Callable[..., Any] = numpy.add.reduce
+
+
 def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum. BLAS sums columns and short rows of a matrix as a product with ones, up to five times as fast."""
     if axis is not None and x.ndim > 1 and x.dtype.char in "fd" and x.size > 1:  # BLAS sums one -0.0 to -0.0
@@ -90,7 +93,7 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
             if kept and rows.flags.c_contiguous:  # such as channels-last images, over batch and space
                 shape = shapes.keepdims_shape(x.shape, gone) if keepdims else [x.shape[a] for a in kept]
                 return _sum(rows.reshape(-1, math.prod(x.shape[a] for a in kept)), 0).reshape(shape)
-    return numpy.add.reduce(x, axis if x.ndim else _no_axis(axis), dtype, None, keepdims)
+    return _reduced(x, axis if x.ndim else _no_axis(axis), dtype, None, keepdims)
 
 
 def _matmul(x: Any, y: Any) -> Any:
