@@ -286,10 +286,11 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 total = g.clone() if id(g) in taken else g
                 taken.add(id(total))
             if before is not None:
-                if not (isinstance(before, Tensor) and before.shape == g.shape):
+                fits = isinstance(before, Tensor) and before.shape == g.shape
+                if not fits or backends.is_complex(before.dtype) > backends.is_complex(g.dtype):
                     raise ShapeError(
                         f"the .grad of Tensor {describe(tensor)}, to which a gradient is to be added, is "
-                        f"{describe(before)}: set it to a Tensor of its shape, or to None."
+                        f"{describe(before)}: set it to a Tensor of its shape, real for a real one, or to None."
                     )
                 total = before + total if create_graph else wrap(before.data + g)
             grads.append(total)

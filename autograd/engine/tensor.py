@@ -15,7 +15,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.errors import DTypeError, GradientError
-from glassgrad.autograd.readings.levels import LIFTED, note_write
+from glassgrad.autograd.readings.levels import LIFTED, detached, note_write
 
 if TYPE_CHECKING:
     from glassgrad.autograd.engine._methods import TensorMethods
@@ -32,7 +32,8 @@ _WITHOUT_DTYPE = (list, tuple, bool, int, float)
 class Tensor(TensorMethods):
     """An array of numbers that records what is computed from it.
 
-    ``data``: numbers, nested lists, an array or another Tensor; the values are copied.
+    ``data``: numbers, nested lists, an array or another Tensor; the values are copied, and carry no derivative: see
+    `clone` and `asarray` for copies that do.
     Python floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``:
     whether to compute gradients with respect to this Tensor; floating-point only. ``device``: ``"cpu"``, ``"cuda"`` or
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
@@ -78,7 +79,7 @@ class Tensor(TensorMethods):
     ) -> None:
         if isinstance(data, Tensor):
             data = data.data
-        array = backends.asarray(data, dtype, copy=True)
+        array = backends.asarray(detached(data), dtype, copy=True)
         self._data = array if device is None else backends.to_device(array, device)
         self.node, self.grad, self.hooks, self._name = None, None, None, name
         self.requires_grad = False

@@ -17,7 +17,7 @@ from glassgrad.autograd.functions.methods import install
 from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
 from glassgrad.autograd.interop.numpy_protocol import call
-from glassgrad.autograd.readings.levels import is_differentiated
+from glassgrad.autograd.readings.levels import detached, is_differentiated
 
 R = TypeVar("R")
 
@@ -76,7 +76,8 @@ class Protocols:
                 f"{self._called()} was made by {self.node.op.name} and can't be copied or pickled with its history: "
                 "use .detach() first."
             )
-        return {"data": self.data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
+        data = detached(self.data)  # as under `grad`, where a copy is another Tensor
+        return {"data": data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
 
     def __setstate__(self: Any, state: dict[str, Any]) -> None:
         self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
@@ -85,7 +86,8 @@ class Protocols:
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         copy: Tensor = object.__new__(type(self))
         grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
-        copy.__setstate__({**self.__getstate__(), "data": backends.asarray(self.data, copy=True), "grad": grad})
+        state = self.__getstate__()
+        copy.__setstate__({**state, "data": backends.asarray(state["data"], copy=True), "grad": grad})
         return copy
 
     # ---------------------------------------------------------------------------------------- NumPy, array API, DLPack

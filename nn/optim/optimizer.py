@@ -295,11 +295,15 @@ def _plain(value: Any) -> Any:
 
 
 def check_gradients(parameters: Iterable[Tensor]) -> None:
-    """Raise `ShapeError` for a ``.grad`` set by hand that is not a Tensor of the parameter's shape."""
+    """Raise `ShapeError` for a ``.grad`` set by hand that is not a Tensor of the parameter's shape, or is complex for a
+    real one.
+    """
     for p in parameters:
         g: Any = p.grad
-        if g is not None and (not isinstance(g, Tensor) or g._data.shape != p._data.shape):
+        if g is None or (isinstance(g, Tensor) and g._data.dtype is p._data.dtype and g._data.shape == p._data.shape):
+            continue
+        if not isinstance(g, Tensor) or g.shape != p.shape or is_complex(g.dtype) > is_complex(p.dtype):
             raise ShapeError(
                 f"the .grad of parameter {describe(p)} is {type(g).__name__} {describe(g)}: it must be a Tensor of the "
-                "parameter's shape, or None. Nothing was changed."
+                "parameter's shape, real for a real one, or None. Nothing was changed."
             )

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 
 Z = np.array([1 + 2j, -0.5 + 0.3j, 2 - 1j])
 
@@ -114,6 +114,11 @@ def test_what_complex_numbers_have_not_is_said() -> None:
         (z * z).sum().backward()
     with pytest.raises(DTypeError, match="the gradient is complex128, the Tensor float64: pass a real gradient"):
         loss_of(z).backward(1j)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    x.grad = Tensor([1j, 2j])
+    for use in (nn.optim.SGD([x], lr=0.1).step, (x * x).sum().backward):
+        with pytest.raises(ShapeError, match=r"complex128: .* a Tensor of .* shape, real for a real one, or"):
+            use()
     for transform in (ag.jacobian, ag.jacfwd, ag.jacrev, ag.hessian, ag.sparse_jacobian, ag.sparse_hessian):
         with pytest.raises(DTypeError, match=r"a Jacobian is of real numbers, and an argument is .* complex128"):
             transform(loss_of)(Z)

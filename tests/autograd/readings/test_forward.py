@@ -1,5 +1,6 @@
 """`jvp` and the tangent rules that it derives, beside two reverse passes and finite differences."""
 
+import copy
 import gc
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -189,7 +190,9 @@ class TestElsewhere:
             return y * x
 
         assert jvp(f, (3.0,), (1.0,))[1].item() == 9.0
-        assert jvp(lambda x: x.detach() * x, (3.0,), (1.0,))[1].item() == 3.0
+        for copied in (Tensor.detach, Tensor, copy.copy, copy.deepcopy, lambda x: Tensor(x.data)):
+            assert jvp(lambda x: copied(x) * x, (3.0,), (1.0,))[1].item() == 3.0  # noqa: B023  (called at once)
+            assert ag.grad(lambda x: copied(x) * x)(3.0).item() == 3.0  # noqa: B023
         with ag.no_grad():
             assert jvp(lambda x: x * x, (3.0,), (1.0,))[1].item() == 6.0
 
