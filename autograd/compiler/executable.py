@@ -7,7 +7,7 @@ import itertools
 import linecache
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -101,13 +101,13 @@ def check_apart(program: Program) -> None:
         reaching.append((end, array, state))
 
 
-def with_replaced_passed(trace: Trace) -> Program:
-    """The program with those states as further inputs that get another array at each call, and with their new values as
-    further outputs. So it keeps no array that the Tensor no longer has.
+def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Program:
+    """The program with those states as further inputs that get another array at each call, or outside (``exchanged``),
+    and with the new values of the first as further outputs. So it keeps no array that the Tensor no longer has.
     """
     program = trace.program
-    passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in trace.replaced}
-    new = [program.updates[state] for state in passed if state not in trace.moved]
+    passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in (*trace.replaced, *exchanged)}
+    new = [program.updates[state] for state in trace.replaced if state not in trace.moved]
 
     def of(values: Iterable[Value]) -> list[Value]:
         return [passed.get(value, value) for value in values]
@@ -187,19 +187,6 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
     return False
 
 
-def _views_in(names: dict[str, Any], home: Any) -> list[Any]:
-    """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself)."""
-    found: list[Any] = []
-    start = home.__array_interface__["data"][0]
-    for name, array in names.items():
-        if array is home:
-            found.append((name, 0, home.shape, home.dtype, None))
-        elif isinstance(array, numpy.ndarray) and owner(array) is owner(home):
-            offset = array.__array_interface__["data"][0] - start
-            found.append((name, offset, array.shape, array.dtype, array.strides))
-    return found
-
-
 class Executable:
     """A program bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
@@ -212,11 +199,16 @@ class Executable:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
-        program = with_replaced_passed(trace)
+        self.nodes = dead_ends(trace)
+        self.exchanged: list[Value] = []
+        self._build()
+
+    def _build(self) -> None:
+        """Optimize the program and bind it. The states in ``exchanged`` are passed at each call."""
+        program = with_replaced_passed(self.trace, self.exchanged)
         written = [s for s in program.updates if s.shape]
         stay = {s for s in written if _is_shared(s.origin) or not s.origin._data.flags.c_contiguous}
         self.optimized = self.optimize(program.changed(pinned=frozenset(stay)))
-        self.nodes = dead_ends(trace)
         self.bind()
 
     def bind(self) -> None:
@@ -225,7 +217,6 @@ class Executable:
         self.plan = Plan(self.optimized, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
-        self._names = emitter.scope
         self._install(self.source, emitter.scope)
         del emitter  # it may refer to arrays whose references are counted
         self._note_holders()
@@ -239,9 +230,10 @@ class Executable:
         """Find, or make, the array of each state."""
         program = self.optimized
         self.homes: dict[Value, Any] = {}
-        self.places: list[tuple[Tensor, Any, Value | None]] = []  # with the state, if it is only read
+        self.places: list[tuple[Tensor, Any, Value | None]] = [  # with the state, if it is only read
+            (state.origin, state.origin._data, state) for state in self.exchanged
+        ]
         self.made: set[int] = set()
-        self._views: dict[Value, list[Any]] = {}
         for state in program.states:
             if state in program.packed:
                 self.homes[state] = self._packed_home(state)
@@ -277,7 +269,7 @@ class Executable:
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)
-        passed = [state.origin for state in self.trace.replaced]
+        passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
         if self.trace.given or passed or self.trace.restarts:
             self.run = _with(self.run, self.trace.given, passed, self.trace.restarts)
 
@@ -335,28 +327,6 @@ class Executable:
             self.places.append((tensor, tensor._data, None))
         note_home(flat)
         return flat
-
-    def _rehome(self, i: int, state: Value, array: Any) -> bool:
-        """Use another array for a state that is only read. Returns whether that is possible."""
-        home, new = self.homes[state], numpy.asarray(array)
-        shares = any(owner(h) is owner(home) for s, h in self.homes.items() if s is not state)
-        if not home.size or shares or new.strides != numpy.asarray(home).strides or not self._follow(state, new):
-            return False
-        self.homes[state] = new
-        self.places[i] = self.places[i][0], array, state
-        self.is_settled.__globals__[f"home_{i}"] = array
-        return True
-
-    def _follow(self, state: Value, new: Any) -> bool:
-        """Let the code read ``new`` in place of a state's array. Returns whether that is possible."""
-        if not new.flags.c_contiguous:
-            return False
-        if state not in self._views:
-            self._views[state] = _views_in(self._names, self.homes[state])
-        raw = new.reshape(-1).view(numpy.uint8)
-        for name, offset, shape, dtype, strides in self._views[state]:
-            self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
-        return True
 
     def _settling(self, scope: dict[str, Any]) -> str:
         """The source of the checks before each call and of the updates after it."""
@@ -479,7 +449,7 @@ class Executable:
             check_apart(self.program)
         if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
             return False  # counters that another program, or the user, has parted
-        anew = False
+        anew, count = False, len(self.exchanged)
         for i, (tensor, home, read) in enumerate(self.places):
             array = tensor._data
             if array is home:
@@ -491,8 +461,12 @@ class Executable:
                 or (tensor.node is not None and tensor.requires_grad)
             ):
                 return False
-            if read is not None:
-                anew |= not self._rehome(i, read, array)
+            if i < count:
+                self.places[i] = tensor, array, read
+                self.is_settled.__globals__[f"home_{i}"] = array
+                continue
+            if read is not None and id(owner(array)) not in _HOMES:  # else another program keeps it there
+                self.exchanged.append(read)
                 continue
             # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
@@ -505,6 +479,8 @@ class Executable:
                 anew = True
         if anew and self.optimized.packed:
             return False
-        if anew:
+        if len(self.exchanged) > count:
+            self._build()
+        elif anew:
             self.bind()
         return self.is_settled()

@@ -119,12 +119,7 @@ class Table:
             self._words[2], self._words[3] = made.blas.single, made.blas.double
         for value in self._slots:
             array = self.knobs.get(value, constants.get(value))
-            self.put(value, homes[value] if array is None else array)
-
-    def put(self, value: Value, array: Any) -> None:
-        """Set the address of a value to that of ``array``, if the program reads it."""
-        if value in self._slots:
-            self._words[self._slots[value]] = array.ctypes.data
+            self._words[self._slots[value]] = (homes[value] if array is None else array).ctypes.data
 
 
 class NativeExecutable(Executable):
@@ -207,7 +202,7 @@ class NativeExecutable(Executable):
         return (
             batches
             and not self.trace.given
-            and not self.trace.replaced
+            and not (self.trace.replaced or self.exchanged)
             and not self.trace.restarts
             and scheduled <= knobs
         )
@@ -256,12 +251,6 @@ class NativeExecutable(Executable):
             raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
-
-    def _follow(self, state: Value, new: Any) -> bool:
-        """Let the code read ``new`` in place of a state's array. Returns whether that is possible."""
-        if new.flags.aligned:
-            self._table.put(state, new)
-        return bool(new.flags.aligned)
 
 
 def _copied(*arrays: Any) -> list[Any]:
