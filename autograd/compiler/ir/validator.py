@@ -9,8 +9,7 @@
 3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
    of the result are those that follow from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
-5. Bounds: an unchecked index (``take_sure``) is within bounds by a constant, an earlier check, or arithmetic on these.
-6. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its
+5. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its
    member; members, and states merged into another, no longer occur by themselves; only matrices are kept transposed.
 
 `validate_pass` checks a pass: inputs and results are as before; every state that was updated still is, by itself, as a
@@ -23,7 +22,7 @@ environment variable ``GLASSGRAD_VALIDATE=1``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -132,7 +131,6 @@ def _check_instructions(program: Program) -> None:
             raise DeclarationError(f"{described(instruction)} makes a value that exists already.")
         made.add(out)
         _check_meaning(instruction)
-    _check_places(program)
     for value in [*program.outputs, *program.updates.values()]:
         if value.kind == "temporary" and value not in made:
             raise DeclarationError(f"{value!r} is returned and never made.")
@@ -154,51 +152,6 @@ def _check_meaning(instruction: Instruction) -> None:
         )
     if "shape" in params and params["shape"] != out.shape:
         raise DeclarationError(f"{described(instruction)} has shape {out.shape} and shape={params['shape']}.")
-
-
-_SAME = frozenset(("reshape", "permute_dims", "broadcast_to", "copy", "astype", "getitem"))
-"""Operations whose result contains only elements of their first argument."""
-
-
-def _check_places(program: Program) -> None:
-    """Check that each ``take_sure`` follows range checks that bound its indices."""
-    makers: dict[Value, Instruction] = {}
-    checked: dict[Value, int] = {}
-    for instruction in program.instructions:
-        makers[instruction.out] = instruction
-        if instruction.op == "check_range":
-            checked[_in_shape(instruction.args[0], makers)] = instruction.params["stop"]
-        elif instruction.op == "take_sure" and size(instruction.args[1].shape):
-            x, places = instruction.args
-            low, high = _bounds(places, makers, checked)
-            if not 0 <= low <= high < x.shape[instruction.params["axis"]]:
-                raise DeclarationError(
-                    f"{described(instruction)} does not check {places.name}, and no earlier check ensures values from "
-                    f"0 to {x.shape[instruction.params['axis']] - 1}."
-                )
-
-
-def _in_shape(value: Value, makers: Mapping[Value, Instruction]) -> Value:
-    """The value of which ``value`` is a reshape, or ``value`` itself."""
-    while (maker := makers.get(value)) is not None and maker.op == "reshape":
-        value = maker.args[0]
-    return value
-
-
-def _bounds(value: Value, makers: Mapping[Value, Instruction], checked: Mapping[Value, int]) -> tuple[float, float]:
-    """The smallest and the largest value that an element may have."""
-    maker, stop = makers.get(value), checked.get(_in_shape(value, makers))
-    if stop is not None:
-        return 0, stop - 1
-    if value.kind == "constant" and value.dtype.kind in "iu" and size(value.shape):
-        return int(numpy.min(value.data)), int(numpy.max(value.data))
-    if maker is not None and value.dtype.kind in "iu" and all(arg.dtype.kind in "iu" for arg in maker.args):
-        found = [_bounds(arg, makers, checked) for arg in maker.args]
-        if maker.op in _SAME:
-            return found[0]
-        if maker.op == "add":
-            return found[0][0] + found[1][0], found[0][1] + found[1][1]
-    return -numpy.inf, numpy.inf
 
 
 def _check_ends(program: Program) -> None:

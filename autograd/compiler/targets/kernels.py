@@ -20,7 +20,7 @@ from glassgrad.autograd.compiler.targets.language import ALIKE, FUNCTIONS, OF_TW
 
 OF_FLOATS = frozenset(
     (
-        *FUNCTIONS, *OF_TWO, "isfinite", "isinf", "isnan", "signbit", "power", "copysign", "nextafter", "abs",
+        *FUNCTIONS, *OF_TWO, "isfinite", "isinf", "isnan", "signbit", "power", "copysign", "abs",
         "reciprocal", "sign", "logaddexp", "remainder", "divide",
     )
 )  # fmt: skip

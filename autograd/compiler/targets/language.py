@@ -148,7 +148,6 @@ _OF_INT64 = {
 }
 _OF_BOOLS = {"bitwise_invert": "{0} == 0"}
 _OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
-_OF_FLOAT32 = {"nextafter": "$nextafter_float32({0}, {1})"}
 _POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
 
 
@@ -158,9 +157,7 @@ def _js_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) ->
     templates = [
         {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
         {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
-        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32, "float32": _OF_FLOAT32}.get(
-            kind, {}
-        ),
+        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32}.get(kind, {}),
         _OF_INTEGERS if dtype.kind in "iu" else {},
         JAVASCRIPT.expressions,
     ]
@@ -199,7 +196,6 @@ JAVASCRIPT = Language(
         "logaddexp": "$logaddexp({0}, {1})",
         "remainder": "$remainder({0}, {1})",
         "floor_divide": "$floor_divide({0}, {1})",
-        "nextafter": "$nextafter({0}, {1})",
         "signbit": "{0} < 0 || 1 / {0} < 0",
         "copysign": "({1} < 0 || 1 / {1} < 0) ? -Math.abs({0}) : Math.abs({0})",
         "isfinite": "Math.abs({0}) < Infinity",
@@ -264,7 +260,7 @@ def _literal(number: Any, dtype: Any) -> str:
 
 _C_EXPRESSIONS = {
     **{name: f"{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
-    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "fmod", "nextafter")},
+    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "fmod")},
     **ALIKE,
     "power": "pow{F}({0}, {1})",
     "abs": "fabs{F}({0})",

@@ -47,37 +47,11 @@ function $floor_divide(x, y) {
   return found - whole > 0.5 ? whole + 1 : whole;
 }
 """,
-    # NaN comes after all other numbers
-    "less": """
-const $less = (x, y) => x < y || (y !== y && x === x);
-""",
     # upper and lower halves are computed separately: JavaScript's operators take 32 bits
     "bits": """
 function $bits(x, y, of) {
   const a = Math.floor(x / 2 ** 32), b = Math.floor(y / 2 ** 32);
   return of(a, b) * 2 ** 32 + (of(x - a * 2 ** 32, y - b * 2 ** 32) >>> 0);
-}
-""",
-    "nextafter": """
-const $float = new Float64Array(1), $whole = new BigInt64Array($float.buffer);
-function $nextafter(x, y) {
-  if (x !== x || y !== y) return NaN;
-  if (x === y) return y;
-  if (x === 0) return y > 0 ? 5e-324 : -5e-324;
-  $float[0] = x;
-  $whole[0] += (y > x) === (x > 0) ? 1n : -1n;
-  return $float[0];
-}
-""",
-    "nextafter_float32": """
-const $float32 = new Float32Array(1), $whole32 = new Int32Array($float32.buffer);
-function $nextafter_float32(x, y) {
-  if (x !== x || y !== y) return NaN;
-  if (x === y) return y;
-  if (x === 0) return y > 0 ? 2 ** -149 : -(2 ** -149);
-  $float32[0] = x;
-  $whole32[0] += (y > x) === (x > 0) ? 1 : -1;
-  return $float32[0];
 }
 """,
     # DLMF 7.6.2, a series of positive terms, below 1.5; 7.9.1, a continued fraction, above

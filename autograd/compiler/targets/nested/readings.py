@@ -242,26 +242,6 @@ def _argsort(script: Script, out: View, x: View, axis: int = -1, *, stable: Any 
     script.loop(nest, [(len(nest.loops), line) for line in lines])
 
 
-@reading("searchsorted")
-def _searchsorted(script: Script, out: View, x: View, y: View, side: str = "left", sorter: View | None = None) -> None:
-    if sorter is not None:
-        raise script.refuse(script.now, "takes a sorter, which is not supported there")
-    nest = Nest(y.shape, [y, out])
-    element = f"{x.data}[{added(times('$middle', x.strides[0]), x.start)}]"
-    before = f"$less({element}, $y)" if side == "left" else f"!$less($y, {element})"
-    lines = [
-        script.declared("$low", "0"),
-        script.declared("$high", str(x.shape[0])),
-        script.declared("$y", nest.at(0), script.now.args[1].dtype, constant=True),
-        "while ($low < $high) {",
-        "  " + script.declared("$middle", "($low + $high) >> 1", constant=True),
-        f"  if ({before}) $low = $middle + 1; else $high = $middle;",
-        "}",
-        f"{nest.at(1)} = $low;",
-    ]
-    script.loop(nest, [(len(nest.loops), line) for line in lines])
-
-
 @reading("cumulative_sum", "cumulative_prod")
 def _cumulative(script: Script, out: View, x: View, axis: int | None = None, *, include_initial: bool = False) -> None:
     axis, dtype = normalize_axis(axis or 0, len(x.shape)), script.now.out.dtype

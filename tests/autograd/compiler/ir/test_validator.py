@@ -194,35 +194,6 @@ def test_parameters_of_effects_are_checked(op: str, params: dict[str, Any], said
         program.validate()
 
 
-def test_an_unchecked_index_needs_an_earlier_check() -> None:
-    program = ag.trace(nn.functional.cross_entropy, ag.ones((4, 3)), np.array([0, 1, 2, 0])).optimized()
-    check, take = (next(i for i in program.instructions if i.op == op) for op in ("check_range", "take_sure"))
-    program.validate()
-    rest = [i for i in program.instructions if i is not check]
-    at = rest.index(take) + 1
-    loose = Instruction(check.op, check.args, {**check.params, "stop": 4}, check.out)
-    other = Value("input", check.args[0].shape, check.args[0].dtype, "others")
-    beside = Instruction(check.op, (other,), check.params, check.out)
-    wrong = [rest, [*rest[:at], check, *rest[at:]], [loose, *rest], [beside, *rest]]
-    for instructions in wrong:
-        with pytest.raises(
-            DeclarationError, match=r"does not check .*, and no earlier check ensures values from 0 to 11"
-        ):
-            program.changed(instructions=instructions, inputs=[*program.inputs, other]).validate()
-
-
-@pytest.mark.parametrize(("place", "fine"), [(2, True), (3, False), (-1, False)])
-def test_an_unchecked_constant_index_is_within_bounds(place: int, fine: bool) -> None:
-    x, places = value("input", "x", (3,)), Value("constant", (2,), np.dtype("int64"), "i", np.array([0, place]))
-    out = value("temporary", "y", (2,))
-    program = Program("f", [x], [Instruction("take_sure", (x, places), {"axis": 0}, out)], [out])
-    if fine:
-        program.validate()
-    else:
-        with pytest.raises(DeclarationError, match="check i, and no earlier check ensures values from 0 to 2"):
-            program.validate()
-
-
 # -------------------------------------------------------------------------------------------------------------- passes
 
 
