@@ -86,6 +86,7 @@ class Op:
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op calls the function in its slot
+    edits = 0  # counts rules that are declared again: after one, compiled programs are out of date
 
     if TYPE_CHECKING:
 
@@ -134,6 +135,7 @@ class Op:
         found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
         if self.rules:  # graphs recorded before are refused from now on
             self.redeclared = WRITES[LAST] = stamp()
+            Op.edits += 1
         self.rules |= found
         for arg in none:
             self.rules.pop(arg, None)

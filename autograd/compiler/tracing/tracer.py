@@ -31,6 +31,7 @@ from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
 from glassgrad.autograd.readings.levels import Lifted
@@ -689,6 +690,7 @@ class Tracer:
             *(Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in self.editable),
         ]
         guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
+        guards.append(Guard(Op, "edits", Op.edits, "a rule of an operation"))
         guards += [guard for place, guard in self.rates.items() if place in self.asked]
         guards += [guard for found in self.options.values() for guard in found]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
