@@ -57,7 +57,7 @@ def words(label: labels.Label) -> list[str]:
             lines, line = [*lines, line], ""
         else:
             line += part if isinstance(part, str) else part.words
-    return [said.strip() for said in [*lines, line] if said.strip()]
+    return [" ".join(said.split()) for said in [*lines, line] if said.strip()]
 
 
 def _row(row: labels.Row) -> list[str]:

@@ -529,4 +529,5 @@ def _described(svg: str, title: str, alt: str) -> str:
     # keep the picture within the page's width; a screen reader reads the label
     look = f"max-width:100%;height:auto;font-family:{style.FONTS}"
     fits = f' role="img" aria-label="{_escape(one_line(alt))}" style="{look}"'
-    return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)
+    fonts = f"<style>{style.NARROWED}</style>\n"
+    return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}{fonts}", svg, count=1)

@@ -24,7 +24,6 @@ from glassgrad.viz.graph.parts import (
     addends,
     has_prime,
     prime,
-    room,
     says_more,
     short,
     tag_of,
@@ -202,7 +201,7 @@ class Cards(CardParts):
         said, size = self.badge(card)
         written = self.scene.formula(card).text
         formula = f" = {clipped(written, FORMULA)}"
-        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, "fwd", bold=True)
+        badge = text(said if self.failed(card) else f"{said}  ", size, "fwd", bold=True)
         parts = [badge, self.name(card), text(formula, style.CELL, "ink")]
         if self.failed(card):
             parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]

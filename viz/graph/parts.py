@@ -201,7 +201,7 @@ class CardParts:
 
     def name(self, card: Card, size: int = style.NAME) -> Label:
         """The name, bold."""
-        return text(clipped(card.name) + room(clipped(card.name)), size, "ink", bold=True)
+        return text(clipped(card.name), size, "ink", bold=True)
 
     # ------------------------------------------------------------ arrays
 
@@ -276,11 +276,6 @@ class CardParts:
 def short(name: str) -> str:
     """A name shortened for use inside of a card."""
     return clipped(name, style.NAME_LENGTH_INSIDE)
-
-
-def room(words: str) -> str:
-    """Blanks after bold words: a browser without Helvetica's relatives draws them wider than the layout assumes."""
-    return " " * (len(words) // 6)
 
 
 def tag_of(card: Card) -> str:

@@ -24,7 +24,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import PARAM, Constant, Names, derivative
+from glassgrad.viz.recorded.names import PARAM, Constant, Names
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.rows import calls, models_of
@@ -152,8 +152,8 @@ class Socket:
 
     @cached_property
     def sent(self) -> Symbol:
-        """The gradient that the rule computes from that of the card, `∂L/∂z`."""
-        return self.sent_from(derivative(self.scene.end, self.head.name))
+        """The gradient that the rule computes from `G`, the gradient of the card."""
+        return self.sent_from("G")
 
     def sent_from(self, name: str) -> Symbol:
         """The gradient that the rule computes from the gradient of the card, called ``name``; at the end of the graph

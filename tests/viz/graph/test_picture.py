@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +14,6 @@ from glassgrad import nn, viz
 from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.graph.parts import room
 from glassgrad.viz.graph.picture import draw_graph
 from tests.sampling import sampled, waiting
 
@@ -663,20 +661,6 @@ def test_a_layer_called_again_says_so():
     assert "the same Linear, call 2" in text
     assert "the same Linear, call 3" in text
     assert text.count("the same Linear") == 2
-
-
-@pytest.mark.parametrize("name", sorted(ag.OPS))
-def test_a_badge_has_room_for_the_font_of_a_browser_without_helvetica(name):
-    """The bold face of DejaVu Sans Condensed is wider than Helvetica's: words must not touch what follows them."""
-    matplotlib = pytest.importorskip("matplotlib")
-    metrics = Path(matplotlib.get_data_path(), "fonts/pdfcorefonts/Helvetica-Bold.afm").read_text("latin-1")
-    widths = {chr(int(c)): int(w) / 1000 for c, w in re.findall(r"^C (\d+) ; WX (\d+)", metrics, flags=re.MULTILINE)}
-    font = matplotlib.ft2font.FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf")
-    font.set_size(100, 72)
-    said = name.replace("_", " ")
-    font.set_text(said)
-    drawn = 0.9 * font.get_width_height()[0] / 6400
-    assert sum(widths[letter] for letter in f"{said}  {room(said)}") > drawn + 0.75 * widths[" "]
 
 
 def test_complex_numbers_have_both_parts_and_the_gradient_that_users_see():
