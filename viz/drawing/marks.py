@@ -16,6 +16,7 @@ from glassgrad.viz.drawing.labels import Label, cell, row, table, text
 
 BLANK = "#fefefe"  # of zero, and around a smaller square: white in both themes, like the ramps
 GAUGE = (-7, 0)  # the first and the last power of ten
+PIXELS, FEWEST, MAPS = 144, 4, 4  # of a map at most, on a side at least, and side by side
 PER_DECADE = 12  # points
 
 
@@ -68,6 +69,30 @@ def image(array: np.ndarray, *, side: int) -> Label:
     pixel = _pixel(array, side)
     with np.errstate(invalid="ignore"):  # inf - inf, where nothing is finite
         return pixels(_shades((values - low) / span, style.VALUE_RAMP), pixel, pixel)
+
+
+def maps(array: np.ndarray, gradient: bool = False) -> tuple[Label, int, int] | None:
+    """The channels of the first example side by side, in one scale of colours; how many are drawn, and of how many.
+
+    A matrix is one channel. Of a gradient, darker is larger and smaller squares are negative. None for arrays that are
+    no pictures, or too large.
+    """
+    if array.ndim < 2 or min(array.shape[-2:]) < FEWEST or math.prod(array.shape[-2:]) > PIXELS or not array.size:
+        return None
+    while array.ndim > 3:
+        array = array[0] if array.shape[1] > 1 else array[:, 0]
+    channels = array.reshape(-1, *array.shape[-2:]).astype(float)
+    drawn = channels[: min(max(2 * PIXELS // channels[0].size, 1), MAPS)]
+    values = np.abs(drawn) if gradient else drawn
+    finite = values[np.isfinite(values)]
+    low = 0.0 if gradient else float(finite.min(initial=math.inf))
+    span = (float(finite.max(initial=low)) - low) or 1.0
+    pixel = max(40 // max(drawn.shape[1:]), 3)
+    with np.errstate(invalid="ignore"):
+        shades = [_shades((one - low) / span, style.GRAD_RAMP if gradient else style.VALUE_RAMP) for one in values]
+    negative = drawn < 0 if gradient else [None] * len(drawn)
+    cells = (cell(pixels(shade, pixel, pixel, small)) for shade, small in zip(shades, negative, strict=True))
+    return table(row(*cells), cellspacing=2), len(drawn), len(channels)
 
 
 def _pixel(array: np.ndarray, side: int) -> int:

@@ -60,7 +60,6 @@ ROWS = 40  # of a table; a longer one shows only
 ROWS_KEPT = 15  # rows at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 NOTHING = 4  # points of the last column where there is no warning
-HEADS = 40  # points of the side of an attention's map, and pixels of all in a row
 LINE = 28  # characters of a caption that fit into the second column
 
 
@@ -247,8 +246,8 @@ class _Table:
             captions.append(f"{len(row.nodes)} ops")
         name = self._head(row, *captions)
         values = self._values(row.letter, seen.value(row.place))
-        if row.op == "softmax" and (heads := _heads(seen.value(row.place))):
-            values = self._stacked(heads, caption(f"{row.letter}: weights of the heads"))
+        if row.op == "softmax" and len(row.place.shape) == 4 and (heads := marks.maps(seen.value(row.place))):
+            values = self._stacked(heads[0], caption(f"{row.letter}: weights of {heads[1]} of {heads[2]} heads"))
         if (weight := row.weight) is None:
             return name, values, self._slope(row), self._measured(row.letter, seen.size(row.place))
         frozen = not weight.tensor.requires_grad
@@ -486,14 +485,6 @@ class _Table:
             label, look = grad_text(f"    {words}") if near else (), gradient_edge(size)
             row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
         hold_in_column(picture, drawn, joined)
-
-
-def _heads(array: np.ndarray) -> Label:
-    """The weights of an attention's heads, side by side, for the first example; empty for others and large ones."""
-    if array.ndim != 4 or array.shape[1] * max(array.shape[2:]) > HEADS or not array.size:
-        return ()
-    maps = (cell(marks.image(head, side=HEADS)) for head in array[0])
-    return table(row_(*maps), cellspacing=2)
 
 
 def _wrapped(parts: list[str]) -> list[str]:

@@ -263,13 +263,15 @@ class CardParts:
         return table(row(cell(caption(f"{factor.strip()} ")), cell(grid)))
 
     def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> Label:
+        found = marks.maps(array, gradient) if array.dtype.kind in "fiub" else None
         if gradient:
-            drawn = marks.thumbnail(array)
+            drawn = found[0] if found else marks.thumbnail(array)
             said = grad_text(f"rms {numbers.rms(array)}", self.grad_ink(card))
         else:
             known = array.dtype.kind in "fiub"
-            drawn = marks.strip(array) if known else caption(" ", "#000000")
-            said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}")
+            drawn = found[0] if found else marks.strip(array) if known else caption(" ", "#000000")
+            some = f"  {found[1]} of {found[2]} channels" if found and found[1] < found[2] else ""
+            said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}{some}")
         return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
 
 

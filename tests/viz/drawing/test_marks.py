@@ -109,3 +109,14 @@ def test_a_negative_block_of_a_thumbnail_is_a_smaller_square():
 def test_a_given_shape_counts():
     assert marks.picture_of(np.zeros((5, 30)), shape=(5, 6)).shape == (5, 6)
     assert marks.picture_of(np.zeros((5, 30)), shape=(5, 7)) is None
+
+
+def test_channels_stand_side_by_side_and_a_gradient_has_the_places_of_its_values():
+    array = np.arange(2 * 6 * 36.0).reshape(2, 6, 6, 6) - 40
+    for gradient in (False, True):
+        label, drawn, of = marks.maps(array, gradient)
+        assert (drawn, of) == (4, 6)
+        assert printed(label).count("<TABLE") == 1 + 4
+        assert printed(label).count('FIXEDSIZE="TRUE"') == 4 * 37
+    assert marks.maps(array[:, :1])[1:] == (2, 2)  # of one channel, the examples
+    assert marks.maps(np.zeros((6, 3))) is marks.maps(np.zeros((40, 40))) is marks.maps(np.zeros(6)) is None

@@ -281,7 +281,7 @@ def test_only_a_chain_of_linear_layers_is_called_by_its_sizes(draw):
 
 def test_attention_shows_the_weights_of_its_heads_and_residual_blocks_their_shortcuts():
     attention, x = nn.MultiheadAttention(8, 2, batch_first=True, seed=0), ag.Tensor(images(5, 8)[:, :8][None], name="x")
-    assert "weights of the heads" in words(draw_modules(ag.sum(attention(x, x, x)[0] ** 2)))
+    assert "weights of 2 of 2 heads" in words(draw_modules(ag.sum(attention(x, x, x)[0] ** 2)))
     block = nn.Residual(nn.Sequential(nn.Linear(8, 8, seed=0), nn.ReLU(), nn.Linear(8, 8, seed=1)))
     source = draw_modules(ag.sum(nn.Sequential(block, nn.Linear(8, 2, seed=2))(x)), depth=1).source
     assert re.findall(r"(\w+):v:nw -> (\w+):v:sw", source) == [("Residual", "Residual")]
