@@ -252,7 +252,7 @@ def judge(build, given):
     for name, a, b in pairs:
         if a.shape != b.shape:
             return "wrong", f"{name}: {a.shape}, not {b.shape}"
-        size = max(float(np.abs(a).max(initial=0)), 1e-6 * scale if name.startswith("gradient") else 0) or 1.0
+        size = max(float(np.abs(a).max(initial=0)), 1e-4 * scale if name.startswith("gradient") else 0) or 1.0
         off = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).max(initial=0) / size
         worst = max(worst, (float(off), name))
         if not np.array_equal(np.isnan(a), np.isnan(b)):

@@ -6,7 +6,6 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from types import SimpleNamespace
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
@@ -136,7 +135,7 @@ class Module:
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
     _made: tuple[int, ...] | None = None  # the shape of the last result
-    _given: SimpleNamespace | None = None  # the constructor's `call`, and attributes `after` it
+    _given: dict[str, tuple[Any, Any]] | None = None  # of a module of nn: the constructor's arguments, and attributes
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
     forward: Callable[..., Any] = _unimplemented
@@ -426,7 +425,7 @@ class Module:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__init__" in vars(cls):
+        if "__init__" in vars(cls) and cls.__module__.startswith(OWN):
             cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign]
 
     def arguments(self) -> dict[str, Any] | None:
@@ -434,15 +433,12 @@ class Module:
 
         Numbers, strings, booleans, ``None``, and lists, tuples and dicts of these are plain. ``device``, ``seed``,
         ``init`` and ``dtype`` are left out. Where an attribute of the same name was changed since, it counts. From them
-        `nn.load_model` rebuilds modules of ``nn``.
+        `nn.load_model` rebuilds modules of ``nn``. Of a class of one's own they are not noted.
         """
         if self._given is None:
             return {} if type(self).__init__ is object.__init__ else None
-        found = _by_name(type(self), *self._given.call)
-        for name in found.keys() & self._given.after.keys():
-            now = plain(getattr(self, name, None))
-            if now != self._given.after[name]:
-                found[name] = now
+        now = {name: plain(vars(self).get(name)) for name in self._given}
+        found = {name: value if now[name] == after else now[name] for name, (value, after) in self._given.items()}
         return None if NOT_PLAIN in found.values() else found
 
     def _described(self) -> str:
@@ -510,6 +506,9 @@ def check_set_to_none(set_to_none: Any) -> None:
 SHOWN = 250
 """Modules of a tree in a notebook."""
 
+OWN = __name__.removesuffix("modules.module")
+"""How the modules of ``nn`` begin."""
+
 MAKING = frozenset({"seed", "init", "dtype", "device"})
 """Constructor arguments for the initial values, dtype and device of parameters: not part of the architecture."""
 
@@ -562,7 +561,6 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **options: Any) -> None:
         is_its = type(self).__init__ is __init__
-        call = (tuple(map(plain, args)), {name: plain(value) for name, value in options.items()}) if is_its else None
         try:
             if known and (unknown := options.keys() - known):
                 raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
@@ -572,8 +570,9 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
         except TypeError as error:
             raise_with_form(error, init, type(self).__name__ if is_its else "")
         if is_its:
-            after = {name: copy for name, value in vars(self).items() if (copy := plain(value)) is not NOT_PLAIN}
-            object.__setattr__(self, "_given", SimpleNamespace(call=call, after=after))
+            given = _by_name(type(self), args, options).items()
+            noted = {name: (value, plain(vars(self).get(name))) for name, value in given}
+            object.__setattr__(self, "_given", noted)
 
     return __init__
 
@@ -584,16 +583,9 @@ def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict
     bound = signature.bind(*args, **options)
     given = {*bound.arguments}
     bound.apply_defaults()
-    found: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        parameter = signature.parameters[name]
-        if parameter.kind is parameter.VAR_KEYWORD:
-            found |= value
-        elif parameter.kind is parameter.VAR_POSITIONAL:
-            found |= {f"*{name}": NOT_PLAIN} if value else {}
-        elif name in given or plain(value) is not NOT_PLAIN:  # without a default such as a class
-            found[name] = plain(value)
-    return {name: value for name, value in found.items() if name not in MAKING}
+    found = {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
+    # Without a default such as a class, or modules by position where there are none.
+    return {name: value for name, value in found.items() if name in given or value not in (NOT_PLAIN, ())}
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:
