@@ -9,6 +9,7 @@ Of a recorded result ``y``, such as a loss:
 - ``plot_window(y, at=...)``: one window of a convolution or pooling, with its numbers.
 - ``explain(y)``: the chain rule as text, Markdown and LaTeX.
 - ``step_through(y)``: an offline page that walks forward and back, and computes.
+- ``widget(y)``: the same within a notebook: its numbers are the Tensors'.
 - ``check_graph(y)``: every operation's rule beside a finite difference.
 - ``snapshot(y)`` and, later, ``diff(before, y)``: what a step of training changed; two graphs, or two programs.
 
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from glassgrad.viz.pages.report import lab_report as lab_report
     from glassgrad.viz.pages.search import search_report as search_report
     from glassgrad.viz.pages.stage import step_through as step_through
+    from glassgrad.viz.pages.widget import Widget as Widget
+    from glassgrad.viz.pages.widget import widget as widget
     from glassgrad.viz.plots.digits import plot_confusion as plot_confusion
     from glassgrad.viz.plots.digits import plot_digits as plot_digits
     from glassgrad.viz.plots.features import feature_space as feature_space
@@ -97,6 +100,7 @@ _HOMES = {
         "pages.playground": "playground",
         "pages.report": "lab_report",
         "pages.search": "search_report",
+        "pages.widget": "Widget widget",
         "plots.digits": "plot_confusion plot_digits",
         "plots.features": "feature_space",
         "plots.history": "plot_history",

@@ -10,7 +10,17 @@ import pytest
 from glassgrad import viz
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures.md"
-OTHERS = {"use_engine", "Page", "Picture", "Derivation", "Derivations", "DrawingError", "EngineWarning", "RenderError"}
+OTHERS = {
+    "use_engine",
+    "Page",
+    "Picture",
+    "Derivation",
+    "Derivations",
+    "DrawingError",
+    "EngineWarning",
+    "RenderError",
+    "Widget",
+}
 
 
 def test_the_help_lists_every_function_that_draws():
