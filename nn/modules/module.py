@@ -152,7 +152,8 @@ class Module:
         try:
             result = self.forward(*args, **kwargs)
             shape = getattr(result, "shape", None)
-            object.__setattr__(module, "_made", shape and tuple(shape))
+            if shape != module._made:
+                object.__setattr__(module, "_made", shape and tuple(shape))
             return result
         except AutogradError as error:
             module._locate(error)
