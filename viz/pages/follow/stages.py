@@ -184,15 +184,9 @@ class Maps(Stages):
         for (*_, before), group in itertools.pairwise([[leaf], *self.groups]):
             value = group[-1]
             is_map = len(value.shape) == 4
-            count, *size = map(int, value.shape[1:]) if is_map else (1, *_grid(int(np.prod(value.shape))))
-            made = Stage(
-                _label(group),
-                _path(group),
-                count,
-                (size[0], size[1]),
-                window=_window(before, group),
-                forked=value in forks,
-            )
+            count, height, width = map(int, value.shape[1:]) if is_map else (1, *_grid(int(np.prod(value.shape))))
+            window, forked = _window(before, group), value in forks
+            made = Stage(_label(group), _path(group), count, (height, width), window=window, forked=forked)
             self.stages.append(made)
 
     def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any]]:
@@ -255,52 +249,40 @@ class Time(Stages):
         found: list[dict[str, Any]] = [{} for _ in self.stages]
         edges: dict[Any, Any] = {}
         for layer, node in enumerate(loops_in(graph.nodes)):
-            given: dict[int, Any] = {}
-            for i, value in enumerate(node.inputs):
-                if isinstance(value, Node):
-                    edges[node, i] = partial(_kept, given, i)
-                else:
-                    given[i] = value
-            edges |= {
-                (reader, i): partial(self._unrolled, layer, node, given, found, probe)
-                for reader in graph.nodes
-                for i, value in enumerate(reader.inputs)
-                if value is node
-            }
+            inputs = list(node.inputs)
+            taken = [((node, i), [(node, i)]) for i, value in enumerate(inputs) if isinstance(value, Node)]
+            readers = [(reader, i) for reader in graph.nodes for i, value in enumerate(reader.inputs) if value is node]
+            edges |= edges_of(taken, partial(_taken, inputs))
+            edges |= edges_of([(layer, readers)], partial(self._unrolled, node, inputs, found, probe))
         values = graph.replay(edges)
         return values[vertex_of(output)], found, None
 
     def _unrolled(
-        self, layer: int, node: Node, given: dict[Any, Any], found: list[dict[str, Any]], probe: Probe, _value: Any
+        self, node: Node, inputs: list[Any], found: list[dict[str, Any]], probe: Probe, layer: int, _value: Any
     ) -> Any:
         """The results of a loop, run step by step, so that gates and states of each step are values of their own."""
-        loop = node.params["loop"]
-        body = loop.body
-        if "done" not in given:  # the results are read in several places
-            inputs = [given[i] for i in range(len(node.inputs))]
-            now, first_x = inputs[: body.carries], body.carries
-            kept: list[list[Any]] = []
-            for t in range(loop.length):
-                xs = [x[t] for x in inputs[first_x : first_x + body.xs]]
-                numbers = {**dict(enumerate([*now, *xs, *inputs[first_x + body.xs :]])), **body.constants}
-                names = {number: name for name, number in self.gates[layer].items()}
-                for step in body.steps:
-                    value = step.op.apply(*(numbers[i] for i in step.args), **step.params)
-                    if step.out in names:
-                        key = f"{layer} {names[step.out]}"
-                        value = found[t][key] = probe(t, key, value)
-                    numbers[step.out] = value
-                outputs = [numbers[i] for i in body.outputs]
-                now = outputs[: body.carries]
-                kept.append(outputs[body.carries :])
-            parts = [ag.reshape(value, (-1,)) for value in now]
-            parts += [ag.reshape(value, (-1,)) for ys in zip(*kept, strict=True) for value in ys]
-            given["done"] = ag.concat(parts)
-        return given["done"]
+        loop, body = node.params["loop"], node.params["loop"].body
+        names = {number: f"{layer} {name}" for name, number in self.gates[layer].items()}
+        now, end = inputs[: body.carries], body.carries + body.xs
+        kept: list[list[Any]] = []
+        for t in range(loop.length):
+            given = [*now, *(x[t] for x in inputs[body.carries : end]), *inputs[end:]]
+            known = {**dict(enumerate(given)), **body.constants}
+            for step in body.steps:
+                value = step.op.apply(*(known[i] for i in step.args), **step.params)
+                if step.out in names:
+                    value = found[t][names[step.out]] = probe(t, names[step.out], value)
+                known[step.out] = value
+            now, results = (
+                [known[i] for i in part] for part in (body.outputs[: body.carries], body.outputs[body.carries :])
+            )
+            kept.append(results)
+        return _flat([*now, *itertools.chain.from_iterable(zip(*kept, strict=True))])
 
 
-def _kept(given: dict[int, Any], i: int, value: Any) -> Any:
-    given[i] = value
+def _taken(inputs: list[Any], edge: tuple[Node, int], value: Any) -> Any:
+    """A value on its way into a loop, which is noted in ``inputs``."""
+    inputs[edge[1]] = value
     return value
 
 

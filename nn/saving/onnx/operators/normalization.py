@@ -65,7 +65,7 @@ def group_normalization_by_group(x, scale, bias, *, epsilon=1e-5, num_groups):
 def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1, outputs=1):
     """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
     axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
-    wide = cast(x, dtype_of(stash_type))
+    wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
     y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
     y = y if bias is None else ag.add(y, bias)
     if outputs < 2:
@@ -78,7 +78,7 @@ def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_typ
 def rms_normalization(x, scale, *, axis=-1, epsilon=1e-5, stash_type=1):
     """The axes from ``axis`` on divided by the root of their mean square."""
     axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
-    wide = cast(x, dtype_of(stash_type))
+    wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
     root = ag.sqrt(ag.add(ag.mean(ag.multiply(wide, wide), axis=axes, keepdims=True), epsilon))
     return ag.multiply(cast(ag.divide(wide, root), x.dtype), scale)
 

@@ -9,9 +9,9 @@ from glassgrad.viz.__main__ import main
 
 def test_names_and_a_saved_network(tmp_path, capsys):
     out = tmp_path / "page.html"
-    assert main(["follow", "names", "ada", "--seconds", "0", "--no-open", "-o", str(out)]) == 0
+    assert main(["follow", "names", "ada", "--epochs", "1", "--no-open", "-o", str(out)]) == 0
     assert "<title>A Transformer and the gradient of its loss</title>" in out.read_text(encoding="utf-8")
-    assert main(["follow", "digits", "7", "--seconds", "0", "--no-open", "-o", str(out)]) == 0
+    assert main(["follow", "digits", "7", "--epochs", "1", "--no-open", "-o", str(out)]) == 0
     assert "MaxPool2d" in out.read_text(encoding="utf-8")
     model = nn.models.char_transformer(5, d_model=8, nhead=2, num_layers=1, dim_feedforward=8, max_len=4, seed=0)
     nn.save(model, tmp_path / "model.npz")

@@ -92,19 +92,21 @@ function draw() {
   const pitch = (width - left - right) / count;
   for (let s = 0, x = left; s < count; s++) { const w = (width - left - right) * weigh(s) / sum; places.push({ x, w: w - gap }); x += w; }
   const wide = min(60, pitch - 3), turned = isTime && max(...columns().map(t => token(t).length)) * 9 > wide - 2, tile = turned ? 60 : 30, footed = pitch < 40 ? 48 : 30;
-  const top = isTime ? tile + 12 : 44, foot = perToken ? footed + 14 : 0, high = (room - top - foot - (isTime ? 78 : 86)) / 2, second = top + high + (isTime ? 22 : 46);
-  if (isTime) shapeUnits(pitch - gap, (high - 3 * D.stages[0].count) / D.stages[0].count);
+  const top = isTime ? tile + 12 : 44, foot = perToken ? footed + 14 : 0, available = (room - top - foot - (isTime ? 78 : 86)) / 2;
+  if (isTime) shapeUnits(pitch - gap, (available - 3 * D.stages[0].count) / D.stages[0].count);
   places.forEach((p, s) => {
     const [h, w] = D.stages[s].size, maps = R.shown[s].length, space = isTime ? 3 : 5;
     let best = [0];
     for (let across = isTime ? maps : 1; across <= maps; across++) {
       const down = isTime ? maps : ceil(maps / across), columns = isTime ? 1 : across;
-      const scale = min((p.w - space * (columns - 1)) / (columns * w), (high - space * (down - 1)) / (down * h), 24);
+      const scale = min((p.w - space * (columns - 1)) / (columns * w), (available - space * (down - 1)) / (down * h), 40);
       if (scale > best[0]) best = [scale, columns];
     }
     Object.assign(p, { scale: best[0], across: best[1], space, h, w, room: p.w, w0: w * best[0] });
   });
   places.forEach(p => { if (isTime) p.x += (p.room - p.w0) / 2; });
+  const used = s => ceil(R.shown[s].length / places[s].across) * (places[s].h * places[s].scale + places[s].space);
+  const high = min(available, max(perToken ? 0 : min(D.outputs, 12) * 23, ...columnsOf(count).map(used))), second = top + high + (isTime ? 22 : 46);
   view = { width, left, pitch, places, top, high, second, right, narrow, wide, turned, tile, footed, end: second + high + 26, x: s => places[s].x + places[s].w0 / 2 };
   const height = second + high + 30 + foot;
   place.innerHTML = `<div class="over" style="height:${height}px"><canvas></canvas><svg width="${width}" height="${height}" role="group">${isTime ? tokens() : ''}${labels()}${perToken ? losses(0) : classes()}<g id="marks"></g></svg></div>`;
@@ -162,7 +164,7 @@ function labels() {
     }
     if (isTime) return;
     const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
-    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, path)}</text><text class="muted" x="${x}" y="35">${fitting(space, some && `${some} × ${size}`, some, size)}</text>`);
+    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, /^\d*$/.test(path) ? '' : path)}</text><text class="muted" x="${x}" y="35">${fitting(space, some && `${some} × ${size}`, some, size)}</text>`);
     if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
   });
   if (isTime) {
@@ -181,7 +183,7 @@ function classes() {
   if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
   if (D.outputs <= shown.length) shown.sort((a, b) => a - b);
   const name = clamp(9 * max(...shown.map(c => label(c).length)) + 8, 22, right / 2 - 10);
-  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${D.recorded ? '' : say`click the right one`}</text><text class="said" x="${x}" y="${second - 24}">p − y</text><text class="muted" x="${x}" y="${second - 7}">${say`loss`} ${brief(R.loss, 3)}</text>`);
+  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${D.recorded ? '' : fitting(right - 6, say`click the right one`, say`click one`)}</text><text class="said" x="${x}" y="${second - 24}">p − y</text><text class="muted" x="${x}" y="${second - 7}">${say`loss`} ${brief(R.loss, 3)}</text>`);
   shown.forEach((c, k) => {
     const p = R.probs[c], g = p - +(c === S.target[0]), isIt = c === S.target[0], y = top + k * each, half = right - 64 - name;
     out.push(`<g class="tile ${isIt ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${x}" y="${y}" width="${right - 8}" height="${each - 3}" rx="3"/><path class="cell" opacity=".7" d="M${x + name + 4},${y + 4}h${(right - 54 - name) * p}v${each - 11}h${(54 + name - right) * p}z"/>
@@ -239,7 +241,7 @@ function question() {
   const place = el('ways');
   if (S.loss === null) { place.innerHTML = ''; return; }
   const stages = columnsOf(shownStages()), part = s => isTime ? reach(s) / (reach(end()) || 1) : R.reached[s][0] / R.reached[s][1];
-  const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = isTime ? quote(token(0)) : esc(blockOf(D.stages[s]));
+  const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = isTime ? quote(token(0)) : quote(called(s));
   if (ask(place, isTime ? say`How much of its length is left at ${name}?` : say`How many numbers of ${name} does it reach?`, say`A guess, then all stages.`, () => { question(); sentence(); })) return;
   const most = max(...stages.map(reach)), few = isTime && stages.length > 8 ? stages.filter(s => s % ceil(stages.length / 8) === 0) : stages;
   const rows = few.slice().reverse().map(s => `<tr><td>${esc(isTime ? token(s) : cut(blockOf(D.stages[s]), 96, 7.6))}</td><td class="wide"><div class="bar"><i style="width:${100 * reach(s) / most}%"></i></div></td><td class="num">${isTime ? brief(reach(s), 2) : R.reached[s].join(' / ')}</td></tr>`);
@@ -271,8 +273,8 @@ function sentence() {
   const t = S.loss, what = !perToken ? say`The network gives ${quote(label(S.target[0]))} ${percent(R.probs[S.target[0]])}: loss ${brief(R.loss, 3)}.`
     : t < 0 ? say`The mean of all ${S.shown} losses is ${brief(R.loss, 3)}.` : say`After ${quote(token(t))} came ${quote(label(S.target[t]))}, which had ${percent(R.probs[t * D.outputs + S.target[t]])}: loss ${brief(R.losses[t], 3)}.`;
   const left = S.guess === null || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
-  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: orange, more of it raises the loss; dark, it lowers it.` + left
-    : say`Above the values, beneath them the <b>gradient</b>, which returns from right to left: orange, more of it raises the loss; dark, it lowers it.`;
+  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: orange, more of it raises the loss; grey, it lowers it.` + left
+    : say`Above the values, beneath them the <b>gradient</b>, which returns from right to left: orange, more of it raises the loss; grey, it lowers it.`;
   fill(el('sentence'), `${what} ${how}`);
 }
 

@@ -61,7 +61,7 @@ function draw() {
   const guesses = pitch >= 48 ? 3 : 0, footed = pitch < 40 ? 48 : 30, bottom = (perToken ? guesses * 19 + 14 + footed : 82) + 6;
   const wide = min(60, pitch - 3), longest = max(...columns().map(t => token(t).length)) * 9, turned = longest > wide - 2, tile = turned ? clamp(longest + 10, 30, 76) : 30, top = tile + 8;
   const units = D.blocks.reduce((sum, b) => sum + (b.heads ? 2 : 1), 0);
-  const unit = clamp((footing - top - bottom) / units, narrow ? 46 : K > 8 ? 22 : 40, 90), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
+  const unit = clamp((footing - top - bottom) / units, narrow ? 46 : K > 8 ? 22 : 40, 150), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
   const y = [top]; for (const h of heights) y.push(y.at(-1) + h);
   const end = y[K], height = end + bottom;
   view = { width, left, pitch, x, y, end, height, heights, narrow, m, wide, turned, tile, footed };
@@ -168,12 +168,12 @@ function setBack(stage) {
 /* ---------------------------------------------------------------- who reads whom, and the rows of the embedding */
 
 function beside() {
-  const place = el('beside'), wide = innerWidth >= 1200 ? 284 : place.clientWidth - 30, m = S.shown, rows = S.loss === null ? 0 : min(m, 8), listed = attention.length > 4 ? [D.blocks[S.block].heads ? S.block : attention.at(-1)] : attention;
+  const place = el('beside'), wide = place.clientWidth - (innerWidth >= 1200 ? 16 : 30), m = S.shown, rows = S.loss === null ? 0 : min(m, 8), listed = attention.length > 4 ? [D.blocks[S.block].heads ? S.block : attention.at(-1)] : attention;
   /* as many heads beside each other as makes them largest */
   const size = max(...[2, 3, 4].map(across => {
     const count = listed.reduce((sum, k) => sum + ceil(D.blocks[k].heads / across), 0);
     const room = innerWidth >= 1200 ? (innerHeight - 200 - rows * 18 - listed.length * 26) / count - 24 : 150;
-    return clamp(min((wide - 12 * (across - 1)) / across, room), 56, 150);
+    return clamp(min((wide - 12 * (across - 1)) / across, room), 56, 220);
   }));
   const named = (size - 14) / m >= 12 ? 14 : 0, cell = (size - named) / m, short = t => token(t).length === 1 ? token(t) : '·';
   const letters = named && columns().map(t => `<text class="mono muted" x="${named + (t + .5) * cell}" y="11" text-anchor="middle">${esc(short(t))}</text><text class="mono muted" x="5" y="${named + (t + .5) * cell + 5}" text-anchor="middle">${esc(short(t))}</text>`).join('');
@@ -201,7 +201,7 @@ function beside() {
 }
 /* the gradient at the start of each line, up or down for each number; of many lines those with the longest */
 function embedding(wide, count) {
-  const width = D.width, cells = wide - 100, each = cells / width, high = 18, most = largest(R.forks.subarray(0, n * width));
+  const width = D.width, cells = wide - 124, each = cells / width, high = 18, most = largest(R.forks.subarray(0, n * width));
   const lines = columns().sort((a, b) => R.squares[b] - R.squares[a]).slice(0, count).sort((a, b) => a - b), paths = ['', ''];
   let marks = '';
   lines.forEach((t, row) => {
