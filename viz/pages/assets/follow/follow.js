@@ -193,10 +193,12 @@ function weights(of) {
 /* a text cut to the width that it has */
 const cut = (text, wide, each = 9) => text.length * each <= wide ? text : `${text.slice(0, max(1, floor(wide / each) - 1))}${wide >= 2 * each ? '…' : ''}`;
 const turn = (x, y, name, text) => `<text class="${name}" transform="translate(${x + 5} ${y}) rotate(-90)" text-anchor="middle">${text}</text>`;
+/* where columns are narrower than a line of text, only some have their texts */
+const isNamed = t => t % ceil(16 / view.pitch) === 0;
 function tokens() {
   const { x, wide, turned, tile } = view;
   return columns().map(t => `<g class="tile ${t === S.focus && S.loss !== null ? 'on' : ''}" data-token="${t}" role="button" tabindex="0" aria-label="${esc(say`token ${token(t)}, place ${t + 1}`)}">
-    <rect x="${x(t) - wide / 2}" y="3" width="${wide}" height="${tile}" rx="5"/>${turned ? turn(x(t), 3 + tile / 2, 'mono bold', esc(cut(token(t), tile - 6))) : `<text class="mono bold" x="${x(t)}" y="23" text-anchor="middle">${esc(token(t))}</text>`}<title>${esc(token(t))}</title></g>`).join('');
+    <rect x="${x(t) - wide / 2}" y="3" width="${wide}" height="${tile}" rx="5"/>${turned ? isNamed(t) ? turn(x(t), 3 + tile / 2, 'mono bold', esc(cut(token(t), tile - 6))) : '' : `<text class="mono bold" x="${x(t)}" y="23" text-anchor="middle">${esc(token(t))}</text>`}<title>${esc(token(t))}</title></g>`).join('');
 }
 const best = (t, count) => [...Array(D.outputs).keys()].sort((a, b) => R.probs[t * D.outputs + b] - R.probs[t * D.outputs + a]).slice(0, count);
 function losses(guesses) {
@@ -219,7 +221,7 @@ function losses(guesses) {
     });
     const wide = min(62, pitch - 3), y = end + 14 + guesses * 19;
     out.push(`<g class="loss ${D.recorded && !D.recorded[t] ? 'dim' : ''} ${t === S.loss || S.loss === -1 ? 'on' : ''}" data-loss="${t}" role="button" tabindex="0" aria-label="${esc(say`loss after ${token(t)}: ${brief(R.losses[t], 3)}`)}">
-      <rect x="${x(t) - wide / 2}" y="${y}" width="${wide}" height="${footed}" rx="4"/>${footed > 30 ? turn(x(t), y + footed / 2, '', R.losses[t].toFixed(2)) : `<text x="${x(t)}" y="${y + 20}" text-anchor="middle">${R.losses[t].toFixed(2)}</text>`}</g>`);
+      <rect x="${x(t) - wide / 2}" y="${y}" width="${wide}" height="${footed}" rx="4"/>${footed > 30 ? isNamed(t) ? turn(x(t), y + footed / 2, '', R.losses[t].toFixed(2)) : '' : `<text x="${x(t)}" y="${y + 20}" text-anchor="middle">${R.losses[t].toFixed(2)}</text>`}</g>`);
   }
   if (!narrow) out.push(`<text class="bold" x="0" y="${end + 34 + guesses * 19}">${say`loss`}</text>`);
   if (!narrow && guesses) out.push(`<text class="muted" x="0" y="${end + 26}">${say`guesses, %`}</text>`);
@@ -232,12 +234,12 @@ function losses(guesses) {
 let learner = null;
 function show(anew = true) {
   clearTimeout(checks.timer);
-  if (anew) { S.which = chosen(); compute(); } else refocus();
+  if (anew) { Object.assign(checks, { todo: [], at: 0, verdicts: {} }); S.which = chosen(); compute(); } else refocus();
   draw(); beside(); panel(); sentence();
   toggle(el('all'), S.loss === -1);
   if (D.recorded) { fill(el('verdict'), `<b>${say`computed in Python`}</b> ${say`too large to compute here`}`); return; }
-  learner.show();
-  idle(rest());
+  clearTimeout(waiting);
+  waiting = setTimeout(() => { learner.show(); idle(rest()); }, 30);
 }
 function choose(loss, focus = null) {
   if (D.recorded && loss !== null && !D.recorded[loss]) return;

@@ -64,7 +64,7 @@ function draw() {
   const unit = clamp((footing - top - bottom) / units, narrow ? 46 : K > 8 ? 22 : 40, 150), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
   const y = [top]; for (const h of heights) y.push(y.at(-1) + h);
   const end = y[K], height = end + bottom;
-  view = { width, left, pitch, x, y, end, height, heights, narrow, m, wide, turned, tile, footed };
+  view = { beside: el('beside').clientWidth, width, left, pitch, x, y, end, height, heights, narrow, m, wide, turned, tile, footed };
   const [back, said] = S.loss === null ? ['', ''] : gradients();
   place.innerHTML = `<svg width="${width}" height="${height}" role="group">${values()}${back}${tokens()}${said}${losses(guesses)}</svg>`;
   const returns = one('.back', place);
@@ -168,7 +168,7 @@ function setBack(stage) {
 /* ---------------------------------------------------------------- who reads whom, and the rows of the embedding */
 
 function beside() {
-  const place = el('beside'), wide = place.clientWidth - (innerWidth >= 1200 ? 16 : 30), m = S.shown, rows = S.loss === null ? 0 : min(m, 8), listed = attention.length > 4 ? [D.blocks[S.block].heads ? S.block : attention.at(-1)] : attention;
+  const place = el('beside'), wide = view.beside - (innerWidth >= 1200 ? 16 : 30), m = S.shown, rows = S.loss === null ? 0 : min(m, 8), listed = attention.length > 4 ? [D.blocks[S.block].heads ? S.block : attention.at(-1)] : attention;
   /* as many heads beside each other as makes them largest */
   const size = max(...[2, 3, 4].map(across => {
     const count = listed.reduce((sum, k) => sum + ceil(D.blocks[k].heads / across), 0);
