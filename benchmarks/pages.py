@@ -34,9 +34,8 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 WATCH = """
 (() => {
 const watched = window.watched = {work: [], gaps: [], changes: 0, last: 0};
-const number = document.querySelector('.param .num');
-const text = {characterData: true, childList: true, subtree: true};
-new MutationObserver(() => { watched.changes++; }).observe(number, text);
+const number = document.querySelector('.param .num'), all = {characterData: true, childList: true, subtree: true};
+new MutationObserver(() => { watched.changes++; }).observe(number, all);
 document.querySelector('[data-do=skip]')?.click();
 requestAnimationFrame(function frame(t) {
   const begun = performance.now(), after = new MessageChannel();

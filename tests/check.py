@@ -69,7 +69,6 @@ STEPS = {
         {**threads(1), "GLASSGRAD_CHECK": "1"},
     ),
     "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
-    "architectures": Step("networks of PyTorch's packages, if installed", [*PYTHON, "tests.architectures"], threads(1)),
     "kernel": Step(
         "the tests of make test with another kernel of OpenBLAS",
         [*PYTEST, "auto", *SUITE],
@@ -84,7 +83,8 @@ STEPS = {
 
 SAMPLES = [
     "tests/autograd/test_types.py::test_a_users_program_has_types",
-    "tests/viz/pages/test_stage.py::test_a_guess_is_compared_with_the_gradient_and_with_the_truth",
+    "tests/viz/pages/test_stage.py::test_keys_turn_type_hold_step_and_go_back",
+    "tests/viz/pages/test_stage.py::test_a_planted_fault_turns_its_edge_red_and_no_other",
     "tests/viz/pages/test_playground.py::test_plain_descent_three_classes_and_a_narrow_dark_page",
     "tests/viz/pages/test_report.py::test_drawing_with_a_pointer_and_with_keys",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError, TargetError
+from glassgrad.autograd.ops.loops.body import Body
+from glassgrad.autograd.ops.loops.scan import Loop
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages.emitted import shared_names, too_large
@@ -128,6 +130,7 @@ class _Traced:
         self.holds = {card: _zeros(card, f"hold_{card.key}") for card in held}
         movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
         self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
+        self._params: dict[Card, dict[str, Any]] = {}
         self.slots: list[tuple[str, str, Any]] = []  # of each output of `see`: its kind, its key, its recorded array
 
     def emitted(self) -> GraphProgram:
@@ -170,10 +173,16 @@ class _Traced:
             for socket in card.sockets:
                 operand = values[socket.tail]
                 operands[socket.index] = operand + self.nudges[socket] if nudged and socket in self.nudges else operand
-            results[card] = node.op.apply(*operands, **node.params)
+            results[card] = node.op.apply(*operands, **self.params(card))
             results[card].name = card.key
             values[card] = results[card] + self.holds[card] if card in self.holds else results[card]
         return results, values
+
+    def params(self, card: Card) -> dict[str, Any]:
+        """The parameters of an operation, with float64 in place of smaller dtypes, also in the body of a loop."""
+        if card not in self._params:
+            self._params[card] = _in_double(card.operation.params)
+        return self._params[card]
 
     def probe(self) -> list[Any]:
         """The value of each operation, with a nudge on each of its operands."""
@@ -239,6 +248,32 @@ def has_gear(socket: Socket) -> bool:
     if tail.dtype.kind != "f" or head.dtype.kind != "f" or tail.shape != head.shape:
         return False
     return tail.ndim == 0 or bool(socket.head.operation.op.broadcasts) or socket.slope is not None
+
+
+def _in_double(params: dict[str, Any]) -> dict[str, Any]:
+    found = dict(params)
+    if "dtype" in found:
+        found["dtype"] = _double(found["dtype"])
+    loop = found.get("loop")
+    if isinstance(loop, Loop) and len({_double(dtype) for dtype in loop.body.dtypes}) == len(loop.body.dtypes):
+        body = loop.body
+        types = {i: (shape, _double(dtype)) for i, (shape, dtype) in body.types.items()}
+        constants = {i: _in_double_array(value) for i, value in body.constants.items()}
+        steps = [step._replace(params=_in_double(step.params)) for step in body.steps]
+        counts = body.carries, body.xs, body.consts
+        double = Body(body.name, body.names, counts, types, constants, steps, body.outputs, body.record)
+        found["loop"] = replace(loop, body=double, dtype=_double(loop.dtype), kept=None)
+    return found
+
+
+def _double(dtype: Any) -> Any:
+    """float64 in place of another floating dtype."""
+    return ag.float64 if dtype is not None and np.dtype(str(dtype)).kind == "f" else dtype
+
+
+def _in_double_array(value: Any) -> Any:
+    """An array of a body, in float64 where it is floating."""
+    return value.astype(np.float64) if getattr(getattr(value, "dtype", None), "kind", "") == "f" else value
 
 
 def _state(card: Card, differentiable: bool) -> ag.Tensor:

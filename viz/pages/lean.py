@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import zip_longest
 
 import numpy as np
@@ -19,6 +20,7 @@ PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
 BEFORE_PATTERN = "(,=:[!&|?{};+>\n"
 
 
+@lru_cache(maxsize=8)
 def script(text: str) -> str:
     """A script without comments and without blanks that separate nothing.
 
@@ -71,9 +73,12 @@ def renamed(text: str) -> str:
     >>> renamed("const width = 1, of = {width, high: width}; f(of.width, `${width} width`);")
     'const _0 = 1, of = {width:_0, high: _0}; f(of.width, `${_0} width`);'
     """
-    declared = Counter(re.findall(r"[\w$]{4,}", text))
-    wanted = set(re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{4,})", text))
-    ranked = sorted(wanted, key=lambda name: (-declared[name], name))
+    counts = Counter(re.findall(r"[\w$]{4,}", text))
+    declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{4,})|,([\w$]{4,})=(?![=>])|\b([\w$]{4,})=>", text)
+    lists = re.findall(r"\b(?:const|let) \[([^\]]*)\]|\bfunction\*? [\w$]*\(([^)]*)\)|\(([\w$, ]*)\)=>", text)
+    wanted = {name for names in declared for name in names if name}
+    wanted |= {name for names in lists for name in re.findall(r"[\w$]{4,}", " ".join(names))} - NOT_NAMES
+    ranked = sorted(wanted, key=lambda name: (-counts[name], name))
     return _with(text, {name: f"_{np.base_repr(i, 36).lower()}" for i, name in enumerate(ranked)})
 
 
@@ -105,6 +110,8 @@ def _with(text: str, short: dict[str, str]) -> str:
         out.append(token)
     return "".join(out)
 
+
+NOT_NAMES = {"undefined", "null", "true", "false", "Infinity"}  # values of parameters in a list of them
 
 OBJECTS = {*"(,=:?[|&", "return", "const", "let"}  # before the brace of an object or a pattern
 

@@ -158,8 +158,9 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
             mark_checks(scene, checks)
             found = [(scene.card(one.node), one) for one in checks]
             data["verdicts"] = {f"{card.key}/{one.index}": one.verdict for card, one in found if card is not None}
-    scripts = ("common.js", "numbers.js", "program.js", "layout.js", "graph.js", "draw.js", "beside.js", "stage.js")
-    code = lean.script(assets(*scripts))
+    names = "common numbers program layout graph draw neurons beside stage"
+    sources = assets(*(f"{name}.js" for name in names.split()))
+    code = lean.script(lean.needed(sources, [] if program is not None else ["recorded"]))
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element
@@ -174,8 +175,8 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
 
 
 def _without_states(program: str) -> str:
-    """A program in short form that lists those values only that it gives: states are in its memory."""
-    short = lean.script(program)
+    """A program in short form that lists those values only that it gives, without their kinds and dtypes."""
+    short = re.sub(r"(?<=[\w$]),'(state|output|input)','\w+',", ",0,0,", lean.script(program))
     given = set(re.findall(r"values\.([\w$]+)", short))
     return re.sub(r"([\w$]+):seen\([^)]*\),", lambda entry: entry[0] if entry[1] in given else "", short)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,8 @@ class Words:
         part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
         said = "" if part is None else readable(part.text)
         if not self.scene.scalar:
-            said = "×1" if said == "G" else f"×{said[2:]}" if re.match(r"G·[^+−]*$", said) else said
+            product = re.fullmatch(r"G(?:·| × )([^+−]*)", said)
+            said = "×1" if said == "G" else f"×{product[1]}" if product else said
         return said if len(said) <= GEAR else ""
 
 
@@ -171,8 +171,8 @@ def sockets_of(scene: Scene) -> dict[str, Any]:
                 continue
             record: dict[str, Any] = {"s": array_of(socket.contribution)}
             if socket.tail.gradient is not None and len(socket.tail.addends) > 1:
-                sent, whole = (np.ravel(x).astype(float) for x in (socket.contribution, socket.tail.gradient))
-                record["share"] = float(sent @ whole / (whole @ whole)) if whole.any() else 0.0
+                sent, whole = np.asarray(socket.contribution), np.asarray(socket.tail.gradient)
+                record["share"] = float(np.vdot(sent, whole) / square) if (square := np.vdot(whole, whole)) else 0.0
             if scene.scalar:
                 record["gear"] = array_of(np.asarray(socket.local.value, float))
             elif (slope := socket.slope) is not None:
@@ -202,25 +202,25 @@ def folds_of(scene: Scene, words: Words) -> list[Any]:
 
 
 def _by_scope(cards: Sequence[Card], depth: int) -> Iterator[Any]:
-    def inside(card: Card) -> Any:
-        called = card.group and (card.group.model, _call(card, depth))
-        return (card.scope[depth], called) if card.scope[depth:] else None
-
-    for scope, run in groupby(cards, key=inside):
-        members = list(run)
+    runs: list[tuple[Any, Any, list[Card]]] = []  # the module around a run of operations, and which call of it
+    for card in cards:
+        scope = card.scope[depth] if card.scope[depth:] else None
+        call = card.group.call if card.group is not None and len(card.scope) == depth + 1 else None
+        last = runs[-1] if runs else None
+        if last is None or last[0] != scope or (None not in (call, last[1]) and call != last[1]):
+            runs.append((scope, call, [card]))
+        else:
+            last[2].append(card)
+            runs[-1] = scope, call if last[1] is None else last[1], last[2]
+    for scope, _, members in runs:
         if scope is None:
             yield from (card.key for card in members)
             continue
-        (path, kind), _ = scope
+        path, kind = scope
         within = list(_by_scope(members, depth + 1))
         while len(within) == 1 and isinstance(within[0], dict):
             within = within[0]["in"]
         yield {"t": kind, "p": path, "in": within} if len(within) > 1 else within[0]
-
-
-def _call(card: Card, depth: int) -> int:
-    """Which call of its innermost module an operation belongs to; 0 for operations of modules around it."""
-    return card.group.call if card.group is not None and len(card.scope) == depth + 1 else 0
 
 
 def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[Any]:
@@ -248,12 +248,13 @@ def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[
 
 def _continues(card: Card, before: Card) -> bool:
     """Whether an operation is the activation, or the bias, of the layer before it."""
-    tails = [socket.tail for socket in card.sockets]
-    if before not in tails or len(before.uses) != 1 or not any(_is_layer(c) for c in (before, *_operands(before))):
+    tails, name = _operands(card), card.operation.op.name
+    biased = before.operation.op.name == "add" and any(map(_is_layer, _operands(before)))
+    if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or biased):
         return False
     others = [tail for tail in tails if tail is not before]
-    bias = card.operation.op.name == "add" and all(tail.role == PARAM for tail in others) and _is_layer(before)
-    return bias or (not others and card.operation.op.name in (*ACTIVATIONS, "elu", "silu", "softmax"))
+    bias = name == "add" and all(tail.role == PARAM for tail in others) and _is_layer(before)
+    return bias or (not others and name in (*ACTIVATIONS, "elu", "silu", "softmax"))
 
 
 def _operands(card: Card) -> list[Card]:

@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.pages import lean
 from glassgrad.viz.pages.stage import step_through
-from tests.viz.pages.browser import needs_chromium
+from tests.viz.pages.browser import LOW_CONTRAST, needs_chromium
 
 pytestmark = [needs_chromium, pytest.mark.check]
 
@@ -178,6 +178,15 @@ def test_everything_can_be_read_and_reached(graph, width, height, theme, tab):
     assert tab.value("failed") == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_is_enough_for_every_word(theme, tab):
+    for graph in (scalar, layers):
+        tab.open(step_through(graph()), theme=theme)
+        for state in STATES:
+            tab.value(f"void ({state})")
+            assert tab.value(f"(() => {{ const seen = {{}}; {LOW_CONTRAST}; return seen.low }})()") == []
+
+
 def test_a_guess_is_compared_with_the_gradient_and_with_the_truth(tab):
     tab.open(step_through(scalar()))
     assert "You turn w from 2 to 2.5. How far does L move?" in tab.text("#say")
@@ -240,6 +249,28 @@ def test_streams_of_a_shared_value_add_up_in_place(tab):
     tab.click("[data-do=skip]")
     assert tab.text("#b_0 .cg .big") == "3 + 3 + 1 = 7"
     assert tab.value("[...document.querySelectorAll('.piece')].map(e => e.textContent)") == ["3", "3", "1"]
+
+
+def test_paths_through_the_neurons_add_up_to_every_gradient(tab):
+    page = step_through(layers())
+    tab.open(page)
+    tab.click("[data-do=skip]")
+    tab.click("#level")
+    assert tab.text("#say .kick") == "4 paths from L to W1[0,0]"
+    pairs = """trained.flatMap(c => [...N.gradient(c.k)].map((g, k) => [g, pathsTo(`${c.k}.${k}`)]))
+        .map(([g, paths]) => [g, paths.reduce((sum, p) => sum + p.product, 0), paths.length])"""
+    found = tab.value(pairs)
+    assert [len(found), sorted({n for _, _, n in found})] == [18, [1, 2, 4]]
+    np.testing.assert_allclose([g for g, _, _ in found], [total for _, total, _ in found], rtol=1e-12)
+    tab.click(".knob.weight:nth-of-type(3)")
+    tab.press("z")
+    assert not tab.value("isByNeurons")
+    for width, height in SIZES:
+        tab.open(page, width, height)
+        tab.value("void (isByNeurons = true, rebuild())")
+        for state in STATES:
+            tab.value(f"void ({state})")
+            assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == [], state
 
 
 def test_the_step_that_is_offered_lowers_the_loss_by_what_is_said(tab):

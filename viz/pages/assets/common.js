@@ -74,16 +74,8 @@ function scalar(x) {
   const text = x.toPrecision(4);
   return abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
 }
-/* the root of the mean square */
-function rootMeanSquare(array) {
-  let sum = 0;
-  for (const v of array) sum += v * v;
-  return Math.sqrt(sum / (array.length || 1));
-}
 /* for the axis of a plot: no zeros to spare */
 const short = x => scalar(x).replace(/(\.\d*?)0+(?=$|e)/, '$1').replace(/\.(?=$|e)/, '');
-/* a factor in a product */
-const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x => bracketed(scalar(x));
 
 /* ---------------------------------------------------------------- theme */
 

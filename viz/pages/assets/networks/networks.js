@@ -1,5 +1,14 @@
 /* What pages of a whole network share. */
 
+/* a factor in a product */
+const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x => bracketed(scalar(x));
+/* the root of the mean square */
+function rootMeanSquare(array) {
+  let sum = 0;
+  for (const v of array) sum += v * v;
+  return Math.sqrt(sum / (array.length || 1));
+}
+
 const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 /* a size with 2 digits */
 function rms(x) {

@@ -36,6 +36,7 @@ function sentence(frame) {
       : { kick: say`The turn runs down`, head: say`${esc(nameOf(S.moved))} ${signed(h)}, gear by gear`, body: `<p>${say`Each gear multiplies the change by its ratio.`}</p>` };
   }
   if (on) return aboutMove(h);
+  if (isByNeurons) return ledger();
   if (S.chosen) {
     const id = S.chosen, slope = gradientOf(id);
     return { kick: say`one of ${cards.get(keyOf(id)).size} numbers`, head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };
@@ -59,7 +60,7 @@ function aboutMove(h) {
   const gap = said === null ? '' : abs(said - moved) <= .006 * abs(moved) ? say`They agree.` : say`They differ because ${L()} is curved; halve h and the gap becomes a quarter.`;
   return {
     kick: phone ? '' : cards.get(keyOf(id)).in ? say`You hold ${name} ${signed(h)} off` : `h = ${signed(h)}`, head,
-    body: phone ? `<p>${name.length > 9 ? '' : before} ${said === null || name.length > 9 ? '' : say`Times h = ${signed(h)} it is ${g(signed(said))}.`} ${guess === null ? '' : say`You said ${signed(guess)}.`} ${gap}</p>`
+    body: phone ? `<p>${name.length > 5 ? '' : before} ${said === null || name.length > 5 ? '' : say`Times h = ${signed(h)} it is ${g(signed(said))}.`} ${guess === null ? '' : say`You said ${signed(guess)}.`} ${gap}</p>`
       : `${bars(rows)}<p>${before} ${gap}</p><div class="row">${button('back', say`Back to ${brief(from)}`)}${ask ? button('again', say`ask me again`, 'link') : ''}</div>`,
   };
 }
@@ -96,7 +97,7 @@ function rank(frame) {
     const turn = ask && phone && !S.wave ? `<div class="row">${button('turn', S.guess === null ? say`Turn ${esc(nameOf(ask.id))}` : say`Turn ${esc(nameOf(ask.id))} and see`, 'main')}${button('skip', say`skip: show everything`, 'link')}</div>` : phone ? '' : `<div class="row">${say`After your guess.`}</div>`;
     return fill(ranking, trained.length ? `<h3>${countTrained > 4 ? say`Which one of ${countTrained} numbers should change most?` : say`Which one number should change most?`}</h3>${turn}` : '');
   }
-  const L0 = valueOf(`${D.end}.0`), falls = steepest(phone ? 2 : innerWidth < 1100 ? 3 : 4).filter((id, i) => !phone || i < 1 || nameOf(id).length < 9).map(id => {
+  const L0 = valueOf(`${D.end}.0`), falls = steepest(phone ? 2 : innerWidth < 1100 ? 3 : 4).filter((id, i) => innerWidth > 1099 || i < (phone ? 1 : 2) || nameOf(id).length < 9).map(id => {
     const slope = gradientOf(id), d = -D.rate * slope;
     return { id, d, said: slope * d, fell: outputAt([id], [d]) - L0 };
   });
@@ -112,9 +113,10 @@ function rank(frame) {
 const POINTS = 64;
 let curve = { key: null };
 function drawPlot({ on, h }) {
-  const ask = D.ask, id = S.moved ?? ask?.id, svg = el('plot'), isHidden = !id || (S.chosen && !on);
-  show(svg, !isHidden);
-  if (isHidden) return;
+  const ask = D.ask, id = S.moved ?? ask?.id, svg = el('plot'), isHidden = !id || (!on && S.seen && (S.chosen || isByNeurons));
+  document.body.classList.toggle('noplot', isHidden);
+  picture.count = 0;
+  if (isHidden) return picture.end();
   const from = S.moved ? S.past.value(keyOf(id))[entryOf(id)] : valueOf(id), L0 = S.moved ? S.past.value(D.end)[0] : valueOf(`${D.end}.0`), isSeen = S.seen && !(S.wave && S.wave.down < plan.rows - 1);
   const step = S.seen ? h : ask?.by ?? h, span = max(ask && id === ask.id ? ask.span : max(1, abs(from)), abs(step) * 1.6), key = `${id} ${from} ${L0} ${span.toPrecision(2)} ${S.turn}`;
   if (isSeen && curve.key !== key) {
@@ -126,7 +128,7 @@ function drawPlot({ on, h }) {
   const room = max((high - low) * .12, 1e-6 * abs(L0), 1e-290);
   if (isSeen) [low, high] = [low - room, high + room];
   const w = svg.clientWidth || 320, height = svg.clientHeight || 200, phone = isPhone();
-  Object.assign(picture, { width: w, height, edge: phone ? [8, 58, 20, 44] : [28, 60, 24, 50] });
+  Object.assign(picture, { width: w, height, edge: phone ? [8, 58, 20, 50] : [28, 60, 24, 50] });
   attr(svg, { viewBox: `0 0 ${w} ${height}`, 'aria-label': say`${END.s} as ${nameOf(id)} alone changes` });
   picture.begin([from - span, from + span], [low, high]);
   if (!phone) picture.add('text', { x: 22, y: 14, class: 'headline' }, say`${END.s}, as ${nameOf(id)} alone is turned`);

@@ -1,7 +1,7 @@
 /* The stage itself: bars of text over lines of SVG. Everything is made once for a layout; a frame writes what has changed. */
 const stage = el('stage'), isPhone = () => innerWidth < 700, isReduced = matchMedia('(prefers-reduced-motion:reduce)').matches;
 const opened = new Set();
-let plan = null, cells = [], drawn = [], lines = null;
+let plan = null, isByNeurons = address().has('neurons'), cells = [], drawn = [], lines = null;
 
 /* ---------------------------------------------------------------- what stands in a bar */
 
@@ -50,13 +50,14 @@ function layOut() {
   document.body.classList.toggle('phone', isPhone());
   const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone();
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
-  const other = card => card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
+  const other = (card, bar) => card.r === 'param' && bar.ops.length > 1
+    || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1] : [other];
   const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, isScalar, isForked);
   const all = D.folds;
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
   const way = ways.find(w => fits(all, w)) ?? ways.at(-1);
-  const entries = entriesThatFit(all, opened, list => look(list, way).fits);
+  const entries = entriesThatFit(all, opened, cards, list => look(list, way).fits);
   plan = look(entries, way);
   plan.size = sizesOf(width, phone);
   plan.bars.forEach((b, i) => { b.number = i; });
@@ -157,7 +158,14 @@ function fit(b) {
   const list = b.place.classList, overflows = () => [b.place, ...all('.cv, .cg', b.place)].some(e => e.scrollWidth > e.clientWidth + 1) || gaps();
   const gaps = () => { const parts = [...b.place.children].filter(e => e.offsetWidth && e.className !== 'open').map(bounds); return parts.some((r, i) => i && r.left < parts[i - 1].right + 2 && r.top < parts[i - 1].bottom - 2) || parts.some(r => r.right > bounds(b.place).right - (b.entry.in ? 60 : 2)); };
   const knobs = b.inside ? all('.knob', b.inside) : [];
-  if (overflows()) list.add('fewer');
+  /* the sum of streams, where there is room for it */
+  const sum = one('.cg .big', b.place), n = streamsOf(b).length;
+  if (sum && n > 1) {
+    sum.textContent = `${'\u2212 0.888 '.repeat(n)}= \u22120.8888`;
+    b.isTotal = n > 4 || overflows();
+    sum.textContent = b.isTotal ? '\u22120.8888' : sum.textContent;
+  }
+  for (const level of ['few', 'less', 'fewer']) if (overflows()) list.add(level);
   let left = 0, told = null;
   while (knobs.length && overflows()) {
     const gone = knobs.pop();
@@ -171,7 +179,7 @@ function fit(b) {
 }
 function fitHead(b) {
   const head = one('.mod', b.place), gradient = one('em', head);
-  if (gradient) gradient.textContent = gradient.told = gradient.told.replace('?', '\u22120.088');
+  if (gradient) gradient.textContent = gradient.told = gradient.told.replace(/\S+$/, '\u22128.88e\u22128');
   while (head.scrollWidth > head.clientWidth + 1 && head.children.length > 1) head.children[1].remove();
 }
 /* several numbers: a title with formulas, and fields */
@@ -213,7 +221,7 @@ function makeField(f, parent, isBare, b, unit = 0) {
       continue;
     }
     if (isBare || b?.leaf) element('span', { className: 'nm', textContent: `${nameOf(id, true)} ` }, box);
-    number(box, id, 'small').digits = isPhone() || unit < 96 ? 3 : 4;
+    number(box, id, 'small').digits = isPhone() || unit < 106 ? 3 : 4;
     if (hasGradientShown(card)) gradientText(box, id, { small: 1, b });
   }
 }
@@ -270,6 +278,8 @@ function makeLines() {
     b.outs.forEach(e => { e.colour = streams.length > 1 ? streams.indexOf(e) % 4 : 0; });
   }
   for (const e of plan.edges) makeEdge(e, phone);
+  /* a text beside a ribbon reaches as far as the next lane */
+  for (const e of plan.edges) e.most = min(plan.width + 2, ...plan.edges.filter(f => f.lane > e.x && f !== e && f.y0 < e.at + 9 && f.y1 > e.at - 9).map(f => f.lane)) - 8;
   for (const b of plan.bars) if (isForked(b)) {
     b.stack = { pieces: streamsOf(b).map(e => ({ e, bend: shape('path', { class: 'rib' }, lines), block: shape('rect', {}, lines), text: shape('text', { class: 'piece' }, lines) })), bracket: shape('path', { class: 'bracket' }, lines) };
   }
@@ -289,8 +299,8 @@ function makeEdge(e, phone) {
     e.chevrons = shape('path', { class: 'chev' }, group);
     e.sent = shape('text', { class: 'ct' }, group);
   }
-  e.formula = e.uses.length === 1 && (!isScalar || e.to.ops.length === 1) ? e.uses[0].text : '';
-  const hasGear = gearOf(e) !== undefined || (e.formula && e.formula.length <= (phone ? 6 : 12));
+  e.formula = e.uses.length === 1 && (e.to.ops.length === 1 || e.to.entry.layer) ? e.uses[0].text : '';
+  const hasGear = gearOf(e) !== undefined || (e.formula && e.formula.length <= (phone ? 6 : plan.isInline ? 8 : 12));
   if (hasGear) {
     e.turning = shape('g', {}, group);
     e.cog = shape('path', { class: 'gear', d: COG }, e.turning);
@@ -338,9 +348,9 @@ function draw() {
   const reached = S.wave ? S.wave.down : Infinity;
   const isHot = b => moved.has(b) && b.row <= reached, isLate = b => moved.has(b) && b.row > reached;
   const frame = { know, h, on, isHot, isLate, past: S.past };
-  for (const b of plan.bars) drawBar(b, frame);
+  for (const b of isByNeurons ? plan.bars.filter(isEnd) : plan.bars) drawBar(b, frame);
   for (const c of cells) drawCell(c, frame);
-  drawLines(frame);
+  if (isByNeurons) drawNeurons(frame); else drawLines(frame);
   beside(frame);
 }
 function drawBar(b, { know, on }) {
@@ -385,7 +395,8 @@ function drawCell(c, { know, on, isHot, isLate, past }) {
     const isShown = know.isThrough(b) && (b.own.includes(c.key) || !b.leaf) && (b.ops.includes(c.key) && c.key === b.ops.at(-1) ? isKnown(b, know) : true) || (b.leaf && isKnown(b, know));
     tell(c.place, isShown ? brief(N.gradient(c.key)[c.at], 3) : '?');
     c.place.classList.toggle('hid', !isShown);
-  } else if (c.what === 'gear') tell(c.place, know.isValue(b) ? `×${brief(N.gear(c.gear)[c.at], 3)}` : '?');
+  } else if (c.what === 'was') tell(c.place, on && !(b && isLate(b)) && !near(old()[c.at], now()[c.at]) ? say`was ${brief(old()[c.at], 3)}` : '');
+  else if (c.what === 'gear') tell(c.place, know.isValue(b) ? `×${brief(N.gear(c.gear)[c.at], 3)}` : '?');
   else if (c.what === 'sum') drawSum(c, know, b);
   else if (c.what === 'whence') {
     const streams = streamsAll(b), isShown = isKnown(b, know), g = N.gradient(c.key)[0];
@@ -408,8 +419,7 @@ const filledIn = (formula, numbers) => formula.replace(/(.?)([\ue000-\ue00b])(.?
 function drawSum(c, know, b) {
   const streams = streamsOf(b), isAll = isKnown(b, know), digits = b.w < (isPhone() ? 150 : 260) ? 3 : 4, g = N.gradient(c.key)[0];
   c.place.classList.toggle('hid', !isAll);
-  const wide = (isPhone() ? 10 : { tall: 17 * plan.scale, mid: 14, line: 12 }[b.form]) * (streams.length * 7 + 7);
-  if (streams.length < 2 || b.w * .76 < wide || streams.length > 4) return fill(c.place, `<span>${isAll ? brief(g, digits) : '?'}</span>`);
+  if (streams.length < 2 || b.isTotal) return fill(c.place, `<span>${isAll ? brief(g, digits) : '?'}</span>`);
   const known = streams.filter(know.isEdge).sort((p, q) => p.X - q.X), parts = known.map(addedBy);
   if (!known.length) return fill(c.place, '<span>?</span>');
   c.place.classList.remove('hid');
@@ -491,9 +501,8 @@ function drawLines(frame) {
     for (let y = e.y1 - 14; y > e.y0 + 10; y -= phone ? 22 : 30) d += `M${(x - reach).toFixed(1)} ${y + reach * .6}L${x.toFixed(1)} ${y - reach * .6}L${(x + reach).toFixed(1)} ${y + reach * .6}`;
     set(e.chevrons, { d, stroke: `var(--s${c})` });
     const said = isWrong ? say`WRONG` : brief(added, isScalar ? 4 : 2), wide = said.length * (phone ? 7 : 9 * plan.scale);
-    const most = e.X === plan.columns - 1 ? plan.width - 6 : e.x + plan.slot + plan.reach.lane - 8;
     const ratioEnd = plan.isInline && e.ratio && !isWrong ? e.gear + e.radius + 8 + e.ratio.told.length * (phone ? 7.5 : 10) : 0, left = max(x + width / 2 + 8, ratioEnd);
-    const isBeside = left + wide < most && isFree(left, e.at, wide), isOn = e.y1 - e.y0 > 150 && x + wide / 2 < most && isFree(x - wide / 2, (e.y0 + e.y1) / 2, wide);
+    const isBeside = left + wide < e.most && isFree(left, e.at, wide), isOn = e.y1 - e.y0 > 150 && x + wide / 2 < e.most && isFree(x - wide / 2, (e.y0 + e.y1) / 2, wide);
     const fits = isWrong || (isBeside || isOn) && (!phone || streamsOf(e.from).length > 1 || !isScalar);
     show(e.sent, fits);
     if (fits) {
@@ -539,10 +548,15 @@ function rebuild() {
   for (const b of plan.bars) for (const k of [...(b.leaf ? [b.leaf] : b.ops), ...b.own]) barOf.set(k, b);
   stage.style.setProperty('--k', plan.scale.toFixed(3));
   stage.classList.toggle('numbers', isScalar);
-  for (const b of plan.bars) makeBar(b);
-  makeLines();
+  isByNeurons &&= canShowNeurons();
+  stage.classList.toggle('neurons', !!isByNeurons);
+  show(el('level'), canShowNeurons());
+  toggle(el('level'), !!isByNeurons);
   show(el('fold'), opened.size > 0);
   S.step = null;
+  if (isByNeurons) { makeNeurons(); return draw(); }
+  for (const b of plan.bars) makeBar(b);
+  makeLines();
   draw();
   for (const b of plan.bars) if (b.num) fit(b); else fitHead(b);
   draw();

@@ -13,6 +13,7 @@ const streamsOf = b => {
 
 /* ---------------------------------------------------------------- numbers */
 
+/* only: recorded */
 /* recorded arrays: entries in base64, or the size and the block means of a large one */
 function unpacked(text, Kind) {
   const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -26,6 +27,7 @@ function recordedNumbers() {
     gear: id => of(`l${id}`, D.sockets[id]?.gear), run() { }, leaf: {}, hold: {}, nudge: {},
   };
 }
+/* end */
 const N = isLive ? graphProgram(D.at, see, probe) : recordedNumbers();
 N.run();
 const sizeNow = array => array === undefined ? NaN : array.rms ?? (array.length === 1 ? array[0] : sizeOf(array));
@@ -47,14 +49,14 @@ function addedBy(edge) {
   for (let k = 0; k < sent.length; k++) { along += sent[k] * whole[k]; square += whole[k] * whole[k]; }
   return square ? along / square * sizeNow(whole) : 0;
 }
-/* the ratio printed at a gear: a number, or undefined where there is none for all entries */
-function gearOf(edge) {
-  if (edge.uses.length === 1) {
-    const gear = N.gear(edge.uses[0].id);
+/* the ratio printed at a gear: a number, or undefined where there is none for all entries; that of a fold is the product of its gears */
+function gearOf({ uses, to }) {
+  if (to.ops.length < 2 && uses.length < 2) {
+    const gear = N.gear(uses[0].id);
     return gear?.length === 1 ? gear[0] : undefined;
   }
-  const out = N.gradient(edge.to.ops.at(-1)), sent = sentBy(edge);
-  return isScalar && out?.[0] && sent ? sent[0] / out[0] : undefined;
+  const last = to.ops.at(-1), out = N.gradient(last), sent = sentBy({ uses }), isWhole = to.outs.every(e => e.uses.every(use => use.tail === last));
+  return isScalar && isWhole && new Set(uses.map(use => use.tail)).size < 2 && out?.[0] && sent ? sent[0] / out[0] : undefined;
 }
 
 /* ---------------------------------------------------------------- entries: one number of a card, `key.entry` */

@@ -5,7 +5,7 @@
 const keysOf = entry => typeof entry === 'string' ? [entry] : entry.in.flatMap(keysOf);
 
 /* The bars of a list of entries of the tree of folds: one for each, and one for each leaf that is not kept inside the bar of its only user.
-   A leaf is kept inside if `inside(card)`. */
+   A leaf is kept inside if `inside(card, bar)`. */
 function barsOf(entries, cards, inside) {
   const bars = [], owner = new Map(), edges = new Map();
   const bar = (id, entry, ops, leaf = null) => ({ id, entry, ops, leaf, own: [], ins: [], outs: [], row: 0 });
@@ -18,7 +18,7 @@ function barsOf(entries, cards, inside) {
   for (const card of cards.values()) {
     if (card.in) continue;
     const users = new Set(card.uses.map(use => owner.get(use.head)));
-    if (users.size === 1 && inside(card)) [...users][0].own.push(card.k);
+    if (users.size === 1 && inside(card, [...users][0])) [...users][0].own.push(card.k);
     else {
       const made = bar(card.k, card.k, [], card.k);
       owner.set(card.k, made);
@@ -210,35 +210,39 @@ function placed(bars, width, height, isPhone, need, alike, isForked) {
 
 /* ---------------------------------------------------------------- folding */
 
-/* The entries to show: the tree's, those of folds that the reader opened, and as many more opened, or neighbours joined, as fit. `tries(entries)` says
-   whether they fit. `opened`: folds, and runs that the reader opened, whose entries are joined last. */
-function entriesThatFit(tree, opened, tries, atMost = 60) {
-  const isOpen = entry => typeof entry !== 'string' && opened.has(entry);
+/* The entries to show: the tree's, with folds opened that the reader chose or that hold most of the graph; then further folds are opened, or neighbours
+   joined, until they fill the stage. `tries(entries)` says whether they fit. `opened`: folds, whose entries are joined last. `cards`: for what leaves a run. */
+function entriesThatFit(tree, opened, cards, tries, atMost = 60) {
+  const weight = entry => keysOf(entry).length, isFold = entry => typeof entry !== 'string', half = weight({ in: tree }) / 2;
+  const isOpen = entry => isFold(entry) && (opened.has(entry) || (!entry.layer && !entry.loss && weight(entry) > half));
   const expand = list => list.flatMap(entry => isOpen(entry) ? expand(entry.in) : [entry]);
   let list = expand(tree);
-  const kept = new Set([...opened].flatMap(fold => expand(fold.in)));
-  const weight = entry => keysOf(entry).length;
   if (list.length <= atMost && tries(list)) {
-    if (opened.size) return list;
-    /* small folds first */
-    for (;;) {
-      const folds = list.filter(e => typeof e !== 'string' && !e.layer && !e.loss).sort((a, b) => weight(a) - weight(b));
-      const fold = folds.find(f => list.length + f.in.length - 1 <= atMost && tries(list.flatMap(e => e === f ? f.in : [e])));
-      if (!fold) return list;
-      list = list.flatMap(e => e === fold ? fold.in : [e]);
+    for (let found = !opened.size; found;) {
+      const folds = list.filter(e => isFold(e) && !e.layer && !e.loss).sort((a, b) => weight(a) - weight(b)), before = list;
+      found = folds.find(f => list.length + f.in.length - 1 <= atMost && tries(list.flatMap(e => e === f ? f.in : [e])));
+      if (found) list = before.flatMap(e => e === found ? found.in : [e]);
     }
+    return list;
   }
+  const kept = new Set([...opened].flatMap(fold => expand(fold.in)));
+  const isKept = entry => kept.has(entry) || (entry.run && entry.in.some(e => kept.has(e))) ? 1 : 0;
   const join = (a, b) => ({ run: 1, in: [...(a.run ? a.in : [a]), ...(b.run ? b.in : [b])] });
-  while (list.length > 2) {
-    let best = -1, least = Infinity;
-    for (let i = 0; i < list.length - 2; i++) {
-      const cost = weight(list[i]) + weight(list[i + 1]) + 1e4 * (isKept(list[i]) + isKept(list[i + 1]));
-      if (cost < least) [best, least] = [i, cost];
-    }
-    if (best < 0) break;
-    list.splice(best, 2, join(list[best], list[best + 1]));
-    if (list.length <= atMost / 2 && tries(list)) break;
+  /* values that leave a run, other than its last */
+  const escaping = (a, b) => {
+    const keys = new Set([...keysOf(a), ...keysOf(b)]), last = keysOf(b).at(-1);
+    let n = 0;
+    for (const key of keys) if (key !== last && cards.get(key).uses.some(use => !keys.has(use.head))) n++;
+    return n;
+  };
+  const cost = (a, b) => weight(a) + weight(b) + 8 * escaping(a, b) + 1e4 * (isKept(a) + isKept(b));
+  const costs = list.slice(1, -1).map((b, i) => cost(list[i], b));
+  while (costs.length && !(list.length <= atMost / 2 && tries(list))) {
+    const i = costs.indexOf(min(...costs));
+    list.splice(i, 2, join(list[i], list[i + 1]));
+    costs.splice(i, 1);
+    if (i < costs.length) costs[i] = cost(list[i], list[i + 1]);
+    if (i) costs[i - 1] = cost(list[i - 1], list[i]);
   }
   return list;
-  function isKept(entry) { return kept.has(entry) || (entry.run && entry.in.some(e => kept.has(e))) ? 1 : 0; }
 }

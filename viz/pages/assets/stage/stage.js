@@ -98,7 +98,7 @@ listen(document, 'keydown', e => {
   const from = e.target instanceof Element ? e.target : document.body;
   if (from.closest('.num[data-id]:not(.fixed), input') || (from.closest('button') && (e.key === ' ' || e.key === 'Enter'))) return;
   const act = {
-    ArrowRight: () => go(1), ArrowLeft: () => go(-1), ' ': play, Home: () => toStep(0), End: () => toStep(null), b: () => toStep(plan.steps.findIndex(s => s.seed)), Enter: () => { if (!S.seen && D.ask) turn(); },
+    ArrowRight: () => go(1), ArrowLeft: () => go(-1), ' ': play, Home: () => toStep(0), End: () => toStep(null), b: () => toStep(plan.steps.findIndex(s => s.seed)), z: () => { if (canShowNeurons()) el('level').click(); }, Enter: () => { if (!S.seen && D.ask) turn(); },
     Escape() { if (S.step !== null) toStep(null); else if (opened.size) folded(); else if (S.moved) goBack(); },
   }[e.key.length > 1 ? e.key : e.key.toLowerCase()];
   if (!act) return;
@@ -109,6 +109,7 @@ function folded() { opened.clear(); rebuild(); }
 listen(el('prev'), 'click', () => go(-1));
 listen(el('next'), 'click', () => go(1));
 listen(el('fold'), 'click', folded);
+listen(el('level'), 'click', () => { isByNeurons = !isByNeurons; S.chosen = null; rebuild(); });
 
 /* ---------------------------------------------------------------- for those who do not see it, and for paper */
 
