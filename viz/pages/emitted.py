@@ -196,9 +196,11 @@ def variables(paint: bool = True) -> str:
         if paint
     )
     fonts = (
-        f'--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;--drawn:{style.FONTS};'
+        f'--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
         '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
     )
+    if paint:
+        fonts += f";--drawn:{style.FONTS}"
     return f"{by_theme(f'{fonts};{block(style.LIGHT)}', block(style.DARK))}\n{rules}"
 
 

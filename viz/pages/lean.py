@@ -77,8 +77,8 @@ def renamed(text: str) -> str:
     declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{4,})|,([\w$]{4,})=(?![=>])|\b([\w$]{4,})=>", text)
     lists = re.findall(r"\b(?:const|let) \[([^\]]*)\]|\bfunction\*? [\w$]*\(([^)]*)\)|\(([\w$, ]*)\)=>", text)
     wanted = {name for names in declared for name in names if name}
-    wanted |= {name for names in lists for name in re.findall(r"[\w$]{4,}", " ".join(names))} - NOT_NAMES
-    ranked = sorted(wanted, key=lambda name: (-counts[name], name))
+    wanted |= {name for names in lists for name in re.findall(r"[\w$]{4,}", " ".join(names))}
+    ranked = sorted(wanted - NOT_NAMES, key=lambda name: (-counts[name], name))
     return _with(text, {name: f"_{np.base_repr(i, 36).lower()}" for i, name in enumerate(ranked)})
 
 
@@ -111,7 +111,8 @@ def _with(text: str, short: dict[str, str]) -> str:
     return "".join(out)
 
 
-NOT_NAMES = {"undefined", "null", "true", "false", "Infinity"}  # values of parameters in a list of them
+NOT_NAMES = {"undefined", "null", "true", "false", "Infinity", "parent", "name", "status", "event", "self", "length"}
+"""Values of parameters in a list of them, and parameters whose names a browser gives to something else."""
 
 OBJECTS = {*"(,=:?[|&", "return", "const", "let"}  # before the brace of an object or a pattern
 

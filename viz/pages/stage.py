@@ -143,7 +143,6 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
     said = Words(scene)
     ends = [card for card in scene.operations if card.place in scene.ends]
     data: dict[str, Any] = {
-        "title": readable(title),
         "end": ends[-1].key,
         "cards": cards_of(scene, said, program is not None),
         "folds": folds_of(scene, said),

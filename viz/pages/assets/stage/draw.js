@@ -78,8 +78,8 @@ function cell(place, what, id, more = {}) {
   cells.push(made);
   return made;
 }
-function number(parent, id, kind = '') {
-  const place = element('span', { className: `num ${kind}` }, parent), made = cell(place, 'value', id);
+function number(within, id, kind = '') {
+  const place = element('span', { className: `num ${kind}` }, within), made = cell(place, 'value', id);
   const isLoss = keyOf(id) === D.end;
   if (!isMovable(id) && !(isLoss && isLive)) { place.classList.add('fixed'); return made; }
   place.dataset.id = id;
@@ -99,7 +99,7 @@ function number(parent, id, kind = '') {
   listen(place, 'pointerdown', begin);
   return made;
 }
-function gradientText(parent, id, more = {}) { return cell(element('em', { className: 'gr' }, parent), 'gradient', id, more); }
+function gradientText(within, id, more = {}) { return cell(element('em', { className: 'gr' }, within), 'gradient', id, more); }
 
 const TAGS = () => ({ loss: say`loss`, param: say`you train this`, data: say`data`, target: say`target`, op: '' });
 function makeBar(b) {
@@ -205,8 +205,8 @@ function makeMany(b, card, place) {
   const fields = arrangedFields(b);
   for (const f of fields) makeField(f, box, false, b, fields.unit);
 }
-function makeField(f, parent, isBare, b, unit = 0) {
-  const card = cards.get(f.k), field = element('div', { className: `field ${card.r}` }, parent);
+function makeField(f, within, isBare, b, unit = 0) {
+  const card = cards.get(f.k), field = element('div', { className: `field ${card.r}` }, within);
   field.style.flexGrow = f.isTable ? f.columns : 2;
   if (!f.isTable) return makeTile(card, field);
   if (!isBare && !(b?.leaf)) element('div', { className: 'hd', textContent: f.gear ? '' : apart(card.s) }, field);

@@ -112,9 +112,9 @@ function makeNeurons() {
   spots.ways = Array.from({ length: 4 }, (_, k) => shape('path', { class: 'way', stroke: `var(--s${k})` }, lines));
   Object.assign(spots, { tops, heights, middle, gap });
 }
-function knob(parent, id, b, hasName) {
-  const place = element('span', { className: 'knob param' }, parent);
-  element('span', { className: 'nm', textContent: hasName ? nameOf(id, true) : parent === stage ? '×' : '+' }, place);
+function knob(within, id, b, hasName) {
+  const place = element('span', { className: 'knob param' }, within);
+  element('span', { className: 'nm', textContent: hasName ? nameOf(id, true) : within === stage ? '×' : '+' }, place);
   number(place, id, 'small').digits = 3;
   gradientText(place, id, { b });
   listen(place, 'click', () => { S.chosen = id; later(); });

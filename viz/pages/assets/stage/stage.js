@@ -127,7 +127,7 @@ function worksheet() {
   const sums = c => c.uses.filter(use => use.passes && use.text).map(use => isScalar ? `${by(cards.get(use.head).s)} × ${inText(use.text)}` : use.text).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
   const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(c.s, named(c), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(c.s), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
-  el('sheet').innerHTML = `<h1>${esc(D.title)}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
+  el('sheet').innerHTML = `<h1>${one('h1').innerHTML}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
 }
 const inText = text => /[+\u2212 -]/.test(text) ? `(${text})` : text;
 listen(el('print'), 'click', () => { document.body.classList.remove('sheet'); print(); });
