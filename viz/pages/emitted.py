@@ -196,7 +196,7 @@ def variables(paint: bool = True) -> str:
         if paint
     )
     fonts = (
-        f'--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
+        '--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
         '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
     )
     if paint:

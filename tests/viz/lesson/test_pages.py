@@ -146,7 +146,7 @@ def test_both_languages_have_the_same_code_and_the_same_places(name):
 @pytest.mark.parametrize("name", stems())
 def test_the_text_names_the_buttons_as_the_pages_do(name):
     english, chinese = (source(name, language) for language in LANGUAGES)
-    for button in ("Nudge", "Paths", "Predict"):
+    for button in ("Neurons", "Worksheet"):
         assert chinese.count(f"**{words.table('zh')['said'][button]}**") == english.count(f"**{button}**")
         assert f"**{button}**" not in chinese
 

@@ -11,6 +11,7 @@ function beside(frame) {
     words.innerHTML = sayings;
     if (!frame.on && !S.wave) tell(el('live'), words.textContent);
   }
+  document.body.classList.toggle('asking', !S.seen && !!D.ask && !frame.know.act);
   document.body.classList.toggle('rest', S.seen && !frame.on && !frame.know.act && !S.wave);
   if (isLive) { rank(frame); drawPlot(frame); }
 }
