@@ -34,6 +34,11 @@ def traces() -> Iterator[Callable[[], int]]:
         yield lambda: len(made)
 
 
+def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
+    """A Tensor that is trained."""
+    return ag.Tensor(values, requires_grad=True, name=name)
+
+
 def flat(results: Any) -> list[Any]:
     """The arrays among what a function returned."""
     if isinstance(results, ag.Tensor):

@@ -21,13 +21,9 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, IndexingError, ShapeError, TraceError
-from tests.autograd.compiler.oracle import agree, check, flat, follows, traces
+from tests.autograd.compiler.oracle import agree, check, flat, follows, parameter, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
-
-
-def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
-    return ag.Tensor(values, requires_grad=True, name=name)
 
 
 def trained(optimizer: str = "Adam") -> Any:

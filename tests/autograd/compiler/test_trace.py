@@ -14,14 +14,10 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import TraceError
-from tests.autograd.compiler.oracle import agree, check, traces
+from tests.autograd.compiler.oracle import agree, check, parameter, traces
 
 X = ag.Tensor([1.0, 2.0, 3.0], name="x")
 LABELS = ag.Tensor([0, 1, 2], name="labels")
-
-
-def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
-    return ag.Tensor(values, requires_grad=True, name=name)
 
 
 # ----------------------------------------------------------------------------------------------- what can't be followed

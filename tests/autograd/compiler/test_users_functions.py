@@ -27,7 +27,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import trees
 from glassgrad.autograd.errors import AutogradError, DTypeError
-from tests.autograd.compiler.oracle import agree
+from tests.autograd.compiler.oracle import agree, parameter
 from tests.autograd.compiler.test_training import step_of
 
 Wrap = Callable[[Any], Any]
@@ -56,10 +56,6 @@ def refused(said: str) -> Callable[[Scenario], Scenario]:
 def xs(count: int = 3, shape: tuple[int, ...] = (3,), dtype: str = "float64") -> list[ag.Tensor]:
     rng = np.random.default_rng(7)
     return [ag.Tensor(rng.standard_normal(shape), dtype=dtype) for _ in range(count)]
-
-
-def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
-    return ag.Tensor(values, requires_grad=True, name=name)
 
 
 def plain(seen: Any) -> Any:
