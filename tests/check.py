@@ -69,6 +69,7 @@ STEPS = {
         {**threads(1), "GLASSGRAD_CHECK": "1"},
     ),
     "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
+    "architectures": Step("networks of PyTorch's packages, if installed", [*PYTHON, "tests.architectures"], threads(1)),
     "kernel": Step(
         "the tests of make test with another kernel of OpenBLAS",
         [*PYTEST, "auto", *SUITE],

@@ -165,22 +165,6 @@ def test_a_state_that_is_updated_twice() -> None:
     assert w.item() == 64.0
 
 
-@pytest.mark.parametrize(
-    "share",
-    [
-        lambda w, s: setattr(s, "data", w.data),
-        lambda w, s: setattr(s, "data", w.data[::-1]),
-        lambda w, s: [setattr(t, "data", new) for new in [w.data * 2] for t in (w, s)],
-    ],
-)
-def test_states_that_would_share_memory_after_the_call_are_refused(share: Any) -> None:
-    w, s = ag.Tensor([1.0, 2.0], name="w"), ag.Tensor([0.0, 0.0], name="s")
-    with pytest.raises(
-        TraceError, match=r"gives s the array of w .* Copy the values, as in s\.data = w\.data\.copy\(\)"
-    ):
-        ag.compile(lambda: (share(w, s), None)[1])()
-
-
 @pytest.mark.parametrize("keep", [lambda w: w.data, lambda w: w.data.ravel()])
 def test_an_array_that_is_given_away_is_the_other_states_from_then_on(keep: Callable[[ag.Tensor], Any]) -> None:
     def values(wrap: Callable[..., Any]) -> list[Any]:

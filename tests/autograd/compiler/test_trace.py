@@ -143,15 +143,6 @@ def test_a_traced_tensor_cannot_be_used_after_its_trace(use: Any) -> None:
         use(kept[0])
 
 
-def test_states_keep_their_shape_and_dtype() -> None:
-    w = parameter()
-    with pytest.raises(TraceError, match=r"gives w \(3,\) float64 a value of \(2,\).*keeps its shape and dtype"):
-        ag.compile(lambda: setattr(w, "data", ag.ones(2).data))()
-    with pytest.raises(TraceError, match=r"gives w \(3,\) float64 a value of \(3,\) float32"):
-        ag.compile(lambda: setattr(w, "data", w.astype("float32").data))()
-    assert w.dtype == ag.float64
-
-
 class Unhashable:
     __hash__ = None  # type: ignore[assignment]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import TraceError
 from glassgrad.nn.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 from tests.autograd.compiler.oracle import traces
 
@@ -163,29 +161,6 @@ def test_a_schedule_changes_the_rate_without_a_new_trace(name: str, optimizer: s
 
     compiled, *_ = compare(mlp, OPTIMIZERS[optimizer], 30, between=between)
     assert len(compiled.programs) == 1
-
-
-@pytest.mark.parametrize("way", ["a schedule", "an option"])
-def test_a_rate_that_the_step_sets_is_refused(way: str) -> None:
-    """It would be set at the trace only."""
-    model = mlp()
-    optimizer = SGD(model.parameters(), lr=0.1)
-    schedule = lr_scheduler.StepLR(optimizer, 1)
-
-    def step(rate: float) -> None:
-        if way == "a schedule":
-            schedule.step()
-        else:
-            optimizer.param_groups[0]["lr"] = rate
-
-    with pytest.raises(
-        TraceError, match=r"test_training.py:\d+ sets '.*lr' of an optimizer .* outside of the compiled"
-    ):
-        ag.compile(step)(0.2)
-    assert optimizer.param_groups[0]["lr"] == 0.1
-    step(0.05)
-    assert optimizer.param_groups[0]["lr"] < 0.1
-    assert pickle.loads(pickle.dumps(optimizer)).param_groups[0]["lr"] < 0.1
 
 
 @pytest.mark.parametrize(

@@ -126,30 +126,6 @@ def a_variable_of_the_function_itself(wrap: Wrap) -> Any:
 # ------------------------------------------------------------------------------------------------- lists, dicts, caches
 
 
-@refused(r"changes shapes at each call")
-def a_list_of_plain_values_that_is_appended_to(wrap: Wrap) -> Any:
-    shapes: list[Any] = []
-
-    @wrap
-    def f(x: Any) -> Any:
-        shapes.append(x.shape)
-        return x
-
-    return [f(x) for x in xs()], shapes
-
-
-@refused(r"which state keeps after the call.*return it")
-def a_hidden_state_in_a_dict(wrap: Wrap) -> Any:
-    state = {"h": ag.zeros(3)}
-
-    @wrap
-    def f(x: Any) -> Any:
-        state["h"] = ag.tanh(state["h"] + x)
-        return state["h"]
-
-    return [f(x) for x in xs()], state["h"]
-
-
 @followed
 def a_cache_by_shape(wrap: Wrap) -> Any:
     cache: dict[Any, Any] = {}
@@ -197,20 +173,6 @@ def a_memoized_helper_of_tensors(wrap: Wrap) -> Any:
         return x * 2
 
     f = wrap(lambda x: doubled(x))  # noqa: PLW0108
-    return [f(x) for x in xs()]
-
-
-@refused(r"batches is an iterator \(list_iterator\)")
-def an_iterator_of_batches(wrap: Wrap) -> Any:
-    batches = iter(xs())
-    f = wrap(lambda: next(batches) * 2)
-    return [f() for _ in range(3)]
-
-
-@refused(r"batches is an iterator \(generator\)")
-def a_generator_of_numbers(wrap: Wrap) -> Any:
-    batches = (float(i) for i in range(5))
-    f = wrap(lambda x: x * next(batches))
     return [f(x) for x in xs()]
 
 
@@ -525,19 +487,6 @@ def one_compiled_function_in_many_derivatives(wrap: Wrap) -> Any:
     slopes = [ag.grad(of)(ag.Tensor([float(i)] * 3)) for i in range(3)]
     holder.w = ag.Tensor([1.0, 2.0, 3.0])
     return before, slopes, f(xs()[0])
-
-
-@refused(r"switches recording on or off for good")
-def recording_switched_off_for_good(wrap: Wrap) -> Any:
-    @wrap
-    def f(x: Any) -> Any:
-        ag.set_grad_enabled(False)
-        return x * 2
-
-    try:
-        return [f(x) for x in xs()]
-    finally:
-        ag.set_grad_enabled(True)
 
 
 # ------------------------------------------------------------------------------------------------------- errors, prints
