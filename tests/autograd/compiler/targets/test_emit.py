@@ -257,3 +257,13 @@ def test_a_users_line_never_becomes_code() -> None:
         assert i.origin is not None
         i.origin = type(i.origin)("a.py:1\nraise SystemExit", "y = 1\rraise SystemExit", "", 0)
     assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(program.source)))
+
+
+def test_labels_that_the_function_computes_are_checked_in_their_own_memory() -> None:
+    compiled = ag.compile(lambda z, labels: F.cross_entropy(z, labels + 1))
+    z, labels = ones(2, 3), ag.Tensor([-1, 1])
+    assert compiled(z, labels).item() == pytest.approx(np.log(3))
+    assert ".view('u8')" in compiled.source
+    for wrong in ([0, 2], [0, -2]):
+        with pytest.raises(ag.errors.DomainError, match=f"the label {wrong[1] + 1}"):
+            compiled(z, ag.Tensor(wrong))
