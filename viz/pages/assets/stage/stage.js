@@ -173,4 +173,4 @@ function check() {
 setInterval(check, 60);
 
 /* what a notebook asks for: the leaves by key, and to be told that they have changed */
-window.numbers = { leaves: () => Object.fromEntries(Object.entries(N.leaf).filter(([, array]) => array)), changed() { stop(); letGo(); N.run(); draw(); } };
+if (isLive) window.numbers = { leaves: () => Object.fromEntries(Object.entries(N.leaf).filter(([, array]) => array)), changed() { stop(); letGo(); N.run(); draw(); } };
