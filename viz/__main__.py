@@ -20,7 +20,8 @@ from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
 from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
-from glassgrad.viz.formula.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
+from glassgrad.viz.formula.expression import Expression, is_name, normal, read_value
+from glassgrad.viz.formula.syntax import OPERATIONS, ExpressionError
 from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
@@ -213,7 +214,7 @@ def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tenso
     try:
         value = read_value(text)
     except ExpressionError as error:
-        raise ExpressionError(f"the value of {name}: {error.message}", error.text, error.node) from None
+        raise ExpressionError(f"the value of {name}: {error.message}", error.text, error.span) from None
     return ag.Tensor(value, differentiable, dtype=None if whole else "float64", name=name)
 
 
@@ -287,8 +288,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except (Refused, ExpressionError, AutogradError) as error:
         said = str(error)
-    except RecursionError:
-        said = "this is too deeply nested: name parts of it, as in u = …; L = …"
     except OSError as error:
         said = f"{options.out} can't be written: {error.strerror or error}"
     except KeyboardInterrupt:
