@@ -40,7 +40,7 @@ NO_INPUT = {
     ),
     "nn": "Module History data functional init models optim parallel",
     "nn.data": "DATASETS cache_folder semeion usps mnist digits first_names",
-    "viz": "Derivation Derivations EngineWarning RenderError",
+    "viz": "Derivation Derivations EngineWarning RenderError Widget",
     "Tensor": (
         "T mT shape dtype ndim size device is_leaf name data node grad hooks op inputs scope requires_grad "
         "clone cpu detach zero_grad tolist abs cos sin exp log sqrt square tanh sigmoid relu flatten"
