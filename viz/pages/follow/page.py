@@ -159,8 +159,8 @@ def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> 
 def _names(names: Sequence[str] | None, what: str) -> list[str] | None:
     if names is None:
         return None
-    if any(not isinstance(name, str) for name in names):
-        raise DrawingError(f"{what} must be texts, one for each")
+    if not isinstance(names, Sequence) or any(not isinstance(name, str) for name in names):
+        raise DrawingError(f"{what} must be a list of texts, one for each")
     return list(names)
 
 

@@ -179,6 +179,8 @@ class Maps(Stages):
         if leaf is None or leaf.dtype.kind != "f":
             raise DrawingError(f"{WHO}: its input is not of floats, and it has no line of tokens and no loop over time")
         self.groups = _groups(network.graph, leaf)
+        if not self.groups:
+            raise DrawingError(f"{WHO}: from its input to its output it is one operation, which has nothing between")
         forks = [block.fork for block in blocks_of(network.graph)]
         self.stages = []
         for (*_, before), group in itertools.pairwise([[leaf], *self.groups]):

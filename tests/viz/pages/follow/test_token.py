@@ -155,6 +155,19 @@ def test_one_loss_whose_class_is_chosen(tmp_path):
 
 
 @needs_chromium
+def test_a_network_from_onnx(tmp_path):
+    pytest.importorskip("onnx")
+    model = nn.models.char_transformer(len(SYMBOLS), **SIZES).eval()
+    nn.save_onnx(model, tmp_path / "model.onnx", TEXT[None, :-1])
+    page = viz.follow(nn.load_onnx(tmp_path / "model.onnx"), TEXT, symbols=SYMBOLS)
+    script = "seen.verdict = await checked(); seen.kinks = checks.kinks + checks.unsure; seen.heads = attention.length;"
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    assert seen["verdict"].startswith("✓")
+    assert seen["kinks"] == 0
+    assert seen["heads"] == 2
+
+
+@needs_chromium
 def test_a_large_one_is_recorded(tmp_path):
     script = """
       seen.verdict = text('#verdict'); seen.all = Object.keys(D.recorded).map(Number).sort(); seen.loss = S.loss;
@@ -198,7 +211,7 @@ def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
         (text_model(), np.array(["a"]), {}, "example"),
         (text_model(), np.zeros((2, 4), int), {}, "give x\\[:1\\]"),
         (text_model(), TEXT[None], {"target": [[9] * 6]}, "give integers from 0 to 6"),
-        (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be texts"),
+        (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be a list of texts"),
         (nn.Sequential(nn.Embedding(7, 3, seed=0), nn.Linear(3, 7, seed=0)), TEXT, {}, "no line of tokens and no loop"),
     ],
 )

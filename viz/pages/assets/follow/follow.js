@@ -32,7 +32,7 @@ const n = D.tokens, perToken = D.losses > 1;
 const S = { x: D.x.slice(), target: D.target.slice(), shown: D.shown, loss: perToken ? D.losses_at : 0, focus: perToken ? D.losses_at : 0 };
 let R = null, view = null;
 const nameOf = (names, i) => names?.[i] ?? String(i);
-const token = t => nameOf(D.symbols, D.integer ? S.x[t] : t), label = c => nameOf(D.classes, c), quote = s => `‘${esc(s)}’`;
+const token = t => nameOf(D.symbols, D.integer ? S.x[t] : t), label = c => nameOf(D.classes, c), quote = s => `‘${esc(cut(s, 216))}’`;
 const columnsOf = n => [...Array(n).keys()], columns = () => columnsOf(S.shown);
 const chosen = () => columnsOf(D.losses).map(i => !perToken ? 1 : S.loss < 0 ? (i < S.shown ? 1 / S.shown : 0) : +(i === S.loss));
 function feed(program) { put(program, 'x', S.x); put(program, 'target', S.target); put(program, 'which', S.which); }

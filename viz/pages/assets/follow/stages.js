@@ -232,6 +232,8 @@ function panel() {
     if (live.sent && at.s < last) sent(at, i, g);
   }
   question();
+  const stages = columnsOf(shownStages()), told = stages.map(s => `<tr><th>${esc(called(s))}</th><td>${brief(reach(s), 3)}</td></tr>`).join('');
+  el('table').innerHTML = `<table><caption>${say`Length of the gradient at each stage`}</caption>${told}</table>`;
   const rows = R.share.map((share, s) => share && share.slice(0, 2)).map((share, s) => share && shareRow(esc(blockOf(D.stages[s + 1])), share, `share${s}`)).filter(Boolean).reverse();
   el('shares').hidden = !rows.length;
   if (rows.length) fill(el('shares'), `<h2>${say`What comes back, %`}<small>${say`shortcut + block`}</small></h2><table class="rows">${rows.join('')}</table>`);

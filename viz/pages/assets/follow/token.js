@@ -223,7 +223,7 @@ function embedding(wide, count) {
 
 function panel() {
   const t = S.focus;
-  let html = `<h2>${say`What comes back to ‘${esc(token(t))}’, %`}<small>${say`shortcut + block`}</small></h2><table class="rows">`;
+  let html = `<h2>${say`What comes back to ‘${esc(cut(token(t), 90))}’, %`}<small>${say`shortcut + block`}</small></h2><table class="rows">`;
   for (let k = K - 1; k >= 0; k--) {
     html += shareRow(`<button type="button" class="bare" data-block="${k}" aria-pressed="${k === S.block}">${esc(blockName(k))}</button>`, [R.share(k, 0, t), R.share(k, 1, t)], `s${k},${t}`);
   }
@@ -240,7 +240,7 @@ function byHead(t) {
   for (let h = 0; h < heads; h++) for (let q = 0; q < S.shown; q++) parts.push({ h, q, share: R.heads[k][(t * heads + h) * n + q] / g2 });
   parts.sort((a, b) => abs(b.share) - abs(a.share));
   const shown = parts.slice(0, 3).filter(p => abs(p.share) >= .005), rest = parts.slice(shown.length).reduce((sum, p) => sum + p.share, 0);
-  const said = shown.map(p => say`head ${p.h + 1} from ‘${esc(token(p.q))}’ ${percent(p.share)} ${mark(`h${k},${t},${p.h},${p.q}`)}`);
+  const said = shown.map(p => say`head ${p.h + 1} from ‘${esc(cut(token(p.q), 90))}’ ${percent(p.share)} ${mark(`h${k},${t},${p.h},${p.q}`)}`);
   return `<p class="note">${say`${esc(blockName(k))} by head and query:`} ${[...said, say`others ${percent(rest)}`].join(', ')}.</p>`;
 }
 function ways() {
