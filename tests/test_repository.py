@@ -34,7 +34,7 @@ ROOMS = (  # of autograd, from the ground up; `engine/` and `readings/` have a r
 )
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
-LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
+LESSON = ("viz/lesson/", "viz/pages/follow/command.py")  # above everything: they use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     "autograd/compiler/targets/c/functions.h",
