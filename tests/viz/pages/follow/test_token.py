@@ -98,7 +98,7 @@ def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_p
       el('word').value = 'feb?'; el('word').dispatchEvent(new Event('input'));
       seen.typed = [...document.querySelectorAll('[data-token] text')].map(e => e.textContent); await checked();
       click(one('[data-loss="1"]')); seen.chosen = [S.loss, S.focus, text('#sentence')];
-      click(one('[data-loss="1"]')); seen.none = [S.loss, text('#sentence')];
+      click(one('[data-loss="1"]')); seen.none = [S.loss, text('#sentence'), S.focus, el('shares').hidden];
       choose(2); setBack(1.5); const some = attr => +one('#reach rect').getAttribute(attr); seen.back = [some('y'),
         view.y[3], view.y[4]];
       click(one('[data-head="2,1"]')); seen.head = S.head.join();
@@ -117,6 +117,7 @@ def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_p
     assert "After ‘f’ came ‘e’" in seen["chosen"][2]
     assert seen["none"][0] is None
     assert "Click a loss" in seen["none"][1]
+    assert seen["none"][2:] == [1, True]
     assert seen["back"][1] < seen["back"][0] < seen["back"][2]
     assert seen["head"] == "2,1"
 

@@ -235,6 +235,8 @@ let learner = null;
 function show(anew = true) {
   clearTimeout(checks.timer);
   if (anew) { Object.assign(checks, { todo: [], at: 0, verdicts: {} }); S.which = chosen(); compute(); } else refocus();
+  for (const place of ['shares', 'ways']) el(place).hidden = S.loss === null;
+  fill(el('verdict'), '');
   draw(); beside(); panel(); sentence();
   toggle(el('all'), S.loss === -1);
   if (D.recorded) { fill(el('verdict'), `<b>${say`computed in Python`}</b> ${say`too large to compute here`}`); return; }
@@ -245,7 +247,7 @@ function choose(loss, focus = null) {
   if (D.recorded && loss !== null && !D.recorded[loss]) return;
   S.loss = loss;
   if (focus !== null) S.focus = focus;
-  else if (loss >= 0 && perToken) S.focus = loss;
+  else if (loss !== null && loss >= 0 && perToken) S.focus = loss;
   show();
 }
 function write(word) {

@@ -45,7 +45,7 @@ const part = (array, s, m) => array.subarray(m * area(s), (m + 1) * area(s));
 /* the length of a stage's gradient; of a step's, that of its state */
 const reach = s => isTime ? R.length[s].at(-1) : Math.hypot(...R.length[s]);
 function refocus() { }
-function* rest() { yield; check(tasks(), () => panel()); }
+function* rest() { if (S.loss !== null) check(tasks(), () => panel()); }
 function tasks() {
   const f = live.forward, base = forward(), probed = (input, set) => h => { set(h); const found = forward(); input.fill(0); return found; };
   const found = [];
@@ -235,7 +235,7 @@ function panel() {
   const stages = columnsOf(shownStages()), told = stages.map(s => `<tr><th>${esc(called(s))}</th><td>${brief(reach(s), 3)}</td></tr>`).join('');
   el('table').innerHTML = `<table><caption>${say`Length of the gradient at each stage`}</caption>${told}</table>`;
   const rows = R.share.map((share, s) => share && share.slice(0, 2)).map((share, s) => share && shareRow(esc(blockOf(D.stages[s + 1])), share, `share${s}`)).filter(Boolean).reverse();
-  el('shares').hidden = !rows.length;
+  el('shares').hidden = !rows.length || S.loss === null;
   if (rows.length) fill(el('shares'), `<h2>${say`What comes back, %`}<small>${say`shortcut + block`}</small></h2><table class="rows">${rows.join('')}</table>`);
 }
 /* a guess, then where the gradient gets through: of time how much is left, of layers how many numbers it reaches */
