@@ -4,6 +4,7 @@ const last = D.stages.length - 1, isTime = D.stages[0].names.length > 0, steps =
 const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), forward: program_forward(memory) };
 if (typeof program_sent === 'function') live.sent = program_sent(memory);
 Object.assign(S, { back: steps, at: null, pinned: false, guess: null });
+if (isTime && !perToken) S.focus = last;
 const shownStages = () => isTime ? S.shown : D.stages.length;
 const area = s => D.stages[s].size[0] * D.stages[s].size[1];
 const blockOf = ({ path, label }) => /^\d*$/.test(path) ? `${label} ${path}` : path;
