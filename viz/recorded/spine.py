@@ -52,15 +52,6 @@ class Block:
     heads: tuple[Heads, ...] = field(default=())
 
     @property
-    def scope(self) -> tuple[str, str] | None:
-        """Path and class of the innermost module that the block's operations share."""
-        scopes = [node.scope for node in self.nodes if node.scope]
-        common = scopes[0] if scopes else ()
-        for scope in scopes:
-            common = tuple(a for a, b in zip(common, scope, strict=False) if a == b)
-        return common[-1] if common else None
-
-    @property
     def hidden(self) -> Node | None:
         """The units that the block's last product with a weight reads; None where there is no such product."""
         last = next((n for n in reversed(self.nodes) if n.op.name in PRODUCTS and _has_weight(n)), None)

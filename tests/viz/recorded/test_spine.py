@@ -40,7 +40,6 @@ def test_the_line_goes_from_block_to_block_and_each_has_its_edges():
     graph = ag.Graph(nn.models.char_transformer(27, **TEXT).eval()(TOKENS))
     blocks = blocks_of(graph)
     assert [block.fork for block in blocks[1:]] == [block.add for block in blocks[:-1]]
-    assert [block.scope[0] for block in blocks] == ["layers.0", "layers.0", "layers.1", "layers.1"]
     for block in blocks:
         for node, i in (*block.reads, *block.shortcut):
             assert node.inputs[i] is block.fork

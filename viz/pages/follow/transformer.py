@@ -215,8 +215,7 @@ class Transformer:
             is_attention = bool(block.heads)
             count[is_attention] += 1
             heads = block.heads[0].count if is_attention else 0
-            path = block.scope[0] if block.scope else ""
-            blocks.append({"heads": heads, "number": count[is_attention], "path": path})
+            blocks.append({"heads": heads, "number": count[is_attention]})
         return {"blocks": blocks, "width": self.width}
 
 
