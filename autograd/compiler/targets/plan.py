@@ -121,34 +121,33 @@ def apart_from(memories: set[int]) -> Callable[[Any], Any]:
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
+Block = tuple[int, int]
+"""A part of a memory: how many bytes, and from where on."""
+
+
 class Pool:
-    """A pool of memory blocks."""
+    """The blocks of a memory of ``size`` bytes, which grows as they are taken."""
 
     def __init__(self) -> None:
-        self.blocks: list[Any] = []
-        self.arrays: dict[Any, Any] = {}
-        self.nbytes = 0
-        self._free: list[tuple[int, int]] = []  # size and number, the smallest first
+        self.size = 0
+        self._free: list[Block] = []  # the smallest first
 
-    def take(self, shape: shapes.Shape, dtype: Any) -> tuple[int, Any]:
-        """Allocate a block. Returns its number and an array in it, cached by block, ``shape`` and ``dtype``."""
-        size = shapes.size(shape) * dtype.itemsize
-        nbytes = max(size, 1)
+    def take(self, nbytes: int) -> Block:
+        """A block of at least so many bytes: one that was given back, if its size fits, or a new one."""
         at = bisect_left(self._free, (nbytes, -1))
         if at < len(self._free) and self._free[at][0] <= max(2 * nbytes, 4096):
-            _, number = self._free.pop(at)
-        else:
-            number = len(self.blocks)
-            self.blocks.append(aligned(nbytes))
-            self.nbytes += nbytes
-        key = number, shape, dtype
-        if key not in self.arrays:
-            self.arrays[key] = self.blocks[number][:size].view(dtype).reshape(shape)
-        return number, self.arrays[key]
+            return self._free.pop(at)
+        return self.add(nbytes)
 
-    def give(self, number: int) -> None:
+    def add(self, nbytes: int) -> Block:
+        """A new block."""
+        start, count = self.size, -(-max(nbytes, 1) // ALIGNED) * ALIGNED
+        self.size += count
+        return count, start
+
+    def give(self, block: Block) -> None:
         """Return a block to the pool."""
-        insort(self._free, (self.blocks[number].nbytes, number))
+        insort(self._free, block)
 
 
 class Plan:
@@ -167,6 +166,8 @@ class Plan:
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
+        self.blocks: dict[Block, Any] = {}
+        self._placed: dict[Any, Any] = {}
         self.in_place = 0
         self._lay_out_constants()
         self._planned = self._find_planned()
@@ -307,7 +308,7 @@ class Plan:
     def _assign(self) -> None:
         program, arrays = self.program, self.arrays
         last = self.last_reads()
-        blocks: dict[Value, int] = {}
+        blocks: dict[Value, Block] = {}
         over: list[list[Value]] = [[] for _ in range(len(self.order) + 1)]
         for value, i in last.items():
             over[i].append(value)
@@ -336,11 +337,16 @@ class Plan:
                     self.pool.give(blocks.pop(value))
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
 
-    def _take(self, out: Value, blocks: dict[Value, int]) -> Any:
-        blocks[out], array = self.pool.take(self._memory_shape(out), out.dtype)
-        return self._shown(out, array)
+    def _take(self, out: Value, blocks: dict[Value, Block]) -> Any:
+        block = blocks[out] = self.pool.take(out.nbytes)
+        key = block, self._memory_shape(out), out.dtype
+        if block not in self.blocks:
+            self.blocks[block] = aligned(block[0])
+        if key not in self._placed:  # NumPy recognizes operations in place by identical arguments
+            self._placed[key] = self.blocks[block][: out.nbytes].view(out.dtype).reshape(key[1])
+        return self._shown(out, self._placed[key])
 
-    def _place_within(self, out: Value, blocks: dict[Value, int]) -> Any:
+    def _place_within(self, out: Value, blocks: dict[Value, Block]) -> Any:
         whole, start = self.within[out]
         if whole not in self.arrays:
             self.arrays[whole] = self._take(whole, blocks)
@@ -357,7 +363,7 @@ class Plan:
         return not own or (instruction.op in ELEMENTWISE and all(self.arrays[arg] is home for arg in own))
 
     def _reused(
-        self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, int]
+        self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, Block]
     ) -> Value | None:
         """The argument whose memory the result may reuse."""
         out = instruction.out

@@ -1029,7 +1029,7 @@ def test_dropped_programs_are_freed() -> None:
         model, optimizer, step = trained()
         executable = next(iter(step._executables.values()))[0]
         gone = [weakref.ref(x) for x in (executable, executable.plan, step, model, next(model.parameters()))]
-        arrays = [weakref.ref(a) for a in (executable.plan.pool.blocks or [next(iter(executable.homes.values()))])]
+        arrays = [weakref.ref(a) for a in (*executable.plan.blocks.values(), *executable.homes.values())]
         del executable, step, model, optimizer
         assert [ref() for ref in (*gone, *arrays)] == [None] * (len(gone) + len(arrays))
     finally:

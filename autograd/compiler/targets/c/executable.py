@@ -111,7 +111,7 @@ class Table:
         self.address = ctypes.addressof(self._words)
         self.knobs = {value: numpy.zeros((), value.dtype) for value in self._slots if value.kind == "knob"}
         constants = {v: numpy.array(v.data, v.dtype, order="C") for v in self._slots if v.kind == "constant"}
-        work = aligned(max(made.size, 1))
+        work = aligned(max(made.pool.size, 1))
         self.locks = sorted({bits.lock for bits in generators}, key=id)
         self._kept = [work, constants, generators]
         self._words[0], self._words[1] = work.ctypes.data, id(numpy.ndarray)

@@ -28,10 +28,8 @@ from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_p
 from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
+from glassgrad.autograd.compiler.targets.plan import Block, Pool
 from glassgrad.autograd.errors import TargetError
-
-ALIGNED = 64
-"""Arrays in memory begin at multiples of this many bytes: a cache line, or a vector."""
 
 LONG = 1024
 """More float32 numbers than these are summed in parts, and the parts in float64: a single sum would lose digits."""
@@ -64,7 +62,7 @@ class Source(Text):
     ``homes``: the array of each state, whose strides are numbers in the text.
 
     After ``text()``: ``slots`` are the values whose addresses are set once, by the names of their fields; ``returned``
-    are the results whose arrays are passed at each call; ``size`` is the number of bytes of the temporaries.
+    are the results whose arrays are passed at each call; ``pool`` is the memory of the temporaries.
     """
 
     language = C
@@ -82,12 +80,11 @@ class Source(Text):
         """The generators that numbers are drawn from, and the names of the fields."""
         self.draws: dict[str, tuple[str, str]] = {}
         """NumPy's functions that draw, with the names of the fields and the types of the numbers."""
-        self.size = 0
+        self.pool = Pool()
         self.operations = 0
         """About how many multiplications the products take."""
         self._places: dict[str, int] = {}
-        self._free: list[tuple[int, int]] = []
-        self._busy: list[tuple[int, int, int]] = []  # used blocks: last step, start, size
+        self._busy: list[tuple[int, Block]] = []  # with the step after which each is free
         self._number = 0
         self._swapped = False
         self._keyword = "" if len(program.instructions) < MANY else APART
@@ -118,32 +115,17 @@ class Source(Text):
         return View(name, tuple(state.shape), tuple(step for step, _ in steps))
 
     def _place(self, name: str, nbytes: int, last: int) -> None:
-        """Allocate memory for an array until the end of step ``last``: the smallest free block that is large enough."""
-        count = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
-        found = min((place for place in self._free if place[1] >= count), key=lambda place: place[1], default=None)
-        if found is None:
-            start = self._reserved(nbytes)
-        else:
-            self._free.remove(found)
-            start, length = found
-            if length > count:
-                self._free.append((start + count, length - count))
-        self._places[name] = start
-        self._busy.append((last, start, count))
+        """Allocate memory for an array until the end of step ``last``."""
+        block = self.pool.take(nbytes)
+        self._places[name] = block[1]
+        self._busy.append((last, block))
 
     def _release(self) -> None:
         """Free the memory of values that were read for the last time in this step."""
-        for last, start, count in [entry for entry in self._busy if entry[0] <= self._number]:
-            self._busy.remove((last, start, count))
-            before = next((place for place in self._free if sum(place) == start), None)
-            if before is not None:
-                self._free.remove(before)
-                start, count = before[0], before[1] + count
-            behind = next((place for place in self._free if place[0] == start + count), None)
-            if behind is not None:
-                self._free.remove(behind)
-                count += behind[1]
-            self._free.append((start, count))
+        for last, block in self._busy:
+            if last <= self._number:
+                self.pool.give(block)
+        self._busy = [entry for entry in self._busy if entry[0] > self._number]
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
         """A temporary array for this step."""
@@ -327,7 +309,7 @@ class Source(Text):
         head, lines = [f"{kind} *const {name} = GG_DATA({name}$object);" for name, kind in arrays.items()], []
         for name, value in zip(given, self.given.inputs, strict=True):
             row = size(tuple(value.shape[1:])) * value.dtype.itemsize
-            head.append(f"{self.types[name]} *const {name} = (void *)(table->work + {self._reserved(value.nbytes)});")
+            head.append(f"{self.types[name]} *const {name} = (void *)(table->work + {self.pool.add(value.nbytes)[1]});")
             lines += [
                 f"for (long $i = 0; $i < {value.shape[0] if value.shape else 0}; $i++)",
                 f"    memcpy((char *){name} + $i * {row}, {name}$data + $at[$i] * {row}, {row});",
@@ -355,12 +337,6 @@ class Source(Text):
             "}",
             "",
         ]
-
-    def _reserved(self, nbytes: int) -> int:
-        """The start of bytes that nothing else uses."""
-        start = self.size
-        self.size += -(-max(nbytes, 1) // ALIGNED) * ALIGNED
-        return start
 
     def _extent(self, state: Value) -> tuple[int, int]:
         """The start and end of a state's array in bytes, relative to its first element."""

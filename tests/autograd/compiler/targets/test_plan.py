@@ -234,13 +234,13 @@ def test_the_validator_sees_a_state_that_is_written_too_early(monkeypatch: pytes
 
 def test_a_pool_gives_the_smallest_block_that_fits() -> None:
     pool = Pool()
-    (small, a), (large, _) = pool.take((600,), FLOAT), pool.take((1000,), FLOAT)
+    small, large = pool.take(4800), pool.take(8000)
     pool.give(large)
     pool.give(small)
-    assert pool.take((600,), FLOAT) == (small, a)
-    assert pool.take((500,), FLOAT)[0] == large
-    assert pool.take((500,), FLOAT)[0] not in (small, large)
-    assert pool.nbytes == (600 + 1000 + 500) * 8
+    assert pool.take(4800) == small
+    assert pool.take(4000) == large
+    assert pool.take(4000) not in (small, large)
+    assert pool.size == 4800 + 8000 + 4032
 
 
 def test_results_lie_in_memory_as_their_arguments_do() -> None:
