@@ -352,32 +352,6 @@ def test_eager_steps_in_between() -> None:
         np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-10)
 
 
-def test_a_hessian_vector_product_in_the_step() -> None:
-    """A second-order step: down the slope of the squared norm of the gradient."""
-
-    def make() -> tuple[nn.Module, Callable[..., ag.Tensor]]:
-        model = nn.MLP([5, 6, 3], activation="tanh", seed=0).to("float64")
-        optimizer = SGD(model.parameters(), lr=0.05)
-
-        def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(x), y)
-            slopes = ag.gradients(loss, list(model.parameters()), create_graph=True)
-            total = loss + 0.1 * sum(((g * g).sum() for g in slopes), start=ag.Tensor(0.0))
-            total.backward()
-            optimizer.step()
-            return total  # type: ignore[no-any-return]
-
-        return model, step
-
-    (one, eager), (two, step) = make(), make()
-    compiled = ag.compile(step)
-    for batch in batches(20):
-        np.testing.assert_allclose(compiled(*batch).data, eager(*batch).data, rtol=1e-9)
-    for p, q in zip(one.parameters(), two.parameters(), strict=True):
-        np.testing.assert_allclose(q.data, p.data, rtol=1e-9, atol=1e-12)
-
-
 def test_a_read_only_parameter() -> None:
     """It gets a home of its own."""
     model = nn.Linear(5, 3, seed=0, dtype="float64")
