@@ -1,4 +1,4 @@
-"""Training as users write it: 33 recipes, each with four networks and optimizers. Compiled they give what they give
+"""Training as users write it: 34 recipes, each with four networks and optimizers. Compiled they give what they give
 eagerly, or a sentence that helps (`REFUSED`).
 """
 
