@@ -179,14 +179,9 @@ FONT = "Helvetica"
 FONTS = "Helvetica,Arial,'Liberation Sans','Nimbus Sans',Arimo,narrowed,sans-serif"
 """Fonts as wide as Helvetica, the font of the layout, then a wider one at the size at which it is as wide."""
 NARROWED = "".join(
-    f"@font-face{{font-family:narrowed;font-weight:{weight};font-style:{slant};size-adjust:{size}%;"
-    f"src:local('DejaVu Sans{face}'),local('Verdana{face}'),local('Bitstream Vera Sans{face}')}}"
-    for weight, slant, size, face in (
-        ("normal", "normal", 84, ""),
-        ("normal", "italic", 84, " Oblique"),
-        ("bold", "normal", 77, " Bold"),
-        ("bold", "italic", 77, " Bold Oblique"),
-    )
+    f"@font-face{{font-family:narrowed;font-weight:{weight};size-adjust:{size}%;"
+    f"src:local('DejaVu Sans{face}'),local('Verdana{face}')}}"
+    for weight, size, face in (("normal", 84, ""), ("bold", 77, " Bold"))
 )
 NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # empty boxes in a PNG, so words are written instead
 TITLE = 14  # bold
