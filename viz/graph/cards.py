@@ -113,8 +113,9 @@ class Cards(CardParts):
         if not self.scene.computed:
             return cell(" ", port="g")
         narrow = 1 if self.compact else 3
-        words = text(f"{self.by(card)} =", style.GRAD_LABEL, "grad", italic=True)
-        cells = [] if self.compact else [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
+        said = " " if self.compact else f"{self.by(card)} ="  # a page says more of it
+        words = text(said, style.GRAD_LABEL, "grad", italic=True)
+        cells = [cell(words, align="RIGHT", cellpadding=0 if self.compact else 2, **self.hook(card, "glab"))]
         if card.gradient is None:
             missing = text("no gradient", style.GRAD_LABEL, "muted", italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
