@@ -93,7 +93,8 @@ LOWEST = [
     "tests/test_tiny.py",
     *(f"tests/autograd/engine/test_{name}.py" for name in ("backward", "graph")),
     "tests/autograd/functions/test_transforms.py",
-    *(f"tests/nn/{room}" for room in ("modules", "optim", "data")),
+    *(f"tests/nn/{room}" for room in ("modules", "optim", "data", "tuning")),
+    *(f"tests/nn/saving/{part}.py" for part in ("test_keras", "test_safetensors", "onnx/test_load")),
 ]
 """A part that shows whether the lowest versions are enough."""
 

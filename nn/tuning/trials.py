@@ -13,6 +13,7 @@ import re
 import signal
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -450,7 +451,8 @@ def _states(optuna: Any) -> tuple[Any, ...]:
 def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     """Train the network that ``trial`` chooses; return its best held-out accuracy."""
     seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
-    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # before Optuna 5
+        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
     trial.set_user_attr("choice", json.dumps(choice, default=list))
     trial.set_user_attr("seed", seed)
