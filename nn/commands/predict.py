@@ -71,7 +71,7 @@ def _show(inks: NDArray[np.bool_], path: Path) -> None:
     """Write a picture of the prepared inks, side by side in the order of the table."""
     from PIL import Image
 
-    row = np.hstack(list(np.pad(~inks, ((0, 0), (1, 1), (1, 1)))))  # white paper in black frames
+    row = np.hstack([*np.pad(~inks, ((0, 0), (1, 1), (1, 1)))])  # white paper in black frames
     content = io.BytesIO()
     Image.fromarray(row).resize((8 * row.shape[1], 8 * row.shape[0])).save(content, "PNG")
     write_file(path, content.getvalue())

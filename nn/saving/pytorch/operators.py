@@ -15,6 +15,7 @@ from glassgrad.autograd.errors import DomainError
 from glassgrad.nn import functional as F
 from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
+from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
@@ -235,13 +236,11 @@ def written(x, where, values, accumulate=False):
     return ag.setitem(x, values.astype(x.dtype), index=where)
 
 
-def scattered(x, dim, index, values, accumulate=False):
+def scattered(reduction, x, dim, index, values):
     """``x`` with values at indices along an axis, or added there."""
-    where = [ag.arange(n).reshape((n, *(1,) * (x.ndim - 1 - i))) for i, n in enumerate(index.shape)]
-    where[dim] = index
     values = asarray(values, dtype=x.dtype)
     values = values[tuple(map(slice, index.shape))] if values.ndim else ag.broadcast_to(values, shape=index.shape)
-    return written(x, tuple(where), values, accumulate)
+    return scatter_elements(x, index, values, axis=dim, reduction=reduction)
 
 
 def in_order(x, dim=-1, descending=False, count=None):
@@ -491,8 +490,8 @@ ROWS: dict[str, Row] = {
     ),
     "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
     "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
-    "scatter": scattered,
-    "scatter_add": partial(scattered, accumulate=True),
+    "scatter": partial(scattered, "none"),
+    "scatter_add": partial(scattered, "add"),
     "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
     "roll": lambda x, shifts, dims=(): ag.roll(x, tuple(shifts), axis=tuple(dims) or None),
     "pad": pad,

@@ -185,12 +185,6 @@ operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=_space(x), keepdims=True
 operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
 
 
-@operator("GlobalLpPool")
-def global_lp_pool(x, *, p=2):
-    """The p-norm of each channel."""
-    return ag.power(ag.sum(ag.power(ag.abs(x), float(p)), axis=_space(x), keepdims=True), 1 / p)
-
-
 @operator("Col2Im", known="image_shape block_shape")
 def col2im(x, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
     """Add each column to the window of the image that it came from."""

@@ -58,12 +58,12 @@ def picture(*shape):
 TEXT = "gradient of the loss", "from the output to the input", "0.1234 5.678"
 
 
-def written(height, width, lines=TEXT, paper=255, ink=0):
+def written(height, width):
     """A picture of lines of text, (1, 3, height, width), from -1 to 1."""
-    image = pytest.importorskip("PIL.Image").new("RGB", (int(width), int(height)), (paper,) * 3)
+    image = pytest.importorskip("PIL.Image").new("RGB", (width, height), "white")
     draw = pytest.importorskip("PIL.ImageDraw").Draw(image)
     for i, y in enumerate(range(16, height - 20, 50)):
-        draw.text((10, y), lines[i % len(lines)], fill=(ink,) * 3, font_size=20 if i % 3 else 32)
+        draw.text((10, y), TEXT[i % 3], fill="black", font_size=20 if i % 3 else 32)
     return np.asarray(image, "float32").transpose(2, 0, 1)[None] / 127.5 - 1
 
 
