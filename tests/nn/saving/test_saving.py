@@ -1,6 +1,7 @@
 """Files: what comes back, what is refused, and that a failure leaves nothing."""
 
 import copy
+import errno
 import io
 import json
 import os
@@ -159,6 +160,14 @@ def test_a_failed_write_leaves_the_old_file(failure, tmp_path, monkeypatch):
                 nn.save(MODELS[1], path)
         assert path.read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+@pytest.mark.parametrize("reason", ["ENOSPC", "EFBIG"])
+def test_a_full_disk_needs_room_and_no_other_folder(reason, tmp_path, monkeypatch):
+    error = OSError(getattr(errno, reason), "full")
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(error))
+    with pytest.raises(WriteError, match=r"can't be written: full\. Make room, or name a file on another disk\."):
+        nn.save({"a": 1}, tmp_path / "m.npz")
 
 
 def test_a_link_stays_and_leads_to_the_new_file(tmp_path):
