@@ -73,11 +73,11 @@ def renamed(text: str) -> str:
     >>> renamed("const width = 1, of = {width, high: width}; f(of.width, `${width} width`);")
     'const _0 = 1, of = {width:_0, high: _0}; f(of.width, `${_0} width`);'
     """
-    counts = Counter(re.findall(r"[\w$]{4,}", text))
-    declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{4,})|,([\w$]{4,})=(?![=>])|\b([\w$]{4,})=>", text)
+    counts = Counter(re.findall(r"[\w$]{3,}", text))
+    declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{3,})|,([\w$]{3,})=(?![=>])|\b([\w$]{3,})=>", text)
     lists = re.findall(r"\b(?:const|let) \[([^\]]*)\]|\bfunction\*? [\w$]*\(([^)]*)\)|\(([\w$, ]*)\)=>", text)
     wanted = {name for names in declared for name in names if name}
-    wanted |= {name for names in lists for name in re.findall(r"[\w$]{4,}", " ".join(names))}
+    wanted |= {name for names in lists for name in re.findall(r"[\w$]{3,}", " ".join(names))}
     ranked = sorted(wanted - NOT_NAMES, key=lambda name: (-counts[name], name))
     return _with(text, {name: f"_{np.base_repr(i, 36).lower()}" for i, name in enumerate(ranked)})
 

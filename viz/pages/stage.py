@@ -146,8 +146,9 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
         "end": ends[-1].key,
         "cards": cards_of(scene, said, program is not None),
         "folds": folds_of(scene, said),
-        "notice": words.noted(scene.notice),
     }
+    if scene.notice:
+        data["notice"] = words.noted(scene.notice)
     if program is not None:
         data["at"] = program.positions
     else:
@@ -176,6 +177,7 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
 def _without_states(program: str) -> str:
     """A program in short form that lists those values only that it gives, without their kinds and dtypes."""
     short = re.sub(r"(?<=[\w$]),'(state|output|input)','\w+',", ",0,0,", lean.script(program))
+    short = re.sub(r"if\([^;{}]*\)\s*throw new Error\(`[^`]*`\);", "", short)  # what the page gives is right
     given = set(re.findall(r"values\.([\w$]+)", short))
     return re.sub(r"([\w$]+):seen\([^)]*\),", lambda entry: entry[0] if entry[1] in given else "", short)
 

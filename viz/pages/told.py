@@ -129,7 +129,9 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
     """Each card: ``n`` name, ``s`` short name, ``r`` role, ``f`` formula, ``in`` operands and so on."""
     said = {}
     for card in scene.cards:
-        record: dict[str, Any] = {"n": clipped(words.name[card], 48), "r": ROLES.get(card.role, "op")}
+        record: dict[str, Any] = {"n": clipped(words.name[card], 48)}
+        if card.role in ROLES:
+            record["r"] = ROLES[card.role]
         if words.short[card] != words.name[card]:
             record["s"] = words.short[card]
         if card.shape:
@@ -142,8 +144,6 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
             record["in"] = [[s.tail.key, s.index, int(s.passes), words.gear(s)] for s in card.sockets]
             if line := user_line(card):
                 record["line"] = line
-        elif card.path and card.path != card.name:
-            record["path"] = card.path
         if card.doubted:
             record["doubt"] = 1
         if not live:

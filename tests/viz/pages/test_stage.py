@@ -324,6 +324,7 @@ def test_a_worksheet_asks_for_each_number_and_has_the_solutions(tab):
     tab.value("worksheet()")
     items = tab.value("[...document.querySelectorAll('#sheet li')].map(e => e.textContent)")
     assert len(items) == 2 * (5 + 7)
-    assert items[0] == "w·x = w·x = "
+    assert items[2] == "σ(w·x + b) = σ(w·x + b) = "
     assert items[12] == "w·x = w·x = 2"
+    assert items[6].startswith("∂L/∂(σ(w·x + b) − y) = ∂L/∂L × 2·(σ(w·x + b) − y)")
     assert items[-1].endswith("= −0.1058")

@@ -57,12 +57,8 @@ function draggable(place, of) {
   function type(first) {
     const field = element('input', { className: 'typed', inputMode: 'decimal', value: first ?? String(of.get()) });
     attr(field, { 'aria-label': label() });
-    const within = !(place instanceof SVGElement), box = bounds(place);
-    if (within) { place.style.display = 'none'; place.after(field); }
-    else {
-      document.body.append(field);
-      Object.assign(field.style, { position: 'absolute', left: `${box.left + scrollX}px`, top: `${box.top + scrollY}px` });
-    }
+    place.style.display = 'none';
+    place.after(field);
     field.focus();
     if (first === undefined) field.select();
     let done = false;
@@ -70,7 +66,7 @@ function draggable(place, of) {
       if (done) return;
       done = true;
       const text = field.value.trim().replace(',', '.').replace('\u2212', '-');
-      if (within) place.style.display = '';
+      place.style.display = '';
       field.remove();
       if (keep && text !== '') put(Number(text));
       place.focus({ preventScroll: true });
@@ -87,7 +83,7 @@ function draggable(place, of) {
     const known = `${label()} ${of.get()} ${text}`;
     if (known === last) return;
     last = known;
-    if (!(place instanceof SVGElement)) tell(place, text);
+    tell(place, text);
     attr(place, { 'aria-label': label(), 'aria-valuenow': of.get(), 'aria-valuetext': text });
   };
 }

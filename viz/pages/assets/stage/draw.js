@@ -115,7 +115,6 @@ function makeBar(b) {
 function opener(b) {
   const many = b.ops.length, made = element('button', { className: 'open', type: 'button', textContent: `⊞ ${many}` });
   made.ariaLabel = say`Open ${many} operations`;
-  made.title = made.ariaLabel;
   listen(made, 'click', () => { opened.add(b.entry); rebuild(); });
   return made;
 }

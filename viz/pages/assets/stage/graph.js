@@ -2,7 +2,7 @@
 const D = JSON.parse(el('data').textContent), isLive = !!D.at, cards = new Map(Object.entries(D.cards));
 for (const [k, card] of cards) {
   card.in = card.in?.map(([tail, index, passes, text]) => ({ tail, head: k, index, passes, text, id: `${k}/${index}` }));
-  Object.assign(card, { k, uses: [], s: card.s ?? card.n, sh: card.sh ?? [], size: (card.sh ?? []).reduce((a, b) => a * b, 1) });
+  Object.assign(card, { k, uses: [], r: card.r ?? 'op', s: card.s ?? card.n, sh: card.sh ?? [], size: (card.sh ?? []).reduce((a, b) => a * b, 1) });
 }
 for (const card of cards.values()) for (const use of card.in ?? []) cards.get(use.tail).uses.push(use);
 const END = cards.get(D.end), isScalar = [...cards.values()].every(card => !card.sh.length), isForked = b => streamsOf(b).length > 1;

@@ -123,13 +123,20 @@ function worksheet() {
   const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
   const operand = (c, mark) => cards.get([...new Set(c.in.map(use => use.tail))][mark.codePointAt(0) - 0xe000]).n;
-  const named = c => c.f.replace(/[\ue000-\ue00b]/gu, mark => { const n = operand(c, mark); return isWhole(n) || c.f === mark ? n : `(${n})`; });
-  const sums = c => c.uses.filter(use => use.passes && use.text).map(use => isScalar ? `${by(cards.get(use.head).s)} × ${inText(use.text)}` : use.text).join(' + ');
+  const named = c => c.f.replace(/(\(?)([\ue000-\ue00b])(\)?)/gu, (_, open, mark, close) => {
+    const n = operand(c, mark), isBare = isWhole(n) || c.f === mark || (open && close);
+    return open + (isBare ? n : `(${n})`) + close;
+  });
+  /* a rule in the names of this graph: G is the gradient of what is computed, dots stand for the only operand */
+  const rule = use => {
+    const head = cards.get(use.head), n = cards.get(use.tail).s, text = head.in.length === 1 ? use.text.replace('…', isWhole(n) ? n : `(${n})`) : use.text;
+    return isScalar ? `${by(head.s)} × ${/[+\u2212 -]/.test(use.text) ? `(${text})` : text}` : text.startsWith('×') ? `${by(head.s)} ${text}` : text.replace(/\bG\b/g, by(head.s));
+  };
+  const sums = c => c.uses.filter(use => use.passes && use.text).map(rule).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
   const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(c.s, named(c), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(c.s), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
   el('sheet').innerHTML = `<h1>${one('h1').innerHTML}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
 }
-const inText = text => /[+\u2212 -]/.test(text) ? `(${text})` : text;
 listen(el('print'), 'click', () => { document.body.classList.remove('sheet'); print(); });
 listen(el('worksheet'), 'click', () => { worksheet(); document.body.classList.add('sheet'); print(); });
 listen(window, 'beforeprint', () => {
@@ -137,11 +144,10 @@ listen(window, 'beforeprint', () => {
   if (document.body.classList.contains('sheet')) return;
   Object.assign(S, { seen: true, step: null });
   Object.assign(stage.style, { width: '916px', height: '748px' });
-  document.body.classList.add('printed');
   rebuild();
 });
 listen(window, 'afterprint', () => {
-  document.body.classList.remove('sheet', 'printed');
+  document.body.classList.remove('sheet');
   Object.assign(stage.style, { width: '', height: '' });
   rebuild();
 });
