@@ -406,7 +406,7 @@ def _calls(program: Any) -> Iterator[Any]:
 def _unknown(program: Any) -> set[str]:
     names = ((node, _name(node.target)) for node in _calls(program))
     return {
-        name if name is not None else str(node.target)
+        name if name is not None else getattr(node.target, "__name__", str(node.target))
         for node, name in names
         if (name not in ROWS and name not in STATEFUL if name is not None else node.target not in SYMBOLS)
     }
