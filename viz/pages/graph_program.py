@@ -202,11 +202,10 @@ class _Traced:
             yield output("value", card.key, values[card], card.value)
         cards = {vertex_of(tensor): card for card, tensor in (self.leaves | results).items()}
         for node, total, parts in ag.backward_steps([results[self.end]], [_ones(results[self.end])]):
-            if node not in cards:
+            if (seen := cards.get(node)) is None:
                 continue  # the addition of what a value is held off
-            card = cards[node]
-            yield output("gradient", card.key, total, card.gradient)
-            for socket in card.sockets:
+            yield output("gradient", seen.key, total, seen.gradient)
+            for socket in seen.sockets:
                 if (part := _of(parts, socket)) is not None:
                     sent = _fitted(ag.asarray(part), socket.tail.shape)
                     yield output("contribution", socket_key(socket), sent, socket.contribution)
