@@ -6,7 +6,7 @@
   let isHeard = false;
   const differs = (name, array) => { const was = known.get(name); return !was || array.some((x, i) => !Object.is(x, was[i])); };
   const look = () => {
-    const found = Object.entries(window.numbers.leaves()).filter(([name, array]) => differs(name, array));
+    const found = Object.entries(window.numbers.leaves()).filter(([name, array]) => array && differs(name, array));
     for (const [name, array] of found) known.set(name, array.slice());
     return Object.fromEntries(found.map(([name, array]) => [name, [...array]]));
   };

@@ -162,8 +162,8 @@ show(el('fold'), false);
 theme(el('theme'), () => { if (plan) draw(); });
 rebuild();
 writeTable();
-let widthThen = innerWidth, heightThen = innerHeight;
-listen(window, 'resize', () => { if (innerWidth !== widthThen || innerHeight !== heightThen) { [widthThen, heightThen] = [innerWidth, innerHeight]; rebuild(); } });
+let sizeThen = [innerWidth, innerHeight].join();
+listen(window, 'resize', () => { const size = [innerWidth, innerHeight].join(); if (size !== sizeThen) { sizeThen = size; rebuild(); } });
 
 /* gradients are checked while nothing else happens, again after a number has come to rest */
 let checking = null, at = null;
@@ -179,4 +179,4 @@ function check() {
 setInterval(check, 60);
 
 /* what a notebook asks for: the leaves by key, and to be told that they have changed */
-if (isLive) window.numbers = { leaves: () => Object.fromEntries(Object.entries(N.leaf).filter(([, array]) => array)), changed() { stop(); letGo(); N.run(); draw(); } };
+window.numbers = { leaves: () => N.leaf, changed() { letGo(); goBack(); } };
