@@ -162,7 +162,7 @@ show(el('fold'), false);
 theme(el('theme'), () => { if (plan) draw(); });
 rebuild();
 writeTable();
-let sizeThen = [innerWidth, innerHeight].join();
+let sizeThen;
 listen(window, 'resize', () => { const size = [innerWidth, innerHeight].join(); if (size !== sizeThen) { sizeThen = size; rebuild(); } });
 
 /* gradients are checked while nothing else happens, again after a number has come to rest */
