@@ -29,7 +29,7 @@ try:
 except ImportError as error:
     pytest.skip(f"no sample inputs of PyTorch: {error}", allow_module_level=True)
 
-LEAST = {torch.float64: 6133, torch.complex128: 2236}
+LEAST = {torch.float64: 6133, torch.complex128: 2248}
 """98 % of the number of samples that agree with PyTorch 2.13, by dtype."""
 
 
@@ -144,8 +144,9 @@ RENAMED: dict[str, Callable[..., Any] | None] = {
 """Counterparts that have another name or other parameters. None: the same name means something else."""
 WITHOUT = re.compile(r"(masked|torch|sparse|signal)\.|empty|to$|item|bool|nn.functional.(dropout|one_hot)")
 """Operations without counterpart though a name here is the last word of theirs, random results, conversions."""
-SYMMETRIC = {"linalg.eigh", "linalg.eigvalsh", "linalg.pinv hermitian"}
-"""Operations of a matrix of which PyTorch reads one half: they are given the sum of x and its adjoint."""
+SYMMETRIC = {"cholesky", "linalg.cholesky", "linalg.eigh", "linalg.eigvalsh", "linalg.pinv hermitian"}
+"""Operations of a matrix of which PyTorch reads one half: they are given the sum of x and its adjoint. What PyTorch adds
+to the gradient of a complex Cholesky factor for the imaginary part of its diagonal, which is 0, drops out so."""
 WITH_INDICES = [
     "max reduction_with_dim", "min reduction_with_dim", "sort", "nn.functional.adaptive_max_pool1d",
     "nn.functional.adaptive_max_pool2d", "nn.functional.adaptive_max_pool3d",
@@ -163,9 +164,8 @@ DIFFERENT = {
 }
 """How many samples differ, and why."""
 DIFFERENT_COMPLEX = DIFFERENT | {
-    **dict.fromkeys(("cholesky", "linalg.cholesky"), (6, "PyTorch reads the lower triangle")),
-    "logsumexp": (3, "by rounding, where terms of 1e5 cancel"),
-    "nn.functional.rms_norm": (5, "the mean is that of the squares of absolute values"),
+    "logsumexp": (3, "beside a result of 2e6 PyTorch's weights are off by 1e-10, and so are gradients that are 0 here"),
+    "nn.functional.rms_norm": (5, "the mean is that of the squares of absolute values, PyTorch's that of x * x"),
 }
 """The same of complex numbers."""
 
