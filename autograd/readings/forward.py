@@ -213,11 +213,15 @@ def _rule(
         if key in RULES and not (op.foreign and RECORDER.get()):
             return RULES[key]
     except TypeError:
-        return None
+        if RECORDER.get() is None:
+            return None
+        key = None  # what is recorded needs the operations, for this call alone
     try:
         rule = TangentRule(op, values, out, tangents, params, any_number)
     except TraceError:
         rule = None
+    if key is None:
+        return rule
     if len(RULES) >= MOST_RULES:
         RULES.clear()
     RULES[key] = rule

@@ -145,8 +145,8 @@ RENAMED: dict[str, Callable[..., Any] | None] = {
 WITHOUT = re.compile(r"(masked|torch|sparse|signal)\.|empty|to$|item|bool|nn.functional.(dropout|one_hot)")
 """Operations without counterpart though a name here is the last word of theirs, random results, conversions."""
 SYMMETRIC = {"cholesky", "linalg.cholesky", "linalg.eigh", "linalg.eigvalsh", "linalg.pinv hermitian"}
-"""Operations of a matrix of which PyTorch reads one half: they are given the sum of x and its adjoint. What PyTorch adds
-to the gradient of a complex Cholesky factor for the imaginary part of its diagonal, which is 0, drops out so."""
+"""Operations of a matrix of which PyTorch reads one half: they are given the sum of x and its adjoint. This drops
+what PyTorch adds to the gradient of a complex Cholesky factor for the imaginary part of its diagonal, which is 0."""
 WITH_INDICES = [
     "max reduction_with_dim", "min reduction_with_dim", "sort", "nn.functional.adaptive_max_pool1d",
     "nn.functional.adaptive_max_pool2d", "nn.functional.adaptive_max_pool3d",

@@ -487,6 +487,7 @@ def _forward(
         )
     value, slope, start = with_tangent(end, scene.names, wrt.place, direction)
     both = Scene([value, slope], names=names, gradients=False)
+    both.notice = scene.notice
     stop = both.found(slope, "y")
     check = checked_along(scene, wrt, on_the_way, direction, stop.value) if numbers else None
     return ForwardDerivation(both, both.found(start, "tangent"), stop, check)

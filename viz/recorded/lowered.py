@@ -17,7 +17,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.autograd.readings.forward import Dual, Forward, dual
-from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted, any_lifted
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted, any_lifted, plain_parts
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.recorded.names import Names, dotted
 
@@ -26,6 +26,9 @@ class _Tensors:
     """Calls operations and functions on the Tensors that lifted arrays are made of here, so that they are recorded."""
 
     def operation(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
+        if "index" in params:
+            index = params["index"]
+            params = params | {"index": tuple(map(_array, index)) if isinstance(index, tuple) else _array(index)}
         return op.apply(*arrays, **params)
 
     def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
@@ -54,7 +57,15 @@ def with_tangent(end: Any, names: Names, wrt: Any, direction: Any) -> list[ag.Te
     the direction.
     """
     start = ag.Tensor(direction, requires_grad=True, name=dotted(names[wrt].shown))  # what is made of it is recorded
-    return [*_again(ag.Graph(end), names, None, {wrt: start})[end].parts, start]
+    found = _again(ag.Graph(end), names, None, {wrt: start})[end]
+    if not isinstance(found, Dual):
+        shown = names[end].shown, names[wrt].shown
+        raise DrawingError(
+            f"the tangent of {shown[0]} along {shown[1]} is 0 in any direction: the operations between them, such "
+            "as floor, have the derivative 0, and there is nothing to derive"
+        )
+    value, slope = found.parts
+    return [value, ag.positive(slope) if slope is start else slope, start]
 
 
 def _again(graph: ag.Graph, known: Names, names: Mapping[str, Any] | None, along: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -67,6 +78,9 @@ def _again(graph: ag.Graph, known: Names, names: Mapping[str, Any] | None, along
     with holding(RECORDER, _Tensors()):
         for node in graph.nodes:
             made[node] = value = _recorded_anew(node, known, made)
+            if node.op is not None and node.hooks:
+                for part in filter(None, (getattr(part, "node", None) for part in plain_parts(value))):
+                    part.hooks = node.hooks  # so that the picture says that it does without them
             if node.op is not None and (node.op not in LIFTED.crossing or node.name or id(node) in given):
                 _name(value, known[node].shown)
             if node in along:
@@ -89,6 +103,10 @@ def _recorded_anew(node: Any, known: Names, made: Mapping[Any, Any]) -> Any:
                 "written operation by operation: draw what is computed, viz.draw_graph(autograd.trace(f, x)); derive a "
                 "gradient in reverse mode"
             ) from error
+
+
+def _array(part: Any) -> Any:
+    return part.data if isinstance(part, ag.Tensor) else part
 
 
 def _of_tensors(x: Any) -> Any:

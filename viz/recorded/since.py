@@ -1,4 +1,4 @@
-"""The sentences that say that a drawn graph is not the recorded one any more.
+"""The sentences that say that a drawn graph is not the recorded one any more, or has other gradients.
 
 A picture recomputes the graph from the present values of its leaves. After an optimizer's step these are no longer the
 values that the graph was recorded with, and nothing has kept those: what is drawn must say so.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.evaluate import Evaluation
@@ -18,20 +19,38 @@ LISTED = 3  # changed values that are named; more are counted
 
 
 def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
-    """The sentences that say that numbers are not those of the recorded forward, and what to do; empty if they are."""
+    """The sentences that say that numbers are not those of the recorded forward and its backward pass, and what to do;
+    empty if they are.
+    """
+    without = _without_hooks(seen, names)
     if not seen.changed and not seen.was:
-        return ()
+        return without
     called = [names[place].shown for place in seen.changed if names.place(place) is not None]
     first = say("recomputed with present values: those of its leaves have changed since this graph was recorded")
     if called:
-        more = say(" and {n} more", n=len(called) - LISTED) if len(called) > LISTED else ""
-        listed = say(", ").join(called[:LISTED]) + more
         first = say(
-            "recomputed with the present values of {names}, written to after this graph was recorded", names=listed
+            "recomputed with the present values of {names}, written to after this graph was recorded",
+            names=_listed(called),
         )
     then = [_then(names[place].shown, own, seen.value(place)) for place, own in seen.was.items()]
     out = say("to see the recorded numbers, draw before the step, or keep them with viz.snapshot for viz.diff")
-    return first, *then, out
+    return first, *then, out, *without
+
+
+def _without_hooks(seen: Evaluation, names: Names) -> tuple[str, ...]:
+    """The sentence that names the values whose hooks would have changed the gradients."""
+    hooked = [
+        node for node in seen.gradients if node.op is not None and any(isinstance(h, Hook) for h in node.hooks or ())
+    ]
+    if not hooked:
+        return ()
+    listed = _listed([names[node].shown for node in hooked])
+    return (say("gradients are those without the hooks of {names}, which only a backward pass calls", names=listed),)
+
+
+def _listed(called: list[str]) -> str:
+    more = say(" and {n} more", n=len(called) - LISTED) if len(called) > LISTED else ""
+    return say(", ").join(called[:LISTED]) + more
 
 
 def _then(name: str, own: np.ndarray, value: np.ndarray) -> str:

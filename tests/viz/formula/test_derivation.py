@@ -1024,6 +1024,19 @@ class TestForwardMode:
         assert "\n  ẋ" in str(told)
         assert "relative error" not in str(told)
 
+    def test_values_written_since_are_told(self):
+        x = ag.Tensor(2.0, requires_grad=True, name="x")
+        y = ag.sin(x)
+        x.data = np.array(3.0)
+        assert "L was 0.9093 when it was recorded" in str(explain(y, mode="forward", wrt=x))
+
+    def test_tangents_that_take_no_operation_or_an_array_as_index(self):
+        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        assert explain(x + 1.0, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [3.0, 4.0]
+        assert explain(x[[1, 1]] ** 2, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [16.0, 16.0]
+        with pytest.raises(DrawingError, match="the tangent of L along x is 0 in any direction"):
+            explain(ag.sum(ag.floor(x)), wrt=x, mode="forward", tangent=[3.0, 4.0])
+
     @pytest.mark.parametrize(
         ("options", "said"),
         [

@@ -79,3 +79,15 @@ def test_loop_within_a_transform_is_refused() -> None:
 
     with pytest.raises(DrawingError, match=r"scan_packed within the function of a transform such as jvp"):
         viz.draw_graph(ag.jvp(last, (W,), (XS,))[1])
+
+
+def hooked(a: Any) -> Any:
+    b = a * W
+    b.register_hook(lambda g: 10.0 * g)
+    return ag.sum(ag.sin(b))
+
+
+@pytest.mark.parametrize("y", [lambda: hooked(XS), lambda: ag.jvp(hooked, (XS,), (W,))[1]], ids=["plain", "jvp"])
+def test_picture_says_that_it_calls_no_hooks(y: Callable[[], Any]) -> None:
+    assert "gradients are those without the hooks of" in " ".join(Scene(y(), gradients=True).notice)
+    assert not Scene(y(), gradients=False).notice
