@@ -27,6 +27,11 @@ from glassgrad.viz.recorded.scene import Scene
 from glassgrad.viz.recorded.validation import is_function, members, named
 
 OPERATIONS = 250
+LISTED = 3  # constants that are named; more are counted
+HELD = (
+    "kept as recorded, as masks such as x > 0 are: {names}; turn a number so far that they would change, and what "
+    "follows is not what your code computes"
+)
 """The most operations of a stage; they are folded until they fit."""
 
 STREAMS = (  # line and ground of the streams of a gradient, and of a wrong one: light, dark
@@ -147,8 +152,8 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
         "cards": cards_of(scene, said, program is not None),
         "folds": folds_of(scene, said),
     }
-    if scene.notice:
-        data["notice"] = words.noted(scene.notice)
+    if notice := (*scene.notice, *(_held(scene) if program is not None else ())):
+        data["notice"] = words.noted(notice)
     if program is not None:
         data["at"] = program.positions
     else:
@@ -172,6 +177,15 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
         data=data,
         script=lean.renamed(code),
     )
+
+
+def _held(scene: Scene) -> tuple[str, ...]:
+    """The sentence that says which constants of a live page do not follow."""
+    if not (names := scene.choices):
+        return ()
+    more = words.say(" and {n} more", n=len(names) - LISTED) if len(names) > LISTED else ""
+    listed = words.say(", ").join(names[:LISTED]) + more
+    return (words.say(HELD, names=listed),)
 
 
 def _without_states(program: str) -> str:

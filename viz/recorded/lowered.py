@@ -23,13 +23,24 @@ from glassgrad.viz.recorded.names import Names, dotted
 
 
 class _Tensors:
-    """Calls operations and functions on the Tensors that lifted arrays are made of here, so that they are recorded."""
+    """Calls operations and functions on the Tensors that lifted arrays are made of here, so that they are recorded.
+
+    ``constants`` are those computed from recorded values by what has no gradient, such as ``x > 0`` in a rule.
+    """
+
+    def __init__(self) -> None:
+        self.constants: list[ag.Tensor] = []
+        self._known: set[int] = set()
 
     def operation(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
         if "index" in params:
             index = params["index"]
             params = params | {"index": tuple(map(_array, index)) if isinstance(index, tuple) else _array(index)}
-        return op.apply(*arrays, **params)
+        found = op.apply(*arrays, **params)
+        if not found.requires_grad and any(getattr(x, "requires_grad", False) or id(x) in self._known for x in arrays):
+            self.constants.append(found)
+            self._known.add(id(found))
+        return found
 
     def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
         return reduce(getattr, name.split("."), TENSORS)(*args, **options)
@@ -40,16 +51,19 @@ class _Tensors:
 
 def lowered(
     ys: list[ag.Tensor], names: Mapping[str, Any] | None, inputs: Iterable[Any], targets: Iterable[Any]
-) -> list[ag.Tensor]:
-    """``ys`` as they are; where their graph goes through a transform, recorded anew from its leaves, with the names."""
+) -> tuple[list[ag.Tensor], list[ag.Tensor]]:
+    """``ys`` as they are; where their graph goes through a transform, recorded anew from its leaves, with the names,
+    and the constants that were computed from its values.
+    """
     graph = ag.Graph(*ys)
     if not any_lifted([node for node in graph.nodes if node.op is not None], ()):
-        return ys
-    made = _again(graph, Names(graph, names, inputs, targets), names, {})
+        return ys, []
+    recorder = _Tensors()
+    made = _again(graph, Names(graph, names, inputs, targets), names, {}, recorder)
     ends = [made[end] for end in graph.outputs]
     for end, y in zip(ends, ys, strict=True):
         end._data = y.data  # as it was recorded, so that a picture says where it has changed
-    return ends
+    return ends, recorder.constants
 
 
 def with_tangent(end: Any, names: Names, wrt: Any, direction: Any) -> list[ag.Tensor]:
@@ -57,7 +71,7 @@ def with_tangent(end: Any, names: Names, wrt: Any, direction: Any) -> list[ag.Te
     the direction.
     """
     start = ag.Tensor(direction, requires_grad=True, name=dotted(names[wrt].shown))  # what is made of it is recorded
-    found = _again(ag.Graph(end), names, None, {wrt: start})[end]
+    found = _again(ag.Graph(end), names, None, {wrt: start}, _Tensors())[end]
     if not isinstance(found, Dual):
         shown = names[end].shown, names[wrt].shown
         raise DrawingError(
@@ -68,14 +82,16 @@ def with_tangent(end: Any, names: Names, wrt: Any, direction: Any) -> list[ag.Te
     return [value, ag.positive(slope) if slope is start else slope, start]
 
 
-def _again(graph: ag.Graph, known: Names, names: Mapping[str, Any] | None, along: Mapping[Any, Any]) -> dict[Any, Any]:
+def _again(
+    graph: ag.Graph, known: Names, names: Mapping[str, Any] | None, along: Mapping[Any, Any], recorder: _Tensors
+) -> dict[Any, Any]:
     """The values of the graph, recorded anew on Tensors: lifted arrays of them, where a level made one.
 
     Nodes and leaves ``along`` which tangents are given become dual numbers of one level more.
     """
     given, level = {id(vertex_of(x)) for x in (names or {}).values()}, Forward()
     made: dict[Any, Any] = {}
-    with holding(RECORDER, _Tensors()):
+    with holding(RECORDER, recorder):
         for node in graph.nodes:
             made[node] = value = _recorded_anew(node, known, made)
             if node.op is not None and node.hooks:

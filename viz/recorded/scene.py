@@ -212,7 +212,8 @@ class Scene:
         targets: Iterable[Any] = (),
         gradients: Any = None,
     ) -> None:
-        ys = lowered(recorded(outputs), names, inputs, targets)
+        ys, constants = lowered(recorded(outputs), names, inputs, targets)
+        self._computed = {id(constant._data): constant for constant in constants}
         with np.errstate(all="ignore"):  # values that are not finite are shown in the picture
             self.seen, self.seeds = _evaluated(ys, gradients)
         self.seeded = self.seeds is not None
@@ -245,6 +246,28 @@ class Scene:
             card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
             tail.uses.append(card.sockets[-1])
             card.depth = max(card.depth, tail.depth + 1)
+
+    @property
+    def choices(self) -> list[str]:
+        """The names of constants that may have been computed from the values: masks, positions, and those of the rules
+        of a transform.
+        """
+        found = []
+        for card in self.cards:
+            if card.node is None:
+                sorted_by = any(use.index and use.head.operation.op.name == "take_along_axis" for use in card.uses)
+                if not card.needs_grad and (sorted_by or self._is_choice(getattr(card.place, "data", None))):
+                    found.append(card.name)
+                continue
+            index = card.node.params.get("index")
+            if any(map(_is_mask, index if isinstance(index, tuple) else (index,))):
+                found.append(say("the index of {name}", name=card.name))
+            if any(self._is_choice(x.data) for x in card.node.inputs if hasattr(x, "data") and self.card(x) is None):
+                found.append(say("a condition of {name}", name=card.name))
+        return found
+
+    def _is_choice(self, array: Any) -> bool:
+        return _is_mask(array) or id(array) in self._computed
 
     def card(self, given: Any) -> Card | None:
         """The card of an entry of a node's inputs; None for a number."""
@@ -412,3 +435,7 @@ def _groups(cards: list[Card]) -> list[Group]:
         seen[label] = seen.get(label, 0) + 1
         group.title = f"{label} {seen[label]}" if labels.count(label) > 1 else label
     return groups
+
+
+def _is_mask(part: Any) -> bool:
+    return str(getattr(part, "dtype", "")) == "bool"

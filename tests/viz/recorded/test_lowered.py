@@ -91,3 +91,21 @@ def hooked(a: Any) -> Any:
 def test_picture_says_that_it_calls_no_hooks(y: Callable[[], Any]) -> None:
     assert "gradients are those without the hooks of" in " ".join(Scene(y(), gradients=True).notice)
     assert not Scene(y(), gradients=False).notice
+
+
+CHOICES: list[tuple[Callable[[Any], Any], list[str]]] = [
+    (lambda x: ag.where(x > 0, x * x, 0.0).sum(), ["mask"]),
+    (lambda x: ag.where(x[0] > 0, x[0], 0.0), ["a condition of L"]),
+    (lambda x: x[x > 0].sum(), ["the index of t1"]),
+    (lambda x: (ag.sort(x) * x).sum(), ["c"]),
+    (lambda x: ag.jvp(ag.relu, (x,), (x,))[1].sum(), ["mask"]),
+    (lambda x: ag.jvp(lambda x: ag.sin(x).sum(), (x,), (x,))[1], []),
+]
+
+
+@pytest.mark.parametrize(("function", "named"), CHOICES)
+def test_page_names_the_masks_and_positions_that_do_not_follow(function: Any, named: list[str]) -> None:
+    y = function(ag.Tensor([0.5, 0.25], requires_grad=True, name="x"))
+    assert Scene(y).choices == named
+    page = viz.step_through(y).html
+    assert ("kept as recorded, as masks such as" in page) == bool(named)
