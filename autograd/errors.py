@@ -6,7 +6,8 @@ Each is also the builtin exception that a user would expect::
     ├── ShapeError        (ValueError)           shapes that do not fit each other
     ├── DTypeError        (TypeError)            a dtype or a type that the operation can't take
     ├── DeviceError       (ValueError)           arrays of different devices, or a device that isn't available
-    ├── DomainError       (ValueError)           a value that is not allowed: a label, an axis, an option
+    ├── DomainError       (ValueError)           a value that is not allowed: a label, an option
+    │   └── AxisError     (IndexError)           an axis that an array does not have
     ├── IndexingError     (IndexError)           an index that does not exist
     ├── SizeError         (MemoryError)          an array larger than the memory
     ├── DependencyError   (ImportError)          an optional package that is not installed

@@ -132,7 +132,7 @@ def test_the_gallery_is_made(tmp_path):
     files = {path.name for path in (tmp_path / "gallery").iterdir()}
     assert files == set(re.findall(r'src="gallery/([^"]+)"', made))
     assert made.count('class="lesson-picture"') >= 12 + 44
-    assert made.count("<iframe") == 2
+    assert made.count("<iframe") == 4
     assert all(path.stat().st_size > 1000 for path in (tmp_path / "gallery").iterdir())
 
 

@@ -344,7 +344,7 @@ def _number(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------------------- errors
 
 OURS: Mapping[type, type[Exception]] = {
-    AxisError: DomainError, LinAlgError: DomainError, IndexError: errors.IndexingError, TypeError: DTypeError,
+    AxisError: errors.AxisError, LinAlgError: DomainError, IndexError: errors.IndexingError, TypeError: DTypeError,
     ValueError: ShapeError, ArithmeticError: DomainError, MemoryError: SizeError,
 }  # fmt: skip
 """This package's error for each builtin error that a backend raises because of its arguments."""

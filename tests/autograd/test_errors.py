@@ -28,7 +28,7 @@ TREE = {
 
 def test_the_tree_is_complete():
     found = {n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.AutogradError)}
-    assert found == {"AutogradError", *TREE}
+    assert found == {"AutogradError", "AxisError", *TREE}
 
 
 @pytest.mark.parametrize(("name", "builtin"), TREE.items())
@@ -38,6 +38,11 @@ def test_each_is_the_builtin_that_a_reader_expects(name, builtin):
     assert error.__doc__
 
 
+def test_an_axis_that_does_not_exist_is_both_a_value_and_an_index():
+    assert errors.AxisError.__bases__ == (errors.DomainError, IndexError)
+    assert "│   └── AxisError     (IndexError)" in errors.__doc__
+
+
 def test_the_docstring_draws_it():
-    drawn = dict(re.findall(r"[├└]── (\w+) +\((\w+)\)", errors.__doc__))
+    drawn = dict(re.findall(r"^ {4}[├└]── (\w+) +\((\w+)\)", errors.__doc__, re.MULTILINE))
     assert drawn == {name: builtin.__name__ for name, builtin in TREE.items()}

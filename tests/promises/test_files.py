@@ -53,7 +53,8 @@ def test_archives_give_the_module_that_was_saved(name):
     for path, (kind, arguments, *modes) in expected.items():
         assert found[path][0] == kind
         assert found[path][2:] == modes
-        assert (arguments or {}).items() <= (found[path][1] or {}).items(), path  # a later version may have more
+        if hasattr(nn, kind):  # those of one's own classes are not kept; a later version may have more
+            assert (arguments or {}).items() <= (found[path][1] or {}).items(), path
     if of(name, "x"):
         same_outputs(model.eval()(*of(name, "x")), name)
     assert nn.load_metadata(made.FOLDER / name) in ({}, {"made": "at 7ba52f13", "classes": ["é", "b"]})

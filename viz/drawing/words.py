@@ -71,8 +71,8 @@ def say(sentence: str, /, **fields: Any) -> str:
     """A sentence in the present language, with its fields filled.
 
     >>> with speaking("zh"):
-    ...     say("{name} is used {n} times", name="x", n=3)
-    'x 被使用 3 次'
+    ...     say("the index of {name}", name="x")
+    'x 的索引'
     """
     return said(sentence).format_map(fields) if fields else said(sentence)
 
