@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,9 @@ class Network:
     x: np.ndarray
     target: np.ndarray
     loss: Callable[[Any, Any], Any] | None
-    graph: ag.Graph
+    given: ag.Tensor
     output: ag.Tensor
+    graph: ag.Graph
     memory: dict[str, ag.Tensor] = field(default_factory=dict)
     """The parameters of the graph by name, in order."""
     shown: int = 0
@@ -42,6 +43,21 @@ class Network:
     def record(self, x: Any) -> ag.Tensor:
         """The output for ``x``, recorded from it on."""
         return first(self.model(_recorded(x)))
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the target is a class for each row of the output."""
+        y, (rows, classes) = self.target, _rows(self.output)
+        return bool(classes > 1 and y.size == rows and y.dtype.kind in "iu" and 0 <= y.min() <= y.max() < classes)
+
+    @cached_property
+    def is_causal(self) -> bool:
+        """Whether no loss depends on a later token, so that a text may end earlier or go on."""
+        other = self.x.copy()
+        other[0, -1] = 0 if other[0, -1] else 1
+        outputs = self.output, first(self.model(ag.Tensor(other)))
+        one, another = (host(self.losses(output, self.inputs[1]))[:-1] for output in outputs)
+        return bool(np.allclose(one, another, rtol=1e-4, atol=1e-5))
 
     def losses(self, output: Any, y: Any) -> Any:
         """The losses of an output: cross-entropy of each row of logits, or what ``loss`` gives."""
@@ -61,7 +77,7 @@ class Network:
     @property
     def leaves(self) -> list[ag.Tensor]:
         """The Tensors that the graph was computed from, without the example."""
-        return [leaf for leaf in self.graph.nodes if leaf.op is None and leaf.name != "x"]
+        return [leaf for leaf in self.graph.nodes if leaf.op is None and leaf is not self.given]
 
     def scripts(self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]) -> Scripts:
         """Functions of Tensors as programs of one memory."""
@@ -114,8 +130,9 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
         raise DrawingError(
             f"the example has shape {numbers.shape(x.shape)}, and a page follows one: give x[:1], whose first axis is 1"
         )
+    given = _recorded(ag.Tensor(x, name="x"))
     with refusals(WHO):
-        output = first(model(_recorded(ag.Tensor(x, name="x"))))
+        output = first(model(given))
     if output.node is None:
         raise DrawingError(f"{WHO}: the model recorded no operation; give a module, or a function of a Tensor")
     graph = ag.Graph(output)
@@ -123,21 +140,30 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
     names = {id(p): name for name, p in named.items()}
     memory: dict[str, ag.Tensor] = {}
     for leaf in graph.nodes:
-        if leaf.op is None and leaf.requires_grad and leaf.name != "x":
+        if leaf.op is None and leaf.requires_grad and leaf is not given:
             memory.setdefault(str(names.get(id(leaf)) or leaf.name or f"parameter {len(memory) + 1}"), leaf)
     if target is None:
         target = np.argmax(host(output), -1)
-    found = Network(model, x, np.asarray(numbers_of(target, "target")), loss, graph, output, memory)
-    if loss is None:
-        rows, classes = output.size // output.shape[-1], int(output.shape[-1])
-        y = found.target
-        if y.size != rows or y.dtype.kind not in "iu" or (y.size and not 0 <= y.min() <= y.max() < classes):
+    found = Network(model, x, np.asarray(numbers_of(target, "target")), loss, given, output, graph, memory)
+    if loss is None and not found.has_classes:
+        rows, classes = _rows(output)
+        if classes < 2:
             raise DrawingError(
-                f"target of shape {numbers.shape(y.shape)} has no class for each of the {rows} rows of an output of"
-                f" shape {numbers.shape(output.shape)}: give integers from 0 to {classes - 1}, or loss=, a function"
-                " of output and target"
+                f"an output of shape {numbers.shape(output.shape)} has no classes: give loss=, a function of output and"
+                " target"
             )
+        raise DrawingError(
+            f"target of shape {numbers.shape(found.target.shape)} has no class for each of the {rows} rows of an output"
+            f" of shape {numbers.shape(output.shape)}: give integers from 0 to {classes - 1}, or loss=, a function of"
+            " output and target"
+        )
     return found
+
+
+def _rows(output: ag.Tensor) -> tuple[int, int]:
+    """The rows of an output, and the length of each."""
+    classes = int(output.shape[-1]) if output.shape else 1
+    return int(output.size) // max(classes, 1), classes
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def follow(
     >>> from glassgrad import nn
     >>> model = nn.models.char_transformer(5, d_model=8, nhead=2, num_layers=1, dim_feedforward=8, max_len=4, seed=0)
     >>> follow(model, [0, 1, 2, 3], symbols=["end", "a", "b", "c", "d"])
-    <Page 'The backward pass of a CharTransformer'>
+    <Page 'The backward pass of CharTransformer'>
     """
     check_function(model, "model", "a module, or a function of a Tensor")
     if loss is not None:
@@ -82,7 +82,7 @@ def follow(
         network = read(model, example, target, loss)
         name = type(model).__name__ if hasattr(model, "parameters") else getattr(model, "__name__", "network")
         if title is None:
-            title = say("The backward pass of a {model}", model=name)
+            title = say("The backward pass of {model}", model=name)
         network = _longer(network, symbols, target is None)
         found, script = _found(network)
         data = found.data() | _data(network, found, symbols, classes, target is None)
@@ -115,8 +115,15 @@ def _data(
     if classes is None and integer and symbols is not None and len(symbols) == outputs:
         classes = symbols
     losses = host(network.losses(network.output, network.inputs[1])).ravel()
-    shown = network.shown if network.shown and found.causal else found.tokens
-    data = {
+    if losses.size not in (1, found.tokens):
+        places = f"{found.tokens} places have one each" if found.tokens > 1 else "layers have one"
+        raise DrawingError(
+            f"{WHO}: it has {losses.size} losses, and {places}: give loss=, a function of output and target such as"
+            " their mean"
+        )
+    shown = network.shown or found.tokens
+    data: dict[str, Any] = {
+        "scored": network.has_classes,
         "x": network.x.ravel().tolist() if found.is_live or integer else [],
         "target": network.target.ravel().tolist(),
         "integer": integer,
@@ -131,7 +138,7 @@ def _data(
         "symbols": _names(symbols, "symbols"),
         "classes": _names(classes, "classes"),
     }
-    return data | {"text": _text(network, data) if data["next"] and found.causal else None}
+    return data | {"text": _text(network, data) if data["next"] and network.is_causal else None}
 
 
 def _table(network: Network) -> str | None:
@@ -151,9 +158,9 @@ def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> 
     whole[: tokens + 1] = [*network.x[0], network.target[0, -1]]
     try:
         longer = read(network.model, whole, None, network.loss)
-    except DrawingError:  # a length that it does not take
+    except Exception:  # whatever a model raises for a length that it does not take
         return network
-    return replace(longer, shown=tokens)
+    return replace(longer, shown=tokens) if longer.is_causal else network
 
 
 def _names(names: Sequence[str] | None, what: str) -> list[str] | None:

@@ -43,8 +43,8 @@ Probe = Callable[[int, str, Any], Any]
 class Stage:
     """One column of the page: ``count`` pictures of ``size``, each with a name where ``names`` are given.
 
-    ``window``: size, stride and padding of what reads the stage before, where it is a window. ``forked``: whether a
-    shortcut and a block read it.
+    ``window``: size, stride and padding of what reads the stage before, of rows and of columns, where it is a window.
+    ``forked``: whether a shortcut and a block read it.
     """
 
     label: str
@@ -52,7 +52,7 @@ class Stage:
     count: int
     size: tuple[int, int]
     names: tuple[str, ...] = ()
-    window: tuple[int, int, int] | None = None
+    window: tuple[tuple[int, int, int], ...] | None = None
     forked: bool = False
 
 
@@ -130,8 +130,6 @@ class Stages:
             programs["sent"] = (self.sent, (x, *probes))
         return programs
 
-    causal = True
-
     @property
     def is_live(self) -> bool:
         """Whether a page computes it; else it shows what was computed here."""
@@ -175,9 +173,9 @@ class Maps(Stages):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        leaf = next((v for v in network.graph.nodes if v.op is None and v.name == "x"), None)
-        if leaf is None or leaf.dtype.kind != "f":
-            raise DrawingError(f"{WHO}: its input is not of floats, and it has no line of tokens and no loop over time")
+        leaf = network.given
+        if leaf.dtype.kind != "f":
+            raise DrawingError(f"{WHO}: it takes integers, and has no line of tokens and no loop over time")
         self.groups = _groups(network.graph, leaf)
         if not self.groups:
             raise DrawingError(f"{WHO}: from its input to its output it is one operation, which has nothing between")
@@ -185,11 +183,11 @@ class Maps(Stages):
         self.stages = []
         for (*_, before), group in itertools.pairwise([[leaf], *self.groups]):
             value = group[-1]
-            is_map = len(value.shape) == 4
-            count, height, width = map(int, value.shape[1:]) if is_map else (1, *_grid(int(np.prod(value.shape))))
+            is_map = len(value.shape) in (3, 4)
+            count, *size = map(int, value.shape[1:]) if is_map else (1, *_grid(int(np.prod(value.shape))))
+            height, width = [1, *size][-2:]
             window, forked = _window(before, group), value in forks
-            made = Stage(_label(group), _path(group), count, (height, width), window=window, forked=forked)
-            self.stages.append(made)
+            self.stages.append(Stage(_label(group), _path(group), count, (height, width), (), window, forked))
 
     def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any]]:
         """See `Stages.run`."""
@@ -232,6 +230,8 @@ class Time(Stages):
         loops = loops_in(network.graph.nodes)
         if len({node.params["loop"].length for node in loops}) != 1 or any(n.params["loop"].reverse for n in loops):
             raise DrawingError(f"{WHO}: its loops have several lengths or directions; draw_loop shows one of them")
+        if loops[0].params["loop"].length == 1:
+            raise DrawingError(f"{WHO}: its loop has one step; give a sequence (1, steps, …) and batch_first=True")
         self.gates = [_gates(node.params["loop"].body) for node in loops]
         names = [name for gates in self.gates for name in gates]
         if len(loops) > 1:
@@ -333,25 +333,30 @@ def _groups(graph: ag.Graph, leaf: Any) -> list[list[Any]]:
 
 
 def _label(group: Sequence[Any]) -> str:
-    """The classes of the modules of a group, or else the names of its operations."""
+    """The classes of the modules of a group, and the names of the operations that a model has outside of them."""
     nodes = [v for v in group if v.op is not None]
-    return ", ".join(dict.fromkeys(v.scope[-1][1] if v.scope else v.op.name for v in nodes)) or "x"
+    names = [v.scope[-1][1] if v.scope and v.scope[-1][0] else v.op.name for v in nodes]
+    return ", ".join(dict.fromkeys(names)) or "x"
 
 
 def _path(group: Sequence[Any]) -> str:
     return str(group[0].scope[-1][0]) if group[0].op is not None and group[0].scope else ""
 
 
-def _window(before: Any, group: Sequence[Any]) -> tuple[int, int, int] | None:
-    """Size, stride and padding of the window by which a group reads the value before it; None where it is none."""
+def _window(before: Any, group: Sequence[Any]) -> tuple[tuple[int, int, int], ...] | None:
+    """Size, stride and padding of the window by which a group reads the value before it, of rows and of columns; None
+    where it is none.
+    """
     node = group[0]
-    if node.op is None or node.op.name not in WINDOWS or not any(v is before for v in node.inputs):
+    axes = len(before.shape) - 2
+    if node.op is None or node.op.name not in WINDOWS or axes > 2 or not any(v is before for v in node.inputs):
         return None
-    sizes = node.inputs[1].shape[2:] if node.op.name == "conv" else node.params["size"]
-    size, dilation = (int(np.ravel(v)[0]) for v in (sizes, node.params["dilation"]))
-    stride = node.params["stride"]
-    stride = size if stride is None else int(np.ravel(stride)[0])
-    return (size - 1) * dilation + 1, stride, int(np.ravel(node.params["padding"])[0])
+    size = node.inputs[1].shape[2:] if node.op.name == "conv" else node.params["size"]
+    stride = size if node.params["stride"] is None else node.params["stride"]
+    padding = np.broadcast_to(np.transpose(node.params["padding"]), (2, axes))[0]  # pairs have what is before first
+    sides = [np.broadcast_to(values, axes).tolist() for values in (size, node.params["dilation"], stride, padding)]
+    found = [((side - 1) * dilation + 1, step, pad) for side, dilation, step, pad in zip(*sides, strict=True)]
+    return ((1, 1, 0), *found)[-2:]
 
 
 def _grid(count: int, most: int = 16) -> tuple[int, int]:

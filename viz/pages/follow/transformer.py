@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, rerun
-from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.rows import users_of
 from glassgrad.viz.recorded.spine import Block, blocks_of
 
@@ -35,13 +34,6 @@ class Transformer:
             )
         ((self.tokens, self.width),) = shapes
         self.attention = [k for k, block in enumerate(blocks) if block.heads]
-
-    @cached_property
-    def causal(self) -> bool:
-        """Whether no token reads a later one, so that a text may end earlier."""
-        values = self.network.graph.replay()
-        weights = [host(values[self.blocks[k].heads[0].softmax]) for k in self.attention]
-        return bool(weights) and not any(np.triu(w, 1).any() for w in weights)
 
     @property
     def is_live(self) -> bool:

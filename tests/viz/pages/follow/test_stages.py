@@ -7,6 +7,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow import stages
+from glassgrad.viz.pages.follow.network import read
 from tests.viz.pages.browser import browse, needs_chromium
 from tests.viz.pages.follow.test_token import TOOLS
 
@@ -181,14 +182,56 @@ def test_time(layer, options, names, tmp_path):
     assert seen["word"] == "·dab"
 
 
-def test_refusals():
-    with pytest.raises(DrawingError, match="several lengths or directions"):
-        viz.follow(Both(), [0, 1, 2, 3])
+def test_windows_have_a_size_for_each_axis():
+    wide = nn.Conv2d(1, 2, (3, 5), stride=(1, 2), padding=(0, 1), seed=0), nn.MaxPool2d((2, 1)), nn.Flatten()
+    flat = nn.Conv1d(2, 2, 3, padding=1, dilation=2, seed=0), nn.MaxPool1d(2), nn.Flatten()
+    for layers, x, windows in (
+        (wide, IMAGE, [((3, 1, 0), (5, 2, 1)), ((2, 2, 0), (1, 1, 0))]),
+        (flat, IMAGE.reshape(1, 2, 32), [((1, 1, 0), (5, 1, 1)), ((1, 1, 0), (2, 2, 0))]),
+    ):
+        found = stages.Maps(read(nn.Sequential(*layers), x, None, None))
+        assert [stage.window for stage in found.stages[1:]] == windows
+    assert [stage.size for stage in found.stages] == [(1, 32), (1, 30), (1, 15)]
 
 
-class Both(Reader):
-    """Letters, read in both directions."""
+class Named(nn.Module):
+    """A network whose weight has the name of its input."""
 
     def __init__(self):
-        super().__init__(nn.LSTM, bidirectional=True)
-        self.head = nn.Linear(8, 6, seed=2)
+        self.x = nn.Parameter(np.ones((3, 2)))
+
+    def forward(self, x):
+        return ag.exp(ag.tanh(x @ self.x))
+
+
+@needs_chromium
+def test_a_loss_of_numbers_names_no_class_and_frozen_weights_do_not_learn(tmp_path):
+    assert list(read(Named(), np.ones((1, 3)), None, None).memory) == ["x"]
+    frozen = doubled(nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 1, seed=1)))
+    for p in frozen.parameters():
+        p.requires_grad = False
+    page = viz.follow(frozen, [[1.0, 2.0, 3.0]], [0.5], loss=lambda output, y: (output - y) ** 2)
+    script = """
+      seen.verdict = await checked(); seen.said = text('#sentence'); seen.classes = all('[data-class]').length;
+      seen.learn = el('step') === null; document.dispatchEvent(press('Escape')); seen.loss = S.loss;
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", LONG)
+    assert seen["verdict"].startswith("✓")
+    assert seen["said"].startswith("The loss is ")
+    assert [seen[name] for name in ("classes", "learn", "loss")] == [0, True, 0]
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "changes", "said"),
+    [
+        (Reader(nn.LSTM, bidirectional=True), [0, 1, 2, 3], {}, "several lengths or directions"),
+        (nn.LSTM(3, 4, seed=0), np.ones((1, 5, 3)), {}, "one step; give a sequence"),
+        (nn.Sequential(nn.Linear(3, 2, seed=0), nn.Tanh(), nn.Linear(2, 1, seed=1)), np.ones((1, 3)), {}, "no classes"),
+        (maps(), IMAGE, {"loss": lambda output, y: output}, "has 4 losses, and layers have one"),
+    ],
+)
+def test_refusals(model, x, changes, said):
+    if isinstance(model, Reader):
+        model.head = nn.Linear(8, 6, seed=2)
+    with pytest.raises(DrawingError, match=said):
+        viz.follow(model, x, **changes)

@@ -191,6 +191,23 @@ def test_a_large_one_is_recorded(tmp_path):
     assert page.html.count("program_") < 9
 
 
+class Centred(nn.Module):
+    """A text model whose output is centred over all tokens."""
+
+    def __init__(self):
+        self.inner = text_model()
+
+    def forward(self, x):
+        y = self.inner(x)
+        return y - ag.mean(y, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("model", "tokens"), [(text_model(max_len=13), 12), (Centred(), 5), (text_model(), 5)])
+def test_only_a_causal_text_is_lengthened(model, tokens):
+    data = viz.follow(model, TEXT, symbols=SYMBOLS).html
+    assert f'"tokens":{tokens},' in data.replace(": ", ":")
+
+
 def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
     model = nn.models.char_transformer(len(SYMBOLS), **SIZES)
     before = {name: (p.data, np.array(p.data)) for name, p in model.named_parameters()}
@@ -199,7 +216,7 @@ def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
     for name, p in model.named_parameters():
         assert p.data is before[name][0]
         np.testing.assert_array_equal(p.data, before[name][1])
-    assert str(again) == "<Page 'The backward pass of a CharTransformer'>"
+    assert str(again) == "<Page 'The backward pass of CharTransformer'>"
     assert len(page.html) < 500_000
 
 

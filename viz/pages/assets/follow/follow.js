@@ -98,6 +98,15 @@ function tellChecks() {
       : [say`✓ ${right} gradients`, say`= differences of the loss` + (rest && ` (${rest})`)];
   fill(place, `<b>${esc(said[0])}</b> ${esc(said[1])}`);
 }
+/* what the chosen loss is of, and how much it is */
+function lossSaid() {
+  const t = S.loss, isMean = perToken && t < 0, loss = brief(R.loss, 3);
+  if (isMean) return say`The mean of all ${S.shown} losses is ${loss}.`;
+  if (!D.scored) return perToken ? say`The loss at ${quote(token(t))} is ${loss}.` : say`The loss is ${loss}.`;
+  const right = quote(label(S.target[t])), share = percent(R.probs[t * D.outputs + S.target[t]]);
+  if (!perToken) return say`The network gives ${right} a probability of ${share}: loss ${loss}.`;
+  return D.next ? say`After ${quote(token(t))} came ${right}, which had ${share}: loss ${loss}.` : say`At ${quote(token(t))} it should be ${right}, which had ${share}: loss ${loss}.`;
+}
 /* a question with a guess in percent, until it is answered; then `then` */
 function ask(place, question, note, then) {
   if (S.guess !== null) return false;
@@ -204,8 +213,8 @@ const best = (t, count) => [...Array(D.outputs).keys()].sort((a, b) => R.probs[t
 function losses(guesses) {
   const { x, pitch, end, width, left, narrow, footed } = view, out = [];
   if (!perToken) {
-    const shown = best(0, max(2, min(6, floor((width - left - 130) / 110))));
-    if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
+    const shown = D.scored ? best(0, max(2, min(6, floor((width - left - 130) / 110)))) : [];
+    if (D.scored && !shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
     const each = min(150, (width - left - 130) / shown.length);
     out.push(`<g class="loss on" data-loss="0" role="button" tabindex="0"><rect x="${left}" y="${end + 38}" width="112" height="32" rx="4"/><text x="${left + 56}" y="${end + 59}" text-anchor="middle">${say`loss`} ${brief(R.loss, 3)}</text></g>`);
     shown.forEach((c, i) => out.push(`<g class="tile ${c === S.target[0] ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${left + 124 + i * each}" y="${end + 38}" width="${each - 8}" height="32" rx="4"/>
@@ -241,7 +250,7 @@ function show(anew = true) {
   toggle(el('all'), S.loss === -1);
   if (D.recorded) { fill(el('verdict'), `<b>${say`computed in Python`}</b> ${say`too large to compute here`}`); return; }
   clearTimeout(waiting);
-  waiting = setTimeout(() => { learner.show(); idle(rest()); }, 30);
+  waiting = setTimeout(() => { learner?.show(); idle(rest()); }, 30);
 }
 function choose(loss, focus = null) {
   if (D.recorded && loss !== null && !D.recorded[loss]) return;
@@ -277,7 +286,7 @@ function play() {
   requestAnimationFrame(frame);
 }
 function begin() {
-  learner = !D.recorded && weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
+  learner = D.recorded || !D.parameters.length ? null : weights({ gradient, loss: forward, total: () => R.loss, changed: again => { if (again) show(); } });
   el('walk').innerHTML = `<button type="button" id="play">▶ ${say`backward`}</button><input type="range" id="stage-of" min="0" max="${steps}" step="0.05" value="${steps}" aria-label="${say`how far the gradient has come back`}"><span id="stage-said"></span>`;
   el('play').onclick = play;
   el('stage-of').oninput = e => setBack(+e.target.value);
@@ -289,7 +298,7 @@ function begin() {
     if (isShortcut(e) || /^(INPUT|SELECT|BUTTON)$/.test(e.target.tagName) && e.key !== 'Escape') return;
     if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') arrow(e.key === 'ArrowLeft' ? -1 : 1);
     else if (e.key === ' ' && !within(e, '[tabindex]')) { e.preventDefault(); play(); }
-    else if (e.key === 'Escape') choose(null);
+    else if (e.key === 'Escape' && perToken) choose(null);
   });
   if (perToken && !(D.recorded && !D.recorded[-1])) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
   if (D.text && !D.recorded) {

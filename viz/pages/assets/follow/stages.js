@@ -63,20 +63,20 @@ function tasks() {
 
 /* ---------------------------------------------------------------- windows: the ranges of rows or columns that are read, and that read */
 
-const reads = (window, [from, to]) => window && [from * window[1] - window[2], to * window[1] - window[2] + window[0] - 1];
-const readers = (window, [from, to], size) => window && [max(0, ceil((from + window[2] - window[0] + 1) / window[1])), min(size - 1, floor((to + window[2]) / window[1]))];
+const reads = ([wide, step, pad], [from, to]) => [from * step - pad, to * step - pad + wide - 1];
+const readers = ([wide, step, pad], [from, to], size) => [max(0, ceil((from + pad - wide + 1) / step)), min(size - 1, floor((to + pad) / step))];
 /* for each stage the rows and columns that the chosen cell comes from, or goes to */
 function cone({ s, i }) {
   const found = [], wide = D.stages[s].size[1], row = floor(i / wide), column = i % wide;
   let ranges = found[s] = [[row, row], [column, column]];
   for (let k = s; k > 0 && D.stages[k].window && !D.recorded; k--) {
-    const exact = ranges.map(r => reads(D.stages[k].window, r));
+    const exact = ranges.map((r, axis) => reads(D.stages[k].window[axis], r));
     found[k - 1] = k === s ? exact : exact.map((r, axis) => [max(0, r[0]), min(D.stages[k - 1].size[axis] - 1, r[1])]);
     ranges = found[k - 1];
   }
   ranges = found[s];
   for (let k = s + 1; k <= last && D.stages[k].window && !D.recorded; k++) {
-    ranges = found[k] = ranges.map((r, axis) => readers(D.stages[k].window, r, D.stages[k].size[axis]));
+    ranges = found[k] = ranges.map((r, axis) => readers(D.stages[k].window[axis], r, D.stages[k].size[axis]));
     if (ranges.some(r => r[0] > r[1])) { delete found[k]; break; }
   }
   return found;
@@ -86,7 +86,7 @@ function cone({ s, i }) {
 
 function draw() {
   const place = el('stage'), width = place.clientWidth - (innerWidth > 700 ? 24 : 8), count = shownStages(), narrow = width < 560;
-  const left = isTime ? (narrow ? 28 : 60) : 0, right = perToken ? 0 : min(132, width / 4);
+  const left = isTime ? (narrow ? 28 : 60) : 0, right = perToken || !D.scored ? 0 : min(132, width / 4);
   const room = innerWidth >= 1200 ? innerHeight - bounds(place).top - scrollY - bounds(one('footer')).height - 4 : narrow ? 660 : 720;
   const natural = columnsOf(count).map(s => isTime ? 1 : Math.sqrt(R.shown[s].length * D.stages[s].size[1]) * (s ? 1 : 1.9));
   const least = natural.reduce((a, b) => a + b, 0) / (1.5 * count), weigh = s => max(natural[s], least), sum = columnsOf(count).reduce((total, s) => total + weigh(s), 0), gap = isTime ? 3 : 14, places = [];
@@ -107,10 +107,10 @@ function draw() {
   });
   places.forEach(p => { if (isTime) p.x += (p.room - p.w0) / 2; });
   const used = s => ceil(R.shown[s].length / places[s].across) * (places[s].h * places[s].scale + places[s].space);
-  const high = min(available, max(perToken ? 0 : min(D.outputs, 12) * 23, ...columnsOf(count).map(used))), second = top + high + (isTime ? 22 : 46);
+  const high = min(available, max(right && min(D.outputs, 12) * 23, ...columnsOf(count).map(used))), second = top + high + (isTime ? 22 : 46);
   view = { width, left, pitch, places, top, high, second, right, narrow, wide, turned, tile, footed, end: second + high + 26, x: s => places[s].x + places[s].w0 / 2 };
   const height = second + high + 30 + foot;
-  place.innerHTML = `<div class="over" style="height:${height}px"><canvas></canvas><svg width="${width}" height="${height}" role="group">${isTime ? tokens() : ''}${labels()}${perToken ? losses(0) : classes()}<g id="marks"></g></svg></div>`;
+  place.innerHTML = `<div class="over" style="height:${height}px"><canvas></canvas><svg width="${width}" height="${height}" role="group">${isTime ? tokens() : ''}${labels()}${perToken ? losses(0) : D.scored ? classes() : ''}<g id="marks"></g></svg></div>`;
   setBack(S.back);
   marks();
 }
@@ -273,12 +273,10 @@ function sent(at, i, g) {
 }
 function sentence() {
   if (S.loss === null) { fill(el('sentence'), say`Each number as it was computed, from left to right. <b>Click a loss</b>: its gradient returns.`); return; }
-  const t = S.loss, what = !perToken ? say`The network gives ${quote(label(S.target[0]))} ${percent(R.probs[S.target[0]])}: loss ${brief(R.loss, 3)}.`
-    : t < 0 ? say`The mean of all ${S.shown} losses is ${brief(R.loss, 3)}.` : say`After ${quote(token(t))} came ${quote(label(S.target[t]))}, which had ${percent(R.probs[t * D.outputs + S.target[t]])}: loss ${brief(R.losses[t], 3)}.`;
   const left = S.guess === null || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
   const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: orange, more of it raises the loss; grey, it lowers it.` + left
     : say`Above the values, beneath them the <b>gradient</b>, which returns from right to left: orange, more of it raises the loss; grey, it lowers it.`;
-  fill(el('sentence'), `${what} ${how}`);
+  fill(el('sentence'), `${lossSaid()} ${how}`);
 }
 
 /* ---------------------------------------------------------------- what the reader does */

@@ -58,7 +58,7 @@ function draw() {
   const place = el('stage'), width = place.clientWidth - (innerWidth > 700 ? 24 : 8), m = S.shown, narrow = width < 560;
   const left = narrow ? 0 : 96, pitch = (width - left) / m, x = t => left + pitch * (t + .5);
   const footing = innerWidth >= 1200 ? innerHeight - bounds(place).top - scrollY - bounds(one('footer')).height - 4 : 0;
-  const guesses = pitch >= 48 ? 3 : 0, footed = pitch < 40 ? 48 : 30, bottom = (perToken ? guesses * 19 + 14 + footed : 82) + 6;
+  const guesses = pitch >= 48 && D.scored ? 3 : 0, footed = pitch < 40 ? 48 : 30, bottom = (perToken ? guesses * 19 + 14 + footed : 82) + 6;
   const wide = min(60, pitch - 3), longest = max(...columns().map(t => token(t).length)) * 9, turned = longest > wide - 2, tile = turned ? clamp(longest + 10, 30, 76) : 30, top = tile + 8;
   const units = D.blocks.reduce((sum, b) => sum + (b.heads ? 2 : 1), 0);
   const unit = clamp((footing - top - bottom) / units, narrow ? 46 : K > 8 ? 22 : 40, 150), heights = D.blocks.map(b => unit * (b.heads ? 2 : 1));
@@ -215,7 +215,7 @@ function embedding(wide, count) {
   el('rows').innerHTML = `<svg width="${wide}" height="${count * high + 2}">${marks}<path class="down" d="${paths[0]}"/><path class="up" d="${paths[1]}"/></svg>`;
   el('rows').onclick = e => {
     const box = bounds(el('rows')), t = lines[clamp(floor((e.clientY - box.top) / high), 0, count - 1)], i = clamp(floor((e.clientX - box.left - 54) / each), 0, width - 1);
-    if (D.table) learner.choose(D.table, [S.x[t], i]);
+    if (D.table) learner?.choose(D.table, [S.x[t], i]);
   };
 }
 
@@ -258,16 +258,11 @@ function ways() {
     <p class="note">${say`Shortcuts alone: you guessed ${S.guess} %, it is ${percent(shortcuts)}.`}</p>`;
 }
 function sentence() {
-  const t = S.loss;
-  if (t === null) { fill(el('sentence'), say`Values run down: each token is a line, each block reads the lines and adds to them. <b>Click a loss</b>: its gradient climbs back.`); return; }
+  if (S.loss === null) { fill(el('sentence'), say`Values run down: each token is a line, each block reads the lines and adds to them. <b>Click a loss</b>: its gradient climbs back.`); return; }
   const by = columns().map(i => [R.size(0)(i), i]).sort((a, b) => b[0] - a[0]), first = token(by[0][1]), second = by[1] && token(by[1][1]);
   const alone = S.guess !== null && isRouted() ? ' ' + say`<b>${percent(R.routes[0].share)}</b> of it came by the shortcuts alone.` : '';
   const most = second ? say`most to ${quote(first)}, then ${quote(second)}` : say`to ${quote(first)}`;
-  const what = !perToken ? say`The network gives ${quote(label(S.target[0]))} ${percent(R.probs[S.target[0]])}: loss ${brief(R.loss, 3)}.`
-    : t < 0 ? say`The mean of all ${S.shown} losses is ${brief(R.loss, 3)}.`
-      : D.next ? say`After ${quote(token(t))} came ${quote(label(S.target[t]))}, which had ${percent(R.probs[t * D.outputs + S.target[t]])}: loss ${brief(R.losses[t], 3)}.`
-        : say`At ${quote(token(t))} it should be ${quote(label(S.target[t]))}, which had ${percent(R.probs[t * D.outputs + S.target[t]])}: loss ${brief(R.losses[t], 3)}.`;
-  fill(el('sentence'), `${what} ${say`Its <b>gradient</b> climbs back, as wide as it is long: ${most}.`}${alone}`);
+  fill(el('sentence'), `${lossSaid()} ${say`Its <b>gradient</b> climbs back, as wide as it is long: ${most}.`}${alone}`);
 }
 
 /* ---------------------------------------------------------------- checks */
