@@ -51,12 +51,6 @@ class Block:
     shortcut: tuple[Edge, ...]
     heads: tuple[Heads, ...] = field(default=())
 
-    @property
-    def hidden(self) -> Node | None:
-        """The units that the block's last product with a weight reads; None where there is no such product."""
-        last = next((n for n in reversed(self.nodes) if n.op.name in PRODUCTS and _has_weight(n)), None)
-        return next((x for x in last.inputs if isinstance(x, Node)), None) if last else None
-
 
 def blocks_of(graph: ag.Graph) -> list[Block]:
     """The blocks beside the line of a graph, in order; those within another block are left out.

@@ -44,12 +44,6 @@ class Network:
         """The output for ``x``, recorded from it on."""
         return first(self.model(_recorded(x)))
 
-    @property
-    def has_classes(self) -> bool:
-        """Whether the target is a class for each row of the output."""
-        y, (rows, classes) = self.target, _rows(self.output)
-        return bool(classes > 1 and y.size == rows and y.dtype.kind in "iu" and 0 <= y.min() <= y.max() < classes)
-
     @cached_property
     def is_causal(self) -> bool:
         """Whether no loss depends on a later token, so that a text may end earlier or go on."""
@@ -145,25 +139,19 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
     if target is None:
         target = np.argmax(host(output), -1)
     found = Network(model, x, np.asarray(numbers_of(target, "target")), loss, given, output, graph, memory)
-    if loss is None and not found.has_classes:
-        rows, classes = _rows(output)
+    if loss is None:
+        y, classes = found.target, int(output.shape[-1]) if output.shape else 1
+        rows, shape = int(output.size) // max(classes, 1), numbers.shape(output.shape)
         if classes < 2:
             raise DrawingError(
-                f"an output of shape {numbers.shape(output.shape)} has no classes: give loss=, a function of output and"
-                " target"
+                f"an output of shape {shape} has no classes: give loss=, a function of output and target"
             )
-        raise DrawingError(
-            f"target of shape {numbers.shape(found.target.shape)} has no class for each of the {rows} rows of an output"
-            f" of shape {numbers.shape(output.shape)}: give integers from 0 to {classes - 1}, or loss=, a function of"
-            " output and target"
-        )
+        if y.size != rows or y.dtype.kind not in "iu" or not 0 <= y.min() <= y.max() < classes:
+            raise DrawingError(
+                f"target of shape {numbers.shape(y.shape)} has no class for each of the {rows} rows of an output of"
+                f" shape {shape}: give integers from 0 to {classes - 1}, or loss=, a function of output and target"
+            )
     return found
-
-
-def _rows(output: ag.Tensor) -> tuple[int, int]:
-    """The rows of an output, and the length of each."""
-    classes = int(output.shape[-1]) if output.shape else 1
-    return int(output.size) // max(classes, 1), classes
 
 
 @contextmanager

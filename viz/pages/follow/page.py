@@ -59,8 +59,9 @@ def follow(
 
     ``example``: one input, whose first axis is 1, or the tokens of one text. ``target``: the class of each row of the
     output; without it each token is to be foretold from those before it, or the likeliest class counts as right.
-    ``loss(output, target)``: the losses instead of cross-entropy. ``symbols``: the names of tokens, or of places;
-    where all but the first are letters, the reader can type a text. ``classes``: the names of outputs.
+    ``loss(output, target)``: the losses instead of cross-entropy; the page then tells no probabilities. ``symbols``:
+    the names of tokens, or of places; where all but the first are letters, the reader can type a text. ``classes``: the
+    names of outputs.
 
     ``path``: an .html file, where it is saved. ``language``: that of the page, "en" or "zh"; None takes the language of
     `viz.lesson.speak`, by default English.
@@ -123,11 +124,10 @@ def _data(
         )
     shown = network.shown or found.tokens
     data: dict[str, Any] = {
-        "scored": network.has_classes,
+        "scored": network.loss is None,
         "x": network.x.ravel().tolist() if found.is_live or integer else [],
         "target": network.target.ravel().tolist(),
         "integer": integer,
-        "table": _table(network) if integer else None,
         "next": foretold and integer and losses.size > 1,
         "losses": int(losses.size),
         "sizes": losses.tolist(),
@@ -139,14 +139,6 @@ def _data(
         "classes": _names(classes, "classes"),
     }
     return data | {"text": _text(network, data) if data["next"] and network.is_causal else None}
-
-
-def _table(network: Network) -> str | None:
-    """The name of the parameter whose rows the tokens take."""
-    taken = {
-        id(v) for node in network.graph.nodes if node.op is not None and node.op.name == "take" for v in node.inputs
-    }
-    return next((name for name, leaf in network.memory.items() if id(leaf) in taken and leaf.ndim == 2), None)
 
 
 def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> Network:

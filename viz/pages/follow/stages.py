@@ -32,9 +32,6 @@ LIVE = 150_000
 SIDE = 56
 """The most rows or columns of a map that a page shows without computing; of a larger one it shows means."""
 
-CHECKS = 2400
-"""The most entries whose gradients are checked by differences."""
-
 Probe = Callable[[int, str, Any], Any]
 """The value that goes on from a stage, by its number and by the side of a fork: "shortcut", "block" or ""."""
 
@@ -163,9 +160,7 @@ class Stages:
         levels = [float(x.min()), float(x.max())] if x.size else [0.0, 0.0]
         first = self.stages[0]
         paints = levels if not first.names and first.count == 1 and levels[0] < levels[1] else None
-        scored = self.network.loss is None
-        found = {"paints": paints, "gradientOfScores": scored, "checks": CHECKS}
-        return found | {"stages": [vars(stage) for stage in self.stages]}
+        return {"paints": paints, "stages": [vars(stage) for stage in self.stages]}
 
 
 class Maps(Stages):

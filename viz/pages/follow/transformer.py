@@ -43,7 +43,7 @@ class Transformer:
     def recorded(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
         """What a page shows of some losses, computed here."""
         found = self.backward(x, target, which, ag.ones((len(self.blocks), 2), dtype="float64"))
-        kept = {name: value for name, value in found.items() if not name.startswith(("d ", "hidden"))}
+        kept = {name: value for name, value in found.items() if not name.startswith("d ")}
         return kept | self.heads(x, target, which, ag.eye(self.tokens, dtype="float64"))
 
     # ------------------------------------------------------------ the graph, run again
@@ -115,19 +115,9 @@ class Transformer:
             "dots": ag.stack([ag.sum(p * g, axis=-1) for pair, g in zip(pairs, forks, strict=True) for p in pair]),
             "forks": ag.stack(forks),
             "start": flat(start),
-            **self._hidden(blocks, values),
             **{f"weights{k}": self._heads(values[blocks[k].heads[0].weights]) for k in self.attention},
             **{name: self._heads(g) if name.startswith("dscores") else g for name, g in found.items()},
         }
-
-    def _hidden(self, blocks: Sequence[Block], values: dict[Any, Any]) -> dict[str, Any]:
-        """The units of each MLP, for each token."""
-        found = {}
-        for k, block in enumerate(blocks):
-            node = block.hidden
-            if k not in self.attention and node is not None and node.shape[-2] == self.tokens:
-                found[f"hidden{k}"] = ag.reshape(values[node], (self.tokens, -1))
-        return found
 
     def heads(self, x: Any, target: Any, which: Any, at: Any) -> dict[str, Any]:
         """Of each attention, what comes back to the token ``at`` (one-hot) by each head and query: (heads, queries).

@@ -202,6 +202,32 @@ class Centred(nn.Module):
         return y - ag.mean(y, axis=1, keepdims=True)
 
 
+class Parallel(nn.Module):
+    """One block, in which attention and an MLP read the line side by side."""
+
+    def __init__(self):
+        self.table, self.head = nn.Embedding(7, 8, seed=0), nn.Linear(8, 7, seed=1)
+        self.attention, self.unit = nn.MultiheadAttention(8, 2, batch_first=True, seed=2), nn.Linear(8, 8, seed=3)
+
+    def forward(self, x):
+        y = self.table(x)
+        return self.head(y + self.attention(y, y, y)[0] + ag.tanh(self.unit(y)))
+
+
+@needs_chromium
+def test_what_an_mlp_beside_attention_brings_is_among_the_others(tmp_path):
+    page = viz.follow(Parallel(), TEXT)
+    script = """
+      choose(2); seen.verdict = await checked(); el('guess').value = 20; click(el('answer'));
+      seen.shares = text('#shares .note').match(/−?\\d+ %/g).map(s => parseInt(s.replace('−', '-')));
+      seen.block = R.share(0, 1, S.focus); seen.routes = all('#ways .way').length;
+    """
+    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    assert seen["verdict"].startswith("✓")
+    assert sum(seen["shares"]) == pytest.approx(100 * seen["block"], abs=2.5)
+    assert seen["routes"] == 2
+
+
 @pytest.mark.parametrize(("model", "tokens"), [(text_model(max_len=13), 12), (Centred(), 5), (text_model(), 5)])
 def test_only_a_causal_text_is_lengthened(model, tokens):
     data = viz.follow(model, TEXT, symbols=SYMBOLS).html

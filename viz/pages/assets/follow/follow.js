@@ -193,7 +193,6 @@ function weights(of) {
       if (!chosen) steepest();
       moved();
     },
-    choose(name, at) { chosen = true; el('which').value = name; places(at); moved(); },
   };
 }
 

@@ -52,7 +52,7 @@ function tasks() {
   const found = [];
   for (let s = 0; s < shownStages(); s++) {
     const g = R.d[s], v = R.v[s], input = f.inputs[`p${s}`].data, step = 1e-3 * max(largest(v), 1e-3), top = largest(g);
-    const most = floor(D.checks / shownStages()), order = columnsOf(g.length).filter(i => abs(g[i]) > 1e-9 * top).sort((a, b) => abs(g[b]) - abs(g[a])).slice(0, most);
+    const most = floor(2400 / shownStages()), order = columnsOf(g.length).filter(i => abs(g[i]) > 1e-9 * top).sort((a, b) => abs(g[b]) - abs(g[a])).slice(0, most);
     for (const i of order) found.push({ key: `${s},${i}`, name: where({ s, m: floor(i / area(s)), i: i % area(s) }), claimed: g[i], step, size: base, along: probed(input, h => { input[i] = h; }) });
     if (!R.share[s]) continue;
     const side = f.inputs[`b${s}`].data, [, block, g2] = R.share[s];
@@ -189,7 +189,7 @@ function classes() {
     const p = R.probs[c], g = p - +(c === S.target[0]), isIt = c === S.target[0], y = top + k * each, half = right - 64 - name;
     out.push(`<g class="tile ${isIt ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${x}" y="${y}" width="${right - 8}" height="${each - 3}" rx="3"/><path class="cell" opacity=".7" d="M${x + name + 4},${y + 4}h${(right - 54 - name) * p}v${each - 11}h${(54 + name - right) * p}z"/>
       <text class="bold" x="${x + 5}" y="${y + each / 2 + 4}">${esc(cut(label(c), name))}</text><text x="${width - 6}" y="${y + each / 2 + 4}" text-anchor="end">${round(100 * p)}</text></g>`);
-    if (D.gradientOfScores && S.loss !== null) out.push(`<rect class="${g > 0 ? 'up' : 'down'}" x="${x + name + 4 + half / 2 + min(0, g) * half / 2}" y="${second + k * each + 4}" width="${max(.5, abs(g) * half / 2)}" height="${each - 11}"/><text x="${x + 5}" y="${second + k * each + each / 2 + 4}">${esc(cut(label(c), name))}</text><text x="${width - 6}" y="${second + k * each + each / 2 + 4}" text-anchor="end">${minus(g.toFixed(2))}</text>`);
+    if (S.loss !== null) out.push(`<rect class="${g > 0 ? 'up' : 'down'}" x="${x + name + 4 + half / 2 + min(0, g) * half / 2}" y="${second + k * each + 4}" width="${max(.5, abs(g) * half / 2)}" height="${each - 11}"/><text x="${x + 5}" y="${second + k * each + each / 2 + 4}">${esc(cut(label(c), name))}</text><text x="${width - 6}" y="${second + k * each + each / 2 + 4}" text-anchor="end">${minus(g.toFixed(2))}</text>`);
   });
   return out.join('');
 }

@@ -14,11 +14,10 @@ function backward(gates = i => 1) {
   return name => entriesOf(p.outputs[name]);
 }
 function compute() {
-  const read = backward(), out = name => read(name).slice(), { outputs } = live.backward;
+  const read = backward(), out = name => read(name).slice();
   R = { loss: out('loss')[0], losses: out('losses'), probs: out('probs'), lines: out('lines'), squares: out('squares'), dots: out('dots'), forks: out('forks'),
-    weights: {}, scores: {}, heads: {}, hidden: {}, parameters: {}, attended: new Set(), routes: [] };
+    weights: {}, scores: {}, heads: {}, parameters: {}, attended: new Set(), routes: [] };
   for (const k of attention) { R.weights[k] = out(`weights${k}`); R.scores[k] = out(`dscores${k}`); R.heads[k] = new Float64Array(n * n * D.blocks[k].heads); }
-  for (let k = 0; k < K; k++) if (outputs[`hidden${k}`]) R.hidden[k] = out(`hidden${k}`);
   for (const { name } of D.parameters) R.parameters[name] = out(`d ${name}`);
   R.size = k => t => Math.sqrt(R.squares[k * n + t]);
   R.share = (k, side, t) => R.dots[(2 * k + side) * n + t] / R.squares[k * n + t];
@@ -78,7 +77,7 @@ function values() {
   for (let k = 0; k < K; k++) {
     out.push(`<path class="frame" d="M${left},${y[k + 1]}H${width}"/>`);
     for (const t of columns()) out.push(`<path class="line" d="${band(x(t), y[k], thick(R.lines[k * n + t]), y[k + 1], thick(R.lines[(k + 1) * n + t]))}"/>`);
-    if (!D.blocks[k].heads) { for (const t of columns()) out.push(`<path class="arc" opacity=".35" stroke-width="1.5" d="${loop(k, t)}"/>`); out.push(units(k)); }
+    if (!D.blocks[k].heads) for (const t of columns()) out.push(`<path class="arc" opacity=".35" stroke-width="1.5" d="${loop(k, t)}"/>`);
     else {
       const arcs = [];
       for (let h = 0; h < D.blocks[k].heads; h++) if (isOpen(k, h)) for (const q of columns()) for (const t of columns()) {
@@ -99,20 +98,6 @@ function shaded(cells, name) {
   for (const [x, y, size, strength] of cells) { const i = ceil(6 * min(1, abs(strength))); if (i > 0) paths[i] += `M${x.toFixed(1)},${y.toFixed(1)}h${size}v${size}h-${size}z`; }
   return paths.map((d, i) => d && `<path class="${name}" opacity="${(i / 8).toFixed(2)}" d="${d}"/>`).join('');
 }
-/* the units of an MLP beside each line, the stronger the darker */
-function units(k) {
-  const { x, y, pitch } = view, hidden = R.hidden[k];
-  if (!hidden) return '';
-  const count = hidden.length / n, rows = floor((y[k + 1] - y[k] - 18) / 4), wide = 4 * ceil(count / rows), cells = [], frames = [];
-  if (rows < 4 || wide > pitch - 46) return '';
-  const most = largest(hidden);
-  for (const t of columns()) {
-    const left = x(t) + 22, top = y[k] + 9;
-    frames.push(`M${left},${top}h${wide}v${4 * min(rows, count)}h-${wide}z`);
-    for (let i = 0; i < count; i++) cells.push([left + 4 * floor(i / rows), top + 4 * (i % rows), 3.4, Math.sqrt(abs(hidden[t * count + i]) / most)]);
-  }
-  return `<path class="frame" d="${frames.join('')}"/>${shaded(cells, 'cell')}`;
-}
 const isOpen = (k, h) => !S.head || S.head[0] !== k || S.head[1] === h;
 const loop = (k, t) => { const { x, y, pitch } = view, out = x(t) + min(22, .32 * pitch); return `M${x(t)},${y[k] + 5}C${out},${y[k] + 9} ${out},${y[k + 1] - 9} ${x(t)},${y[k + 1] - 5}`; };
 function gradients() {
@@ -127,9 +112,10 @@ function gradients() {
       if (abs(b) * g * unit > .25) out.push(`<path class="grad-arc ${b < 0 ? 'against' : ''}" stroke-width="${(abs(b) * g * unit).toFixed(2)}" d="${loop(k, t)}"/>`);
       continue;
     }
-    const heads = D.blocks[k].heads;
+    const heads = D.blocks[k].heads, byHeads = R.heads[k].subarray(t * heads * n, (t + 1) * heads * n).reduce((a, b) => a + b, 0);
+    const beside = !S.head && (D.recorded || R.attended.has(t)) ? b * g * g - byHeads : 0; // as from an MLP in the same block
     for (const q of columns()) {
-      let part = 0;
+      let part = q === t ? beside : 0;
       for (let h = 0; h < heads; h++) if (isOpen(k, h)) part += R.heads[k][(t * heads + h) * n + q];
       const w = part / g * unit;
       if (abs(w) < .25) continue;
@@ -213,10 +199,6 @@ function embedding(wide, count) {
     }
   });
   el('rows').innerHTML = `<svg width="${wide}" height="${count * high + 2}">${marks}<path class="down" d="${paths[0]}"/><path class="up" d="${paths[1]}"/></svg>`;
-  el('rows').onclick = e => {
-    const box = bounds(el('rows')), t = lines[clamp(floor((e.clientY - box.top) / high), 0, count - 1)], i = clamp(floor((e.clientX - box.left - 54) / each), 0, width - 1);
-    if (D.table) learner?.choose(D.table, [S.x[t], i]);
-  };
 }
 
 /* ---------------------------------------------------------------- the panel */
@@ -239,7 +221,7 @@ function byHead(t) {
   const g2 = R.squares[k * n + t], parts = [];
   for (let h = 0; h < heads; h++) for (let q = 0; q < S.shown; q++) parts.push({ h, q, share: R.heads[k][(t * heads + h) * n + q] / g2 });
   parts.sort((a, b) => abs(b.share) - abs(a.share));
-  const shown = parts.slice(0, 3).filter(p => abs(p.share) >= .005), rest = parts.slice(shown.length).reduce((sum, p) => sum + p.share, 0);
+  const shown = parts.slice(0, 3).filter(p => abs(p.share) >= .005), rest = R.share(k, 1, t) - shown.reduce((sum, p) => sum + p.share, 0);
   const said = shown.map(p => say`head ${p.h + 1} from ‘${esc(cut(token(p.q), 90))}’ ${percent(p.share)} ${mark(`h${k},${t},${p.h},${p.q}`)}`);
   return `<p class="note">${say`${esc(blockName(k))} by head and query:`} ${[...said, say`others ${percent(rest)}`].join(', ')}.</p>`;
 }
@@ -251,10 +233,10 @@ function ways() {
   if (ask(place, say`How much returns by the shortcuts alone?`, say`A guess, then all ${1 << K} routes.`, () => { ways(); sentence(); })) return;
   const sorted = routes.slice().sort((a, b) => b.share - a.share), shown = sorted.slice(0, 4);
   const others = sorted.slice(4).reduce((sum, r) => sum + r.share, 0), parts = [...shown.map(r => r.share), others], whole = parts.map(p => round(100 * p)), most = max(...parts.map(abs));
-  whole[4] = round(100 * sum) - whole.slice(0, 4).reduce((a, b) => a + b, 0);
+  if (routes.length > 4) whole[4] = round(100 * sum) - whole.slice(0, 4).reduce((a, b) => a + b, 0);
   const row = (name, i) => `<tr><td class="way">${name}</td><td class="wide"><div class="bar"><i style="width:${100 * abs(parts[i]) / most}%"></i></div></td><td class="num">${minus(`${whole[i]} %`)}</td></tr>`;
   const name = ({ code }) => code ? [...Array(K).keys()].filter(k => code >> k & 1).map(k => `<b>${initial(k)}</b>`).join(' ') : say`shortcuts only`;
-  place.innerHTML = `<h2>${say`All ${1 << K} routes back`}<small>= ${percent(sum)} ${abs(sum - 1) < 1e-9 ? '<span class="right">✓</span>' : '<span class="wrong">✗</span>'}</small></h2><table class="rows">${shown.map((r, i) => row(name(r), i)).join('')}${row(say`${routes.length - 4} others`, 4)}</table>
+  place.innerHTML = `<h2>${say`All ${1 << K} routes back`}<small>= ${percent(sum)} ${abs(sum - 1) < 1e-9 ? '<span class="right">✓</span>' : '<span class="wrong">✗</span>'}</small></h2><table class="rows">${shown.map((r, i) => row(name(r), i)).join('')}${routes.length > 4 ? row(say`${routes.length - 4} others`, 4) : ''}</table>
     <p class="note">${say`Shortcuts alone: you guessed ${S.guess} %, it is ${percent(shortcuts)}.`}</p>`;
 }
 function sentence() {
@@ -275,6 +257,12 @@ function tasks() {
   const base = forward(), mixed = Object.fromEntries(attention.map(k => [k, entriesOf(f.outputs[`mixed${k}`]).slice()]));
   const along = set => h => { clean(); set(h); const found = forward(); clean(); return found; };
   const probe = (k, side, t, h) => { const g2 = R.squares[k * n + t]; for (let i = 0; i < W; i++) inputs.probes[((2 * k + side) * n + t) * W + i] = h * R.forks[(k * n + t) * W + i] / g2; };
+  /* the loss where all results of an attention but one stay as they were: what the rest of the block does goes away in the difference */
+  const without = (k, t, d, one) => along(() => {
+    probe(k, 1, t, d);
+    inputs[`held${k}`].set(mixed[k]); inputs[`hold${k}`].fill(1);
+    if (one >= 0) inputs[`hold${k}`][one] = 0;
+  })(d);
   const stepOf = (k, t) => 1e-3 * max(R.lines[k * n + t], 1e-3) * R.size(k)(t), least = largest(R.squares) * 1e-16;
   const seen = (k, t) => R.squares[k * n + t] > least;
   for (const t of columns()) for (let k = K - 1; k >= 0; k--) if (seen(k, t)) {
@@ -291,10 +279,7 @@ function tasks() {
       if (abs(R.scores[k][at]) > 1e-12) todo.push({ key: `a${at}`, name: say`score of head ${h + 1}, ${blockName(k)}`, claimed: R.scores[k][at], along: along(d => { inputs[`scores${k}`][at] = d; }), step: 1e-2, size: base });
       const t = S.focus, share = R.heads[k][(t * heads + h) * n + q] / R.squares[k * n + t];
       if (!seen(k, t) || !(abs(share) > 1e-4)) continue;
-      todo.push({ key: `h${k},${t},${h},${q}`, name: say`head ${h + 1}, ${blockName(k)}`, claimed: share, step: stepOf(k, t), size: base, along: along(d => {
-        probe(k, 1, t, d);
-        inputs[`held${k}`].set(mixed[k]); inputs[`hold${k}`].fill(1); inputs[`hold${k}`][h * n + q] = 0;
-      }) });
+      todo.push({ key: `h${k},${t},${h},${q}`, name: say`head ${h + 1}, ${blockName(k)}`, claimed: share, step: stepOf(k, t), size: base, along: d => without(k, t, d, h * n + q) - without(k, t, d, -1) });
     }
   }
   return [...todo, ...parameterTasks(base)];
