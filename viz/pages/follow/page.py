@@ -116,6 +116,8 @@ def _data(
     if classes is None and integer and symbols is not None and len(symbols) == outputs:
         classes = symbols
     losses = host(network.losses(network.output, network.inputs[1])).ravel()
+    if not np.isfinite(losses).all():
+        raise DrawingError(f"{WHO}: it gives losses that are not finite ({', '.join(map(str, losses[:3]))})")
     if losses.size not in (1, found.tokens):
         places = f"{found.tokens} places have one each" if found.tokens > 1 else "layers have one"
         raise DrawingError(

@@ -171,6 +171,10 @@ class Maps(Stages):
         leaf = network.given
         if leaf.dtype.kind != "f":
             raise DrawingError(f"{WHO}: it takes integers, and has no line of tokens and no loop over time")
+        if not any(vertex is leaf for vertex in network.graph.nodes):
+            raise DrawingError(
+                f"{WHO}: its output was not computed from the example, or only from a detached part of it"
+            )
         self.groups = _groups(network.graph, leaf)
         if not self.groups:
             raise DrawingError(f"{WHO}: from its input to its output it is one operation, which has nothing between")

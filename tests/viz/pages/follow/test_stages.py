@@ -228,6 +228,8 @@ def test_a_loss_of_numbers_names_no_class_and_frozen_weights_do_not_learn(tmp_pa
         (nn.LSTM(3, 4, seed=0), np.ones((1, 5, 3)), {}, "one step; give a sequence"),
         (nn.Sequential(nn.Linear(3, 2, seed=0), nn.Tanh(), nn.Linear(2, 1, seed=1)), np.ones((1, 3)), {}, "no classes"),
         (maps(), IMAGE, {"loss": lambda output, y: output}, "has 4 losses, and layers have one"),
+        (lambda x: Named()(x.detach()), np.ones((1, 3)), {}, "not computed from the example"),
+        (Named(), np.full((1, 3), 1e300), {"loss": lambda output, y: output * np.nan}, r"not finite \(nan, nan\)"),
     ],
 )
 def test_refusals(model, x, changes, said):
