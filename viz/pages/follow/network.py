@@ -68,14 +68,12 @@ class Network:
             ag.Tensor(v.astype("float64" if v.dtype.kind == "f" else "int64"), name=name) for name, v in given
         )
 
-    @property
-    def leaves(self) -> list[ag.Tensor]:
-        """The Tensors that the graph was computed from, without the example."""
-        return [leaf for leaf in self.graph.nodes if leaf.op is None and leaf is not self.given]
-
-    def scripts(self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]) -> Scripts:
-        """Functions of Tensors as programs of one memory."""
-        exact = {leaf: str(leaf.dtype) == "float32" for leaf in self.leaves}
+    def scripts(
+        self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]
+    ) -> tuple[str, dict[str, Any]]:
+        """Functions of Tensors as programs in JavaScript, the arrays of their states, and which are parameters."""
+        leaves = [leaf for leaf in self.graph.nodes if leaf.op is None and leaf is not self.given]
+        exact = {leaf: str(leaf.dtype) == "float32" for leaf in leaves}
         with in_double(exact), refusals(WHO):
             traced = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
             shared_names(list(traced.values()))
@@ -92,21 +90,7 @@ class Network:
             for name, leaf in self.memory.items()
             if leaf in found
         ]
-        return Scripts("\n".join(texts), states, parameters)
-
-
-@dataclass(frozen=True)
-class Scripts:
-    """Programs in JavaScript, the arrays of their states, and the parameters among these."""
-
-    text: str
-    states: dict[str, list[str]]
-    parameters: list[dict[str, Any]]
-
-    @property
-    def size(self) -> int:
-        """The characters that they take in a page."""
-        return len(self.text) + sum(len(array) for _, _, array in self.states.values())
+        return "\n".join(texts), {"states": states, "parameters": parameters}
 
 
 def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] | None) -> Network:

@@ -16,7 +16,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.emitted import assets, packed, text
-from glassgrad.viz.pages.follow.network import WHO, Network, Scripts, evaluating, read
+from glassgrad.viz.pages.follow.network import WHO, Network, evaluating, read
 from glassgrad.viz.pages.follow.stages import Maps, Stages, Time
 from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.pages.page import Page
@@ -87,9 +87,14 @@ def follow(
         network = _longer(network, symbols, target is None)
         found, script = _found(network)
         data = found.data() | _data(network, found, symbols, classes, target is None)
-        scripts = network.scripts(found.functions()) if found.is_live else Scripts("", {}, [])
-        recorded = None if found.is_live and scripts.size <= LARGEST else _recorded(network, found, data)
-        page = Page(title, document(title, data | {"recorded": recorded}, scripts, script))
+        programs, memory = network.scripts(found.functions()) if found.is_live else ("", {"states": {}})
+        size = len(programs) + sum(len(array) for _, _, array in memory["states"].values())
+        if not programs or size > LARGEST:
+            programs, memory = "", {"states": {}, "parameters": [], "recorded": _recorded(network, found, data)}
+        styles = "\n".join([emitted.variables(paint=False), assets("common.css", "follow.css")])
+        whole = "\n".join([programs, assets("common.js", "program.js", "follow.js", script)])
+        body = emitted.body("follow.html", {"title": text(title)})
+        page = Page(title, emitted.document(title, body, styles, data=data | memory, script=whole))
     if path is not None:
         page.save(path)
     return page
@@ -202,14 +207,3 @@ def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any
             f" {LARGEST / 1e6:.2g}. Give a shorter example; draw_modules shows its gradients"
         )
     return result
-
-
-def document(title: str, data: dict[str, Any], scripts: Scripts, script: str) -> str:
-    """The page, with its programs or with what was recorded."""
-    if data["recorded"]:
-        scripts = Scripts("", {}, [])
-    data |= {"states": scripts.states, "parameters": scripts.parameters}
-    body = emitted.body("follow.html", {"title": text(title)})
-    styles = "\n".join([emitted.variables(paint=False), assets("common.css", "follow.css")])
-    whole = "\n".join([scripts.text, assets("common.js", "program.js", "follow.js", script)])
-    return emitted.document(title, body, styles, data=data, script=whole)

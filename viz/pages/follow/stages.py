@@ -139,7 +139,7 @@ class Stages:
         for s, stage in enumerate(self.stages):
             value, gradient = (found[f"{kind}{s}"].reshape(stage.count, *stage.size) for kind in "vd")
             lengths = np.sqrt(np.square(gradient).sum(axis=(1, 2)))
-            small = max(-(-max(stage.size) // SIDE), 1)
+            small = 1 if stage.names else max(-(-max(stage.size) // SIDE), 1)
             kept = stage.count if stage.names else 12 if max(stage.size) * 2 <= SIDE else 6
             found[f"shown{s}"] = np.sort(np.argsort(-lengths)[:kept])
             found[f"length{s}"] = lengths
@@ -239,7 +239,7 @@ class Time(Stages):
         widths = {int(np.prod(node.params["loop"].body.types[number][0])) for node, number in ends}
         if len(widths) != 1:
             raise DrawingError(f"{WHO}: its states have several sizes ({', '.join(map(str, sorted(widths)))})")
-        size = _grid(widths.pop())
+        size = widths.pop(), 1
         steps = range(loops[0].params["loop"].length)
         self.stages = [Stage(str(t + 1), "", len(names), size, tuple(names)) for t in steps]
 

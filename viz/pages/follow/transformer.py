@@ -191,13 +191,7 @@ class Transformer:
 
     def data(self) -> dict[str, Any]:
         """Sizes and names, for the page."""
-        count = {True: 0, False: 0}
-        blocks = []
-        for block in self.blocks:
-            is_attention = bool(block.heads)
-            count[is_attention] += 1
-            heads = block.heads[0].count if is_attention else 0
-            blocks.append({"heads": heads, "number": count[is_attention]})
+        blocks = [{"heads": block.heads[0].count if block.heads else 0} for block in self.blocks]
         return {"blocks": blocks, "width": self.width}
 
 

@@ -135,6 +135,7 @@ def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch
     assert seen["length"] == pytest.approx(float(np.sqrt(np.square(x.data).sum())))
     assert seen["reached"] == [np.count_nonzero(x.data), 64]
     assert seen["frames"] == 2
+    assert "mean of 4 values" in seen["cell"]
 
 
 @needs_chromium

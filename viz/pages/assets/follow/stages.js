@@ -33,8 +33,8 @@ function compute() {
 function recordedStage(stage, s, out) {
   stage.real ??= [...stage.size];
   stage.numbers = [...out(`shown${s}`)];
-  const small = Math.sqrt(stage.real[0] * stage.real[1] * stage.numbers.length / R.d[s].length);
-  stage.size = stage.real.map(side => floor(side / round(small)));
+  stage.small = round(Math.sqrt(stage.real[0] * stage.real[1] * stage.numbers.length / R.d[s].length));
+  stage.size = stage.real.map(side => floor(side / stage.small));
   [R.length[s], R.reached[s], R.shown[s]] = [out(`length${s}`), out(`reached${s}`), columnsOf(stage.numbers.length)];
 }
 /* the number in the first stage by which the loss changes most; of steps of time, in the state at the loss */
@@ -228,8 +228,8 @@ function panel() {
   const at = S.at;
   if (!at) fill(el('cell'), `<h2>${say`Point at a cell`}</h2><p class="note">${isTime ? say`Its value, its gradient, and what a change of it does.` : say`The windows it was read from and that read it, its gradient, and which maps that came back from.`}</p>`);
   else {
-    const i = entry(at), g = R.d[at.s][i];
-    fill(el('cell'), `<h2>${esc(where(at))}</h2><table class="rows"><tr><td>${say`value`}</td><td class="num">${brief(R.v[at.s][i])}</td></tr><tr><td class="grad">∂L/∂</td><td class="num grad">${brief(g)} ${mark(`${at.s},${i}`)}</td></tr></table><div id="sent"></div>`);
+    const i = entry(at), g = R.d[at.s][i], { small } = D.stages[at.s];
+    fill(el('cell'), `<h2>${esc(where(at))}</h2><table class="rows"><tr><td>${small > 1 ? say`mean of ${small * small} values` : say`value`}</td><td class="num">${brief(R.v[at.s][i])}</td></tr><tr><td class="grad">${small > 1 ? say`mean of ${'∂L/∂'}` : '∂L/∂'}</td><td class="num grad">${brief(g)} ${mark(`${at.s},${i}`)}</td></tr></table><div id="sent"></div>`);
     if (live.sent && at.s < last) sent(at, i, g);
   }
   question();

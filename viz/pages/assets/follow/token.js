@@ -3,6 +3,7 @@
 const K = D.blocks.length, attention = D.blocks.flatMap((b, k) => b.heads ? [k] : []), steps = K + 1;
 const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), heads: program_heads(memory), forward: program_forward(memory) };
 Object.assign(S, { head: null, block: attention.at(-1) ?? 0, back: steps, guess: null });
+D.blocks.forEach((block, k) => { block.number = D.blocks.slice(0, k + 1).filter(b => !b.heads === !block.heads).length; });
 const kind = k => D.blocks[k].heads ? say`attention` : say`MLP`, blockName = k => `${kind(k)} ${D.blocks[k].number}`;
 const initial = k => `${D.blocks[k].heads ? 'A' : 'M'}${D.blocks[k].number}`;
 
