@@ -124,8 +124,9 @@ def test_a_solution_computes_the_answer(executed, name):
         (chapter, n + 1) for n in range(len(lesson.exercises(chapter)))
     ]
     for place, end in zip(places, [*places[1:], len(pieces)], strict=True):
-        assert all(cell.indent == 4 for cell in pieces[place + 1 : end])
-        said = " ".join(text_of(outputs) for outputs in executed[name][place + 1 : end])
+        solution = [index for index in range(place + 1, end) if pieces[index].indent == 4]
+        assert solution[0] == place + 1
+        said = " ".join(text_of(executed[name][index]) for index in solution)
         found = [float(word) for word in re.findall(r"-?\d*\.?\d+(?:e[+-]?\d+)?", said)]
         for value in lesson.exercise(*pieces[place].exercise).answer:
             near = 0.1 * tolerance(value) + 1e-12
