@@ -60,7 +60,7 @@ def parser() -> Parser:
         "       python -m glassgrad.viz follow [MODEL EXAMPLE] [options]",
         description=(
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
-            "Without -o the derivation is printed. `python -m glassgrad.viz lesson` opens a lesson in ten chapters."
+            "Without -o the derivation is printed. `python -m glassgrad.viz lesson` opens a lesson in eleven chapters."
         ),
         epilog=f"{EXAMPLES}\noperations:\n{textwrap.indent(textwrap.fill(', '.join(sorted(OPERATIONS)), 98), '  ')}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,

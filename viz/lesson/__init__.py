@@ -1,4 +1,4 @@
-"""The lesson: ten chapters from one neuron to a residual network, with exercises that say what is wrong.
+"""The lesson: eleven chapters from one neuron to a Transformer, with exercises that say what is wrong.
 
 >>> from glassgrad.viz import lesson
 >>> lesson.check(2, 2, 12)

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the lesson's options."""
     p = argparse.ArgumentParser(
         prog="python -m glassgrad.viz lesson",
-        description="Open the lesson, ten chapters from one neuron to a residual network, in the browser. It is written"
+        description="Open the lesson, eleven chapters from one neuron to a Transformer, in the browser. It is written"
         " at the first call, which takes about a minute, and needs no network.",
     )
     p.add_argument("--language", choices=LANGUAGES, default="en", help="the language to begin with (default: en)")

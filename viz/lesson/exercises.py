@@ -22,7 +22,7 @@ Numbers: TypeAlias = tuple[Number, ...]
 
 CHAPTERS = (
     *("neuron", "layers", "matrices", "digits", "losses"),
-    *("descent", "backpropagation", "space", "search", "structures"),
+    *("descent", "backpropagation", "space", "search", "structures", "attention"),
 )
 """The chapters by number, from 1."""
 
