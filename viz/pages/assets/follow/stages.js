@@ -7,7 +7,7 @@ Object.assign(S, { back: steps, at: null, pinned: false, guess: null });
 if (isTime && !perToken) S.focus = last;
 const shownStages = () => isTime ? S.shown : D.stages.length;
 const area = s => D.stages[s].size[0] * D.stages[s].size[1];
-const blockOf = ({ path, label }) => /^\d*$/.test(path) ? `${label} ${path}` : path;
+const blockOf = ({ path, label }, room = Infinity) => /^\d*$/.test(path) ? `${cut(label, room - 7.6 * (path.length + 1), 7.6)} ${path}`.trim() : cut(path, room, 7.6);
 const called = s => isTime ? token(s) : D.stages[s].label, entry = ({ s, m, i }) => m * area(s) + i;
 
 /* ---------------------------------------------------------------- numbers */
@@ -165,7 +165,7 @@ function labels() {
     }
     if (isTime) return;
     const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
-    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, /^\d*$/.test(path) ? '' : path)}</text><text class="muted" x="${x}" y="35">${fitting(space, some && `${some} × ${size}`, some, size)}</text>`);
+    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, /^\d*$/.test(path) ? '' : path)}</text><text class="muted" x="${x}" y="35">${fitting(space, s === 0 && D.paints && !D.recorded && say`${size}, paint on it`, some && `${some} × ${size}`, some, size)}</text>`);
     if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
   });
   if (isTime) {
@@ -184,7 +184,7 @@ function classes() {
   if (!shown.includes(S.target[0])) shown[shown.length - 1] = S.target[0];
   if (D.outputs <= shown.length) shown.sort((a, b) => a - b);
   const name = clamp(9 * max(...shown.map(c => label(c).length)) + 8, 22, right / 2 - 10);
-  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${D.recorded ? '' : fitting(right - 6, say`click the right one`, say`click one`)}</text><text class="said" x="${x}" y="${second - 24}">p − y</text><text class="muted" x="${x}" y="${second - 7}">${say`loss`} ${brief(R.loss, 3)}</text>`);
+  out.push(`<text class="bold" x="${x}" y="16">${say`what it is`}</text><text class="muted" x="${x}" y="35">${D.recorded ? '' : fitting(right - 6, say`click the right one`, say`click one`)}</text><text class="said" x="${x}" y="${second - 24}">${fitting(right - 6, say`∂L/∂score`, '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">p − y</text>`);
   shown.forEach((c, k) => {
     const p = R.probs[c], g = p - +(c === S.target[0]), isIt = c === S.target[0], y = top + k * each, half = right - 64 - name;
     out.push(`<g class="tile ${isIt ? 'on' : ''}" data-class="${c}" role="button" tabindex="0"><rect x="${x}" y="${y}" width="${right - 8}" height="${each - 3}" rx="3"/><path class="cell" opacity=".7" d="M${x + name + 4},${y + 4}h${(right - 54 - name) * p}v${each - 11}h${(54 + name - right) * p}z"/>
@@ -244,10 +244,10 @@ function question() {
   const place = el('ways');
   if (S.loss === null) { place.innerHTML = ''; return; }
   const stages = columnsOf(shownStages()), part = s => isTime ? reach(s) / (reach(end()) || 1) : R.reached[s][0] / R.reached[s][1];
-  const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = isTime ? quote(token(0)) : quote(called(s));
+  const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = quote(isTime ? token(0) : blockOf(D.stages[s]));
   if (ask(place, isTime ? say`How much of its length is left at ${name}?` : say`How many numbers of ${name} does it reach?`, say`A guess, then all stages.`, () => { question(); sentence(); })) return;
   const most = max(...stages.map(reach)), few = isTime && stages.length > 8 ? stages.filter(s => s % ceil(stages.length / 8) === 0) : stages;
-  const rows = few.slice().reverse().map(s => `<tr><td>${esc(isTime ? token(s) : cut(blockOf(D.stages[s]), 96, 7.6))}</td><td class="wide"><div class="bar"><i style="width:${100 * reach(s) / most}%"></i></div></td><td class="num">${isTime ? brief(reach(s), 2) : R.reached[s].join(' / ')}</td></tr>`);
+  const rows = few.slice().reverse().map(s => `<tr><td>${esc(isTime ? token(s) : blockOf(D.stages[s], 96))}</td><td class="wide"><div class="bar"><i style="width:${100 * (isTime ? reach(s) / most : part(s))}%"></i></div></td><td class="num">${isTime ? brief(reach(s), 2) : R.reached[s].join(' / ')}</td></tr>`);
   fill(place, `<h2>${say`Where it gets through`}<small>${isTime ? say`length` : say`numbers reached`}</small></h2><table class="rows">${rows.join('')}</table><p class="note">${say`You guessed ${S.guess} %, it is ${brief(100 * part(s), 2)} %.`}</p>`);
 }
 /* the step at whose loss the gradient begins */
@@ -274,8 +274,8 @@ function sent(at, i, g) {
 function sentence() {
   if (S.loss === null) { fill(el('sentence'), say`Each number as it was computed, from left to right. <b>Click a loss</b>: its gradient returns.`); return; }
   const left = S.guess === null || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
-  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: orange, more of it raises the loss; grey, it lowers it.` + left
-    : say`Above the values, beneath them the <b>gradient</b>, which returns from right to left: orange, more of it raises the loss; grey, it lowers it.`;
+  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: more of an orange number raises the loss, more of a grey one lowers it.` + left
+    : say`Values above, their <b>gradient</b> beneath, from right to left: more of an orange number raises the loss, more of a grey one lowers it.`;
   fill(el('sentence'), `${lossSaid()} ${how}`);
 }
 
