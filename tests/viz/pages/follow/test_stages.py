@@ -89,7 +89,8 @@ def test_maps(tmp_path):
       window.dispatchEvent(new PointerEvent('pointerup'));
       seen.painted = [before, S.x[0], D.paints[1]];
       click(one('[data-class="0"]')); seen.target = S.target[0];
-      setBack(1); seen.said = text('#stage-said');
+      setBack(1); seen.said = text('#stage-said'); setBack(steps);
+      const inked = () => one('#stage canvas').toDataURL(), light = inked(); click(el('theme')); seen.dark = inked() !== light;
       el('guess').value = 20; click(el('answer')); seen.answer = text('#ways');
     """
     seen = browse(page, tmp_path, TOOLS + script, "", LONG)
@@ -111,6 +112,7 @@ def test_maps(tmp_path):
     assert seen["painted"][1] == seen["painted"][2] != seen["painted"][0]
     assert seen["target"] == 0
     assert seen["said"] == "MaxPool2d"
+    assert seen["dark"]
     assert "You guessed 20 %" in seen["answer"]
 
 
@@ -163,6 +165,8 @@ def test_time(layer, options, names, tmp_path):
       click(one('[data-token="1"]')); seen.chosen = S.loss;
       el('word').value = 'dab'; el('word').dispatchEvent(new Event('input'));
       seen.word = columns().map(token).join('');
+      S.guess = 50; choose(1); seen.left = /is left/.test(text('#sentence'));
+      choose(-1); seen.left = [seen.left, /is left/.test(text('#sentence')), text('#ways')];
     """
     seen = browse(page, tmp_path, TOOLS + script, "", LONG)
     which = np.eye(5)[3]
@@ -180,6 +184,7 @@ def test_time(layer, options, names, tmp_path):
     assert seen["fell"]
     assert seen["undone"]
     assert seen["chosen"] == 1
+    assert seen["left"] == [True, False, ""]
     assert seen["word"] == "·dab"
 
 

@@ -305,7 +305,7 @@ function begin() {
     el('word').value = D.text.word;
     el('word').oninput = e => write(e.target.value);
   }
-  theme(el('theme'));
+  theme(el('theme'), () => { if (R) { draw(); panel(); } });
   let resized = 0;
   listen(window, 'resize', () => { clearTimeout(resized); resized = setTimeout(() => { draw(); beside(); }, 60); });
   show();

@@ -242,7 +242,7 @@ function panel() {
 /* a guess, then where the gradient gets through: of time how much is left, of layers how many numbers it reaches */
 function question() {
   const place = el('ways');
-  if (S.loss === null) { place.innerHTML = ''; return; }
+  if (S.loss === null || isTime && S.loss < 0) { place.innerHTML = ''; return; } // the mean's gradient begins at every step
   const stages = columnsOf(shownStages()), part = s => isTime ? reach(s) / (reach(end()) || 1) : R.reached[s][0] / R.reached[s][1];
   const s = isTime ? 0 : stages.reduce((best, s) => part(s) < part(best) ? s : best), name = quote(isTime ? token(0) : blockOf(D.stages[s]));
   if (ask(place, isTime ? say`How much of its length is left at ${name}?` : say`How many numbers of ${name} does it reach?`, say`A guess, then all stages.`, () => { question(); sentence(); })) return;
@@ -273,7 +273,7 @@ function sent(at, i, g) {
 }
 function sentence() {
   if (S.loss === null) { fill(el('sentence'), say`Each number as it was computed, from left to right. <b>Click a loss</b>: its gradient returns.`); return; }
-  const left = S.guess === null || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
+  const left = S.guess === null || S.loss < 0 || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
   const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: more of an orange number raises the loss, more of a grey one lowers it.` + left
     : say`Values above, their <b>gradient</b> beneath, from right to left: more of an orange number raises the loss, more of a grey one lowers it.`;
   fill(el('sentence'), `${lossSaid()} ${how}`);
