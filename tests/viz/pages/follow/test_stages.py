@@ -90,7 +90,8 @@ def test_maps(tmp_path):
       seen.painted = [before, S.x[0], D.paints[1]];
       click(one('[data-class="0"]')); seen.target = S.target[0];
       setBack(1); seen.said = text('#stage-said'); setBack(steps);
-      const inked = () => one('#stage canvas').toDataURL(), light = inked(); click(el('theme')); seen.dark = inked() !== light;
+      const inked = () => one('#stage canvas').toDataURL(), light = inked();
+      click(el('theme')); seen.dark = inked() !== light;
       el('guess').value = 20; click(el('answer')); seen.answer = text('#ways');
     """
     seen = browse(page, tmp_path, TOOLS + script, "", LONG)

@@ -274,8 +274,8 @@ function sent(at, i, g) {
 function sentence() {
   if (S.loss === null) { fill(el('sentence'), say`Each number as it was computed, from left to right. <b>Click a loss</b>: its gradient returns.`); return; }
   const left = S.guess === null || S.loss < 0 || !end() ? '' : ' ' + say`Of its length at ${quote(token(end()))}, <b>${brief(100 * reach(0) / reach(end()), 2)}&nbsp;%</b> is left at ${quote(token(0))}.`;
-  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: more of an orange number raises the loss, more of a grey one lowers it.` + left
-    : say`Values above, their <b>gradient</b> beneath, from right to left: more of an orange number raises the loss, more of a grey one lowers it.`;
+  const how = isTime ? say`Its <b>gradient</b> returns step by step, through states and gates: raise an orange number, and the loss rises; a grey one, and it falls.` + left
+    : say`Values above, their <b>gradient</b> beneath: raise an orange number, and the loss rises; a grey one, and it falls.`;
   fill(el('sentence'), `${lossSaid()} ${how}`);
 }
 
