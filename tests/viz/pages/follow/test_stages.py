@@ -117,6 +117,7 @@ def test_maps(tmp_path):
     assert "You guessed 20 %" in seen["answer"]
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "LIVE", 100)
@@ -141,6 +142,7 @@ def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch
     assert "mean of 4 values" in seen["cell"]
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize(
     ("layer", "options", "names"),
@@ -211,6 +213,7 @@ class Named(nn.Module):
         return ag.exp(ag.tanh(x @ self.x))
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_loss_of_numbers_names_no_class_and_frozen_weights_do_not_learn(tmp_path):
     assert list(read(Named(), np.ones((1, 3)), None, None).memory) == ["x"]

@@ -122,6 +122,7 @@ def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_p
     assert seen["head"] == "2,1"
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("size", ["1280,800", "820,1180", "500,844"])
 def test_nothing_is_small_or_runs_out_of_the_page(page, tmp_path, size):
@@ -139,6 +140,7 @@ def test_nothing_is_small_or_runs_out_of_the_page(page, tmp_path, size):
     assert seen["wide"] <= 0
 
 
+@pytest.mark.check
 @needs_chromium
 def test_one_loss_whose_class_is_chosen(tmp_path):
     model = nn.models.RowTransformer((4, 3), 3, d_model=8, nhead=2, num_layers=1, seed=0)
@@ -155,6 +157,7 @@ def test_one_loss_whose_class_is_chosen(tmp_path):
     assert "The network gives" in seen["sentence"]
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_network_from_onnx(tmp_path):
     pytest.importorskip("onnx")
@@ -168,6 +171,7 @@ def test_a_network_from_onnx(tmp_path):
     assert seen["heads"] == 2
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_large_one_is_recorded(tmp_path):
     script = """
@@ -214,6 +218,7 @@ class Parallel(nn.Module):
         return self.head(y + self.attention(y, y, y)[0] + ag.tanh(self.unit(y)))
 
 
+@pytest.mark.check
 @needs_chromium
 def test_what_an_mlp_beside_attention_brings_is_among_the_others(tmp_path):
     page = viz.follow(Parallel(), TEXT)
