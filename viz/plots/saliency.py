@@ -11,8 +11,7 @@ All gradients come from the engine's backward pass, with respect to the input in
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.plots.figure import Plot, class_numbers
 from glassgrad.viz.plots.tiles import Tile, sheet
-from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.evaluate import evaluating, host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 SHOWN = 8  # examples of a picture
@@ -187,7 +186,7 @@ def saliency(
     samples, noise = whole(samples, "samples", 1), number(noise, "noise", 0)
     if layer is not None and samples > 1:
         raise DrawingError("samples= is for gradients and cannot be combined with layer=, which asks for Grad-CAM")
-    with _evaluating(model):
+    with evaluating(model):
         recorded, scores = _scores(model, array)
         wanted = _targets(target, host(scores))
         chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
@@ -242,7 +241,7 @@ def adversarial(
     colours = style.theme_named(theme)
     array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
     bounds = None if limits is None else _bounds(limits)
-    with _evaluating(model):
+    with evaluating(model):
         recorded, scores = _scores(model, array)
         wanted = _targets(labels, host(scores), "labels")
         if classes is not None:
@@ -286,22 +285,6 @@ def _bounds(limits: Any) -> tuple[float, float]:
     if low > high:
         raise DrawingError(f"limits={limits} has its smallest value last: give {high, low}")
     return low, high
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """A context in which a module is in evaluation mode; every part gets its mode back."""
-    parts = list(model.modules()) if callable(getattr(model, "modules", None)) else []
-    before = [part.training for part in parts]
-    for part in parts:
-        if part.training:
-            part.training = False
-    try:
-        yield
-    finally:
-        for part, mode in zip(parts, before, strict=True):
-            if mode:
-                part.training = mode
 
 
 def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:

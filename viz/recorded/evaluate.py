@@ -6,7 +6,8 @@ the engine's own backward pass over it, so a picture can only show what the engi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,22 @@ def host(value: Any) -> np.ndarray:
             "has no picture: draw what is computed, viz.draw_graph(autograd.trace(f, x))."
         )
     return to_numpy(array)
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """A context in which a module is in evaluation mode; every part gets its mode back."""
+    parts = list(model.modules()) if callable(getattr(model, "modules", None)) else []
+    before = [part.training for part in parts]
+    for part in parts:
+        if part.training:
+            part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, before, strict=True):
+            if mode:
+                part.training = mode
 
 
 def total(parts: Sequence[np.ndarray]) -> np.ndarray:

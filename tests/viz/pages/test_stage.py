@@ -282,6 +282,12 @@ def test_the_step_that_is_offered_lowers_the_loss_by_what_is_said(tab):
     assert before - tab.value("valueOf('L.0')") == pytest.approx(0.0582, abs=5e-5)
 
 
+def test_a_gradient_of_zero_does_not_shorten_the_step_that_is_offered(tab):
+    w, b, x = leaf([0.5, -1.0], "w"), leaf(0.2, "b"), ag.Tensor([0.0, 1.0], name="x")
+    tab.open(step_through((ag.sigmoid(w @ x + b) - 1.0) ** 2))
+    assert tab.value("D.rate") == 1
+
+
 def test_folds_open_in_place_and_close(tab):
     tab.open(step_through(chain()))
     tab.click("[data-do=skip]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -136,19 +135,6 @@ def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] 
                 f" shape {shape}: give integers from 0 to {classes - 1}, or loss=, a function of output and target"
             )
     return found
-
-
-@contextmanager
-def evaluating(model: Any) -> Any:
-    """A context in which a module neither drops out nor updates statistics."""
-    training = getattr(model, "training", False)
-    if training:
-        model.eval()
-    try:
-        yield
-    finally:
-        if training:
-            model.train()
 
 
 def edges_of(sides: Sides, change: Callable[[Any, Any], Any]) -> dict[Any, Any]:

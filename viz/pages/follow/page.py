@@ -16,11 +16,11 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.emitted import assets, packed, text
-from glassgrad.viz.pages.follow.network import WHO, Network, evaluating, read
+from glassgrad.viz.pages.follow.network import WHO, Network, read
 from glassgrad.viz.pages.follow.stages import Maps, Stages, Time
 from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.pages.page import Page
-from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.evaluate import evaluating, host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.spine import blocks_of
 

@@ -241,9 +241,11 @@ def test_only_a_causal_text_is_lengthened(model, tokens):
 
 def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
     model = nn.models.char_transformer(len(SYMBOLS), **SIZES)
+    list(model.modules())[-1].eval()
+    modes = [part.training for part in model.modules()]
     before = {name: (p.data, np.array(p.data)) for name, p in model.named_parameters()}
     again = viz.follow(model, TEXT, symbols=SYMBOLS)
-    assert model.training
+    assert [part.training for part in model.modules()] == modes
     for name, p in model.named_parameters():
         assert p.data is before[name][0]
         np.testing.assert_array_equal(p.data, before[name][1])

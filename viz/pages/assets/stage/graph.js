@@ -176,7 +176,7 @@ function fairRate() {
     stepAll(rate);
     const fell = L - N.forward();
     trained.forEach((c, i) => N.leaf[c.k].set(kept[i]));
-    if (fell > .6 * rate * square && largest.every(([id, g]) => L - outputAt([id], [-rate * g]) > .5 * rate * g * g)) return rate;
+    if (fell > .6 * rate * square && largest.every(([id, g]) => L - outputAt([id], [-rate * g]) >= .5 * rate * g * g)) return rate;
   }
   return .01;
 }
