@@ -42,9 +42,9 @@ class Transformer:
 
     def recorded(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
         """What a page shows of some losses, computed here."""
-        found = self.backward(x, target, which, ag.ones((len(self.blocks), 2), dtype="float64"))
-        kept = {name: value for name, value in found.items() if not name.startswith("d ")}
-        return kept | self.heads(x, target, which, ag.eye(self.tokens, dtype="float64"))
+        gates, at = ag.ones((len(self.blocks), 2), dtype="float64"), ag.eye(self.tokens, dtype="float64")
+        found = self.backward(x, target, which, gates, at)
+        return {name: value for name, value in found.items() if not name.startswith("d ")}
 
     # ------------------------------------------------------------ the graph, run again
 
@@ -77,10 +77,13 @@ class Transformer:
 
     # ------------------------------------------------------------ programs
 
-    def backward(self, x: Any, target: Any, which: Any, gates: Any) -> dict[str, Any]:
+    def backward(self, x: Any, target: Any, which: Any, gates: Any, at: Any) -> dict[str, Any]:
         """Values and gradients of the losses that ``which`` weighs: at both sides of each fork, scores, parameters.
 
-        ``gates`` (blocks, 2) scale what comes back by each side: zeros leave the gradient of one route.
+        ``gates`` (blocks, 2) scale what comes back by each side: zeros leave the gradient of one route. Of each
+        attention ``heads`` is what comes back to the token ``at`` (one-hot) by each head and query: the slope of the
+        loss along the token's gradient at the block, through this head's result alone. With several rows in ``at``, of
+        all these tokens.
         """
         sides: dict[tuple[int, int], Any] = {}
 
@@ -97,6 +100,7 @@ class Transformer:
             "end": values[blocks[-1].add],
             "start": values[blocks[0].fork],
             **{f"dscores{k}": score for k, score in zip(self.attention, scores, strict=True)},
+            **{f"heads{k}": values[blocks[k].heads[0].mixed] for k in self.attention},
             **{f"d {name}": leaf for name, leaf in self.network.memory.items()},
         }
         found = dict(zip(wanted, ag.gradients(loss, list(wanted.values())), strict=True))
@@ -105,6 +109,10 @@ class Transformer:
         forks, start = [short + block for short, block in pairs], found.pop("start")
         squares = [ag.sum(g * g, axis=-1) for g in [*forks, flat(found.pop("end"))]]
         lines = [flat(values[v]) for v in [*(block.fork for block in blocks), blocks[-1].add]]
+        for k in self.attention:
+            attended = partial(rerun, blocks[k].nodes, blocks[k].reads, values, blocks[k].heads[0].mixed)
+            by_head = partial(self._by_head, attended, sides[k, 1], forks[k], found[f"heads{k}"])
+            found[f"heads{k}"] = ag.vmap(by_head)(at) if at.ndim == 2 else by_head(at)
         logits = ag.reshape(output, (-1, output.shape[-1]))
         return {
             "loss": loss,
@@ -119,33 +127,8 @@ class Transformer:
             **{name: self._heads(g) if name.startswith("dscores") else g for name, g in found.items()},
         }
 
-    def heads(self, x: Any, target: Any, which: Any, at: Any) -> dict[str, Any]:
-        """Of each attention, what comes back to the token ``at`` (one-hot) by each head and query: (heads, queries).
-        With several rows in ``at``, of all these tokens.
-
-        Each is the slope of the loss along the token's gradient at the block, through this head's result alone.
-        """
-        sides: dict[tuple[int, int], Any] = {}
-
-        def marked(key: tuple[int, int], value: Any) -> Any:
-            sides[key] = value + 0.0
-            return sides[key]
-
-        blocks, values, output = self._again(x, marked)
-        _, loss = self._total(output, target, which)
-        mixed = [values[blocks[k].heads[0].mixed] for k in self.attention]
-        ends = [sides[k, s] for k in self.attention for s in (0, 1)]
-        found = ag.gradients(loss, [*mixed, *ends])
-        result = {}
-        for i, k in enumerate(self.attention):
-            fork = found[len(mixed) + 2 * i] + found[len(mixed) + 2 * i + 1]
-            attended = partial(rerun, blocks[k].nodes, blocks[k].reads, values, blocks[k].heads[0].mixed)
-            by_head = partial(self._by_head, attended, sides[k, 1], fork, found[i])
-            result[f"heads{k}"] = ag.vmap(by_head)(at) if at.ndim == 2 else by_head(at)
-        return result
-
     def _by_head(self, attended: Callable[[Any], Any], start: Any, fork: Any, above: Any, at: Any) -> Any:
-        direction = ag.reshape(self._flat(fork) * at[:, None], fork.shape)
+        direction = ag.reshape(fork * at[:, None], start.shape)
         parts = ag.sum(ag.jvp(attended, (start,), (direction,))[1] * above, axis=-1)
         return ag.reshape(parts, (-1, parts.shape[-1]))
 
@@ -184,8 +167,7 @@ class Transformer:
         probes = ag.Tensor(np.zeros((blocks, 2, n, self.width)), name="probes")
         at = ag.Tensor(np.zeros(n), name="at")
         return {
-            "backward": (self.backward, (x, target, which, gates)),
-            "heads": (self.heads, (x, target, which, at)),
+            "backward": (self.backward, (x, target, which, gates, at)),
             "forward": (self.forward, (x, target, probes, *rest)),
         }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from glassgrad.autograd.compiler.targets.nested.script import Script
 from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
+
+if TYPE_CHECKING:
+    from glassgrad.autograd.compiler.targets.javascript.script import Script
 
 Span = tuple[int, int, int]
 """The start and end along an axis, and the number of entries computed at once."""
@@ -41,10 +43,10 @@ def contract(
 ) -> None:
     """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`.
 
-    Blocks of up to 4 by 4 sums are in registers: along an axis that y does not have, and along one that x does not
-    have.
+    All products of a script call the same few functions, one for each size of block: browsers soon make a short
+    function fast that is called often, and are slow to do so with a long one that has the loops of many products.
     """
-    axes, sums = merged(axes), merged(sums)
+    axes, sums = merged(axes), merged(sums) or [(1, 0, 0)]
     rows = max((a for a in axes if not a[2] and a[1]), default=(1, 0, 0, 0), key=lambda a: a[0])
     columns = max((a for a in axes if not a[1] and a[2]), default=(1, 0, 0, 0), key=lambda a: a[0])
     around = [a for a in axes if a is not rows and a is not columns]
@@ -54,73 +56,62 @@ def contract(
         script.lines.append(f"{pad}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
         places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
         pad += "  "
-    tile = _Tile(x, y, out, sums, rows, columns, dtype, adds)
-    for i in _tiles(rows[0]):
-        for j in _tiles(columns[0]):
-            script.lines += [pad + line for line in tile.lines(places, i, j)]
+    strides = rows[1], rows[3], columns[2], columns[3]
+    for top, bottom, height in _tiles(rows[0]):
+        for left, right, width in _tiles(columns[0]):
+            name = _function(script, height, width, len(sums), dtype, adds)
+            begin = [
+                added(p if p != "0" else "", top * r + left * c)
+                for p, r, c in zip(places, rows[1:], columns[1:], strict=True)
+            ]
+            given = [x.data, y.data, out.data, *begin, bottom - top, right - left, *strides, *chain(*sums)]
+            script.lines.append(f"{pad}{name}({', '.join(map(str, given))});")
     for depth in reversed(range(len(around))):
         script.lines.append("  " * depth + "}")
 
 
-@dataclass
-class _Tile:
-    """Blocks of the result of one size, and the sums of each."""
+def _function(script: Script, height: int, width: int, depth: int, dtype: Any, adds: bool) -> str:
+    """The name of the function of blocks of ``height`` by ``width`` sums in registers, each over ``depth`` axes.
 
-    x: View
-    y: View
-    out: View
-    sums: Sequence[Axis]
-    rows: Axis
-    columns: Axis
-    dtype: Any
-    adds: bool
-
-    def lines(self, places: Sequence[str], i: Span, j: Span) -> list[str]:
-        """The loops over blocks; ``places``: where x, y and the result begin within the loops around."""
-        heads, terms = [], [[place] for place in places]
-        for letter, (start, stop, block), (_, *steps) in (("i", i, self.rows), ("j", j, self.columns)):
-            is_loop = stop - start > block
-            if is_loop:
-                heads.append(f"for (let {letter} = {start}; {letter} < {stop}; {letter} += {block})")
-            for term, step in zip(terms, steps, strict=True):
-                term.append(times(letter, step) if is_loop else str(start * step))
-        x, y, out = (added(*(part for part in term if part != "0")) for term in terms)
-        cells = [(r, c) for r in range(i[2]) for c in range(j[2])]
-        return [
-            f"{' '.join(heads)} {{".lstrip(),
-            f"  let {', '.join(f'$s{r}{c} = 0' for r, c in cells)};",
-            f"  let $x = {x}, $y = {y};",
-            *("  " + line for line in self._summed(i[2], j[2])),
-            f"  const $o = {out};",
-            "  " + " ".join(self._written(r, c) for r, c in cells),
-            "}",
-        ]
-
-    def _summed(self, height: int, width: int) -> list[str]:
-        """The loops over the sums: ``$x`` and ``$y`` advance in the innermost loop, and outer loops correct them."""
-        found, last = [], len(self.sums) - 1
-        for depth, (n, *steps) in enumerate(self.sums):
-            moves = zip(("$x", "$y"), steps if depth == last else (0, 0), strict=True)
-            by = "".join(f", {name} += {step}" for name, step in moves if step)
-            found.append(f"{'  ' * depth}for (let $p{depth} = 0; $p{depth} < {n}; $p{depth}++{by}) {{")
-        pad = "  " * len(self.sums)
-        reads = [f"$x{r} = {self.x.data}[{added('$x', r * self.rows[1])}]" for r in range(height)]
-        reads += [f"$y{c} = {self.y.data}[{added('$y', c * self.columns[2])}]" for c in range(width)]
-        found.append(f"{pad}const {', '.join(reads)};")
-        found.append(pad + " ".join(f"$s{r}{c} += $x{r} * $y{c};" for r in range(height) for c in range(width)))
-        for depth in reversed(range(len(self.sums))):
-            pad = "  " * depth
-            found.append(f"{pad}}}")
-            if depth:  # from the end of this loop to the next step of the one around it
-                n, *own = self.sums[depth]
-                rest = [step - n * done for step, done in zip(self.sums[depth - 1][1:], own, strict=True)]
-                back = [f"{name} += {move};" for name, move in zip(("$x", "$y"), rest, strict=True) if move]
-                found += [pad + " ".join(back)] if back else []
-        if not self.sums:
-            found = ["{", *("  " + line for line in found), "}"]
-        return found
-
-    def _written(self, r: int, c: int) -> str:
-        place = added("$o", r * self.rows[3] + c * self.columns[3])
-        truth = " ? 1 : 0" if self.dtype.kind == "b" else ""
-        return f"{self.out.data}[{place}] {'+=' if self.adds else '='} $s{r}{c}{truth};"
+    Where x begins, and its step from row to row; likewise y and its columns, and the result. Then each sum's length and
+    its steps in x and y. ``| 0`` says that an integer has 32 bits, and saves checks.
+    """
+    key = height, width, depth, str(dtype), adds
+    if key in script.products:
+        return script.products[key]
+    name = script.products[key] = script.fresh(f"sums_{height}x{width}")
+    given = ["x", "y", "out", "atX", "atY", "atOut", "rows", "columns", "rowX", "rowOut", "columnY", "columnOut"]
+    given += [f"{letter}{k}" for k in range(depth) for letter in ("n", "x", "y")]
+    cells = [(r, c) for r in range(height) for c in range(width)]
+    sums: list[str] = []
+    for k in range(depth):  # an axis within another one has gone to its end when the outer one goes on
+        back = [f" - n{k + 1} * {letter}{k + 1}" if k + 1 < depth else "" for letter in ("x", "y")]
+        moves = f"p = p + x{k}{back[0]} | 0, q = q + y{k}{back[1]} | 0"
+        sums.append(f"{'  ' * k}for (let $p{k} = 0; $p{k} < n{k}; $p{k}++, {moves}) {{")
+    pad = "  " * depth
+    far = [("rowX", k) for k in range(2, height)] + [("columnY", k) for k in range(2, width)]
+    x_places = ["p", "p + rowX", *(f"p + rowX{r}" for r in range(2, height))][:height]
+    y_places = ["q", "q + columnY", *(f"q + columnY{c}" for c in range(2, width))][:width]
+    reads = [f"$x{r} = x[{place} | 0]" for r, place in enumerate(x_places)]
+    reads += [f"$y{c} = y[{place} | 0]" for c, place in enumerate(y_places)]
+    sums.append(f"{pad}const {', '.join(reads)};")
+    sums.append(pad + " ".join(f"$s{r}{c} += $x{r} * $y{c};" for r, c in cells))
+    sums += ["  " * k + "}" for k in reversed(range(depth))]
+    truth = " ? 1 : 0" if dtype.kind == "b" else ""
+    written = (
+        f"out[{added('o', times('rowOut', r), times('columnOut', c))} | 0] {'+=' if adds else '='} $s{r}{c}{truth};"
+        for r, c in cells
+    )
+    script.functions += [
+        f"function {name}({', '.join(given)}) {{",
+        *(f"  const {step}{k} = {step} * {k};" for step, k in far),
+        f"  for (let i = 0; i < rows; i += {height}) for (let j = 0; j < columns; j += {width}) {{",
+        f"    let {', '.join(f'$s{r}{c} = 0' for r, c in cells)};",
+        "    let p = atX + i * rowX | 0, q = atY + j * columnY | 0;",
+        *("    " + line for line in sums),
+        "    const o = atOut + i * rowOut + j * columnOut | 0;",
+        "    " + " ".join(written),
+        "  }",
+        "}",
+    ]
+    return name

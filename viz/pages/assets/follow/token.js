@@ -1,7 +1,7 @@
 /* A line of tokens: blocks read it and add to it. Values run down; click a loss, and its gradient climbs back. */
 
 const K = D.blocks.length, attention = D.blocks.flatMap((b, k) => b.heads ? [k] : []), steps = K + 1;
-const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), heads: program_heads(memory), forward: program_forward(memory) };
+const live = D.recorded ? { backward: recordedProgram() } : { backward: program_backward(memory), forward: program_forward(memory) };
 Object.assign(S, { head: null, block: attention.at(-1) ?? 0, back: steps, guess: null });
 D.blocks.forEach((block, k) => { block.number = D.blocks.slice(0, k + 1).filter(b => !b.heads === !block.heads).length; });
 const kind = k => D.blocks[k].heads ? say`attention` : say`MLP`, blockName = k => `${kind(k)} ${D.blocks[k].number}`;
@@ -9,9 +9,9 @@ const initial = k => `${D.blocks[k].heads ? 'A' : 'M'}${D.blocks[k].number}`;
 
 /* ---------------------------------------------------------------- numbers */
 
-function backward(gates = i => 1) {
+function backward(gates = i => 1, at = S.focus) {
   const p = live.backward;
-  feed(p); put(p, 'gates', Array.from({ length: 2 * K }, (_, i) => gates(i))); p.run();
+  feed(p); put(p, 'gates', Array.from({ length: 2 * K }, (_, i) => gates(i))); put(p, 'at', columnsOf(n).map(i => +(i === at))); p.run();
   return name => entriesOf(p.outputs[name]);
 }
 function compute() {
@@ -23,15 +23,13 @@ function compute() {
   R.size = k => t => Math.sqrt(R.squares[k * n + t]);
   R.share = (k, side, t) => R.dots[(2 * k + side) * n + t] / R.squares[k * n + t];
   R.total = Math.sqrt(R.squares.slice(0, n).reduce((a, b) => a + b, 0));
-  if (D.recorded) { for (const k of attention) R.heads[k] = out(`heads${k}`); return; }
-  feed(live.heads);
-  attend(S.focus);
+  if (D.recorded) for (const k of attention) R.heads[k] = out(`heads${k}`); else attend(S.focus, read);
 }
 /* what comes back to a token by each head and query */
-function attend(t) {
+function attend(t, read) {
   if (R.attended.has(t)) return;
-  put(live.heads, 'at', columnsOf(n).map(i => +(i === t))); live.heads.run();
-  for (const k of attention) R.heads[k].set(entriesOf(live.heads.outputs[`heads${k}`]), t * n * D.blocks[k].heads);
+  read ??= backward(i => 1, t);
+  for (const k of attention) R.heads[k].set(read(`heads${k}`), t * n * D.blocks[k].heads);
   R.attended.add(t);
 }
 /* In the time that is left: the other tokens by head and query; then all routes from the losses to the start of the line, shortcut or block at each fork,
