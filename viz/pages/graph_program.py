@@ -179,9 +179,9 @@ class _Traced:
         return results, values
 
     def params(self, card: Card) -> dict[str, Any]:
-        """The parameters of an operation, with float64 in place of smaller dtypes, also in the body of a loop."""
+        """The parameters of an operation, see `double_params`."""
         if card not in self._params:
-            self._params[card] = _in_double(card.operation.params)
+            self._params[card] = double_params(card.operation.params)
         return self._params[card]
 
     def probe(self) -> list[Any]:
@@ -249,7 +249,8 @@ def has_gear(socket: Socket) -> bool:
     return tail.ndim == 0 or bool(socket.head.operation.op.broadcasts) or socket.slope is not None
 
 
-def _in_double(params: dict[str, Any]) -> dict[str, Any]:
+def double_params(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of an operation, with float64 in place of smaller dtypes, also in the body of a loop."""
     found = dict(params)
     if "dtype" in found:
         found["dtype"] = _double(found["dtype"])
@@ -258,7 +259,7 @@ def _in_double(params: dict[str, Any]) -> dict[str, Any]:
         body = loop.body
         types = {i: (shape, _double(dtype)) for i, (shape, dtype) in body.types.items()}
         constants = {i: _in_double_array(value) for i, value in body.constants.items()}
-        steps = [step._replace(params=_in_double(step.params)) for step in body.steps]
+        steps = [step._replace(params=double_params(step.params)) for step in body.steps]
         counts = body.carries, body.xs, body.consts
         double = Body(body.name, body.names, counts, types, constants, steps, body.outputs, body.record)
         found["loop"] = replace(loop, body=double, dtype=_double(loop.dtype), kept=None)

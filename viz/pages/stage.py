@@ -17,8 +17,8 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.graph.check import mark_checks
 from glassgrad.viz.pages import lean
+from glassgrad.viz.pages.checked import edge_verdicts
 from glassgrad.viz.pages.emitted import assets, body, by_theme, document, text, variables
 from glassgrad.viz.pages.graph_program import GraphProgram, NotLive, graph_program
 from glassgrad.viz.pages.page import Page
@@ -73,8 +73,8 @@ def step_through(
 
     ``live``: whether the page computes. None makes the page live where the graph is small enough (one scalar output, 15
     million multiply-adds, 500,000 numbers, a program of 1,000 lines), and otherwise the page says why its numbers are
-    as recorded. False keeps them as recorded. A live page compares every gradient with differences, in float64
-    whatever the dtype; ``check`` does so for a recorded one.
+    as recorded. False keeps them as recorded. Every gradient is compared with differences, in float64 whatever the
+    dtype: in a live page by the page, of a recorded one here, unless ``check`` is False.
 
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
@@ -119,7 +119,7 @@ def _page(
         )
     program, reason = _program(scene, live)
     title = title_of(scene) if title is None else title
-    return Page(title, _html(scene, ys, title, program, reason, check))
+    return Page(title, _html(scene, title, program, reason, check))
 
 
 def _called(function: Callable[[], Any]) -> Any:
@@ -144,7 +144,7 @@ def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]
         return None, str(error)
 
 
-def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reason: str, check: bool) -> str:
+def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, check: bool) -> str:
     said = Words(scene)
     ends = [card for card in scene.operations if card.place in scene.ends]
     data: dict[str, Any] = {
@@ -159,10 +159,7 @@ def _html(scene: Scene, ys: Any, title: str, program: GraphProgram | None, reaso
     else:
         data |= {"sockets": sockets_of(scene), "reason": reason}
         if check:
-            checks = list(ag.testing.check_nodes(ys))
-            mark_checks(scene, checks)
-            found = [(scene.card(one.node), one) for one in checks]
-            data["verdicts"] = {f"{card.key}/{one.index}": one.verdict for card, one in found if card is not None}
+            data["verdicts"] = edge_verdicts(scene)
     names = "common numbers program layout graph draw neurons beside stage"
     sources = assets(*(f"{name}.js" for name in names.split()))
     code = lean.script(lean.needed(sources, [] if program is not None else ["recorded"]))

@@ -144,8 +144,6 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
             record["in"] = [[s.tail.key, s.index, int(s.passes), words.gear(s)] for s in card.sockets]
             if line := user_line(card):
                 record["line"] = line
-        if card.doubted:
-            record["doubt"] = 1
         if not live:
             record["v"] = array_of(card.value)
             if card.gradient is not None:

@@ -46,7 +46,7 @@ function sentence(frame) {
   return { kick: say`Everything can be moved`, head: say`Drag any number, any way`, body: `<p>${phone ? say`Every change runs down the gears; every gradient climbs back up.` : say`Or type, or use the arrow keys. Hold one in the middle to see what its own gradient means. <b>← →</b> walks through the steps.`}</p>${phone ? '' : `<p class="ok">${confirmed()}</p>`}${D.notice ? `<p>${esc(D.notice)}</p>` : ''}${phone || !ask ? '' : `<div class="row">${button('again', say`Ask me again`)}</div>`}` };
 }
 function confirmed() {
-  const found = [...verdicts.values()], wrong = found.filter(x => x === 'wrong').length, right = found.filter(x => x === 'right' || x === 'ok').length, kinks = found.filter(x => x === 'kink').length;
+  const found = [...verdicts.values()], wrong = found.filter(x => x === 'wrong').length, right = found.filter(x => x === 'right').length, kinks = found.filter(x => x === 'kink').length;
   if (!found.length) return '';
   if (wrong) return `<b class="bad">${say`${wrong} of ${found.length} rules are WRONG: differences disagree with them. Their edges are red.`}</b>`;
   return (kinks ? say`Differences confirm ${right} of ${found.length} gradients; ${kinks} stand at a kink.` : say`Differences confirm ${right} of ${found.length} gradients.`);
@@ -87,7 +87,7 @@ function aboutStep(act) {
 }
 function verdictOf(e) {
   const found = verdicts.get(e.uses[0].id);
-  return found === 'right' || found === 'ok' ? say`A difference confirms it.` : found === 'wrong' ? `<b class="bad">${say`WRONG: a difference disagrees.`}</b>` : found === 'kink' ? say`Here is a kink: slopes from the left and from the right differ.` : '';
+  return found === 'right' ? say`A difference confirms it.` : found === 'wrong' ? `<b class="bad">${say`WRONG: a difference disagrees.`}</b>` : found === 'kink' ? say`Here is a kink: slopes from the left and from the right differ.` : '';
 }
 
 /* ---------------------------------------------------------------- which number */
