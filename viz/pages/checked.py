@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,11 @@ from glassgrad.viz.pages.graph_program import double_params, socket_key
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.scene import Card, Scene
 
-STEPS = (1e-5, 1e-4, 1e-3)
-"""The steps of differences; each is compared with a tenth of it."""
+STEPS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+"""The steps of differences, the smallest first: it meets the fewest kinks. Each is compared with a tenth of it."""
+
+Task = tuple[float, dict[str, Any]]
+"""A slope that a page shows, and the direction of each array that moves along it."""
 
 MASKED = 1e100  # entries beyond this size, as masked scores have, are not moved
 
@@ -31,8 +34,10 @@ def announced(items: Sequence[Any], what: str) -> Iterator[Any]:
         yield item
 
 
-def verdict(f: Callable[[Any], Any], x: Any, gradient: Any, claimed: float, along: Any) -> str:
-    """Whether ``claimed`` is the slope of the sum of ``gradient · f`` at ``x`` along a direction.
+def verdict(
+    f: Callable[[Any], Any], x: Any, gradient: Any, claimed: float, along: Any = 1.0, limit: float = 1e-4
+) -> str:
+    """Whether ``claimed`` is the slope of the sum of ``gradient · f`` at ``x`` along a direction, to ``limit`` of it.
 
     "right" or "wrong"; "kink" where slopes from the left and from the right still differ at a tenth of the step, and
     the claimed one lies between them; "unsure" where rounding hides it.
@@ -56,21 +61,44 @@ def verdict(f: Callable[[Any], Any], x: Any, gradient: Any, claimed: float, alon
         scale = max(abs(centre), abs(claimed))
         if not np.isfinite([centre, claimed]).all():
             continue
-        if abs(centre - claimed) <= 1e-4 * scale + 2 * noise:
-            if noise <= 1e-4 * scale or not scale:
+        if abs(centre - claimed) <= limit * scale + 2 * noise:
+            if noise <= limit * scale or not scale:
                 return "right"
             found = "right"
             continue
         sides = [np.stack((parts(-h, 0.0), parts(0.0, h))) for h in (far, close)]
         (wide, narrow), noise = ((side.max(0) - side.min(0)).sum() for side in sides), 10 * noise
         least, most = sides[1].min(0).sum(), sides[1].max(0).sum()
-        if narrow > max(wide / 3, 8 * noise, 1e-5 * scale) and least - 1e-4 * scale <= claimed <= most + 1e-4 * scale:
+        if narrow > max(wide / 3, 8 * noise, 1e-5 * scale) and least - limit * scale <= claimed <= most + limit * scale:
             return "kink"
         middle = sides[1].sum() / 2
         off = abs(middle - claimed)
         if off > 4 * (abs(middle - centre) + noise) and off > 2e-4 * scale:
+            if found == "wrong":
+                break  # two steps say so
             found = "wrong"
     return found
+
+
+def verdicts(f: Callable[[dict[str, Any]], Any], weights: Any, tasks: Mapping[str, Task]) -> dict[str, str]:
+    """The verdicts of several slopes of the sum of ``weights · f``, a function of moves of arrays by name.
+
+    They are added up first; each is checked alone only where the sum is not the one of the differences.
+    """
+
+    def judged(claimed: float, along: Mapping[str, Any], limit: float) -> str:
+        def moved(h: float) -> Any:
+            return f({name: h * part for name, part in along.items()})
+
+        return verdict(moved, 0.0, weights, claimed, limit=limit)
+
+    whole: dict[str, Any] = {}
+    for _, along in tasks.values():
+        whole |= {name: whole.get(name, 0.0) + part for name, part in along.items()}
+    if judged(sum(claimed for claimed, _ in tasks.values()), whole, 1e-6) == "right":
+        return dict.fromkeys(tasks, "right")
+    listed = announced(list(tasks.items()), "gradients checked one by one")
+    return {key: judged(claimed, along, 1e-4) for key, (claimed, along) in listed}
 
 
 def direction(gradient: Any, x: Any, generator: np.random.Generator) -> np.ndarray:

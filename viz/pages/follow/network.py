@@ -59,6 +59,13 @@ class Network:
         rows = ag.reshape(output, (-1, output.shape[-1]))
         return ag.cross_entropy(rows, ag.reshape(y, (-1,)), reduction="none")
 
+    def moved(
+        self, function: Callable[..., dict[str, Any]], given: Sequence[ag.Tensor], moves: Mapping[str, Any]
+    ) -> Any:
+        """The losses that a function of `functions` gives where some of its inputs are moved."""
+        inputs = (ag.Tensor(host(t) + moves[str(t.name)]) if str(t.name) in moves else t for t in given)
+        return host(function(*inputs)["losses"]).ravel()
+
     @property
     def inputs(self) -> tuple[ag.Tensor, ag.Tensor]:
         """The example and its target in float64, where they are floats."""
@@ -67,11 +74,26 @@ class Network:
             ag.Tensor(v.astype("float64" if v.dtype.kind == "f" else "int64"), name=name) for name, v in given
         )
 
+    @property
+    def leaves(self) -> list[Any]:
+        """The leaves of the graph, without the example."""
+        return [leaf for leaf in self.graph.nodes if leaf.op is None and leaf is not self.given]
+
+    def held(self, leaf: ag.Tensor) -> list[int]:
+        """The rows of a table that the example reads past their gradient, as that of a padding token."""
+        rows: set[int] = set()
+        for node in self.graph.nodes:
+            if node.op is not None and node.op.name == "where":
+                mask, _, read = node.inputs
+                if isinstance(read, Node) and read.op.name == "take" and read.inputs[0] is leaf:
+                    rows |= set(host(read.inputs[1])[host(mask)[..., 0]].tolist())
+        return sorted(rows)
+
     def scripts(
         self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]
     ) -> tuple[str, dict[str, Any]]:
         """Functions of Tensors as programs in JavaScript, the arrays of their states, and which are parameters."""
-        leaves = [leaf for leaf in self.graph.nodes if leaf.op is None and leaf is not self.given]
+        leaves = self.leaves
         exact = {leaf: str(leaf.dtype) == "float32" for leaf in leaves}
         with in_double(exact), refusals(WHO):
             traced = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
@@ -85,7 +107,7 @@ class Network:
                     states[state.name] = [kind, stored, packed(host(state.origin), stored)]
             found = {state.origin: state.name for program in traced.values() for state in program.states}
         parameters = [
-            {"name": name, "state": found[leaf], "shape": list(map(int, leaf.shape))}
+            {"name": name, "state": found[leaf], "shape": list(map(int, leaf.shape)), "held": self.held(leaf)}
             for name, leaf in self.memory.items()
             if leaf in found
         ]

@@ -13,6 +13,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.checked import Task, announced, direction, verdict, verdicts
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
@@ -34,6 +35,12 @@ SIDE = 56
 
 Probe = Callable[[int, str, Any], Any]
 """The value that goes on from a stage, by its number and by the side of a fork: "shortcut", "block" or ""."""
+
+
+After = Callable[..., Any]
+"""The value of the next stage, or at the end the output, by the number of a stage and its value; with ``block=True``
+only what a block reads of it changes.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,16 +68,16 @@ class Stages:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any] | None]:
+    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], After | None]:
         """The output; for each stage its values by side; and what a change of a stage does to the next one."""
         raise NotImplementedError
 
-    def backward(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
+    def backward(self, x: Any, target: Any, which: Any, parameters: bool = True) -> dict[str, Any]:
         """Values and gradients of all stages and parameters, and the two sides of each fork."""
         output, values, _ = self.run(x, lambda _s, _side, value: value + 0.0)
         losses = self.network.losses(output, target)
         loss = ag.sum(losses * which)
-        memory = self.network.memory
+        memory = self.network.memory if parameters else {}
         wanted = [value for stage in values for value in stage.values()]
         found = ag.gradients(loss, [*wanted, *memory.values()])
         result = {"loss": loss, "losses": losses, "probs": ag.softmax(ag.reshape(output, (-1, output.shape[-1])))}
@@ -105,10 +112,10 @@ class Stages:
         """What a change of each stage does to the next one."""
         _, values, after = self.run(x, lambda _s, _side, value: value)
         result = {}
-        for s, direction in enumerate(directions):
+        for s, change in enumerate(directions):
             value = next(iter(values[s].values()))
             if after is not None and s + 1 < len(values):
-                shaped = ag.reshape(direction, value.shape)
+                shaped = ag.reshape(change, value.shape)
                 result[f"t{s}"] = _flat([ag.jvp(partial(after, s), (value,), (shaped,))[1]])
         return result
 
@@ -133,9 +140,14 @@ class Stages:
         numbers = sum(stage.count * stage.size[0] * stage.size[1] for stage in self.stages)
         return numbers <= LIVE and sum(int(p.size) for p in self.network.memory.values()) <= LIVE
 
-    def recorded(self, x: Any, target: Any, which: Any) -> dict[str, Any]:
-        """What a page shows of some losses, computed here: of each stage some maps, with means where they are large."""
-        found = {name: host(value) for name, value in self.backward(x, target, which).items() if name[:2] != "d "}
+    def recorded(self, which: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """What a page shows of some losses, computed here, and its verdicts by number of the stage.
+
+        Of each stage some maps are shown, with means where they are large.
+        """
+        x, target = self.network.inputs
+        found = {name: host(value) for name, value in self.backward(x, target, which, parameters=False).items()}
+        judged = self.judged(x, target, host(which), found)
         for s, stage in enumerate(self.stages):
             value, gradient = (found[f"{kind}{s}"].reshape(stage.count, *stage.size) for kind in "vd")
             lengths = np.sqrt(np.square(gradient).sum(axis=(1, 2)))
@@ -147,7 +159,11 @@ class Stages:
             found |= {
                 f"{kind}{s}": _means(part[found[f"shown{s}"]], small) for kind, part in (("v", value), ("d", gradient))
             }
-        return found
+        return found, judged
+
+    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
+        """The verdicts of recorded gradients."""
+        raise NotImplementedError
 
     @property
     def tokens(self) -> int:
@@ -188,7 +204,7 @@ class Maps(Stages):
             window, forked = _window(before, group), value in forks
             self.stages.append(Stage(_label(group), _path(group), count, (height, width), (), window, forked))
 
-    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], Callable[[int, Any], Any]]:
+    def run(self, x: Any, probe: Probe) -> tuple[Any, list[dict[str, Any]], After]:
         """See `Stages.run`."""
         leaf = x.detach().requires_grad_()
         leaf.name = "x"
@@ -215,10 +231,35 @@ class Maps(Stages):
 
         values = graph.replay(edges_of(sides, changed))
 
-        def after(s: int, value: Any) -> Any:
-            return rerun(graph.nodes, readers[vertices[s]], values, vertices[s + 1], value)
+        def after(s: int, value: Any, *, block: bool = False) -> Any:
+            reads = forks[vertices[s]].reads if block else readers[vertices[s]]
+            return rerun(graph.nodes, reads, values, [*vertices, vertex_of(output)][s + 1], value)
 
         return values[vertex_of(output)], found, after
+
+    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
+        """See `Stages.judged`; a stage's gradient is that of the next one, through what lies between them."""
+        _, values, after = self.run(x, lambda _s, _side, value: value)
+        judged, generator = dict[str, str](), np.random.default_rng(0)
+
+        def moved(s: int, block: bool, value: Any) -> Any:
+            result = after(s, ag.Tensor(value), block=block)
+            return host(self.network.losses(result, target) if s + 1 == len(values) else result).ravel()
+
+        with ag.no_grad():
+            for s in announced(range(len(values)), "stages checked by differences"):
+                start, g = host(next(iter(values[s].values()))), found[f"d{s}"]
+                upstream = which if s + 1 == len(values) else found[f"d{s + 1}"]
+                along = direction(g, start.ravel(), generator)
+                claimed = float(np.vdot(along, g))
+                judged[str(s)] = verdict(partial(moved, s, False), start, upstream, claimed, along.reshape(start.shape))
+                if self.stages[s].forked and g.any():
+                    along = g * np.linalg.norm(start) / np.linalg.norm(g)
+                    share, _ = found[f"share{s}"][1:] / found[f"share{s}"][2]
+                    claimed = float(share * np.vdot(along, g))
+                    along = along.reshape(start.shape)
+                    judged[f"share{s}"] = verdict(partial(moved, s, True), start, upstream, claimed, along)
+        return judged
 
 
 class Time(Stages):
@@ -257,6 +298,15 @@ class Time(Stages):
             edges |= edges_of([(layer, readers)], partial(self._unrolled, node, inputs, found, probe))
         values = graph.replay(edges)
         return values[vertex_of(output)], found, None
+
+    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
+        """See `Stages.judged`."""
+        tasks, generator = dict[str, Task](), np.random.default_rng(0)
+        for s in range(len(self.stages)):
+            along = direction(found[f"d{s}"], found[f"v{s}"], generator)
+            tasks[str(s)] = float(np.vdot(along, found[f"d{s}"])), {f"p{s}": along}
+        function, given = self.functions()["forward"]
+        return verdicts(partial(self.network.moved, function, given), which, tasks)
 
     def _unrolled(
         self, node: Node, inputs: list[Any], found: list[dict[str, Any]], probe: Probe, layer: int, _value: Any

@@ -8,6 +8,8 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages.follow.network import read
+from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.recorded.spine import blocks_of
 from tests.viz.pages.browser import browse, needs_chromium
 
@@ -175,7 +177,8 @@ def test_a_network_from_onnx(tmp_path):
 @needs_chromium
 def test_a_large_one_is_recorded(tmp_path):
     script = """
-      seen.verdict = text('#verdict'); seen.all = Object.keys(D.recorded).map(Number).sort(); seen.loss = S.loss;
+      seen.verdict = text('#verdict'); seen.shares = text('#shares');
+      seen.all = Object.keys(D.recorded).map(Number).sort(); seen.loss = S.loss;
       seen.share = R.share(0, 0, S.focus) + R.share(0, 1, S.focus); seen.squares = [...R.squares];
       seen.heads = [...R.heads[0]]; seen.dots = [...R.dots]; choose(-1);
       seen.mean = [R.loss, R.losses.slice(0, 5).reduce((a, b) => a + b) / 5];
@@ -183,7 +186,8 @@ def test_a_large_one_is_recorded(tmp_path):
     """
     page = viz.follow(text_model(d_model=80), TEXT)
     seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=20000")
-    assert "computed in Python" in seen["verdict"]
+    assert seen["verdict"].startswith("✓ 12 gradients")
+    assert "✓" in seen["shares"]
     assert seen["programs"] == "undefined"
     assert seen["all"] == [-1, 0, 1, 2, 3, 4]
     assert seen["share"] == pytest.approx(1, abs=1e-6)
@@ -193,6 +197,23 @@ def test_a_large_one_is_recorded(tmp_path):
     assert seen["mean"][0] == pytest.approx(seen["mean"][1], rel=1e-6)
     assert seen["block"] == 1
     assert page.html.count("program_") < 9
+
+
+def test_faults_of_a_recorded_one_are_found_where_they_are(monkeypatch):
+    network = read(text_model(), TEXT, None, None)
+    which = ag.Tensor([0.0, 0, 1, 0, 0])
+    whole = Transformer.backward
+    for name, wrong in (("", []), ("dots", ["s", "w"]), ("dscores0", ["a0"]), ("forks", ["s", "w"])):
+
+        def backward(self, *given, name=name):
+            found = whole(self, *given)
+            return found | ({name: found[name] * 1.001} if name else {})
+
+        monkeypatch.setattr(Transformer, "backward", backward)
+        found = Transformer(network, blocks_of(network.graph)).recorded(which)[1]
+        assert {key for key, verdict in found.items() if verdict == "wrong"} == {
+            key for key in found if key in wrong or key[0] in wrong
+        }, (name, found)
 
 
 class Centred(nn.Module):
@@ -207,15 +228,17 @@ class Centred(nn.Module):
 
 
 class Parallel(nn.Module):
-    """One block, in which attention and an MLP read the line side by side."""
+    """One block, in which attention and an MLP read the line side by side. The output reads the table of tokens, too,
+    whose first row is for padding.
+    """
 
     def __init__(self):
-        self.table, self.head = nn.Embedding(7, 8, seed=0), nn.Linear(8, 7, seed=1)
+        self.table = nn.Embedding(7, 8, padding_idx=0, seed=0)
         self.attention, self.unit = nn.MultiheadAttention(8, 2, batch_first=True, seed=2), nn.Linear(8, 8, seed=3)
 
     def forward(self, x):
         y = self.table(x)
-        return self.head(y + self.attention(y, y, y)[0] + ag.tanh(self.unit(y)))
+        return (y + self.attention(y, y, y)[0] + ag.tanh(self.unit(y))) @ self.table.weight.T
 
 
 @pytest.mark.check
@@ -223,7 +246,8 @@ class Parallel(nn.Module):
 def test_what_an_mlp_beside_attention_brings_is_among_the_others(tmp_path):
     page = viz.follow(Parallel(), TEXT)
     script = """
-      choose(2); seen.verdict = await checked(); el('guess').value = 20; click(el('answer'));
+      choose(2); seen.verdict = await checked(); seen.held = D.parameters.map(p => p.held);
+      el('guess').value = 20; click(el('answer'));
       seen.shares = text('#shares .note').match(/−?\\d+ %/g).map(s => parseInt(s.replace('−', '-')));
       seen.block = R.share(0, 1, S.focus); seen.routes = all('#ways .way').length;
     """
@@ -231,6 +255,8 @@ def test_what_an_mlp_beside_attention_brings_is_among_the_others(tmp_path):
     assert seen["verdict"].startswith("✓")
     assert sum(seen["shares"]) == pytest.approx(100 * seen["block"], abs=2.5)
     assert seen["routes"] == 2
+    assert seen["held"][0] == [0]
+    assert not any(seen["held"][1:])
 
 
 @pytest.mark.parametrize(("model", "tokens"), [(text_model(max_len=13), 12), (Centred(), 5), (text_model(), 5)])
