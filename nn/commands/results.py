@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
 BAR = 20  # characters of the longest bar
-MISTAKES, SHEET = 50, 100  # digits on the sheet of mistakes, at most, and on the sheet of first digits
+SHEET = 100  # digits on the sheet of first digits
 SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # saliency maps: digits, gradients averaged, largest change of a pixel
 HESITANT = 0.9  # of the digits read correctly, one with less certainty than this is shown neuron by neuron
 
@@ -107,6 +107,7 @@ class Run:
     def pictures(self) -> Iterator[tuple[Path, str]]:
         """Draw the pictures; yield each path with a description."""
         from glassgrad import viz
+        from glassgrad.viz.pages.report import MISTAKES
 
         data, held = self.data, self.held
         x, loss = self._loss(self.settings.batch)

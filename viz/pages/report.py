@@ -32,7 +32,7 @@ from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.history import histories
 from glassgrad.viz.recorded.validation import numbers_of
 
-MISTAKES = 40  # shown
+MISTAKES = 40  # shown, on the page and on the sheet of a run
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
 FRAME = '<div class="scroll" tabindex="0" role="group" aria-label="'  # of a figure, which may be wider than the page
 
@@ -153,7 +153,7 @@ class _Report:
             self.high = self.low + 1
         self.surest = held.surest_mistakes[:MISTAKES]
         self.refusal = self.network.refusal
-        self.hardest = int(held.certainty.argmin())
+        self.first = int((held.predictions == held.labels).argmax())  # the first that it reads correctly
 
     def html(self) -> str:
         there = [part for part in self._parts() if part[-1]]
@@ -196,13 +196,10 @@ class _Report:
         held = self.held
         below = "{label} from the digits below."
         images = [(s.image, say(below, label=s.label), -1) for s in self.neurons]
-        for i in [*self.surest, self.hardest]:
+        for i in [*self.surest, self.first]:
             said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
-            told = say("A {true} that it reads as {said}.", true=true, said=said)
-            images.append((held.images[i], told, int(held.labels[i])))
-        share = _percent(held.certainty[self.hardest])
-        told = say("A {true} that it is least sure of: {share} for {said}.", true=true, share=share, said=said)
-        images[-1] = (images[-1][0], told, images[-1][2])
+            read = "A {true} that it reads as {said}." if said != true else "An unseen {true}. Draw over it."
+            images.append((held.images[i], say(read, true=true, said=said), int(held.labels[i])))
         return {
             "shape": held.images.shape[1:],
             "range": [self.low, self.high],

@@ -151,8 +151,8 @@ def test_weights_and_pictures_are_embedded_to_the_bit(parts):
     last = held.surest_mistakes[:40][-1]
     shown = np.frombuffer(base64.b64decode(data["samples"][-2]["x"]), "<f4").reshape(16, 16)
     np.testing.assert_array_equal(shown, held.images[last])
-    hard = np.frombuffer(base64.b64decode(data["samples"][data["first"]]["x"]), "<f4").reshape(16, 16)
-    np.testing.assert_array_equal(hard, held.images[held.certainty.argmin()])
+    first = np.frombuffer(base64.b64decode(data["samples"][data["first"]]["x"]), "<f4").reshape(16, 16)
+    np.testing.assert_array_equal(first, held.images[(held.predictions == held.labels).argmax()])
 
 
 def test_names_of_any_kind_are_shown_and_end_nothing():
@@ -347,6 +347,8 @@ def test_drawing_with_a_pointer_and_with_keys(parts, tmp_path):
         POINT
         + """
         seen.first = ink(pad); seen.truth = text('#truth'); seen.says = text('#says');
+        touch('pointerdown', 5, 5); touch('pointerup', 5, 5, 0); seen.replaced = ink(pad).reduce((a, b) => a + b);
+        touch('pointerdown', 9, 9); touch('pointerup', 9, 9, 0); seen.added = ink(pad).reduce((a, b) => a + b);
         click('#clear'); seen.clear = ink(pad).reduce((a, b) => a + b); seen.nothing = text('#says');
         touch('pointerdown', 2, 8); touch('pointermove', 14, 8); touch('pointerup', 14, 8, 0);
         touch('pointermove', 3, 1, 0);
@@ -359,10 +361,11 @@ def test_drawing_with_a_pointer_and_with_keys(parts, tmp_path):
         seen.names = [...document.querySelectorAll('#answers th')].map(e => e.textContent); seen.p = answers();
         """,
     )
-    hard = held.certainty.argmin()
-    assert seen["first"] == held.images[hard].ravel().tolist()
-    assert seen["truth"].startswith(f"A {held.labels[hard]} that it is least sure of: ")
-    assert seen["says"] == says(model, held.images[hard].ravel())
+    first = (held.predictions == held.labels).argmax()
+    assert seen["first"] == held.images[first].ravel().tolist()
+    assert seen["truth"] == f"An unseen {held.labels[first]}. Draw over it."
+    assert seen["says"] == says(model, held.images[first].ravel())
+    assert (seen["replaced"], seen["added"]) == (4, 8), "the first stroke replaces a sample, the next ones add to it"
     assert (seen["clear"], seen["nothing"]) == (0, "Nothing is drawn yet.")
     line = np.array(seen["line"]).reshape(16, 16)
     assert line[1:15, 7:9].all()
@@ -398,9 +401,9 @@ def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_pa
         """
     )
     seen = browse(page, tmp_path, script)
-    hard = held.certainty.argmin()
+    first = (held.predictions == held.labels).argmax()
     with in_double(model.parameters()):
-        x = ag.Tensor(held.images[hard].reshape(1, 256).astype(float), requires_grad=True)
+        x = ag.Tensor(held.images[first].reshape(1, 256).astype(float), requires_grad=True)
         linear = [module.weight for module in model.layers if isinstance(module, nn.Linear)]
         losses = {c: ag.cross_entropy(model(x), ag.Tensor([c])) for c in (3, 8)}
         sizes = [np.sqrt(np.mean(g.data**2)) for g in ag.gradients(losses[8], linear)]
@@ -412,7 +415,7 @@ def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_pa
     assert seen["layer"].startswith("Their gradients, rms ")
     assert seen["three"] == pytest.approx(losses[3].item(), rel=1e-12)
     assert (seen["chosen"], seen["flip"]) == ("3", "Change the pixel that helps most to make it 3")
-    ink, g = held.images[hard].ravel(), slope.data.ravel()
+    ink, g = held.images[first].ravel(), slope.data.ravel()
     gains = np.where(g > 0, g * ink, g * (ink - 1))
     assert seen["changed"] == [int(gains.argmax())]
     assert seen["after"] < seen["three"]

@@ -188,6 +188,7 @@ function pad() {
     box.focus({ preventScroll: true });
     hold(box, e);
     last = null;
+    if (hint.textContent && e.buttons !== 2 && erase.getAttribute('aria-pressed') !== 'true') clear();  // a sample: what is drawn replaces it
     stroke(e);
   });
   box.addEventListener('pointermove', e => { if (e.buttons && last) stroke(e); });
