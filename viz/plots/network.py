@@ -54,7 +54,8 @@ def draw_network(
 ) -> Picture:
     """Draw one example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
 
-    ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. ``target`` is its class (an
+    ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. A list of names in place of
+    ``x`` draws the neurons and their connections alone, without numbers. ``target`` is the class of the example (an
     integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
     scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
     one), the log loss for a class and softmax outputs, else the sum of squared differences. ``probabilities``: outputs
@@ -69,7 +70,14 @@ def draw_network(
     >>> picture = draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), [1.0, -1.0], [1.0, 0.0])
     >>> picture.alt
     '2-2: one example through the network. Output 0.9526, 0.1192. L = 0.01646.'
+    >>> draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), ["width", "height"], classes=["cat", "dog"])
+    <Picture '2-2 network'>
     """
+    if isinstance(x, list | tuple) and x and all(isinstance(name, str) for name in x):
+        if target is not None:
+            raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
+        seen = run_example(model, np.zeros(len(x)), None, None, None, None)
+        return _Plan(seen, class_names(x, len(x)), classes).draw(title).themed(theme)
     seen = run_example(model, x, target, loss, classes, probabilities)
     picture = None
     given = numbers_of(x, "x")
@@ -108,6 +116,8 @@ def sample(n: int, every: int = EVERY) -> list[int]:
 
 class _Drawing:
     """One drawing. Positions are in points, y upwards, the middle of every column at 0."""
+
+    chosen = ", which matter less"  # of the hidden neurons that are left out
 
     def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None) -> None:
         self.seen, self.picture, self.classes = seen, picture, classes
@@ -203,8 +213,7 @@ class _Drawing:
     def draw(self, title: str | None) -> Picture:
         seen = self.seen
         sizes = "-".join(map(str, seen.sizes)) if len(seen.sizes) <= 8 else f"{len(seen.layers)} layers"
-        if title is None:
-            title = f"{sizes}: one example through the network"
+        title = self._title(sizes) if title is None else title
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
         self.out = Picture("network", names=self.classes or (), pad=0.2, **told, **layout)
@@ -220,6 +229,9 @@ class _Drawing:
         else:
             self._results()
         return self.out
+
+    def _title(self, sizes: str) -> str:
+        return f"{sizes}: one example through the network"
 
     def _reading(self) -> list[Label]:
         seen = self.seen
@@ -358,7 +370,7 @@ class _Drawing:
             for k in range(3):
                 self._dot(f"e{place}_{k}", column.x, y - 10 + 10 * k)
         hidden = 0 < place < len(self.columns) - 1
-        words = self._plain(f"{numbers.count(column.more)} more{', which matter less' if hidden else ''}")
+        words = self._plain(f"{numbers.count(column.more)} more{self.chosen if hidden else ''}")
         patch = table(row(cell(words)), cellpadding=1, bgcolor="paper")
         self._put(f"m{place}", patch, column.x + (36 if column.gap else 0), y)
 
@@ -566,6 +578,53 @@ class _Drawing:
         words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, "loss_ink")
         label = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
         self._put("L", label, x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}")
+
+
+class _Plan(_Drawing):
+    """The neurons and the lines between them, without an example: inputs and outputs by name, and no numbers."""
+
+    chosen = ""
+
+    def __init__(self, seen: Pass, names: Sequence[str], classes: Sequence[str] | None) -> None:
+        super().__init__(seen, None, classes)
+        self.names = names
+
+    def _columns(self) -> list[Column]:
+        self.small = False  # as narrow as where no disc has room for numbers
+        return super()._columns()
+
+    def _deciding(self, k: int) -> list[int]:
+        return sample(self.seen.layers[k].a.size)
+
+    def _title(self, sizes: str) -> str:
+        return f"{sizes} network"
+
+    def _reading(self) -> list[Label]:
+        return [caption("line = weight", "knob"), caption("disc = neuron", "fwd")]
+
+    def _alt(self, title: str) -> str:
+        return f"{title}."
+
+    def _inputs(self) -> None:
+        column = self.columns[0]
+        for k, y in zip(column.shown, column.y, strict=True):
+            label = self._boxed(text(self.names[k], style.CELL, "ink"), "data", border=1.2, cellpadding=4)
+            self._put(self._neuron(0, k), label, column.x, y, cls="input")
+        self._dots(0)
+
+    def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
+        look = {"style": "filled", "fillcolor": "paper", "color": "fwd", "penwidth": 1.3, "cls": "neuron"}
+        self._put(self._neuron(place, i), "", column.x, y, shape="circle", fixedsize=True, width=0.4, **look)
+
+    def _line(
+        self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
+    ) -> None:
+        super()._line(tail, head, ends, 0.5, 1.0, f"{tail} to {head}")
+
+    def _results(self) -> None:
+        column = self.columns[-1]
+        for i, y in zip(column.shown, column.y, strict=True) if self.classes else ():
+            self._left(f"p{i}", text(self._class(i), style.CELL, "ink"), column.x + 22, y, 20 + self._name_width())
 
 
 def _largest(array: np.ndarray) -> float:

@@ -321,3 +321,14 @@ class TestOtherNetworks:
         assert style.LIGHT.bad_bg in line(picture, "n_i1_0")
         assert style.LIGHT.bad in line(picture, "w_i0_1_i1_0")
         picture.svg()
+
+    def test_names_in_place_of_an_example_draw_neurons_without_numbers(self):
+        picture = draw_network(nn.MLP([3, 40, 2], seed=0), ["width", "height", "age"], classes=["cat", "dog"])
+        text = words(picture)
+        for name in ("3-40-2 network", "width", "height", "age", "40 sigmoid", "34 more ", "2 linear", "cat", "dog"):
+            assert name in text
+        lines = ids(picture, "w_")
+        assert len(lines) == 3 * 6 + 6 * 2
+        assert not [name for name in lines if name.endswith("_in")], "an untrained weight has no sign to show"
+        with pytest.raises(ValueError, match="a target goes with an example"):
+            draw_network(nn.MLP([2, 2], seed=0), ["a", "b"], 0)
