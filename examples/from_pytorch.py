@@ -8,13 +8,13 @@ It needs PyTorch.
 import argparse
 from pathlib import Path
 
-import torch
-
 from glassgrad import nn, viz
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
 folder = parser.parse_args().folder
+
+import torch  # noqa: E402, after the options, so that --help does without it
 
 digits = nn.data.digits()
 images, labels = digits.x_train[:2000].reshape(-1, 1, 16, 16), digits.y_train[:2000]
