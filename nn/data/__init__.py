@@ -1,6 +1,6 @@
 """Labelled images, minibatches, random augmentation, text as integers, and data sets of handwritten digits and names.
 
-`digits` is in the package; `mnist`, `semeion` and `usps` are downloaded at their first use.
+`digits` is in the package; `mnist` and `semeion` are downloaded at their first use.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,17 +11,15 @@ from glassgrad.nn.data.augment import Batches, crop, flip, noise, shift
 from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
 from glassgrad.nn.data.download import cache_folder
 from glassgrad.nn.data.embedded import digits
-from glassgrad.nn.data.loaders import mnist, semeion, usps
+from glassgrad.nn.data.loaders import mnist, semeion
 from glassgrad.nn.data.text import CharVocabulary, first_names, text_sequences, text_windows
-from glassgrad.nn.errors import CacheError, DataError, DownloadError
 
-DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
+DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion}
 """The functions that load the data sets, by the names that ``--data`` takes."""
 
 __all__ = [
-    "DATASETS", "Batches", "CacheError", "CharVocabulary", "DataError", "Dataset", "DownloadError", "cache_folder",
-    "crop", "digits", "first_names", "flip", "hold_out", "minibatches", "mnist", "noise", "semeion",
-    "shift", "text_sequences", "text_windows", "usps",
+    "DATASETS", "Batches", "CharVocabulary", "Dataset", "cache_folder", "crop", "digits", "first_names", "flip",
+    "hold_out", "minibatches", "mnist", "noise", "semeion", "shift", "text_sequences", "text_windows",
 ]  # fmt: skip
 
 

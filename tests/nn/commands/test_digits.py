@@ -230,7 +230,7 @@ def test_missing_libraries_are_named_first(small, tmp_path, capsys, monkeypatch)
 
 def test_missing_data_is_refused(tmp_path, capsys, monkeypatch):
     def missing():
-        raise nn.data.DownloadError("the file could not be downloaded: check the network and try again.")
+        raise nn.errors.DownloadError("the file could not be downloaded: check the network and try again.")
 
     monkeypatch.setattr(job, "DATASETS", {"digits": missing})
     assert refused(capsys, "digits", "--out", tmp_path / "run").endswith("check the network and try again")

@@ -13,8 +13,6 @@ class Page:
     content: bytes
     cut: int | None = None  # break off after so many bytes of each answer
     status: int = 200
-    length: bool = True  # whether Content-Length is told; without it the body comes in chunks
-    claims: str | None = None  # what Content-Length says
 
 
 @dataclass
@@ -42,17 +40,9 @@ def home() -> Iterator[Home]:
             page = home.pages.get(self.path, Page(b"", status=404))
             self.send_response(page.status)
             self.send_header("Connection", "close")
-            if page.length:
-                self.send_header("Content-Length", page.claims or str(len(page.content)))
-            else:
-                self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Content-Length", str(len(page.content)))
             self.end_headers()
-            sent = page.content[: page.cut]
-            if page.length:
-                self.wfile.write(sent)
-            else:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(sent), sent) if sent else b"")
-                self.wfile.write(b"0\r\n\r\n" if sent == page.content else b"")
+            self.wfile.write(page.content[: page.cut])
             self.close_connection = True
 
         def log_message(self, *arguments: object) -> None:

@@ -75,14 +75,14 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch, damage):
     path.write_bytes(damage(PATH.read_bytes()))
     monkeypatch.setattr(nn.data.embedded, "PATH", path)
     sentence = "digits.npz is not this version's file (its sha256 differs): install glassgrad again."
-    with pytest.raises(nn.data.DataError, match=re.escape(sentence)):
+    with pytest.raises(nn.errors.DataError, match=re.escape(sentence)):
         nn.data.digits()
 
 
 def test_a_missing_file_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(nn.data.embedded, "PATH", tmp_path / "digits.npz")
     sentence = "digits.npz can't be read (No such file or directory): install glassgrad again."
-    with pytest.raises(nn.data.DataError, match=re.escape(sentence)):
+    with pytest.raises(nn.errors.DataError, match=re.escape(sentence)):
         nn.data.digits()
 
 
@@ -100,5 +100,4 @@ def test_datasets_names_every_loader():
         "digits": nn.data.digits,
         "mnist": nn.data.mnist,
         "semeion": nn.data.semeion,
-        "usps": nn.data.usps,
     }
