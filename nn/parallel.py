@@ -41,7 +41,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from typing import Any, Self
 
@@ -113,8 +113,6 @@ class Parallel:
         self._shard: Shard | None = None
         self._comm = world.Dup()
         self._ended = False  # all ranks know of an error
-        self._broken = False  # a message is pending that nobody will receive
-        atexit.register(self._leave)
 
     def device(self, name: str) -> str:
         """The device of this rank: its own GPU if ``name`` is ``"cuda"``, else ``name``."""
@@ -136,19 +134,12 @@ class Parallel:
             self._ended = True
             self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
 
-    def _leave(self) -> None:
-        """Let all processes end together: a launcher kills the others as soon as one exits with an error."""
-        if self._mpi.Is_finalized():
-            return
-        if self._broken:
-            for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError):
-                    stream.flush()
-            if self.rank != 0:  # rank 0 may still be writing
-                time.sleep(self.timeout or 60.0)
-            self._comm.Abort(1)
-        self._wait(self._comm.Ibarrier().Test, None)
-        self._comm.Free()
+    def _abort(self) -> None:
+        """End all processes where a message is pending that nobody will receive: MPI would wait for it."""
+        sys.stdout.flush()
+        if self.rank != 0:  # rank 0 may still be writing
+            time.sleep(self.timeout or 60.0)
+        self._comm.Abort(1)
 
     # --------------------------------------------------------------------------------------------- called by `nn.fit`
 
@@ -304,11 +295,9 @@ class Parallel:
                     _yield_core()
                 else:
                     time.sleep(min(waited / 20, 0.05))
-        except self._mpi.Exception as error:
-            self._broken = True
-            raise self._error(f"a rank of {self.size} can't be reached any more ({error})") from None
         except BaseException:
-            self._ended = self._broken = True
+            self._ended = True
+            atexit.register(self._abort)
             raise
 
     def _error(self, message: str) -> ParallelError:

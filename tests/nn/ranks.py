@@ -1,6 +1,5 @@
 """What the ranks of test_parallel.py run: ``python ranks.py PROGRAM FOLDER``. Each leaves what it saw in FOLDER."""
 
-import atexit
 import hashlib
 import io
 import json
@@ -246,16 +245,6 @@ def last_raises(folder):
     except Exception as error:
         (folder / f"{parallel.rank}.txt").write_text(f"{type(error).__name__}: {error}")
         sys.exit(3)
-
-
-def waits(folder):
-    """All leave together, whoever is through first: what is registered before is done after."""
-    atexit.register(lambda: (folder / f"{parallel.rank}.txt").write_text(str((folder / "written").exists())))
-    with Parallel() as parallel:
-        pass
-    if parallel.rank == 0:
-        time.sleep(0.5)
-        (folder / "written").touch()
 
 
 def unlike(folder):

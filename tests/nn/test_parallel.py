@@ -180,14 +180,6 @@ def test_a_rank_that_does_not_come_ends_all(tmp_path):
     assert texts(tmp_path) == {rank: said.format(rank, remedy) for rank in "02"}
 
 
-@pytest.mark.check
-@mpi
-def test_ranks_leave_together(tmp_path):
-    done = launched(3, "waits", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert texts(tmp_path) == {"0": "True", "1": "True", "2": "True"}
-
-
 @mpi
 def test_ranks_that_were_given_other_things_are_refused(tmp_path):
     done = launched(3, "unlike", tmp_path)
