@@ -178,37 +178,16 @@ def kaiming_normal_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) 
     return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
 
 
-@with_form
-def lecun_uniform_(tensor: T, *, seed: Any = None) -> T:
-    """Draw uniformly from ±√(3 / fan_in): the weighted sum of unit-variance inputs has unit variance.
-
-    Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998, section 4.6.
-    """
-    return kaiming_uniform_(tensor, gain=1.0, seed=seed)
-
-
-@with_form
-def lecun_normal_(tensor: T, *, seed: Any = None) -> T:
-    """Draw normally with standard deviation 1 / √fan_in; see `lecun_uniform_`."""
-    return kaiming_normal_(tensor, gain=1.0, seed=seed)
-
-
 INITIALISERS: dict[str, Callable[..., Any]] = {
     "xavier_uniform": xavier_uniform_,
     "xavier_normal": xavier_normal_,
-    "glorot_uniform": xavier_uniform_,
-    "glorot_normal": xavier_normal_,
     "kaiming_uniform": kaiming_uniform_,
     "kaiming_normal": kaiming_normal_,
-    "he_uniform": kaiming_uniform_,
-    "he_normal": kaiming_normal_,
-    "lecun_uniform": lecun_uniform_,
-    "lecun_normal": lecun_normal_,
     "zeros": zeros_,
     "uniform": uniform_,
     "normal": normal_,
 }
-"""Initialisers by the names that layers take as ``init``. Aliases: Glorot is Xavier, He is Kaiming."""
+"""Initialisers by the names that layers take as ``init``. Xavier Glorot and Kaiming He are their authors."""
 
 
 def named(init: str | Callable[..., Any]) -> Callable[..., Any]:

@@ -114,10 +114,10 @@ class Run:
         graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
         hesitant = np.flatnonzero((held.predictions == held.labels) & (held.certainty < HESITANT))
         one = int(hesitant[0]) if len(hesitant) else 0
-        yield from self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
+        yield self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
         if isinstance(self.model, MLP):
             neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=data.image_shape)
-            yield from self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
+            yield self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
         curves = viz.plot_history(self.history).save(self.folder / "curves.png")
         yield curves, "loss and accuracy, epoch by epoch"
         surest, first = held.surest_mistakes[:MISTAKES], np.arange(min(SHEET, len(held.labels)))
@@ -158,22 +158,18 @@ class Run:
         y = ag.Tensor(self.data.y_train[:count], device=device, name="y")
         return [x, y], LOSSES[self.settings.loss](self.model(x), y)
 
-    def _drawn(self, picture: Any, name: str, words: str) -> Iterator[tuple[Path, str]]:
-        """Save as SVG and PNG, or without a layout engine as .gv with a hint how to get one."""
+    def _drawn(self, picture: Any, name: str, words: str) -> tuple[Path, str]:
+        """Save as SVG, or without a layout engine as .gv with a hint how to get one."""
         from glassgrad import viz
 
-        for suffix, told, failed in ((".svg", words, "not drawn:"), (".png", "the same", "the same, but")):
-            path = self.folder / f"{name}{suffix}"
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                try:
-                    saved = picture.save(path)
-                except viz.RenderError as error:
-                    yield picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
-                    return
-            yield saved, f"{failed} {caught[0].message}" if caught else told
-            if caught:
-                return
+        path = self.folder / f"{name}.svg"
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                saved = picture.save(path)
+            except viz.RenderError as error:
+                return picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
+        return saved, f"not drawn: {caught[0].message}" if caught else words
 
     def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from argparse import ArgumentTypeError, Namespace
@@ -124,15 +122,6 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     path = folder / "trials.json"
     write_file(path, (json.dumps([asdict(trial) for trial in found.trials], indent=1) + "\n").encode())
     yield path, "every trial: choice, curve, parameters, seconds, seed"
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(("number", "choice", "state", "accuracy", "parameters", "seconds", "seed"))
-    writer.writerows(
-        (t.number, t.settings, t.state, t.accuracy, t.parameters, round(t.seconds, 3), t.seed) for t in found.trials
-    )
-    path = folder / "trials.csv"
-    write_file(path, table.getvalue().encode())
-    yield path, "the same as a table"
     if any(trial.accuracy is not None for trial in found.trials):
         plot = viz.plot_search(found)
         yield (

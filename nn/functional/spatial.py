@@ -285,24 +285,6 @@ def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
     return {"size": size, "stride": stride}
 
 
-def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) -> tuple[Tensor, tuple[int, ...]]:
-    """Copy the windows of ``x`` one after the other, padded to the size of the largest one; also return that size.
-
-    A window is padded with its last element if ``repeat_last``, else with 0.
-    """
-    sizes = []
-    for axis, of_axis in enumerate(spans, 2):
-        length = max(b - a for a, b in of_axis)
-        index = [
-            min(a + i, b - 1) if repeat_last or a + i < b else x.shape[axis] for a, b in of_axis for i in range(length)
-        ]
-        if not repeat_last:
-            x = ag.pad(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
-        x = _take(x, index, axis)
-        sizes.append(length)
-    return x, tuple(sizes)
-
-
 def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     """The largest element of each of ``output_size`` windows that cover the space evenly.
 
@@ -311,7 +293,9 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     spans = _adaptive(output_size, x.shape[2:])
     if windows := _regular(spans):
         return max_pool(x, **shortened(windows))
-    x, sizes = _evened(x, spans, repeat_last=True)
+    sizes = tuple(max(b - a for a, b in of_axis) for of_axis in spans)
+    for axis, (length, of_axis) in enumerate(zip(sizes, spans, strict=True), 2):  # the windows one after the other,
+        x = _take(x, [min(a + i, b - 1) for a, b in of_axis for i in range(length)], axis)  # made equally long
     return max_pool(x, size=sizes)
 
 
@@ -326,11 +310,11 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     if windows := _regular(spans):
         mean: Tensor = sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
         return mean
-    even, sizes = _evened(x, spans, repeat_last=False)
-    counts = NUMPY.ones(())
-    for of_axis in spans:
-        counts = counts[..., None] * NUMPY.asarray([b - a for a, b in of_axis])
-    return sum_pool(even, size=sizes) * asarray(1 / counts, dtype=x.dtype, device=x.device)
+    for of_axis in spans:  # the mean along one axis, which then is the last one of the space
+        place = NUMPY.arange(x.shape[2])
+        shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in of_axis], axis=1)
+        x = ag.tensordot(x, asarray(shares, dtype=x.dtype, device=x.device), axes=((2,), (0,)))
+    return x
 
 
 conv1d, conv2d, conv3d = family(_conv)

@@ -8,11 +8,11 @@ optimizer.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.backends import is_complex, is_host, namespace
+from glassgrad.autograd.backends import is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.validation import check_instance, number, with_form
@@ -85,7 +85,7 @@ class Optimizer:
                 self.state[p] = {}
                 self._add_state(p, self.initial_state(p, of_group))
             self.param_groups.append(_Group(of_group, self._check))
-        self._note_devices()
+        self._note_members()
 
     def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
         """Add ``tensors`` to the state of ``parameter``, without replacing existing ones."""
@@ -132,7 +132,9 @@ class Optimizer:
             for group in self.param_groups:
                 check_gradients(group["params"])
         self._follow()
-        for group in self._by_device() if self._away and tracer is None else self.param_groups:
+        for group in self.param_groups:
+            for p in group["params"][:1]:
+                namespace(p.data)  # makes its GPU the current one, on which CuPy works
             try:
                 self.update(group if tracer is None else self._traced(tracer, group))
             except BaseException:  # parameters may be half written: invalidate graphs that saved their arrays
@@ -155,25 +157,20 @@ class Optimizer:
                     for name, kept in self.state[p].items():
                         like = begun.get(name, p)
                         kept.data = kept.to(like.dtype).to(like.device).data
-        self._note_devices()
+        self._note_members()
 
     @property
     def _members(self) -> tuple[int, ...]:
         """What differs after parameters or state came or went: the numbers of Tensors of state, and the parameters."""
         return *map(len, self.state.values()), *[id(p) for group in self.param_groups for p in group["params"]]
 
-    def _note_devices(self) -> None:
-        """Remember whether all parameters are on the CPU."""
-        self._moves, self._held = Module.moves, self._members
-        self._away = not all(is_host(p.data) for p in self.state)
-
-    def _by_device(self) -> Iterator[dict[str, Any]]:
-        """The groups, split by device: CuPy works on one GPU at a time."""
+    def _note_members(self) -> None:
+        """Remember what `_follow` compares. Raises `DomainError` for a group of several devices."""
         for group in self.param_groups:
-            for device in dict.fromkeys(p.device for p in group["params"]):
-                members = [p for p in group["params"] if p.device == device]
-                namespace(members[0].data)  # makes it the current device
-                yield {**group, "params": members}
+            if len(devices := {p.device for p in group["params"]}) > 1:
+                places = " and ".join(sorted(devices))
+                raise DomainError(f"a group has parameters on {places}: make one for each device.")
+        self._moves, self._held = Module.moves, self._members
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
         """``group`` for a trace: the learning rate becomes an input of the program, other options become guards."""

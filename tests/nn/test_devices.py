@@ -8,7 +8,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import backends
-from glassgrad.autograd.errors import DeviceError
+from glassgrad.autograd.errors import DeviceError, DomainError
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import TrainingError
 from tests import standin
@@ -285,7 +285,9 @@ class TestOptimizer:
         """Each part's update runs where the part is, whichever GPU CuPy used last."""
         first, second = nn.Linear(6, 5, seed=0).to("cuda:0"), nn.Linear(5, 3, seed=1).to("cuda:1")
         still = nn.Sequential(nn.Linear(6, 5, seed=0), nn.Linear(5, 3, seed=1))
-        optimizer = OPTIMIZERS[name]([*first.parameters(), *second.parameters()])
+        with pytest.raises(DomainError, match="a group has parameters on cuda:0 and cuda:1: make one for each device"):
+            OPTIMIZERS[name]([*first.parameters(), *second.parameters()])
+        optimizer = OPTIMIZERS[name]([{"params": first.parameters()}, {"params": second.parameters()}])
         x, y = ag.Tensor(X, device="cuda:0"), ag.Tensor(LABELS, device="cuda:1")
         for _ in range(3):
             optimizer.zero_grad()

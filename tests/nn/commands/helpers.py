@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 SMALL = ["--hidden", "20", "--epochs", "1"]
 
 LEFT = {
-    "model.npz", "history.json", "settings.json", "graph.svg", "graph.png", "neurons.svg", "neurons.png", "curves.png",
+    "model.npz", "history.json", "settings.json", "graph.svg", "neurons.svg", "curves.png",
     "digits.png", "mistakes.png", "saliency.png", "attack.png", "report.html",
 }  # fmt: skip
 
