@@ -16,6 +16,9 @@ from glassgrad.autograd.errors import AutogradError, WriteError
 
 PRIVATE = 0o600
 
+UNNAMED: int | None = getattr(os, "O_TMPFILE", None) if Path("/proc/self/fd").is_dir() else None
+"""Linux's flag for a file that has no name yet."""
+
 
 def open_file(path: str | PathLike[str]) -> IO[bytes]:
     """Open a regular file for reading.
@@ -43,7 +46,8 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     """Write ``content``, bytes or a function that writes into an open file, so that no reader sees a part of it.
 
     A temporary file beside ``path`` takes its place in one step. An existing file keeps its permissions, and the
-    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was.
+    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was. Linux
+    removes the temporary file of a process that is killed.
     Raises `autograd.errors.WriteError` if the file can't be written.
     """
     path = as_path(path)
@@ -51,13 +55,15 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     draft = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        with open(draft, "xb", opener=_opener(PRIVATE if mode is not None else 0o666)) as file:
+        with _new_file(draft, PRIVATE if mode is not None else 0o666) as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            if not isinstance(file.name, str):  # it has no name yet; with `src_dir_fd`, links in /proc are followed
+                os.link(f"/proc/self/fd/{file.fileno()}", draft, src_dir_fd=file.fileno())
         if mode is not None:
             draft.chmod(mode)
         draft.replace(target)
@@ -67,6 +73,14 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
         if isinstance(error, OSError) and not isinstance(error, AutogradError):
             raise WriteError(path, error) from None
         raise
+
+
+def _new_file(draft: Path, mode: int) -> IO[bytes]:
+    """A new file in the folder of ``draft``: without a name where the system can, so that a kill leaves nothing."""
+    if UNNAMED is not None:
+        with suppress(OSError):  # not every file system can
+            return os.fdopen(os.open(draft.parent, UNNAMED | os.O_WRONLY, mode), "wb")
+    return open(draft, "xb", opener=_opener(mode))
 
 
 def _opener(mode: int = 0o666, flags: int = 0) -> Callable[[str, int], int]:

@@ -10,10 +10,13 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import AutogradError, SizeError
 from glassgrad.nn.saving.onnx.apply import apply
 from glassgrad.nn.saving.onnx.read import Graph, Step
-from glassgrad.nn.saving.onnx.table import ALLOWED, LIMIT
+from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 CONSTANTS = 8
 """A Constant of more floats than this is a weight: some exporters put weights there."""
+
+COMPUTED = 2**25
+"""The most bytes of computed constants in all, or `GROWTH` times those that the file holds."""
 
 
 def prepare(graph: Graph) -> set[str]:
@@ -23,15 +26,16 @@ def prepare(graph: Graph) -> set[str]:
     """
     graph.without_dead()
     statistics: set[str] = set()
-    size = 0  # of all constants that are computed
+    given = sum(sum(getattr(v, "nbytes", 0) for v in _arrays(part)) for part in graph.all_graphs())
+    left, left_of_weights = min(max(COMPUTED, GROWTH * given), LIMIT), LIMIT
     for part in graph.all_graphs():
         constants: dict[str, Any] = {}
         for step in part.steps:
-            with holding(ALLOWED, LIMIT - size):
+            with holding(ALLOWED, left_of_weights):
                 value = _constant(step, part.values | constants)
             if value is not None:
                 constants[step.outputs[0]] = value
-                size += value.nbytes if step.inputs else 0
+                left_of_weights -= value.nbytes if step.inputs else 0
         part.steps = [step for step in part.steps if step.outputs[0] not in constants]
         needed = differentiable(part)
         weights = [n for n, value in part.values.items() if value.dtype.kind == "f" and value.ndim and n in needed]
@@ -39,11 +43,16 @@ def prepare(graph: Graph) -> set[str]:
         part.values |= constants
         part.parameters = dict.fromkeys(weights, "")
         statistics |= _statistics(part)
-        size = _fold(part, size, is_certain=part is graph)
+        left = _fold(part, left, is_certain=part is graph)
     graph.without_dead()
     for part in graph.all_graphs():
         part.parameters = {name: path for name, path in part.parameters.items() if name in part.values}
     return statistics
+
+
+def _arrays(graph: Graph) -> list[Any]:
+    """The arrays that a file gives a graph: initializers, and the values of Constants."""
+    return [*graph.values.values(), *(step.attributes.get("value") for step in graph.steps)]
 
 
 def differentiable(graph: Graph) -> set[str]:
@@ -87,8 +96,8 @@ def _statistics(graph: Graph) -> set[str]:
     return {name for name, kinds in uses.items() if kinds == {True}}
 
 
-def _fold(graph: Graph, size: int, is_certain: bool) -> int:
-    """Compute the steps that depend on constants alone; return the size of all, of which there are ``size`` bytes.
+def _fold(graph: Graph, left: int, is_certain: bool) -> int:
+    """Compute the steps that depend on constants alone, in at most ``left`` bytes; return how many are left.
 
     A step that fails is kept if it might never run, as in a branch.
     """
@@ -99,16 +108,19 @@ def _fold(graph: Graph, size: int, is_certain: bool) -> int:
             kept.append(step)
             continue
         try:
-            with holding(ALLOWED, LIMIT - size):
+            with holding(ALLOWED, left):
                 results = apply(step, [graph.values[n] if n else None for n in step.inputs])
         except AutogradError:
             if is_certain:
                 raise
             kept.append(step)
             continue
-        size += sum(getattr(value, "nbytes", 0) for value in results)
-        if size > LIMIT:
-            raise SizeError(f"its computed constants take more than the limit of {LIMIT / 2**30:g} GiB.")
+        left -= sum(getattr(value, "nbytes", 0) for value in results)
+        if left < 0:
+            raise SizeError(
+                f"its computed constants take too much memory: more than {COMPUTED / 2**20:g} MiB, "
+                f"and more than {GROWTH} times those that the file holds."
+            )
         graph.values |= {n: value for n, value in zip(step.outputs, results, strict=False) if n}
     graph.steps = kept
-    return size
+    return left

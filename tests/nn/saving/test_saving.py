@@ -162,7 +162,7 @@ def test_a_failed_write_leaves_the_old_file(failure, tmp_path, monkeypatch):
         assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
 
 
-@pytest.mark.parametrize("reason", ["ENOSPC", "EFBIG"])
+@pytest.mark.parametrize("reason", ["ENOSPC", "EFBIG", "EDQUOT"])
 def test_a_full_disk_needs_room_and_no_other_folder(reason, tmp_path, monkeypatch):
     error = OSError(getattr(errno, reason), "full")
     monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(error))

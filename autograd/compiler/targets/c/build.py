@@ -13,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import TargetError
 
 FLAGS = (
@@ -32,6 +34,8 @@ OF_GCC = ("-ftree-vectorize", "-fvect-cost-model=dynamic", "-fpeel-loops", "-fip
 
 SECONDS = 600
 """How long a compiler may take."""
+
+DAY = 86400
 
 
 @dataclass(frozen=True)
@@ -114,23 +118,29 @@ def cache_folder() -> Path:
     return base / "glassgrad" / "native"
 
 
-@cache
-def _temporary_folder() -> Path:
-    """A temporary folder of this process, for use without a cache folder that only the user can write to."""
-    return Path(tempfile.mkdtemp(prefix="glassgrad-native-"))
-
-
 def _folder() -> Path:
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        state = folder.stat()
-        if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
-            return _temporary_folder()
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return _temporary_folder()
+    """The cache folder or, where others can write to that, one of the user's among the temporary files."""
+    user = os.getuid() if os.name == "posix" else os.environ.get("USERNAME", "")
+    folders = cache_folder(), Path(tempfile.gettempdir(), f"glassgrad-native-{user}")
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            state = folder.stat()
+            is_safe = os.name != "posix" or (state.st_uid == user and not state.st_mode & 0o022)
+            if is_safe and os.access(folder, os.W_OK):
+                return folder
+    raise TargetError(
+        f"no folder for compiled programs was found: you alone must be able to write to {folders[0]} or {folders[1]}. "
+        "Set GLASSGRAD_NATIVE to such a folder."
+    )
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove folders that a compiler left there, when its process was killed, more than a day ago."""
+    for left in folder.glob("build-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > DAY:
+                shutil.rmtree(left)
 
 
 def key_of(text: str, flags: Sequence[str]) -> str:
@@ -149,18 +159,6 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _written(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(content)
-            file.close()
-            Path(file.name).replace(path)
-        except OSError:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
 def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
     """The library made of ``text``: from the cache, or compiled and put there.
 
@@ -168,10 +166,12 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
     """
     maker = compiler()
     try:
-        path = _folder() / f"{key_of(text, flags)}.so"
+        cache = _folder()
+        path = cache / f"{key_of(text, flags)}.so"
         if _is_whole(path):
             return path
-        with tempfile.TemporaryDirectory(prefix="glassgrad-") as folder:
+        _remove_stale(cache)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
             source, made = Path(folder, "program.c"), Path(folder, "program.so")
             source.write_text(text, encoding="utf-8")
             done = run([*maker.command, *maker.flags, *flags, str(source), "-o", str(made), "-lm"])
@@ -180,8 +180,8 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
                 said = said or [f"with {done.returncode}"]
                 raise TargetError(f"the C compiler {maker.command[0]} failed: {said[0]}")
             content = made.read_bytes()
-        _written(path, content)
-        _written(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+        write_file(path, content)
+        write_file(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetError(f"the program could not be compiled by {maker.command[0]} and written: {error}.") from error
     return path

@@ -139,6 +139,8 @@ def split_to_sequence(x, split=None, *, axis=0, keepdims=1):
     """Parts of ``x`` along an axis, as a sequence."""
     axis = axis_in(axis, x.ndim)
     n = x.shape[axis]
+    if n > STEPS:
+        raise SizeError(f"axis {axis} has {n:,} entries; a sequence has at most {STEPS:,}")
     if split is None and not keepdims:
         return [along(x, axis, i) for i in range(n)]
     length = 1 if split is None else int(number(split)) if split.ndim == 0 else None

@@ -220,7 +220,7 @@ def constant(
 def constant_of_shape(shape, *, value=None):
     """One number in a shape, by default 0."""
     value = numpy.zeros(1, "float32") if value is None else value
-    return numpy.full(bounded(ints(shape), value.dtype), value.reshape(-1)[0])
+    return numpy.broadcast_to(value.reshape(-1)[0], bounded(ints(shape), value.dtype))  # takes no memory
 
 
 @operator("Range", known="start limit delta")

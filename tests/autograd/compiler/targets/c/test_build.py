@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -47,8 +50,25 @@ def test_a_folder_that_others_can_write_to_is_not_used(own_cache, monkeypatch, t
     shared.mkdir()
     shared.chmod(0o777)
     monkeypatch.setenv("GLASSGRAD_NATIVE", str(shared))
-    assert build.compiled(TEXT).parent != shared
+    monkeypatch.setattr(build.tempfile, "tempdir", str(tmp_path))
+    (folder,) = {build.compiled(TEXT).parent, build.compiled(TEXT + " ").parent}
+    assert folder.parent == tmp_path
     assert not [*shared.iterdir()]
+    folder.chmod(0o777)
+    with pytest.raises(TargetError, match=r"you alone must be able to write to .*shared or .*Set GLASSGRAD_NATIVE to"):
+        build.compiled(TEXT)
+
+
+@needs_compiler
+def test_folders_of_killed_compilers_are_removed_after_a_day(own_cache):
+    old, new = own_cache / "build-old", own_cache / "build-new"
+    for folder, age in ((old, 2 * build.DAY), (new, build.DAY / 2)):
+        folder.mkdir()
+        (folder / "program.c").write_text("")
+        os.utime(folder, (time.time() - age,) * 2)
+    build.compiled(TEXT.replace("answer", "stale"))
+    assert [*own_cache.glob("build-*")] == [new]
+    shutil.rmtree(new)
 
 
 @needs_compiler
