@@ -94,13 +94,14 @@ def _unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
 
 def write(file: IO[bytes], text: str, arrays: Mapping[str, Any]) -> None:
     """Write an ``.npz`` archive. Its members have no time stamps, so equal content gives equal bytes."""
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
     try:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in {HEADER: np.array(text), **arrays}.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-    except ValueError as error:  # "Can't close the ZIP file", if Ctrl-C came before the inner block
-        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
+        for name, array in {HEADER: np.array(text), **arrays}.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+        archive.close()
+    finally:
+        archive.fp = None  # an archive that was interrupted can't be closed, and would say so when it is deleted
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
