@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import numpy
 
@@ -67,10 +68,26 @@ def _joined(instruction: Instruction) -> int | None:
 
 def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
-    args, target = [_operand(writer, value, out) for value in instruction.args], writer.of(out)
+    spread, target = _spread(writer, instruction), writer.of(out)
+    if spread is not None:
+        writer.line(f"{target}[...] = {writer.of(spread)}", out.shape)
+    args = [target if value is spread else _operand(writer, value, out) for value in instruction.args]
     last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
     call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
     writer.line(call, out.shape)
+
+
+def _spread(writer: Writer, instruction: Instruction) -> Value | None:
+    """An operand that is copied into the result first: broadcasting a bias in the call itself would take NumPy longer
+    than both. ``None`` where there is none, or where the result lies in the memory of an operand or of a state.
+    """
+    out, arrays = instruction.out, writer.plan.arrays
+    long = [value for value in instruction.args if shapes.size(value.shape) > 1]
+    repeated = [value for value in long if value.shape != out.shape]
+    if len(repeated) != 1 or len(long) < 2 or any(value.dtype != out.dtype for value in instruction.args):
+        return None
+    others = [*(arrays[value] for value in long if value in arrays), *writer.plan.homes.values()]
+    return None if any(numpy.may_share_memory(arrays[out], other) for other in others) else repeated[0]
 
 
 def _operand(writer: Writer, value: Value, out: Value) -> str:
@@ -142,9 +159,34 @@ def _reduction(writer: Writer, instruction: Instruction) -> None:
 # ------------------------------------------------------------------------------------------------------------ products
 
 
+SMALL = 10**6
+"""Up to this number of multiplications OpenBLAS reads the operands of a product where they are, if the processor has
+AVX-512. Those of a larger product it copies first, which takes long where there are few rows."""
+
+PIECE = 8
+"""The number of rows of such products that are computed at a time."""
+
+
+@cache
+def _has_wide_vectors() -> bool:
+    about: Any = numpy.show_config(mode="dicts")
+    return not {"X86_V4", "AVX512_SKX"}.isdisjoint(about["SIMD Extensions"].get("found", ()))
+
+
 def _dot(writer: Writer, instruction: Instruction) -> None:
-    first, second, target = map(writer.of, (*instruction.args, instruction.out))
-    writer.line(f"{first}.dot({second}, {target})", instruction.out.shape)
+    (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
+    names = [writer.of(value) for value in (x, y, out)]
+    rows, work = (*out.shape, 1)[0], shapes.size((*out.shape, *y.shape[:1]))
+    if rows in range(PIECE, 5 * PIECE, PIECE) and SMALL < work <= SMALL * rows // PIECE and _has_wide_vectors():
+        matrices = len(x.shape) == len(y.shape) == 2 and out.dtype == "float32" and {x, out} <= arrays.keys()
+        if matrices and arrays[x].flags.c_contiguous and arrays[out].flags.c_contiguous:
+            for k, value in ((0, x), (2, out)):
+                form = -1, PIECE, value.shape[1]
+                expression = f"{names[k]}.reshape({form})"
+                names[k] = writer.seen(f"{names[k]}_pieces", arrays[value].reshape(form), names[k], expression)
+            writer.line(f"{writer.bind('matmul', numpy.matmul)}({', '.join(names)})", out.shape, "in pieces")
+            return
+    writer.line(f"{names[0]}.dot({names[1]}, {names[2]})", out.shape)
 
 
 def _matmul(writer: Writer, instruction: Instruction) -> None:

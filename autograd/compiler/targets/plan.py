@@ -366,9 +366,11 @@ class Plan:
         self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, Block]
     ) -> Value | None:
         """The argument whose memory the result may reuse."""
-        out = instruction.out
-        if instruction.op not in (*ELEMENTWISE, *PARTIAL) or shapes.size(out.shape) <= 1:
+        out, count = instruction.out, shapes.size(instruction.out.shape)
+        if instruction.op not in (*ELEMENTWISE, *PARTIAL) or count <= 1:
             return None
+        if instruction.op in ELEMENTWISE and any(1 < shapes.size(arg.shape) < count for arg in instruction.args):
+            return None  # an operand that is broadcast is copied into the result first
         for arg in instruction.args[:1] if instruction.op in PARTIAL else instruction.args:
             if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
                 others = [a for a in instruction.args if a is not arg and self.roots.get(a, a) is arg]

@@ -86,8 +86,9 @@ def source_of(program: Program, homes: dict[Value, Any]) -> Source:
 
 
 def function_in_c(function: Any, made: Source) -> Any:
-    """The function of a program in C, which takes the address of a table, the inputs and the arrays of the results."""
-    function.argtypes = [ctypes.c_void_p, *[ctypes.py_object] * (len(made.given.inputs) + len(made.returned))]
+    """The function of a program in C, which takes the addresses of a table, of the inputs and of the arrays of the
+    results. (``py_object`` instead of the addresses of objects takes three times as long.)"""
+    function.argtypes = [ctypes.c_void_p] * (1 + len(made.given.inputs) + len(made.returned))
     return function
 
 
@@ -171,19 +172,20 @@ class NativeExecutable(Executable):
                 lines.append(f"{name} = array({name})")  # a NumPy scalar becomes an array
         results, returned = [], []
         for k, value in enumerate(made.returned):
-            results.append(f"result_{k}")
+            results.append(f"id(result_{k})" if value.shape else f"address_{k}")
             if value.shape:
                 scope[f"dtype_{k}"] = value.dtype
                 lines.append(f"result_{k} = empty({value.shape}, dtype_{k})")
                 returned.append(f"result_{k}")
             else:
                 scope[f"result_{k}"] = numpy.zeros((), value.dtype)
+                scope[f"address_{k}"] = id(scope[f"result_{k}"])
                 returned.append(f"result_{k}[()]")
         run = function_in_c(self.library.gg_run, made)
         scope.update(run=run, table=self._table.address, kept=self._table, array=numpy.asarray, empty=numpy.empty,
                      copied=_copied, refuse=self._refusing())  # fmt: skip
         table = self._table
-        call = f"run({', '.join(['table', *names, *results])})"
+        call = f"run({', '.join(['table', *(f'id({name})' for name in names), *results])})"
         locks = [f"lock_{k}" for k in range(len(table.locks))]
         scope.update(zip(locks, table.locks, strict=True))
         lines += [f"with {', '.join(locks)}:", f"    code = {call}"] if locks else [f"code = {call}"]

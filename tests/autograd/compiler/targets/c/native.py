@@ -73,7 +73,7 @@ def _run(case: Case, source: Source, function: Any) -> None:
         results = [np.empty(value.shape, value.dtype) for value in source.returned]
         given = [np.array(x, order="C") for x in arrays]
         before = [x.copy() for x in given]
-        code = function(table.address, *given, *results)
+        code = function(table.address, *map(id, [*given, *results]))
         if code:
             case.error = f"it returned {code}"
             return
