@@ -296,7 +296,6 @@ _C_WORDS = frozenset((
 _WHOLE_IN_C = {
     "abs": "{0} < 0 ? -{0} : {0}",
     "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
-    "power": "({T})gg_whole_power({0}, {1})",
     "fmod": "({T})gg_whole_fmod({0}, {1})",
     "remainder": "({T})gg_whole_remainder({0}, {1})",
     "floor_divide": "({T})gg_whole_divide({0}, {1})",

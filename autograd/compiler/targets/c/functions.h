@@ -1,5 +1,5 @@
 /* What every program in C begins with: elementary functions that compilers turn into vector instructions, and NumPy's
-   remainders, powers and sorts. No tables, no branches, no libm where a loop is to be vectorised. NaN and infinities are as
+   remainders. No tables, no branches, no libm where a loop is to be vectorised. NaN and infinities are as
    in C99; largest errors, as tests/autograd/compiler/targets/c/test_functions.py measures them: exp, log, log1p, expm1
    2 ulp, tanh 3 ulp. -ffast-math would break the reductions of ranges and must not be used. */
 #include <math.h>
@@ -252,87 +252,7 @@ GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
 }
 GG int64_t gg_whole_fmod(int64_t x, int64_t y) { return y == 0 || y == -1 ? 0 : x % y; }
-GG int64_t gg_whole_power(int64_t x, int64_t n) {
-    uint64_t found = 1, base = (uint64_t)x;
-    for (; n > 0; n >>= 1, base *= base) if (n & 1) found *= base;
-    return (int64_t)found;
-}
 GG int64_t gg_left(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? 0 : (int64_t)((uint64_t)x << n); }
 GG int64_t gg_right(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? (x < 0 ? -1 : 0) : x >> n; }
 
-/* The places of a row's elements as they are sorted, the first of equal ones first, NaN last: merged from below */
-#define $less(x, y) ((x) < (y) || ((y) != (y) && (x) == (x)))
-#define GG_SORT(name, type) \
-    GG_CALL void name(const type *x, long step, long n, int32_t *order, int32_t *spare) { \
-        for (long i = 0; i < n; i++) order[i] = (int32_t)i; \
-        for (long width = 1; width < n; width *= 2) { \
-            for (long start = 0; start < n; start += 2 * width) { \
-                const long middle = start + width < n ? start + width : n, end = middle + width < n ? middle + width : n; \
-                for (long i = start, j = middle, k = start; k < end; k++) { \
-                    const bool second = i >= middle || (j < end && $less(x[order[j] * step], x[order[i] * step])); \
-                    spare[k] = second ? order[j++] : order[i++]; \
-                } \
-            } \
-            memcpy(order, spare, (size_t)n * sizeof *order); \
-        } \
-    }
-GG_SORT(gg_sort_bool, bool) GG_SORT(gg_sort_int8, int8_t) GG_SORT(gg_sort_int16, int16_t) GG_SORT(gg_sort_int32, int32_t)
-GG_SORT(gg_sort_int64, int64_t) GG_SORT(gg_sort_uint8, uint8_t) GG_SORT(gg_sort_uint16, uint16_t)
-GG_SORT(gg_sort_uint32, uint32_t) GG_SORT(gg_sort_float32, float) GG_SORT(gg_sort_float64, double)
-
-/* Special functions, in float64. Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. */
 #define $erfc(x) erfc(x)
-#define $gammaln(x) lgamma(x)
-
-/* S. Winitzki's first guess ("A handy approximation for the error function and its inverse", 2008), then Halley's method on
-   erf, or on erfc where that is exact */
-GG_CALL double $erfinv(double y) {
-    const double size = fabs(y), sign = y < 0 ? -1 : 1;
-    if (!(size < 1)) return size == 1 ? sign * INFINITY : NAN;
-    if (size == 0) return y;
-    const double l = log1p(-size * size), h = 2 / (M_PI * 0.147) + l / 2;
-    double x = sqrt(sqrt(h * h - l / 0.147) - h);
-    for (int n = 0; n < 3; n++) {
-        const double miss = size < 0.5 ? erf(x) - size : (1 - size) - erfc(x);
-        const double step = miss * sqrt(M_PI) / 2 * exp(x * x);
-        x -= step / (1 + x * step);
-    }
-    return sign * x;
-}
-
-/* DLMF 5.11.2 from 10 on, 5.5.2 below, 5.5.4 for negative numbers */
-GG_CALL double $psi(double x) {
-    if (x == 0) return -1 / x;
-    if (x < 0 && x == floor(x)) return NAN;
-    if (x < 0) return $psi(1 - x) - M_PI / tan(M_PI * x);
-    double found = 0;
-    for (; x < 10; x++) found -= 1 / x;
-    const double r = 1 / (x * x);
-    const double rest = 1. / 132 - r * (691. / 32760 - r * (1. / 12 - r * 3617. / 8160));
-    return found + log(x) - 0.5 / x - r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r * (1. / 240 - r * rest))));
-}
-
-/* Hurwitz's zeta function: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B2, B4, … */
-GG_CALL double $zeta(double s, double q) {
-    if (q <= 0 && q == floor(q)) return INFINITY;
-    double found = 0;
-    for (int n = 0; n < 10 || q < 10; n++, q++) found += pow(q, -s);
-    found += pow(q, 1 - s) / (s - 1) + 0.5 * pow(q, -s);
-    const double bernoulli[] = {1. / 6, -1. / 30, 1. / 42, -1. / 30, 5. / 66, -691. / 2730, 7. / 6, -3617. / 510};
-    double factor = s * pow(q, -s - 1) / 2;
-    for (int k = 0; k < 8; k++) {
-        found += bernoulli[k] * factor;
-        factor *= (s + 2 * k + 1) * (s + 2 * k + 2) / (2 * k + 3) / (2 * k + 4) / q / q;
-    }
-    return found;
-}
-
-/* DLMF 10.25.2, whose terms are all of one sign */
-GG_CALL double $iv(int order, double x) {
-    const double r = x * x / 4;
-    double term = 1;
-    for (int n = 1; n <= order; n++) term *= x / 2 / n;
-    double sum = term;
-    for (int n = 1; fabs(term) > fabs(sum) * 1e-17; n++) sum += term *= r / n / (n + order);
-    return sum;
-}

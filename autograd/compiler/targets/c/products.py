@@ -10,7 +10,6 @@ from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, called, c
 from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nests import (
     Axis,
-    Nest,
     View,
     added,
     blocked,
@@ -25,9 +24,6 @@ SHORT = 16
 
 LONG = 1024
 """Sums of more products than this are computed in parts, which rounds less and lets operands stay in the cache."""
-
-FEW = 64
-"""Up to this number of products, sums along the rows of both operands are computed four at a time."""
 
 LARGE = 1 << 20
 """From this number of bytes in a part of the second operand on, BLAS is faster, because it copies operands in order."""
@@ -49,8 +45,11 @@ def contract(
     one step each is copied in order, which makes a convolution a product with the matrix of its windows.
     """
     axes, sums = [a for a in axes if a[0] != 1], [a for a in sums if a[0] != 1]
-    if dtype.kind != "f" or 0 in (*(n for n, *_ in axes), *(n for n, *_ in sums)):
-        _summed(source, axes, sums, x, y, out, dtype, adds)
+    if dtype.kind != "f":
+        raise source.refuse(source.now, "is a product of whole numbers or of truths: cast them to float32 or float64")
+    if 0 in (n for n, *_ in (*axes, *sums)):
+        if not adds:
+            source.fill(replace(out, shape=tuple(a[0] for a in axes), strides=tuple(a[3] for a in axes)), "0")
         return
     rows = [a for a in axes if a[1] and not a[2]]
     columns = [a for a in axes if a[2] and not a[1]]
@@ -222,9 +221,6 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     """``out = a @ b`` with one row or column, both operands contiguous along the summed axis; long sums in parts."""
     kind, k = C.types[str(dtype)], a.columns
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
-    if k <= FEW and k % 4 == z.rows % 4 == 0 and z.row_step == 1:
-        called(source, _four_dots(z.rows, k, x.row_step, kind, minus), x, y, z, kind, minus)
-        return
     is_long = k > LONG
     head = counting("p", "end", "long", "start") if is_long else counting("p", k, "long")
     added_up = f"part += x[{added(times('i', x.row_step), 'p')}] * y[p];"
@@ -236,46 +232,3 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     lines.append(f"z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} {total};")
     lines = [f"for (long i = 0; i < {z.rows}; i++) {{", *(f"  {line}" for line in lines), "}"]
     called(source, lines, x, y, z, kind, minus)
-
-
-def _four_dots(rows: int, k: int, step: int, kind: str, minus: str) -> list[str]:
-    """The lines of short sums along both operands, four rows at a time: vectors are transposed and added."""
-    whole = "int32_t" if kind == "float" else "int64_t"
-
-    def halves(one: str, other: str, *places: int) -> str:
-        low, high = ", ".join(map(str, places)), ", ".join(str(place + 2) for place in places)
-        return f"GG_SHUFFLED({one}, {other}, {whole}, {low}) + GG_SHUFFLED({one}, {other}, {whole}, {high})"
-
-    vector = f"const gg_{kind}4"
-    return [
-        f"for (long i = 0; i < {rows}; i += 4) {{",
-        f"  gg_{kind}4 a = {{0}}, b = {{0}}, c = {{0}}, d = {{0}};",
-        f"  for (long p = 0; p < {k}; p += 4) {{",
-        f"    {vector} y0 = *({vector} *)(y + p);",
-        *(f"    {row} += *({vector} *)(x + {times(f'(i + {r})', step)} + p) * y0;" for r, row in enumerate("abcd")),
-        "  }",
-        f"  {vector} ab = {halves('a', 'b', 0, 4, 1, 5)};",
-        f"  {vector} cd = {halves('c', 'd', 0, 4, 1, 5)};",
-        f"  *(gg_{kind}4 *)(z + i) {'-= factor *' if minus else '='} ({halves('ab', 'cd', 0, 1, 4, 5)});",
-        "}",
-    ]
-
-
-def _summed(
-    source: Text, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, adds: bool
-) -> None:
-    """Loops over the result, and over the sums within."""
-    shape = (*(a[0] for a in axes), *(a[0] for a in sums))
-    views = [
-        replace(x, shape=shape, strides=(*(a[1] for a in axes), *(a[1] for a in sums))),
-        replace(y, shape=shape, strides=(*(a[2] for a in axes), *(a[2] for a in sums))),
-        replace(out, shape=shape, strides=(*(a[3] for a in axes), *(0 for _ in sums))),
-    ]
-    nest = Nest(shape, views, range(len(axes), len(shape)))
-    kind = C.types[str(dtype)]  # C would multiply int8 and uint32 as uint32
-    combine = "acc || ({0} && {1})" if dtype.kind == "b" else f"acc + ({kind}){{0}} * ({kind}){{1}}"
-    within = [
-        (nest.outer, source.declared("acc", "0", dtype)),
-        (len(nest.loops), f"acc = {combine.format(nest.at(0), nest.at(1))};"),
-    ]
-    source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])

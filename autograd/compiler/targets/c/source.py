@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_p
 from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
-from glassgrad.autograd.compiler.targets.plan import Block, Pool
+from glassgrad.autograd.compiler.targets.plan import Block, Pool, schedule
 from glassgrad.autograd.errors import TargetError
 
 LONG = 1024
@@ -42,7 +42,7 @@ APART = "__attribute__((noinline)) "
 MANY = 128
 """Instructions from which on loops are not inlined: a call takes 1 ns, and a tenth of the compile time is saved."""
 
-INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1, "take_along_axis": 1}
+INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1}
 """The position of the indices among the arguments of instructions that may find one out of bounds."""
 
 OK, REFUSED, NOT_PLAIN = 0, 1, 2
@@ -153,12 +153,12 @@ class Source(Text):
 
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
-        program = self.given
+        program = self.given = self.given.changed(instructions=schedule(self.given))
         states_of = {value: state for state, value in program.updates.items()}
         steps_of = {s: [n // s.dtype.itemsize for n in self.homes[s].strides] for s in program.updates}
         left_out = {s for s, steps in steps_of.items() if len(steps) == 2 and 1 not in steps}
         while True:
-            steps = self._checked_first(self.steps(with_products_in_place(program, left_out)))
+            steps = self.steps(with_products_in_place(program, left_out))
             self._last = self._last_reads(program, steps)
             risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
             merged = {
@@ -189,25 +189,6 @@ class Source(Text):
         for source, target in self.commits(program):
             self.copy(source, target)
         return self._joined()
-
-    def _checked_first(self, steps: list[Kernel | Instruction]) -> list[Kernel | Instruction]:
-        """The steps in an order in which no number is drawn before an index may be found out of bounds, so that a
-        generator is where it was when an error is raised."""
-        if not any(isinstance(step, Instruction) and step.op == "draw" for step in steps):
-            return steps
-        makers = {v: step for step in steps for v in (step.outputs if isinstance(step, Kernel) else [step.out])}
-        first: dict[Kernel | Instruction, None] = {}
-        for checked in filter(_may_raise, steps):
-            pending, needed = [checked], []
-            while pending:
-                step = pending.pop()
-                needed.append(step)
-                pending += [makers[v] for v in (step.inputs if isinstance(step, Kernel) else step.args) if v in makers]
-                if isinstance(step, Instruction) and step.op == "draw":
-                    assert isinstance(checked, Instruction)
-                    raise self.refuse(checked, "may find an index out of bounds after random numbers were drawn")
-            first |= dict.fromkeys(reversed(needed))
-        return [*(step for step in steps if step in first), *(step for step in steps if step not in first)]
 
     def _take_results(self, program: Program) -> None:
         """Compute results into the arrays that are returned, if they are temporaries with memory of their own."""
@@ -357,11 +338,8 @@ class Source(Text):
 
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in C."""
-        op, args = instruction.op, instruction.args
-        if op == "power" and instruction.out.dtype.kind in "iu":
-            exponent = args[1].data if args[1].kind == "constant" else None
-            if exponent is None or (numpy.asarray(exponent) < 0).any():
-                raise self.refuse(instruction, "may have a negative exponent of an integer, which is an error")
+        if instruction.op == "power" and instruction.out.dtype.kind in "iu":
+            raise self.refuse(instruction, "is a power of whole numbers, for which C has no function")
         return super().expression(instruction)
 
     def local(self, value: Value) -> str:
@@ -381,11 +359,6 @@ class Source(Text):
         is_known = scale.kind == "constant"
         number = C.literal(scale.data.item(), scale.dtype) if is_known else f"{self.view(scale).data}[0]"
         product(self, a, b, out, state.dtype, minus=number)
-
-    def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The line that writes into ``order`` the indices that sort a row of ``x``, NaN last."""
-        spare = self.scratch(f"{order.data}_spare", order.shape, numpy.dtype("i4"))
-        return [f"gg_sort_{dtype}({x.data} + {start}, {step}, {length}, {order.data}, {spare.data});"]
 
     def parts(self, program: Program) -> list[list[str]]:
         """The lines of a loop's body, all of whose values live as long as the loop."""

@@ -1,15 +1,9 @@
 """`FUNCTIONS`: the text of functions that JavaScript's ``Math`` lacks. A script includes those that it needs.
 
-The special functions are translated from ``c/functions.h``, except those that C itself has.
-
-Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. The accuracies are the largest errors found
-against SciPy over the ranges that ``tests/autograd/compiler/targets/test_javascript.py`` measures.
+Formulas of the error function: NIST Digital Library of Mathematical Functions (DLMF), by section.
 """
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 FUNCTIONS: dict[str, str] = {
     "bytes": """
@@ -72,39 +66,4 @@ function $erfc(x) {
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / below;
 }
 """,
-    # DLMF 5.11.1 from 10 on, 5.5.1 below, 5.5.3 for negative numbers
-    "gammaln": """
-function $gammaln(x) {
-  if (x <= 0 && x === Math.floor(x)) return Infinity;
-  if (Math.abs(x) < 1e-300 || x === Infinity) return Math.abs(Math.log(Math.abs(x)));
-  if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - $gammaln(1 - x);
-  let below = 1; for (; x < 10; x++) below *= x;
-  const r = 1 / (x * x);
-  const rest = 1 / 12 + r * (-1 / 360 + r * (1 / 1260 + r * (-1 / 1680 + r * (1 / 1188 + r * (-691 / 360360
-    + r * (1 / 156 - r * 3617 / 122400))))));
-  return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + rest / x - Math.log(below);
-}
-""",
-}
-_NAMES = {
-    "erf": "$erf_series", "erfc": "$erfc", "fabs": "Math.abs", "M_PI": "Math.PI", "NAN": "NaN", "INFINITY": "Infinity",
-}  # fmt: skip
-
-
-def _of_c(text: str) -> str:
-    """A function of ``c/functions.h`` in JavaScript, which differs only in declarations and names."""
-    text = re.sub(r"GG_CALL double (.*?) {", lambda m: f"function {re.sub('double |int ', '', m[1])} {{", text)
-    text = re.sub(r"const double (\w+)\[\] = {(.*?)}", r"const \1 = [\2]", text)
-    text = re.sub(r"\b(double|int) ", "let ", text.replace("const double ", "const "))
-    text = re.sub(r"(?<![\w$.])(exp|floor|log|log1p|pow|sqrt|tan)\(", r"Math.\1(", text)
-    return re.sub(rf"(?<!\$)\b({'|'.join(_NAMES)})\b", lambda m: _NAMES[m[1]], text)
-
-
-FUNCTIONS |= {
-    match[1]: _of_c(match[0])
-    for match in re.finditer(
-        r"GG_CALL double \$(\w+)\(.*?\n}\n",
-        (Path(__file__).parents[1] / "c/functions.h").read_text(encoding="utf-8"),
-        re.DOTALL,
-    )
 }

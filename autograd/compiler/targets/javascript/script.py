@@ -20,7 +20,7 @@ from glassgrad.autograd.compiler.targets.javascript.contraction import contract
 from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
 from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
-from glassgrad.autograd.compiler.targets.nests import View, added, times
+from glassgrad.autograd.compiler.targets.nests import View
 from glassgrad.autograd.errors import TargetError
 
 PART = 12_000
@@ -84,17 +84,6 @@ class Script(nested.Script):
         self.lines.append(f"{view.data}.fill({text});")
 
     contract = contract
-
-    def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The lines that write into ``order`` the indices that sort a row of ``x``, NaN last."""
-        one, other = (f"{x.data}[{added(start, times(at, step))}]" for at in ("$s", "$t"))
-        return [
-            f"for (let $s = 0; $s < {length}; $s++) {order.data}[$s] = $s;",
-            f"{order.data}.sort(($s, $t) => {{",
-            f"  const $a = {one}, $b = {other};",
-            "  return $a < $b ? -1 : $a > $b ? 1 : ($a !== $a) - ($b !== $b);",
-            "});",
-        ]
 
     # ------------------------------------------------------------------------------------------------------- the whole
 

@@ -1,4 +1,4 @@
-"""Instructions that are not elementwise as loops: products, indexing, sorting, joining."""
+"""Instructions that are not elementwise as loops: products, indexing, joining."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, n
 from glassgrad.autograd.compiler.ir.primitives import fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.kernels import alone
-from glassgrad.autograd.compiler.targets.nested.script import Script, reading, reduced
+from glassgrad.autograd.compiler.targets.nested.script import Script, reading, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
 
@@ -199,14 +199,6 @@ def _rolled_out(script: Script, x: View, axis: int | None) -> tuple[View, int]:
     return x, normalize_axis(axis, len(x.shape))
 
 
-@reading("take_along_axis")
-def _take_along_axis(script: Script, out: View, x: View, indices: View, axis: int | None = -1) -> None:
-    x, axis = _rolled_out(script, x, axis)
-    source = x.without(axis).broadcast_to(out.shape)
-    index = Index(source, [(indices.broadcast_to(out.shape), x.strides[axis], x.shape[axis], False)])
-    gather(script, index, [out], lambda nest, place: [f"{nest.at(0)} = {x.data}[{place}];"])
-
-
 # --------------------------------------------------------------------------------------------- functions of NumPy's
 
 # With NumPy's signatures, without parameters that no program uses.
@@ -227,35 +219,6 @@ def _argmax(script: Script, out: View, x: View, axis: Any = None, *, keepdims: b
         (inmost, "$count++;"),
     ]
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = $best;")])
-
-
-@reading("argsort")
-def _argsort(script: Script, out: View, x: View, axis: int = -1, *, stable: Any = None) -> None:
-    axis = normalize_axis(axis, len(x.shape))
-    length, step = x.shape[axis], x.strides[axis]
-    order = script.scratch(f"order_{out.data}", (length,), numpy.dtype(numpy.int32))
-    nest = Nest(x.without(axis).shape, [x.without(axis), out.without(axis)])
-    here, there = nest.place(0), nest.place(1)
-    target = f"{out.data}[{added(there, times('$s', out.strides[axis]))}]"
-    lines = script.sort(x, here, step, order, length, script.now.args[0].dtype)
-    lines.append(f"for ({script.language.integer} $s = 0; $s < {length}; $s++) {target} = {order.data}[$s];")
-    script.loop(nest, [(len(nest.loops), line) for line in lines])
-
-
-@reading("cumulative_sum", "cumulative_prod")
-def _cumulative(script: Script, out: View, x: View, axis: int | None = None, *, include_initial: bool = False) -> None:
-    axis, dtype = normalize_axis(axis or 0, len(x.shape)), script.now.out.dtype
-    op = script.now.op.removeprefix("cumulative_")
-    combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
-    views = [x, out]
-    if include_initial:
-        views = [x, out[_along(axis, slice(1, None))], out[_along(axis, slice(0, 1))]]
-    nest = Nest(x.shape, views, [axis])
-    inmost = len(nest.loops)
-    total = script.language.rounded(combine.format(a="acc", b=nest.at(0)), dtype)
-    within = [(nest.outer, script.declared("acc", start, dtype))]
-    within += [(nest.outer, f"{nest.at(2)} = acc;")] if include_initial else []
-    script.loop(nest, [*within, (inmost, f"acc = {total};"), (inmost, f"{nest.at(1)} = acc;")])
 
 
 @reading("round")
@@ -357,3 +320,10 @@ def _cross(script: Script, out: View, x: View, y: View, axis: int = -1) -> None:
         text = f"{nest.at(0)} * {nest.at(1)} - {nest.at(2)} * {nest.at(3)}"
         line = f"{nest.at(4)} = {script.language.rounded(text, script.now.out.dtype)};"
         script.loop(nest, [(len(nest.loops), line)])
+
+
+@whole("erfc")
+def _erfc(script: Script, out: View, x: View) -> None:
+    nest = Nest(out.shape, [x, out])
+    text = script.language.rounded(f"$erfc({nest.at(0)})", script.now.out.dtype)
+    script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {text};")])

@@ -103,10 +103,6 @@ class Script:
         """
         raise NotImplementedError
 
-    def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The lines that write into ``order`` the indices that sort a row of ``x``, NaN last."""
-        raise NotImplementedError
-
     def draw(self, instruction: Instruction) -> None:
         """Random numbers, by the generator that NumPy would draw from."""
         raise self.refuse(instruction, "is not supported there: random numbers can't be drawn")

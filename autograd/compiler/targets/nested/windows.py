@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.compiler.targets.nested.readings import flat
 from glassgrad.autograd.compiler.targets.nested.script import Script, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
@@ -296,26 +295,3 @@ def _sum_unpool(script: Script, out: View, y: View, **sliding: Any) -> None:
         y = y.with_axis(len(y.shape), 1)
     with room(script, out, windows) as found:
         script.copy(y, windows.seen(found), "+=")
-
-
-def _by_taps(seen: View) -> View:
-    """The windows as (batch, channels, *size, *counts)."""
-    space = (len(seen.shape) - 2) // 2
-    return seen.permuted((0, 1, *range(2 + space, 2 + 2 * space), *range(2, 2 + space)))
-
-
-@whole("unfold")
-def _unfold(script: Script, out: View, x: View, **sliding: Any) -> None:
-    windows = Windows(x.shape[2:], **sliding)
-    seen = _by_taps(windows.seen(framed(script, x, windows)))
-    script.copy(seen, View.of(out.data, seen.shape))
-
-
-@whole("fold")
-def _fold(script: Script, out: View, y: View, **sliding: Any) -> None:
-    windows = Windows(**sliding)
-    with room(script, out, windows) as found:
-        seen = _by_taps(windows.seen(found))
-        columns = flat(script, y, script.now.out.dtype).reshaped(seen.shape)
-        assert columns is not None
-        script.copy(columns, seen, "+=")

@@ -72,9 +72,9 @@ def test_convolutions_are_right_for_every_kind_of_vector(monkeypatch, registers)
 
 
 @needs_compiler
-def test_convolutions_of_whole_numbers_and_of_two_dtypes():
+def test_convolutions_of_two_dtypes():
     rng, cases = np.random.default_rng(0), []
-    for kinds in (("i8", "i8"), ("i4", "i8"), ("f4", "f8"), ("f8", "f4")):
+    for kinds in (("f4", "f8"), ("f8", "f4"), ("i4", "f8")):
         x, weight = (
             rng.integers(-9, 10, shape).astype(k) for shape, k in zip([(2, 3, 8, 8), (4, 3, 3, 3)], kinds, strict=True)
         )

@@ -14,6 +14,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.targets.c.executable import source_of
 from glassgrad.autograd.compiler.targets.language import safe_c
+from glassgrad.autograd.errors import TargetError
 from tests.autograd.compiler.targets.c.native import faults, needs_compiler, run
 from tests.autograd.compiler.targets.cases import IN_C, case_of, single, squared, training
 from tests.autograd.compiler.targets.node import Case
@@ -120,7 +121,7 @@ def test_loops_that_differ_in_names_alone_are_shared():
 @pytest.mark.parametrize("n", [3, waiting(40)])
 def test_products_of_several_dtypes(n):
     rng, cases = np.random.default_rng(0), []
-    for one in ("f4", "f8", "i8"):
+    for one in ("f4", "f8"):
         for other in ("f4", "f8", "i4"):
             x, y = rng.integers(-4, 5, (n, n)).astype(one), rng.integers(-4, 5, (n, n)).astype(other)
             cases += [
@@ -130,15 +131,14 @@ def test_products_of_several_dtypes(n):
             ]
             cases += [single(IN_C, "matmul", [np.stack([x, x]), y]), single(IN_C, "matmul", [x[0], y[0]])]
     assert not faults(cases)
+    with pytest.raises(TargetError, match="is a product of whole numbers or of truths: cast them to float32"):
+        single(IN_C, "matmul", [np.ones((2, 2), "i8")] * 2)
 
 
 @pytest.mark.check
 @needs_compiler
-def test_products_and_limits_are_computed_in_the_dtype_of_the_result():
-    x, cases = np.array([[-4, 0, 1], [2, 5, 9]]), []
-    for one, other in itertools.product(("i1", "u1", "i2", "u2", "i4", "u4", "i8"), repeat=2):
-        cases += [single(IN_C, "matmul", [x.astype(one), y.astype(other)]) for y in (x.T, x[0])]
-    assert not faults(cases)
+def test_limits_are_computed_in_the_dtype_of_the_result():
+    x = np.array([[-4, 0, 1], [2, 5, 9]])
     for kind in ("?", "i1", "u1", "i4", "u4", "i8", "f4"):
         for low, high in ((0.5, 3), (None, 2.5), (0.5 * np.ones(3), 2.5 * np.ones(3))):
             given = ag.Tensor(x.astype(kind))
