@@ -13,13 +13,12 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
-from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.interop.hints import NAMES
-from glassgrad.autograd.interop.numpy_protocol import call, called
 from glassgrad.autograd.readings.levels import Lifted
 
 DIVMOD: Any = numpy.divmod
@@ -136,16 +135,9 @@ class Traced:
         made.scalar = self.scalar
         return made
 
-    def reshape(self, *shape: Any, **options: Any) -> Traced:
+    def reshape(self, *shape: Any) -> Traced:
         """Return it in another shape."""
-        target = shape[0] if len(shape) == 1 else shape
-        if options:
-            return self._call(numpy.reshape, target, **options)  # type: ignore[no-any-return]
-        return _namespace().reshape(self, target)  # type: ignore[no-any-return]
-
-    def conj(self) -> Traced:
-        """The complex conjugate: of real numbers the array itself, as in NumPy."""
-        return _namespace().conj(self) if self.dtype.kind == "c" else self
+        return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
@@ -191,7 +183,7 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(numpy.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
-        return functools.partial(self._call, getattr(numpy, name)) if name in METHODS else self._no_numpy()
+        return functools.partial(getattr(_namespace(), name), self) if name in REDUCTIONS else self._no_numpy()
 
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
@@ -200,59 +192,9 @@ class Traced:
         made.scalar = self.scalar
         return made
 
-    def flatten(self, order: str = "C") -> Traced:
-        """The elements in a copy with one axis."""
-        return self.copy()._call(numpy.ravel, order)  # type: ignore[no-any-return]
-
-    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Traced:
-        """The elements within bounds."""
-        return self._call(numpy.clip, min, max, **options)  # type: ignore[no-any-return]
-
-    def transpose(self, *axes: Any) -> Traced:
-        """The axes reversed, or in another order."""
-        return self._call(numpy.transpose, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
-
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        """Record a call of a NumPy function."""
-        if any(issubclass(kind, Tensor) for kind in types):
-            return NotImplemented  # a Tensor records the call itself
-        return self._recorded(function, args, options)
-
-    def _call(self, function: Any, *args: Any, **options: Any) -> Any:
-        return self._recorded(function, (self, *args), options)
-
-    def _recorded(self, function: Any, args: Any, options: Any) -> Any:
-        """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
-        self.tracer.check_running(self)
-        name, settings = called(function), (*args[1:], *options.values())
-        by_memory = name == "ravel" and any(order in settings for order in ("K", "A"))  # unknown in a trace
-        if name not in FUNCTIONS or by_memory or (name == "argsort" and not options.get("stable")):
-            self._no_numpy()
-        given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
-        try:
-            result = call(function, "__call__", given, named)
-        except AutogradError as error:  # NumPy might not raise here, so the function must not catch it and go on
-            self._refuse_call(name, error)
-        result = mapped(result, lambda part: part.data if type(part) is Tensor else part)
-        zeros: list[tuple[Traced, Any]] = []
-        values, settings = mapped((args, options), lambda part: _without_trace(part, zeros))
-        expected = function(*values, **settings)
-        found, theirs = (x if isinstance(x, list | tuple) else (x,) for x in (result, expected))
-        for x, y in zip(found, theirs, strict=True):
-            if type(x) is not Traced:
-                continue
-            x.scalar = isinstance(y, numpy.generic)
-            if (x.shape, x.dtype) != (numpy.shape(y), y.dtype):
-                self._refuse_call(name, f"its result is {y.dtype} {y.shape} in NumPy, {x.dtype} {x.shape} in autograd.")
-            for part, zero in zeros:
-                if numpy.may_share_memory(y, zero) and x.memory is not part.memory:
-                    self._refuse_call(name, "its result is a view in NumPy, and a copy in autograd.")
-        return result
-
-    def _refuse_call(self, name: str, why: Any) -> Any:
-        if isinstance(why, TraceError):
-            raise why
-        raise refusal(f"calls np.{name} of {self._value!r} while the function is traced: {why}", self.tracer)
+        """Refuse a call of a NumPy function, unless there is a Tensor, which records it."""
+        return NotImplemented if any(issubclass(kind, Tensor) for kind in types) else self._no_numpy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -278,33 +220,6 @@ class Traced:
 
     __hash__ = object.__hash__
 
-
-def _without_trace(part: Any, zeros: list[tuple[Traced, Any]]) -> Any:
-    """``part``; if it is traced, zeros (or a number) of its shape and dtype, which are also appended to ``zeros``."""
-    if type(part) is not Traced:
-        return part.value if hasattr(type(part), "ask") else part  # a `Number`
-    zeros.append((part, numpy.zeros(part.shape, part.dtype)[() if part.scalar else ...]))
-    return zeros.pop()[1].item() if part.weak else zeros[-1][1]
-
-
-METHODS = frozenset(
-    (
-        "all", "any", "argmax", "argmin", "cumprod", "cumsum", "diagonal", "max", "mean", "min", "prod", "ravel",
-        "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
-    )
-)  # fmt: skip
-"""Methods of NumPy's arrays that are functions of the same name, with the array as the first argument."""
-
-FUNCTIONS = METHODS | frozenset(
-    (
-        "amax", "amin", "argsort", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "clip", "concatenate",
-        "diff", "dot", "einsum", "expand_dims", "flip", "hstack", "inner", "linalg.norm", "moveaxis", "ndim",
-        "ones_like", "outer", "pad", "reshape", "roll", "shape", "size", "sort", "stack", "tile", "transpose", "tril",
-        "triu", "vstack", "where", "zeros_like",
-    )
-)  # fmt: skip
-"""Functions of NumPy whose result, dtype included, is that of the Tensors' function. Others are refused, such as
-``linalg.eigh``, which reads only one triangle in NumPy."""
 
 WIDER = ("fabs", "float_power")
 """Ufuncs of NumPy whose result has another dtype than that of the Tensors' function."""

@@ -1,4 +1,4 @@
-"""NumPy's own functions and methods of the NumPy arrays that a compiled function is given."""
+"""The NumPy arrays that a compiled function is given: operators, ufuncs, elements, views, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.compiler.tracing.traced import FUNCTIONS, METHODS
 from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import agree
 from tests.sampling import sampled
 
-DTYPES = ("float64", "float32", "float16", "int64", "int8", "uint8", "bool", "complex128")
 V = ag.Tensor([[1.0, -2.0, 3.0], [0.5, 0.0, 1.0]], name="v")
 
 
@@ -24,66 +22,16 @@ def given(dtype: str) -> Any:
     return (np.array([[1, 0, 2], [3, 1, 2]]) + (0.25 if dtype[0] in "fc" else 0)).astype(dtype)
 
 
-ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "clip": (0, 2), "cumprod": (0,), "cumsum": (1,), "repeat": (2,), "swapaxes": (0, 1), "take": ([0, -1],),
-    "broadcast_to": ((2, 2, 3),), "expand_dims": (1,), "moveaxis": (0, 1), "pad": (1,), "reshape": ((3, 2),),
-    "roll": (1,), "tile": (2,),
-}  # fmt: skip
-CALLS: dict[str, Callable[[Any], Any]] = {
-    "concatenate": lambda x: np.concatenate([x, x]),
-    "concatenate with another": lambda x: np.concatenate([x, np.ones((1, 3), "float32")]),
-    "stack": lambda x: np.stack([x, x], axis=-1),
-    "hstack": lambda x: np.hstack([x, x]),
-    "vstack": lambda x: np.vstack([x, x]),
-    "dot": lambda x: np.dot(x, x.T),
-    "inner": lambda x: np.inner(x, x),
-    "outer": lambda x: np.outer(x, x),
-    "einsum": lambda x: np.einsum("ij->ji", x),
-    "where": lambda x: np.where(x != 1, x, 0),
-    "where of numbers": lambda x: np.where(x, x, x + 1),
-    "argsort": lambda x: np.argsort(x, axis=0, stable=True),
-    "the method clip": lambda x: x.clip(1),
-    "the method clip by a keyword": lambda x: x.clip(max=1),
-    "the method conj": lambda x: x.conj(),
-}
-
-
-def test_methods_and_functions_are_those_of_numpy() -> None:
-    for name in {*FUNCTIONS, *CALLS}:
-        for dtype in DTYPES:
-            x = given(dtype)
-            forms = [CALLS[name]] if name in CALLS else []
-            if name not in CALLS:
-                function: Any = np.linalg.norm if name == "linalg.norm" else getattr(np, name)
-                forms.append(lambda x, f=function, name=name: f(x, *ARGUMENTS.get(name, ())))
-            if name in METHODS:
-                forms.append(lambda x, name=name: getattr(x, name)(*ARGUMENTS.get(name, ())))
-            for form in forms:
-                with np.errstate(all="ignore"):
-                    try:
-                        expected = form(x)
-                    except TypeError:  # the clip of complex numbers
-                        continue
-                    try:
-                        found = ag.compile(form)(x)
-                    except TraceError:  # refused, in a sentence
-                        assert dtype not in ("float64", "float32"), name
-                        continue
-                assert type(found) is type(expected), (name, dtype)
-                agree(found, expected, f"{name} of {dtype}")
-
-
 WITH_TENSORS: dict[str, Callable[[Any], Any]] = {
     "a sum": lambda x: V * x.sum(),
-    "along an axis": lambda x: x.max(1) * V.T + x.mean(axis=1),
+    "along an axis": lambda x: x.max(1) * V.T + x.min(axis=1),
     "joined": lambda x: np.concatenate([x, V]),
     "joined behind": lambda x: np.concatenate([V, x], axis=1),
-    "joined before": lambda x: np.concatenate([x, x * 2]) * V.sum(),
     "stacked": lambda x: np.stack([x, V]),
     "chosen": lambda x: np.where(x > 1, V, x),
     "a product": lambda x: np.dot(x, V.T),
-    "flat": lambda x: V.reshape(-1) * x.ravel() + x.flatten(),
-    "turned": lambda x: V.T * x.transpose() + x.transpose(1, 0) - x.transpose((1, 0)),
+    "flat": lambda x: V.reshape(-1) * x.reshape(6),
+    "turned": lambda x: V.T * x.T,
     "another name": lambda x: np.arctan(x) * np.absolute(x) + V,
     "a copy": lambda x: V * x.copy(),
 }
@@ -111,31 +59,40 @@ def test_an_array_and_a_tensor_of_one_shape_have_programs_of_their_own() -> None
 def test_a_copy_is_written_to_alone() -> None:
     def f(x: Any) -> Any:
         y = x * 2.0
-        copy, flat, turned = y.copy(), y.flatten(), y.transpose()
+        copy, turned = y.copy(), y.T
         y[0] = 1.0
         turned[1] = 7.0
-        return copy, flat, turned, y
+        return copy, turned, y
 
-    agree(ag.compile(f)(given("float64")), f(given("float64")), "copies and a view")
+    agree(ag.compile(f)(given("float64")), f(given("float64")), "a copy and a view")
 
 
-def test_a_call_that_only_numpy_takes_is_refused_even_where_the_error_is_caught() -> None:
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "a function": lambda x: V * np.sum(x),
+    "a function of a list": lambda x: np.concatenate([x, x * 2]) * V.sum(),
+    "a method": lambda x: V * x.clip(1),
+    "a method with a view": lambda x: V.reshape(-1) * x.ravel(),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_function_of_numpys_is_refused_even_where_the_error_is_caught(name: str) -> None:
     def f(x: Any) -> Any:
         try:
-            return V * np.sum(x, initial=2.0)
-        except (TypeError, TraceError):
+            return REFUSED[name](x)
+        except TraceError:
             return V
 
-    with pytest.raises(TraceError, match=r"test_arrays.py:\d+ calls np.sum of x .*'initial'"):
+    with pytest.raises(TraceError, match=r"test_arrays.py:\d+ gives x.* to NumPy .* of that name in autograd"):
         ag.compile(f)(given("float64"))
 
 
 def test_the_same_array_is_returned_where_numpy_returns_it() -> None:
     def f(x: Any) -> Any:
         y = x * 2.0
-        same, conjugate, copy = y.astype("float64", copy=False), y.conj(), y.astype("float64")
+        same, copy = y.astype("float64", copy=False), y.astype("float64")
         y[0] = 1.0
-        return same, conjugate, copy
+        return same, copy
 
     agree(ag.compile(f)(given("float64")), f(given("float64")), "one array by several names")
 
@@ -209,9 +166,6 @@ NUMBERS_AND_ARRAYS: dict[str, Callable[[Any], Any]] = {
     "a sum": lambda a: a.sum(),
     "an element": lambda a: a[()],
     "a view": lambda a: a[...],
-    "a choice": lambda a: np.where(a > 0, a, 1.0),
-    "a new one": np.zeros_like,
-    "with an axis": np.atleast_1d,
     "a Tensor": ag.asarray,
     "kinds": lambda a: [isinstance(x, kind) for x in (a, a + 1, a[()]) for kind in (np.ndarray, np.floating, float)],
 }
@@ -221,7 +175,6 @@ ALIASES: dict[str, Callable[[Any], Any]] = {
     "a view": lambda a: a[...],
     "a sum": lambda a: a.sum(),
     "a sum as an array": lambda a: a.sum().reshape(1),
-    "with an axis": np.atleast_1d,
     "joined": lambda a: a.reshape(1),
     "a copy": lambda a: a.copy(),
     "a Tensor": lambda a: ag.asarray(a).detach(),

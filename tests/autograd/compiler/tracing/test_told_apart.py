@@ -14,7 +14,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import TraceError
-from tests.autograd.compiler.tracing.test_arrays import agree
+from tests.autograd.compiler.oracle import agree
 
 W = ag.Tensor([1.0, 2.0, 3.0])
 BY_TENSOR = {W: 5.0}
