@@ -23,7 +23,7 @@ from glassgrad.autograd.compiler.targets import calls, emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
 from glassgrad.autograd.compiler.targets.c import source
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
-from glassgrad.autograd.compiler.tracing import numbers, tracer
+from glassgrad.autograd.compiler.tracing import tracer
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
@@ -301,12 +301,6 @@ def empty_buffer(old: Any) -> Any:
     return packed_home
 
 
-def read_once(old: Any) -> Any:
-    """A number is read at the first call."""
-    known: dict[int, Any] = {}
-    return lambda self, text: known.setdefault(id(self), (self, old(self, text)))[1]
-
-
 def other_method(instruction: Any) -> Any:
     """Uniform numbers for normal ones."""
     params = instruction.params
@@ -520,7 +514,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "bindings: gradients stay": (Executable, "_left", without_lines("cleared")),
     "bindings: states that get another array keep theirs": (Executable, "_left", without_lines("replaced")),
     "bindings: packed states begin with 0": (Executable, "_packed_home", empty_buffer),
-    "bindings: numbers are read at the first call": (numbers.Place, "__getitem__", read_once),
     "C: plus for minus": (language.C.expressions, "subtract", lambda old: "{0} + {1}"),
     "C: the smaller is the larger": (language.C.expressions, "minimum", lambda old: "gg_maximum({0}, {1})"),
     "C: exp is expm1": (language.C.expressions, "exp", lambda old: "gg_expm1{F}({0})"),

@@ -43,9 +43,6 @@ PLAIN_KINDS = frozenset((type(None), bool, int, float, complex, str, bytes, type
 """Types of arguments that are compared by value."""
 
 
-EQUAL: Any = object.__eq__
-
-
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """A context without garbage collection. A trace makes many objects and soon drops most of them: the collector would
@@ -58,24 +55,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
-class Itself:
-    """An argument that equals nothing but itself: what its own ``==`` leaves out may be read by the function."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is Itself and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-    def __repr__(self) -> str:
-        return repr(self.thing)
 
 
 class Compiled(Generic[P, R]):
@@ -94,7 +73,6 @@ class Compiled(Generic[P, R]):
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
         self._fixed: set[int] = set()  # the floats among the arguments whose value the function reads
-        self._found_ids: set[int] | None = None  # ids of captured Tensors, if an argument may be compared with one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
@@ -128,21 +106,15 @@ class Compiled(Generic[P, R]):
                 if kind is float and plain - 1 not in self._fixed:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
-                else:  # type and text tell apart 1, 1.0, True and an IntEnum, and 0.0 and -0.0, which are equal
-                    if kind not in PLAIN_KINDS and kind.__eq__ is not EQUAL:
-                        leaf = Itself(leaf)
+                elif kind in PLAIN_KINDS:  # type and text tell apart 1, 1.0 and True, and 0.0 and -0.0, which are equal
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
-        if self._found_ids is not None:
-            key = self._linked(key, leaves)
+                else:  # what its own `==` leaves out may be read by the function; the trace keeps it alive
+                    key = key, kind, id(leaf)
+        if len(arrays) > 1 and len({*map(id, arrays)}) < len(arrays):
+            first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
+            key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self._lock:
-            try:
-                known = self._executables.get(key)
-            except TypeError as error:
-                raise DTypeError(
-                    f"{self._called()} was given an argument that can't be hashed ({error}): give Tensors, arrays, "
-                    "numbers, strings and containers of these, and register a container of your own with "
-                    "autograd.trees.register."
-                ) from None
+            known = self._executables.get(key)
             if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
@@ -151,28 +123,19 @@ class Compiled(Generic[P, R]):
                     executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
-            if leaves and not executable.updated.isdisjoint(map(id, leaves)):
-                again = next(leaf for leaf in leaves if id(leaf) in executable.updated)
+            if leaves and not executable.captured.isdisjoint(map(id, leaves)):
+                again = next(leaf for leaf in leaves if id(leaf) in executable.captured)
                 raise TraceError(
-                    f"{self._called()} was given {describe(again)}, which it also captures and updates: the argument "
-                    "would keep the old value. Use the argument in the function, or pass a clone()."
+                    f"{self._called()} was given {describe(again)}, which it also captures: in a program they are two. "
+                    "Use the argument in the function, or pass a clone()."
                 )
+            executable.check_apart(arrays)
             if numbers:
                 executable.trace.numbers.update(numbers)
             if self.check:
                 run = functools.partial(_finished, executable, arrays)
                 return checked(executable, self._called(), self.function, args, kwargs, run)  # type: ignore[no-any-return]
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
-
-    def _linked(self, key: Any, leaves: Any) -> Any:
-        """``key``, extended by a note of the arguments that are one Tensor, or that the function also captures."""
-        finds = self._found_ids or ()
-        if len(ids := {*map(id, leaves)}) == len(leaves) and ids.isdisjoint(finds):
-            return key
-        known = dict(zip(finds, finds, strict=True))
-        links = [(i, known.setdefault(id(leaf), i)) for i, leaf in enumerate(leaves) if is_array(leaf)]
-        links = [(i, first) for i, first in links if first != i]
-        return (key, tuple(links)) if links else key
 
     def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
         """The program that was run last for arrays of these shapes, dtypes and devices, if it runs as C."""
@@ -220,14 +183,7 @@ class Compiled(Generic[P, R]):
                     f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
-        trace, again = self._trace(args, kwargs), False
-        if trace.asks_identity and (self._found_ids is None or not self._found_ids.issuperset(trace.found)):
-            self._found_ids = {*(self._found_ids or ()), *trace.found}
-            linked = self._linked(key, leaves)
-            again, key = linked != key, linked
-        if again:
-            restore(trace.changes)
-            trace = self._trace(args, kwargs)
+        trace = self._trace(args, kwargs)
         if trace.is_differentiated:
             restore(trace.changes)
             return None
@@ -254,13 +210,12 @@ class Compiled(Generic[P, R]):
 
     def _trace(self, args: Any, kwargs: Any) -> Trace:
         """Trace with the floats among the arguments as inputs; if that fails, with their values as constants."""
-        found = self._found_ids or ()
         try:
-            trace = Trace(self.function, args, kwargs, True, self._fixed, found)
+            trace = Trace(self.function, args, kwargs, True, self._fixed)
         except Exception:
             if not any(type(leaf) is float for leaf in trees.leaves((args, kwargs))):
                 raise
-            trace = Trace(self.function, args, kwargs, True, None, found)
+            trace = Trace(self.function, args, kwargs, True)
         if not trace.is_differentiated:
             self._fixed |= {place for place in trace.asked if type(place) is int}
         return trace
@@ -268,7 +223,7 @@ class Compiled(Generic[P, R]):
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
         try:
-            changes = Trace(self.function, args, kwargs, itself=self._found_ids or ()).changes
+            changes = Trace(self.function, args, kwargs).changes
             names = [guard.name for guard in changes]
         except TraceError:
             restore(trace.changes)
@@ -291,23 +246,11 @@ class Compiled(Generic[P, R]):
             del self._executables[key]
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{self._called()} {self._varied()}", stacklevel=5)
-
-    def _varied(self) -> str:
-        """The difference between the arguments of the programs, as the end of a warning."""
-        traces = [known[0].trace for known in self._executables.values()]
-        paths = traces[-1].paths
-        forms = [trace.forms for trace in traces if trace.paths == paths]
-        parts = []
-        for path, column in zip(paths, zip(*forms, strict=True), strict=True):
-            values = list(dict.fromkeys(text for _, text in column))
-            if len(values) > 1:
-                parts.append(f"{path} had {len(values)} {column[0][0]}, among them {', '.join(values[-3:])}")
-        why = "; ".join(parts) or "its arguments had another structure each time"
-        return (
-            f"was traced for more than {FORMS} forms of its arguments, and the least recently used programs are "
-            f"dropped: {why}. Pass numbers that change as Tensors, and give all batches one shape."
-        )
+            warnings.warn(
+                f"{self._called()} was traced for more than {FORMS} forms of its arguments, and the least recently "
+                "used programs are dropped: pass numbers that change as Tensors, and give all batches one shape.",
+                stacklevel=5,
+            )
 
     def _called(self) -> str:
         return f"the compiled {getattr(self.function, '__name__', type(self.function).__name__)}"

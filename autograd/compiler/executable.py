@@ -107,7 +107,7 @@ def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Progr
     """
     program = trace.program
     passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in (*trace.replaced, *exchanged)}
-    new = [program.updates[state] for state in trace.replaced if state not in trace.moved]
+    new = [program.updates[state] for state in trace.replaced]
 
     def of(values: Iterable[Value]) -> list[Value]:
         return [passed.get(value, value) for value in values]
@@ -199,6 +199,7 @@ class Executable:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
+        self.captured = frozenset(map(id, trace.captured))
         self.nodes = dead_ends(trace)
         self.exchanged: list[Value] = []
         self._build()
@@ -266,29 +267,22 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
-        late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
-        if late:
-            self.run = self._refusing_states(self.run, late)
         passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
         if self.trace.given or passed or self.trace.restarts:
             self.run = _with(self.run, self.trace.given, passed, self.trace.restarts)
 
-    def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
-        """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""
-        program, homes, updates, left = self.program, self.homes, self.optimized.updates, self.trace.left
-
-        def run_apart(*arrays: Any) -> list[Any]:
-            states = [_addressed(array) for array in (*(homes[s] for s in updates), *(s.origin._data for s in left))]
-            for i in late:
-                given = _addressed(arrays[i])
-                if given is not None and any(s is not None and numpy.shares_memory(given, s) for s in states):
-                    raise TraceError(
-                        f"{program.name} was given {program.inputs[i]!r} in the memory of a state that it updates, and "
-                        "reads or keeps it after the update: it would see the old values there. Give it a clone()."
-                    )
-            return run(*arrays)
-
-        return run_apart
+    def check_apart(self, arrays: Sequence[Any]) -> None:
+        """Raise if an argument is in the memory of a state that is written to: it may be read after the write."""
+        left = {state: state.origin._data for state in self.trace.left}
+        memories = self.memories | {id(owner(array)) for array in left.values()} if left else self.memories
+        for given in arrays:
+            if id(given if given.base is None else owner(given)) in memories:
+                for state, array in {**{s: self.homes[s] for s in self.optimized.updates}, **left}.items():
+                    if numpy.may_share_memory(_addressed(given), _addressed(array)):
+                        raise TraceError(
+                            f"{self.program.name} was given an argument of shape {given.shape} in the memory of "
+                            f"{state.name} {state.shape}, a state that it updates: give it a clone()."
+                        )
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
@@ -350,6 +344,7 @@ class Executable:
             terms.append(f"kind(replaced_{i}) == like_{i}")
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())
+        self.memories = frozenset(memories)
         self.used = scope["used"] = [0]
         scope.update(
             WRITES=WRITES,
@@ -376,14 +371,11 @@ class Executable:
         scope["written"], number = written, itertools.count(len(self.program.outputs))
         for i, state in enumerate(trace.replaced):
             scope[f"replaced_{i}"] = state.origin
-        new = {state: f"outputs[{next(number)}]" for state in trace.replaced if state not in trace.moved}
+        new = [f"outputs[{next(number)}]" for _ in trace.replaced]
         for i, state in enumerate(trace.left):
             scope[f"left_{i}"] = state.origin
             lines += f"    left_{i}._data[...] = outputs[{next(number)}]\n    written(left_{i}._data)\n"
-        for i, (state, giver) in enumerate(trace.moved.items()):
-            new[state], scope[f"giver_{i}"] = f"old_{i}", giver.origin
-            lines += f"    old_{i} = giver_{i}._data\n"
-        lines += "".join(f"    replaced_{i}._data = {new[state]}\n" for i, state in enumerate(trace.replaced))
+        lines += "".join(f"    replaced_{i}._data = {value}\n" for i, value in enumerate(new))
         first = len(trace.result.values)
         for i, tensor in enumerate(trace.cleared):
             scope[f"cleared_{i}"] = tensor

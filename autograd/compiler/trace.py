@@ -5,7 +5,6 @@ A Tensor that the function captures, such as a parameter or an optimizer's avera
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -142,13 +141,13 @@ class Trace:
     states.
     ``changes`` are variables, attributes and items that the function changed.
 
-    ``paths`` are the names of the leaves of the arguments, ``forms`` their shapes and values, as text. ``numbers`` are
+    ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``fixed``: the positions of floats that are constants, by default all; these are ``asked``, and
-    those whose value the function read.
+    that are no arrays. ``constant``: the positions of floats that are constants, by default all; these are ``asked``,
+    and those whose value the function read.
 
-    ``found``: the ids of arguments that the function also captures; the trace passes these Tensors themselves, so that
-    ``is`` comparisons hold.
+    ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
+    Tensors all those that it can reach.
     """
 
     def __init__(
@@ -157,14 +156,12 @@ class Trace:
         args: Any,
         kwargs: Any,
         unless_differentiated: bool = False,
-        fixed: Collection[int] | None = None,
-        itself: Collection[int] = (),
+        constant: Collection[int] | None = None,
     ) -> None:
         self.name = _called(function)
-        self.found, self.asks_identity = itself, False
         arguments = Arguments(function, args, kwargs)
         self.paths = arguments.paths
-        self.forms = [("shapes", str(x.shape)) if is_array(x) else ("values", str(x)) for x in arguments.leaves]
+        self.fixed = arguments.fixed
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
@@ -172,12 +169,11 @@ class Trace:
         self.numbers: dict[int, Any] = {}
         self.asked = tracer.asked
         floats = [(i, leaf, path) for i, (leaf, path) in enumerate(arguments.fixed) if type(leaf) is float]
-        self.asked |= {i for i, _, _ in floats if fixed is None or i in fixed}
+        self.asked |= {i for i, _, _ in floats if constant is None or i in constant}
         for i, leaf, path in floats:
             if i not in self.asked:
                 self.numbers[i] = leaf
-                now = functools.partial(self.numbers.__getitem__, i)
-                arguments.numbers[i] = Number(tracer, leaf, path, now, frozenset((i,)))
+                arguments.numbers[i] = Number(tracer.knob(self.numbers, i, path), leaf, frozenset((i,)))
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
         self.changes: list[Guard] = []
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
@@ -188,7 +184,6 @@ class Trace:
                 try:
                     inputs, self.result = self._followed(tracer, function, arguments)
                     tracer.check_apart()
-                    self.late = tracer.read_late(self.result.values)
                 finally:
                     arguments.numbers.clear()
                     grads = tracer.take_gradients()
@@ -196,7 +191,7 @@ class Trace:
                     left = {
                         tracer.states[key]: before.value
                         for key, before in tracer.former.items()
-                        if before.memory._first_write is not None
+                        if before.memory._version
                     }
                     tracer.name_values(latest)
                     tracer.lines.close()
@@ -218,9 +213,6 @@ class Trace:
             raise
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
-        self.moved = {
-            s: tracer.states[tracer.moved[id(s.origin)]] for s in self.replaced if id(s.origin) in tracer.moved
-        }
         self.left = {s: value for s, value in left.items() if s in self.replaced}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
         wanted = [(t, value) for t, value in grads if value is not None and id(t) not in used]
@@ -236,9 +228,8 @@ class Trace:
         if VALIDATES.get():
             self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
-        self.asks_identity = surroundings.asks_identity
-        if self.asks_identity:
-            self.found = {*map(id, surroundings.tensors), *(id(state.origin) for state in self.program.states)}
+        self.captured = [state.origin for state in self.program.states]
+        self.captured += surroundings.tensors if surroundings.asks_identity else []
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
@@ -253,7 +244,7 @@ class Trace:
     ) -> tuple[list[Value], Result]:
         """Call the function on arrays without values: the inputs of the program, and the result."""
         stand_ins, inputs = list[Any](), list[Value]()
-        known: dict[int, Any] = {id(leaf): leaf for leaf in arguments.arrays if id(leaf) in self.found}
+        known: dict[int, Any] = {}
         mode = MODE.get()
         with holding(MODE, inside := Mode(mode.grad, mode.scope, tracer.lines)):
             for leaf, name in zip(arguments.arrays, arguments.names, strict=True):

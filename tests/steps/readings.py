@@ -338,7 +338,7 @@ class _Call:
         trace = self.traced.executable.trace
         left = [f"{paths[id(tensor)]}.grad" for tensor in trace.delivered]
         names = [*range(len(trace.program.outputs) - len(left)), *left]
-        names += [paths[id(state.origin)] for state in trace.replaced if state not in trace.moved]
+        names += [paths[id(state.origin)] for state in trace.replaced]
         changed = {paths[key]: array for key, array in tensors_of(program, updates).items() if key in paths}
         return {**dict(zip(names, outputs, strict=False)), **changed}  # behind them is what old arrays are left with
 

@@ -1,15 +1,12 @@
-"""`Number`: a Python number that may differ at each call, as long as it is only used in arithmetic.
+"""`Number`: a float that may differ at each call, as long as it is only used in arithmetic.
 
-Arithmetic with other numbers is recorded, and repeated in Python at each call. Combined with an array, the result
-becomes an input of the program. Any other use, such as ``if``, ``float()``, a comparison or an index, gets the value at
-the time of the trace, and the program is then valid for this value only.
+Arithmetic with other numbers and with arrays is recorded. Any other use, such as ``if``, ``float()``, a comparison or
+an index, gets the value at the time of the trace, and the program is then valid for this value only.
 """
 
 from __future__ import annotations
 
-import functools
 import operator
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,24 +17,25 @@ from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
 
-KINDS = (float, int)
-"""The types of numbers that a program may read at each call."""
-
 
 class Number:
-    """A number in a trace: ``value`` during the trace, ``text`` the expression that ``now`` computes at each call from
-    the numbers at ``places``.
+    """A float in a trace: ``value`` is that of the trace, ``traced`` stands for that of each call, and ``places`` are
+    the arguments and learning rates that it depends on.
     """
 
-    __slots__ = ("tracer", "value", "text", "now", "places", "__weakref__")
+    __slots__ = ("traced", "value", "places")
 
-    def __init__(self, tracer: Any, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]) -> None:
-        self.tracer, self.value, self.text, self.now, self.places = tracer, value, text, now, places
-        tracer.made.append(weakref.ref(self))
+    def __init__(self, traced: Traced, value: float, places: frozenset[Any]) -> None:
+        self.traced, self.value, self.places = traced, value, places
 
-    __class__ = property(lambda self: type(self.value))  # so that it is an instance of float
+    __class__ = property(lambda self: float)  # for isinstance
 
-    def ask(self) -> Any:
+    @property
+    def tracer(self) -> Any:
+        """The tracer that records its arithmetic."""
+        return self.traced.tracer
+
+    def ask(self) -> float:
         """Return the value; the program is from now on valid for this value only."""
         now = TRACER.get()
         while now is not None and now is not self.tracer:
@@ -48,7 +46,7 @@ class Number:
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(self.value, name):
-            raise AttributeError(f"{type(self.value).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(f"'float' object has no attribute {name!r}")
         return getattr(self.ask(), name)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -60,40 +58,30 @@ class Number:
         return numpy.asarray(self.ask(), dtype)
 
 
-def _of_numbers(sign: str, operate: Callable[..., Any], *args: Any) -> Any:
-    """Apply ``operate``; the result is a `Number` if its type is one of `KINDS`, else a plain value."""
-    numbers = [x for x in args if type(x) is Number]
-    values = [x.value if type(x) is Number else x for x in args]
-    result = operate(*values)
-    tracer = numbers[0].tracer
-    whole = all(type(value) is int for value in values)
-    depends = whole and sign == "**"  # an int or a float, depending on the exponent's sign
-    if TRACER.get() is not tracer or type(result) not in KINDS or depends:
-        return operate(*(x.ask() if type(x) is Number else x for x in args))
-    texts = [x.text if type(x) is Number else repr(x) for x in args]
-    readers = [x.now if type(x) is Number else functools.partial(_same, x) for x in args]
-    text = f"({texts[0]} {sign} {texts[1]})" if len(args) > 1 else f"({sign}{texts[0]})"
-    places = frozenset().union(*(x.places for x in numbers))
-    return Number(tracer, result, text, lambda: operate(*(read() for read in readers)), places)
+def _is_recorded(name: str, left: Any, right: Any) -> bool:
+    """Whether NumPy's result for two numbers is Python's: not where a power may be complex, or an error."""
+    if type(left) not in (Number, float, int) or type(right) not in (Number, float, int):
+        return False
+    if name == "pow":
+        return (type(left) is not Number and left > 0) or (type(right) is int and right > 0)
+    return name not in ("floordiv", "mod")
 
 
-def _same(x: Any) -> Any:
-    """``x``. Used in a `Number`'s ``now`` for plain values, so that ``now`` keeps no `Number` alive."""
-    return x
-
-
-def _binary(name: str, sign: str, swapped: bool = False) -> Callable[..., Any]:
+def _binary(name: str, swapped: bool = False) -> Callable[..., Any]:
     operate = getattr(operator, name)
 
     def method(self: Number, other: Any) -> Any:
-        pair = (other, self) if swapped else (self, other)
-        if type(other) in (Number, *KINDS):
-            return _of_numbers(sign, operate, *pair)
         if isinstance(other, Tensor):
             return NotImplemented
-        if TRACER.get() is self.tracer and (type(other) is Traced or isinstance(other, numpy.ndarray | numpy.generic)):
+        pair = (other, self) if swapped else (self, other)
+        is_array = type(other) is Traced or isinstance(other, numpy.ndarray | numpy.generic)
+        if TRACER.get() is not self.tracer or not (is_array or _is_recorded(name, *pair)):
+            return operate(*(x.ask() if type(x) is Number else x for x in pair))
+        if is_array:
             return self.tracer.elementwise(_UFUNCS[name], pair)
-        return operate(*(x.ask() if type(x) is Number else x for x in pair))
+        value = operate(*(x.value if type(x) is Number else x for x in pair))  # which may raise
+        places = self.places | other.places if type(other) is Number else self.places
+        return Number(self.tracer.elementwise(_UFUNCS[name], pair), value, places)
 
     return method
 
@@ -102,11 +90,11 @@ _UFUNCS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power",
 }  # fmt: skip
-for _name, _sign in zip(_UFUNCS, ("+", "-", "*", "/", "//", "%", "**"), strict=True):
-    setattr(Number, f"__{_name}__", _binary(_name, _sign))
-    setattr(Number, f"__r{_name}__", _binary(_name, _sign, swapped=True))
-for _name, _sign, _operate in (("neg", "-", operator.neg), ("pos", "+", operator.pos)):
-    setattr(Number, f"__{_name}__", lambda self, s=_sign, f=_operate: _of_numbers(s, f, self))
+for _name in _UFUNCS:
+    setattr(Number, f"__{_name}__", _binary(_name))
+    setattr(Number, f"__r{_name}__", _binary(_name, swapped=True))
+for _name, _factor in (("neg", -1), ("pos", 1)):
+    setattr(Number, f"__{_name}__", lambda self, factor=_factor: self * factor)
 
 
 def _asking(name: str) -> Callable[..., Any]:
@@ -129,16 +117,4 @@ for _name in (
 backends.add_scalar(Number)
 
 
-class Place:
-    """A place from which a Python number is read at each call, in the form of a mapping."""
-
-    __slots__ = ("now",)
-
-    def __init__(self, now: Callable[[], Any]) -> None:
-        self.now = now
-
-    def __getitem__(self, text: str) -> Any:
-        return self.now()
-
-
-__all__ = ["KINDS", "Number", "Place"]
+__all__ = ["Number"]

@@ -13,7 +13,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
@@ -53,8 +53,7 @@ class Traced:
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "_first_write",
-        "__weakref__",
+        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, tracer: Any, value: Value, weak: bool = False) -> None:
@@ -63,7 +62,6 @@ class Traced:
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
-        self._first_write: int | None = None  # the number of instructions before the first write
         tracer.made.append(weakref.ref(self))
 
     __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
@@ -94,8 +92,6 @@ class Traced:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
         base = self.memory
-        if base._first_write is None:
-            base._first_write = len(self.tracer.instructions)
         base._value = self.tracer.written(base._value, self.path, value)
         base._version += 1
         self._value, self._version = value, base._version
@@ -183,7 +179,7 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(numpy.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
-        return functools.partial(getattr(_namespace(), name), self) if name in REDUCTIONS else self._no_numpy()
+        return functools.partial(getattr(numpy, name), self) if name in FUNCTIONS else self._no_numpy()
 
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
@@ -193,8 +189,15 @@ class Traced:
         return made
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        """Refuse a call of a NumPy function, unless there is a Tensor, which records it."""
-        return NotImplemented if any(issubclass(kind, Tensor) for kind in types) else self._no_numpy()
+        """Record a call of a NumPy function, or leave it to a Tensor, which records it itself."""
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
+        name = function.__name__
+        if name not in FUNCTIONS:
+            self._no_numpy()
+        if name in PRIMITIVES:
+            return getattr(_namespace(), name)(*args, **options)
+        return self.tracer.call(name, args, options)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -220,6 +223,14 @@ class Traced:
 
     __hash__ = object.__hash__
 
+
+FUNCTIONS = frozenset(
+    (
+        *REDUCTIONS, "argmax", "argmin", "clip", "concatenate", "cumprod", "cumsum", "dot", "mean", "round", "stack",
+        "std", "var", "where",
+    )
+)  # fmt: skip
+"""NumPy's functions of arrays, some of them methods, that a program calls itself: their results are never views."""
 
 WIDER = ("fabs", "float_power")
 """Ufuncs of NumPy whose result has another dtype than that of the Tensors' function."""

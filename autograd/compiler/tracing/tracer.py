@@ -20,12 +20,12 @@ from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
-from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
+from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
-from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number, Place
+from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
@@ -90,11 +90,10 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
-        self.moved: dict[int, int] = {}  # those that take the old array of another, and that other
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.errors = numpy.geterr()
-        self.made: list[Any] = []  # weak references to every `Traced` and `Number`
+        self.made: list[Any] = []  # weak references to every `Traced`
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -125,8 +124,7 @@ class Tracer:
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
         """Convert ``x`` to a value of the program. Python numbers and other weak scalars take ``dtype``."""
-        if type(x) is Number:
-            return self._lifted_number(x, dtype)
+        x = x.traced if type(x) is Number else x
         if type(x) is Traced:
             if x.tracer is not self:
                 x.tracer.check_running(x.value)
@@ -140,19 +138,6 @@ class Tracer:
         with holding(TRACER, None):  # else the tracer would treat the new Tensor as made by the function
             tensor = wrap(x)
         return self.read(tensor, x).value  # type: ignore[no-any-return]
-
-    def _lifted_number(self, x: Number, dtype: Any) -> Value:
-        """A Python number, read again at each call. An integer becomes a constant unless ``dtype`` is a float."""
-        if type(x.value) is int and (dtype is None or numpy.dtype(dtype).kind not in "fc"):
-            return self.lift(x.ask(), dtype)
-        if x.text not in self.knobs:
-            name = x.text
-            if name not in self.names:  # a place has a name already
-                name = self.lines.variable(x) or (name if name.isidentifier() else "number")
-                name = self.unique(value_name(name))
-            value = Value("knob", (), numpy.dtype("float64"), name, origin=(Place(x.now), x.text))
-            self.knobs[x.text] = Traced(self, value, weak=True)
-        return self.lift(self.knobs[x.text], dtype)
 
     def meet(self, array: Any) -> None:
         """Record the device of an array. Raises `DeviceError` if it differs from that of earlier arrays."""
@@ -573,12 +558,10 @@ class Tracer:
         value = dict.get(mapping, key, MISSING)
         if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
             return value  # read from a copy; or the parameters, which an optimizer iterates over
-        if key == "lr" and type(value) in KINDS:
-            place = "rate", id(mapping)
-            if place not in self.rates:
-                self.rates[place] = Guard(mapping, key, value, self.unique("lr"))
-            guard = self.rates[place]
-            return Number(self, value, guard.name, guard.now, frozenset((place,)))
+        if key == "lr" and type(value) is float:
+            place = id(mapping), key
+            self.rates.setdefault(place, Guard(mapping, key, value, "lr"))
+            return Number(self.knob(mapping, key, "lr"), value, frozenset((place,)))
         self.guard(mapping, key, value)
         self._found(value, f"[{key!r}]")
         return value
@@ -608,7 +591,7 @@ class Tracer:
         return found
 
     def referenced(self) -> list[Any]:
-        """The traced arrays and numbers that something still references."""
+        """The traced arrays that something still references."""
 
         def alive() -> list[Any]:
             return [made for reference in self.made if (made := reference()) is not None]
@@ -622,8 +605,6 @@ class Tracer:
         kept = self.referenced()
         if not kept:
             return
-        if any(type(each) is Number for each in kept):
-            raise TraceError("the function keeps a number that differs at each call: return it, and keep the result.")
         array, name = _kept(kept, changes)
         value = array._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
@@ -646,7 +627,7 @@ class Tracer:
 
     def check_apart(self) -> None:
         """Raise if a state was assigned the array of another, or a view of an old one: in eager mode they would share
-        memory from then on. Note the states that take the old array of another, which has a new one itself.
+        memory from then on.
         """
         former = {id(traced): key for key, traced in self.former.items()}
         self.rebound = {key: line for key, line in self.rebound.items() if former.get(id(self.current[key])) != key}
@@ -656,32 +637,13 @@ class Tracer:
             if not array.shape:  # a number has no memory
                 continue
             other = memories.setdefault(id(array.memory), key)
-            whole = former.get(id(array))
-            if other == key and (whole is not None or id(array.memory) not in former):
-                if whole is not None:
-                    self.moved[key] = whole
+            if other == key and id(array.memory) not in former:
                 continue
             of = self.states[former[id(array.memory)] if other == key else other].name
             raise TraceError(
                 f"{line} gives {name} the array of {of} while the function is traced: in eager mode they share memory "
                 f"from then on, but a program keeps them apart. Copy the values, as in {name}.data = {of}.data.copy()."
             )
-
-    def read_late(self, outputs: Sequence[Value]) -> set[Value]:
-        """The inputs that are read, returned or kept as a state after the first write to the memory of a state."""
-        memories = [array.memory for array in {**self.current, **self.former}.values()]
-        writes = [memory._first_write for memory in memories if memory._first_write is not None]
-        if not writes:
-            return set()
-        first, late = min(writes), set[Value]()
-        shown = {value: value for value in self.inputs}
-        for i, instruction in enumerate(self.instructions):
-            if (is_view(instruction) or instruction.op in VIEWING) and instruction.args[0] in shown:
-                shown[instruction.out] = shown[instruction.args[0]]
-            elif i >= first:
-                late.update(shown[arg] for arg in instruction.args if arg in shown)
-        kept = [*outputs, *(array.value for array in self.current.values())]
-        return late | {shown[value] for value in kept if value in shown}
 
     def all_guards(self) -> list[Guard]:
         """All guards, after the trace has ended."""
@@ -712,7 +674,7 @@ class Tracer:
 def kind_of(x: Any) -> Any:
     """The dtype of ``x`` as an argument of a ufunc; the Python type for a number that takes the arrays' dtype."""
     if type(x) in PYTHON_SCALARS:
-        return type(x.value) if type(x) is Number else type(x)
+        return float if type(x) is Number else type(x)
     if type(x) is Traced and x.weak:
         return {"f": float, "i": int, "b": bool}[x.dtype.kind]
     return x.dtype

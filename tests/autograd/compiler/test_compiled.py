@@ -125,7 +125,7 @@ def test_states_in_a_ring() -> None:
     states = [parameter([float(i)], f"s{i}") for i in range(5)]
 
     def turn() -> None:
-        arrays = [s.data for s in states]
+        arrays = [s.data.copy() for s in states]
         for s, array in zip(states, [arrays[-1], *arrays], strict=False):
             s.data = array
 
@@ -163,26 +163,6 @@ def test_a_state_that_is_updated_twice() -> None:
     compiled = ag.compile(f)
     assert [compiled().item() for _ in range(3)] == [2.0, 8.0, 32.0]
     assert w.item() == 64.0
-
-
-@pytest.mark.parametrize("keep", [lambda w: w.data, lambda w: w.data.ravel()])
-def test_an_array_that_is_given_away_is_the_other_states_from_then_on(keep: Callable[[ag.Tensor], Any]) -> None:
-    def values(wrap: Callable[..., Any]) -> list[Any]:
-        w, previous, kept = ag.Tensor([1.0, 2.0], name="w"), ag.Tensor([0.0, 0.0], name="previous"), []
-
-        def step() -> None:
-            previous.data = w.data
-            w.data = w.data * 0.5
-
-        run = wrap(step)
-        for _ in range(3):
-            kept.append(keep(w))
-            run()
-            previous.data[0] += 1
-            w.data[1] += 1
-        return [*map(list, kept), w.tolist(), previous.tolist()]
-
-    assert values(ag.compile) == values(lambda f: f)
 
 
 @pytest.mark.parametrize("turn", [np.flip, np.transpose, lambda array: array[::-1]])
@@ -278,7 +258,7 @@ def test_an_argument_that_is_a_state() -> None:
     compiled = ag.compile(f)
     compiled(ag.ones(3))
     for state in (w, v):
-        with pytest.raises(TraceError, match="which it also captures and updates"):
+        with pytest.raises(TraceError, match="which it also captures"):
             compiled(state)
     for argument in (w.detach(), w.data, w[::-1], v.data[:]):
         before = np.array(argument if isinstance(argument, np.ndarray) else argument.data)
@@ -302,7 +282,7 @@ def test_an_argument_in_the_memory_of_a_state_is_not_read_after_the_update(read:
 
     assert step(ag.ones(3)).tolist() == read(ag.ones(3)).tolist()
     before = table.data.copy()
-    with pytest.raises(TraceError, match=r"step was given row \(3,\).* reads or keeps it after the update.*clone\(\)"):
+    with pytest.raises(TraceError, match=r"step was given .*\(3,\) in the memory of table.*clone\(\)"):
         step(table.detach()[1])
     np.testing.assert_array_equal(table.data, before)
     assert step(table.detach()[1].clone()).tolist() == read(before[1]).tolist()
@@ -664,9 +644,7 @@ def test_the_least_recently_used_program_is_evicted_with_a_warning() -> None:
     for n in range(64):
         compiled(x, f"{n}")
     compiled(x, "0")  # so that the program of 1 is the oldest
-    with pytest.warns(
-        UserWarning, match=r"more than 64 forms of its arguments.*name had 64 values, among them 62, 63, 64"
-    ):
+    with pytest.warns(UserWarning, match=r"more than 64 forms of its arguments.*pass numbers that change as Tensors"):
         assert compiled(x, "64").tolist() == [64.0] * 3
     assert len(compiled.programs) == 64
     with warnings.catch_warnings(), traces() as count:
@@ -677,7 +655,7 @@ def test_the_least_recently_used_program_is_evicted_with_a_warning() -> None:
 
 def test_sequences_of_many_lengths() -> None:
     compiled = ag.compile(lambda x: x.sum())
-    with pytest.warns(UserWarning, match=r"x had 64 shapes, among them .*\(70,\)|x had 64 shapes"):
+    with pytest.warns(UserWarning, match="give all batches one shape"):
         assert [compiled(ag.ones(n)).item() for n in range(1, 71)] == [float(n) for n in range(1, 71)]
 
 

@@ -41,7 +41,7 @@ opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_group
 opt = optimizer() | x * dict(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(v for k, v in opt.param_groups[0].items() if k == "lr") | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = x
+opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = -x
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.lr_at(1, 1.0) | s.gamma = 0.3
 # modules

@@ -148,7 +148,7 @@ def test_a_kept_view_of_a_bias_that_is_assigned_anew_keeps_its_values(target):
 
 COPIES = [
     "w.clone()", "w.data.copy()", "w.data.copy().T.copy().T", "w.data.copy('F')", "w.data.astype(w.dtype)",
-    "ag.astype(w, w.dtype)", "np.where(True, w.data, w.data)", "ag.concat([w[:1], w[1:]])", "w.data", "w.detach()",
+    "ag.astype(w, w.dtype)", "ag.where(True, w, w)", "ag.concat([w[:1], w[1:]])", "w.data", "w.detach()",
 ]  # fmt: skip
 """Values that a state is assigned: a copy of itself, or its own array."""
 
@@ -201,37 +201,23 @@ def test_two_states_exchanged_between_calls_where_only_one_is_assigned(times):
 
 
 @pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
-@pytest.mark.parametrize("then", ["replaced", "exchanged"])
-def test_an_array_that_is_written_to_and_then_given_away_is_still_that_of_its_views(then, target):
+def test_an_array_that_is_written_to_and_then_replaced_is_still_that_of_its_views(target):
     def values(wrap: Any) -> list[Any]:
-        w, s = ag.Tensor(np.arange(4.0), requires_grad=True, name="w"), ag.zeros(4)
-        views = [w.data[:2], s.data[:2]]
+        w = ag.Tensor(np.arange(4.0), requires_grad=True, name="w")
+        views = [w.data[:2]]
 
         def step(x: Any) -> None:
             w.data[...] = w.data * 0.5 + x.data
-            if then == "replaced":
-                w.data = w.data - 0.5 * x.data
-            else:
-                old = s.data
-                s.data = w.data * 1.0
-                w.data = old
+            w.data = w.data - 0.5 * x.data
 
         run = wrap(step)
         for _ in range(3):
             run(ag.ones(4))
             w.data[0] += 1
-            views += [w.data[:2], s.data[:2]]
-        return [*views, w.data, s.data]
+            views.append(w.data[:2])
+        return [*views, w.data]
 
     follows(values, target)
-
-
-class _Exported:
-    """Another owner of an array's memory, as a library has that exports it."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-        self.__array_interface__ = array.__array_interface__
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -239,7 +225,7 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(ap
     memory = np.arange(8.0)
     w, x = ag.Tensor(np.zeros(4), requires_grad=True, name="w"), ag.Tensor(np.zeros(4))
     w.data = memory[:4]
-    x.data = memory[4:] if apart else np.asarray(_Exported(memory[:4]))
+    x.data = memory[4:] if apart else memory[1:5]
 
     def step(x: Any) -> Any:
         w.grad = None
@@ -251,7 +237,7 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(ap
     if apart:
         assert float(compiled(x)) == 4 * -2 + 5 * -1 + 6 * 0 + 7 * 1
     else:
-        with pytest.raises(TraceError, match="in the memory of a state that it updates"):
+        with pytest.raises(TraceError, match=r"in the memory of w \(4,\), a state that it updates"):
             compiled(x)
 
 
@@ -265,7 +251,7 @@ LATE = [
 
 @pytest.mark.parametrize("body", LATE)
 @pytest.mark.parametrize("assigned", [False, True])
-def test_an_argument_in_the_memory_of_a_state_is_refused_if_it_is_read_after_the_update(body, assigned):
+def test_an_argument_in_the_memory_of_a_state_that_is_updated_is_refused(body, assigned):
     """Also where the state was given another array after the first program."""
     scope: dict[str, Any] = {"ag": ag, "w": ag.Tensor(np.ones((2, 2)), name="w"), "s": ag.zeros((2, 2))}
     exec(f"def step(x): {body}", scope)
@@ -274,6 +260,6 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_if_it_is_read_after_the
     if assigned:
         w.data = w.data * 0.5
     before = w.tolist()
-    with pytest.raises(TraceError, match="in the memory of a state that it updates, and reads or keeps it after"):
+    with pytest.raises(TraceError, match=r"in the memory of w \(2, 2\), a state that it updates"):
         compiled(w.detach())
     assert w.tolist() == before

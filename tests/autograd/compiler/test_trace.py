@@ -143,15 +143,6 @@ def test_a_traced_tensor_cannot_be_used_after_its_trace(use: Any) -> None:
         use(kept[0])
 
 
-class Unhashable:
-    __hash__ = None  # type: ignore[assignment]
-
-
-def test_arguments_that_can_not_be_told_apart_are_refused() -> None:
-    with pytest.raises(ag.errors.DTypeError, match=r"was given an argument that can't be hashed.*trees.register"):
-        ag.compile(lambda x, other: x)(X, Unhashable())
-
-
 # ---------------------------------------------------------------------------------------------------------- gradients
 
 

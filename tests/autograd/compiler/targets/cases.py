@@ -244,7 +244,7 @@ def exchange(target: Target, every: bool = False) -> Case:
     c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
 
     def step(x: Any) -> Any:
-        a.data, b.data, c.data = b.data[0] + x.data, c.data.T.copy(), b.data
+        a.data, b.data, c.data = b.data[0] + x.data, c.data.T.copy(), b.data.copy()
         return a * 1
 
     return case_of(target, "exchange", step, ag.ones(2, dtype="float64"), count=3, every=every)

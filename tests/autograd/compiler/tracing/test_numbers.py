@@ -48,6 +48,8 @@ ASKED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "an array": (lambda x, s: x * np.array([s, 1.0, s]), FLOATS, "float32"),
     "full": (lambda x, s: x * ag.full((3,), s), FLOATS, "float32"),
     "a bound": (lambda x, s: ag.clip(x, 0.0, abs(s)), FLOATS, "float32"),
+    "a power that may be complex": (lambda x, s: x * abs(s**0.5), FLOATS, "float64"),
+    "a remainder": (lambda x, s: x * (s % 2 + s // 2), FLOATS, "float64"),
     "a whole power": (lambda x, n: x * 2**n, (1, 2, -3, 4, 5), "float32"),
     "integers": (lambda x, n: x * n, WHOLE, "int64"),
     "bytes": (lambda x, n: x * n, WHOLE, "uint8"),
@@ -87,12 +89,12 @@ def test_a_number_whose_value_is_asked_for_makes_a_program_of_each(name: str) ->
     agree(calls(ag.compile(function), values, dtype), calls(function, values, dtype))
 
 
-def test_division_by_zero_is_an_error_as_eagerly() -> None:
+def test_a_number_divided_by_zero_is_infinite_except_at_the_trace() -> None:
     compiled, x = ag.compile(lambda x, s: x * (1 / s)), ag.ones(3)
-    assert [compiled(x, s)[0].item() for s in (1.0, 2.0, 4.0)] == [1.0, 0.5, 0.25]
     with pytest.raises(ZeroDivisionError):
         compiled(x, 0.0)
-    assert compiled(x, 8.0)[0].item() == 0.125
+    with np.errstate(all="ignore"):
+        assert [compiled(x, s)[0].item() for s in (1.0, 2.0, 0.0)] == [1.0, 0.5, math.inf]
 
 
 class Options:
@@ -216,5 +218,5 @@ def test_the_source_says_what_is_read_at_each_call() -> None:
     compiled = ag.compile(lambda x, scale: x * (scale * 2 + 1))
     for s in (1.0, 2.0):
         compiled(ag.ones(3), s)
-    assert "number_of['((scale * 2) + 1)']" in compiled.source
+    assert "scale[()] = scale_of[0]" in compiled.source
     assert "read at each call" in compiled.source
