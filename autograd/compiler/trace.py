@@ -233,7 +233,7 @@ class Trace:
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
-        found = [*surroundings.watched(), *contents(surroundings.arrays, large)]
+        found = [*surroundings.guards.values(), *contents(surroundings.arrays, large)]
         self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())

@@ -86,15 +86,12 @@ class Surroundings:
         self._contents: list[Content] = []  # of the arrays before the trace, during which the function may change them
         everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
-        self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
-        self._texts: set[str] = set()  # names of attributes that the code reads by strings, as with `getattr`
         self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
         self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._looked = 0, 0  # the numbers of names and objects in the last search
-        self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         for root, name in roots:
             self.visit(root, name)
@@ -211,7 +208,6 @@ class Surroundings:
             self.asks_identity |= identity
             self.asks_types += lines
         texts = _texts_in(code)
-        self._texts |= texts
         self._names |= dict.fromkeys((*_names_in(code), *texts))
         for name in (*_names_in(code), *texts):
             if name in variables:
@@ -248,30 +244,19 @@ class Surroundings:
             self._visit(item, f"{name}[{key!r}]")
 
     def _look_into(self, thing: Any, name: str) -> None:
-        """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, types.ModuleType) and not is_users_file(_file_of(thing)):
-            if not f"{thing.__name__}.".startswith(_UNREAD):
-                for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
-                    self._visit(vars(thing)[key], f"{name}.{key}")
-            if _is_installed(_file_of(thing)):
-                for key in [key for key in self._names if isinstance(vars(thing).get(key), PLAIN)]:
-                    self._note(Guard(vars(thing), key, MISSING, f"{name}.{key}"))
+        """Search what the names in the code may be: variables of a module, members of a class or an object's class."""
+        if isinstance(thing, types.ModuleType):
+            variables, file = vars(thing), _file_of(thing)
+            if is_users_file(file):
+                kinds: Any = object
+            else:  # its settings, which a user may change
+                kinds = (MutableMapping,) * (not f"{thing.__name__}.".startswith(_UNREAD)) + PLAIN * _is_installed(file)
+            for key in [key for key in self._names if key in variables and isinstance(variables[key], kinds)]:
+                self._note(Guard(variables, key, MISSING, f"{name}.{key}"))
             return
-        own = NOTHING if isinstance(thing, type) else attributes_of(thing)
-        watched = isinstance(thing, tuple(WATCHED))
-        if own and not watched and not isinstance(thing, types.ModuleType):
-            self._attributes.append((own, tuple(own), name))
-        for key in [*own] if watched else [*self._names]:
-            if watched:
-                if isinstance(own[key], tuple(WATCHED)) or key in self._names:
-                    self._visit(own[key], f"{name}.{key}")
-            elif key in own or (own is not NOTHING and key in self._texts):
-                self._note(guard := Guard(own, key, MISSING, f"{name}.{key}"))
-                if type(thing) in self.kinds:
-                    self._seldom.add(place_of(guard))
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
             if _is_users_class(cls) or cls in WATCHED:
-                self._look_into_class(cls, thing, own, name)
+                self._look_into_class(cls, thing, name)
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
@@ -299,51 +284,37 @@ class Surroundings:
                 found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
                 found.append(Guard(holder, "__class__", MISSING, f"the class of {name}"))
         for guard in found:
-            self._seldom.discard(place_of(guard))
             if place_of(guard) not in self.guards:
                 self._note(guard)
         self.visit(MISSING, name)
 
-    def _look_into_class(self, cls: type, thing: Any, own: Any, name: str) -> None:
+    def _look_into_class(self, cls: type, thing: Any, name: str) -> None:
         kind = thing if isinstance(thing, type) else type(thing)
         for key, value in [*vars(cls).items()]:
             if key not in self._names and not (key.startswith("__") and key not in INCIDENTAL):
                 continue
-            if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
+            if key in ("__init__", "__new__", "__post_init__") and kind is not thing:
                 continue
-            if isinstance(value, MEMBERS):
+            is_member = isinstance(value, MEMBERS)
+            if is_member:
                 self._visit(value, f"{name}.{key}")
-                if _is_users_class(cls) and key not in REPORTED:
-                    for each in (kind, cls):  # cls, because super() finds it there
-                        guard = Member if isinstance(value, classmethod | functools.partialmethod) else Guard
-                        self._note(guard(each, key, MISSING, f"{each.__name__}.{key}"))
             elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
-            elif type(value) is types.MemberDescriptorType:
-                if not isinstance(thing, type):
-                    self._note(Guard(thing, key, MISSING, f"{name}.{key}"))
-            elif key not in own and not key.startswith("__"):
-                if not hasattr(type(value), "__get__"):
-                    for each in (kind, cls):
-                        self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
-                    if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # the object may override it
-                        self._note(Guard(own, key, MISSING, f"{name}.{key}"))
-                elif _is_users_class(type(value)):
-                    self._visit(value, f"{name}.{key}")
-                    self._visit(type(value).__get__, f"{name}.{key}")
+            elif _is_users_class(type(value)) and hasattr(type(value), "__get__"):
+                self._visit(value, f"{name}.{key}")
+                self._visit(type(value).__get__, f"{name}.{key}")
+            is_read = kind is thing and not key.startswith("__") and not hasattr(type(value), "__get__")
+            if (is_member and _is_users_class(cls) and key not in REPORTED) or is_read:
+                for each in (kind, cls):  # cls, because super() finds it there
+                    guard = Member if isinstance(value, classmethod | functools.partialmethod) else Guard
+                    self._note(guard(each, key, MISSING, f"{each.__name__}.{key}"))
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
     def changes(self) -> list[Guard]:
         """Guards of the places that have changed, each with its old value."""
         changed = [guard for guard in self.guards.values() if not guard.holds()]
-        for own, names, name in self._attributes:
-            changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
         return changed + [content for content in self._contents if not content.holds()]
-
-    def watched(self) -> list[Guard]:
-        """All guards, without those of attributes that were not read."""
-        return [guard for key, guard in self.guards.items() if key not in self._seldom]
 
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""

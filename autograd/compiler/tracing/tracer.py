@@ -530,7 +530,7 @@ class Tracer:
                     self.attribute_read(kind, holder, each)
         elif not (key in self.options or key in self.attributes or name.startswith("__") or name in UNWATCHED):
             self.options[key] = found = of_option(holder, name)
-            if found and not isinstance(found[-1].value, (Tensor, *WATCHED)):
+            if found:
                 self._found(found[-1].value, f"{type(holder).__name__}.{name}")
 
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
