@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.texts import text_width
 
 Label = tuple[Any, ...]
 
@@ -117,3 +118,23 @@ def frame(kind: str, **more: Any) -> dict[str, Any]:
     """The attributes of a `table` that is a card of this kind."""
     border, colour, ground = FRAMES[kind]
     return {"border": border, "color": colour, "bgcolor": ground, **more}
+
+
+def width(label: Label) -> float:
+    """The estimated width of a label in points."""
+    lines = [0.0]
+    for part in label:
+        if isinstance(part, Break):
+            lines.append(0.0)
+        elif isinstance(part, Table):
+            gap, pad = part.attributes["cellspacing"], part.attributes["cellpadding"]
+            rows = (sum(_cell_width(one, pad) + gap for one in row.cells or ()) for row in part.rows)
+            lines[-1] += max(rows, default=0.0) + gap + 2 * part.attributes["border"]
+        else:
+            lines[-1] += text_width(part if isinstance(part, str) else part.words, getattr(part, "size", style.CAPTION))
+    return max(lines)
+
+
+def _cell_width(one: Cell, padding: float) -> float:
+    inside = width(one.content) + 2 * one.attributes.get("cellpadding", padding)
+    return max(inside, one.attributes.get("width") or 0)

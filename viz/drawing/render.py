@@ -378,6 +378,14 @@ class Picture:
             _write(self.items, graph, printer)
         return texts.UNPRINTABLE.sub("\ufffd", graph.source)
 
+    def exceeds_page(self) -> bool:
+        """Whether the picture is wider than a page; no, where there is no engine to lay it out."""
+        try:
+            found = re.search(rb'<svg width="(\d+)pt"', self._draw("svg"))
+        except RenderError:
+            return False
+        return found is not None and int(found[1]) > style.WIDTH
+
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""
         return _described(self._draw("svg").decode(), self.title or "graph", self.alt)

@@ -209,7 +209,7 @@ WEIGHT_WIDTH = (1.7, 3.5)  # the thinnest line that can be hollow, and the width
 
 # ---------------------------------------------------------------- layout
 
-PAD = 0.1  # inches, as nodesep and ranksep
+PAD = 0.09  # inches, as nodesep and ranksep
 NODESEP = 0.3
 RANKSEP = 0.36
 NODESEP_TENSOR = 0.2

@@ -87,7 +87,9 @@ def draw_blocks(
         rows, links = rows_of(graph, None, level, inputs, closed=closed)
         tried.append(_Blocks(rows, links, graph.outputs, fold))
         if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
-            return tried[-1].draw(title)
+            picture = tried[-1].draw(title)
+            if depth is not None or not picture.exceeds_page():
+                return picture
     return min(tried, key=lambda drawn: drawn.height * len(drawn.cards)).draw(title)
 
 
@@ -205,13 +207,13 @@ class _Blocks:
             said.append(f"{name}: {'; '.join(lines or [matched('input')])}")
         return f"{title}. {'. '.join(said)}."
 
-    def _place(self, picture: Picture, cards: Sequence[_Card], depth: int) -> None:
-        """Draw the cards, those of a module in a box of their own."""
+    def _place(self, picture: Picture, cards: Sequence[_Card], depth: int, box: str = "") -> None:
+        """Draw the cards, those of a module in a box of their own; ``box``: the path of the one around them."""
         for home, run in groupby(cards, key=lambda card: card.home[: depth + 1]):
             inside = list(run)
             if len(home) <= depth:
                 for card in inside:
-                    self._card(picture, card)
+                    self._card(picture, card, box)
             elif len(inside) > 1:
                 path, label = home[-1]
                 size = _size(row for card in inside for row in card.rows)
@@ -223,11 +225,11 @@ class _Blocks:
                 left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
                 side = "r" if len(left) > 1 else "l"
                 with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b", labeljust=side):
-                    self._place(picture, inside, depth + 1)
+                    self._place(picture, inside, depth + 1, path)
             else:
-                self._place(picture, inside, depth + 1)
+                self._place(picture, inside, depth + 1, box)
 
-    def _card(self, picture: Picture, card: _Card) -> None:
+    def _card(self, picture: Picture, card: _Card, box: str) -> None:
         first, unit = card.first, card.units[0]
         own, end = _size(card.rows, shared=False), card.units[-1].blocks[-1][-1]
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
@@ -237,31 +239,28 @@ class _Blocks:
             "operation": {"style": "ROUNDED"},
         }
         around = frame(kind) | looks.get(kind, {})
-        said, path = [], self._caption(card)
-        if path:
-            said.append(text(path, style.TAG, "muted"))
+        path = self._caption(card, box)
+        said = [text(path, style.TAG, "muted")] if path else []
         if not first.nodes:
             said.append(text(f"{first.letter}  input", style.CELL, "ink", bold=True))
         for head, tail in _lines(card):
             words = text(head, style.CAPTION, "ink", bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
             said.append(words + (caption(f"  {tail}") if tail else ()))
-        inner = aligned(*said)
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
-        right = [text(shape, style.SMALL, "muted")]
-        if own:
-            right.append(text(numbers.count(own), style.SMALL, "muted"))
-        elif first.call > 1:
-            right.append(text("shared", style.SMALL, "muted"))
-        beside = aligned(*right, side="RIGHT")
+        size = f"   {numbers.count(own)}" if own else "   shared" if first.call > 1 else ""
         joined = sum(head is card for _, head in self.edges)
         bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
+        top, *rest = said  # the sizes stand beside the first line, so that branches side by side are narrow
+        sizes = text(f"  {shape}{size}", style.SMALL, "muted")
+        lines = [row(cell(top, align="LEFT", width=bar), cell(sizes, align="RIGHT"))]
+        if rest:
+            lines.append(row(cell(aligned(*rest), align="LEFT", balign="LEFT", colspan=2)))
         times = f"{len(unit.blocks)} ×" if isinstance(unit, Repeat) else ""
-        cells = [cell(inner, align="LEFT", balign="LEFT", width=bar, port=None if times else "v")]
+        cells = [cell(table(*lines), port=None if times else "v")]
         if times:
             count = text(times, style.COUNT - 4, "knob" if own else "fwd", bold=True)
             cells.insert(0, cell(count, align="LEFT", port="v"))
         self._centred(picture, card)
-        cells.append(cell(beside, align="RIGHT", balign="RIGHT", valign="BOTTOM"))
         label = table(row(*cells), cellpadding=2, **around)
         if times:
             label = table(row(cell(label)), border=1, color=around["color"], bgcolor="paper", cellspacing=2)
@@ -284,8 +283,8 @@ class _Blocks:
                 picture.edge(left, right, style="invis")
         self.held += [(source.key, middle), (middle, card.key)]
 
-    def _caption(self, card: _Card) -> str:
-        """The path of the block in the model, and the number of the call."""
+    def _caption(self, card: _Card, box: str) -> str:
+        """The path of the block in the model, without that of its box, and the number of the call."""
         unit, first = card.units[0], card.first
         if isinstance(unit, Repeat):
             ends = [row.path for row in (unit.rows[0], unit.rows[-1])]
@@ -294,7 +293,9 @@ class _Blocks:
             return clipped(" to ".join(map(str, ends)) if all(ends) else unit.title, 30)
         if first.path is None:
             return ""
-        said = clipped(first.path or first.label, 30)
+        path = first.path or first.label
+        short = path.removeprefix(f"{box}.")
+        said = clipped(path if short.isdigit() else short, 30)
         if first.call > 1:
             return f"{said}: the same {first.label}, call {first.call}"
         return f"{said}  {first.label}" if first.contents and first.label != "Sequential" else said

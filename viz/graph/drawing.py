@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.graph.cards import Cards
@@ -19,6 +20,7 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
 NEAR = 12  # cards drawn around a value
+ROOM, GAP = 560, 12  # points: of the cards on a level, beside which lines pass, and between two of them
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
@@ -36,11 +38,15 @@ class Drawing:
         few = len(self.drawn) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
         self.cards.compact = not few and (self.branched or not scene.scalar)
         self.keys = {card.key for card in scene.cards}
+        self.rank = self._ranks()
         self.again = self._far()
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
         self.inside = {card: self._own(card) for card in self.sides if self.branched and card.group is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
+        self.labels: dict[Card, Label] = {}
+        self.across = self._across()
+        self.level = self._levels() if self.across > style.WIDTH else {}
 
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -156,10 +162,17 @@ class Drawing:
                 self._place(inside, depth + 1)
 
     def _is_boxed(self, cards: list[Card], depth: int) -> bool:
-        """Whether a module gets a box: it has several parts or operations, or parameters of its own."""
+        """Whether a module gets a box: it has several parts or operations, or parameters of its own.
+
+        Where there is little room, a box with one operation would push the others apart.
+        """
         parts = {card.scope[: depth + 2] for card in cards}
         own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
-        return len(parts) > 1 or own or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
+        return (
+            len(parts) > 1
+            or (own and self.across <= ROOM)
+            or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
+        )
 
     def _box_label(self, cards: list[Card], depth: int) -> Label:
         group = cards[0].group
@@ -184,23 +197,22 @@ class Drawing:
 
     def _operation(self, card: Card) -> None:
         left, right = self.sides[card]
-        label = self.cards.scalar(card) if self.scene.scalar else self.cards.tensor(card, left, right)
-        self._node(card, label)
+        self._node(card)
         for socket in card.sockets:
             if socket in self.again:
                 self.picture.node(self._at(socket), self.cards.again(socket), cls="card again")
         for leaf in self.inside.get(card, ()):
-            self._node(leaf, self.cards.scalar(leaf) if self.scene.scalar else self.cards.leaf(leaf))
+            self._node(leaf)
         if left or right:
             for socket in (*left, *right):
                 if socket not in self.again:
-                    self._node(socket.tail, self.cards.leaf(socket.tail))
+                    self._node(socket.tail)
             self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
 
     def _leaves(self) -> None:
         for card in self.drawn:
             if card.node is None and card not in self.beside:
-                self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
+                self._node(card)
         if self.scene.scalar:
             for card in self.drawn:
                 self._rank(card)
@@ -218,10 +230,17 @@ class Drawing:
         if beside and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
 
-    def _node(self, card: Card, label: Label) -> None:
+    def _label(self, card: Card) -> Label:
+        if card not in self.labels:
+            sides = self.sides.get(card)
+            drawn = self.cards.scalar(card) if self.scene.scalar else None
+            self.labels[card] = drawn or (self.cards.tensor(card, *sides) if sides else self.cards.leaf(card))
+        return self.labels[card]
+
+    def _node(self, card: Card) -> None:
         kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
         failed = " failed" if self.cards.failed(card) else ""
-        self.picture.node(card.key, label, cls=f"card {kind}{failed}")
+        self.picture.node(card.key, self._label(card), cls=f"card {kind}{failed}")
 
     def _fresh(self, name: str) -> str:
         return fresh(identifier(name), self.keys)
@@ -234,7 +253,7 @@ class Drawing:
         Lines across the whole picture, as to the weights of a loop, are unreadable and take minutes to lay out.
         """
         again: dict[Socket, str] = {}
-        rank = self._ranks()
+        rank = self.rank
         for card in self.drawn:
             uses = self._uses(card)
             if len(uses) < 2:
@@ -263,6 +282,41 @@ class Drawing:
         for card in reversed(self.drawn):
             rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
         return rank
+
+    def _size(self, card: Card) -> float:
+        return width(self._label(card)) + GAP
+
+    def _across(self) -> float:
+        """The estimated width of the widest level."""
+        sizes = Counter[int]()
+        for card in self.drawn:
+            sizes[card.depth if card.node is not None else self.rank[card]] += self._size(card)
+        return max(sizes.values())
+
+    def _levels(self) -> dict[Card, int]:
+        """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
+        level: dict[Card, int] = {}
+        taken = Counter[int]()
+        seated = {s.tail for sides in self.sides.values() for side in sides for s in side}
+        for card in reversed(self.drawn):
+            if card in seated:  # beside its use
+                continue
+            at = max((level[use.head] + 1 for use in self._uses(card) if use not in self.again), default=0)
+            at += self._row(card)
+            while taken[at] and taken[at] + self._size(card) > ROOM:
+                at += 1
+            level[card] = at
+            taken[at] += self._size(card)
+            for socket in set(card.sockets) & self.again.keys():
+                taken[at + 1] += width(self.cards.again(socket)) + GAP
+        return level
+
+    def _row(self, card: Card) -> int:
+        """The row of a leaf among those above an operation: where they need several, neighbours alternate."""
+        if card.node is not None or len(card.uses) != 1:
+            return 0
+        leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
+        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / ROOM)
 
     def _uses(self, card: Card) -> list[Socket]:
         """The uses of a value by operations that are drawn."""
@@ -331,6 +385,8 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
+        if tail in self.level and socket not in self.again:
+            forward["minlen"] = backward["minlen"] = self.level[tail] - self.level[head]
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.

@@ -20,6 +20,7 @@ CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE, BRIEF = 36, 16  # of a derivative, and where cards stand side by side
 FILLERS = (cell("", cellpadding=0),) * 6
+FEW = 4  # operands of an operation, up to which there is room for their names
 COLUMN_GAP, NARROW_GAP = 7, 3  # points from one column of a table to the next, and where room is short
 SLOPES = 4  # up to so many slopes are written beside the formula; of more, only the mean
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
@@ -36,7 +37,9 @@ class CardParts:
 
     def operand(self, socket: Socket) -> str:
         """The name of an operand, after dots if its card is not drawn."""
-        return f"{'... ' if socket.tail in self.hidden else ''}{short(socket.tail.name)}"
+        few = len(socket.head.sockets) <= FEW
+        name = clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
+        return f"{'... ' if socket.tail in self.hidden else ''}{name}"
 
     def spine(self, card: Card) -> Socket | None:
         """The operand drawn straight above the operation: the one with the longest computation, else the first input.
@@ -89,7 +92,7 @@ class CardParts:
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
-        if not self.scene.computed:
+        if not self.scene.computed or socket.tail in self.hidden:
             return " ", " "
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
@@ -200,8 +203,10 @@ class CardParts:
         return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
 
     def name(self, card: Card, size: int = style.NAME) -> Label:
-        """The name, bold."""
-        return text(clipped(card.name), size, "ink", bold=True)
+        """The name, bold; shorter where many operands of an operation stand side by side."""
+        many = card.node is None and any(len(use.head.sockets) > FEW for use in card.uses)
+        name = clipped(card.name, style.NAME_LENGTH_INSIDE if many else style.NAME_LENGTH)
+        return text(name, size, "ink", bold=True)
 
     # ------------------------------------------------------------ arrays
 

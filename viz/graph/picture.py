@@ -23,6 +23,7 @@ from glassgrad.viz.recorded.folding import check_depth, readable
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
 from glassgrad.viz.recorded.validation import recorded
 
+SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
 ELSEWHERE = {"modules": "viz.draw_modules(y)", "blocks": "viz.draw_model(y)"}  # by views that other functions draw
 
 
@@ -85,14 +86,17 @@ def draw_graph(
             " depth= out to draw single operations"
         )
     loose = whole and depth is None and _is_loose(ys)
-    if depth is not None or (whole and not loose and _is_large(ys)):
-        given |= {"gradients": computes_gradients(ys, gradients)}
-        return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
-    scene = Scene(ys, **given)
-    if loose:
-        around = ys[0]
-    middle = scene.found(around, "around") if around is not None else None
-    return Drawing(scene, middle).draw(title).themed(colours)
+    if depth is None and not (whole and not loose and _is_large(ys)):
+        scene = Scene(ys, **given)
+        if loose:
+            around = ys[0]
+        drawing = Drawing(scene, scene.found(around, "around") if around is not None else None)
+        picture = drawing.draw(title).themed(colours)
+        folds = whole and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
+        if not folds or not picture.exceeds_page():
+            return picture
+    given |= {"gradients": computes_gradients(ys, gradients)}
+    return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:

@@ -27,7 +27,7 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
-NODESEP = 0.08  # inches
+NODESEP = 0.06  # inches
 ENDS = 15  # operations drawn at either end of a long tape
 
 
@@ -225,7 +225,7 @@ class _Tape:
 
     def _dashed(self, inside: Label, width: float = style.BORDER) -> Label:
         frame = {"color": "grad", "bgcolor": "paper", "style": "DASHED", "border": width}
-        return table(inside, cellpadding=5, **frame)
+        return table(inside, cellpadding=3, **frame)
 
     def _parts(self, card: Card) -> str:
         """The addends of a gradient, such as `3 + 4 = `; empty where there is one."""

@@ -16,7 +16,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
 
-WIDTH = 66  # characters of a line
+WIDTH = 59  # characters of a line
 ROWS, ENDS = 120, 50  # lines of a picture; a longer one shows the first and the last
 SAME = 3  # unchanged lines in a row; a longer run shows one at either end
 
@@ -167,7 +167,7 @@ class _Drawing:
         word = self._word(pair)
         mark = {"gone": "-", "new": "+", "changed": "~", "": " "}[word]
         told = self._pass(pair)
-        middle = cell(caption(f"{mark} {told}    " if told else mark), align="LEFT", cellpadding=2, width=125)
+        middle = cell(caption(f"{mark} {told}    " if told else mark), align="LEFT", cellpadding=2, width=116)
         return row(self._line(pair[0], word), middle, self._line(pair[1], word))
 
     def _line(self, line: Line | None, word: str) -> Label:

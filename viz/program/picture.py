@@ -33,10 +33,9 @@ from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from glassgrad.viz.recorded.names import fresh
 
-WIDTH, ROWS = 34, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
+WIDTH, ROWS = 30, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
-READERS = 6  # cards that read knobs, up to which each has an edge
 ENDS = 15  # cards drawn at either end of a long part
 
 
@@ -309,10 +308,6 @@ class _Drawing:
                 drawn.add((tail, head))
                 if arg not in self.knobs:
                     self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
-        knobs = {self.card[knob] for knob in self.knobs}
-        ends = sorted((tail, head) for tail, head in drawn if tail in knobs)
-        for tail, head in ends if len(ends) <= READERS else ():  # more would cover the picture
-            self.picture.edge(tail, head, constraint=False, cls="fwd", id=f"f_{tail}_{head}")
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
@@ -339,10 +334,10 @@ class _Drawing:
 
 def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
     """A line of a program in rows of this many characters, the first with some ``taken``; operators begin rows."""
-    bound = re.sub(r"^ ", "\xa0", re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words))
+    bound = "x" * taken + re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words)
     look: dict[str, Any] = {"subsequent_indent": "    ", "max_lines": ROWS, "placeholder": " ..."}
     look |= {"break_long_words": False, "break_on_hyphens": False}
-    rows = textwrap.wrap(bound, width, initial_indent="x" * taken, **look)
+    rows = textwrap.wrap(bound, width, **look)
     return [row.replace("\xa0", " ") for row in (rows[0][taken:], *rows[1:])]
 
 

@@ -211,7 +211,7 @@ def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn
 
 def test_no_line_runs_through_the_title_of_a_module():
     model = nn.Sequential(nn.Linear(4, 4, seed=0), nn.LayerNorm(4), nn.ReLU())
-    net, x = nn.MLP([3, 4, 2], seed=0), T(np.ones((1, 3)), name="x")
+    net, x = nn.Linear(2, 2, seed=0), T(np.ones((1, 2)), name="x")
     losses = ag.mean(model(T(np.arange(8.0).reshape(2, 4), name="x")) ** 2), ag.sum((net(x) - net(2 * x)) ** 2)
     for loss in losses:
         picture = LaidOut(draw_graph(loss, gradients=True))

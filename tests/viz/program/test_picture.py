@@ -195,12 +195,6 @@ class TestCards:
         assert words(node(drawn, "x")) == "INPUT x (4, 4)"
         assert words(node(drawn, "knobs")) == "KNOB lr read at each call"
 
-    def test_knobs_have_edges_to_the_cards_that_read_them(self, step: Program):
-        source = viz.draw_graph(step).source
-        updates = set(re.findall(r"(\w+_update) \[", source))
-        assert updates
-        assert set(re.findall(r"knobs -> (\w+) ", source)) == updates
-
     def test_lines_computed_from_a_knob_alone_stand_on_its_card(self, step: Program):
         program = dict(steps(step))["common subexpressions"]
         label = words(node(viz.draw_graph(program), "knobs"))
@@ -283,7 +277,7 @@ class TestWords:
     def test_long_formulas_are_broken_before_an_operator(self):
         assert wrapped(" = aaaa @ bbbb + cccc", 18, 6) == [" = aaaa", "    @ bbbb + cccc"]
         assert wrapped(" = a + b") == [" = a + b"]
-        assert wrapped(" = " + "a" * 60, 40, 10) == [" = " + "a" * 60]
+        assert wrapped(" = " + "a" * 60, 40, 10) == ["", "    = " + "a" * 60]
         assert wrapped("f(" + ", ".join(["argument"] * 99) + ")")[-1].endswith(" ...")
 
     def test_dark(self, step: Program):
