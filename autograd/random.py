@@ -60,7 +60,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
             raise backends.in_words(f"random numbers of shape {sizes} can't be drawn", error) from error
         array = array if array.ndim else array[()]
     for level in levels:
-        array = level.drawn(array)
+        array = level.of(array)
     drawn = wrap(array)
     return drawn if device is None else drawn.to(device)
 

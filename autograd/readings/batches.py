@@ -8,7 +8,7 @@ convolutions, and those that write to an array have a line of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from math import prod
 from typing import Any
 
@@ -24,8 +24,8 @@ from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import Function, check_function, flattened, results_of
 from glassgrad.autograd.ops import elementwise, factorizations, special
-from glassgrad.autograd.readings.forward import crossed, crossing
-from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, innermost
+from glassgrad.autograd.readings.forward import crossed, crossing, without_masks
+from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached, innermost
 
 xp, NUMPY = LIFTED, backends.NUMPY
 
@@ -41,17 +41,19 @@ class Batched(Lifted):
         """The shape of one example."""
         return tuple(self.value.shape[1:])
 
+    def detached(self) -> Any:
+        """The same values, as constants."""
+        return self.map(detached)
+
     def item(self) -> Any:
         """Raise `DomainError`."""
-        raise DomainError(
+        raise self.level.refused(
+            DomainError,
             "vmap computes for all examples at once, so that there is no single number: choose with autograd.where in "
-            "place of if, and give parameters that are numbers from outside of the function."
+            "place of if, and give parameters that are numbers from outside of the function.",
         )
 
     __bool__ = __int__ = __float__ = __index__ = tolist = item
-
-    def __repr__(self) -> str:
-        return f"Batched({self.value!r})"
 
 
 backends.SPACES[Batched] = LIFTED
@@ -66,17 +68,9 @@ class Batch(Level):
         super().__init__()
         self.size, self.draws = size, draws
 
-    def owns(self, x: Any) -> bool:
-        """Whether ``x`` is a batch of this level."""
-        return type(x) is Batched and x.level is self
-
     def of(self, value: Any) -> Batched:
         """The batch whose examples are along the first axis of ``value``."""
         return Batched(self, value)
-
-    def drawn(self, array: Any) -> Batched:
-        """The random numbers of all examples as a batch."""
-        return self.of(array)
 
     def front(self, x: Any) -> Any:
         """The examples along the first axis, repeated if ``x`` is the same for all."""
@@ -107,35 +101,20 @@ class Batch(Level):
             return self.of(getattr(xp, name)(*self.aligned(*args), **options))
         if name in FUNCTIONS:
             return FUNCTIONS[name](self, *args, **options)
-        if name.startswith("linalg."):
-            return self.decomposed(name, args, options)
+        if name in MATRICES:
+            out = reduce(getattr, name.split("."), xp)(*self.aligned(*args), **options)
+            return tuple(map(self.of, out)) if isinstance(out, tuple) else self.of(out)
         if name in OPS:
             return super().function(name, args, options)
+        if name in BY_VALUES:
+            raise DomainError(
+                f"vmap can't compute {name}, because the shape of its result depends on values: the examples would "
+                "differ in shape. Call it outside of the function, or choose with autograd.where."
+            )
         raise DomainError(
-            f"vmap can't compute {name}, because the shape of its result depends on values: the examples would differ "
-            "in shape. Call it outside of the function, or choose with autograd.where."
+            f"vmap can't compute {name}, because it does not know what {name} does with an axis of examples: compute "
+            "by functions of the array API, such as those of autograd."
         )
-
-    def decomposed(self, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """A function of matrices, which takes any number of axes before those of the matrix."""
-        values = self.aligned(*args)
-        if innermost(values) is not None:
-            return self.by_examples(name, args, options)
-        function: Any = backends.namespace(*values)
-        for part in name.split("."):
-            function = getattr(function, part)
-        out = function(*values, **options)
-        return tuple(map(self.of, out)) if isinstance(out, tuple) else self.of(out)
-
-    def by_examples(self, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """A function without a line, computed for one example after the other."""
-        function: Any = xp
-        for part in name.split("."):
-            function = getattr(function, part)
-        rows = [function(*(x.value[i, ...] if self.owns(x) else x for x in args), **options) for i in range(self.size)]
-        if isinstance(rows[0], tuple):
-            return tuple(self.of(xp.stack(list(column))) for column in zip(*rows, strict=True))
-        return self.of(xp.stack(rows))
 
     def settled(self, part: Any) -> Any:
         """The gradient of a value that was the same for all examples: the sum of theirs."""
@@ -150,6 +129,15 @@ class Batch(Level):
 
 EACH = frozenset(ELEMENTWISE) | {"clip", "imag", "real", "round", "where"}
 """Functions of the namespace, and operations, that compute each element by itself."""
+
+MATRICES = frozenset(
+    f"linalg.{name}"
+    for name in ("cholesky", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "pinv", "qr", "slogdet", "svd")
+)
+"""Functions of matrices, which take any number of axes before those of the matrix."""
+
+BY_VALUES = frozenset(("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"))
+"""Functions whose result has a shape that depends on values."""
 
 ELEMENTWISE_MODULES = elementwise.__name__, special.__name__
 """The modules of further operations that do."""
@@ -186,11 +174,10 @@ def _placed(name: str) -> Callable[..., Any]:
     """A function that finds a place along one axis, or among all elements."""
 
     def line(level: Batch, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        if axis is not None:
-            place = normalize_axis(axis, x.ndim) + 1
-            return level.of(getattr(xp, name)(x.value, axis=place, keepdims=keepdims))
-        out = getattr(xp, name)(xp.reshape(x.value, shape=(level.size, x.size)), axis=1)
-        return level.of(xp.reshape(out, shape=(level.size, *(1,) * x.ndim)) if keepdims else out)
+        if axis is None:
+            out = line(level, xp.reshape(x, shape=(-1,)), 0)
+            return xp.reshape(out, shape=(1,) * x.ndim) if keepdims else out
+        return level.of(getattr(xp, name)(x.value, axis=normalize_axis(axis, x.ndim) + 1, keepdims=keepdims))
 
     return line
 
@@ -202,10 +189,8 @@ def _like(name: str) -> Callable[..., Any]:
 
 def _roll(level: Batch, x: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
-        flat = xp.roll(xp.reshape(x.value, shape=(level.size, x.size)), shift=shift, axis=1)
-        return level.of(xp.reshape(flat, shape=x.value.shape))
-    axes = _moved_axes(axis, x.ndim)
-    return level.of(xp.roll(x.value, shift=shift, axis=axes if isinstance(axis, tuple) else axes[0]))
+        return xp.reshape(xp.roll(xp.reshape(x, shape=(-1,)), shift=shift, axis=0), shape=x.shape)
+    return level.of(xp.roll(x.value, shift=shift, axis=_moved_axes(axis, x.ndim)))
 
 
 def _reshape(level: Batch, x: Any, shape: Any, copy: Any = None) -> Any:
@@ -263,9 +248,10 @@ def _take_along_axis(level: Batch, x: Any, indices: Any, axis: int = -1) -> Any:
 
 
 def _searchsorted(level: Batch, x: Any, y: Any, side: str = "left") -> Any:
-    if level.owns(x):
-        return level.by_examples("searchsorted", (x, y), {"side": side})
-    return level.of(xp.searchsorted(x, y.value, side=side))
+    if not level.owns(x):
+        return level.of(xp.searchsorted(x, y.value, side=side))
+    x, y = level.front(x), level.front(y)
+    return level.of(xp.stack([xp.searchsorted(x[i, ...], y[i, ...], side=side) for i in range(level.size)]))
 
 
 def _tile(level: Batch, x: Any, repetitions: Any) -> Any:
@@ -297,18 +283,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def _written_out(index: Any, ndim: int) -> list[Any]:
     """The parts of an index, one for each axis: with ``...`` written out, and masks as integers."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    for i, part in reversed([*enumerate(parts)]):
-        part = NUMPY.asarray(part) if isinstance(part, list | bool) else part
-        if not hasattr(part, "dtype") or part.dtype != NUMPY.bool:
-            parts[i] = part
-        elif isinstance(part, Lifted):
-            raise DomainError(
-                "vmap can't pick by a mask of the examples' own, because they would differ in shape: choose with "
-                "autograd.where."
-            )
-        else:
-            parts[i : i + 1] = NUMPY.nonzero(part)
+    parts = without_masks(index)
+    if any(isinstance(part, bool) or getattr(part, "dtype", None) == NUMPY.bool for part in parts):
+        raise DomainError(
+            "vmap can't pick by a mask of the examples' own, or by one truth value, because they would differ in "
+            "shape: choose with autograd.where."
+        )
     used = sum(part is not None and part is not ... for part in parts)
     dots = next((i for i, part in enumerate(parts) if part is ...), len(parts))
     parts[dots : dots + 1] = [slice(None)] * (ndim - used)
@@ -563,14 +543,13 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0, *, randomness: str = 
 
 def _axes_of(axis: Any, form: trees.Structure, given: str, what: str) -> list[Any]:
     """The axis of the examples in each leaf of an argument or result. Raises `DTypeError` for what is none."""
-    kinds, wanted = (
-        (int | None, "the number of an axis, None,") if given == "in_axes" else (int, "the number of an axis")
-    )
+    kinds, none = (int | None, ", None,") if given == "in_axes" else (int, "")
     found = [axis] * trees.count(form) if isinstance(axis, int | None) else trees.flatten_up_to(form, axis)
     for one in found:
         if isinstance(one, bool) or not isinstance(one, kinds):
             raise DTypeError(
-                f"{given} names {of_type(one)} for {what}: give {wanted} or a tree of these in its structure."
+                f"{given} names {of_type(one)} for {what}: give the number of an axis{none} or a tree of these in its "
+                "structure."
             )
     return found
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.compiler.tracing.bodies import recorded
@@ -33,7 +34,7 @@ from glassgrad.autograd.functions.transforms import (
     results_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
-from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted, detached
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted
 
 # ------------------------------------------------------------------------------------------------ the rule, transposed
 
@@ -109,6 +110,9 @@ class TangentRule:
     def __init__(
         self, op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any, any_number: bool = False
     ) -> None:
+        if "index" in params:  # the number of elements that a mask picks depends on values
+            index = without_masks(params["index"])
+            params = params | {"index": tuple(index) if len(index) != 1 else index[0]}
         numbers = [i for i, x in enumerate(values) if any_number and type(x) in NUMBERS and op.broadcasts]
         self.arrays = [i for i, x in enumerate(values) if hasattr(x, "shape") or i in numbers]
         args = [f"{op.args[0]}{i}" for i in range(len(values))] if op.variadic else list(op.args)
@@ -165,6 +169,16 @@ class TangentRule:
         used = [name for i, name in enumerate(self.names) if i in self.reads]
         result = None if self.out is None else called[self.out]
         return "\n".join([f"def tangent({', '.join(['xp', *used])}):", *lines, f"    return {result}"])
+
+
+def without_masks(index: Any) -> list[Any]:
+    """The parts of an index, with the places of a mask's true elements in place of it, unless it is lifted."""
+    parts: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        part = NUMPY.asarray(part) if isinstance(part, list) else part
+        masks = getattr(part, "dtype", None) == NUMPY.bool and part.shape and not isinstance(part, Lifted)
+        parts += NUMPY.nonzero(part) if masks else [part]
+    return parts
 
 
 RULES: dict[Any, TangentRule | None] = {}
@@ -244,25 +258,18 @@ class Dual(Lifted):
 
     __slots__ = ()
 
-    def detached(self) -> Any:
-        """The value alone."""
-        return detached(self.parts[0])
-
     def item(self) -> Any:
         """The value as a Python number."""
         return self.parts[0].item()
-
-    def __repr__(self) -> str:
-        return f"Dual({self.parts[0]!r}, {self.parts[1]!r})"
 
 
 backends.SPACES[Dual] = LIFTED
 
 
 class Forward(Level):
-    """One call of `jvp`."""
+    """One call of `jvp`. Its arrays are polynomials in ε, whose coefficients are their parts, up to ``order``."""
 
-    name = "jvp"
+    name, order = "jvp", 1
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result with its tangent."""
@@ -290,16 +297,16 @@ class Forward(Level):
             raise DomainError(f"jvp can't compute {name}, which is no operation, and so has no rule: call one that is.")
         return getattr(LIFTED, name)(*(x.parts[0] if self.owns(x) else x for x in args), **options)
 
-    def owns(self, x: Any) -> bool:
-        """Whether ``x`` is a dual number of this level."""
-        return type(x) is Dual and x.level is self
+    def made(self, *parts: Any) -> Lifted:
+        """The array with these coefficients."""
+        return Dual(self, *parts)
 
     def settled(self, part: Any) -> Any:
-        """Dual numbers are paired by the coefficient of ε in their product: the gradient of a value is the coefficient
-        of ε in the gradient of its dual number, that of the tangent the other one. By this pairing a product with a
-        dual number is its own adjoint, so that rules that run on dual numbers are right as they are.
+        """Polynomials are paired by the coefficient of the highest power in their product: the gradient of a value is
+        the coefficient of ε in the gradient of its dual number, that of the tangent the other one. By this pairing a
+        product with a dual number is its own adjoint, so that rules that run on dual numbers are right as they are.
         """
-        return crossed(part_of, part, level=self, tangent=True)
+        return crossed(part_of, part, level=self, k=self.order)
 
 
 def crossing(*, text: str = "", tex: str = "", level: int = 9) -> Callable[[Callable[..., Any]], Op]:
@@ -329,28 +336,26 @@ def dual(xp: Any, primal: Any, tangent: Any, *, level: Forward) -> Any:
 
 
 @crossing()
-def part_of(xp: Any, x: Any, *, level: Forward, tangent: bool) -> Any:
-    """The tangent of a dual number, or its value; ``x`` may have a level within ``level``."""
-    if level.owns(x):
-        return x.parts[tangent]
+def part_of(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
+    """The coefficient of εᵏ, such as the tangent of a dual number; ``x`` may have a level within ``level``."""
     if isinstance(x, Lifted) and x.level.number > level.number:
-        return x.map(lambda below: part_of.forward(xp, below, level=level, tangent=tangent))
-    return xp.zeros_like(x) if tangent else x
+        return x.map(lambda below: part_of.forward(xp, below, level=level, k=k))
+    parts = x.parts if level.owns(x) else (x,)
+    return parts[k] if k < len(parts) else xp.zeros_like(parts[0])
 
 
 @crossing()
-def as_part(xp: Any, x: Any, *, level: Forward, tangent: bool) -> Any:
-    """The dual number with ``x`` as its tangent, or as its value, and 0 as the other part."""
-    zeros = xp.zeros_like(x)
-    return Dual(level, zeros, x) if tangent else Dual(level, x, zeros)
+def as_part(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
+    """The array with ``x`` as the coefficient of εᵏ, and with 0 for the others."""
+    return level.made(*[xp.zeros_like(x)] * k, x, *[xp.zeros_like(x)] * (1 - k))
 
 
 dual.vjp(
-    primal=lambda g, level: crossed(part_of, g, level=level, tangent=True),
-    tangent=lambda g, level: crossed(part_of, g, level=level, tangent=False),
+    primal=lambda g, level: crossed(part_of, g, level=level, k=1),
+    tangent=lambda g, level: crossed(part_of, g, level=level, k=0),
 )
-part_of.vjp(x=lambda g, level, tangent: crossed(as_part, g, level=level, tangent=not tangent))
-as_part.vjp(x=lambda g, level, tangent: crossed(part_of, g, level=level, tangent=not tangent))
+part_of.vjp(x=lambda g, level, k: crossed(as_part, g, level=level, k=level.order - k))
+as_part.vjp(x=lambda g, level, k: crossed(part_of, g, level=level, k=level.order - k))
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
@@ -388,8 +393,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
                     f"{name_of(f)} returned {describe(y)}, which has no derivative: compute floating-point values, or "
                     "return it beside them with has_aux=True."
                 )
-        value, along = ([part_of(y, level=level, tangent=which) for y in ys] for which in (False, True))
-        aux = trees.map(lambda y: part_of(y, level=level, tangent=False) if isinstance(y, Tensor) else y, aux)
+        value, along = ([part_of(y, level=level, k=k) for y in ys] for k in (0, 1))
+        aux = trees.map(lambda y: part_of(y, level=level, k=0) if isinstance(y, Tensor) else y, aux)
         return trees.unflatten(results, value), trees.unflatten(results, along), *aux
 
     return level.run(called)  # type: ignore[no-any-return]

@@ -70,8 +70,12 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         structure = (tuple, None, tuple(forms))
         found: dict[str, Any] = {}
 
-        def along(*tangents: Tensor) -> Any:
-            """The derivative of ``f``'s value along one direction."""
+        ends = [*accumulate(x.size for x in flat)]
+        places = [slice(end - x.size, end) for x, end in zip(flat, ends, strict=True)]
+
+        def along(direction: Tensor) -> Any:
+            """The derivative of ``f``'s value along a direction of all elements."""
+            tangents = [direction[place].reshape(x.shape) for x, place in zip(flat, places, strict=True)]
 
             def of_leaves(*xs: Any) -> Any:
                 given = list(args)
@@ -82,23 +86,16 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
             _, slope, *found["aux"] = jvp(of_leaves, flat, tangents, has_aux)
             return slope
 
-        sizes = [x.size for x in flat]
-        ends = [*accumulate(sizes)]
-        places = [slice(end - n, end) for n, end in zip(sizes, ends, strict=True)]
-        units = [
-            eye(sum(sizes), dtype=x.dtype, device=x.device)[:, place].reshape(sum(sizes), *x.shape)
-            for x, place in zip(flat, places, strict=True)
-        ]
-        slopes = vmap(along, randomness="same")(*units)
+        units = eye(ends[-1], dtype=flat[0].dtype, device=flat[0].device) if flat else zeros((0, 0))
 
-        def blocks(slope: Tensor) -> Any:
-            rows = moveaxis(slope, 0, -1)
+        def blocks(rows: Tensor) -> Any:
             parts = [
                 rows[..., place].reshape(*rows.shape[:-1], *x.shape) for x, place in zip(flat, places, strict=True)
             ]
             made = trees.unflatten(structure, parts)
             return made[0] if isinstance(argnums, int) else made
 
+        slopes = vmap(along, out_axes=-1, randomness="same")(units)
         return one_or_tuple(trees.map(blocks, slopes), *found["aux"])
 
     return jacobian_of

@@ -21,7 +21,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -90,6 +90,21 @@ class Level:
         self._written.clear()
         return [tensor for tensor, *_ in kept]
 
+    def owns(self, x: Any) -> bool:
+        """Whether ``x`` is an array of this level."""
+        return isinstance(x, Lifted) and x.level is self
+
+    def refused(self, error: type[AutogradError], words: str) -> AutogradError:
+        """The error of ``words`` where a value of this level is asked for its numbers; another one for a value that was
+        kept after the level ended.
+        """
+        if self.active:
+            return error(words)
+        return GradientError(
+            f"this value was kept from within the function of {self.name}, which has ended: it has a meaning inside "
+            "alone; return it from the function."
+        )
+
     def call(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
         """The result of an operation on arrays of this level and of the levels below."""
         raise NotImplementedError
@@ -100,10 +115,6 @@ class Level:
         if not op.variadic and len(args) == len(op.args) and options.keys() <= op.params.keys():
             return LIFTED.call(op, args, op.params | options)
         return op(*args, **options)._data  # binds what was given by position
-
-    def drawn(self, array: Any) -> Any:
-        """An array of random numbers, the examples along the first axis, as an array of this level."""
-        raise NotImplementedError
 
     def settled(self, part: Any) -> Any:
         """The gradient of a value that is not of this level, from ``part``, one that is, after the level has ended."""
@@ -151,8 +162,8 @@ class Lifted:
         return type(self)(self.level, *map(function, self.parts))
 
     def detached(self) -> Any:
-        """The same values, as constants."""
-        return self.map(detached)
+        """The value alone, as a constant."""
+        return detached(self.parts[0])
 
     dtype = property(lambda self: self.parts[0].dtype)
     device = property(lambda self: getattr(self.parts[0], "device", "cpu"))
@@ -182,9 +193,10 @@ class Lifted:
         return LIFTED.getitem(self, index=index)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise DTypeError(
+        raise self.level.refused(
+            DTypeError,
             f"{self.level.name} calls its function with values that NumPy can't compute with: use the functions of "
-            "autograd, and take .detach().numpy() of what the transform returns."
+            "autograd, and take .detach().numpy() of what the transform returns.",
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -192,6 +204,9 @@ class Lifted:
             f"the values with which a transform such as jvp or vmap calls its function have no {name!r}: use the "
             "functions of autograd and the methods of a Tensor, .detach() for what is a constant."
         )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
 
     __hash__ = object.__hash__
 
@@ -313,7 +328,7 @@ class LiftedNamespace(Namespace):
 
 LIFTED = LiftedNamespace()
 
-LEVELS: ContextVar[tuple[Level, ...]] = ContextVar("autograd_levels", default=())
+LEVELS: ContextVar[tuple[Any, ...]] = ContextVar("autograd_levels", default=())
 """The levels whose functions are being called, the outermost first."""
 
 

@@ -28,7 +28,7 @@ from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
 from glassgrad.autograd.readings.jacobians import check_real
-from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached
+from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted
 
 NUMPY = backends.NUMPY
 
@@ -84,10 +84,6 @@ class Known(Lifted):
         super().__init__(level, value)
         self.depends = depends
 
-    def detached(self) -> Any:
-        """The value alone."""
-        return detached(self.parts[0])
-
     def item(self) -> Any:
         """The value as a Python number, which counts as a constant."""
         return self.parts[0].item()
@@ -105,10 +101,6 @@ class Pattern(Forward):
         super().__init__()
         self.count = count
         self.reading: list[str] = []  # the operation that is read, and those that its tangent is read by
-
-    def owns(self, x: Any) -> bool:
-        """Whether ``x`` is an array of this level."""
-        return type(x) is Known and x.level is self
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with what it depends on."""

@@ -24,8 +24,8 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, check_pairs, floating, name_of, results_of
-from glassgrad.autograd.readings.forward import Forward, crossed, crossing, rule_for, tangent_of
-from glassgrad.autograd.readings.levels import LIFTED, Lifted, detached
+from glassgrad.autograd.readings.forward import Forward, crossed, crossing, part_of, rule_for, tangent_of
+from glassgrad.autograd.readings.levels import LIFTED, Lifted
 from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
 
 LINEAR = MOVES | SUMS | EACH
@@ -70,15 +70,12 @@ class Jet(Lifted):
 
     __slots__ = ()
 
-    def detached(self) -> Any:
-        """The value alone."""
-        return detached(self.parts[0])
-
     def item(self) -> Any:
         """Raise `DomainError`."""
-        raise DomainError(
+        raise self.level.refused(
+            DomainError,
             "jet computes with a series, which is no single number: compute with Tensors, and take .detach() of what "
-            "is a constant."
+            "is a constant.",
         )
 
     __bool__ = __int__ = __float__ = __index__ = tolist = item
@@ -100,9 +97,9 @@ class Taylor(Forward):
         super().__init__()
         self.order = order
 
-    def owns(self, x: Any) -> bool:
-        """Whether ``x`` is a series of this level."""
-        return type(x) is Jet and x.level is self
+    def made(self, *parts: Any) -> Lifted:
+        """The series with these coefficients."""
+        return Jet(self, *parts)
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with all coefficients."""
@@ -119,17 +116,6 @@ class Taylor(Forward):
         while parts[-1] is None:
             parts.pop()
         return Jet(self, *(LIFTED.zeros_like(parts[0]) if part is None else part for part in parts))
-
-    def coefficient(self, x: Any, k: int) -> Any:
-        """The coefficient of ``tᵏ`` of an array, which may have a level within this one."""
-        if isinstance(x, Lifted) and x.level.number > self.number:
-            return x.map(lambda below: self.coefficient(below, k))
-        found = x.coefficient(k) if self.owns(x) else None if k else x
-        return self.coefficient(LIFTED.zeros_like(x), 0) if found is None else found
-
-    def settled(self, part: Any) -> Any:
-        """Series are paired by the coefficient of the highest power in their product, as dual numbers are."""
-        return crossed(coefficient_of, part, level=self, k=self.order)
 
 
 class Solution:
@@ -242,25 +228,9 @@ def series_of(xp: Any, *coefficients: Any, level: Taylor) -> Any:
     return Jet(level, *coefficients)
 
 
-@crossing()
-def coefficient_of(xp: Any, x: Any, *, level: Taylor, k: int) -> Any:
-    """The coefficient of ``tᵏ``."""
-    return level.coefficient(x, k)
-
-
-@crossing()
-def as_coefficient(xp: Any, x: Any, *, level: Taylor, k: int) -> Any:
-    """The series with ``x`` as the coefficient of ``tᵏ`` alone."""
-    return Jet(level, *[xp.zeros_like(x)] * k, x)
-
-
 series_of.vjp(
-    coefficients=lambda g, level: tuple(
-        crossed(coefficient_of, g, level=level, k=k) for k in range(level.order, -1, -1)
-    )
+    coefficients=lambda g, level: tuple(crossed(part_of, g, level=level, k=k) for k in range(level.order, -1, -1))
 )
-coefficient_of.vjp(x=lambda g, level, k: crossed(as_coefficient, g, level=level, k=level.order - k))
-as_coefficient.vjp(x=lambda g, level, k: crossed(coefficient_of, g, level=level, k=level.order - k))
 
 
 def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence[Any]]) -> tuple[Any, Any]:
@@ -304,7 +274,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
         with enable_grad():
             _, _, ys, form = results_of(f, given)
         ys = [floating(y, form, f"the value of {name_of(f)}", i) for i, y in enumerate(ys)]
-        found = [[coefficient_of(y, level=level, k=k) * float(factorial(k)) for k in range(order + 1)] for y in ys]
+        found = [[part_of(y, level=level, k=k) * float(factorial(k)) for k in range(order + 1)] for y in ys]
         return trees.unflatten(form, [y for y, *_ in found]), trees.unflatten(form, [terms for _, *terms in found])
 
     return level.run(called)  # type: ignore[no-any-return]

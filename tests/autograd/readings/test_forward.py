@@ -252,6 +252,11 @@ class TestTangentRule:
         assert str(rule).startswith("def tangent(xp, x, y, d_x, d_y):\n")
         assert "xp.multiply(d_y, x)" in str(rule)
 
+    def test_a_mask_is_written_as_places(self) -> None:
+        picked = X.min() < X
+        rule = TangentRule(ag.getitem, [X], X[picked], {0: X}, {"index": picked})
+        np.testing.assert_array_equal(rule([X], X[picked], {0: V}), V[picked])
+
     def test_rules_that_are_declared_again_are_derived_again(self) -> None:
         @ag.op("scaled")
         def scaled(xp, x):
@@ -288,6 +293,8 @@ class TestTangentRule:
     [
         (lambda: jvp(quartic, (np.arange(3),), (V,)), DTypeError, r"primals\[0\] is .* write 3.0 for 3"),
         (lambda: jvp(quartic, (X,), (V[:2],)), ShapeError, "tangent 0 has shape"),
+        (lambda: jvp(quartic, (X,), ([1, 2, 3],)), DTypeError, "tangent 0 has dtype int64, .* write 1.0 for 1"),
+        (lambda: jvp(quartic, (X,), (1j * V,)), DTypeError, "tangent 0 has dtype complex128, its primal float64"),
         (lambda: jvp(ag.argmax, (X,), (V,)), DTypeError, "has no derivative"),
         (lambda: jvp(quartic, X, V), DTypeError, "primals must be a tuple"),
         (lambda: jvp(3, (X,), (V,)), DTypeError, "jvp takes a function"),

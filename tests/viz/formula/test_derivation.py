@@ -1034,6 +1034,7 @@ class TestForwardMode:
         x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
         assert explain(x + 1.0, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [3.0, 4.0]
         assert explain(x[[1, 1]] ** 2, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [16.0, 16.0]
+        assert explain(x[x > 1.5] ** 2, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [16.0]
         with pytest.raises(DrawingError, match="the tangent of L along x is 0 in any direction"):
             explain(ag.sum(ag.floor(x)), wrt=x, mode="forward", tangent=[3.0, 4.0])
 
