@@ -71,7 +71,7 @@ _LATE = {
     "vmap": "readings.batches",
 }
 """Where the functions are that are imported when they are first used."""
-_TAKEN.update(globals(), __all__, _LATE, ("compiler", "readings"), dir(_NUMPY), dir(_LIFTED))
+_TAKEN.update(globals(), __all__, _LATE, ("compiler", "readings"), dir(_NUMPY), dir(_NUMPY.module), dir(_LIFTED))
 
 
 def __getattr__(name: str) -> _Any:

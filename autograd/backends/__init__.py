@@ -33,12 +33,12 @@ from glassgrad.autograd.backends.dtypes import (
     is_real,
 )
 from glassgrad.autograd.backends.numpy import NUMPY
-from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
+from glassgrad.autograd.backends.spaces import FORWARDS, PLACES, SPACES, Namespace, register
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [
-    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "OWN", "PLACES", "PLAIN",
+    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "PLACES", "PLAIN",
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",

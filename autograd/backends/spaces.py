@@ -14,9 +14,6 @@ from glassgrad.autograd.errors import DependencyError
 FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name. A namespace uses it where its backend has no such function."""
 
-OWN: set[str] = set()
-"""Names of users' operations for which a backend has a function, too: ``xp`` gives the operation."""
-
 CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
 """Functions that create arrays; with several devices they need the argument ``device``."""
 
@@ -110,7 +107,7 @@ class Namespace:
         self.module, self.place, self.enter, self.device = module, place, enter, device
 
     def __getattr__(self, name: str) -> Any:
-        found = None if name in LAST_TWO or name in OWN else getattr(self.module, name, None)
+        found = None if name in LAST_TWO else getattr(self.module, name, None)
         if found is None:
             if name not in FORWARDS:
                 raise AttributeError(
@@ -121,12 +118,6 @@ class Namespace:
             found = partial(found, device=self.place)
         setattr(self, name, found)
         return found
-
-    def with_own(self, name: str) -> Namespace:
-        """This namespace with the backend's own function under ``name``."""
-        other = object.__new__(type(self))
-        vars(other).update({**vars(self), name: getattr(self.module, name)})
-        return other
 
     def __repr__(self) -> str:
         return f"Namespace({self.module.__name__})"
@@ -139,21 +130,10 @@ PLACES: dict[tuple[type, Any], Namespace] = {}
 """The namespace of each other array type and device met so far."""
 
 
-def register(name: str, forward: Callable[..., Any], users: bool) -> Callable[..., Any]:
-    """Add ``forward`` to every namespace under ``name``, and return it.
-
-    A user's operation wins over a backend's function of that name, except in its own forward, which may call the
-    backend's.
-    """
-    own = users and hasattr(SPACES[numpy.ndarray].module, name)
-
-    def with_own(xp: Namespace, *arrays: Any, **params: Any) -> Any:
-        return forward(xp.with_own(name), *arrays, **params)
-
-    FORWARDS[name] = found = with_own if own else forward
-    (OWN.add if own else OWN.discard)(name)
+def register(name: str, forward: Callable[..., Any]) -> None:
+    """Add ``forward`` to every namespace under ``name``."""
+    FORWARDS[name] = forward
     for space in {*SPACES.values(), *PLACES.values()}:
-        if own or isinstance(vars(space).get(name), partial):  # of an earlier operation of that name
-            vars(space).pop(name, None)
+        if isinstance(vars(space).get(name), partial):  # of an earlier operation of that name
+            vars(space).pop(name)
         getattr(space, name)
-    return found

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 TAKEN: set[str] = set()
-"""Names that no user's operation may have: those of the package, and all that its rules find in ``xp``."""
+"""Names that no user's operation may have: those of the package and of NumPy, which rules find in ``xp``."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

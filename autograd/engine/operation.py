@@ -281,7 +281,7 @@ def op(
     signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
     ``dtype=``, and casts its first argument to it first. ``view``: its result may share the memory of its argument,
     whose elements it picks or rearranges, so that a write to the one is a write to the other. Raises
-    `DeclarationError` for a name that the package, or an operation of another module, has already.
+    `DeclarationError` for a name that NumPy, the package, or an operation of another module has already.
 
     >>> from glassgrad import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)
@@ -307,12 +307,10 @@ def op(
         made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
         if made.foreign and name in TAKEN:
             raise DeclarationError(
-                f"{name!r} is a name of this package already, which its rules or its users rely on: choose another "
+                f"{name!r} is a name of NumPy or of this package already, which rules or users rely on: choose another "
                 "name for the operation."
             )
-        found = backends.register(name, forward, users=made.foreign)
-        if found is not forward:  # NumPy has a function of that name, too
-            made.forward = guarded(made, found)
+        backends.register(name, forward)
         OPS[name] = made
         setattr(TENSORS, name, made)
         return made

@@ -172,8 +172,7 @@ def _found(name: str) -> Any:
         return WAYS[name]
     module, _, last = name.rpartition(".")
     space: Any = {"": TENSORS, "fft": fft, "linalg": linalg}.get(module)
-    found = getattr(space, NAMES.get(last, last), None)
-    return None if getattr(found, "foreign", False) else found  # a user's operation is not NumPy's function of its name
+    return getattr(space, NAMES.get(last, last), None)
 
 
 def _advice(name: str) -> str:

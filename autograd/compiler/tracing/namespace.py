@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
+from glassgrad.autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
@@ -233,7 +233,7 @@ class _TraceNamespace(Namespace):
 
     def __getattr__(self, name: str) -> Any:
         known = name in REDUCTIONS or hasattr(_Module, name) or hasattr(numpy, name)
-        if name in FORWARDS and (name in OWN or not known):
+        if name in FORWARDS and not known:
             return lambda *args, **params: self.followed(name, args, params)
         return super().__getattr__(name)
 

@@ -133,6 +133,14 @@ class TestDeclaration:
 
         assert ag.OPS["exp"].__module__ == "glassgrad.autograd.ops.elementwise"
 
+    def test_a_name_of_numpy_is_taken(self):
+        """Else ``xp.spacing`` would be NumPy's function among arrays, and the operation among Tensors."""
+        with pytest.raises(DeclarationError, match="'spacing' is a name of NumPy or of this package already"):
+
+            @ag.op("spacing")
+            def spacing(xp, x):
+                return xp.sin(x) / x
+
     @pytest.mark.parametrize("name", names_of_the_package())
     def test_a_name_that_rules_or_users_have_from_the_package_is_refused(self, name):
         """Else the rules of the package would call the user's operation, and derivatives would be silently wrong."""
@@ -298,33 +306,33 @@ class TestApplying:
 
     def test_an_argument_declared_without_a_rule_gets_no_gradient(self):
         @ag.op("f")
-        def half(xp, x, y):
+        def halved(xp, x, y):
             return x * y
 
-        half.vjp(x=lambda g, y: g * y, y=None)
+        halved.vjp(x=lambda g, y: g * y, y=None)
         x, y = leaf(2.0), leaf(3.0)
-        half(x, y).backward()
+        halved(x, y).backward()
         assert (x.grad.item(), y.grad) == (3.0, None)
-        assert not half(1.0, y).requires_grad
+        assert not halved(1.0, y).requires_grad
 
     def test_a_forgotten_rule_is_no_silent_zero(self):
         @ag.op("f")
-        def half(xp, x, y):
+        def halved(xp, x, y):
             return x * y
 
-        half.vjp(x=lambda g, y: g * y)
+        halved.vjp(x=lambda g, y: g * y)
         x, y = leaf(2.0), leaf(3.0)
         with pytest.raises(
             ag.errors.DeclarationError,
-            match=r"half has no rule for y, which requires grad: declare one with half\.vjp\(y=\.\.\.\), or "
-            r"half\.vjp\(y=None\) where it has no derivative",
+            match=r"halved has no rule for y, which requires grad: declare one with halved\.vjp\(y=\.\.\.\), or "
+            r"halved\.vjp\(y=None\) where it has no derivative",
         ):
-            half(x, y)
-        assert half(x, 3.0).requires_grad  # what takes no gradient needs no rule
+            halved(x, y)
+        assert halved(x, 3.0).requires_grad  # what takes no gradient needs no rule
         with ag.no_grad():
-            assert half(x, y).item() == 6.0
-        half.vjp(y=lambda g, x: g * x)
-        half(x, y).backward()
+            assert halved(x, y).item() == 6.0
+        halved.vjp(y=lambda g, x: g * x)
+        halved(x, y).backward()
         assert (x.grad.item(), y.grad.item()) == (3.0, 2.0)
 
     def test_operations_of_several_arrays(self):
@@ -739,52 +747,21 @@ class TestRefusals:
         assert type(caught.value.__cause__) is ValueError
 
 
-class TestNamesOfBackends:
-    """An operation of a user's that NumPy has a function of, too."""
-
-    @pytest.fixture
-    def spacing(self):
-        @ag.op("spacing")
-        def spacing(xp, x):
-            """sin(x) / x, and not NumPy's distance between numbers."""
-            return xp.sin(x) / x
-
-        spacing.vjp(x=lambda xp, g, x: g * (xp.cos(x) - xp.spacing(x)) / x)
-        return spacing
-
-    def test_its_rule_gets_the_operation_in_every_reading(self, spacing):
-        slope = np.cos(1.0) - np.sin(1.0)
-        x = Tensor(1.0, requires_grad=True)
-        spacing(x).backward()
-        assert x.grad.item() == pytest.approx(slope)
-        assert ag.compile(ag.grad(spacing))(Tensor(1.0)).item() == pytest.approx(slope)
-        second = ag.grad(ag.grad(spacing))(1.0).item()
-        assert second == pytest.approx(-np.sin(1.0) - 2 * slope)
-
-    def test_its_own_forward_may_be_written_with_the_backends(self):
-        @ag.op("finite")
-        def nan_to_num(xp, x):
-            """Zeros for NaN."""
-            return xp.nan_to_num(x)
-
-        assert nan_to_num(np.nan).item() == ag.compile(nan_to_num)(Tensor(np.nan)).item() == 0.0
-
-
 class TestDeclaringAgain:
     @pytest.fixture
-    def half(self):
+    def halved(self):
         @ag.op("half", broadcasts=True)
-        def half(xp, x, y):
+        def halved(xp, x, y):
             """x y / 2."""
             return x * y * 0.5
 
-        half.vjp(x=lambda g, y: 0.5 * g * y, y=lambda g, x: 0.5 * g * x)
-        return half
+        halved.vjp(x=lambda g, y: 0.5 * g * y, y=lambda g, x: 0.5 * g * x)
+        return halved
 
-    def test_references_to_the_function_use_the_new_rules(self, half):
-        apply, x = half.apply, Tensor(2.0, requires_grad=True)
-        assert half(x, x).item() == 2.0
-        half.vjp(x=lambda g, out: 100.0 * g * out, y=None)
+    def test_references_to_the_function_use_the_new_rules(self, halved):
+        apply, x = halved.apply, Tensor(2.0, requires_grad=True)
+        assert halved(x, x).item() == 2.0
+        halved.vjp(x=lambda g, out: 100.0 * g * out, y=None)
         apply(x, x).backward()
         assert x.grad.item() == 200.0
 
@@ -799,11 +776,11 @@ class TestDeclaringAgain:
         finally:
             ag.multiply.vjp(**rules)
 
-    def test_a_graph_recorded_before_is_refused(self, half):
+    def test_a_graph_recorded_before_is_refused(self, halved):
         x = Tensor(2.0, requires_grad=True)
-        y = half(x, x)
-        half.vjp(x=lambda g, out: g * out)
-        with pytest.raises(ag.errors.GradientError, match=r"the rules of half were declared again after .* again"):
+        y = halved(x, x)
+        halved.vjp(x=lambda g, out: g * out)
+        with pytest.raises(ag.errors.GradientError, match=r"the rules of halved were declared again after .* again"):
             y.backward()
 
 

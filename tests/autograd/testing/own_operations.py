@@ -610,14 +610,14 @@ def squares(xp, x, y):
     },
     broadcasts=True,
 )
-def angle(xp, y, x):
+def bearing(xp, y, x):
     return xp.atan2(y, x)
 
 
-wrong(angle, "swapped", "y for x", y=lambda xp, g, x, y: g * y / squares(xp, x, y))
-wrong(angle, "factor", "divided by the length", y=lambda xp, g, x, y: g * x / xp.sqrt(squares(xp, x, y)))
-wrong(angle, "sign", "− is forgotten", x=lambda xp, g, x, y: g * y / squares(xp, x, y))
-wrong(angle, "second order", "y is a constant", x=lambda xp, g, x, y: -g * constant(y) / squares(xp, x, y))
+wrong(bearing, "swapped", "y for x", y=lambda xp, g, x, y: g * y / squares(xp, x, y))
+wrong(bearing, "factor", "divided by the length", y=lambda xp, g, x, y: g * x / xp.sqrt(squares(xp, x, y)))
+wrong(bearing, "sign", "− is forgotten", x=lambda xp, g, x, y: g * y / squares(xp, x, y))
+wrong(bearing, "second order", "y is a constant", x=lambda xp, g, x, y: -g * constant(y) / squares(xp, x, y))
 
 
 @own(
