@@ -1,7 +1,6 @@
-"""einops on Tensors: importing this module is enough.
+"""einops on Tensors. `protocols` imports this module when einops is imported.
 
 >>> import einops
->>> import glassgrad.autograd.interop.einops
 >>> from glassgrad import autograd as ag
 >>> ag.grad(lambda x: einops.reduce(x, "(pair two) -> pair", "sum", two=2)[0])([1.0, 2.0, 3.0, 4.0])
 Tensor([1.0, 1.0, 0.0, 0.0])

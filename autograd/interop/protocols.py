@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from inspect import getattr_static
 from typing import Any, TypeVar
 
@@ -165,8 +167,23 @@ def item(value: Any) -> Any:
     return value
 
 
+class EinopsImport:
+    """A finder of modules that finds none: it adds the backend for Tensors when einops is imported."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        """Called for each module that is imported first; ``einops.einops`` is one that einops begins with."""
+        if name == "einops.einops":
+            sys.meta_path.remove(EinopsImport)
+            with suppress(ImportError):  # of an einops that looks elsewhere
+                import_module("glassgrad.autograd.interop.einops")
+
+
 def install_all() -> None:
-    """Give `Tensor` the methods of the protocols, and hints for the names that it has not."""
+    """Give `Tensor` the methods of the protocols, and hints for the names that it has not; einops gets its backend."""
+    sys.meta_path.insert(0, EinopsImport)
+    if "einops" in sys.modules:
+        EinopsImport.find_spec("einops.einops")
     install(vars(Protocols))
     for name, foreign in tensor_hints().items():
         if not hasattr(Tensor, name):

@@ -53,8 +53,6 @@ def test_einops_array_api(call: Any) -> None:
 @EINOPS
 def test_einops(call: Any) -> None:
     einops = pytest.importorskip("einops")
-    import glassgrad.autograd.interop.einops  # noqa: F401
-
     agrees(lambda x: call(einops, x), CUBE)
     compiled = ag.compile(lambda x: call(einops, x))(ag.Tensor(CUBE))
     np.testing.assert_array_equal(compiled.numpy(), call(einops, CUBE))
@@ -62,12 +60,18 @@ def test_einops(call: Any) -> None:
 
 def test_einsum_and_lists_of_einops() -> None:
     einops = pytest.importorskip("einops")
-    import glassgrad.autograd.interop.einops  # noqa: F401
-
     agrees(lambda x: einops.einsum(x, x, "a b c, a d c -> b d"), CUBE)
     agrees(lambda x: einops.rearrange([x, x + 1.0], "n a b c -> a (n b) c"), CUBE)
     assert isinstance(einops.asnumpy(ag.Tensor(CUBE)), np.ndarray)
     assert einops.parse_shape(ag.Tensor(CUBE), "a _ c") == {"a": 2, "c": 4}
+
+
+@pytest.mark.parametrize("names", [("einops", "glassgrad.autograd"), ("glassgrad.autograd", "einops")])
+def test_einops_may_be_imported_before_and_after(names: tuple[str, str]) -> None:
+    pytest.importorskip("einops")
+    script = f"import {names[0]}, {names[1]}; from glassgrad import autograd as ag; import sys\n"
+    script += "print(einops.rearrange(ag.ones((2, 3)), 'a b -> b a').shape, 'EinopsImport' in str(sys.meta_path))"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "(3, 2) False\n"
 
 
 def test_array_api_compat_knows_tensors() -> None:
