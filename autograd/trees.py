@@ -1,8 +1,8 @@
 """Nested containers: take the leaves out of tuples, lists, dicts, dataclasses and the like, and put others in.
 
 A tree is a container or a leaf; a leaf is anything that is not a container, such as a Tensor, an array or a number.
-Containers are tuples, lists, dicts, sets, dataclasses, their subclasses (named tuples, ordered dicts, ``defaultdict``),
-and classes added with `register`. They keep their type and attributes. ``None`` is a container without leaves.
+Containers are tuples, named ones too, lists, dicts, ``OrderedDict``, ``defaultdict``, dataclasses, and classes added
+with `register`. They keep their type. ``None`` is a container without leaves.
 
 >>> from glassgrad.autograd import trees
 >>> leaves, structure = trees.flatten({"w": [1.0, 2.0], "b": (3.0, None)})
@@ -15,7 +15,7 @@ and classes added with `register`. They keep their type and attributes. ``None``
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
@@ -182,68 +182,58 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
 
 def _container_of(kind: Any) -> Any:
     """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
-    base = next((cls for cls in kind.__mro__ if cls in _BASES), None)
-    if kind in _KINDS or (base is None and not dataclasses.is_dataclass(kind)):
-        return _KINDS.get(kind)
-    return None if issubclass(kind, tuple(WATCHED)) else _instances_of(kind, base)
+    if kind not in _KINDS and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return Container(lambda x: (x, None), lambda data, parts: kind._make(parts), lambda *_: _dotted(kind._fields))
+    if kind not in _KINDS and dataclasses.is_dataclass(kind) and not issubclass(kind, tuple(WATCHED)):
+        return _of_dataclass(kind)
+    return _KINDS.get(kind)
 
 
 container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
-def _keys(x: dict[Any, Any]) -> Any:
-    """The keys of a dict, and their types, because 1, 1.0 and True compare equal."""
-    return tuple(x), tuple([type(key) for key in x])
+def _dotted(names: Iterable[str]) -> list[str]:
+    return [f".{name}" for name in names]
+
+
+def _keyed(kind: Any) -> Container:
+    """How a dict is flattened. ``data``: its keys, and their types, because 1, 1.0 and True compare equal; of a
+    `defaultdict` also what makes its defaults.
+    """
+
+    def flatten(x: Any) -> Any:
+        factory = (x.default_factory,) if kind is defaultdict else ()
+        return x.values(), (tuple(x), tuple([type(key) for key in x]), *factory)
+
+    def unflatten(data: Any, parts: list[Any]) -> Any:
+        return kind(*data[2:], zip(data[0], parts, strict=True))
+
+    return Container(flatten, unflatten, lambda data, count: [f"[{key!r}]" for key in data[0]])
 
 
 _KINDS: dict[type, Container] = {
     type(None): Container(lambda x: ((), None), lambda data, parts: None),
     tuple: Container(lambda x: (x, None), lambda data, parts: tuple(parts)),
     list: Container(lambda x: (x, None), lambda data, parts: parts),
-    dict: Container(
-        lambda x: (x.values(), _keys(x)),
-        lambda data, parts: dict(zip(data[0], parts, strict=True)),
-        lambda data, count: [f"[{key!r}]" for key in data[0]],
-    ),
+    **{kind: _keyed(kind) for kind in (dict, OrderedDict, defaultdict)},
 }
-_BASES = (OrderedDict, dict, list, tuple, set, frozenset)
-"""The classes whose subclasses are containers, too."""
 
 
-def _instances_of(kind: Any, base: Any) -> Container:
-    """How a dataclass or a subclass of ``base`` is flattened: its items, followed by its attributes. It is rebuilt
-    without its own ``__init__``.
-    """
-    keyed = base in (dict, OrderedDict)
-    fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
-    new: Any = (base or object).__new__
+def _of_dataclass(kind: Any) -> Container:
+    """How a dataclass is flattened: its fields and other attributes. It is rebuilt without its own ``__init__``."""
+    fields = [field.name for field in dataclasses.fields(kind)]
 
     def flatten(x: Any) -> Any:
         names = tuple(name for name in dict.fromkeys([*fields, *getattr(x, "__dict__", ())]) if hasattr(x, name))
-        items = x.values() if keyed else () if base is None else x
-        keys = (*_keys(x), getattr(x, "default_factory", None)) if keyed else None
-        return [*items, *(getattr(x, name) for name in names)], (keys, names)
+        return [getattr(x, name) for name in names], names
 
-    def unflatten(data: Any, parts: list[Any]) -> Any:
-        keys, names = data
-        count = len(parts) - len(names)
-        items = zip(keys[0], parts, strict=False) if keyed else parts[:count]
-        made = new(kind, items) if base in (tuple, frozenset) else new(kind)
-        if keyed or base in (list, set):
-            base.__init__(made, items)
-        for name, value in zip(names, parts[count:], strict=True):
+    def unflatten(names: Any, parts: list[Any]) -> Any:
+        made = object.__new__(kind)
+        for name, value in zip(names, parts, strict=True):
             object.__setattr__(made, name, value)  # the class may be frozen, and raise
-        if keyed and keys[2] is not None:
-            made.default_factory = keys[2]
         return made
 
-    def names_of(data: Any, count: int) -> list[str]:
-        keys, names = data
-        items = keys[0] if keyed else range(count - len(names))
-        attributes = [f".{name}" for name in (*getattr(kind, "_fields", ()), *names)]
-        return attributes if hasattr(kind, "_fields") else [*(f"[{item!r}]" for item in items), *attributes]
-
-    return Container(flatten, unflatten, names_of)
+    return Container(flatten, unflatten, lambda names, count: _dotted(names))
 
 
 __all__ = [
