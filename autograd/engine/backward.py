@@ -117,12 +117,12 @@ def steps_from(
         for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            if uneven or lifted:
+            if uneven:
                 like = vertex if type(vertex) is Node else vertex._data
-                if uneven and (part.dtype is not like.dtype or part.shape != like.shape):
+                if part.dtype is not like.dtype or part.shape != like.shape:
                     part = unbroadcast(xp, part, like, node)
-                if lifted:
-                    part = settled(part, like.shape)
+            if lifted:
+                part = settled(part, vertex.shape)
             total = total_of(vertex)
             totals[vertex] = part if total is None else total + part
         if observer is not None:
@@ -137,8 +137,7 @@ def steps_from(
         if type(total) is Scattered:
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            view = getattr(total, "base", total) is not None
-            if id(total) in shared or (view and not backends.owns_memory(total)):
+            if id(total) in shared or getattr(total, "base", total) is not None:  # a view
                 total = backends.copy_of(total)
             shared.add(id(total))
         if leaf.hooks:
