@@ -6,7 +6,6 @@ Each function makes a call from a `Source`; a row of `tests.operations` names it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -239,12 +238,6 @@ def fourier(source: Source) -> Case:
     return Case(source.array(shape), n=n, axis=axis, norm=source.draw(norm))
 
 
-def fourier_of_complex(source: Source) -> Case:
-    """Those of the standard, which transforms complex numbers only."""
-    case = fourier(source)
-    return Case(case.arrays[0] + 1j, **case.params)
-
-
 def rolls(source: Source) -> Case:
     """Arguments of roll: one shift, or one for each of several axes."""
     shape = source.shape(min_dims=1)
@@ -271,34 +264,23 @@ def indices_of(shape: Shape) -> Strategy:
     return basic | masks | hnp.integer_array_indices(shape, result_shape=shapes(1, 2))
 
 
-def standard_slices_of(shape: Shape) -> Strategy:
-    """Strategy of indices to which the array API standard can assign: slices and integers."""
-    return hnp.basic_indices(shape, allow_ellipsis=False).map(lambda i: (*(i if isinstance(i, tuple) else (i,)), ...))
-
-
-def standard_indices_of(shape: Shape) -> Strategy:
-    """Strategy of indices that the array API standard can read: slices and integers, or integer arrays for all axes."""
-    slices = standard_slices_of(shape)
-    return slices | hnp.integer_array_indices(shape, result_shape=shapes(1, 2)) if shape else slices
-
-
 def _picked(shape: Shape, index: Any) -> Shape:
     """The shape of ``x[index]``."""
     picked: Shape = np.empty(shape)[index].shape
     return picked
 
 
-def scatters(source: Source, indices: Callable[[Shape], Strategy] = indices_of) -> Case:
+def scatters(source: Source) -> Case:
     """Arguments of scatter_add: values, and the index into zeros of a shape where they are added."""
     shape = source.shape()
-    index = source.draw(indices(shape))
+    index = source.draw(indices_of(shape))
     return Case(source.array(_picked(shape, index)), index=index, shape=shape)
 
 
-def assignments(source: Source, indices: Callable[[Shape], Strategy] = indices_of) -> Case:
+def assignments(source: Source) -> Case:
     """Arguments of setitem: an array, an index, and a value that broadcasts to the indexed part."""
     before = source.shape()
-    index = source.draw(indices(before))
+    index = source.draw(indices_of(before))
     target = _picked(before, index)
     narrow = tuple(1 if source.draw(st.booleans()) else n for n in target)
     narrow = narrow[source.draw(st.integers(0, len(target))) :]

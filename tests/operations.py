@@ -51,7 +51,7 @@ class Row:
     ``reference``: its value by NumPy or plain Python, called as the operation is. ``takes``: what each argument and
     parameter takes, or a function that makes calls from a `Source`. ``torch``: its value by PyTorch, as a dotted name
     or a function that is given the module first. ``edges``: calls with empty and 0-d arrays. ``keeps_dtype``: whether
-    float32 in means float32 out. ``standard``: the calls that the array API standard has, where that is not all.
+    float32 in means float32 out.
     """
 
     reference: Callable[..., Any]
@@ -59,18 +59,12 @@ class Row:
     torch: str | Callable[..., Any] | None = None
     edges: tuple[Case, ...] | None = None
     keeps_dtype: bool = True
-    standard: Mapping[str, Any] | Cases | None = None
     name: str = ""
 
     @property
     def cases(self) -> st.SearchStrategy[Case]:
         """Calls with fresh arrays."""
         return cases(DECLARED[self.name])
-
-    @property
-    def standard_cases(self) -> st.SearchStrategy[Case]:
-        """The calls that are in the array API standard."""
-        return self.cases if self.standard is None else cases(_declared(OPS[self.name], self.standard))
 
     def by_torch(self, torch: Any, *tensors: Any, **params: Any) -> Any:
         """The value by PyTorch."""
@@ -508,7 +502,6 @@ TABLE: dict[str, Row] = {
             partial(_fourier, numpys),
             edges=(Case(np.ones((0, 3))), Case(np.ones(1), n=3)),
             keeps_dtype=False,
-            standard=calls.fourier_of_complex if numpys != "rfft" else None,
         )
         for name, numpys in (
             ("dft", "fft"),
@@ -711,25 +704,21 @@ TABLE: dict[str, Row] = {
         lambda x, index: x[index],
         {"index": lambda x: calls.indices_of(x.shape)},
         edges=(Case(SCALAR, index=None), Case(EMPTY, index=(slice(None), [0, 0]))),
-        standard={"index": lambda x: calls.standard_indices_of(x.shape)},
     ),
     "setitem": Row(
         _assigned,
         calls.assignments,
         edges=(Case(SCALAR, SCALAR, index=()), Case(EMPTY, SCALAR, index=(slice(None), 0))),
-        standard=partial(calls.assignments, indices=calls.standard_slices_of),
     ),
     "last_written": Row(
         _last_written,
         {"index": lambda x: calls.indices_of(x.shape)},
         edges=(Case(SCALAR, index=()), Case(EMPTY, index=(slice(None), [0, 0]))),
-        standard={"index": lambda x: calls.standard_slices_of(x.shape)},
     ),
     "scatter_add": Row(
         _scattered,
         calls.scatters,
         edges=(Case(SCALAR, index=(), shape=()), Case(np.ones((0, 2)), index=(slice(None), [0, 0]), shape=(0, 3))),
-        standard=partial(calls.scatters, indices=calls.standard_indices_of),
     ),
     "take": Row(
         np.take, calls.takes, edges=(Case(np.ones(3), np.int64(1), axis=0), Case(EMPTY, np.array([0, 0]), axis=1))

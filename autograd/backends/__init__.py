@@ -34,6 +34,7 @@ from glassgrad.autograd.backends.dtypes import (
 )
 from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, PLACES, SPACES, Namespace, register
+from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
-    "is_real", "namespace", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",
+    "is_real", "namespace", "owns_memory", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",
 ]  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------- namespaces and devices
@@ -85,13 +86,7 @@ def _space_of(array: Any) -> Namespace:
         return SPACES.get(kind, NUMPY)  # a subclass (matrix, masked array) is made a plain array first
     if cupy.is_cupy(kind):
         return cupy.space_of_gpu(array.device.id)
-    if not hasattr(array, "__array_namespace__"):
-        raise DTypeError(f"{kind.__module__}.{kind.__name__} is an unknown type of array: give a NumPy array.")
-    place = getattr(array, "device", None)
-    found = PLACES.get((kind, place))
-    if found is None:
-        found = PLACES[kind, place] = Namespace(array.__array_namespace__(), place)
-    return found
+    raise DTypeError(f"{kind.__module__}.{kind.__name__} is an unknown type of array: give a NumPy array.")
 
 
 def devices() -> tuple[str, ...]:
@@ -123,17 +118,10 @@ def space_on(device: str | None) -> Namespace:
 
 
 def device_of(array: Any) -> str:
-    """The device of an array: ``"cpu"``, ``"cuda:0"`` and the like, or the name that another backend has for it."""
-    if issubclass(type(array), np.ndarray | np.generic) or type(array) in PYTHON_SCALARS:
-        return "cpu"
+    """The device of an array: ``"cpu"``, or ``"cuda:0"`` and the like."""
     if cupy.is_cupy(type(array)):
         return f"cuda:{array.device.id}"
-    return _called(getattr(array, "device", "cpu"))
-
-
-def _called(place: Any) -> str:
-    name = str(place)
-    return "cpu" if "cpu" in name.lower() else name.split("'")[1] if name.count("'") == 2 else name
+    return getattr(array, "device", "cpu")  # type: ignore[no-any-return]
 
 
 def to_device(array: Any, device: str) -> Any:
@@ -144,11 +132,6 @@ def to_device(array: Any, device: str) -> Any:
     here = device_of(array)
     if here == device or (device == "cuda" and here.startswith("cuda:")):
         return array
-    if hasattr(array, "to_device") and not isinstance(array, np.ndarray | np.generic):
-        places = {_called(place): place for place in array.__array_namespace__().__array_namespace_info__().devices()}
-        if device not in places:
-            raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, places))}.")
-        return array.to_device(places[device])
     if (space := space_on(str(device))) is not NUMPY:
         return space.module.asarray(array)
     found = sys.modules["cupy"].asnumpy(array)
@@ -180,14 +163,13 @@ def assign(out: Any, index: Any, value: Any) -> None:
 
 
 def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
-    """``data`` as an array of its own backend. Lists become NumPy arrays; single numbers NumPy scalars.
+    """``data`` as an array of NumPy, or of CuPy where it is one. Single numbers become NumPy scalars.
 
     Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for data without numbers, and
     `autograd.errors.ShapeError` for ragged lists.
     """
     kind = type(data)
-    foreign = hasattr(data, "__array_namespace__") and not isinstance(data, np.generic)
-    space = namespace(data) if kind in SPACES or foreign or cupy.is_cupy(kind) else NUMPY
+    space = namespace(data) if kind in SPACES or cupy.is_cupy(kind) else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
     if space is not NUMPY:
         return space.asarray(data, dtype=dtype, copy=copy)
@@ -294,6 +276,22 @@ def read_only(array: Any) -> Any:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def owns_memory(array: Any) -> bool:
+    """Whether no other array shares the memory of ``array``, so that it can be written to.
+
+    That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
+    channels-last result of a convolution.
+    """
+    base = getattr(array, "base", array)
+    if base is None:
+        return True
+    if type(base) is not np.ndarray or other_references(base) > 1 or base.size != array.size:
+        return False
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    flags = array.transpose(order).flags
+    return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
 
 
 def copy_if_array(value: Any) -> Any:

@@ -48,7 +48,7 @@ def space_of_gpu(number: int) -> Namespace:
             raise DeviceError(f"device 'cuda:{number}' is not available: choose {there}.")
         found = Namespace(module, enter=module.cuda.Device(number).use, device=f"cuda:{number}")
         PLACES[module, number] = found
-        vars(found).update(differences(module), in_place=True)
+        vars(found).update(differences(module))
     return found
 
 

@@ -81,7 +81,7 @@ def can_cast(dtype: Any, to: Any) -> bool:
     >>> can_cast("float64", "float32"), can_cast("float64", "int64")
     (True, False)
     """
-    return dtype == to or numpy.can_cast(str(dtype).rpartition(".")[2], str(to).rpartition(".")[2], "same_kind")
+    return numpy.can_cast(dtype, to, "same_kind")
 
 
 def epsilon(dtype: Any) -> float:
@@ -90,4 +90,4 @@ def epsilon(dtype: Any) -> float:
     >>> epsilon("float32") == 2**-23
     True
     """
-    return float(numpy.finfo(str(dtype).rpartition(".")[2]).eps)
+    return float(numpy.finfo(dtype).eps)

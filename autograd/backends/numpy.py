@@ -100,12 +100,6 @@ def _matmul(x: Any, y: Any) -> Any:
     return x.dot(y) if x.ndim == 2 == y.ndim else numpy.matmul(x, y)  # `dot` has less overhead for two matrices
 
 
-def _check_range(x: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-    """`Namespace.check_range`; of few elements `argmax` takes a third of the time of `max`."""
-    if x.size and not 0 <= x.item(x.argmin()) <= x.item(x.argmax()) < stop:
-        refuse(int(x.min()), int(x.max()), **options)
-
-
 MANY = 4096
 """From this number of elements on, choosing by bits is faster than `numpy.where`, which branches at each element."""
 
@@ -167,9 +161,9 @@ SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 # Replacements for functions of NumPy: its `astype` rejects NumPy scalars, and its wrappers around reductions and
 # transposes cost more than a microsecond a call, as much as the computation of a small layer.
 vars(NUMPY).update(
-    in_place=True, astype=_astype, sum=_sum, prod=_reduction(numpy.multiply), max=_reduction(numpy.maximum),
+    astype=_astype, sum=_sum, prod=_reduction(numpy.multiply), max=_reduction(numpy.maximum),
     min=_reduction(numpy.minimum), all=_reduction(numpy.logical_and), any=_reduction(numpy.logical_or), matmul=_matmul,
     sliding_windows=_strided_windows, contiguous=_contiguous, masked=_masked, matmul_into=_matmul_into,
-    check_range=_check_range, matrix_transpose=lambda x: x.mT, where=_where, reshape=_scalar(_reshape),
+    matrix_transpose=lambda x: x.mT, where=_where, reshape=_scalar(_reshape),
     **{n: _scalar(getattr(numpy, n)) for n in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")},
 )  # fmt: skip

@@ -146,7 +146,7 @@ def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] 
         alone = kind is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
         return backends.asarray(x) if alone else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
-        return x if not op.saves or getattr(x.dtype, "kind", "f") in "fc" else frozen_copy(x)
+        return x if not op.saves or x.dtype.kind in "fc" else frozen_copy(x)
     if x is None or isinstance(x, str | bytes | dict | set):
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({kind.__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):

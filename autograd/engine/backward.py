@@ -137,7 +137,8 @@ def steps_from(
         if type(total) is Scattered:
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            if id(total) in shared or getattr(total, "base", total) is not None:  # a view
+            view = getattr(total, "base", total) is not None
+            if id(total) in shared or (view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
             shared.add(id(total))
         if leaf.hooks:
@@ -201,8 +202,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             "with requires_grad=True, and compute outside of no_grad()."
         )
     data = y._data
-    kind = getattr(data.dtype, "kind", "c")
-    if kind not in "fc":
+    if not backends.is_inexact(data.dtype):
         raise GradientError(
             f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
         )
@@ -212,7 +212,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on a Tensor of shape {y.shape} needs its upstream gradient: reduce it to a scalar, for "
                 f"instance with .sum(), or pass a gradient of shape {y.shape}."
             )
-        if kind == "c" and backends.is_complex(data.dtype):
+        if backends.is_complex(data.dtype):
             raise GradientError(
                 f"backward on Tensor {describe(y)}, which is complex, needs its upstream gradient: only a real number "
                 "can be minimized; take its real part or its abs, or pass a gradient."
@@ -259,8 +259,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     arrived: list[tuple[Tensor, Any]] = []
     keep = retain_graph or create_graph
     for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
-        if getattr(g.dtype, "kind", "c") == "c":
-            g = conjugated(g)
+        g = conjugated(g) if g.dtype.kind == "c" else g
         if type(vertex) is Node:
             arrived += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended

@@ -36,7 +36,7 @@ def _made(
     given = args if like is None else (like, *args)
     dtype = None if dtype is None else backends.as_dtype(dtype)
     target = dtype or getattr(like, "dtype", None)
-    imaginary = any(isinstance(x, complex) or backends.is_complex(getattr(x, "dtype", "int64")) for x in args)
+    imaginary = any(isinstance(x, complex) or (hasattr(x, "dtype") and backends.is_complex(x.dtype)) for x in args)
     if target is not None and imaginary and not backends.is_complex(target):
         given_number = describe(args[-1])
         raise DTypeError(f"{name} can't make complex numbers of {given_number} in {target}: give a complex dtype.")

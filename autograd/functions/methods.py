@@ -108,7 +108,7 @@ class Methods:
 
     def clone(self: Any) -> Tensor:
         """A copy, as a recorded operation."""
-        if getattr(self.data.dtype, "kind", "") == "b":  # booleans have no sign
+        if self.data.dtype.kind == "b":  # booleans have no sign
             return shaping.astype.apply(self, dtype=self.dtype)  # type: ignore[no-any-return]
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 

@@ -154,7 +154,9 @@ def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
             f"{x._called()} has {x.size} elements, and {kind.__name__} takes one: pick it by its index, or reduce "
             f"them{way}."
         )
-    value = data.item() if hasattr(data, "item") else data  # the array API standard has only float() and the like
+    value = (
+        data.item() if hasattr(data, "item") else data
+    )  # a number of a trace, or a lifted one, refuses in its own words
     try:
         return kind(value)
     except (TypeError, ValueError, OverflowError):

@@ -26,11 +26,7 @@ def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
     """
     out = xp.zeros((shapes.size(shape),), dtype=x.dtype)
     places, values = xp.reshape(places, shape=(-1,)), xp.reshape(x, shape=(-1,))
-    if hasattr(xp.add, "at"):
-        xp.add.at(out, places, values)
-    else:  # the array API standard has no `add.at`
-        for k in range(places.shape[0]):
-            out[int(places[k])] += values[k]
+    xp.add.at(out, places, values)
     return xp.reshape(out, shape=shape)
 
 
@@ -103,7 +99,7 @@ def setitem(xp, x, value, *, index):
     Tensor([1.0, 0.0, 0.0])
     """
     out = xp.asarray(x, copy=True)
-    if is_complex(getattr(value, "dtype", None)) and not is_complex(out.dtype):
+    if is_complex(getattr(value, "dtype", out.dtype)) and not is_complex(out.dtype):
         raise TypeError("a complex value can't be written into a real array")
     if _may_repeat(index):
         assign(out, index, value)

@@ -225,7 +225,7 @@ def _spread_few(
     w = xp.reshape(weight, (groups, channels, -1))
     images = max(1, BLOCK // max(1, math.prod(space) * groups * w.shape[2]))
     for i in range(0, y.shape[0], images):
-        few = slice(i, min(i + images, y.shape[0]))  # the standard has no slices beyond the end
+        few = slice(i, i + images)
         some = y[few, ...]
         parts = xp.matmul(xp.permute_dims(xp.reshape(some, (-1, groups, channels)), axes=(1, 0, 2)), w)
         parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (some.shape[0], *space, out.shape[-1], -1))

@@ -213,7 +213,6 @@ class _TraceNamespace(Namespace):
     """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
 
     absorbs = 1
-    in_place = True
 
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
         """Record the operation whose forward calls this as one instruction."""

@@ -126,7 +126,7 @@ class Body:
 
     def functions(self, xp: Any) -> Functions:
         """The body as functions of the arrays of a namespace."""
-        key = xp.module, xp.place
+        key = xp.module
         if key not in self._functions:
             self._functions[key] = self._written(xp)
         return self._functions[key]

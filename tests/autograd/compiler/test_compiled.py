@@ -630,14 +630,6 @@ def test_floating_point_errors_are_numpys() -> None:
         assert np.isinf(compiled(ag.zeros(3)).data).all()
 
 
-def test_arrays_that_are_neither_numpys_nor_cupys_are_refused() -> None:
-    strict = pytest.importorskip("array_api_strict")
-    compiled = ag.compile(lambda x: x * 2)
-    with pytest.raises(ag.errors.TraceError, match=r"given an array of array_api_strict.*call the function itself"):
-        compiled(ag.asarray(strict.ones(3)))
-    assert compiled.function(ag.asarray(strict.ones(3))).shape == (3,)
-
-
 def test_the_least_recently_used_program_is_evicted_with_a_warning() -> None:
     compiled = ag.compile(lambda x, name: x * int(name))
     x = ag.ones(3)

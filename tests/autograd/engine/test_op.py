@@ -17,7 +17,6 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.autograd.errors import (
     DeclarationError,
-    DeviceError,
     DomainError,
     DTypeError,
     GradientError,
@@ -713,20 +712,6 @@ class TestRefusals:
     def test_an_operation_that_a_dtype_does_not_have(self):
         with pytest.raises(DTypeError, match=r"negative can't take x = \(1,\) bool: "):
             -Tensor([True])
-
-    def test_mixed_devices(self):
-        strict = pytest.importorskip("array_api_strict")
-        x, y = leaf(strict.asarray([1.0, 2.0])), leaf([1.0, 2.0])
-        with pytest.raises(
-            DeviceError,
-            match=r"arrays of array_api_strict \(cpu\) and numpy \(cpu\) can't be mixed: move one of "
-            r"them with \.to\(",
-        ):
-            x * y
-        with pytest.raises(DeviceError, match=r"arrays of numpy \(cpu\) and array_api_strict \(cpu\) can't be mixed"):
-            ag.concat([y, x])
-        with pytest.raises(DeviceError, match=r"array_api_strict \(cpu\) and numpy \(cpu\) can't be mixed"):
-            (x * 2.0).backward(np.ones(2))
 
     def test_errors_of_this_package_are_not_wrapped(self):
         with pytest.raises(ShapeError) as caught:
