@@ -318,7 +318,7 @@ class TestMessage:
 
     @pytest.mark.parametrize("f", [lambda x: x * x, ag.exp, lambda x: ag.sin(100.0 * x), lambda x: x**3])
     def test_smooth_functions_have_no_kinks(self, f):
-        wrong = declared(lambda xp, x: x, name="identity", x=lambda g: 1.5 * g)
+        wrong = declared(lambda xp, x: x, name="unchanged", x=lambda g: 1.5 * g)
         assert "kink" not in message(lambda x: wrong(f(x)), [0.0, 0.3])
 
     def test_float32_is_copied_to_float64(self):
@@ -338,7 +338,7 @@ class TestMessage:
         ) in said
 
     def test_an_argument_without_a_rule(self):
-        half = declared(lambda xp, x, y: x * y, name="half", x=lambda g, y: g * y, y=None)
+        half = declared(lambda xp, x, y: x * y, name="halved", x=lambda g, y: g * y, y=None)
         said = message(half, 2.0, 3.0)
         assert "with respect to input 1 ('y') is wrong" in said
         assert "an operation that has no rule for this argument" in said
