@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from glassgrad.autograd.interop.hints import missing
-from glassgrad.nn.data.augment import Batches, crop, flip, noise, shift
+from glassgrad.nn.data.augment import Batches, crop, flip, shift
 from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
 from glassgrad.nn.data.download import cache_folder
 from glassgrad.nn.data.embedded import digits
@@ -19,7 +19,7 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnis
 
 __all__ = [
     "DATASETS", "Batches", "CharVocabulary", "Dataset", "cache_folder", "crop", "digits", "first_names", "flip",
-    "hold_out", "minibatches", "mnist", "noise", "semeion", "shift", "text_sequences", "text_windows",
+    "hold_out", "minibatches", "mnist", "semeion", "shift", "text_sequences", "text_windows",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Random augmentation of images: shifts, crops, flips and noise."""
+"""Random augmentation of images: shifts, crops and flips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glassgrad.autograd.common.validation import check_function, number, pair, whole
-from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.data.dataset import _same_length, minibatches
 from glassgrad.nn.init import generator
 
@@ -163,21 +163,3 @@ def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Augmenta
         return np.where(turned[:, None, None, None], images[..., ::-1], images).reshape(x.shape)
 
     return mirrored
-
-
-def noise(std: float) -> Augmentation:
-    """An augmentation for `Batches`: normal noise of standard deviation ``std`` added to every number.
-
-    >>> import numpy as np
-    >>> noise(0.1)(np.zeros((1, 2), dtype=np.float32), np.random.default_rng(0)).dtype
-    dtype('float32')
-    """
-    std = number(std, "std", 0)
-
-    def noisy(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
-        if not np.issubdtype(x.dtype, np.floating):
-            raise DomainError(f"noise takes floating images; these are {x.dtype}: give x.astype('float32').")
-        dtype: Any = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
-        return (x + std * generator.standard_normal(x.shape, dtype)).astype(x.dtype)
-
-    return noisy

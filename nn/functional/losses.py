@@ -268,23 +268,3 @@ def _one_hot(name: str, labels: Any, classes: int, dtype: Any) -> Tensor:
 def _refuse_labels(low: int, high: int, name: str, classes: int) -> None:
     hint = f" Give ignore_index={low} to leave that label out." if low < 0 and name == "nll_loss" else ""
     raise DomainError(f"{name} was given labels from {low} to {high}; {classes} classes are 0 to {classes - 1}.{hint}")
-
-
-def accuracy(logits: Any, labels: Any) -> float:
-    """Fraction of samples whose largest logit is that of their label: logits ``(…, classes)``, integer labels ``(…)``.
-
-    Raises `autograd.errors.ShapeError` for other shapes or no sample, `autograd.errors.DTypeError` for labels that are
-    not integers.
-
-    >>> accuracy([[0.2, 0.8], [0.9, 0.1]], [1, 1])
-    0.5
-    """
-    logits, labels = asarray(logits), asarray(labels)
-    if logits.shape[:-1] != labels.shape or not logits.ndim or not labels.size:
-        raise ShapeError(
-            "accuracy takes logits (…, classes) and integer labels (…) of at least one sample; it was given shapes "
-            f"{logits.shape} and {labels.shape}."
-        )
-    if is_inexact(labels.dtype):
-        raise DTypeError(f"accuracy takes integer labels; it was given {labels.dtype} {labels.shape}.")
-    return float(ag.astype(logits.detach().argmax(axis=-1) == labels, "float64").mean())

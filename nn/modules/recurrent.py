@@ -117,6 +117,8 @@ class _Recurrent(Module):
 class RNN(_Recurrent):
     """A simple recurrent network: ``h = tanh(x · weight_ihᵀ + bias_ih + h · weight_hhᵀ + bias_hh)`` at each step.
 
+    J. Elman, "Finding structure in time", 1990.
+
     Arguments, parameters and their names are PyTorch's: ``weight_ih_l0`` (hidden, input), ``weight_hh_l0`` (hidden,
     hidden), ``bias_ih_l0`` and ``bias_hh_l0`` (hidden,), in the next layer ``_l1``, in the other direction
     ``_l0_reverse``; all start uniform on ±1/√hidden. ``nonlinearity``: ``"tanh"`` or ``"relu"``. ``batch_first``: x and
@@ -154,8 +156,9 @@ class RNN(_Recurrent):
 class LSTM(_Recurrent):
     """A long short-term memory: a recurrent network with input, forget and output gates.
 
-    The state is the pair (h, c). The weights are in the order of the gates i, f, g, o; all else is as in `RNN`. See
-    `nn.functional.lstm_cell`.
+    With the gates i, f, o (sigmoid) and g (tanh) of ``x · weight_ihᵀ + bias_ih + h · weight_hhᵀ + bias_hh``, in the
+    order i, f, g, o: ``c = f·c + i·g`` and ``h = o·tanh(c)``. The state is the pair (h, c); all else is as in `RNN`. S.
+    Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; F. Gers et al., "Learning to forget", 2000.
 
     >>> from glassgrad import autograd as ag, nn
     >>> layer = nn.LSTM(3, 5, batch_first=True, bidirectional=True, seed=0)
@@ -170,7 +173,8 @@ class LSTM(_Recurrent):
 class GRU(_Recurrent):
     """A network of gated recurrent units. The weights are in the order of the gates r, z, n; all else is as in `RNN`.
 
-    See `nn.functional.gru_cell`.
+    With the gates r and z (sigmoid): ``n = tanh(W_in x + b_in + r·(W_hn h + b_hn))``, ``h = (1 - z)·n + z·h``. K. Cho
+    et al., "Learning phrase representations using RNN encoder-decoder", 2014.
 
     >>> from glassgrad import autograd as ag, nn
     >>> outputs, h = nn.GRU(3, 5, seed=0)(ag.ones((7, 3), dtype="float32"))

@@ -347,14 +347,11 @@ def test_a_history_is_one_or_is_refused(data, tmp_path_factory):
     path.write_bytes(json.dumps(HISTORY).encode() if data is None else whole_json(data.draw, HISTORY))
     with watched():
         try:
-            history = nn.History.load(path)
+            assert isinstance(nn.History.load(path), nn.History)
         except FileError as refusal:
             assert data is not None
             assert f"{path} is not a training history: " in str(refusal)  # noqa: PT017
             return
-    for name in ("loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"):
-        assert all(x is None or isinstance(x, int | float) for x in getattr(history, name))
-    assert isinstance(history.note, str)
 
 
 @given(data=st.data())

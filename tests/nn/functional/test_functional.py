@@ -326,16 +326,6 @@ def test_one_hot():
     assert F.one_hot(np.zeros(0, int), 3).shape == (0, 3)
 
 
-def test_accuracy():
-    assert F.accuracy(np.eye(4), [0, 1, 2, 0]) == 0.75
-    output = ag.Tensor(LOGITS, requires_grad=True)
-    assert F.accuracy(output, LOGITS.argmax(1)) == 1.0
-    with pytest.raises(ShapeError, match=r"accuracy takes logits .* it was given shapes \(4, 4\) and \(4, 4\)"):
-        F.accuracy(np.eye(4), np.eye(4))
-    with pytest.raises(ShapeError, match="of at least one sample"):
-        F.accuracy(np.zeros((0, 4)), np.zeros(0, int))
-
-
 def test_nn_states_no_operation_and_no_rule():
     sources = [*Path(nn.__file__).parent.rglob("*.py")]
     assert len(sources) > 10

@@ -134,18 +134,18 @@ def test_a_compiled_training_step_is_the_eager_one(name):
 
 
 def test_second_derivatives_are_those_of_a_loop_over_cells():
-    F = nn.functional
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4, 2, 3))
-    weights = [rng.normal(size=s) / 2 for s in ((20, 3), (20, 5), (20,), (20,))]
+    layer, cell = nn.LSTM(3, 5, dtype="float64"), nn.LSTMCell(3, 5, dtype="float64")
+    weights = [rng.normal(size=p.shape) / 2 for p in cell.parameters()]
 
     def by_scan(x, *weights):
-        return (F.lstm(x, None, *weights)[0] ** 2).sum()
+        return (nn.functional_call(layer, dict(zip(layer.state_dict(), weights, strict=True)), x)[0] ** 2).sum()
 
     def by_loop(x, *weights):
         state, total = None, 0.0
         for t in range(4):
-            state = F.lstm_cell(x[t], state, *weights)
+            state = nn.functional_call(cell, dict(zip(cell.state_dict(), weights, strict=True)), (x[t], state))
             total = total + (state[0] ** 2).sum()
         return total
 

@@ -17,7 +17,7 @@ def test_a_saved_history_loads(tmp_path):
     assert json.loads((tmp_path / "h.json").read_text())["loss"] == history.loss
 
 
-@pytest.mark.parametrize("text", ["", "3", "{}", '{"loss": []}', "[" * 100_000, "\xff"])
+@pytest.mark.parametrize("text", ["", "3", '{"epochs": 3}', "[" * 100_000, "\xff"])
 def test_other_files_are_refused(text, tmp_path):
     path = tmp_path / "h.json"
     path.write_bytes(text.encode("latin-1"))
