@@ -184,7 +184,7 @@ def _container_of(kind: Any) -> Any:
     """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
     if kind not in _KINDS and issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return Container(lambda x: (x, None), lambda data, parts: kind._make(parts), lambda *_: _dotted(kind._fields))
-    if kind not in _KINDS and dataclasses.is_dataclass(kind) and not issubclass(kind, tuple(WATCHED)):
+    if kind not in _KINDS and not issubclass(kind, tuple(WATCHED)) and dataclasses.is_dataclass(kind):
         return _of_dataclass(kind)
     return _KINDS.get(kind)
 

@@ -202,7 +202,8 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             "with requires_grad=True, and compute outside of no_grad()."
         )
     data = y._data
-    if not backends.is_inexact(data.dtype):
+    kind = data.dtype.kind
+    if kind not in "fc":
         raise GradientError(
             f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
         )
@@ -212,7 +213,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on a Tensor of shape {y.shape} needs its upstream gradient: reduce it to a scalar, for "
                 f"instance with .sum(), or pass a gradient of shape {y.shape}."
             )
-        if backends.is_complex(data.dtype):
+        if kind == "c":
             raise GradientError(
                 f"backward on Tensor {describe(y)}, which is complex, needs its upstream gradient: only a real number "
                 "can be minimized; take its real part or its abs, or pass a gradient."
