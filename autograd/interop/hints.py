@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Never
 
 from glassgrad.autograd import linalg
@@ -39,7 +38,7 @@ FUNCTIONS = {
     **dict.fromkeys(("median", "percentile", "quantile"), "sort"), "add.at": "scatter_add", "add.reduce": "sum",
     "average": "mean", "bincount": "scatter_add", "bmm": "matmul", "cbrt": "power", "column_stack": "stack",
     "divmod": "floor_divide and remainder", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
-    "jit": "compile",
+    "jit": "compile", "logspace": "10 ** linspace(…)",
     "gradient": "diff", "hstack": "concat(…, axis=1)", "inference_mode": "no_grad", "interp": "searchsorted and take",
     "kron": "linalg.outer and reshape", "ln": "log", "load": "nn.load", "mse_loss": "squared_error",
     "manual_seed": "numpy.random.default_rng(seed), given as generator=", "mul": "multiply",
@@ -104,6 +103,8 @@ def missing(module: str) -> Callable[[str], Never]:
         return [name for name, value in vars(sys.modules[home]).items() if callable(value) and name[0] != "_"]
 
     def known(name: str) -> str:
+        from difflib import get_close_matches
+
         homes = sorted((home for home in sys.modules if home.startswith(f"{package}nn")), key=len)
         there = next((f"{home.removeprefix(package)}.{name}" for home in homes if name in names(home)), "")
         near = "".join(get_close_matches(name, names(module), 1, cutoff=0.7))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -181,10 +180,7 @@ def _advice(name: str) -> str:
     part = {"fft": fft, "linalg": linalg}.get(module)
     if use := of_function(name) if part is None else part.ELSEWHERE.get(last):
         return f"in autograd{f'.{module}' if part is not None else ''} use {use}"
-    ours = [one for one, found in vars(TENSORS).items() if not getattr(found, "foreign", False)]
-    near = get_close_matches(name, [*ours, *(f"linalg.{one}" for one in linalg.__all__)], n=2, cutoff=0.75)
-    found = " and ".join(f"autograd.{one}" for one in near)
-    return f"there is {found}" if near else "autograd has no function of that name; compose it of its own"
+    return "autograd has no function of that name; compose it of its own"
 
 
 def _are_recorded(given: Any) -> bool:

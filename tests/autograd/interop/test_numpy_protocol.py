@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.interop import numpy_protocol as numpy_calls
 from glassgrad.autograd.testing import gradcheck
 
@@ -96,13 +92,6 @@ def test_a_call_records_what_numpy_computes(call: str) -> None:
     assert y.requires_grad
     np.testing.assert_allclose(y.data, function(x), rtol=1e-12, atol=1e-13)
     assert gradcheck(function, x)
-
-
-def test_an_operation_of_the_user_is_not_named_as_a_replacement(monkeypatch) -> None:
-    for foreign, advice in ((True, "autograd has no function"), (False, "there is autograd.unwraps")):
-        monkeypatch.setattr(TENSORS, "unwraps", SimpleNamespace(foreign=foreign), raising=False)
-        with pytest.raises(DTypeError, match=advice):
-            np.unwrap(ag.Tensor(X, requires_grad=True))
 
 
 def test_every_name_is_one_of_numpys() -> None:
