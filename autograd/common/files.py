@@ -14,8 +14,6 @@ from typing import IO
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import AutogradError, WriteError
 
-PRIVATE = 0o600
-
 UNNAMED: int | None = getattr(os, "O_TMPFILE", None) if Path("/proc/self/fd").is_dir() else None
 """Linux's flag for a file that has no name yet."""
 
@@ -26,11 +24,8 @@ def open_file(path: str | PathLike[str]) -> IO[bytes]:
     Raises `OSError` for anything else: a pipe would block, and a device such as ``/dev/zero`` never ends.
     """
     path = as_path(path)
-    file: IO[bytes] = open(path, "rb", opener=_opener(flags=getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 - Path.open takes no opener
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
-    return file
+    _check_regular(path)
+    return path.open("rb")
 
 
 def read_file(path: str | PathLike[str], limit: int = 2**24) -> bytes:
@@ -51,11 +46,12 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     Raises `autograd.errors.WriteError` if the file can't be written.
     """
     path = as_path(path)
-    target = _target(path)
+    target = Path(os.path.realpath(path))
     draft = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
     try:
+        _check_regular(target)
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        with _new_file(draft, PRIVATE if mode is not None else 0o666) as file:
+        with _new_file(draft, 0o666 if mode is None else 0o600) as file:
             if callable(content):
                 content(file)
             else:
@@ -80,20 +76,10 @@ def _new_file(draft: Path, mode: int) -> IO[bytes]:
     if UNNAMED is not None:
         with suppress(OSError):  # not every file system can
             return os.fdopen(os.open(draft.parent, UNNAMED | os.O_WRONLY, mode), "wb")
-    return open(draft, "xb", opener=_opener(mode))
+    return open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
 
-def _opener(mode: int = 0o666, flags: int = 0) -> Callable[[str, int], int]:
-    return lambda name, usual: os.open(name, usual | flags, mode)
-
-
-def _target(path: Path) -> Path:
-    """The file to replace: ``path``, or the file that it links to. Raises `WriteError` for a device or a pipe."""
-    try:
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        usual = target.is_file() or target.is_dir() or not target.exists()
-    except OSError as error:
-        raise WriteError(path, error) from None
-    if not usual:
-        raise WriteError(path, OSError("it is a device or a pipe"))
-    return target
+def _check_regular(path: Path) -> None:
+    """Raise `OSError` for a device or a pipe."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
