@@ -53,12 +53,6 @@ def test_gradients_have_the_shape_and_dtype_of_their_leaf():
     assert_array_equal(x.grad.data, np.full((3, 1), 8.0))
 
 
-def test_the_gradient_of_a_cast_has_the_original_dtype():
-    x = leaf([1.0, 2.0], dtype="float32")
-    (x.astype("float64") * 0.1).sum().backward()
-    assert x.grad.dtype == np.float32
-
-
 def test_constants_get_no_gradient():
     x, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
     (x * c).sum().backward()
@@ -84,12 +78,6 @@ def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
         (3.0 * x).backward(seed)
         assert_array_equal(x.grad.data, [3.0, 6.0])
         assert x.grad.dtype == np.float32
-
-
-def test_the_seed_is_cast_to_the_dtype_of_the_output():
-    x = leaf([1.0, 1.0], dtype="float32")
-    ag.exp(x).backward(np.array([1.0, 2.0]))
-    assert x.grad.dtype == np.float32
 
 
 def test_one_element_of_any_shape_needs_no_seed():
@@ -170,19 +158,6 @@ def test_grads_are_arrays_of_their_own():
         assert not np.shares_memory(one, other)
     a.grad.data[:] = 7.0  # writable: no broadcast view
     assert_array_equal(b.grad.data, np.ones((3, 2)))
-
-
-def test_a_leaf_that_is_the_output_does_not_share_the_seed():
-    x, seed = leaf([1.0, 2.0]), np.ones(2)
-    x.backward(seed)
-    assert not np.shares_memory(x.grad.data, seed)
-
-
-def test_the_gradient_of_a_sum_can_be_written_to():
-    x = leaf(np.ones(3))
-    x.sum().backward()
-    x.grad.data[0] = 5.0
-    assert_array_equal(x.grad.data, [5.0, 1.0, 1.0])
 
 
 def test_gradients_of_intermediates_do_not_share_memory():
@@ -367,12 +342,6 @@ def dead(traces):
 class TestNoLeaks:
     """With the garbage collector off, dropping the loss frees the graph."""
 
-    def test_the_weak_references_are_alive_before(self):
-        loss, traces = loss_and_traces()
-        assert traces[0]() is not None
-        assert traces[2]() is not None
-        del loss
-
     def test_without_backward(self):
         loss, traces = loss_and_traces()
         del loss
@@ -381,12 +350,6 @@ class TestNoLeaks:
     def test_after_backward(self):
         loss, traces = loss_and_traces()
         loss.backward()
-        del loss
-        assert dead(traces)
-
-    def test_after_backward_that_kept_the_graph(self):
-        loss, traces = loss_and_traces()
-        loss.backward(retain_graph=True)
         del loss
         assert dead(traces)
 
@@ -666,14 +629,6 @@ def test_a_hook_on_an_intermediate_changes_the_gradient_passed_on():
     assert x.grad.item() == 2 * 100 * 6
 
 
-def test_a_hook_may_return_an_array():
-    x = leaf([1.0, 2.0])
-    u = 3 * x
-    u.register_hook(lambda g: g.data * 2)
-    u.sum().backward()
-    assert_array_equal(x.grad.data, [6.0, 6.0])
-
-
 def test_a_removed_hook_is_not_called_and_can_be_removed_again():
     x = leaf(3.0)
     calls = []
@@ -685,15 +640,6 @@ def test_a_removed_hook_is_not_called_and_can_be_removed_again():
     assert calls == ["kept"]
 
 
-def test_the_last_hook_removed_leaves_none():
-    x = leaf(3.0)
-    hook = x.register_hook(lambda g: g * 0)
-    hook.remove()
-    hook.remove()
-    (2 * x).backward()
-    assert x.grad.item() == 2.0
-
-
 def test_a_hook_that_changes_the_shape_is_refused():
     x = leaf([1.0, 2.0])
     x.register_hook(lambda g: g.sum())
@@ -702,23 +648,6 @@ def test_a_hook_that_changes_the_shape_is_refused():
     ):
         (x * x).sum().backward()
     assert x.grad is None
-
-
-def test_a_hook_that_raises_leaves_every_grad_unchanged():
-    x, w = leaf(3.0), leaf(2.0)
-    (x * w).backward()
-
-    def hook(g):
-        raise ZeroDivisionError("in the hook")
-
-    u = x * w
-    handle = x.register_hook(hook)
-    with pytest.raises(ZeroDivisionError, match="in the hook"):
-        u.backward(retain_graph=True)
-    assert (x.grad.item(), w.grad.item()) == (2.0, 3.0)
-    handle.remove()
-    u.backward()  # the graph is still good
-    assert (x.grad.item(), w.grad.item()) == (4.0, 6.0)
 
 
 def test_one_function_registered_twice_is_removed_once_by_each_handle():
@@ -818,13 +747,6 @@ def test_hooks_of_a_recorded_gradient_are_recorded():
     slope = x.grad
     x.hooks = None
     assert ag.gradients(slope, x).item() == 36 * 8
-
-
-def test_a_hook_on_a_tensor_without_gradient_is_refused():
-    with pytest.raises(
-        GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"
-    ):
-        Tensor(1.0, name="c").register_hook(print)
 
 
 # -------------------------------------------------------------------------------------- what is raised changes no .grad
@@ -973,11 +895,6 @@ def test_retain_grad_on_a_leaf_changes_nothing():
     assert x.grad.item() == 6.0
 
 
-def test_retain_grad_of_a_constant_is_refused():
-    with pytest.raises(GradientError, match=r"\(\) float64 does not require grad, so there is no gradient to retain"):
-        Tensor(1.0).retain_grad()
-
-
 # ------------------------------------------------------------------------------------------------------------- refusals
 
 
@@ -996,67 +913,8 @@ def test_an_empty_result_needs_a_seed():
         (leaf(np.ones(0)) * 2).backward()
 
 
-def test_a_seed_of_another_shape_is_refused():
-    y = leaf([1.0, 2.0]) * 2
-    with pytest.raises(ShapeError, match=r"the gradient has shape \(3,\), the Tensor \(2,\): they must be equal"):
-        y.backward([1.0, 2.0, 3.0])
-
-
-def test_backward_of_an_unrecorded_tensor_is_refused():
-    with pytest.raises(
-        GradientError,
-        match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
-        r"the inputs with requires_grad=True, and compute outside of no_grad",
-    ):
-        Tensor(1.0, name="c").backward()
-
-
-def test_gradients_by_what_does_not_require_grad_is_refused():
-    x, c = leaf(1.0), Tensor(2.0, name="c")
-    with pytest.raises(
-        GradientError, match=r"Tensor 'c' \(\) float64 does not require grad: create it with requires_grad"
-    ):
-        ag.gradients(x * c, c)
-
-
-def test_each_output_needs_its_seed():
-    x = leaf(1.0)
-    with pytest.raises(ShapeError, match=r"1 seeds for 2 outputs: give one for each"):
-        ag.gradients([x * 2, x * 3], x, [1.0])
-
-
 class TestStale:
     """A graph whose saved values were changed in place would give wrong gradients."""
-
-    def test_a_leaf_changed_in_place(self):
-        w = leaf([1.0, 2.0], "w")
-        y = (w * w).sum()
-        w.data -= 0.5
-        w.data = w.data
-        with pytest.raises(
-            GradientError,
-            match=r"Tensor 'w' \(2,\) float64 was changed after multiply had used it, so this "
-            r"graph's gradients would be wrong: compute the forward again, or give it a copy made with \.clone\(\)\.",
-        ):
-            y.backward()
-        assert w.grad is None
-
-    def test_a_view_of_a_leaf_changed_in_place(self):
-        w = leaf([[1.0, 2.0]], "w")
-        u = w.T
-        y = (u * u).sum()
-        w.data += 1.0
-        w.data = w.data
-        with pytest.raises(GradientError, match=r"Tensor 'w' \(1, 2\) float64 was changed after multiply had used it"):
-            y.backward()
-
-    def test_a_graph_that_does_not_need_the_value_is_good(self):
-        w = leaf([1.0, 2.0])
-        y = (w + 1.0).sum()
-        w.data -= 0.5
-        w.data = w.data
-        y.backward()
-        assert_array_equal(w.grad.data, [1.0, 1.0])
 
     def test_assigning_data_leaves_the_recorded_graph_unchanged(self):
         w = leaf([1.0, 2.0])
@@ -1080,40 +938,8 @@ class TestStale:
         with pytest.raises(GradientError, match=r"'w' .* was changed after multiply had used it"):
             y.backward(create_graph=True)
 
-    def test_a_step_between_two_graphs_is_good(self):
-        w = leaf([1.0, 2.0])
-        for _ in range(3):
-            (w * w).sum().backward()
-            w.data -= 0.1 * w.grad.data
-            w.data = w.data
-            w.zero_grad()
-        assert_allclose(w.data, np.array([1.0, 2.0]) * 0.8**3)
-
 
 # -------------------------------------------------------------------------------------------------------------- threads
-
-
-def test_threads_build_their_graphs_at_once():
-    shared = Tensor(np.arange(1.0, 4.0))
-    results: dict[int, float] = {}
-    barrier = threading.Barrier(8)
-
-    def work(k):
-        barrier.wait()
-        for _ in range(50):
-            x = leaf(float(k))
-            y = x
-            for _ in range(20):
-                y = y * 1.0 + shared.sum() * 0.0
-            (y * y).backward()
-        results[k] = x.grad.item()
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert results == {k: 2.0 * k for k in range(8)}
 
 
 def in_threads(work, count=6):

@@ -20,7 +20,6 @@ from glassgrad.autograd.errors import (
     DomainError,
     DTypeError,
     GradientError,
-    IndexingError,
     ShapeError,
 )
 
@@ -501,29 +500,6 @@ class TestLent:
             (doubles(x) + x).sum().backward()
         assert x.grad is None
 
-    def test_a_leaf_gets_a_copy_where_a_rule_returns_its_argument(self):
-        @ag.op("½x²")
-        def half_square(xp, x):
-            return 0.5 * x * x
-
-        half_square.vjp(x=lambda g, x: x)
-        x = leaf([1.0, 2.0])
-        half_square(x).sum().backward()
-        assert_array_equal(x.grad.data, [1.0, 2.0])
-        assert not np.shares_memory(x.grad.data, x.data)
-        x.grad.data[0] = 5.0
-
-    def test_several_arrays(self):
-        @ag.op("×")
-        def times(xp, *arrays):
-            return arrays[0] * arrays[1]
-
-        times.vjp(arrays=lambda g, arrays: (arrays[1], arrays[0]))
-        x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
-        times(x, y).sum().backward()
-        assert_array_equal(x.grad.data, [3.0, 4.0])
-        assert not np.shares_memory(x.grad.data, y.data)
-
 
 class TestRefusals:
     """A forward's complaint, in words that name what was given."""
@@ -536,22 +512,6 @@ class TestRefusals:
             r"could not be broadcast together with shapes \(2,3\) \(4,\)\.",
         ):
             x * w
-
-    def test_shapes_that_do_not_multiply(self):
-        with pytest.raises(
-            ShapeError,
-            match=r"matmul can't take x = \(2, 3\) float64, y = \(4,\) float64: the last axis of x "
-            r"\(3\) and the last axis of y \(4\) must be of one length",
-        ):
-            leaf(np.ones((2, 3))) @ np.ones(4)
-
-    def test_parameters_other_than_the_default_are_shown(self):
-        with pytest.raises(ShapeError, match=r"reshape can't take x = \(2,\) float64, shape=\(3,\): cannot reshape"):
-            leaf([1.0, 2.0]).reshape(3)
-
-    def test_those_that_are_the_default_are_not(self):
-        with pytest.raises(DomainError, match=r"sum can't take x = \(2,\) float64, axis=3: axis 3 is out of bounds"):
-            leaf([1.0, 2.0]).sum(axis=3)
 
     def test_several_arrays_are_numbered(self):
         with pytest.raises(
@@ -613,12 +573,6 @@ class TestRefusals:
         with pytest.raises(DomainError, match=r"root can't take x = \(\) float64, degree=0: degree must be 1 or more"):
             root(leaf(2.0), degree=0)
 
-    def test_an_index_that_does_not_exist(self):
-        with pytest.raises(
-            IndexingError, match=r"getitem can't take x = \(2,\) float64, index=5: index 5 is out of bounds"
-        ):
-            leaf([1.0, 2.0])[5]
-
     @pytest.mark.parametrize(("result", "kind"), [((1.0, 2.0), "tuple"), (None, "NoneType")])
     def test_a_forward_that_returns_no_array(self, result, kind):
         @ag.op("∘")
@@ -663,18 +617,6 @@ class TestRefusals:
         with pytest.raises(ShapeError, match=rf"totals: the rule for 'arrays' returned {count} gradients for 2 arrays"):
             totals(leaf([1.0]), leaf([2.0])).backward()
 
-    def test_values_that_are_not_arrays(self):
-        with pytest.raises(
-            DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"
-        ):
-            ag.multiply(leaf(1.0), None)
-        with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
-            ag.add(leaf(1.0), "a")
-        with pytest.raises(DTypeError, match=r"add can't take this: object is not an array of numbers"):
-            ag.add(leaf(1.0), object())
-        with pytest.raises(DTypeError, match=r"multiply was given a list of Tensors"):
-            leaf(1.0) * [leaf(1.0)]
-
     @pytest.mark.parametrize("other", [None, "a", b"a", {}, object()], ids=lambda x: type(x).__name__)
     def test_operators_leave_unknown_types_to_the_other_side(self, other):
         x = leaf([1.0, 2.0])
@@ -699,32 +641,6 @@ class TestRefusals:
 
         assert leaf([1.0, 2.0]) + Polynomial() == "radd"
         assert (leaf([1.0, 2.0]) == Polynomial()) == "eq"
-
-    def test_a_list_of_tensors(self):
-        x = leaf(1.0)
-        with pytest.raises(
-            DTypeError,
-            match=r"multiply was given a list of Tensors: make one Tensor of them with "
-            r"autograd\.stack",
-        ):
-            x * [x, x]
-
-    def test_an_operation_that_a_dtype_does_not_have(self):
-        with pytest.raises(DTypeError, match=r"negative can't take x = \(1,\) bool: "):
-            -Tensor([True])
-
-    def test_errors_of_this_package_are_not_wrapped(self):
-        with pytest.raises(ShapeError) as caught:
-            ag.cumulative_sum(Tensor(np.ones((2, 2))))
-        assert str(caught.value).startswith("a running total runs along one axis")
-
-    def test_the_builtin_that_a_reader_expects_catches_it(self):
-        with pytest.raises(ValueError, match="broadcast"):
-            leaf([1.0, 2.0]) + np.ones(3)
-        with pytest.raises(IndexError):
-            leaf([1.0])[3]
-        with pytest.raises(TypeError):
-            leaf([1.0]) + None
 
     def test_the_cause_is_kept(self):
         with pytest.raises(ShapeError) as caught:

@@ -59,10 +59,6 @@ class TestMaking:
     def test_dtypes_are_numpys(self, given, dtype):
         assert Tensor(given).dtype == np.dtype(dtype)
 
-    @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float32"), ag.float32])
-    def test_a_dtype_may_be_named_in_any_way(self, dtype):
-        assert Tensor([1, 2], dtype=dtype).dtype == np.float32
-
     def test_big_endian_becomes_native(self):
         t = Tensor(np.array([1.0, 2.0], ">f8"), requires_grad=True)
         assert t.data.dtype.isnative
@@ -107,39 +103,6 @@ class TestMaking:
         assert (t.shape, t.ndim, t.size, t.item()) == ((), 0, 1, 3.0)
         assert isinstance((t * 2.0).data, np.floating)
 
-    def test_non_numeric_data_is_refused(self):
-        with pytest.raises(
-            DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"
-        ):
-            Tensor("a")
-        with pytest.raises(DTypeError, match=r"NoneType is not an array of numbers: give floats"):
-            Tensor(None)
-        with pytest.raises(DTypeError, match=r"dtype datetime64\[D\] holds no numbers"):
-            Tensor(np.array(["2020-01-01"], "datetime64[D]"))
-
-    def test_ragged_lists_are_refused(self):
-        with pytest.raises(
-            ShapeError, match=r"the nested lists do not form an array \(.*\): make all rows of one length"
-        ):
-            Tensor([[1.0, 2.0], [3.0]])
-
-    def test_a_list_of_recorded_tensors_is_refused(self):
-        x = leaf([1.0, 2.0])
-        with pytest.raises(
-            GradientError, match=r"requires grad, and what NumPy computes from it would not be recorded"
-        ):
-            Tensor([x, x])
-
-    def test_an_unknown_dtype_is_refused(self):
-        with pytest.raises(
-            DTypeError,
-            match=r"unknown dtype 'float31': choose float32, float64, int64, bool or another that "
-            r"NumPy knows",
-        ):
-            Tensor([1.0], dtype="float31")
-        with pytest.raises(DTypeError, match=r"dtype object holds no numbers: choose float32"):
-            Tensor([1.0], dtype=object)
-
     def test_an_unknown_device_is_refused(self):
         for device in ("gpu", "cuda:x", "cpu:1"):
             with pytest.raises(
@@ -147,26 +110,8 @@ class TestMaking:
             ):
                 Tensor([1.0], device=device)
 
-    def test_cuda_without_cupy_says_how_to_get_it(self, monkeypatch):
-        monkeypatch.setitem(__import__("sys").modules, "cupy", None)
-        with pytest.raises(
-            DeviceError,
-            match=r"device 'cuda' needs CuPy, which is not installed: pip install "
-            r"\"glassgrad\[gpu\]\" for CUDA 13, or \"glassgrad\[gpu12\]\" for CUDA 12",
-        ):
-            Tensor([1.0], device="cuda")
-
 
 class TestRequiresGrad:
-    @pytest.mark.parametrize("given", [3, [1, 2], True, np.uint8(3)])
-    def test_integers_are_refused(self, given):
-        with pytest.raises(
-            DTypeError,
-            match=r"Tensor 'n' .* (int64|bool|uint8) can't require grad: only floating-point values "
-            r"have derivatives; write 3\.0 for 3, or pass dtype='float64'",
-        ):
-            Tensor(given, requires_grad=True, name="n")
-
     def test_a_dtype_makes_floats_of_integers(self):
         assert Tensor([1, 2], requires_grad=True, dtype="float32").requires_grad
 
@@ -354,17 +299,6 @@ class TestCopies:
     def test_a_detached_result_can_be_pickled(self):
         y = pickle.loads(pickle.dumps((leaf(2.0) * 3.0).detach()))
         assert (y.item(), y.requires_grad) == (6.0, False)
-
-
-class TestNames:
-    def test_a_leafs_name_is_its_own(self):
-        x = Tensor(1.0, name="x")
-        x.name = "w"
-        assert x.name == "w"
-
-    def test_messages_use_it(self):
-        with pytest.raises(GradientError, match=r"Tensor 'w' \(2,\) float64 requires grad"):
-            leaf([1.0, 2.0], "w").numpy()
 
 
 class TestShapesAndTypes:
@@ -600,13 +534,6 @@ class TestData:
         assert (p.tolist(), p.requires_grad) == ([0.0, 0.0] if p.ndim else 0.0, True)
         assert not isinstance(p.data, Tensor)
 
-    def test_a_graph_that_has_kept_the_array_is_refused(self):
-        p = leaf([1.0, 2.0])
-        y = (p * p).sum()
-        p.data -= 1.0
-        with pytest.raises(GradientError, match="was changed after multiply had used it"):
-            y.backward()
-
     def test_a_list_becomes_an_array(self):
         x = Tensor([1.0])
         x.data = [3.0, 4.0]
@@ -671,32 +598,6 @@ class TestNoGrad:
         assert not product(leaf(2.0), 3).requires_grad
         assert ag.is_grad_enabled()
 
-    def test_a_decorated_function_may_run_in_two_threads_at_once(self):
-        first, second = threading.Event(), threading.Event()
-        results = []
-
-        @ag.no_grad()
-        def run(enter, leave):
-            enter.set()
-            leave.wait(10)
-            return ag.is_grad_enabled()
-
-        def work(enter, leave):
-            results.append((run(enter, leave), ag.is_grad_enabled()))
-
-        leave_first, leave_second = threading.Event(), threading.Event()
-        one = threading.Thread(target=work, args=(first, leave_first))
-        two = threading.Thread(target=work, args=(second, leave_second))
-        one.start()
-        first.wait(10)
-        two.start()
-        second.wait(10)
-        leave_first.set()  # who came first goes first
-        one.join()
-        leave_second.set()
-        two.join()
-        assert results == [(False, True), (False, True)]
-
     def test_nested_in_any_order(self):
         x = leaf(2.0)
         with ag.no_grad():
@@ -718,26 +619,6 @@ class TestNoGrad:
         with pytest.raises(KeyError), ag.no_grad():
             raise KeyError
         assert ag.is_grad_enabled()
-
-    def test_it_applies_to_its_thread_only(self):
-        seen = []
-        inside, done = threading.Event(), threading.Event()
-
-        def other():
-            seen.append(ag.is_grad_enabled())
-            with ag.no_grad():
-                inside.set()
-                done.wait(10)
-                seen.append(ag.is_grad_enabled())
-
-        with ag.no_grad():
-            thread = threading.Thread(target=other)
-            thread.start()
-            inside.wait(10)
-        assert ag.is_grad_enabled()  # while the other thread is within its own
-        done.set()
-        thread.join()
-        assert seen == [True, False]
 
     @pytest.mark.parametrize("switch", [ag.no_grad, ag.enable_grad])
     def test_one_instance_may_be_within_two_threads_at_once(self, switch):
@@ -804,23 +685,6 @@ class TestNoGrad:
             said = "no_grad decorates functions, and .* is a generator or a coroutine: enter it within, by a with block"
             with pytest.raises(DTypeError, match=said):
                 ag.no_grad(function)
-
-    def test_the_mode_applies_to_one_task_only(self):
-        async def off(there, back):
-            with ag.no_grad():
-                there.set()
-                await back.wait()
-                return ag.is_grad_enabled()
-
-        async def main():
-            there, back = asyncio.Event(), asyncio.Event()
-            task = asyncio.create_task(off(there, back))
-            await there.wait()
-            here = ag.is_grad_enabled()
-            back.set()
-            return here, await task
-
-        assert asyncio.run(main()) == (True, False)
 
 
 # ------------------------------------------------------------------------------------------------------ NumPy protocols
@@ -900,10 +764,6 @@ class TestNumPy:
         y = np.array([1.0, 5.0]) > Tensor([2.0, 2.0])
         assert isinstance(y, Tensor)
         assert y.tolist() == [False, True]
-
-    def test_shape_ndim_and_size_tell(self):
-        x = leaf(np.ones((2, 3)))
-        assert (np.shape(x), np.ndim(x), np.size(x)) == ((2, 3), 2, 6)
 
     def test_asarray_of_a_constant(self):
         t = Tensor([1.0, 2.0])

@@ -1,7 +1,5 @@
 """`detect_anomaly`: the first NaN or Inf, with the operation and the line that called it."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -215,19 +213,6 @@ def test_nothing_is_checked_outside_the_context():
     y = ag.log(x)
     assert y.item() == -np.inf
     assert y.node.origin is None
-
-
-def test_it_applies_to_its_thread_only():
-    results = []
-
-    def other():
-        results.append(ag.log(Tensor(0.0)).item())
-
-    with ag.detect_anomaly():
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join()
-    assert results == [-np.inf]
 
 
 def test_no_grad_and_scopes_stay_in_effect():
