@@ -230,8 +230,7 @@ function pad() {
   if (crop) crop.onchange = paint;
   all('[data-put]').forEach(b => { b.onclick = () => put(+b.dataset.put, true); });
   if (el('put')) el('put').onclick = () => put(chosen, true);
-  const begin = D.first;
   readColours();
-  put(begin, false);
+  put(D.first, false);
   return () => { readColours(); paint(); };
 }
