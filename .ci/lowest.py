@@ -7,7 +7,7 @@ from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 extras = project["optional-dependencies"]
-tested = ("completion", "demo", "files", "lesson", "mpi", "onnx", "plots", "search", "special", "test", "testing")
+tested = ("demo", "files", "lesson", "mpi", "onnx", "plots", "search", "special", "test", "testing")
 print("pyparsing<3.3")  # matplotlib 3.9 uses names that pyparsing 3.3 has deprecated
 for line in sorted({*chain(project["dependencies"], *(extras[name] for name in tested))}):
     name, bounds, marker = re.fullmatch(r"([\w-]+)(?:\[\w+\])?([^;]*)(;.*)?", line).groups()

@@ -16,7 +16,7 @@ from glassgrad.nn.commands.digits import train
 from glassgrad.nn.commands.images import FORMATS
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.predict import predict
-from glassgrad.nn.commands.search import find, int_range, kinds, seconds
+from glassgrad.nn.commands.search import MODELS, find, int_range, seconds
 from glassgrad.nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
 from glassgrad.nn.data import DATASETS
@@ -42,12 +42,6 @@ def parser() -> Parser:
     """All commands and their options."""
     root = Parser(prog=PROGRAM, description="Train a network on handwritten digits, and classify pictures with it.")
     root.add_argument("--version", action="version", version=f"glassgrad {__version__}")
-    try:
-        import shtab
-    except ImportError:
-        pass
-    else:
-        shtab.add_argument_to(root, "--print-completion", help="print a completion script for this shell")
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _digits(commands)
     _search(commands)
@@ -114,19 +108,13 @@ def _search(commands: Any) -> None:
         epilog=(
             "examples:\n"
             f"  {PROGRAM} search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s --jobs 2\n"
-            f"  {PROGRAM} search digits --models mlp,cnn,lstm --storage runs/shared.journal"
+            f"  {PROGRAM} search digits --models mlp cnn lstm --storage runs/shared.journal"
         ),
     )
     p.set_defaults(run=find)
     add = p.add_argument
     add("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
-    add(
-        "--models",
-        type=kinds,
-        default=("mlp",),
-        metavar="LIST",
-        help="kinds of network, such as mlp,cnn (default: mlp)",
-    )
+    add("--models", nargs="+", choices=MODELS, default=["mlp"], help="kinds of network to try (default: mlp)")
     add("--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)")
     add("--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)")
     add(

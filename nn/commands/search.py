@@ -42,9 +42,9 @@ def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -
 MODELS = ("mlp", "cnn", "lstm", "gru")
 
 
-def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
+def space(models: list[str], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
     """The choices of a trial: the kind of network, its depth and widths, and the learning rate."""
-    model = suggest(trial, "model", [*models]) if len(models) > 1 else models[0]
+    model = suggest(trial, "model", models) if len(models) > 1 else models[0]
     choice: dict[str, Any] = {"model": model}
     rate = suggest(trial, f"{model}_lr", (3e-4, 3e-2))
     if model == "mlp":
@@ -146,12 +146,3 @@ def seconds(text: str) -> float:
     if not match:
         raise ArgumentTypeError(f"{text!r} is not a time: give one as 120s, 2m or 1h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def kinds(text: str) -> tuple[str, ...]:
-    """``mlp,cnn`` as a tuple."""
-    names = tuple(text.split(","))
-    for name in names:
-        if name not in MODELS:
-            raise ArgumentTypeError(f"{name!r} is not a kind of network: give some of {', '.join(MODELS)}")
-    return names
