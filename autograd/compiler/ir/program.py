@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import chain
 from typing import Any, TypeVar
 
 from glassgrad.autograd.common import shapes
@@ -125,12 +126,9 @@ class Program:
 
     def values(self) -> Iterator[Value]:
         """All values, each once, in order of first use."""
-        seen: dict[Value, None] = dict.fromkeys(self.inputs)
-        for instruction in self.instructions:
-            seen.update(dict.fromkeys(instruction.args))
-            seen[instruction.out] = None
-        seen.update(dict.fromkeys([*self.outputs, *self.updates, *self.updates.values()]))
-        return iter(seen)
+        made = ((*instruction.args, instruction.out) for instruction in self.instructions)
+        rest = (*self.outputs, *self.updates, *self.updates.values())
+        return iter(dict.fromkeys(chain(self.inputs, chain.from_iterable(made), rest)))
 
     @property
     def states(self) -> list[Value]:

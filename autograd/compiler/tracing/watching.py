@@ -151,16 +151,14 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
     def copied(self: Any) -> dict[Any, Any]:
         return {key: item(self, key) for key in dict.keys(self)}
 
+    def of_copy(name: str) -> Callable[..., Any]:
+        return lambda self, *args: getattr(copied(self), name)(*args)
+
     return {
         "__getitem__": item,
         "get": get,
         "__iter__": lambda self: iter([*dict.keys(self)]),  # else dict(self) would not call __getitem__
-        "items": lambda self: copied(self).items(),
-        "values": lambda self: copied(self).values(),
-        "copy": copied,
-        "__or__": lambda self, other: copied(self) | other,
-        "__ror__": lambda self, other: other | copied(self),
-        "__eq__": lambda self, other: copied(self) == other,
+        **{name: of_copy(name) for name in ("items", "values", "copy", "__or__", "__ror__", "__eq__")},
     }
 
 
