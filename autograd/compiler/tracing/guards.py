@@ -88,15 +88,15 @@ class Guard(NamedTuple):
 
 
 class Member(Guard):
-    """A member of a class, as it stands there or in a base. Reading it through the class would make a new object."""
+    """A member that a class itself has, without those of its bases. Reading it by its name may make a new object."""
 
     def now(self) -> Any:
         """The member that is there now."""
-        return member(self.holder, self.key)
+        return vars(self.holder).get(self.key, MISSING)
 
     def source(self, number: int) -> str:
         """An expression that is true while it is the same member."""
-        return f"member(holder_{number}, {self.key!r}) is value_{number}"
+        return f"holder_{number}.__dict__.get({self.key!r}, MISSING) is value_{number}"
 
 
 class Variable(Guard):
@@ -200,15 +200,13 @@ class Content(Guard):
     def restore(self) -> None:
         """Put the numbers back."""
         array = self.holder
-        if isinstance(array, numpy.ndarray) and not (array.dtype.hasobject or self.holds()) and array.flags.writeable:
+        if not (array.dtype.hasobject or self.holds()) and array.flags.writeable:
             array.shape = self.value[0]
             array[...] = numpy.frombuffer(self.value[-1], array.dtype).reshape(array.shape)
 
 
 def content_of(array: Any, numbers: bool = True) -> Any:
-    """Shape, dtype, writability and bytes of a NumPy array; of another object the bytes of its buffer."""
-    if not isinstance(array, numpy.ndarray):
-        return memoryview(array).tobytes()
+    """Shape, dtype, writability and bytes of a NumPy array."""
     return array.shape, array.dtype, array.flags.writeable, array.tobytes() if numbers else b""
 
 
@@ -229,18 +227,13 @@ def alike(x: Any, y: Any) -> bool:
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
 
 
-def member(cls: type, name: str) -> Any:
-    """The member of a class as it stands in the class or in a base."""
-    return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), MISSING)
-
-
 def restore(guards: Iterable[Guard]) -> None:
     """Put the values back that the places of these guards had."""
     for guard in guards:
         guard.restore()
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of, "member": member}
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}
 """The names in expressions of guards besides their holders and values."""
 
 

@@ -22,10 +22,8 @@ import re
 import sys
 import threading
 import types
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -55,7 +53,6 @@ OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad
 FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
-VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
 """Methods that are replaced during a trace."""
 MEMBERS = (types.FunctionType, staticmethod, classmethod, property, functools.partialmethod)
@@ -140,14 +137,11 @@ class Surroundings:
             self._visit(value.__func__, name)
         elif isinstance(value, functools.partialmethod):
             self._visit(functools.partial(value.func, *value.args, **value.keywords), name)
-        elif isinstance(value, VIEWS):
-            self._visit(value.mapping, name)
-        elif isinstance(value, weakref.ref):
-            self._visit(value(), name)
         elif kind is property:
             self._visit(value.fget, name)
         elif isinstance(value, numpy.ndarray):
-            self._note_array(value, name)
+            self.arrays.append((value, name))
+            self._contents += contents([(value, name)], ())
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
             self.generators.append((value, name, _drawn(value)))
         elif isinstance(value, MUTABLE + FIXED):
@@ -175,15 +169,6 @@ class Surroundings:
             self._visit(wrapped, name)
         else:
             self._read_from(value)
-            with suppress(TypeError, BufferError):  # bytearray, array.array, a number of ctypes
-                if not memoryview(value).readonly:
-                    self._note_array(value, name)
-
-    def _note_array(self, array: Any, name: str) -> None:
-        self.arrays.append((array, name))
-        self._contents += contents([(array, name)], ())
-        if isinstance(array, numpy.ndarray) and array.dtype.hasobject:
-            self._visit(tuple(array.flat), name)
 
     def _read_from(self, value: Any) -> None:
         """Watch attribute reads of an object, if its class can be modified."""
@@ -305,9 +290,8 @@ class Surroundings:
                 self._visit(type(value).__get__, f"{name}.{key}")
             is_read = kind is thing and not key.startswith("__") and not hasattr(type(value), "__get__")
             if (is_member and _is_users_class(cls) and key not in REPORTED) or is_read:
-                for each in (kind, cls):  # cls, because super() finds it there
-                    guard = Member if isinstance(value, classmethod | functools.partialmethod) else Guard
-                    self._note(guard(each, key, MISSING, f"{each.__name__}.{key}"))
+                for each in kind.__mro__[: kind.__mro__.index(cls) + 1]:
+                    self._note(Member(each, key, MISSING, f"{each.__name__}.{key}"))
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
@@ -430,8 +414,8 @@ def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Co
 
 def _is_writable(array: Any) -> bool:
     """Whether an array, or the array that it is a view of, is writable."""
-    each = (array, owner(array)) if isinstance(array, numpy.ndarray) else ()
-    return not each or any(not isinstance(memory, numpy.ndarray) or memory.flags.writeable for memory in each)
+    memory = owner(array)
+    return array.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable
 
 
 def place_of(guard: Guard) -> Any:

@@ -386,17 +386,6 @@ def test_an_argument_of_ones_own_class_is_not_compared_by_its_own_equality() -> 
     assert len(compiled.programs) == 2
 
 
-def test_a_captured_view_of_a_dict() -> None:
-    factors = {"a": 2.0}
-    values, items, keys = factors.values(), factors.items(), factors.keys()
-    for view in (lambda: sum(values), lambda: sum(v for _, v in items), lambda: float(len(keys))):
-        compiled = ag.compile(lambda x, view=view: x * view())
-        compiled(X)
-        factors["a"] += 1.0
-        factors[f"key {len(factors)}"] = 0.0
-        np.testing.assert_array_equal(compiled(X).data, X.data * view())
-
-
 def test_a_large_array_is_read_at_each_call() -> None:
     a = np.ones(10_000)
     f = ag.compile(lambda x: x + a)

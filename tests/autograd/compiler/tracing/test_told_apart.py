@@ -135,15 +135,6 @@ def test_the_form_of_a_captured_array(change: Any, size: int, program: bool) -> 
         agree(compiled(W), f(W), "another form")
 
 
-def test_objects_in_an_array() -> None:
-    a = np.empty(2, object)
-    a[:] = [[1.0], 2.0]
-    compiled = ag.compile(lambda x: x * a[0][0] * a[1])
-    agree(compiled(W), W * 2.0, "before")
-    a[0][0] = 5.0
-    agree(compiled(W), W * 10.0, "within an object")
-
-
 @pytest.mark.parametrize("changes", [False, True])
 def test_a_captured_array_is_returned_itself(changes: bool) -> None:
     a = np.arange(3.0)
