@@ -204,12 +204,12 @@ class Trace:
                     f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
                     "ask with isinstance(), or give Tensors instead of arrays."
                 )
-            self.changes = [*surroundings.changes(), *tracer.changes()]
+            self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
         except Exception as error:
             if not isinstance(error, TraceError) and not self.numbers:
                 raise  # changes that the function has made stay, as in eager mode
-            restore((*surroundings.changes(), *tracer.changes()))
+            restore(surroundings.changes())
             raise
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]

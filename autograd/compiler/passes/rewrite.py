@@ -15,7 +15,7 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Program,
 
 def stem(name: str) -> str:
     """A name without the marks and numbers that passes append."""
-    return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name)
+    return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name) if PASS_MARK in name else name
 
 
 def name_plainly(programs: Sequence[Program]) -> None:

@@ -249,19 +249,3 @@ def within(value: Any, name: str) -> Iterator[Guard]:
         yield Parts.of(value, name)
         for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):
             yield from within(item, f"{name}[{key.name if isinstance(key, Tensor) else key!r}]")
-
-
-def of_option(holder: Any, name: str) -> list[Guard]:
-    """Guards for an attribute that was read: of the object, or of its class if the object has none. Properties and
-    methods need none, because the attributes that they read have their own.
-    """
-    own, place = object.__getattribute__(holder, "__dict__"), f"{type(holder).__name__}.{name}"
-    found = own.get(name, MISSING)
-    if found is not MISSING:
-        return [Guard(own, name, found, place)]
-    home = next((cls for cls in type(holder).__mro__ if name in vars(cls)), None)
-    if home is None:
-        return [Guard(own, name, MISSING, place)]
-    if hasattr(type(vars(home)[name]), "__get__"):
-        return []
-    return [Guard(own, name, MISSING, place), Guard(home, name, vars(home)[name], place)]

@@ -245,7 +245,7 @@ class Surroundings:
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
-        own, name = attributes_of(holder), self._seen[id(holder)][1]
+        own, name = attributes_of(holder), self.name_of(holder) or type(holder).__name__
         found: list[Guard] = []
         if key in _WHOLE:
             if own is not NOTHING:
@@ -255,7 +255,7 @@ class Surroundings:
             return
         home = next((cls for cls in type(holder).__mro__ if key in vars(cls)), None)
         value = MISSING if home is None else vars(home)[key]
-        of_package = isinstance(value, types.FunctionType) and home is not None and not _is_users_class(home)
+        of_package = hasattr(type(value), "__get__") and home is not None and not _is_users_class(home)
         if own is not NOTHING and not of_package:
             found.append(Guard(own, key, MISSING, f"{name}.{key}"))
         if key not in own and home is not None:

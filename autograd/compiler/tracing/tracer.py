@@ -22,7 +22,7 @@ from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option, within
+from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import Number
@@ -80,7 +80,6 @@ class Tracer:
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
-        self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # attributes that were written, old values
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
@@ -528,10 +527,13 @@ class Tracer:
             if is_users(sys._getframe(2)):
                 for each in [each for each in own if not isinstance(own[each], (Tensor, *WATCHED))]:
                     self.attribute_read(kind, holder, each)
-        elif not (key in self.options or key in self.attributes or name.startswith("__") or name in UNWATCHED):
-            self.options[key] = found = of_option(holder, name)
-            if found:
-                self._found(found[-1].value, f"{type(holder).__name__}.{name}")
+        elif not (key in self.seen_reads or key in self.attributes or name.startswith("__") or name in UNWATCHED):
+            self.seen_reads.add(key)
+            value = attributes_of(holder).get(name)
+            if isinstance(value, tuple(WATCHED)):
+                self._found(value, f"{type(holder).__name__}.{name}")
+            elif not isinstance(value, Tensor):  # both count in `edits`
+                self._found(holder, name, self.surroundings.read)
 
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
         """Add guards for an attribute that is read from an object of any other class."""
@@ -572,21 +574,12 @@ class Tracer:
             own = object.__getattribute__(holder, "__dict__")
             self.attributes.setdefault((id(holder), name), (holder, name, own.get(name, MISSING)))
 
-    def changes(self) -> list[Guard]:
-        """Attributes that the function reads and then changes, each with its old value."""
-        found = []
-        for key, (holder, name, before) in self.attributes.items():
-            guard = Guard(object.__getattribute__(holder, "__dict__"), name, before, f"{type(holder).__name__}.{name}")
-            if not guard.holds() and key in self.options:
-                found.append(guard)
-        return found
-
     def all_settings(self) -> list[tuple[Any, str, Any]]:
         """Attributes that the function sets without reading them first, and their values: each call sets them."""
         found = [*self.settings.values()]
         for key, (holder, name, _) in self.attributes.items():
             own = object.__getattribute__(holder, "__dict__")
-            if key not in self.options and name in own:
+            if key not in self.seen_reads and name in own:
                 found.append((own, name, own[name]))
         return found
 
@@ -654,7 +647,6 @@ class Tracer:
         guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
         guards.append(Guard(Op, "edits", Op.edits, "a rule of an operation"))
         guards += [guard for place, guard in self.rates.items() if place in self.asked]
-        guards += [guard for found in self.options.values() for guard in found]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
