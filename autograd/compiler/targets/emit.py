@@ -8,7 +8,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import is_view
-from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
+from glassgrad.autograd.compiler.ir.program import Instruction, Stored, Value, algebra
 from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
 from glassgrad.autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from glassgrad.autograd.compiler.targets.writer import Writer
@@ -40,11 +40,7 @@ class Emitter(Writer):
         returned = ", ".join(self._returned(value) for value in program.outputs)
         body = [*self.body(), f"return [{returned}]"]
         text = "\n".join(f"    {line}".rstrip() for line in (*self.header(), *body))
-        return f"def {identifier(program.name)}({', '.join(self._parameters())}):\n{text}\n"
-
-    def _parameters(self) -> list[str]:
-        """The names of the function's arguments."""
-        return [self.of(value) for value in self.program.inputs]
+        return f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):\n{text}\n"
 
     def _knob(self, value: Value) -> str:
         mapping, key = value.origin
@@ -64,8 +60,9 @@ class Emitter(Writer):
             self.line(f"{self.of(state)}[...] = {name}", state.shape)
 
     def _exposed(self) -> list[Value]:
-        """The inputs that are read after the first write to a state, and that may share memory with it."""
-        plan, homes = self.plan, [self.plan.homes[state] for state in self.program.updates]
+        """The inputs that are read after the first write to a state, and that may share memory with it: no input of a
+        loop's step does."""
+        plan, homes = self.plan, [self.plan.homes[s] for s in self.program.updates if not isinstance(s.origin, Stored)]
         first = len(plan.order)
         for i, instruction in enumerate(plan.order):
             if any(numpy.may_share_memory(array, home) for array in plan.written_by(instruction) for home in homes):

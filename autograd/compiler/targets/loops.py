@@ -28,50 +28,23 @@ from glassgrad.autograd.ops.loops.body import Body
 _numbers = itertools.count(1)
 
 
-class _StepEmitter(Emitter):
-    """An emitter that takes no copies of inputs, because a step never writes to their memory. Arrays of ``ys`` with
-    only one name in the code become the function's last arguments; ``direct`` lists them.
-    """
-
-    def __init__(self, plan: Plan, ys: Sequence[Any]) -> None:
-        super().__init__(plan)
-        self.ys = ys
-        self.direct: list[Any] = []
-
-    def _exposed(self) -> list[Value]:
-        return []
-
-    def _parameters(self) -> list[str]:
-        names = super()._parameters()
-        arrays = [x for x in self.scope.values() if isinstance(x, numpy.ndarray)]
-        for state, home in self.plan.homes.items():
-            if sum(home is y for y in self.ys) == 1 == sum(numpy.may_share_memory(home, x) for x in arrays):
-                names.append(self.of(state))
-                self.direct.append(home)
-        return names
-
-
 class StepKernel:
     """One step of ``body`` as a function that updates the carries in place.
 
-    ``run(*rows, *same, *outs)``: ``rows`` are the xs of the step, ``same`` the consts and the values computed before
-    the loop, ``outs`` are arrays for the results whose numbers are in ``direct``. ``carries`` are the arrays of the
-    carries; ``early`` and ``late`` are the numbers of the other results, with the arrays in which they are before and
-    after the step. ``program`` is the program of the step, ``source`` its code. Whoever runs it holds the ``lock``, as
-    all use the same arrays.
+    ``run(*rows, *same)``: ``rows`` are the xs of the step, ``same`` the consts and the values computed before the loop.
+    ``carries`` are the arrays of the carries; ``early`` and ``late`` are the numbers of the results, with the arrays in
+    which they are before and after the step. ``program`` is the program of the step, ``source`` its code. Whoever runs
+    it holds the ``lock``, as all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:
         self.lock = fork_safe(threading.Lock())
         self.program, self.carries, ys = _program(body)
         homes = {state: state.origin._data for state in self.program.states}
-        own = [home for home, _ in ys if all(home is not carry for carry in self.carries)]
-        emitter = _StepEmitter(Plan(self.program, homes, has_kernel), own)
+        emitter = Emitter(Plan(self.program, homes, has_kernel))
         self.source = emitter.source()
-        self.direct = [next(i for i, (home, _) in enumerate(ys) if home is y) for y in emitter.direct]
         self.early, self.late = (
-            [(i, home) for i, (home, before) in enumerate(ys) if before is early and i not in self.direct]
-            for early in (True, False)
+            [(i, home) for i, (home, before) in enumerate(ys) if before is early] for early in (True, False)
         )
         file = f"<step of {body.name} {next(_numbers)}>"
         exec(builtins.compile(self.source, file, "exec"), emitter.scope)
@@ -159,11 +132,10 @@ def stepped(
         home[...] = carry
     run = kernel.run
     early, late = ([(stacks[i], home) for i, home in part] for part in (kernel.early, kernel.late))
-    direct = [stacks[i] for i in kernel.direct]
     for t in order:
         for stack, home in early:
             stack[t] = home
-        run(*[x[t] for x in rows], *same, *[stack[t, ...] for stack in direct])
+        run(*[x[t] for x in rows], *same)
         for stack, home in late:
             stack[t] = home
     return [home.copy() for home in kernel.carries]

@@ -350,6 +350,8 @@ class Script:
         exponent = args[1].data.item() if op == "power" and args[1].kind == "constant" and not args[1].shape else None
         if op == "where" and args[0].dtype.kind != "b":
             terms[0] = f"{terms[0]} != 0"
+        if op == "astype" and args[0].dtype.kind == "b":  # a cast would keep compilers from using vectors
+            return f"{terms[0]} ? 1 : 0"
         if op in TRUTHS:
             return self.language.computed(op, terms, numpy.dtype(bool), None)
         return self.language.computed(op, terms, instruction.out.dtype, exponent)
