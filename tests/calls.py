@@ -391,8 +391,7 @@ def scans(source: Source) -> Case:
     steps = source.draw(st.integers(1, 3))
     small = Domain(-1.0, 1.0)
     arrays = tuple(source.array(shape, small) for shape in ((2,), (steps, 2), (2,)))
-    reverse, recompute = source.draw(st.booleans()), source.draw(st.integers(0, 2))
-    return Case(*arrays, loop=Loop(_body_of_scans(), steps, float64, reverse, recompute=recompute))
+    return Case(*arrays, loop=Loop(_body_of_scans(), steps, float64, source.draw(st.booleans())))
 
 
 @cache

@@ -86,7 +86,7 @@ def scan(
     types = [(shape, backends.as_dtype(str(dtype).rpartition(".")[2])) for shape, dtype in types]
     body, captured = body_of(step, types, name, [*carry_paths, *xs_paths], (len(carries), len(columns)))
     given = [*carries, *columns, *captured]
-    results = looped(TENSORS, given, body, steps, bool(reverse), _pieces(recompute, steps))
+    results = _run(body, given, steps, bool(reverse), _pieces(recompute, steps))
     ends = results[: len(carries)] if steps else carries
     return trees.unflatten(carry_structure, ends), trees.unflatten(structure, results[len(carries) :])
 
@@ -125,8 +125,39 @@ def repeated(
             _bodies.clear()
         body = _bodies[key] = body_of(listed, types, step.__name__, names, (first, len(xs)))[0]
     steps = _length(given[first:second], [f"xs[{i}]" for i in range(len(xs))], None)
-    results = looped(TENSORS, given, body, steps, reverse, _pieces(recompute, steps))
+    results = _run(body, given, steps, reverse, _pieces(recompute, steps))
     return results[:first], results[first:]
+
+
+def _run(body: Body, given: list[Any], steps: int, reverse: bool, group: int) -> list[Any]:
+    """The last carries and the stacked ys. With a ``group`` of so many steps the loop is one over groups, each of them
+    a loop: the derivative of the outer loop keeps the carries before each group, and computes the group again.
+    """
+    count, first = steps // group if group else 0, body.carries + body.xs
+    if not count:
+        return looped(TENSORS, given, body, steps, reverse)
+    carries, xs, consts = given[: body.carries], given[body.carries : first], given[first:]
+    most = count * group  # the others come last
+    grouped, rest = slice(most), slice(most, None)
+    if reverse:
+        grouped, rest = slice(steps - most, None), slice(steps - most)
+    key = body, group, reverse
+    if key not in _bodies:
+        types = [body.types[i] for i in body.inputs]
+        types[body.carries : first] = [((group, *shape), dtype) for shape, dtype in types[body.carries : first]]
+        _bodies[key] = body_of(
+            lambda inputs, mark: looped(TENSORS, inputs, body, group, reverse), types,
+            f"{body.name}_{group}_times", body.names, (body.carries, body.xs),
+        )[0]  # fmt: skip
+    columns = [TENSORS.reshape(x[grouped], (count, group, *x.shape[1:])) for x in xs]
+    results = looped(TENSORS, [*carries, *columns, *consts], _bodies[key], count, reverse)
+    carries = results[: body.carries]
+    ys = [TENSORS.reshape(y, (most, *y.shape[2:])) for y in results[body.carries :]]
+    if most < steps:
+        results = looped(TENSORS, [*carries, *(x[rest] for x in xs), *consts], body, steps - most, reverse)
+        carries, more = results[: body.carries], results[body.carries :]
+        ys = [TENSORS.concat([z, y] if reverse else [y, z]) for y, z in zip(ys, more, strict=True)]
+    return [*carries, *ys]
 
 
 BODIES = 256

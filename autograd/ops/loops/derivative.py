@@ -101,6 +101,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     same = invariant(joint.steps, {*range(first, count), *constants})
     writer = _Writer(_joined(joint.steps[joint.mark :], types, joint.outputs), types, constants)
     makers = {step.out: step for step in (*joint.steps, *writer.steps)}
+    of_loops = any("loop" in step.params for step in body.steps)  # whose rows of all steps would take much memory
     after_loop: list[AfterLoop] = []
     sums, slopes = [], []
     carried = [*range(count, count + len(through))]  # the numbers of the carries of the backward body
@@ -113,7 +114,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
             continue
         left: list[int] = []
         for part in _addends(results[i], makers, types):
-            late = _after_loop(i, part, makers, same, types)
+            late = None if of_loops else _after_loop(i, part, makers, same, types)
             after_loop += [late] if late is not None else []
             left += [] if late is not None else [part]
         if left:

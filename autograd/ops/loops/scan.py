@@ -27,8 +27,7 @@ class Loop:
     """The loop that `scan_packed` runs: ``body`` at ``length`` steps, the last step first with ``reverse``.
 
     ``dtype``: the dtype of the outputs that are packed. ``wanted``: for each input, whether its gradient may be asked
-    for; empty for all. ``recompute``: for the gradients, this many steps at a time are computed again from the carry
-    before them, and only the carries are kept; 0 keeps the values that each step's rules need.
+    for; empty for all.
     """
 
     body: Body
@@ -36,7 +35,6 @@ class Loop:
     dtype: Any
     reverse: bool = False
     wanted: tuple[bool, ...] = field(default=(), compare=False)
-    recompute: int = field(default=0, compare=False)
     kept: list[Any] | None = field(default=None, compare=False)
     """Values that the forward keeps for the rule: its arguments, packed results by dtype, and the derivative for which
     they were kept. Where they are missing the rule computes them again. ``None`` if nothing is to be kept, as in a
@@ -55,13 +53,13 @@ class Loop:
         return f"{self.body.name}_{self.length}_times{order}"
 
 
-def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: bool, recompute: int = 0) -> list[Any]:
+def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: bool) -> list[Any]:
     """The last carries and the stacked ys, from running ``body`` over ``arrays``: the carries, xs and consts."""
     wanted = tuple(map(_may_be_differentiated, arrays))
     found: dict[int, Any] = {}
-    keeps = any(wanted) and not recompute and MODE.get().grad and TRACER.get() is None
+    keeps = any(wanted) and MODE.get().grad and TRACER.get() is None
     for dtype in body.dtypes:
-        loop = Loop(body, length, dtype, reverse, wanted, recompute, [] if keeps else None)
+        loop = Loop(body, length, dtype, reverse, wanted, [] if keeps else None)
         packed = xp.scan_packed(*arrays, loop=loop)
         packed = packed.detach() if isinstance(packed, Tensor) and not backends.is_inexact(dtype) else packed
         for i, place, shape in body.parts(length, dtype):
@@ -208,26 +206,17 @@ def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop) -> list[Any]:
         valid = of is derivative and all(x is y for x, y in zip(arrays, before, strict=True))
         packed = packed if valid else None
         loop.kept.clear()
-    if loop.recompute and loop.length:
-        found = _recomputed(xp, arrays, through, ends, loop)
-    else:
-        found = _gradients(xp, arrays, through, ends, {}, loop, packed)
+    found = _gradients(xp, arrays, through, ends, loop, packed)
     return [found.get(i) for i in range(len(arrays))]
 
 
 def _gradients(
-    xp: Any,
-    arrays: Sequence[Any],
-    through: list[Any],
-    ends: list[Any],
-    sums: dict[int, Any],
-    loop: Loop,
-    packed: Any = None,
+    xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop, packed: Any
 ) -> dict[int, Any]:
     """The gradients of the inputs by their numbers.
 
-    ``through``: the gradients of the carries after the steps. ``ends``: those of the ys. ``sums``: those of consts so
-    far. ``packed``: the values that the forward saved.
+    ``through``: the gradients of the carries after the steps. ``ends``: those of the ys. ``packed``: the values that
+    the forward saved, or ``None``.
     """
     derivative = loop.derivative
     forward, backward, length = derivative.forward, derivative.backward, loop.length
@@ -238,11 +227,11 @@ def _gradients(
         places = {i: (d, place, shape) for d in forward.dtypes for i, place, shape in forward.parts(length, d)}
         found_at = [places[i] for i in range(count, len(places))]
         kept = [xp.reshape(packed[d][place], shape) for d, place, shape in found_at]
-    totals = [sums[i] if i in sums else _zeros(xp, *loop.body.types[i], arrays[0]) for i in derivative.sums]
+    totals = [_zeros(xp, *loop.body.types[i], arrays[0]) for i in derivative.sums]
     more = [arrays[i] for i in (*derivative.xs, *derivative.consts)]
     given = [*through, *totals, *ends, *kept, *more]
     results = looped(xp, given, backward, length, not loop.reverse)
-    found = sums | dict(zip((*derivative.through, *derivative.sums, *derivative.slopes), results, strict=False))
+    found = dict(zip((*derivative.through, *derivative.sums, *derivative.slopes), results, strict=False))
     values = dict(enumerate(arrays)) | dict(zip(derivative.kept, kept, strict=True))
     values |= {i: results[place] for i, place in derivative.sent.items()}
     for late in derivative.after_loop:
@@ -255,34 +244,6 @@ def _gradients(
 def _rows(xp: Any, x: Any) -> Any:
     """The rows of all steps below each other."""
     return xp.reshape(x, shape=(size(x.shape[:-1]), x.shape[-1]))
-
-
-def _recomputed(xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop) -> dict[int, Any]:
-    """The result of `_gradients`, a few steps at a time from the last to the first, each time with a new forward."""
-    body, length = loop.body, loop.length
-    first = body.carries + body.xs
-    pieces = [slice(i, min(i + loop.recompute, length)) for i in range(0, length, loop.recompute)]
-    pieces = pieces[::-1] if loop.reverse else pieces
-
-    def piece_of(carries: Sequence[Any], piece: slice) -> list[Any]:
-        return [*carries, *(x[piece, ...] for x in arrays[body.carries : first]), *arrays[first:]]
-
-    starts = [list(arrays[: body.carries])]
-    for piece in pieces[:-1]:
-        results = looped(xp, piece_of(starts[-1], piece), body, piece.stop - piece.start, loop.reverse)
-        starts.append(results[: body.carries])
-    columns: dict[int, list[Any]] = {}
-    sums: dict[int, Any] = {}
-    for start, piece in zip(reversed(starts), reversed(pieces), strict=True):
-        inner = Loop(body, piece.stop - piece.start, loop.dtype, loop.reverse, loop.wanted)
-        found = _gradients(xp, piece_of(start, piece), through, [y[piece, ...] for y in ends], sums, inner)
-        through = [found[i] for i in loop.derivative.through]
-        sums = {i: g for i, g in found.items() if i >= first}
-        for i in found.keys() & set(range(body.carries, first)):
-            columns.setdefault(i, []).append(found[i])
-    order = 1 if loop.reverse else -1
-    slopes = {i: xp.concat(column[::order], axis=0) for i, column in columns.items()}
-    return {**dict(zip(loop.derivative.through, through, strict=True)), **sums, **slopes}
 
 
 def _zeros(xp: Any, shape: Shape, dtype: Any, like: Any) -> Any:
