@@ -7,9 +7,8 @@ reads are computed within the sum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy
@@ -175,30 +174,22 @@ def _within_reductions(
     return inside
 
 
-def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> list[Any]:
+def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> Iterable[Any]:
     """The groups in topological order, otherwise in the program's order."""
     makers = {i.out: place[i] for i in program.instructions}
-    needs: dict[Any, set[Any]] = {key: set() for key in groups}
+    needs: dict[Any, dict[Any, None]] = {key: {} for key in groups}
     for instruction in program.instructions:
         key = place[instruction]
-        needs[key] |= {makers[v] for v in instruction.args if v in makers and makers[v] != key}
-    keys = [*groups]
-    rank = {key: i for i, key in enumerate(keys)}
-    needed_by: dict[Any, list[Any]] = {}
-    for key in keys:
-        for need in needs[key]:
-            needed_by.setdefault(need, []).append(key)
-    missing = {key: len(needs[key]) for key in keys}
-    ready = [rank[key] for key in keys if not missing[key]]  # a heap: the smallest rank is next
-    order = []
-    while ready:
-        key = keys[heappop(ready)]
-        order.append(key)
-        for other in needed_by.get(key, ()):
-            missing[other] -= 1
-            if not missing[other]:
-                heappush(ready, rank[other])
-    assert len(order) == len(keys), f"{program.name}: kernels wait for each other"
+        needs[key] |= {makers[v]: None for v in instruction.args if v in makers and makers[v] != key}
+    order: dict[Any, None] = {}
+    for key in groups:
+        pending = [key]
+        while pending:
+            missing = [need for need in needs[pending[-1]] if need not in order]
+            if missing:
+                pending += missing
+            else:
+                order[pending.pop()] = None
     return order
 
 

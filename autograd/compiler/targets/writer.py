@@ -52,14 +52,6 @@ def _number_name(value: Value) -> str:
     return f"c_{value.data!s}".replace("e-", "e_minus_").replace("-", "minus_")
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one is other or type(one) is not type(other) or hasattr(one, "dtype"):
-        return one is other
-    if isinstance(one, list | tuple):  # of arrays, or of numbers
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
-
-
 class Writer:
     """Collects the lines and names of one plan's source."""
 
@@ -97,7 +89,7 @@ class Writer:
     def bind(self, name: str, thing: Any) -> str:
         """Bind ``thing`` to ``name``, or to a free variant of it, in the source; returns the name."""
         name = identifier(name)
-        while name in self.taken or not _same(self.scope.get(name, thing), thing):
+        while name in self.taken or self.scope.get(name, thing) is not thing:
             name += "_"
         self.scope[name] = thing
         return name
