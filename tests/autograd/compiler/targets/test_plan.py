@@ -168,34 +168,27 @@ def program_of(text: str, states: str = "", updates: str = "", outputs: str = ""
     return Program("f", inputs, instructions, [of(n) for n in outputs.split()], {of(s): of(v) for s, v in pairs})
 
 
-def ordered(program: Program, raising: str = "") -> str:
-    """The names of the results in the order of the schedule."""
-    return " ".join(i.out.name for i in schedule(program, lambda i: i.out.name not in raising.split()))
+SCHEDULES = {
+    "updates follow all that does not need them": (
+        "m = subtract q x; n = subtract p x; a = tanh p; b = exp m", "p q", "p<-n q<-m", "a b", "", "a m b n",
+    ),
+    "an update waits for a view of the old value": (
+        "t = permute_dims p; n = subtract p x; a = tanh t", "p", "p<-n", "a", "", "t a n",
+    ),
+    "an update follows what may raise": ("n = subtract p x; a = tanh x", "p", "p<-n", "a", "a", "a n"),
+    "an update that is read does not wait": (
+        "m = subtract p x; a = tanh m; b = exp p", "p", "p<-m", "a b", "", "m a b",
+    ),
+    "updates that wait for each other": ("m = add p q; n = subtract q p", "p q", "p<-m q<-n", "", "", "m n"),
+}  # fmt: skip
+"""Lines, states, updates, results, what may raise, and the order of a plan."""
 
 
-def test_updates_follow_all_instructions_that_do_not_need_them() -> None:
-    program = program_of("m = subtract q x; n = subtract p x; a = tanh p; b = exp m", "p q", "p<-n q<-m", "a b")
-    assert ordered(program) == "a m b n"
-
-
-def test_an_update_waits_for_a_view_of_the_old_value() -> None:
-    program = program_of("t = permute_dims p; n = subtract p x; a = tanh t", "p", "p<-n", "a")
-    assert ordered(program) == "t a n"
-
-
-def test_an_update_follows_all_instructions_that_may_raise() -> None:
-    program = program_of("n = subtract p x; a = tanh x", "p", "p<-n", "a")
-    assert ordered(program, raising="a") == "a n"
-
-
-def test_an_update_that_is_read_does_not_wait() -> None:
-    program = program_of("m = subtract p x; a = tanh m; b = exp p", "p", "p<-m", "a b")
-    assert ordered(program) == "m a b"
-
-
-def test_updates_that_wait_for_each_other() -> None:
-    program = program_of("m = add p q; n = subtract q p", "p q", "p<-m q<-n", "")
-    assert ordered(program) == "m n"
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_order_of_a_plan(name: str) -> None:
+    *given, raising, expected = SCHEDULES[name]
+    order = schedule(program_of(*given), lambda i: i.out.name not in raising.split())
+    assert " ".join(i.out.name for i in order) == expected
 
 
 def plan_of(program: Program) -> Plan:

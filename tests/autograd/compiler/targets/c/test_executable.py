@@ -91,16 +91,6 @@ def test_inputs_may_lie_in_any_way_and_in_a_states_memory():
 
 
 @needs_compiler
-def test_results_are_not_changed_by_the_next_call():
-    double = ag.compile(lambda x: (x * 2, x, x.sum()), target="c")
-    first = double(ag.ones(3))
-    kept = [np.array(part.data) for part in first]
-    double(ag.zeros(3))
-    for part, copy in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(part.data, copy)
-
-
-@needs_compiler
 def test_an_index_out_of_bounds_raises_as_in_numpy():
     rows = ag.asarray(np.arange(6.0).reshape(3, 2))
     pick = ag.compile(lambda x, i: x[i] * 1, target="c")
