@@ -128,48 +128,38 @@ class Body:
         """The body as functions of the arrays of a namespace."""
         key = xp.module
         if key not in self._functions:
-            self._functions[key] = self._written(xp)
+            self._functions[key] = self._made(xp)
         return self._functions[key]
 
-    def _written(self, xp: Any) -> Functions:
-        """`functions`, written as Python code, a line for each operation."""
-        names: dict[str, Any] = {"by_columns": _by_columns, "apart": _apart}
+    def _made(self, xp: Any) -> Functions:
+        first = self.carries + self.xs
+        constants: dict[Any, Any] = {}
         for number, value in self.constants.items():
             elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
-            names[f"v{number}"] = xp.asarray(value) if elsewhere else value
-        first = self.carries + self.xs
+            constants[number] = xp.asarray(value) if elsewhere else value
         same = invariant(self.steps, {*self.inputs[first:], *self.constants})
-        lines: dict[str, list[tuple[str, str]]] = {"before": [], "step": []}
-        for i, step in enumerate(self.steps):
-            names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
-            names[f"p{i}"] = step.params
+        early: list[_Call] = []
+        late: list[_Call] = []
+        for step in self.steps:
+            function, args = _returned(step.op) if step.op.foreign else step.op.forward, step.args
             if xp.absorbs and OPS.get(step.op.name) is step.op:  # in a trace
-                names[f"f{i}"] = partial(_traced, step.op.name)
-            given = ", ".join(["xp", *(f"v{a}" for a in step.args), *([f"**p{i}"] if step.params else [])])
-            call = f"f{i}({given})"
-            place = "before" if step.out in same else "step"
-            if place == "before" and step.op.name in ("matrix_transpose", "permute_dims"):
-                call = f"apart(xp, {call})"
-            elif place == "step" and step.op.name == "linear" and step.args[1] in same:
-                weight = f"v{step.args[1]}"
-                lines["before"].append((f"{weight}_T", f"apart(xp, {weight}.T)"))
-                given = ", ".join(f"{weight}_T" if k == 1 else f"v{a}" for k, a in enumerate(step.args))
-                call = f"by_columns(xp, {given})"
-            lines[place].append((f"v{step.out}", call))
-        inputs = [f"v{i}" for i in self.inputs]
-        before = list(dict.fromkeys(name for name, _ in lines["before"]))
-        parts = ("before", inputs[first:], before), ("step", [*inputs, *before], [f"v{out}" for out in self.outputs])
-        source = [
-            line
-            for place, given, results in parts
-            for line in (
-                f"def {place}({', '.join(['xp', *given])}):",
-                *(f"    {name} = {call}" for name, call in lines[place]),
-                f"    return [{', '.join(results)}]",
-            )
-        ]
-        exec(compile("\n".join(source), f"<body of {self.name}>", "exec"), names)
-        return Functions(names["before"], names["step"])
+                function = partial(_traced, step.op.name)
+            if step.out in same and step.op.name in ("matrix_transpose", "permute_dims"):
+                function = partial(_apart, function)
+            elif step.out not in same and step.op.name == "linear" and args[1] in same:
+                columns: Any = "columns", args[1]
+                early.append((_turned, args[1:2], {}, columns))
+                function, args = _by_columns, (args[0], columns, *args[2:])
+            (early if step.out in same else late).append((function, args, step.params, step.out))
+        known = list(dict.fromkeys(out for *_, out in early))
+
+        def before(xp: Any, *consts: Any) -> list[Any]:
+            return _run(xp, early, constants | dict(zip(self.inputs[first:], consts, strict=True)), known)
+
+        def step_of(xp: Any, *given: Any) -> list[Any]:
+            return _run(xp, late, constants | dict(zip([*self.inputs, *known], given, strict=True)), self.outputs)
+
+        return Functions(before, step_of)
 
     def __deepcopy__(self, memo: Any) -> Body:
         return self  # it is immutable
@@ -191,6 +181,17 @@ def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
     return xp.followed(name, arrays, params)
 
 
+_Call = tuple[Callable[..., Any], Sequence[Any], dict[str, Any], Any]
+"""A function of arrays, the numbers of its arguments, its parameters, and the number of its result."""
+
+
+def _run(xp: Any, calls: Sequence[_Call], values: dict[Any, Any], outputs: Sequence[Any]) -> list[Any]:
+    """The outputs of these calls, from the values known before."""
+    for function, args, params, out in calls:
+        values[out] = function(xp, *[values[a] for a in args], **params)
+    return [values[out] for out in outputs]
+
+
 def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
     """`linear` with the weight's transpose, which is row-major: the product takes half of the time."""
     z = xp.matmul(x, columns)
@@ -199,9 +200,13 @@ def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
     return z
 
 
-def _apart(xp: Any, x: Any) -> Any:
-    """A row-major copy of a transposed array."""
-    return xp.reshape(xp.reshape(x, (-1,)), x.shape)
+def _apart(function: Callable[..., Any], xp: Any, x: Any, **params: Any) -> Any:
+    """A transposed array as a row-major copy."""
+    turned = function(xp, x, **params)
+    return xp.reshape(xp.reshape(turned, (-1,)), turned.shape)
+
+
+_turned = partial(_apart, lambda xp, x: x.T)
 
 
 def needed(steps: Iterable[Step], outputs: Iterable[int]) -> list[Step]:
