@@ -77,11 +77,9 @@ class DeviceExecutable(Executable):
 
 def _read_last(program: Program) -> dict[Value, list[Value]]:
     """For the result of each instruction the temporaries that nothing needs after it."""
+    last = {v: i.out for i in program.instructions if i.op != "check_range" for v in (*i.args, i.out)}
     found: dict[Value, list[Value]] = {}
-    read = {*program.outputs, *program.updates.values()}
-    for instruction in reversed(program.instructions):
-        if instruction.op != "check_range":
-            here = [v for v in dict.fromkeys((*instruction.args, instruction.out)) if v not in read]
-            found[instruction.out] = [v for v in here if v.kind == "temporary"]
-            read.update(here)
+    for value in last.keys() - {*program.outputs, *program.updates.values()}:
+        if value.kind == "temporary":
+            found.setdefault(last[value], []).append(value)
     return found

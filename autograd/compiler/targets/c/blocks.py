@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from glassgrad.autograd.compiler.targets.c.blas import Blas
 from glassgrad.autograd.compiler.targets.c.build import processor
+from glassgrad.autograd.compiler.targets.c.numpys import Blas
 from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nested.script import Script
 from glassgrad.autograd.compiler.targets.nests import View, added, times

@@ -19,9 +19,8 @@ from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize, transposed_products
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
-from glassgrad.autograd.compiler.targets.c.blas import numpys_blas
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
-from glassgrad.autograd.compiler.targets.c.draws import address_of
+from glassgrad.autograd.compiler.targets.c.numpys import address_of, numpys_blas
 from glassgrad.autograd.compiler.targets.c.source import REFUSED, Source
 from glassgrad.autograd.compiler.targets.plan import aligned, schedule
 from glassgrad.autograd.compiler.trace import Trace

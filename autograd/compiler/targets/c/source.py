@@ -19,10 +19,9 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.primitives import is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.targets.c.blas import Blas
 from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
-from glassgrad.autograd.compiler.targets.c.draws import address_of
+from glassgrad.autograd.compiler.targets.c.numpys import Blas, address_of
 from glassgrad.autograd.compiler.targets.c.products import contract, product
 from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_place
 from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
