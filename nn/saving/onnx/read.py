@@ -17,6 +17,7 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import DependencyError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
+from glassgrad.nn.saving.onnx.functions import define
 from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
 from glassgrad.nn.saving.pytorch.weights import as_array
 
@@ -175,13 +176,16 @@ class _Reader:
             raise FileError(f"{self.path} uses opset {version}; opsets 1 to {OPSET} are supported.")
         if model.functions:
             model = self._inlined(model)
+        while define(self.onnx, model, version):
+            model = self._inlined(model)
         graph = self._graph(model.graph, ())
         if self.unknown:
             counts = self.unknown.most_common()
             names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts]
+            advice = " Open the file that onnxruntime optimized." if "com.microsoft::" in str(names) else ""
             raise FileError(
                 f"{self.path} uses operators that are not supported: {_listed(names)}. docs/onnx.md lists those that "
-                "are."
+                f"are.{advice}"
             )
         if self.problems:
             raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")

@@ -1,7 +1,6 @@
 """The functions of the operators, by kind. Importing this package fills the table."""
 
 from glassgrad.nn.saving.onnx.operators import (  # noqa: F401
-    attention,
     control,
     elementwise,
     indexing,

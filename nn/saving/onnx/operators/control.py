@@ -150,13 +150,6 @@ def split_to_sequence(x, split=None, *, axis=0, keepdims=1):
     return parts_of(x, lengths, axis)
 
 
-@operator("SequenceMap")
-def sequence_map(sequence, *values, body):
-    """Run a body over the values of sequences."""
-    found = [body(item, *(v[i] if isinstance(v, list) else v for v in values)) for i, item in enumerate(sequence)]
-    return tuple([*of_one] for of_one in zip(*found, strict=True))
-
-
 @operator("Optional")
 def optional(value=None, *, type=None):
     """A value that may be missing."""

@@ -172,13 +172,11 @@ SELU = 1.67326319217681884765625, 1.05070102214813232421875
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "LeakyRelu": lambda x, *, alpha=0.01: ag.leaky_relu(x, slope=alpha),
     "Elu": lambda x, *, alpha=1.0: activations.elu(x, alpha),
-    "Celu": lambda x, *, alpha=1.0: activations.elu(x, alpha, input_scale=1 / alpha),
     "Selu": lambda x, *, alpha=SELU[0], gamma=SELU[1]: activations.elu(x, alpha, scale=gamma),
     "ThresholdedRelu": lambda x, *, alpha=1.0: ag.where(ag.greater(x, alpha), x, 0.0),
     "HardSigmoid": lambda x, *, alpha=0.2, beta=0.5: ag.clip(x * alpha + beta, 0.0, 1.0),
     "HardSwish": lambda x: x * activations.hardsigmoid(x),
     "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha=alpha),
-    "SwiGLU": lambda gate, x, *, alpha=1.0: ag.multiply(activations.silu(gate, alpha=alpha), x),
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
 }
 
@@ -201,15 +199,6 @@ def named(name, alphas, betas):
 def applied(chosen, x):
     """The activation of ``x``."""
     return NAMED[chosen[0]](x, **dict(chosen[1]))
-
-
-def activated(x, name, numbers):
-    """Apply the activation ``name`` of a fused operator, with its parameters ``numbers``."""
-    if name == "Clip":
-        return ag.clip(x, *map(float, numbers))
-    if name and name.lower() not in NAMED:
-        raise DomainError(f"its activation {name!r} is not supported")
-    return applied(named(name.lower(), [*numbers[:1]], [*numbers[1:]]), x) if name else x
 
 
 for _name, _function in ACTIVATIONS.items():
@@ -238,10 +227,6 @@ def gelu(x, *, approximate="none"):
     return activations.gelu_tanh(x) if choice(approximate, "approximate", ("none", "tanh")) == "tanh" else ag.gelu(x)
 
 
-operator("com.microsoft::Gelu")(ag.gelu)
-operator("com.microsoft::BiasGelu")(lambda x, bias: ag.gelu(ag.add(x, bias)))
-operator("com.microsoft::FastGelu")(lambda x, bias=None: activations.gelu_tanh(x if bias is None else ag.add(x, bias)))
-operator("com.microsoft::QuickGelu")(lambda x, *, alpha=1.702: activations.silu(x, alpha=alpha))
 operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold), x.dtype))
 
 

@@ -7,7 +7,6 @@ import math
 import numpy
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
 
@@ -54,13 +53,6 @@ def group_normalization(x, scale, bias, *, epsilon=1e-5, num_groups, stash_type=
     return ag.add(ag.multiply(ag.reshape(rows, shape=x.shape), _column(scale, x)), _column(bias, x))
 
 
-@operator("GroupNormalization")
-def group_normalization_by_group(x, scale, bias, *, epsilon=1e-5, num_groups):
-    """Groups of channels normalized together, then scaled by group, as in opset 18."""
-    scale, bias = (ag.repeat(v, repeats=x.shape[1] // num_groups) for v in (scale, bias))
-    return group_normalization(x, scale, bias, epsilon=epsilon, num_groups=num_groups)
-
-
 @operator("LayerNormalization")
 def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1, outputs=1):
     """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
@@ -92,9 +84,6 @@ def lp_normalization(x, *, axis=-1, p=2):
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
 
 
-operator("MeanVarianceNormalization")(lambda x, *, axes=(0, 2, 3): ag.standardize(x, axis=tuple(axes), eps=1e-9))
-
-
 @operator("LRN")
 def lrn(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
     """``x / (bias + alpha · mean(x²))^beta``, the mean over neighbouring channels."""
@@ -103,38 +92,8 @@ def lrn(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
     return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))
 
 
-def _skipped(x, skip, bias, outputs, normalized):
-    """A sum, normalized; as the fourth output also the sum."""
-    total = ag.add(x, skip)
-    total = total if bias is None else ag.add(total, bias)
-    y = normalized(total)
-    return y if outputs == 1 else (y, None, None, total)
-
-
-@operator("com.microsoft::SkipLayerNormalization")
-def skip_layer_normalization(x, skip, scale, shift=None, bias=None, *, epsilon=1e-12, outputs=1):
-    """The LayerNormalization of a sum."""
-    return _skipped(x, skip, bias, outputs, lambda t: layer_normalization(t, scale, shift, epsilon=epsilon))
-
-
-@operator("com.microsoft::SkipSimplifiedLayerNormalization")
-def skip_rms_normalization(x, skip, scale, bias=None, *, epsilon=1e-12, outputs=1):
-    """The RMSNormalization of a sum."""
-    return _skipped(x, skip, bias, outputs, lambda t: rms_normalization(t, scale, epsilon=epsilon))
-
-
 @operator("Scaler")
 def scaler(x, *, offset, scale):
     """``(x - offset) · scale``, column by column."""
     offset, scale = (numpy.asarray(v, "float32") for v in (offset, scale))
     return ag.multiply(ag.subtract(cast(x, "float32"), offset), scale)
-
-
-@operator("Normalizer")
-def normalizer(x, *, norm="MAX"):
-    """Each row divided by its norm, 0 where that is 0."""
-    x = cast(x, "float32")
-    if choice(norm, "norm", ("MAX", "L1", "L2")) == "MAX":
-        largest = ag.max(ag.abs(x), axis=-1, keepdims=True)
-        return ag.divide(x, ag.where(ag.equal(largest, 0), 1.0, largest))
-    return lp_normalization(x, p=int(norm[1]))

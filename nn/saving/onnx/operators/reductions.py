@@ -11,7 +11,6 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.saving.onnx.operators.elementwise import activated
 from glassgrad.nn.saving.onnx.table import (
     along,
     axis_in,
@@ -154,24 +153,6 @@ def gemm(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=0):
     z = ag.matmul(a, ag.permute_dims(b, axes=(1, 0)) if transB else b)
     z = z if alpha == 1 else cast(ag.multiply(z, alpha), z.dtype)
     return z if c is None else ag.add(z, c if beta == 1 else cast(ag.multiply(c, beta), c.dtype))
-
-
-@operator("com.microsoft::FusedGemm", passes=gemm)
-def fused_gemm(a, b, c=None, *, activation="", activation_alpha=None, activation_beta=None, **options):
-    """A Gemm and an activation."""
-    numbers = [n for n in (activation_alpha, activation_beta) if n is not None]
-    return activated(gemm(a, b, c, **options), activation, numbers)
-
-
-@operator("com.microsoft::FusedMatMul")
-def fused_matmul(a, b, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
-    """``alpha · a b``, either with its last two axes exchanged."""
-    if transBatchA or transBatchB:
-        raise DomainError("transBatchA and transBatchB are not supported")
-    a = ag.matrix_transpose(a) if transA and a.ndim > 1 else a
-    b = ag.matrix_transpose(b) if transB and b.ndim > 1 else b
-    y = matmul(a, b)
-    return y if alpha == 1 else y * alpha
 
 
 @operator("Einsum")

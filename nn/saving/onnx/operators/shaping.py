@@ -144,18 +144,6 @@ def pad(x, pads=None, constant_value=None, axes=None, *, mode="constant", value=
     return ag.pad(x, pad_width=width, mode=mode)
 
 
-@operator("CenterCropPad", known="shape")
-def center_crop_pad(x, shape, *, axes=None):
-    """``x`` cropped or filled with zeros around its middle to another shape."""
-    along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
-    width = [(0, 0)] * x.ndim
-    for axis, n in zip(along, bounded(ints(shape)), strict=True):
-        missing = n - x.shape[axis]
-        before = int(missing / 2)  # rounded towards 0: an odd element is cropped or added at the end
-        width[axis] = before, missing - before
-    return pad(x, [*(before for before, _ in width), *(behind for _, behind in width)])
-
-
 @operator("DepthToSpace")
 def depth_to_space(x, *, blocksize, mode="DCR"):
     """Channels as blocks of space."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, times
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, number, operator, times
 
 
 def _transformed(x, axis, length, inverse, onesided):
@@ -74,34 +73,3 @@ def stft(signal, frame_step, window=None, frame_length=None, *, onesided=1):
     if window is not None:
         parts = ag.multiply(parts, ag.expand_dims(window, axis=-1))
     return _transformed(parts, 2, length, 0, onesided)
-
-
-def _window(a, b, c, size, *, output_datatype=1, periodic=1):
-    n = int(number(size))
-    bounded((n,), "float64")
-    t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
-    return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
-
-
-operator("HannWindow", known="size")(partial(_window, 0.5, 0.5, 0.0))
-operator("HammingWindow", known="size")(partial(_window, 25 / 46, 21 / 46, 0.0))
-operator("BlackmanWindow", known="size")(partial(_window, 0.42, 0.5, 0.08))
-
-
-@operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
-def mel_weight_matrix(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *, output_datatype=1):
-    """Triangles on the mel scale: the weights from frequencies (rows) to mel bins (columns)."""
-    bins, length, rate = int(number(num_mel_bins)), int(number(dft_length)), number(sample_rate)
-    rows, columns = bounded((length // 2 + 1, bins), "float64")
-    edges = [2595 * math.log10(1 + number(f) / 700) for f in (lower_edge_hertz, upper_edge_hertz)]
-    mel = edges[0] + numpy.arange(bins + 2) * ((edges[1] - edges[0]) / (bins + 2))
-    places = ((length + 1) * (700 * (10 ** (mel / 2595) - 1)) // rate).astype("int64")
-    out = numpy.zeros((rows, columns))
-    for i, (low, mid, high) in enumerate(zip(places, places[1:], places[2:], strict=False)):
-        if low == mid:
-            out[mid, i] = 1
-        else:
-            out[low : mid + 1, i] = (numpy.arange(low, mid + 1) - low) / (mid - low)
-        if mid != high:
-            out[mid:high, i] = (high - numpy.arange(mid, high)) / (high - mid)
-    return out.astype(dtype_of(output_datatype))

@@ -12,9 +12,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.functional.activations import silu
 from glassgrad.nn.functional.spatial import mean_pool, plain, shortened, to_the_end
-from glassgrad.nn.saving.onnx.operators.elementwise import activated
 from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
 
 # ------------------------------------------------------------------------------------------------------------ geometry
@@ -67,13 +65,6 @@ def conv(
     )
 
 
-@operator("com.microsoft::FusedConv", passes=conv)
-def fused_conv(x, weight, bias=None, z=None, *, activation="", activation_params=(), **options):
-    """A convolution, plus ``z``, and an activation."""
-    y = conv(x, weight, bias, **options)
-    return activated(y if z is None else ag.add(y, z), activation, activation_params)
-
-
 @operator("ConvTranspose")
 def conv_transpose(
     x, weight, bias=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, output_padding=None,
@@ -102,18 +93,6 @@ def conv_transpose(
         groups=group,
     )  # fmt: skip
     return z if bias is None else ag.add(z, column(bias, axes))
-
-
-@operator("CausalConvWithState")
-def causal_conv_with_state(x, weight, bias=None, past_state=None, *, activation="none"):
-    """A convolution of each channel alone over present and past inputs, and the last inputs for the next call."""
-    choice(activation, "activation", ("none", "silu", "swish"))
-    before = weight.shape[2] - 1
-    if past_state is None:
-        past_state = numpy.zeros((*x.shape[:2], before), x.dtype)
-    x = ag.concat([past_state, x], axis=2)
-    z = ag.conv(x, weight, bias, groups=weight.shape[0])
-    return z if activation == "none" else silu(z), ag.getitem(x, index=(..., slice(x.shape[2] - before, None)))
 
 
 # ------------------------------------------------------------------------------------------------------------ pooling
@@ -312,19 +291,6 @@ def upsample(x, scales=None, *, mode="nearest", height_scale=None, width_scale=N
         x, scales=numpy.asarray(scales), mode={"bilinear": "linear"}.get(mode, mode),
         coordinate_transformation_mode="asymmetric", nearest_mode="floor",
     )  # fmt: skip
-
-
-@operator("AffineGrid", known="size")
-def affine_grid(theta, size, *, align_corners=0):
-    """A regular grid of positions from -1 to 1, transformed by affine maps."""
-    _, _, *space = ints(size)
-    bounded((theta.shape[0], *space, len(space)), "float64")
-    ends = [(n - 1) / n if not align_corners else 1.0 for n in space]
-    lines = [numpy.linspace(-e, e, n) for e, n in zip(ends, space, strict=True)]
-    mesh = numpy.meshgrid(*lines, indexing="ij")
-    rows = numpy.stack([*mesh[::-1], numpy.ones(space)], axis=-1).reshape(-1, len(space) + 1).astype(theta.dtype)
-    grid = ag.matmul(rows, ag.permute_dims(theta, axes=(0, 2, 1)))
-    return ag.reshape(grid, shape=(theta.shape[0], *space, len(space)))
 
 
 @operator("RoiAlign", since=16, known="rois batch_indices")

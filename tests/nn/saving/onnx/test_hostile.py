@@ -122,9 +122,7 @@ CREATE = {
     "Pad": ([2**40, 0], lambda: helper.make_node("Pad", ["one", "n"], ["big"])),
     "Range": (2**40, lambda: helper.make_node("Range", ["zero", "n", "step"], ["big"])),
     "OneHot": (2**40, lambda: helper.make_node("OneHot", ["index", "n", "two"], ["big"])),
-    "HannWindow": (2**40, lambda: helper.make_node("HannWindow", ["n"], ["big"])),
     "Resize": ([2**40], lambda: helper.make_node("Resize", ["one", "", "", "n"], ["big"])),
-    "CenterCropPad": ([2**40], lambda: helper.make_node("CenterCropPad", ["one", "n"], ["big"])),
 }
 
 

@@ -1,0 +1,54 @@
+"""Operators that have no row, and that ONNX defines by others."""
+
+import numpy as np
+import pytest
+
+from glassgrad import nn
+from glassgrad.nn.errors import FileError
+
+pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+
+from tests.nn.saving.onnx.files import helper, saved, value  # noqa: E402
+
+
+def drawn(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes", "attributes", "opset"),
+    [
+        ("Attention", [("n", 2, "t", 4)] * 3, {"is_causal": 1}, 23),
+        ("RotaryEmbedding", [("n", "h", "t", 4), ("n", "t", 2), ("n", "t", 2)], {}, 23),
+        ("GroupNormalization", [("n", 4, "t"), (2,), (2,)], {"num_groups": 2}, 18),
+        ("Celu", [("n", 3)], {"alpha": 0.5}, 17),
+    ],
+)
+def test_they_give_the_numbers_of_onnxruntime(operator, shapes, attributes, opset, tmp_path):
+    names = [f"x{i}" for i in range(len(shapes))]
+    node = helper.make_node(operator, names, ["y"], name=f"/part/{operator}", **attributes)
+    inputs = [value(name, shape) for name, shape in zip(names, shapes, strict=True)]
+    path = saved(tmp_path, [node], inputs, [value("y", None)], opset=opset)
+    sizes = {"n": 2, "t": 5, "h": 2}
+    arrays = [drawn(*(sizes.get(n, n) for n in shape)) for shape in shapes]
+    model = nn.load_onnx(path)
+    (want,) = ort.InferenceSession(str(path)).run(None, dict(zip(names, arrays, strict=True)))
+    np.testing.assert_allclose(model(*arrays).data, want, rtol=1e-5, atol=1e-6)
+    assert {step.scope[-1] for step in model._graph.steps} == {(f"part.{operator}", operator)}
+
+
+def test_without_types_they_are_refused(tmp_path):
+    nodes = [helper.make_node("Attention", ["x"] * 3, ["y"])]
+    with pytest.raises(FileError, match="not supported: Attention"):
+        nn.load_onnx(saved(tmp_path, nodes, [helper.make_empty_tensor_value_info("x")], [value("y", None)], opset=23))
+
+
+def test_a_network_that_onnxruntime_has_optimized_is_named(tmp_path):
+    x, options = drawn(2, 4), ort.SessionOptions()
+    nn.save_onnx(nn.MLP([4, 8, 3], "relu", seed=0), tmp_path / "a.onnx", x)
+    options.optimized_model_filepath = str(tmp_path / "b.onnx")
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    ort.InferenceSession(str(tmp_path / "a.onnx"), options)
+    with pytest.raises(FileError, match=r"com\.microsoft::FusedGemm\. .* Open the file that onnxruntime optimized\."):
+        nn.load_onnx(tmp_path / "b.onnx")
