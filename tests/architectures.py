@@ -16,8 +16,10 @@ import sys
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from importlib import util
+from inspect import signature
 from pathlib import Path
 
 LIMIT = 60  # seconds of processor time for a conversion; more is "slow"
@@ -29,7 +31,9 @@ SMALL = {
     "hidden_dim": 64, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "ffn_dim": 64, "vocab_size": 99, "head_dim": 8,
     "max_position_embeddings": 64, "n_positions": 64, "num_local_experts": 4, "num_experts": 4, "n_inner": 64,
     "num_experts_per_tok": 2, "image_size": 32, "patch_size": 8, "pad_token_id": 0, "bos_token_id": 1,
-    "eos_token_id": 2, "decoder_start_token_id": 0, "attention_window": 4, "use_cache": False,
+    "eos_token_id": 2, "decoder_start_token_id": 0, "attention_window": 4, "use_cache": False, "rotary_dim": 4,
+    "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16, "v_head_dim": 8, "kv_lora_rank": 16,
+    "q_lora_rank": 16, "num_queries": 10,
 }  # fmt: skip
 """Sizes of configurations of transformers, where they have them."""
 
@@ -110,13 +114,14 @@ def timm():
 
 
 def transformers():
-    """The base of every kind of transformer, small."""
+    """The base of every kind of transformer, small, without those that are only parts of another."""
     from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
     names = {kind: name for name, kind in CONFIG_MAPPING.items()}
     for config in MODEL_MAPPING:
         name = names.get(config, config.__name__)
-        yield name, f"transformers {name}", (partial(small_transformer, config), "main")
+        if not re.search(r"_(text|vision|audio|encoder|decoder|vision_model|text_model|qformer|vqmodel)$", name):
+            yield name, f"transformers {name}", (partial(small_transformer, config), "main")
 
 
 def small_transformer(config):
@@ -124,11 +129,14 @@ def small_transformer(config):
 
     made = config()
     for part in [made, *(v for v in vars(made).values() if hasattr(v, "to_dict"))]:
-        for name, value in SMALL.items():
-            if isinstance(getattr(part, name, None), int):
-                setattr(part, name, value)
-        if hasattr(part, "layer_types") and part.layer_types:
-            part.layer_types = part.layer_types[:2]
+        small = {**SMALL, "layer_types": (getattr(part, "layer_types", None) or [])[:2]}
+        for name, value in small.items():
+            with suppress(Exception):  # some names are properties, or differ from layer to layer
+                if isinstance(getattr(part, name, None), int | list):
+                    setattr(part, name, value)
+        rope = getattr(part, "rope_parameters", None) or {}
+        if "mrope_section" in rope:
+            rope["mrope_section"] = [1, 1, 2]
     made._attn_implementation = "eager"
     return AutoModel.from_config(made)
 
@@ -156,7 +164,7 @@ def wrapped(model, inputs):
 
         def forward(self, *xs):
             if inputs == ["main"]:
-                names = {model.main_input_name: xs[0]}
+                names = dict(zip(main_inputs(model), xs, strict=True))
                 if getattr(model.config, "is_encoder_decoder", False):
                     names["decoder_input_ids"] = xs[0]
                 out = model(**names)
@@ -168,6 +176,13 @@ def wrapped(model, inputs):
     return Net()
 
 
+def main_inputs(model):
+    """The names of the inputs of a transformer: pictures beside a text, where it takes both."""
+    takes_both = hasattr(model.config, "vision_config") and "pixel_values" in signature(model.forward).parameters
+    names = [model.main_input_name]
+    return [*names, "pixel_values"] if takes_both and names == ["input_ids"] else names
+
+
 def arguments(model, given, dtype):
     """Random inputs of these shapes."""
     import torch
@@ -176,17 +191,23 @@ def arguments(model, given, dtype):
         size = model.default_cfg["input_size"] if model.default_cfg.get("fixed_input_size") else (3, 64, 64)
         given = [(2, *size)]
     if given == ["main"]:
-        config = getattr(model.config, "vision_config", model.config)
-        name = model.main_input_name
-        if name == "pixel_values":
-            size = getattr(config, "image_size", 64)
-            size = tuple(size) if isinstance(size, list | tuple) else (size, size)
-            given = [(2, getattr(config, "num_channels", 3), *size)]
-        elif name in ("input_ids", "decoder_input_ids"):
-            return [torch.randint(3, 90, (2, 8))]
-        else:
-            given = [(2, getattr(config, "num_mel_bins", 80), 64)] if name == "input_features" else [(2, 2000)]
+        return [argument(model, name, dtype) for name in main_inputs(model)]
     return [torch.randint(0, 9, (2, 5)) if shape == "bag" else torch.randn(shape, dtype=dtype) for shape in given]
+
+
+def argument(model, name, dtype):
+    """A random input of a transformer."""
+    import torch
+
+    config = getattr(model.config, "vision_config", model.config)
+    if name == "pixel_values":
+        size = getattr(config, "image_size", 64)
+        size = tuple(size) if isinstance(size, list | tuple) else (size, size)
+        return torch.randn((2, getattr(config, "num_channels", 3), *size), dtype=dtype)
+    if name in ("input_ids", "decoder_input_ids"):
+        return torch.randint(3, 90, (2, 8))
+    shape = (2, getattr(config, "num_mel_bins", 80), 64) if name == "input_features" else (2, 2000)
+    return torch.randn(shape, dtype=dtype)
 
 
 def judge(build, given):
