@@ -69,15 +69,13 @@ class Converted(Part):
     _state: tuple[tuple[str, str], ...] = ()
     _output: Any = None
     _constants: Mapping[str, Any] = {}
-    _why_fixed = ""
     _lost: tuple[str, ...] = ()  # operations of training mode that PyTorch's decompositions left out
     _keep: Callable[[str, Any], None] | None = None  # takes outputs of PyTorch's modules for `nn.activations`
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the outputs of the PyTorch module, for inputs of the shapes of the examples.
 
-        The batch, and axes that were longer than 1 in the examples, may have another length, unless the module fixed
-        them. Raises
+        The batch, or the axes named in ``dynamic_axes``, may have another length, unless the module fixed them. Raises
         `autograd.errors.ShapeError` and `autograd.errors.DTypeError` for inputs that do not fit.
         """
         if self.training and self._lost:
@@ -124,10 +122,9 @@ class Converted(Part):
             if x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True)):
                 wanted = str(shape).replace("None", "any")
                 why = (
-                    "An axis is fixed if the module fixes it, or if it had length 1 in the example given to "
-                    "from_torch: give an example with lengths of 2 or more."
+                    "Another length takes an axis that is named in dynamic_axes of from_torch (by default the batch), "
+                    "that the module does not fix, and that is longer than 1 in the example."
                 )
-                why = self._why_fixed if self._why_fixed and x.shape[:1] != (1,) else why
                 raise ShapeError(f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. {why}")
             if str(x.dtype) != dtype:
                 kinds = {str(x.dtype)[:3], dtype[:3]}
@@ -172,7 +169,7 @@ def _at(module: Module, path: str) -> Any:
 # ----------------------------------------------------------------------------------------------------------- conversion
 
 
-def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Converted:
+def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[int] = (0,), seed: int = 0) -> Converted:
     """Return a module of PyTorch as a Module of ``nn``, with its weights, names and nested modules.
 
     The result supports all that a network of ``nn`` does: gradients of any order, pictures, step-through pages,
@@ -180,8 +177,9 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
 
     Args:
         module: a ``torch.nn.Module`` that ``torch.export`` can follow: its graph may not depend on values.
-        examples: inputs, tensors of PyTorch or arrays. Axes of length 1 become fixed, apart from a batch of 1, axis 0
-            of every input: the module is then followed with a batch of 2, if it allows that.
+        examples: inputs, tensors of PyTorch or arrays. Axes of length 1 become fixed.
+        dynamic_axes: axes of the inputs whose lengths may differ from the examples', by default the batch alone:
+            following a module for other axes takes PyTorch longer, up to minutes, and not every module allows it.
         seed: of the masks of dropout, in training mode.
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
@@ -198,31 +196,15 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
-    net = _followed_net(torch, module, inputs, seed)
+    with warnings.catch_warnings(), _without_log():
+        warnings.simplefilter("ignore")  # PyTorch's warnings about itself
+        net = _converted(*_exported(torch, module, inputs, tuple(dynamic_axes)), module, seed)
     for given in (inputs, _others(torch, inputs)):
         if names := _changed_backward(torch, module, net, given):
             raise ConversionError(
                 f"{type(module).__name__} has gradients of its own, which its graph loses: those of {', '.join(names)} "
                 "are not the derivatives of what is computed. Write it as a module of nn, with your own operation."
             )
-    return net
-
-
-def _followed_net(torch: Any, module: Any, inputs: tuple[Any, ...], seed: int) -> Converted:
-    """The module for any batch, if it can be followed so."""
-    with warnings.catch_warnings(), _without_log():
-        warnings.simplefilter("ignore")  # PyTorch's warnings about itself
-        why = ""
-        if inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch would fix the batch
-            try:
-                net = _converted(*_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs)), module, seed)
-                if _agrees(torch, module, net, inputs):
-                    return net
-                why = "the graph is another one"
-            except AutogradError as error:
-                why = f"the module can't be followed ({_first_line(error.__cause__ or error)})"
-        net = _converted(*_exported(torch, module, inputs), module, seed)
-    net._why_fixed = f"The batch is fixed: the example had a batch of 1, and with one of 2 {why}." if why else ""
     return net
 
 
@@ -241,29 +223,10 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
 
 
-def _agrees(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
-    """Whether both give the same for these inputs and for others of their shapes, in evaluation mode."""
-    return all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs)))
-
-
 def _others(torch: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Random inputs of the same shapes: zeros hide a factor."""
     draw = torch.Generator().manual_seed(0)
     return tuple(torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
-
-
-def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
-    try:
-        with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
-            wanted, found = module(*inputs), net(*map(_numpy, inputs))
-    except Exception:  # of any class, as the module may be anyone's
-        return False
-    theirs = [_numpy(x) for x in torch.utils._pytree.tree_leaves(wanted) if isinstance(x, torch.Tensor)]
-    ours = [x.data for x in torch.utils._pytree.tree_leaves(found) if isinstance(x, Tensor)]
-    return [x.shape for x in theirs] == [x.shape for x in ours] and all(
-        NUMPY.allclose(x, y, rtol=1e-3, atol=1e-3 * NUMPY.abs(x).max(initial=1.0), equal_nan=True)
-        for x, y in zip(theirs, ours, strict=True)
-    )
 
 
 @contextmanager
@@ -335,46 +298,47 @@ def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
-def _followed(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
-    """The program for inputs of any size; if PyTorch can't export that, for any batch size, else for these sizes."""
-    for axes in (None, 1, 0):
-        # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
-        lengths = [enumerate(x.shape[:axes]) for x in inputs]
-        variable = [{axis: torch.export.Dim.AUTO for axis, length in of_one if length > 1} for of_one in lengths]
-        by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
-        try:
-            return torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
-        except Exception:
-            if axes == 0:
-                raise
-    raise AssertionError
-
-
-def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> tuple[Any, tuple[str, ...]]:
+def _exported(
+    torch: Any, module: Any, inputs: tuple[Any, ...], dynamic_axes: tuple[int, ...]
+) -> tuple[Any, tuple[str, ...]]:
     """The exported program of ``module`` in evaluation mode, with only operations that have a row.
 
-    Also the names of operations that do something in training mode, and were lost when others were decomposed.
+    It is for any length of the ``dynamic_axes``; where PyTorch can't export that, for the inputs' lengths alone. Also
+    the names of operations that do something in training mode, and were lost when others were decomposed.
     """
-    try:
-        with _evaluating(module):
-            program = _followed(torch, module, inputs)
-            before = _of_training(program)
-            if _aliased(program):
-                program = program.run_decompositions({})
-            rules, unknown = torch.export.default_decompositions(), set[str]()
-            while (left := _unknown(program)) and left != unknown:
-                unknown = left
-                program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
-    except Exception as error:  # torch.export raises errors of many classes
-        raise ConversionError(
-            f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {_first_line(error)}. The graph of "
-            "the module may not depend on values, and the examples must be the positional arguments of its forward."
-        ) from error
-    if unknown := _unknown(program):
-        raise ConversionError(
-            f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "
-            "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
-        )
+    for axes in (dynamic_axes, ()):
+        try:
+            with _evaluating(module):
+                program, lost = _program(torch, module, inputs, axes)
+        except Exception as error:  # torch.export raises errors of many classes
+            if axes:
+                continue
+            raise ConversionError(
+                f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {_first_line(error)}. The "
+                "graph of the module may not depend on values, and the examples must be the positional arguments of "
+                "its forward."
+            ) from error
+        if not (unknown := _unknown(program)):
+            return program, lost
+    raise ConversionError(
+        f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "
+        "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
+    )
+
+
+def _program(torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+    """See `_exported`. Operations without a row are left where PyTorch does not write them as others."""
+    # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
+    variable = [{a: torch.export.Dim.AUTO for a in axes if a < x.ndim and x.shape[a] > 1} for x in inputs]
+    by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
+    program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
+    before = _of_training(program)
+    if _aliased(program):
+        program = program.run_decompositions({})
+    rules, unknown = torch.export.default_decompositions(), set[str]()
+    while (left := _unknown(program)) and left != unknown:
+        unknown = left
+        program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
     return program, tuple((before - _of_training(program)).keys())
 
 

@@ -1,7 +1,5 @@
 """Modules of PyTorch, converted: values, gradients, names, modes, and inputs that do not fit."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -109,94 +107,20 @@ def test_the_batch_may_have_another_size():
     assert net(normal(7, 2, 6, 6)).shape == (7, 3)
 
 
-class Pair(torch.nn.Module):
-    """Two inputs, two outputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = torch.nn.Linear(3, 2), torch.nn.Linear(4, 2)
-
-    def forward(self, x, y):
-        return self.first(x) + self.second(y), {"sum": x.sum(0)}
+def test_an_example_with_a_batch_of_one_fixes_it():
+    net = nn.from_torch(cnn(), normal(1, 2, 6, 6))
+    assert net(normal(1, 2, 6, 6)).shape == (1, 3)
+    with pytest.raises(ShapeError, match=r"given \(2, 2, 6, 6\)\. .* that is longer than 1 in the example\.$"):
+        net(normal(2, 2, 6, 6))
 
 
-@pytest.mark.parametrize(
-    ("make", "shapes"),
-    [
-        (cnn, [(2, 6, 6)]),
-        (lambda: torch.nn.LSTM(3, 4, batch_first=True), [(7, 3)]),
-        (lambda: torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).eval(), [(5, 4)]),
-        (Pair, [(3,), (4,)]),
-    ],
-)
-def test_an_example_with_a_batch_of_one_gives_a_network_for_any_batch(make, shapes):
-    torch.manual_seed(0)
-    module = make()
-    training = module.training
-    net = nn.from_torch(module, *(np.zeros((1, *shape), "float32") for shape in shapes))
-    assert module.training == net.training == training
-    for batch in (1, 2, 5):
-        arrays = [normal(batch, *shape) for shape in shapes]
-        wanted = torch.utils._pytree.tree_leaves(module(*map(torch.tensor, arrays)))
-        found = torch.utils._pytree.tree_leaves(net(*arrays))
-        for x, y in zip(wanted, found, strict=True):
-            np.testing.assert_allclose(y.data, x.detach().numpy(), atol=1e-5)
-
-
-class Branch(torch.nn.Module):
-    """What it does with a batch of 1 it does with no other."""
-
-    def forward(self, x):
-        return x * 2 if x.shape[0] == 1 else x
-
-
-class Rows(torch.nn.Module):
-    """For one sample only."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear = torch.nn.Linear(6, 2)
-
-    def forward(self, x):
-        return self.linear(x.reshape(1, 6))
-
-
-class Joined(torch.nn.Module):
-    """With a buffer for one sample."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("more", torch.ones(1, 2, 3))
-
-    def forward(self, x):
-        return torch.cat([x, self.more], 1)
-
-
-class Twice(torch.nn.Module):
-    """Two samples are another matter, and its graph takes no other batch."""
-
-    def forward(self, x):
-        return x.reshape(2, 6).sum(0) if x.shape[0] == 2 else x.reshape(6) * 2
-
-
-@pytest.mark.parametrize(
-    ("module", "why"),
-    [
-        (Branch(), "the graph is another one"),
-        (Twice(), "the graph is another one"),
-        (Rows(), r"the module can't be followed \(.*\[1, 6\].*\)"),
-        (Joined(), r"the module can't be followed \(Sizes of tensors must match .*\)"),
-    ],
-)
-@pytest.mark.parametrize("example", [np.ones((1, 2, 3), "float32"), np.zeros((1, 2, 3), "float32")])
-def test_a_module_for_a_batch_of_one_keeps_it_and_says_why(module, why, example, capfd, caplog):
-    x = normal(1, 2, 3)
-    net = nn.from_torch(module, example)
-    assert not capfd.readouterr().err
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    np.testing.assert_allclose(net(x).data, module(torch.tensor(x)).detach().numpy(), atol=1e-6)
-    with pytest.raises(ShapeError, match=rf"given \(2, 2, 3\)\. The batch .* of 1, and with one of 2 {why}\.$"):
-        net(normal(2, 2, 3))
+def test_other_axes_are_dynamic_where_they_are_named():
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    x = normal(3, 7, 8)
+    net = nn.from_torch(layer, normal(2, 5, 8), dynamic_axes=(0, 1))
+    np.testing.assert_allclose(net(x).data, layer(torch.tensor(x)).detach().numpy(), atol=1e-5)
+    with pytest.raises(ShapeError, match=r"src of shape \(any, 5, 8\); it was given \(3, 7, 8\)\. .*dynamic_axes"):
+        nn.from_torch(layer, normal(2, 5, 8))(x)
 
 
 def test_a_module_that_refuses_a_batch_of_one_is_not_converted_with_it():
