@@ -9,7 +9,7 @@ from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import Label, caption, cell, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
@@ -67,14 +67,29 @@ def draw_loop(
             tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
             if tail is None or head is None:
                 continue
+            key, back = f"{tail.key}_{head.key}", head.gradient is not None
+            forward: dict[str, Any] = {"cls": "fwd loop", "penwidth": 2.4, "id": f"l_{key}"}
+            if side == "e":  # a line beside the branches of a cell would be a tangle: only its ends are drawn
+                before, after = f"before_{head.key}", f"after_{tail.key}"
+                picture.node(before, _beyond("from t-1", "to t-1" if back else " "))
+                picture.node(after, _beyond("to t+1", "from t+1" if back else " "))
+                picture.edge(f"{before}:v:s", f"{head.key}:n", **forward)
+                picture.edge(f"{tail.key}:v:s", f"{after}:v:n", **(forward | {"id": f"m_{key}"}))
+                if back:
+                    picture.edge(f"{before}:g:s", f"{head.key}:n", cls="bwd", id=f"t_{key}")
+                    picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
+                continue
             words = text(f"  × {times}", style.GRAD_LABEL, "fwd", bold=True)
-            options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
-            options["id"] = f"l_{tail.key}_{head.key}"
-            picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
-            if head.gradient is not None and side == "w":  # in a cell with branches there is no room for a second line
-                back: dict[str, Any] = {"constraint": False, "cls": "bwd", "id": f"t_{tail.key}_{head.key}"}
-                picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", **back)
+            ends = f"{tail.key}:{side}", f"{head.key}:{side}"
+            picture.edge(*ends, label=words, constraint=False, **forward)
+            if back:
+                picture.edge(*ends, constraint=False, cls="bwd", id=f"t_{key}")
     return picture
+
+
+def _beyond(value: str, gradient: str) -> Label:
+    """The words at the ends of the lines to and from another step."""
+    return table(row(cell(caption(value, "fwd"), port="v"), cell("", width=6), cell(grad_text(gradient), port="g")))
 
 
 class _Cell(Drawing):

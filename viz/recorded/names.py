@@ -36,6 +36,7 @@ PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
 LAYERS = ("linear", "conv")  # operations of an input, a weight and a bias
 LOOP = "scan_packed"
+LONGEST_GATE = 12  # values among whose sums and products the part of a gate is searched
 LOSSES = {
     "cross_entropy": "softmax + log loss",
     "binary_cross_entropy_with_logits": "sigmoid + log loss",
@@ -320,20 +321,29 @@ def _gate(node: Node) -> str:
     """The letter of a gate of an LSTM (i, f, g, o) or a GRU (r, z, n): an activation of one of four or three equal
     parts of a product, tanh in the third; empty for anything else.
     """
-    part = node.inputs[0]
-    while isinstance(part, Node) and part.op.name == "add":
-        part = part.inputs[0]
-    if not isinstance(part, Node) or part.op.name != "getitem" or part.shape != node.shape or not node.shape:
+    parts = [node.inputs[0]]
+    for part in parts:
+        if isinstance(part, Node) and part.op.name in ("add", "multiply") and len(parts) < LONGEST_GATE:
+            parts += part.inputs
+    for part in parts:
+        if letter := _letter_of_part(part, node.shape):
+            return (
+                letter if (node.op.name == "tanh") == (letter in "gn") and node.op.name in ("sigmoid", "tanh") else ""
+            )
+    return ""
+
+
+def _letter_of_part(part: Any, shape: tuple[int, ...]) -> str:
+    if not isinstance(part, Node) or part.op.name != "getitem" or part.shape != shape or not shape:
         return ""
-    index, whole, size = part.params["index"], part.inputs[0], node.shape[-1]
+    index, whole, size = part.params["index"], part.inputs[0], shape[-1]
     made = whole.inputs[1] if isinstance(whole, Node) and whole.op.name == "add" else whole
     letters = {4 * size: "ifgo", 3 * size: "rzn"}.get(whole.shape[-1], "")
     if not letters or not isinstance(made, Node) or made.op.name != "linear" or not isinstance(index, tuple):
         return ""
     last = index[-1]
     start = (last.start or 0) if isinstance(last, slice) and last.step is None else -1
-    letter = letters[start // size] if start >= 0 and start % size == 0 else ""
-    return letter if (node.op.name == "tanh") == (letter in "gn") and node.op.name in ("sigmoid", "tanh") else ""
+    return letters[start // size] if start >= 0 and start % size == 0 else ""
 
 
 def projected(node: Node) -> str:

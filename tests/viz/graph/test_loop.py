@@ -113,10 +113,16 @@ class TestCell:
         assert picture.title == f"{TIMES} × LSTM: step {TIMES}"
         assert len(re.findall("id=l_", picture.source)) == 2  # of h and of c
         text = words(picture)
-        assert f"× {TIMES}" in text
         assert f"rms ∂L/∂h after step 1 to {TIMES}" in text
         assert f"rms ∂L/∂c after step 1 to {TIMES}" in text
         assert "h[t-1]" in text
+        back = re.findall(r".*id=[tu]_.*", picture.source)  # from the next step and to the one before
+        assert len(back) == 4
+        assert all("style=dashed" in line for line in back)
+
+    def test_the_gates_of_a_gru_have_their_letters(self):
+        text = words(viz.draw_loop(the_loss(Net(nn.GRU), sequence())))
+        assert all(gate in text for gate in ("r = σ(t3)", "z = σ(t6)", "n = tanh(t10)"))
 
     def test_beside_the_arrow_of_a_chain_a_dashed_one_goes_back_in_time(self):
         loss = the_loss(Net(nn.RNN), sequence())
