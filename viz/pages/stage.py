@@ -54,6 +54,7 @@ def step_through(
     title: str | None = None,
     check: bool = True,
     live: bool | None = None,
+    neurons: bool = False,
     language: str | None = None,
 ) -> Page:
     """A page whose stage is the graph that computed ``y``: values run down, gradients climb back.
@@ -76,6 +77,8 @@ def step_through(
     as recorded. False keeps them as recorded. Every gradient is compared with differences, in float64 whatever the
     dtype: in a live page by the page, of a recorded one here, unless ``check`` is False.
 
+    ``neurons``: whether the page of a small network opens neuron by neuron, with each weight at its edge.
+
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
     Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is not
@@ -96,14 +99,22 @@ def step_through(
     if path is not None:
         path = as_path(path)
     with words.speaking(language):
-        page = _page(y, names, inputs, targets, gradients, title, check, live)
+        page = _page(y, names, inputs, targets, gradients, title, check, live, neurons)
     if path is not None:
         page.save(path)
     return page
 
 
 def _page(
-    y: Any, names: Any, inputs: Any, targets: Any, gradients: Any, title: str | None, check: bool, live: bool | None
+    y: Any,
+    names: Any,
+    inputs: Any,
+    targets: Any,
+    gradients: Any,
+    title: str | None,
+    check: bool,
+    live: bool | None,
+    neurons: bool,
 ) -> Page:
     """The page in the present language."""
     ys: Any = _called(y) if is_function(y) else y
@@ -119,7 +130,7 @@ def _page(
         )
     program, reason = _program(scene, live)
     title = title_of(scene) if title is None else title
-    return Page(title, _html(scene, title, program, reason, check))
+    return Page(title, _html(scene, title, program, reason, check, neurons))
 
 
 def _called(function: Callable[[], Any]) -> Any:
@@ -144,7 +155,7 @@ def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]
         return None, str(error)
 
 
-def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, check: bool) -> str:
+def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, check: bool, neurons: bool) -> str:
     said = Words(scene)
     ends = [card for card in scene.operations if card.place in scene.ends]
     data: dict[str, Any] = {
@@ -160,6 +171,8 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
         data |= {"sockets": sockets_of(scene), "reason": reason}
         if check:
             data["verdicts"] = edge_verdicts(scene)
+    if neurons:
+        data["neurons"] = 1
     names = "common numbers program layout graph draw neurons beside stage"
     sources = assets(*(f"{name}.js" for name in names.split()))
     code = lean.script(lean.needed(sources, [] if program is not None else ["recorded"]))

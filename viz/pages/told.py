@@ -102,7 +102,7 @@ class Words:
 
 def readable(text: str) -> str:
     """A formula on one line with a true minus."""
-    return re.sub(r"(?<![A-Za-z_])-(?=[\s\d(\w])", "\u2212", one_line(text))
+    return re.sub(r"(?<!\w)-(?=[\s\w(])", "\u2212", one_line(text))
 
 
 def title_of(scene: Scene, longest: int = 60) -> str:

@@ -120,7 +120,6 @@ def settings() -> AbstractContextManager[None]:
         {
             "font.family": ["sans-serif"],
             "font.sans-serif": FONTS,
-            "axes.unicode_minus": False,
             "text.parse_math": False,  # names with "$" are the user's
             "svg.fonttype": "none",
             "svg.hashsalt": "glassgrad",

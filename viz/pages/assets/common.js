@@ -75,6 +75,7 @@ function scalar(x) {
   return abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
 }
 /* for the axis of a plot: no zeros to spare */
+const minus = said => said.replace(/-/g, '\u2212');
 const short = x => scalar(x).replace(/(\.\d*?)0+(?=$|e)/, '$1').replace(/\.(?=$|e)/, '');
 
 /* ---------------------------------------------------------------- theme */

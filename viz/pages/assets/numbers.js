@@ -111,9 +111,9 @@ class Plot {
     this.count = 0;
     for (const v of ticks(...y, 3)) {
       this.add('path', { class: 'axis faint', d: `M${left},${this.y(v)}H${width - right}` });
-      this.add('text', { x: left - 5, y: this.y(v) + 4, 'text-anchor': 'end' }, short(v));
+      this.add('text', { x: left - 5, y: this.y(v) + 4, 'text-anchor': 'end' }, minus(short(v)));
     }
-    for (const v of ticks(...x, 5)) this.add('text', { x: this.x(v), y: height - bottom + 15, 'text-anchor': 'middle' }, short(v));
+    for (const v of ticks(...x, 5)) this.add('text', { x: this.x(v), y: height - bottom + 15, 'text-anchor': 'middle' }, minus(short(v)));
     this.add('path', { class: 'axis', d: `M${left},${top}V${height - bottom}H${width - right}` });
     return this;
   }

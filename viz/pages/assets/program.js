@@ -2,7 +2,6 @@
 
 /* ---------------------------------------------------------------- numbers as a reader sees them */
 
-const minus = said => said.replace(/-/g, '\u2212');
 /* `digits` significant ones, no zeros to spare, a true minus */
 function brief(x, digits = 4) {
   if (!isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? '∞' : '\u2212∞';

@@ -1,7 +1,7 @@
 /* The stage itself: bars of text over lines of SVG. Everything is made once for a layout; a frame writes what has changed. */
 const stage = el('stage'), isPhone = () => innerWidth < 700, isReduced = matchMedia('(prefers-reduced-motion:reduce)').matches;
 const opened = new Set();
-let plan = null, isByNeurons = address().has('neurons'), cells = [], drawn = [], lines = null;
+let plan = null, isByNeurons = !!D.neurons || address().has('neurons'), cells = [], drawn = [], lines = null;
 
 /* ---------------------------------------------------------------- what stands in a bar */
 
