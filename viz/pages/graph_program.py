@@ -52,7 +52,8 @@ class GraphProgram:
     in the outputs of ``see``, by the key of a card or, of a gear, of a socket (``head/0``); so is ``contribution``, the
     gradient that is sent through a socket. ``probed`` is the position of each operation's value in the outputs of
     ``probe``. ``leaf``, ``hold`` and ``nudge`` are the names of states, the last with their lengths. ``end`` is the key
-    of the output.
+    of the output. Of a graph of single numbers ``tangent`` is the derivative of each operation along the leaves' states
+    ``seed``, by forward mode.
     """
 
     see: str
@@ -62,9 +63,11 @@ class GraphProgram:
     contribution: dict[str, int] = field(default_factory=dict)
     gear: dict[str, int] = field(default_factory=dict)
     probed: dict[str, int] = field(default_factory=dict)
+    tangent: dict[str, int] = field(default_factory=dict)
     leaf: dict[str, str] = field(default_factory=dict)
     hold: dict[str, str] = field(default_factory=dict)
     nudge: dict[str, tuple[str, int]] = field(default_factory=dict)
+    seed: dict[str, str] = field(default_factory=dict)
     end: str = ""
 
     @property
@@ -128,6 +131,8 @@ class _Traced:
         (self.end,) = (card for card in scene.operations if card.place in scene.ends)
         held = [card for card in scene.operations if card.value.dtype.kind == "f" and card is not self.end]
         self.holds = {card: _zeros(card, f"hold_{card.key}") for card in held}
+        seeded = [card for card in leaves if scene.scalar and card.value.dtype.kind == "f"]
+        self.seeds = {card: _zeros(card, f"seed_{card.key}") for card in seeded}
         movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
         self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
         self._params: dict[Card, dict[str, Any]] = {}
@@ -158,15 +163,17 @@ class _Traced:
         found.end = self.end.key
         found.probed = {card.key: position for position, card in enumerate(self.scene.operations)}
         names = {id(state.origin): state.name for program in (see, probe) for state in program.states}
-        for place, tensors in ((found.leaf, self.leaves), (found.hold, self.holds)):
+        for place, tensors in ((found.leaf, self.leaves), (found.hold, self.holds), (found.seed, self.seeds)):
             place |= {card.key: names[id(tensor)] for card, tensor in tensors.items() if id(tensor) in names}
         nudges = {s: tensor for s, tensor in self.nudges.items() if id(tensor) in names}
         found.nudge = {socket_key(s): (names[id(tensor)], s.tail.value.size) for s, tensor in nudges.items()}
         return found
 
-    def replay(self, nudged: bool = False) -> tuple[dict[Card, Any], dict[Card, Any]]:
-        """The forward pass from the states: each operation's result, and the value that goes on from there."""
-        results, values = {}, dict[Card, Any](self.leaves)
+    def replay(self, nudged: bool = False, **leaves: Any) -> tuple[dict[Card, Any], dict[Card, Any]]:
+        """The forward pass from the states, or from ``leaves`` by key: each operation's result, and the value that goes
+        on from there.
+        """
+        results, values = {}, {card: leaves.get(card.key, state) for card, state in self.leaves.items()}
         for card in self.scene.operations:
             node = card.operation
             operands = list(node.inputs)
@@ -216,6 +223,17 @@ class _Traced:
             for socket in filter(has_gear, card.sockets):
                 if (part := _of(parts, socket)) is not None:
                     yield output("gear", socket_key(socket), _fitted(ag.asarray(part), socket.tail.shape), None)
+
+        if self.seeds:
+            seeded, along = [self.leaves[card] for card in self.seeds], list(self.seeds.values())
+            tangents = ag.jvp(self.moving, seeded, along)[1]
+            for card, tangent in zip(filter(_is_float, self.scene.operations), tangents, strict=True):
+                yield output("tangent", card.key, tangent, None)
+
+    def moving(self, *leaves: Any) -> list[Any]:
+        """The values of operations as a function of the leaves that have a seed."""
+        values = self.replay(**{card.key: leaf for card, leaf in zip(self.seeds, leaves, strict=True)})[1]
+        return [ag.asarray(values[card]) for card in self.scene.operations if _is_float(card)]
 
     def compare(self, results: list[Any]) -> None:
         """Raise `NotLive` if a number differs from the recorded one."""
@@ -281,6 +299,10 @@ def _state(card: Card, differentiable: bool) -> ag.Tensor:
     kind = card.value.dtype.kind
     dtype = "float64" if kind == "f" else "bool" if kind == "b" else "int64"
     return ag.Tensor(np.array(card.value, dtype), differentiable and kind == "f", name=card.key)
+
+
+def _is_float(card: Card) -> bool:
+    return card.value.dtype.kind == "f"
 
 
 def _zeros(card: Card, name: str) -> ag.Tensor:

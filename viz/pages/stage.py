@@ -174,8 +174,9 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     if neurons:
         data["neurons"] = 1
     names = "common numbers program layout graph draw neurons beside stage"
-    sources = assets(*(f"{name}.js" for name in names.split()))
-    code = lean.script(lean.needed(sources, [] if program is not None else ["recorded"]))
+    kinds = ["recorded"] if program is None else ["scalar"] if scene.scalar else []
+    sources = assets(*(f"{name}.js" for name in names.split()), *["dual.js"] * ("scalar" in kinds))
+    code = lean.script(lean.needed(sources, kinds))
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element

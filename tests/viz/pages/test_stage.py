@@ -251,6 +251,29 @@ def test_streams_of_a_shared_value_add_up_in_place(tab):
     assert tab.value("[...document.querySelectorAll('.piece')].map(e => e.textContent)") == ["3", "3", "1"]
 
 
+def test_forward_mode_stands_beside_each_number(tab):
+    page = step_through(shared())
+    for width, height in SIZES:
+        tab.open(page, width, height)
+        tab.click("#dual")
+        assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == []
+    assert "0.25 + 0.5·ε" not in tab.text("#b_0")
+    tab.open(page)
+    tab.click("#dual")
+    assert [tab.text(f"#b_{i} .sub") for i in range(4)] == ["+ 1·ε", "+ 0·ε", "+ 0·ε", "+ 0·ε"]
+    told = "Object.fromEntries([...cards.keys()].filter(k => !N.seed[k]).map(k => [k, tangentOf(k)]))"
+    w1, w2 = 0.5, -1.0
+    assert list(tab.value(told).values()) == [1.0, 0.0, 1.0, 2 * w1 + 2 * w2]
+    assert "✓" in tab.text("#say")
+    tab.value("document.querySelectorAll('.bar.param .num')[1].click()")
+    assert list(tab.value(told).values()) == [0.0, 2.0, 2.0, 2 * w1]
+    assert tab.value("S.dual") == "w2"
+    tab.click("#dual")
+    assert "ε" not in tab.text("#stage")
+    tab.open(step_through(layers()))
+    assert tab.value("el('dual')") is None
+
+
 def test_paths_through_the_neurons_add_up_to_every_gradient(tab):
     page = step_through(layers())
     tab.open(page)
@@ -298,6 +321,16 @@ def test_folds_open_in_place_and_close(tab):
     assert tab.frame(f"{MEASURE}(14)") == []
     tab.press("Escape")
     assert tab.value("plan.bars.length") == bars
+
+
+def test_a_fold_of_single_numbers_has_one_gear(tab):
+    x = leaf([0.5, 2.0], "x")
+    y = ag.tanh(ag.exp(ag.sum(x * 0.1))) * 2.0
+    tab.open(step_through(y))
+    tab.value("void (D.folds = [D.folds[0], D.folds[1], { t: 'all', p: '', layer: 1, in: D.folds.slice(2) }], rebuild())")
+    gears = tab.value("plan.edges.filter(e => e.to.ops.length > 1).map(gearOf)")
+    value = float(np.exp(0.25))
+    assert gears == [pytest.approx(2 * value * (1 - np.tanh(value) ** 2))]
 
 
 def test_a_planted_fault_turns_its_edge_red_and_no_other(tab):

@@ -54,11 +54,11 @@ function graphProgram(at, see, probe) {
   const nudge = Object.fromEntries(Object.entries(at.nudge).map(([key, [name, n]]) => [key, memory[name] = new Float64Array(n)]));
   const half = probe(memory);
   const states = names => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, memory[name]]));
-  const [leaf, hold] = [states(at.leaf), states(at.hold)];
+  const [leaf, hold, seed] = [at.leaf, at.hold, at.seed].map(states);
   const reader = (where, program) => key => where[key] === undefined ? undefined : entriesOf(program.outputs[where[key]]);
   const probed = reader(at.probed, half);
   return {
-    leaf, hold, nudge,
+    leaf, hold, nudge, seed, tangent: reader(at.tangent, whole),
     value: reader(at.value, whole), gradient: reader(at.gradient, whole), sent: reader(at.contribution, whole), gear: reader(at.gear, whole),
     run() { whole.run(); },
     forward() { half.run(); return probed(at.end)[0]; },

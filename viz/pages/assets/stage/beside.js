@@ -38,6 +38,7 @@ function sentence(frame) {
   }
   if (on) return aboutMove(h);
   if (isByNeurons) return ledger();
+  /* only: scalar */ if (S.dual) return aboutDual(); /* end */
   if (S.chosen) {
     const id = S.chosen, slope = gradientOf(id);
     return { kick: say`one of ${cards.get(keyOf(id)).size} numbers`, head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };

@@ -374,21 +374,22 @@ function drawCell(c, { know, on, isHot, isLate, past }) {
   const b = shownIn(c.key), isLoss = c.key === D.end, asks = isLoss && !S.seen && S.step === null && !!D.ask;
   const now = () => N.value(c.key), old = () => past.value(c.key);
   const value = () => { const a = on && isLate(b) ? old() : now(); return a[c.at]; };
-  const digits = c.digits ?? 4;
+  let said = () => brief(value(), c.digits ?? 4);
   if (c.what === 'value') {
     const isShown = cards.get(c.key).in ? know.isValue(b) : true;
+    /* only: scalar */ if (S.dual && b.form !== 'tall') said = () => `${brief(value(), 3)} ${tangentSaid(c.key)}`; /* end */
     if (c.show) {
       const fixed = isLoss && (S.seen || S.step !== null || !D.ask);
       c.place.classList.toggle('fixed', fixed);
       c.place.tabIndex = fixed ? -1 : 0;
-      c.show(asks ? brief(S.guess ?? value(), 4) : isShown ? brief(value(), digits) : '?');
-    } else tell(c.place, isShown ? brief(value(), digits) : '?');
+      c.show(asks ? brief(S.guess ?? value(), 4) : isShown ? said() : '?');
+    } else tell(c.place, isShown ? said() : '?');
     c.place.classList.toggle('pick', c.id === S.chosen);
   } else if (c.what === 'how') {
     const isShown = know.isValue(b), card = cards.get(c.key), tails = [...new Set((card.in ?? []).map(use => use.tail))];
     const held = heldOff(c.id), wasText = () => say`was ${brief(old()[0])}`;
     c.place.classList.toggle('held', !!held);
-    tell(c.place, asks && S.guess !== null ? say`now ${brief(value())}` : on && isHot(b) && !near(old()[0], now()[0]) ? wasText() : held ? say`held ${signed(held)} off` : !isShown || !card.in || card.f.length > (isPhone() ? 16 : 30) ? ''
+    tell(c.place, /* only: scalar */ S.dual && isShown ? tangentSaid(c.key) : /* end */ asks && S.guess !== null ? say`now ${brief(value())}` : on && isHot(b) && !near(old()[0], now()[0]) ? wasText() : held ? say`held ${signed(held)} off` : !isShown || !card.in || card.f.length > (isPhone() ? 16 : 30) ? ''
       : isScalar ? filledIn(card.f, tails.map(k => (on && isLate(shownIn(k)) ? past.value(k) : N.value(k))[0])) : b.ops.length > 1 ? '' : card.f);
   } else if (c.what === 'gradient') {
     const isShown = know.isThrough(b) && (b.own.includes(c.key) || !b.leaf) && (b.ops.includes(c.key) && c.key === b.ops.at(-1) ? isKnown(b, know) : true) || (b.leaf && isKnown(b, know));

@@ -56,7 +56,7 @@ function gearOf({ uses, to }) {
     return gear?.length === 1 ? gear[0] : undefined;
   }
   const last = to.ops.at(-1), out = N.gradient(last), sent = sentBy({ uses }), isWhole = to.outs.every(e => e.uses.every(use => use.tail === last));
-  return isScalar && isWhole && new Set(uses.map(use => use.tail)).size < 2 && out?.[0] && sent ? sent[0] / out[0] : undefined;
+  return isWhole && new Set(uses.map(use => use.tail)).size < 2 && out?.[0] && out.length === 1 && sent?.length === 1 ? sent[0] / out[0] : undefined;
 }
 
 /* ---------------------------------------------------------------- entries: one number of a card, `key.entry` */
