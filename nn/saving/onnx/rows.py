@@ -13,8 +13,6 @@ from glassgrad.autograd import Tensor
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import trace
-from glassgrad.autograd.compiler.tracing.whole import WHOLE as KEPT
-from glassgrad.autograd.compiler.tracing.whole import whole
 from glassgrad.nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
 
 Written = Callable[..., str]
@@ -662,8 +660,7 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
     """A Scan: the carries are its states, the xs are scanned, and the consts are known by their names in the body."""
     body, onnx = loop.body, w.onnx
     examples = [numpy.zeros(shape, dtype) for shape, dtype in (body.types[n] for n in body.inputs)]
-    with whole(KEPT.get()):
-        program = trace(lambda *given: body.run(*map(Tensor, given)), *examples)
+    program = trace(lambda *given: body.run(*map(Tensor, given)), *examples)
     steps, names = body.carries + body.xs, {}
     for n, (value, array) in enumerate(zip(program.inputs, arrays, strict=True)):
         inside = n < steps

@@ -327,7 +327,8 @@ def test_a_fold_of_single_numbers_has_one_gear(tab):
     x = leaf([0.5, 2.0], "x")
     y = ag.tanh(ag.exp(ag.sum(x * 0.1))) * 2.0
     tab.open(step_through(y))
-    tab.value("void (D.folds = [D.folds[0], D.folds[1], { t: 'all', p: '', layer: 1, in: D.folds.slice(2) }], rebuild())")
+    folded = "{ t: 'all', p: '', layer: 1, in: D.folds.slice(2) }"
+    tab.value(f"void (D.folds = [D.folds[0], D.folds[1], {folded}], rebuild())")
     gears = tab.value("plan.edges.filter(e => e.to.ops.length > 1).map(gearOf)")
     value = float(np.exp(0.25))
     assert gears == [pytest.approx(2 * value * (1 - np.tanh(value) ** 2))]
