@@ -328,14 +328,8 @@ def check_saved(node: Node, mask: int) -> None:
             f"the rules of {op.name} were declared again after {describe(node)} was computed: compute the forward "
             "again."
         )
-    wanted = {
-        name
-        for i, arg in enumerate(op.args)
-        if arg in op.rules and (op.variadic or mask >> i & 1)
-        for name in op.rules[arg][1]
-    }
-    kept = {**node.params, **dict(zip(op.saves, node.saved, strict=True))}
-    for value in (kept[name] for name in kept if name in wanted):
+    kept = op.plans[mask].kept
+    for value in (value for i, value in enumerate(node.saved) if kept >> i & 1):
         for array in value if isinstance(value, tuple) else (value,):
             if hasattr(array, "shape") and written_at(array) > node.index:
                 raise stale_error(node, _leaf_of(node, array))
@@ -353,14 +347,14 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
             return vertex
         return value
 
-    def of(name: str, value: Any) -> Any:
-        if value is None or name == "out":
-            return value if value is None else wrap(value, node)
-        if node.op.variadic:
-            return tuple(map(tied, value, node.inputs))
-        return tied(value, node.inputs[node.op.args.index(name)])
-
-    return tuple(map(of, node.op.saves, node.saved or ()))
+    if not node.saved:
+        return ()
+    *arrays, out = node.saved
+    if node.op.variadic:
+        arrays = [arrays[0] and tuple(map(tied, arrays[0], node.inputs))]
+    else:
+        arrays = [None if array is None else tied(array, node.inputs[i]) for i, array in enumerate(arrays)]
+    return *arrays, None if out is None else wrap(out, node)
 
 
 def stale_error(node: Node, what: Any) -> GradientError:

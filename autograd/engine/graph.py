@@ -24,9 +24,10 @@ class Node:
     """One recorded operation: ``op`` applied to ``inputs`` with ``params``.
 
     ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a
-    constant (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` is what
-    the rules need, in the order of ``op.saves``, or ``None`` after it was released. ``uneven`` says whether a
-    gradient may have to be summed or cast to fit its input. ``index`` numbers the nodes in order of creation.
+    constant (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` has the
+    array of each argument and the result, or ``None`` where no rule needs it, and is ``None`` after it was released.
+    ``uneven`` says whether a gradient may have to be summed or cast to fit its input. ``index`` numbers the nodes in
+    order of creation.
     """
 
     op: Any

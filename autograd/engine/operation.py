@@ -325,12 +325,12 @@ class Plan:
     """What is done for one mask of inputs.
 
     ``mask``: which of the inputs asked for have a rule, as bits; ``forgotten``: the arguments that a user's operation
-    was declared with neither a rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out)``, and
-    ``pull`` calls the rules. Both are written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]),
-    None)``, because gathering what each rule asks for takes longer than many a rule.
+    was declared with neither a rule nor ``None`` for; ``kept``: which of ``(*arrays, out)`` the rules need. ``pull``
+    calls the rules. It is written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``,
+    because gathering what each rule asks for takes longer than many a rule.
     """
 
-    __slots__ = ("mask", "forgotten", "keep", "pull")
+    __slots__ = ("mask", "forgotten", "kept", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
         rules = op.rules
@@ -338,15 +338,14 @@ class Plan:
         wanted = [arg for arg in asked if arg in rules]
         self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        used, names = {name for arg in wanted for name in rules[arg][1]}, (*op.args, "out")
-        kept = [f"values[{names.index(name)}]" if name in used else "None" for name in op.saves]
+        used = {name for arg in wanted for name in rules[arg][1]}
+        self.kept = sum(1 << i for i, name in enumerate((*op.args, "out")) if name in used)
         calls = ["None"] * len(op.args)
         for arg in wanted:
             calls[op.args.index(arg)] = f"rule_{arg}({', '.join(code_for(op, name) for name in rules[arg][1])})"
         functions = {f"rule_{arg}": rules[arg][0] for arg in wanted}
-        title = f"<operation {op.name}, {{}} {self.mask:b}>"
-        self.keep = defined(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", title.format("kept for"), {})
-        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title.format("gradients"), functions)
+        title = f"<operation {op.name}, gradients {self.mask:b}>"
+        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title, functions)
         pull = guarded_pull(op, pull) if op.foreign else pull
         self.pull = only_wanted(self.mask, pull) if op.variadic else pull
 
@@ -360,8 +359,8 @@ def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> A
 
 def code_for(op: Op, name: str) -> str:
     """The code for what a rule asks for by ``name``."""
-    if name in op.saves:
-        return f"saved[{op.saves.index(name)}]"
+    if name in (names := (*op.args, "out")):
+        return f"saved[{names.index(name)}]"
     if name in op.params:
         return f"node.params[{name!r}]"
     if name in ("g", "xp"):
@@ -460,7 +459,8 @@ def function_of(op, convert):
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
             node.params = params if params is none or FIXED.issuperset(map(type, params.values())) else frozen(params)
-            node.saved = plan.keep(({saved}, out))
+            kept = plan.kept
+            node.saved = {saved}
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}
             node.name = node.hooks = node.origin = None
@@ -516,7 +516,8 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     holes = {
         "given": "".join(f"{x}=REQUIRED, " for x in xs) + "/, ", "xs": "".join(f"{x}, " for x in xs),
         "named": ", ".join(xs), "bound": f"{', '.join(xs)},", "complete": f"not rest and x{count - 1} is not REQUIRED",
-        "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": listed, "uneven": "op.uneven",
+        "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": saved_of(*arrays),
+        "uneven": "op.uneven",
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
@@ -524,10 +525,15 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     if count < 0:
         holes |= {
             "given": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
-            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
+            "inputs": "*inputs", "values": "*values", "saved": saved_of("tuple(values)"),
         }  # fmt: skip
     title = f"<operations of {count} arrays>"
     return defined(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
+
+
+def saved_of(*arrays: str) -> str:
+    """The code for what a node saves: of the arrays and the result those that the rules need."""
+    return f"({', '.join(f'{a} if kept & {1 << i} else None' for i, a in enumerate((*arrays, 'out')))},)"
 
 
 def mask_of(given: Sequence[Any]) -> int:

@@ -50,7 +50,7 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     if op.variadic:
         known[op.args[0]] = tuple(map(_constant, values))
     node: Any = SimpleNamespace(op=op, inputs=tuple(values), params=params, name=None, shape=out.shape)
-    parts = plan.pull(g, TENSORS, node, tuple(known[name] for name in op.saves))
+    parts = plan.pull(g, TENSORS, node, tuple(known.get(name) for name in (*op.args, "out")))
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]

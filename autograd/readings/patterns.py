@@ -126,8 +126,7 @@ class Pattern(Forward):
             return self.moved(op, values, out, own, params)
         if op.name in SUMS:
             node: Any = SimpleNamespace(op=op, inputs=values, params=params)
-            saved = tuple(values[op.args.index(name)] for name in op.saves)
-            sums = op.plans[1].pull(numbers(out.shape), NUMPY, node, saved)[0]
+            sums = op.plans[1].pull(numbers(out.shape), NUMPY, node, (*values, None))[0]
             return self.through(matrix(sums, numbers(sums.shape), out.size, sums.size), own[0])
         if op.name == "contract":
             *terms, result = params["subscripts"].replace("->", ",").split(",")

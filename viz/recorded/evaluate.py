@@ -178,12 +178,11 @@ def changed_leaves(graph: ag.Graph) -> tuple[Any, ...]:
     for node in graph.nodes:
         if node.op is None:
             continue
-        saved = dict(zip(node.op.saves, node.saved or (), strict=False))
         for i, given in enumerate(node.inputs):
             if type(given) is Node or not hasattr(given, "shape"):
                 continue
             array = getattr(given, "_data", given)
-            kept = saved.get(node.op.args[0 if node.op.variadic else i])
+            kept = node.saved[0 if node.op.variadic else i] if node.saved else None
             kept = kept[i] if node.op.variadic and kept is not None else kept
             if written_at(array) > node.index or not (kept is None or kept is array or equal(kept, array)):
                 found[id(given)] = given

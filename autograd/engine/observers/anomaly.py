@@ -173,9 +173,8 @@ def _line_of(vertex: Any) -> str:
 def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
     """Text such as ``, where x is 0.0``: the elements at ``index`` of the inputs of that shape that the graph keeps."""
     op, told = node.op, []
-    kept = {} if op.variadic or node.saved is None else dict(zip(op.saves, node.saved, strict=True))
     for i in () if op.variadic else places:
-        value = kept.get(op.args[i])
+        value = node.saved[i] if node.saved else None
         value = getattr(node.inputs[i], "data", None) if value is None else value
         if getattr(value, "shape", None) == shape and not isinstance(value, Lifted):
             told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
