@@ -52,13 +52,6 @@ class Hook:
         self.remove()
 
 
-class Retained:
-    """An entry in a node's hooks: a weak reference to a Tensor whose ``.grad`` receives the node's gradient."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = weakref.ref(tensor)
-
-
 def register_hook(self: Any, hook: Callable[[Tensor], Any]) -> Hook:
     """Call ``hook(gradient)`` when this Tensor's gradient is complete.
 
@@ -89,14 +82,14 @@ def retain_grad(self: Any) -> None:
         raise GradientError(f"Tensor {describe(self)} does not require grad, so there is no gradient to retain.")
     if self.node is not None:
         hooks = self.node.hooks = self.node.hooks or []
-        if not any(isinstance(hook, Retained) and hook.tensor() is self for hook in hooks):
-            hooks.append(Retained(self))
+        if not any(tensor is self for tensor in retainers(self.node)):
+            hooks.append(weakref.ref(self))
 
 
-def retainers(vertex: Any) -> list[Tensor]:
-    """The Tensors that retain the gradient of a node."""
-    kept = [hook.tensor() for hook in vertex.hooks or () if isinstance(hook, Retained)]
-    return [tensor for tensor in kept if tensor is not None and tensor.node is vertex]
+def retainers(node: Any) -> list[Tensor]:
+    """The Tensors that retain the gradient of a node: its hooks hold weak references to them."""
+    kept = [hook() for hook in node.hooks or () if isinstance(hook, weakref.ref)]
+    return [tensor for tensor in kept if tensor is not None and tensor.node is node]
 
 
 def after_hooks(hooks: Sequence[Any], g: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.engine.hooks import Retained
+from glassgrad.autograd.engine.hooks import retainers
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -104,7 +104,7 @@ def become(tensor: Tensor, value: Tensor) -> None:
         tensor.data = value
     else:
         name = tensor.name
-        keeps = tensor.node is not None and any(isinstance(hook, Retained) for hook in tensor.node.hooks or ())
+        keeps = tensor.node is not None and bool(retainers(tensor.node))
         tensor.data, tensor.node, tensor.requires_grad = value.data, value.node, value.requires_grad
         tensor._name = name
         if tensor.node is not None:
