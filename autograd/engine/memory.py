@@ -10,7 +10,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from threading import RLock
 from typing import Any
 
@@ -22,7 +21,6 @@ LAST = 0
 WRITES: dict[int, int] = {LAST: 0}
 """The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
 
-_references: dict[int, Any] = {}
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
 
 
@@ -72,9 +70,4 @@ def written_at(array: Any) -> int:
 def _remember(key: int, array: Any) -> None:
     """Arrange that the entry of ``array`` in `WRITES` is removed when the array is freed."""
     with suppress(TypeError):  # a buffer without weak references: its entry stays
-        _references[key] = weakref.ref(array, partial(_forget, key))
-
-
-def _forget(key: int, _: Any) -> None:
-    WRITES.pop(key, None)
-    _references.pop(key, None)
+        weakref.finalize(array, WRITES.pop, key, None).atexit = False
