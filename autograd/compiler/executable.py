@@ -400,9 +400,7 @@ class Executable:
             "wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" if scalar else "array(outputs[{0}])"
             for tensor, scalar in zip(result.is_tensor, result.is_scalar, strict=True)
         ]
-        texts = [form.format(i) for i, form in enumerate(forms)]
-        pairs = zip(texts, result.found, strict=True)
-        arrays = iter([text if found is None else _named(found, scope) for text, found in pairs])
+        arrays = iter([form.format(i) for i, form in enumerate(forms)])
         leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
         return _built(result.structure, leaves, scope)
 

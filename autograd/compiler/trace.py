@@ -100,10 +100,7 @@ def _name_of(path: str) -> str:
 
 
 class Result:
-    """The flattened result of a function: its arrays, and how a call rebuilds it.
-
-    ``found``: for each result the captured NumPy array that is returned itself, or ``None``.
-    """
+    """The flattened result of a function: its arrays, and how a call rebuilds it."""
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
         self.leaves, self.structure = trees.flatten(result)
@@ -119,8 +116,6 @@ class Result:
                 )
         self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
-        found = {id(array): array for array, _ in tracer.surroundings.arrays}
-        self.found = [found.get(id(x)) for x in arrays]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
         self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()

@@ -115,8 +115,6 @@ class _Module:
         value = tracer.lift(x)
         if value.dtype != dtype:
             return tracer.emit("astype", (value,), {"dtype": dtype})
-        if type(x) is Traced and copy and any(view.op == "broadcast_to" for view in x.path):
-            return x.copy("K")  # its memory order is not that of the view
         return x if type(x) is Traced and not copy and not x.weak else Traced(tracer, value)
 
     def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:

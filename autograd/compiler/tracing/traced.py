@@ -21,8 +21,6 @@ from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.interop.hints import NAMES
 from glassgrad.autograd.readings.levels import Lifted
 
-DIVMOD: Any = numpy.divmod
-
 
 def _namespace() -> Any:
     """The functions of traced arrays."""
@@ -203,8 +201,6 @@ class Traced:
         """Record a ufunc call, including operators between a NumPy array and this one."""
         if any(hasattr(x, "node") for x in inputs):
             return NotImplemented  # a Tensor records the call itself
-        if ufunc is DIVMOD and method == "__call__" and not options:
-            return _namespace().floor_divide(*inputs), _namespace().remainder(*inputs)
         name = NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or options or name not in (*ELEMENTWISE, "matmul") or ufunc.__name__ in WIDER:
             self._no_numpy()
@@ -214,12 +210,6 @@ class Traced:
         if self.tracer is TRACER.get():
             self._no_value()
         return f"Traced({self._value!r})"
-
-    def __divmod__(self, other: Any) -> Any:
-        return DIVMOD(self, other)
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return DIVMOD(other, self)
 
     __hash__ = object.__hash__
 
