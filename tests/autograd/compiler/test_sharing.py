@@ -241,15 +241,14 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(ap
             compiled(x)
 
 
-LATE = [
-    "w.data[...] = w.data * 0.5; w.data = w.data + 1; return x * 1", "old = x.data; w.data *= 0.5; s.data = old",
-    "old = x.data[::-1]; w.data *= 0.5; s.data = old * 0.1", "old = ag.flip(x); w.data *= 0.5; s.data = old.data * 0.1",
-    "w.data *= 0.5; s.data = x.data.T", "s.data = x.data; w.data *= 0.5", "w.data *= 0.5; return x",
+UPDATING = [
+    "w.data[...] = w.data * 0.5; w.data = w.data + 1; return x * 1", "w.data *= 0.5; s.data = x.data.T",
+    "w.data *= 0.5; return x",
 ]  # fmt: skip
-"""Functions of ``x`` that read or keep it after they have updated ``w``."""
+"""Functions of ``x`` that update ``w`` in place."""
 
 
-@pytest.mark.parametrize("body", LATE)
+@pytest.mark.parametrize("body", UPDATING)
 @pytest.mark.parametrize("assigned", [False, True])
 def test_an_argument_in_the_memory_of_a_state_that_is_updated_is_refused(body, assigned):
     """Also where the state was given another array after the first program."""
