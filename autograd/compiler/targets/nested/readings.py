@@ -52,19 +52,19 @@ def _matmul(script: Script, out: View, x: View, y: View) -> None:
 @dataclass
 class Index:
     """An index into an array: ``source`` is a view of it in the shape of the selected elements, with stride 0 along the
-    axes that index arrays make. ``arrays``: each with its view in that shape, the stride of the axis that it picks
-    from, the length of that axis, and whether its values are known to be within bounds.
+    axes that index arrays make. ``arrays``: each with its view in that shape, and the stride and the length of the axis
+    that it picks from.
     """
 
     source: View
-    arrays: list[tuple[View, int, int, bool]]
+    arrays: list[tuple[View, int, int]]
 
 
 def index_of(script: Script, parts: Any, x: View) -> Index:
     """The index ``parts`` into ``x``, by NumPy's rule for adjacent and for separated index arrays."""
     plain: list[tuple[int, int]] = []
     places: list[int] = []  # the positions of the parts that are numbers or arrays
-    arrays: list[tuple[Any, int, int, bool]] = []
+    arrays: list[tuple[View, int, int]] = []
     offset, axis, front = x.offset, 0, 0
     for place, part in enumerate(_parts(script, parts, len(x.shape))):
         if part is None:
@@ -82,12 +82,10 @@ def index_of(script: Script, parts: Any, x: View) -> Index:
         places.append(place)
         if isinstance(part, int):
             offset += part % max(length, 1) * stride
-        elif isinstance(part, Value):
-            arrays.append((script.view(part), stride, length, False))
         else:
-            array = numpy.asarray(part) % max(length, 1)
-            value = Value("constant", array.shape, array.dtype, f"{script.now.out.name}_places", array)
-            arrays.append((script.view(value), stride, length, True))
+            name = f"{script.now.out.name}_places"
+            value = part if isinstance(part, Value) else Value("constant", part.shape, part.dtype, name, part)
+            arrays.append((script.view(value), stride, length))
     if places and places[-1] - places[0] >= len(places):  # not adjacent: the axes of the arrays come first
         front = 0
     picked = broadcast_shapes(*(view.shape for view, *_ in arrays))
@@ -95,11 +93,11 @@ def index_of(script: Script, parts: Any, x: View) -> Index:
     source = replace(x, shape=tuple(n for n, _ in axes), strides=tuple(s for _, s in axes), offset=offset)
     behind = len(plain) - front
     spread = []
-    for view, stride, length, known in arrays:
+    for view, stride, length in arrays:
         view = view.broadcast_to(picked)
         for _ in range(behind):
             view = view.with_axis(len(view.shape), 1)
-        spread.append((view.broadcast_to(source.shape), stride, length, known))
+        spread.append((view.broadcast_to(source.shape), stride, length))
     return Index(source, spread)
 
 
@@ -136,15 +134,12 @@ def gather(script: Script, index: Index, others: Sequence[View], write: Callable
     nest = Nest(index.source.shape, [*others, index.source, *(view for view, *_ in index.arrays)])
     within: list[tuple[int, str]] = []
     terms = []
-    for k, (_, stride, length, known) in enumerate(index.arrays):
+    for k, (_, stride, length) in enumerate(index.arrays):
         depth, name = nest.depth(count + 1 + k), f"$p{k}"
-        if known:
-            within.append((depth, script.declared(name, nest.at(count + 1 + k), constant=True)))
-        else:
-            said = f"an index is out of bounds for an axis of {length}"
-            within.append((depth, script.declared(name, nest.at(count + 1 + k))))
-            within.append((depth, f"if ({name} < 0) {name} += {length};"))
-            within.append((depth, script.refused(f"!({name} >= 0 && {name} < {length})", said)))
+        said = f"an index is out of bounds for an axis of {length}"
+        within.append((depth, script.declared(name, nest.at(count + 1 + k))))
+        within.append((depth, f"if ({name} < 0) {name} += {length};"))
+        within.append((depth, script.refused(f"!({name} >= 0 && {name} < {length})", said)))
         terms.append(times(name, stride))
     here = nest.place(count)
     place = added(*terms, "" if here == "0" and any(terms) else here)
