@@ -120,6 +120,7 @@ def onnx_package() -> Any:
     """The package ``onnx``. Raises `DependencyError` where it is missing."""
     try:
         import onnx
+        import onnx.checker
         import onnx.inliner
         import onnx.numpy_helper
     except ImportError:
@@ -178,7 +179,7 @@ class _Reader:
             model = self._inlined(model)
         while define(self.onnx, model, version):
             model = self._inlined(model)
-        graph = self._graph(model.graph, ())
+        graph = self._graph(model.graph)
         if self.unknown:
             counts = self.unknown.most_common()
             names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts]
@@ -187,6 +188,13 @@ class _Reader:
                 f"{self.path} uses operators that are not supported: {_listed(names)}. docs/onnx.md lists those that "
                 f"are.{advice}"
             )
+        for declared in (*model.graph.input, *model.graph.output):  # their shapes, for which it asks, may be left out
+            if declared.type.HasField("tensor_type"):
+                declared.type.tensor_type.shape.SetInParent()
+        try:
+            self.onnx.checker.check_model(model)
+        except self.onnx.checker.ValidationError as error:
+            self.problems.insert(0, plain(" ".join(str(error).split()), 300).rstrip("."))
         if self.problems:
             raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
         return graph
@@ -221,47 +229,23 @@ class _Reader:
 
     # ------------------------------------------------------------------------------------------------------- the parts
 
-    def _graph(self, graph: Any, around: tuple[set[str], ...]) -> Graph:
-        """A graph within others, which have defined the names ``around``."""
+    def _graph(self, graph: Any) -> Graph:
+        """A graph, or a body within one. The package ``onnx`` checks that names are defined, once each."""
         self._check_text(graph)
-        values = {}
-        for tensor in graph.initializer:
-            if tensor.name in values:
-                self.problems.append(f"two initializers are called {tensor.name!r}")
-            values[tensor.name] = self._array(tensor, f"initializer {tensor.name!r}")
+        if len(graph.node) > NODES:
+            raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
+        values = {t.name: self._array(t, f"initializer {t.name!r}") for t in graph.initializer}
         if graph.sparse_initializer:
             self.problems.append("it has sparse initializers, which are not supported")
         inputs = [self._input(i) for i in graph.input if i.name not in values]
-        own = set(values) | {i.name for i in inputs}
-        if len(own) < len(values) + len(inputs):
-            self.problems.append("two inputs have the same name")
-        if len(graph.node) > NODES:
-            raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
-        made_later = {name for node in graph.node for name in node.output}
         scopes = scopes_of([(node.name, node.op_type, (*node.output, "")[0]) for node in graph.node])
         steps = []
         for i, node in enumerate(graph.node):
             title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
-            for name in node.input:
-                if name and not any(name in names for names in (own, *around)):
-                    later = "computed only after it: the graph is not sorted, or has a cycle"
-                    self.problems.append(
-                        f"{title} takes {name!r}, which is {later if name in made_later else 'defined nowhere'}"
-                    )
-            step = self._step(node, title, scopes[i], (own, *around))
+            step = self._step(node, title, scopes[i])
             if step is not None:
                 steps.append(step)
-            for name in filter(None, node.output):
-                if name in own:
-                    self.problems.append(f"{title} defines {name!r} a second time")
-                own.add(name)
-        outputs = [o.name for o in graph.output]
-        for name in outputs:
-            if not any(name in names for names in (own, *around)):
-                self.problems.append(f"the output {name!r} is defined nowhere")
-        if len(self.problems) > 1000:
-            raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
-        return Graph(inputs, outputs, steps, values)
+        return Graph(inputs, [o.name for o in graph.output], steps, values)
 
     def _check_text(self, graph: Any) -> None:
         """Refuse names that are not text, which the package ``onnx`` gives as bytes."""
@@ -291,9 +275,7 @@ class _Reader:
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(
-        self, node: Any, title: str, scope: tuple[tuple[str, str], ...], around: tuple[set[str], ...]
-    ) -> Step | None:
+    def _step(self, node: Any, title: str, scope: tuple[tuple[str, str], ...]) -> Step | None:
         """A node as a step; ``None``, and the problem noted, where it can't be."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
@@ -306,31 +288,25 @@ class _Reader:
             if attribute.name == HINT:
                 continue
             try:
-                attributes[attribute.name] = self._attribute(attribute, around)
+                attributes[attribute.name] = self._attribute(attribute)
             except (DTypeError, FileError) as error:
                 self.problems.append(f"{title}: its attribute {attribute.name!r} {error}")
-        takes = {*row.attributes, *row.inputs}
-        if extra := sorted(set(attributes) - takes):
+        if extra := sorted(set(attributes) - {*row.attributes, *row.inputs}):
             self.problems.append(f"{title} has the attribute {', '.join(map(repr, extra))}, which is not supported")
         inputs = tuple(node.input)
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]
-        given = {n for n, value in zip(row.inputs, inputs, strict=False) if value} | set(attributes)
-        if missing := sorted(row.required - given):
-            self.problems.append(f"{title} lacks {', '.join(map(repr, missing))}")
         if len(inputs) > len(row.inputs) and not row.many:
             self.problems.append(f"{title} has {len(inputs)} inputs, but its operator takes at most {len(row.inputs)}")
-        if clash := sorted(n for n in attributes if n in row.inputs[: len(inputs)]):
-            self.problems.append(f"{title} has {', '.join(clash)} as an input and as an attribute")
         return Step(row, title, inputs, tuple(node.output), attributes, scope)
 
-    def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
+    def _attribute(self, attribute: Any) -> Any:
         kinds = self.onnx.AttributeProto
         if attribute.ref_attr_name:
             raise FileError("refers to a function, but is not within one")
         kind = attribute.type
         if kind == kinds.GRAPH:
-            return self._graph(attribute.g, around)
+            return self._graph(attribute.g)
         if kind == kinds.TENSOR:
             return self._array(attribute.t, f"attribute {attribute.name!r}")
         if kind == kinds.STRING:
@@ -410,9 +386,9 @@ def _listed(items: list[str], separator: str = ", ") -> str:
     return separator.join(shown + ([f"and {len(items) - LISTED} more"] if len(items) > LISTED else []))
 
 
-def plain(name: str) -> str:
+def plain(name: str, most: int = 100) -> str:
     """A name from a file made safe to print: short, and without control characters."""
-    return (name if name.isprintable() else repr(name)[1:-1])[:100]
+    return (name if name.isprintable() else repr(name)[1:-1])[:most]
 
 
 NUMBERING = "0123456789._-: "

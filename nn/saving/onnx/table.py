@@ -39,9 +39,9 @@ STEPS = 100_000
 class Row(NamedTuple):
     """One operator from the opset ``since`` on.
 
-    ``inputs`` and ``attributes`` name what its function takes, ``required`` the inputs and attributes that must be
-    given. ``known`` are the inputs whose values must be known; ``many`` says that the last input repeats.
-    ``counts_outputs``: the function also takes ``outputs``, how many results are wanted.
+    ``inputs`` and ``attributes`` name what its function takes. ``known`` are the inputs whose values must be known;
+    ``many`` says that the last input repeats. ``counts_outputs``: the function also takes ``outputs``, how many results
+    are wanted.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Row(NamedTuple):
     function: Callable[..., Any]
     inputs: tuple[str, ...]
     attributes: tuple[str, ...]
-    required: frozenset[str]
     known: frozenset[str]
     many: bool
     counts_outputs: bool
@@ -73,22 +72,20 @@ def operator(
         if passes is not None:
             others = inspect.signature(passes).parameters.values()
             parameters[-1:] = [p for p in others if p.kind is p.KEYWORD_ONLY]
-        inputs, attributes, required, many = [], [], [], False
+        inputs, attributes, many = [], [], False
         for parameter in parameters:
             if parameter.kind is parameter.KEYWORD_ONLY:
                 attributes.append(parameter.name)
             else:
                 inputs.append(parameter.name)
                 many |= parameter.kind is parameter.VAR_POSITIONAL
-            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL:
-                required.append(parameter.name)
         counts = "outputs" in attributes
         for name in names:
             rows = TABLE.setdefault(name, [])
             rows.append(
                 Row(
                     name, since, function, tuple(inputs), tuple(a for a in attributes if a != "outputs"),
-                    frozenset(required) - {"outputs"}, frozenset(known.split()), many, counts,
+                    frozenset(known.split()), many, counts,
                 )
             )  # fmt: skip
             rows.sort(key=lambda row: row.since)
