@@ -149,7 +149,7 @@ def convolutional():
         nn.Conv2d(1, 4, 3, padding=1, seed=0),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.Conv2d(4, 6, 3, stride=2, groups=2, seed=1),
+        nn.Conv2d(4, 6, 3, stride=2, seed=1),
         nn.BatchNorm2d(6),
         nn.GELU(),
         nn.AvgPool2d(2, stride=1),

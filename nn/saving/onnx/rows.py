@@ -571,6 +571,8 @@ def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, 
 @operation("conv_weight")
 def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, groups: int = 1, **options: Any) -> str:
     """The gradient of a weight: a convolution with batch and channels swapped, and stride and dilation."""
+    if groups != 1:
+        raise NotWritten("the gradient of a convolution in groups has no counterpart in ONNX.", "conv_weight")
     axes = len(size)
     found = _geometry(options, axes)
     found["strides"], found["dilations"] = found["dilations"], found["strides"]
@@ -579,25 +581,10 @@ def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, group
         span = found["dilations"][k] * (y.shape[2 + k] - 1) + 1
         behind = (size[k] - 1) * found["strides"][k] + span - n - found["pads"][k]
         ends[k], found["pads"][axes + k] = n + min(behind, 0), max(behind, 0)
-
-    def swapped(v: Value, group: int) -> str:
-        """The channels of one group of ``v``, with the axes of batch and channels exchanged."""
-        n = v.shape[1] // groups
-        name = (
-            w.name(v)
-            if groups == 1
-            else w.node("Slice", w.name(v), *(w.ints(k) for k in (group * n, group * n + n, 1)))
-        )
-        return w.node("Transpose", name, perm=order)
-
-    parts = []
-    for group in range(groups):
-        given, slopes = swapped(x, group), swapped(y, group)
-        if tuple(ends) != x.shape[2:]:
-            given = w.node("Slice", given, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
-        out = w.node("Conv", given, slopes, kernel_shape=list(y.shape[2:]), **found)
-        parts.append(w.node("Transpose", out, perm=order))
-    return parts[0] if groups == 1 else w.node("Concat", *parts, axis=0)
+    given, slopes = (w.node("Transpose", w.name(v), perm=order) for v in (x, y))
+    if tuple(ends) != x.shape[2:]:
+        given = w.node("Slice", given, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
+    return w.node("Transpose", w.node("Conv", given, slopes, kernel_shape=list(y.shape[2:]), **found), perm=order)
 
 
 def _pool(options: dict[str, Any], axes: int) -> dict[str, Any]:
@@ -613,24 +600,13 @@ def _max_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
     return w.node("MaxPool", w.name(x), **_pool(options, len(x.shape) - 2))
 
 
-def _max_places(w: Writer, x: Value, options: dict[str, Any]) -> str:
-    """The index in the flattened ``x`` of each window's maximum."""
-    found = _pool(options, len(x.shape) - 2)
-    w.node("MaxPool", w.name(x), outputs=2, **found)
-    return str(w.nodes[-1].output[1])
-
-
 @operation("max_unpool")
 def _max_unpool(w: Writer, i: Instruction, y: Value, x: Value, **options: Any) -> str:
-    places = w.reshape(_max_places(w, x, options), (-1,))
+    w.node("MaxPool", w.name(x), outputs=2, **_pool(options, len(x.shape) - 2))
+    places = w.reshape(w.nodes[-1].output[1], (-1,))  # in the flattened x, of each window's maximum
     zeros = w.node("Expand", w.number(0.0, i.out), w.ints(math.prod(x.shape)))
     flat = w.node("ScatterElements", zeros, places, w.reshape(w.name(y), (-1,)), axis=0, reduction="add")
     return w.reshape(flat, x.shape)
-
-
-@operation("at_max")
-def _at_max(w: Writer, i: Instruction, y: Value, x: Value, **options: Any) -> str:
-    return w.node("Gather", w.reshape(w.name(y), (-1,)), _max_places(w, x, options), axis=0)
 
 
 @operation("sum_pool")

@@ -84,18 +84,6 @@ def scan(
     return (*states, *stacked)
 
 
-@operator("Scan", known="sequence_lens")
-def scan_of_batch(sequence_lens=None, *values, body, num_scan_inputs, directions=None):
-    """A Scan of each sample, as in opset 8."""
-    if sequence_lens is not None:
-        raise DomainError("sequence_lens (sequences of different lengths) is not supported")
-    samples = [
-        scan(*(x[b] for x in values), body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
-        for b in range(values[0].shape[0])
-    ]
-    return tuple(_stacked(of_one) for of_one in zip(*samples, strict=True))
-
-
 # ---------------------------------------------------------------------------------------------------------- sequences
 
 

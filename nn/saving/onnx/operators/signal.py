@@ -1,35 +1,25 @@
-"""Fourier transforms, as products with matrices of sines and cosines, their windows, and the mel scale."""
+"""Fourier transforms."""
 
 from __future__ import annotations
-
-import math
 
 import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, number, operator, times
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, number, operator
 
 
 def _transformed(x, axis, length, inverse, onesided):
     """The discrete Fourier transform along ``axis`` of ``x``, whose last axis is (real,) or (real, imaginary)."""
-    n = x.shape[axis]
-    if n > length:
-        x = along(x, axis, slice(0, length))
-    elif n < length:
-        x = ag.pad(x, pad_width=[(0, length - n) if i == axis else (0, 0) for i in range(x.ndim)])
-    bins = length // 2 + 1 if onesided else length
-    bounded((bins, length), "float64")
-    angle = numpy.outer(numpy.arange(length), numpy.arange(bins)) % length * (2 * math.pi / length)
-    scale, sign = (1 / length, 1.0) if inverse else (1.0, -1.0)
-    cos, sin = (numpy.cos(angle) * scale).astype(x.dtype), (numpy.sin(angle) * (sign * scale)).astype(x.dtype)
-
-    re = ag.getitem(x, index=(..., 0))
-    real, imag = (times(re, m, axis) for m in (cos, sin))
+    bounded((*x.shape[:axis], length, *x.shape[axis + 1 :]), "complex128")
+    z = ag.getitem(x, index=(..., 0))
     if x.shape[-1] == 2:
-        im = ag.getitem(x, index=(..., 1))
-        real, imag = ag.subtract(real, times(im, sin, axis)), ag.add(imag, times(im, cos, axis))
-    return ag.stack([real, imag], axis=-1)
+        z = z + 1j * ag.getitem(x, index=(..., 1))
+    if inverse and onesided:
+        return ag.expand_dims(ag.fft.irfft(z, n=length, axis=axis), axis=-1)
+    z = (ag.fft.ifft if inverse else ag.fft.fft)(z, n=length, axis=axis)
+    z = along(z, axis, slice(0, length // 2 + 1)) if onesided else z
+    return ag.stack([ag.real(z), ag.imag(z)], axis=-1)
 
 
 @operator("DFT", since=20, known="dft_length axis")
@@ -38,17 +28,8 @@ def dft(x, dft_length=None, axis=-2, *, inverse=0, onesided=0):
     if x.shape[-1] not in (1, 2):
         raise ShapeError(f"the last axis of x {x.shape} is not (real,) or (real, imaginary)")
     axis = axis_in(number(axis), x.ndim)
-    if not (inverse and onesided):
-        count = x.shape[axis] if dft_length is None else int(number(dft_length))
-        return _transformed(x, axis, count, inverse, onesided)
-    # The other half are the conjugates; the result is real.
-    count = 2 * (x.shape[axis] - 1) if dft_length is None else int(number(dft_length))
-    half = count // 2 + 1
-    kept = along(x, axis, slice(0, half))
-    mirrored = ag.flip(along(kept, axis, slice(1, count - half + 1)), axis=axis)
-    mirrored = mirrored * numpy.asarray([1, -1][: x.shape[-1]], x.dtype)
-    full = _transformed(ag.concat([kept, mirrored], axis=axis), axis, count, 1, 0)
-    return ag.getitem(full, index=(..., slice(0, 1)))
+    usual = 2 * (x.shape[axis] - 1) if inverse and onesided else x.shape[axis]
+    return _transformed(x, axis, usual if dft_length is None else int(number(dft_length)), inverse, onesided)
 
 
 @operator("DFT", known="dft_length")
