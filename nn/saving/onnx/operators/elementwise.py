@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -179,27 +178,6 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha=alpha),
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
 }
-
-NAMED: dict[str, Callable[..., Any]] = {
-    **{n.lower(): UNARY[n] for n in ("Relu", "Tanh", "Sigmoid", "Softplus")},
-    **{n.lower(): ACTIVATIONS[n] for n in ("LeakyRelu", "Elu", "ThresholdedRelu", "HardSigmoid", "Softsign")},
-    "affine": lambda x, *, alpha=1.0, beta=0.0: x * alpha + beta,
-    "scaledtanh": lambda x, *, alpha=1.0, beta=1.0: ag.tanh(x * beta) * alpha,
-}
-"""The activations that an operator may name, by their names in lower case."""
-
-
-def named(name, alphas, betas):
-    """An activation with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
-    takes = inspect.signature(NAMED[name]).parameters
-    left = (("alpha", alphas), ("beta", betas))
-    return name, tuple((key, float(values.pop(0))) for key, values in left if values and key in takes)
-
-
-def applied(chosen, x):
-    """The activation of ``x``."""
-    return NAMED[chosen[0]](x, **dict(chosen[1]))
-
 
 for _name, _function in ACTIVATIONS.items():
     operator(_name)(_function)

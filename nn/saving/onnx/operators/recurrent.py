@@ -13,18 +13,19 @@ from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.compiler.scan import repeated
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.recurrence import step_of
-from glassgrad.nn.saving.onnx.operators.elementwise import NAMED, applied, named
+from glassgrad.nn.saving.onnx.operators.elementwise import ACTIVATIONS, UNARY
 from glassgrad.nn.saving.onnx.table import ints, like, operator, parts_of
 
+NAMED: dict[str, Callable[..., Any]] = {name.lower(): function for name, function in (UNARY | ACTIVATIONS).items()}
+"""Activation functions by their names in lower case."""
 
-def _activations(names, default, directions, alphas, betas):
-    """The activation functions of each direction."""
+
+def _activations(names, default, directions):
+    """The names of the activation functions of each direction."""
     wanted = [str(name).lower() for name in (names or [*default] * directions)]
     if len(wanted) != len(default) * directions or not set(wanted) <= set(NAMED):
         raise DomainError(f"activations {wanted} are not {len(default)} known ones for each of {directions} directions")
-    left, right = [*(alphas or ())], [*(betas or ())]
-    found = [named(name, left, right) for name in wanted]
-    return [tuple(found[i * len(default) : (i + 1) * len(default)]) for i in range(directions)]
+    return [tuple(wanted[i * len(default) : (i + 1) * len(default)]) for i in range(directions)]
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
@@ -70,14 +71,14 @@ def _step_of(kind, activations, clip, flag):
     """One step of a loop; the same function for the same options, so that the loop is recorded once."""
 
     def f(number, x, bounded=True):
-        return applied(activations[number], ag.clip(x, -clip, clip) if clip and bounded else x)
+        return NAMED[activations[number]](ag.clip(x, -clip, clip) if clip and bounded else x)
 
     return step_of(lambda z, states, *weights: CELLS[kind](z, states, weights, f, flag), kind)
 
 
 def _recurrent(
-    kind, usual, x, w, r, sequence_lens, initial, weights, flag=0, *, activations=None, activation_alpha=None,
-    activation_beta=None, clip=None, direction="forward", hidden_size=None, layout=0, output_sequence=0,
+    kind, usual, x, w, r, sequence_lens, initial, weights, flag=0, *, activations=None, clip=None, direction="forward",
+    hidden_size=None, layout=0, output_sequence=0,
 ):  # fmt: skip
     """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
 
@@ -85,7 +86,7 @@ def _recurrent(
     added to the inputs at once. After the end of its sequence (``sequence_lens``) a sample's output is 0 and its states
     stay.
     """
-    functions = _activations(activations, usual, w.shape[0], activation_alpha, activation_beta)
+    functions = _activations(activations, usual, w.shape[0])
     choice(direction, "direction", ("forward", "reverse", "bidirectional"))
     count = 2 if direction == "bidirectional" else 1
     if x.ndim != 3 or w.ndim != 3 or r.ndim != 3 or w.shape[0] != count or r.shape[0] != count:
