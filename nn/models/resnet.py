@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
@@ -16,47 +16,44 @@ from glassgrad.nn.modules.normalization import BatchNorm2d
 from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
 
-class BasicBlock(Module):
-    """Two 3×3 convolutions beside a shortcut, whose output is added to theirs."""
+class Block(Module):
+    """Convolutions beside a shortcut, whose output is added to theirs; the first one of 3×3 has the stride."""
 
-    expansion = 1
+    kernels: ClassVar[tuple[int, ...]]
+    expansion: ClassVar[int] = 1  # the last convolution has so many times the ``width``
 
     def __init__(self, inputs: int, width: int, stride: int, made: Drawn) -> None:
-        self.conv1 = Conv2d(inputs, width, 3, stride, 1, bias=False, **made)
-        self.bn1 = BatchNorm2d(width, **placed(made))
+        outputs, before = width * self.expansion, inputs
+        for i, kernel in enumerate(self.kernels):
+            after = outputs if i + 1 == len(self.kernels) else width
+            step = stride if i == self.kernels.index(3) else 1
+            conv = Conv2d(before, after, kernel, step, kernel // 2, bias=False, **made)
+            setattr(self, f"conv{i + 1}", conv)
+            setattr(self, f"bn{i + 1}", BatchNorm2d(after, **placed(made)))
+            before = after
         self.relu = ReLU()
-        self.conv2 = Conv2d(width, width, 3, 1, 1, bias=False, **made)
-        self.bn2 = BatchNorm2d(width, **placed(made))
-        self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
+        self.downsample = _shortcut(inputs, outputs, stride, made)
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, inputs, height, width)`` to ``(batch, width, …)``, its space divided by the stride."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
+        """``(batch, inputs, height, width)`` to ``(batch, expansion · width, …)``, its space divided by the stride."""
+        out = x
+        for i in range(1, len(self.kernels) + 1):
+            out = out if i == 1 else self.relu(out)
+            out = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(out))
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
-class Bottleneck(Module):
+class BasicBlock(Block):
+    """Two 3×3 convolutions beside a shortcut."""
+
+    kernels = (3, 3)
+
+
+class Bottleneck(Block):
     """A 1×1 convolution to fewer channels, a 3×3 one, a 1×1 one to four times as many, beside a shortcut."""
 
+    kernels = (1, 3, 1)
     expansion = 4
-
-    def __init__(self, inputs: int, width: int, stride: int, made: Drawn) -> None:
-        self.conv1 = Conv2d(inputs, width, 1, bias=False, **made)
-        self.bn1 = BatchNorm2d(width, **placed(made))
-        self.conv2 = Conv2d(width, width, 3, stride, 1, bias=False, **made)
-        self.bn2 = BatchNorm2d(width, **placed(made))
-        self.conv3 = Conv2d(width, width * self.expansion, 1, bias=False, **made)
-        self.bn3 = BatchNorm2d(width * self.expansion, **placed(made))
-        self.relu = ReLU()
-        self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
-
-    def forward(self, x: Any) -> Tensor:
-        """``(batch, inputs, height, width)`` to ``(batch, 4 · width, …)``, its space divided by the stride."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 def _shortcut(inputs: int, outputs: int, stride: int, made: Drawn) -> Sequential | None:
@@ -66,7 +63,7 @@ def _shortcut(inputs: int, outputs: int, stride: int, made: Drawn) -> Sequential
     return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, **placed(made)))
 
 
-LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
+LAYERS: dict[int, tuple[type[Block], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
