@@ -24,9 +24,9 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m glassgrad.viz lesson",
         description="Open the lesson, eleven chapters from one neuron to a Transformer, in the browser. It is written"
-        " at the first call, which takes about a minute, and needs no network.",
+        " at the first call, which takes about half a minute, and needs no network.",
     )
-    p.add_argument("--language", choices=LANGUAGES, default="en", help="the language to begin with (default: en)")
+    p.add_argument("--language", choices=LANGUAGES, default="en", help="the language of the pages (default: en)")
     p.add_argument("-o", "--out", metavar="FOLDER", type=Path, help="write the pages there (default: the user's cache)")
     p.add_argument("--no-open", action="store_true", help="print the path of the first page and open no browser")
     return p
@@ -41,10 +41,12 @@ def version() -> str:
     return f"{__version__}-{found.hexdigest()[:12]}"
 
 
-def cache() -> Path:
+def cache(language: str) -> Path:
     """The folder of the present lesson in the user's cache (XDG)."""
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad" / f"lesson-{version()}"
+    return (
+        (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad" / f"lesson-{version()}-{language}"
+    )
 
 
 def show_progress(name: str) -> None:
@@ -52,12 +54,12 @@ def show_progress(name: str) -> None:
     print(f"  {name} ({stems().index(name) + 1} of {len(stems())})", file=sys.stderr, flush=True)
 
 
-def made(target: Path) -> Path:
-    """Write the lesson to a folder, whole or not at all. Returns the folder."""
+def made(target: Path, language: str) -> Path:
+    """Write the lesson in one language to a folder, whole or not at all. Returns the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lesson-") as room:
         print("Writing the lesson:", file=sys.stderr)
-        write(Path(room) / "lesson", progress=show_progress)
+        write(Path(room) / "lesson", progress=show_progress, languages=[language])
         try:
             (Path(room) / "lesson").replace(target)
         except OSError:
@@ -69,12 +71,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status is 0, or 2 after a sentence on stderr."""
     options = parser().parse_args(arguments)
     try:
-        kept = cache()
+        kept = cache(options.language)
         if options.out is not None:
-            shutil.copytree(kept if kept.is_dir() else made(kept), options.out, dirs_exist_ok=True)
+            shutil.copytree(kept if kept.is_dir() else made(kept, options.language), options.out, dirs_exist_ok=True)
             kept = options.out
         elif not kept.is_dir():
-            made(kept)
+            made(kept, options.language)
     except OSError as error:
         print(
             f"python -m glassgrad.viz lesson: {error.filename} can't be written: {error.strerror or error}",

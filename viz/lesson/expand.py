@@ -17,7 +17,7 @@ from glassgrad.viz.lesson.notebooks import file_name, notebook
 from glassgrad.viz.lesson.run import Output
 from glassgrad.viz.lesson.text import cells, code, front, source
 
-_SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)
+SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)  # the link to the page in the other language
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
 _SHOWN = re.compile(r"<\w+ (['\"].*['\"])>|\w+\((['\"].*['\"])\)", re.DOTALL)
 
@@ -40,7 +40,7 @@ def expanded(
         with speaking(language):
             words = say("This page as a notebook")
         link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{words}</a></p>'
-        text = _SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
+        text = SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
     parts, index = [], 0
     for cell in cells(text):
         if cell.kind == "markdown":

@@ -14,7 +14,7 @@ from pathlib import Path
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.viz.drawing.words import LOCALES
 from glassgrad.viz.lesson.exercises import LANGUAGES
-from glassgrad.viz.lesson.expand import expanded
+from glassgrad.viz.lesson.expand import SWITCH, expanded
 from glassgrad.viz.lesson.run import Output, run
 from glassgrad.viz.lesson.text import code, front, source, stems, title
 
@@ -42,20 +42,22 @@ def write(
     folder: str | os.PathLike[str],
     made: Mapping[str, Outputs] | None = None,
     progress: Callable[[str], object] | None = None,
+    languages: Sequence[str] = LANGUAGES,
 ) -> Path:
-    """Write the lesson to a folder, in every language; returns the path of its first page.
+    """Write the lesson to a folder; returns the path of its first page.
 
-    ``made``: outputs of the code, by language and page; by default the code is run, which takes a minute. ``progress``
-    is called with the name of each page before its code runs.
+    ``made``: outputs of the code, by language and page; by default the code is run, which takes half a minute for each
+    of the ``languages``. ``progress`` is called with the name of each page before its code runs.
     """
     target = as_path(folder)
-    for language in LANGUAGES:
+    for language in languages:
         found = outputs(language, progress) if made is None else made[language]
         (target / language).mkdir(parents=True, exist_ok=True)
         for name in stems():
             text = expanded(name, language, found[name], target / "files" / language, f"../files/{language}/")
+            text = text if len(languages) > 1 else SWITCH.sub("", text)
             (target / language / f"{name}.html").write_text(_page(name, language, text), encoding="utf-8")
-    return target / "en" / "index.html"
+    return target / languages[0] / "index.html"
 
 
 def _page(name: str, language: str, text: str) -> str:

@@ -14,13 +14,13 @@ def written(monkeypatch, tmp_path):
     """The calls of `write`, which here writes one line a page."""
     calls = []
 
-    def write(folder, made=None, progress=None):
+    def write(folder, progress, languages):
         calls.append(folder)
-        for language in ("en", "zh"):
-            (folder / language).mkdir(parents=True)
-            for name in command.stems():
-                progress(name)
-                (folder / language / f"{name}.html").write_text(language)
+        (language,) = languages
+        (folder / language).mkdir(parents=True)
+        for name in command.stems():
+            progress(name)
+            (folder / language / f"{name}.html").write_text(language)
 
     monkeypatch.setattr(command, "write", write)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -34,10 +34,10 @@ def test_the_lesson_is_written_once_and_its_path_printed(written, capsys):
     assert page.name == f"{command.stems()[0]}.html"
     assert page.read_text() == "en"
     assert main(["lesson", "--no-open", "--language", "zh"]) == 0
-    out, err = capsys.readouterr()
-    assert Path(out.strip()).read_text() == "zh"
-    assert err == ""
-    assert len(written) == 1
+    assert Path(capsys.readouterr().out.strip()).read_text() == "zh"
+    assert main(["lesson", "--no-open"]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(written) == 2
 
 
 def test_it_is_opened_in_the_browser(written, monkeypatch, capsys):
@@ -70,15 +70,14 @@ def test_a_package_that_is_installed_later_makes_the_lesson_anew(monkeypatch):
 
 
 def test_a_lesson_that_breaks_off_leaves_nothing(written, monkeypatch):
-    def fail(folder, progress=None):
+    def fail(folder, progress, languages):
         folder.mkdir()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "write", fail)
     with pytest.raises(KeyboardInterrupt):
-        command.made(command.cache())
-    assert not command.cache().exists()
-    assert list(command.cache().parent.iterdir()) == []
+        command.made(command.cache("en"), "en")
+    assert list(command.cache("en").parent.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file stands where the folder would be made")
