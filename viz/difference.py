@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import cycle, zip_longest
+from itertools import groupby, zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,27 +15,20 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.compiler import Program
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, table, text
+from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.modules import ROWS, ROWS_KEPT
-from glassgrad.viz.graph.row_cards import (
-    column,
-    draw_card,
-    draw_omission,
-    hold_in_column,
-    row_edge,
-    warning,
-)
-from glassgrad.viz.program.passes import draw_passes
+from glassgrad.viz.graph.row_cards import warning
+from glassgrad.viz.program.passes import SAME, draw_passes
 from glassgrad.viz.program.picture import programs
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import check_depth
-from glassgrad.viz.recorded.names import Names, fresh
-from glassgrad.viz.recorded.rows import Link, Row, rows_of, warn
+from glassgrad.viz.recorded.names import Names
+from glassgrad.viz.recorded.rows import Row, rows_of, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
@@ -44,7 +36,6 @@ COLUMNS = (120, 172, 140, 172)  # points: name, before, change, after
 ENTRIES = 12  # of an array whose entries are written
 LINE = 28  # characters of a line
 PARAMETERS = 3  # parameters of a row that are compared one by one
-SEARCHED = 1_000_000  # pairs of rows to compare; in larger graphs rows are paired by position
 
 
 def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
@@ -87,7 +78,8 @@ def diff(
     operation and path. The column between the graphs shows the ratio of each quantity's rms in ``b`` to that in ``a``
     (the ratio of the numbers themselves, if each is a single one) and, for values, the rms of the difference.
     ``names``: what to call Tensors, for example ``locals()``. ``labels``: what to call the two. ``depth``: how deep
-    modules are opened, as in `draw_modules`. If there are more than 40 rows, the first 15 and the last 15 are drawn.
+    modules are opened, as in `draw_modules`. Of a long run of rows that stay the same the ends are drawn, and of more
+    than 40 rows the first and the last 15.
 
     Two programs, ``diff(program, program.optimized())``, are drawn line by line, and between them the change of each
     line, with the pass that made it if the second program is the first one optimised. Nothing is run.
@@ -126,66 +118,77 @@ def diff(
 
 
 @dataclass(frozen=True)
+class _Quantity:
+    """A value or a gradient of a row on one side."""
+
+    name: str
+    array: np.ndarray | None
+    ink: str
+
+
+@dataclass(frozen=True)
 class _Side:
-    """One of the two graphs: its numbers, its rows, and the links between them."""
+    """One of the two graphs: its numbers and its rows."""
 
     seen: Evaluation
     rows: list[Row]
-    links: list[Link]
     end: str  # the name of the differentiated output
 
     @classmethod
     def of(cls, y: ag.Tensor | Evaluation, names: Mapping[str, Any] | None, depth: int | None) -> _Side:
         if not isinstance(y, Evaluation):
             y = evaluate(recorded(y, "compare"))
-        rows, links = rows_of(y.graph, names, depth)
+        rows, _ = rows_of(y.graph, names, depth)
         warn(rows, y)
         end = next(row.letter for row in rows if y.is_output(row.place))
-        return cls(y, rows, links, end)
+        return cls(y, rows, end)
 
-    def quantities(self, row: Row) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
-        """The value a row makes and its first parameters, with their gradients."""
-        places = [(row.letter, row.place)] + [(p.name, p.tensor) for p in row.parameters[:PARAMETERS]]
-        return [(name, self.seen.value(place), self.seen.gradient(place)) for name, place in places]
+    def quantities(self, row: Row | None) -> list[_Quantity]:
+        """The value a row makes and its first parameters, each with its gradient."""
+        if row is None:
+            return []
+        found = []
+        for name, place in ((row.letter, row.place), *((p.name, p.tensor) for p in row.parameters[:PARAMETERS])):
+            found.append(_Quantity(name, self.seen.value(place), "ink"))
+            found.append(_Quantity(f"∂{self.end}/∂{name}", self.seen.gradient(place), "grad"))
+        return found
 
 
-@dataclass
-class _Pair:
-    """A row of the picture: matching rows of the two graphs, or a row of one graph alone."""
+@dataclass(frozen=True)
+class _Line:
+    """A quantity on both sides, and its change in words: "same", "" where a side has none."""
 
-    key: str
-    rows: tuple[Row | None, Row | None]
+    before: _Quantity | None
+    after: _Quantity | None
+    words: str
 
     @property
-    def row(self) -> Row:
-        """The row of the second graph, or else that of the first."""
-        row = self.rows[1] or self.rows[0]
-        assert row is not None
-        return row
+    def changed(self) -> bool:
+        return self.words not in ("", "same")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A row of the picture: a row of each graph, or of one of them alone, and its quantities line by line."""
+
+    rows: tuple[Row | None, Row | None]
+    lines: list[_Line]
 
     @property
     def word(self) -> str:
-        """`added`, `removed`, `replaced`, or empty for a row of both graphs."""
+        """The difference of the two rows."""
         before, after = self.rows
         if before is None or after is None:
             return "added" if before is None else "removed"
-        return "" if _look(before) == _look(after) else "replaced"
+        if _look(before) != _look(after):
+            return "replaced"
+        return "changed" if any(line.changed for line in self.lines) else "the same"
 
     @property
     def title(self) -> str:
         """The title of the row; both titles of a replaced one."""
         titles = dict.fromkeys(clipped(row.title, 20 if self.word != "replaced" else 12) for row in self.rows if row)
         return " → ".join(titles)
-
-
-@dataclass(frozen=True)
-class _Change:
-    """The change of a quantity from one graph to the other, in words."""
-
-    name: str
-    words: str
-    changed: bool
-    factor: float = 1.0  # ratio of the rms
 
 
 def _look(row: Row) -> tuple[Any, ...]:
@@ -200,40 +203,37 @@ def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row
     most = min(len(a), len(b))
     head = next((i for i in range(most) if a[i] != b[i]), most)
     tail = next((i for i in range(most - head) if a[-1 - i] != b[-1 - i]), most - head)
+    ends = len(a) - tail, len(b) - tail
     yield from zip(one[:head], other[:head], strict=True)
-    one_left, other_left = one[head : len(one) - tail], other[head : len(other) - tail]
-    if len(one_left) * len(other_left) > SEARCHED:
-        yield from zip_longest(one_left, other_left)
-    else:
-        matcher = SequenceMatcher(None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False)
-        for _, i, j, k, m in matcher.get_opcodes():
-            yield from zip_longest(one_left[i:j], other_left[k:m])
-    yield from zip(one[len(one) - tail :], other[len(other) - tail :], strict=True)
+    matcher = SequenceMatcher(None, a[head : ends[0]], b[head : ends[1]], autojunk=False)
+    for _, i, j, k, m in matcher.get_opcodes():
+        yield from zip_longest(one[head + i : head + j], other[head + k : head + m])
+    yield from zip(one[ends[0] :], other[ends[1] :], strict=True)
 
 
-def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: bool) -> _Change | None:
-    """The change of an array; None if one side lacks it."""
-    if a is None or b is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
-        return None
+def _change(before: _Quantity | None, after: _Quantity | None) -> str:
+    """The change of an array in words; empty if one side lacks it."""
+    a, b = (None if side is None else side.array for side in (before, after))
+    if a is None or b is None or after is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        return ""
     same = a.shape == b.shape
     if same and np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"):
-        return _Change(name, "same", False)
-    sizes = numbers.root_mean_square(a), numbers.root_mean_square(b)
+        return "same"
     lost = [not np.isfinite(array).all() for array in (a, b)]
     if any(lost):
-        word = "not finite in both" if all(lost) else "no longer finite" if lost[1] else "finite again"
-        return _Change(name, word, True, math.inf)
+        return "not finite in both" if all(lost) else "no longer finite" if lost[1] else "finite again"
+    sizes = numbers.root_mean_square(a), numbers.root_mean_square(b)
     if not all(sizes):
-        words, factor = ("from 0" if not sizes[0] else "to 0"), math.inf
+        words = "from 0" if not sizes[0] else "to 0"
     else:
         factor = float(b.reshape(())) / float(a.reshape(())) if a.size == b.size == 1 else sizes[1] / sizes[0]
         words = f"× {numbers.bracketed(numbers.short(factor))}"
     if not same:
-        words += f", {numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
-    elif moved:
-        step = b.astype(float) - a.astype(float)
-        words += f", moved {numbers.short(step.reshape(())[()]) if step.size == 1 else numbers.rms(step)}"
-    return _Change(name, words, True, factor)
+        return f"{words}, {numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
+    if after.ink == "grad":
+        return words
+    step = b.astype(float) - a.astype(float)
+    return f"{words}, moved {numbers.short(step.reshape(())[()]) if step.size == 1 else numbers.rms(step)}"
 
 
 # ---------------------------------------------------------------- the picture
@@ -244,57 +244,38 @@ class _Diff:
 
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str]) -> None:
         self.sides, self.labels = sides, labels
-        self.pairs: list[_Pair] = []
-        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # of each graph: the pair of a row, by their keys
-        taken = {"heads", "hidden"}
+        self.pairs = []
         for rows in _matched(sides[0].rows, sides[1].rows):
-            here = rows[1] or rows[0]
-            assert here is not None
-            key = fresh(here.key, taken)
-            self.pairs.append(_Pair(key, rows))
-            for at, row in zip(self.at, rows, strict=True):
-                if row is not None:
-                    at[row.key] = key
-        self.changes = {pair.key: self._changes(pair) for pair in self.pairs}
-
-    def _changes(self, pair: _Pair) -> list[tuple[_Change | None, _Change | None]]:
-        """The changes of each common quantity: of its value and of its gradient."""
-        before, after = pair.rows
-        if before is None or after is None:
-            return []
-        a, b = self.sides[0].quantities(before), self.sides[1].quantities(after)
-        by = f"∂{self.sides[1].end}/∂"
-        return [
-            (_change(name, value, now, moved=True), _change(f"{by}{name}", gradient, then, moved=False))
-            for (_, value, gradient), (name, now, then) in zip(a, b, strict=False)
-        ]
-
-    def _flat(self, pair: _Pair) -> list[_Change]:
-        return [change for both in self.changes[pair.key] for change in both if change is not None]
+            both = zip_longest(*(side.quantities(row) for side, row in zip(sides, rows, strict=True)))
+            self.pairs.append(_Pair(rows, [_Line(one, other, _change(one, other)) for one, other in both]))
 
     def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
         title = title if title is not None else self._title()
-        reading = [
-            [caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms")],
-            [caption(self._counts(self.pairs))],
-        ]
-        told: dict[str, Any] = {"title": title, "reading": reading, "alt": self._alt(title), "notice": noted}
-        picture = Picture("diff", nodesep=0.3, **told)
-        hidden = self.pairs[ROWS_KEPT:-ROWS_KEPT] if len(self.pairs) > ROWS else []
-        at = {pair.key: pair.key for pair in self.pairs} | {pair.key: "hidden" for pair in hidden}
-        self._heads(picture)
-        drawn = ["heads"]
-        for pair in self.pairs:
-            key = at[pair.key]
-            if key in drawn:
-                continue
-            drawn.append(key)
-            if key == "hidden":
-                self._fold(picture, hidden)
-            else:
-                self._card(picture, pair)
-        self._edges(picture, at, drawn)
+        reading = [[caption("between: × ratio of rms")], [caption(self._counts(self.pairs))]]
+        picture = Picture("diff", title=title, reading=reading, alt=self._alt(title), notice=noted)
+        heads = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
+        rows = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
+        for part in self._folded():
+            rows.append(RULE)
+            rows += [row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else self._rows(part)
+        look = {"border": 1, "color": "hair", "bgcolor": "paper", "style": "ROUNDED"}
+        picture.node("lines", table(row_(cell(table(*rows, color="hair"), cellpadding=4)), **look), cls="module")
         return picture
+
+    def _folded(self) -> list[_Pair | str]:
+        """The drawn rows, with a text for each group of rows that are not."""
+        parts: list[_Pair | str] = []
+        for word, run in groupby(self.pairs, key=lambda pair: pair.word):
+            pairs = list(run)
+            more = len(pairs) - 2 * SAME
+            if word == "the same" and more > 1:
+                parts += [*pairs[:SAME], f"{numbers.count(more)} rows the same", *pairs[-SAME:]]
+            else:
+                parts += pairs
+        if len(parts) > ROWS:
+            hidden = [part for part in parts[ROWS_KEPT:-ROWS_KEPT] if not isinstance(part, str)]
+            parts[ROWS_KEPT:-ROWS_KEPT] = [f"{self._counts(hidden)}, not drawn"]
+        return parts
 
     # ------------------------------------------------------------ words
 
@@ -306,10 +287,7 @@ class _Diff:
         return f"What changed: {self.sides[1].end} {a} → {b}"
 
     def _counts(self, pairs: Sequence[_Pair]) -> str:
-        counts = Counter(
-            pair.word or ("changed" if any(change.changed for change in self._flat(pair)) else "the same")
-            for pair in pairs
-        )
+        counts = Counter(pair.word for pair in pairs)
         found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
         first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
         return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
@@ -317,123 +295,67 @@ class _Diff:
     def _alt(self, title: str) -> str:
         said = []
         for pair in self.pairs:
-            changes = [f"{change.name} {change.words.split(',')[0]}" for change in self._flat(pair) if change.changed]
-            if pair.word or changes:
-                said.append(f"{pair.title}: {', '.join(([pair.word] if pair.word else []) + changes)}.")
+            words = [
+                f"{line.after.name} {line.words.split(',')[0]}" for line in pair.lines if line.after and line.changed
+            ]
+            own = [pair.word] if pair.word in ("added", "removed", "replaced") else []
+            if own or words:
+                said.append(f"{pair.title}: {', '.join(own + words)}.")
         more = f" And {len(said) - 12} rows more." if len(said) > 12 else ""
         return " ".join([f"{title}.", f"{self._counts(self.pairs)}.", *said[:12]]) + more
 
-    # ------------------------------------------------------------ cards
+    # ------------------------------------------------------------ rows
 
-    def _heads(self, picture: Picture) -> None:
-        words = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
-        cells = (
-            column(text(word, style.NAME, "ink", bold=True), width, port)
-            for word, width, port in zip(words, COLUMNS, ("v", None, None, None), strict=True)
-        )
-        picture.node("heads", table(row_(*cells), cellpadding=4), cls="heads")
-
-    def _card(self, picture: Picture, pair: _Pair) -> None:
-        row = pair.row
-        side = self.sides[0 if pair.word == "removed" else 1]
-        loss = side.seen.is_output(row.place) and row.place.shape == () and pair.word != "removed"
-        cautions = [caution for there in pair.rows if there for caution in there.warnings]
-        more = {"color": "muted", "bgcolor": "paper"} if pair.word == "removed" else {}
+    def _rows(self, pair: _Pair) -> list[Label]:
+        """The rows of the table with the quantities of a pair, its name in the first."""
+        row = pair.rows[1] or pair.rows[0]
+        assert row is not None
         name = [text(pair.title, style.NAME, "ink", bold=True)]
-        if pair.word:
+        if pair.word in ("added", "removed", "replaced"):
             name.append(text(pair.word.upper(), style.TAG, "ink", bold=True))
         if row.path and not row.title.startswith(row.path):
-            name.append(caption(clipped(row.path)))
+            name.append(caption(clipped(row.path, 24)))
         if (rest := len(row.parameters) - PARAMETERS) > 0:
             name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
-        cells = [column(aligned(*name), COLUMNS[0], "v", valign="TOP")]
-        heights: list[list[int]] = []
-        for which, width, label in ((0, COLUMNS[1], self.labels[0]), (1, COLUMNS[3], self.labels[1])):
-            there = pair.rows[which]
-            if there is None:
-                lines, tip = [caption(f"not in {clipped(label, 20)}")], f"not in {label}"
-            else:
-                said, tip = self._numbers(self.sides[which], there)
-                heights.append([len(part) for part in said])
-                lines = [line for part in said for line in part]
-                lines += [line for caution in there.warnings for line in warning(caution, style.CAPTION)]
-            told: dict[str, Any] = {"id": f"{pair.key}_{'ab'[which]}", "title": tip, "valign": "TOP"}
-            cells.append(column(aligned(*lines), width, f"g{which}", True, **told))
-        lines = []
-        tall = [max(sizes) for sizes in zip_longest(*heights, fillvalue=1)]  # lines, on the taller side
-        both = zip((change for pair in self.changes[pair.key] for change in pair), cycle(("ink", "grad")), strict=False)
-        for (change, colour), height in zip(both, tall, strict=False):
-            lines += [self._changed(change, colour, italic=colour == "grad"), *[caption(" ")] * (height - 1)]
-        middle = aligned(*lines or [caption(pair.word)])
-        cells.insert(2, column(middle, COLUMNS[2], None, True, valign="TOP"))
-        draw_card(picture, row, cells, cautions, pair.key, loss=loss, cls=pair.word, **more)
+        cautions = [warning(caution, style.CAPTION) for there in pair.rows if there for caution in there.warnings]
+        name += [line for lines in cautions for line in lines]
+        lines = [
+            row_(*(_cell(part, i) for i, part in enumerate(self._line(line, *pair.rows), 1))) for line in pair.lines
+        ]
+        lines[0] = _cell(aligned(*name), 0, rowspan=len(lines)) + lines[0][0].cells
+        return [row_(lines[0]), *lines[1:]]
 
-    def _numbers(self, side: _Side, row: Row) -> tuple[list[list[Label]], str]:
-        """The lines with each quantity of a row on one side, and their full precision."""
-        said, tips = [], []
-        for name, value, gradient in side.quantities(row):
-            by = f"∂{side.end}/∂{name}"
-            said.append(self._number(clipped(name, 14), value, "ink", italic=False))
-            tips.append(f"{name} = {numbers.full(value, 8)}")
-            if gradient is None:
-                said.append([caption("no gradient")])
-            else:
-                said.append(self._number(clipped(by, 18), gradient, "grad", italic=True))
-                tips.append(f"{by} = {numbers.full(gradient, 8)}")
-        return said, "; ".join(tips)
+    def _line(self, line: _Line, before: Row | None, after: Row | None) -> list[Label]:
+        sides = [
+            caption(f"not in {clipped(label, 20)}") if row is None else self._number(side)
+            for row, side, label in zip((before, after), (line.before, line.after), self.labels, strict=True)
+        ]
+        ink = line.after.ink if line.after and line.changed else "muted"
+        lost = "finite" in line.words
+        words = text(line.words or " ", style.CAPTION, "bad" if lost else ink, italic=ink == "grad", bold=lost)
+        return [sides[0], words, sides[1]]
 
-    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> list[Label]:
-        """The lines of a quantity: its entries, or the rms of a large array."""
-        ink: dict[str, Any] = {"size": style.CAPTION, "colour": colour, "italic": italic}
+    def _number(self, quantity: _Quantity | None) -> Label:
+        """A quantity: its entries, or the rms of a large array."""
+        if quantity is None:
+            return caption(" ")
+        name, array = clipped(quantity.name, 18), quantity.array
+        if array is None:
+            return caption("no gradient")
+        ink: dict[str, Any] = {"size": style.CAPTION, "colour": quantity.ink, "italic": quantity.ink == "grad"}
         if array.dtype.kind not in "fiub":
-            return [text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)]
+            return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)
         if 1 < array.size <= ENTRIES and array.shape[-1] <= style.TABLE_COLUMNS and np.isfinite(array).all():
             shown = numbers.table(array)
-            first, *rest = (" ".join(line) for line in shown.rows)
+            entries = [" ".join(line) for line in shown.rows]
             head = f"{name} {shown.factor}".strip()
-            lines = [f"{head} =", first, *rest] if rest or len(head + first) > LINE else [f"{head} =  {first}"]
-            return [text(line, **ink) for line in lines]
+            short = len(entries) == 1 and len(head + entries[0]) <= LINE
+            lines = [f"{head} =  {entries[0]}"] if short else [f"{head} =", *entries]
+            return aligned(*(text(line, **ink) for line in lines))
         said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
-        lost = said.lstrip("-") in ("nan", "inf")
         words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
-        return [text(words, **(ink | ({"colour": "bad", "bold": True} if lost else {})))]
+        return text(words, **(ink | ({"colour": "bad", "bold": True} if said.lstrip("-") in ("nan", "inf") else {})))
 
-    def _changed(self, change: _Change | None, colour: str, *, italic: bool = False) -> Label:
-        if change is None:
-            return caption(" ")
-        lost = "finite" in change.words
-        colour = "bad" if lost else colour if change.changed else "muted"
-        return text(clipped(change.words, 34), style.CAPTION, colour, italic=italic and change.changed, bold=lost)
 
-    def _fold(self, picture: Picture, hidden: Sequence[_Pair]) -> None:
-        """Draw one card for the omitted rows: their number, their changes, and the largest change among them."""
-        sides = [[row for pair in hidden if (row := pair.rows[i]) is not None] for i in (0, 1)]
-        ops = [sum(len(row.nodes) for row in rows) for rows in sides]
-        said = numbers.count(ops[1]) if ops[0] == ops[1] else f"{numbers.count(ops[0])} and {numbers.count(ops[1])}"
-        name = [text(f"... {said} ops", style.NAME, "ink", bold=True)]
-        name.append(text("not drawn", style.NAME, "ink", bold=True))
-        middle = [caption(word) for word in self._counts(hidden).split(", ")]
-        warned = [Counter(caution.word for row in rows for caution in row.warnings) for rows in sides]
-        boxes = [[caption(f"▲ {word} in {n}", "warn") for word, n in counts.items()] for counts in warned]
-        columns = zip((name, boxes[0], middle, boxes[1]), COLUMNS, ("v", "g0", None, "g1"), strict=True)
-        draw_omission(
-            picture, [column(aligned(*lines) or (" ",), width, port, valign="TOP") for lines, width, port in columns]
-        )
-
-    # ------------------------------------------------------------ edges
-
-    def _edges(self, picture: Picture, at: Mapping[str, str], drawn: Sequence[str]) -> None:
-        """Draw an edge for each link of either graph, with the shapes of its value."""
-        rank = {key: i for i, key in enumerate(drawn)}
-        found: dict[tuple[str, str], dict[int, str]] = {}
-        for which, (side, keys) in enumerate(zip(self.sides, self.at, strict=True)):
-            for link in side.links:
-                tail, head = at[keys[link.tail]], at[keys[link.head]]
-                if tail != head:
-                    shape = numbers.shape(side.seen.value(link.place).shape)
-                    found.setdefault((tail, head), {}).setdefault(which, shape)
-        for (tail, head), shapes in found.items():
-            only = f"only {clipped(self.labels[min(shapes)], 20)}: " if len(shapes) == 1 else ""
-            words = caption(f"  {only}{' → '.join(dict.fromkeys(shapes.values()))}")
-            row_edge(picture, drawn[rank[tail] : rank[head] + 1], "v", "g1", words, cls="fwd", id=f"f_{tail}_{head}")
-        hold_in_column(picture, drawn, found)
+def _cell(content: Label, column: int, **attributes: Any) -> Label:
+    return cell(content, width=COLUMNS[column], align="LEFT", balign="LEFT", valign="TOP", cellpadding=2, **attributes)

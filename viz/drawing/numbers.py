@@ -7,51 +7,18 @@ The minus is the ASCII hyphen: such a number can be pasted, and its width is kno
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassgrad.autograd.common.contexts import holding
 from glassgrad.viz.drawing import style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 ELLIPSIS = "..."
-WIDEST = 8  # characters of the widest number: -0.00000
-BLANK = "\u00a0"  # half as wide as a digit
-
-_WIDE: ContextVar[bool] = ContextVar("wide", default=False)
-
-
-@contextmanager
-def wide(room: bool = True) -> Iterator[None]:
-    """A context in which numbers are padded, for a page that changes them; it does nothing if ``room`` is false.
-
-    >>> with wide():
-    ...     len(padded("2"))
-    13
-    """
-    with holding(_WIDE, room):
-        yield
-
-
-def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said``, unchanged outside of a `wide` context; inside, padded with blanks.
-
-    It becomes at least as wide as ``numbers`` numbers, each of ``least`` characters.
-    """
-    if not _WIDE.get():
-        return said
-    narrow = sum(c in "-.() " for c in said)
-    missing = 2 * (least * numbers - 1) - (2 * len(said) - narrow)
-    return said + BLANK * max(0, missing)
-
-
 CHUNK = 1 << 13  # entries that are converted at a time
 
 
@@ -165,9 +132,6 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     values = np.asarray(array)
     values = values.reshape(-1, values.shape[-1] if values.ndim and values.shape[-1] else max(values.size, 1))
     down, across = _kept(values.shape[0], max_rows), _kept(values.shape[1], max_columns)
-    if _WIDE.get():
-        picked = ([None if None in (i, j) else values[i, j] for j in across] for i in down)
-        return Table(tuple(tuple(map(_wide_entry, line)) for line in picked))
     shown = values[np.ix_([i for i in down if i is not None], [j for j in across if j is not None])]
     strings, exponent = _strings(shown)
     cut_down, cut_across = None in down, None in across
@@ -175,15 +139,6 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     if cut_down:
         lines.insert(style.HEAD, [ELLIPSIS] * len(across))
     return Table(tuple(map(tuple, lines)), exponent)
-
-
-def _wide_entry(x: Any) -> str:
-    """An entry of a table within `wide` as text, aligned at the right; for None, where the table is cut, dots."""
-    if x is None:
-        return ELLIPSIS
-    said = padded(scalar(x), least=7)
-    short = said.rstrip(BLANK)
-    return said[len(short) :] + short
 
 
 def _kept(length: int, limit: int | None) -> list[int | None]:

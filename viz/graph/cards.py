@@ -39,7 +39,7 @@ class Cards(CardParts):
 
     def scalar(self, card: Card) -> Label:
         """The card of a single number."""
-        value = numbers.padded(numbers.scalar(card.value[()]))
+        value = numbers.scalar(card.value[()])
         formula, alone = "", self.compact and len(card.sockets) == 1
         if says_more(card) and not alone:
             written = self.scene.formula(card).text
@@ -129,7 +129,7 @@ class Cards(CardParts):
                 number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
                 cells.append(cell(number, port=f"g{i}", id=f"{card.key}_g{i}", title=whole, **rule))
             cells.append(cell(text("=", style.GRAD_LABEL, "grad"), cellpadding=1))
-        said = f"{numbers.padded(numbers.scalar(card.gradient[()]))}{' ?' if card.doubted else ''}"
+        said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
         number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
         cells.append(cell(number, port="g", align="LEFT", cellpadding=2, **self.hook(card, "grad")))
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
@@ -140,7 +140,7 @@ class Cards(CardParts):
         said = []
         for use in shown:
             assert use.contribution is not None
-            number = numbers.padded(numbers.scalar(use.contribution[()]))
+            number = numbers.scalar(use.contribution[()])
             where = f"from {use.head.name} {use.mark}".rstrip()
             said.append((number, f"{where}: {numbers.full(use.contribution)}"))
         if rest := card.addends[len(shown) :]:
@@ -305,14 +305,14 @@ class Cards(CardParts):
     def again(self, use: Socket) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes."""
         card = use.tail
-        said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
+        said = numbers.shape(card.shape) if card.shape else numbers.scalar(card.value[()])
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
         lines = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], colspan=2)]
         part = use.contribution
         if use.passes and part is not None:
-            size = numbers.padded(numbers.scalar(part[()])) if not part.shape else f"rms {numbers.rms(part)}"
+            size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
             adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
             title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
             lines.append(cell(adds, align="LEFT", id=f"{use.head.key}_adds{use.index}", title=title, colspan=2))

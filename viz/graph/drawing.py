@@ -406,7 +406,7 @@ class Drawing:
             return None
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
-        said = numbers.padded(said, 3) + (" ?" if socket.doubted else "")
+        said += " ?" if socket.doubted else ""
         written = grad_text(said, "muted" if socket.doubted else "grad")
         return table(row(cell(" ", width=7), cell(written)))
 

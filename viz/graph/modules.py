@@ -27,7 +27,6 @@ from glassgrad.viz.drawing.words import matched, say
 from glassgrad.viz.graph.row_cards import (
     column,
     draw_card,
-    draw_omission,
     gradient_edge,
     hold_in_column,
     loop_edge,
@@ -210,7 +209,7 @@ class _Table:
             if port is None or self.seen.gradients:
                 cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
         cells.append(column(self._boxes(row.warnings), self.last, "side", self.last > NOTHING))
-        draw_card(picture, row, cells, row.warnings, row.key, loss=loss)
+        draw_card(picture, row, cells, loss)
         if row.contents and has_shortcut(lines([row])):
             shortcut_edge(picture, row.key)
 
@@ -363,26 +362,15 @@ class _Table:
         return self._head(row, *captions), aligned(*values), judged, aligned(gradient)
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
-        """Draw one card for the omitted rows: their number and their warnings."""
+        """Draw one card for the omitted rows: their number, their parameters and their warnings."""
         modules = sum(row.path is not None for row in hidden)
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
-        lines = [f"... {numbers.count(modules)} modules,", ops] if modules else [f"... {ops}"]
-        sizes = [size for row in hidden if row.weight and (size := self._size(row)) is not None]
-        measured = [" "]
-        if sizes:
-            measured = [f"rms ∂{self.end}/∂W", f"{numbers.rms(min(sizes))} to {numbers.rms(max(sizes))}"]
         counts = Counter(warning.word for row in hidden for warning in row.warnings).items()
-        warned = [text(f"▲ {word} in {n}", style.CAPTION, "warn", bold=True) for word, n in counts]
-        cells = (
-            aligned(*(text(line, style.NAME, "ink", bold=True) for line in lines)),
-            aligned(caption(self._parameters(hidden))),
-            caption(" "),
-            aligned(*map(grad_text, measured)),
-            aligned(*warned) or caption(" "),
-        )
-        columns = zip(cells, (*COLUMNS[:4], self.last), ("v", None, None, "g", "side"), strict=True)
-        drawn = [column(*given) for given in columns if given[2] != "g" or self.seen.gradients]
-        draw_omission(picture, drawn)
+        lines = [text(f"... {numbers.count(modules)} modules, {ops}" if modules else f"... {ops}", style.NAME, "ink")]
+        lines += [caption(self._parameters(hidden)), *(caption(f"▲ {word} in {n}", "warn") for word, n in counts)]
+        inside = row_(column(aligned(*lines), sum(COLUMNS[:2]), "v"))
+        look = {"border": 1, "color": "hair", "bgcolor": "panel", "cellpadding": 4}
+        picture.node("hidden", table(inside, **look), group="rows", cls="module folded")
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""

@@ -82,7 +82,6 @@ class CardParts:
         by = derivative(socket.head.name, socket.tail.name, short)
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
-        number = number if socket.local.number is not None else numbers.padded(number)
         if self.compact:
             return f"× {number}", f"{by} = {formula} = {numbers.full(value)}"
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
@@ -248,7 +247,7 @@ class CardParts:
         if array.size == 0:
             return caption("empty")
         if array.shape == ():
-            return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
+            return self.number(numbers.scalar(array[()]), size, colour, italic=gradient)
         most = self._size_of(array)
         if most is None:
             return self._mark(card, array, gradient)

@@ -22,28 +22,16 @@ def warning(caution: Caution, size: int) -> list[Label]:
     return [text(f"▲ {caution.word}", size, ink, bold=True), *(caption(words, ink) for words in caution.lines)]
 
 
-def draw_card(
-    picture: Picture, row: Row, cells: Sequence[Label], cautions: Sequence[Caution], key: str, **more: Any
-) -> None:
-    """Draw the card of a row; a double border marks numbers that are not finite.
-
-    ``more``: whether it is the ``loss``, its class ``cls``, and attributes of its frame.
-    """
-    failed = any(caution.word == "NOT FINITE" for caution in cautions)
-    loss, cls = more.pop("loss", False), more.pop("cls", "")
+def draw_card(picture: Picture, row: Row, cells: Sequence[Label], loss: bool) -> None:
+    """Draw the card of a row; a double border marks numbers that are not finite."""
+    failed = any(caution.word == "NOT FINITE" for caution in row.warnings)
     kind = "input" if not row.nodes else "parameter" if row.parameters else "loss" if loss else "operation"
     rounded = {"style": "ROUNDED"} if kind in ("loss", "operation") else {}
-    around = frame("failed") if failed else frame("data" if kind == "input" else kind) | rounded | more
+    around = frame("failed") if failed else frame("data" if kind == "input" else kind) | rounded
     label = table(row_(*cells), cellpadding=4, **around)
     if failed:
         label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
-    picture.node(key, label, group="rows", cls=" ".join(filter(None, ("module", kind, cls, "failed" * failed))))
-
-
-def draw_omission(picture: Picture, cells: Sequence[Label]) -> None:
-    """Draw the card that stands for rows that are not drawn."""
-    look = {"border": 1, "color": "hair", "bgcolor": "panel", "cellpadding": 4}
-    picture.node("hidden", table(row_(*cells), **look), group="rows", cls="module folded")
+    picture.node(row.key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
 
 
 def column(content: Label, width: int, port: str | None = None, rule: bool = False, **attributes: Any) -> Label:

@@ -6,20 +6,17 @@ compares the written formula with the engine's result.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
-
-import numpy as np
 
 from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
 from glassgrad.viz.drawing import words
 from glassgrad.viz.recorded.notation.latex import tex_said
 
 PLACES, TAPS, POINTS = "pqr", "ijk", "uvt"  # of the output, in the window, of the input: one letter for each axis
-WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_max", "sum_pool", "sum_unpool")
+WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "sum_pool", "sum_unpool")
 
 Shapes = Mapping[str, Sequence[int]]  # of the arguments of an operation, by name
 
@@ -79,7 +76,7 @@ def geometry(name: str, shapes: Shapes, params: Mapping[str, Any]) -> Geometry:
     usual = 1 if name.startswith("conv") else size
     stride = per_axis(params.get("stride") or usual, axes, "stride")
     pads = pads_per_axis(params.get("padding", 0), axes)
-    if "y" in shapes and name != "at_max":
+    if "y" in shapes:
         out = tuple(shapes["y"][2:])
     else:
         out = tuple(params.get("space") or output_space(name, space, size, stride, pads, dilation))
@@ -117,14 +114,6 @@ class Index:
             said += f"{self.number:+d}" if said else str(self.number)
         return said
 
-    def value(self, env: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The index where its variables have these values."""
-        total: np.ndarray = np.asarray(self.number)
-        for factor, var in self.terms:
-            name, _, by = var.partition("//")
-            total = total + factor * (env[name] // int(by) if by else env[name])
-        return total
-
 
 def _plain(var: str) -> Index:
     return Index(((1, var),))
@@ -135,20 +124,17 @@ class IndexFormula:
     """``result[...] = Σ factor[...] · factor[...]``: an operation, entry by entry.
 
     ``factors``: for each factor an argument of the operation and its indices. ``over``: the variables of the sum.
-    ``given``: the indices that must be equal to a variable of the result. ``sizes``: how many values each variable has.
-    ``kind``: "sum", "max", or "place" if the position of a window's largest entry is used.
+    ``given``: the indices that must be equal to a variable of the result. ``kind``: "sum", "max", or "place" if the
+    position of a window's largest entry is used.
     """
 
     kind: str
     result: tuple[str, ...]
     factors: tuple[tuple[str, tuple[Index, ...]], ...]
     over: tuple[str, ...]
-    sizes: Mapping[str, int]
-    shape: tuple[int, ...]
     given: tuple[tuple[Index, str], ...] = ()
     bias: bool = False
-    place: Geometry | None = field(default=None, repr=False)
-    picks: bool = False  # whether the largest is read from there (at_max), not written to (max_unpool)
+    axes: int = 1
 
     def text(self, left: str, names: Mapping[str, str], tex: bool = False) -> str:
         """The formula, with names for the result and for the arguments."""
@@ -171,64 +157,10 @@ class IndexFormula:
         return self.text(left, names, tex=True)
 
     def _by_place(self, entry: str, names: Mapping[str, str], tex: bool) -> str:
-        assert self.place is not None
-        letters, points = (",".join(some[: self.place.axes]) for some in (PLACES, POINTS))
+        letters, points = (",".join(some[: self.axes]) for some in (PLACES, POINTS))
         written = tex_said if tex else words.say
         said = written("window {window} of {x} is largest at {point}", window=letters, x=names["x"], point=points)
-        if self.picks:
-            where = words.say("where")
-            return rf"{entry} \;\text{{{where}}}\; {said}" if tex else f"{entry} {where} {said}"
         return rf"\sum_{{{letters}:\; {said}}} {entry}" if tex else f"Σ_{{{letters}: {said}}} {entry}"
-
-    # ------------------------------------------------------------ computing
-
-    def terms(self, arrays: Mapping[str, np.ndarray]) -> list[list[list[tuple[str, int]]]]:
-        """The terms of each entry of the result. A term is a list of factors: an argument and a flat position in it."""
-        target, factors = self._entries(arrays)
-        found: list[list[list[tuple[str, int]]]] = [[] for _ in range(math.prod(self.shape))]
-        places = [at.tolist() for _, at in factors]
-        for k, where in enumerate(target.tolist()):
-            found[where].append([(arg, at[k]) for (arg, _), at in zip(factors, places, strict=True)])
-        if self.bias:
-            each = math.prod(self.shape[2:])
-            for where, terms in enumerate(found):
-                terms.append([("bias", where // each % self.shape[1])])
-        return found
-
-    def _entries(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-        """The flat position of each term in the result, and of its factors in their arguments."""
-        if self.kind == "place":
-            return self._placed(arrays)
-        fixed = {var for _, var in self.given}
-        loops = [var for var in dict.fromkeys((*self.result, *self.over)) if var not in fixed and var != "0"]
-        grid = np.indices([self.sizes[var] for var in loops]).reshape(len(loops), -1)
-        env = dict(zip(loops, grid, strict=True)) | {"0": np.zeros(grid.shape[1], int)}
-        env |= {var: index.value(env) for index, var in self.given}
-        inside = np.ones(grid.shape[1], bool)
-        where = []
-        for arg, indices in (*self.factors, ("", tuple(map(_plain, self.result)))):
-            shape = arrays[arg].shape if arg else self.shape
-            at = [np.broadcast_to(index.value(env), inside.shape) for index in indices]
-            for one, n in zip(at, shape, strict=True):
-                inside &= (one >= 0) & (one < n)
-            where.append((arg, shape, at))
-        flat = [(arg, np.ravel_multi_index([one[inside] for one in at], shape)) for arg, shape, at in where]
-        return flat[-1][1], flat[:-1]
-
-    def _placed(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-        geometry, x = self.place, arrays["x"]
-        assert geometry is not None
-        windows = [(n, c, *place) for n, c, *place in np.ndindex(*x.shape[:2], *geometry.out)]
-        largest = []
-        for n, c, *place in windows:
-            inside = [at for _, at, is_inside in geometry.window(place) if is_inside]
-            largest.append((n, c, *max(inside, key=lambda at: float(x[(n, c, *at)]))))  # the first of equal ones
-        ends, starts = (windows, largest) if self.picks else (largest, windows)
-        target, source = (
-            np.ravel_multi_index([np.array(axis) for axis in zip(*places, strict=True)], shape)
-            for places, shape in ((ends, self.shape), (starts, arrays["y"].shape))
-        )
-        return target, [("y", source)]
 
 
 def formula(name: str, shapes: Shapes, params: Mapping[str, Any]) -> IndexFormula | None:
@@ -244,49 +176,35 @@ def formula(name: str, shapes: Shapes, params: Mapping[str, Any]) -> IndexFormul
     if name not in WINDOWED:
         return None
     g = geometry(name, shapes, params)
-    sizes = dict(zip(PLACES, g.out, strict=False)) | dict(zip(TAPS, g.size, strict=False))
-    sizes |= dict(zip(POINTS, g.space, strict=False))
     met = tuple(
         Index(((s, p), (d, i)), -before)
         for s, p, d, i, (before, _) in zip(g.stride, PLACES, g.dilation, TAPS, g.pads, strict=False)
     )
-    make = _convolution if name.startswith("conv") else _pooling
-    return make(name, shapes, params, g, sizes, met)
+    return _convolution(name, shapes, params, g, met) if name.startswith("conv") else _pooling(name, g, met)
 
 
-def _pooling(
-    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, sizes: dict[str, int], met: tuple[Index, ...]
-) -> IndexFormula:
+def _pooling(name: str, g: Geometry, met: tuple[Index, ...]) -> IndexFormula:
     places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
     at = tuple(map(_plain, places))
-    n, c = shapes["x" if "x" in shapes else "y"][:2]
-    sizes = sizes | {"n": int(n), "c": int(c)}
     lead, rows = (_plain("n"), _plain("c")), ("n", "c")
-    out, space = (n, c, *g.out), (n, c, *g.space)
+    y = (("y", (*lead, *at)),)
     if name in ("max_pool", "sum_pool"):
-        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), tuple(taps), sizes, out)
+        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), taps)
     if name == "sum_unpool":
-        given = tuple(zip(met, points, strict=True))
-        return IndexFormula("sum", (*rows, *points), (("y", (*lead, *at)),), (*places, *taps), sizes, space, given)
-    picks = name == "at_max"
-    indices = tuple(map(_plain, points)) if picks else at
-    ends = (*rows, *(places if picks else points))
-    factors = (("y", (*lead, *indices)),)
-    return IndexFormula("place", ends, factors, (), sizes, out if picks else space, place=g, picks=picks)
+        return IndexFormula("sum", (*rows, *points), y, (*places, *taps), tuple(zip(met, points, strict=True)))
+    return IndexFormula("place", (*rows, *points), y, (), axes=g.axes)
 
 
 def _convolution(
-    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, sizes: dict[str, int], met: tuple[Index, ...]
+    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, met: tuple[Index, ...]
 ) -> IndexFormula:
     places, taps, points = tuple(PLACES[: g.axes]), tuple(TAPS[: g.axes]), tuple(POINTS[: g.axes])
     groups = params.get("groups", 1)
-    n = shapes["x" if "x" in shapes else "y"][0]
     if name == "conv_weight":
         many, inside = shapes["y"][1], shapes["x"][1] // groups
     else:
         many, inside = shapes["weight"][:2]
     each = many // groups  # output channels of a group
-    sizes = sizes | {"n": int(n), "o": int(many), "c": int(inside), "m": int(inside * groups)}
     alone = groups > 1 and inside == 1  # a group with one input channel
     c = "0" if alone else "c"
     start = "o" if each == 1 else f"o//{each}"
@@ -297,22 +215,20 @@ def _convolution(
     loop = () if alone else ("c",)
     if name == "conv":
         ends = ("n", "o", *places)
-        shape = (n, many, *g.out)
-        return IndexFormula("sum", ends, (("weight", weight), x), (*loop, *taps), sizes, shape, bias="bias" in shapes)
+        return IndexFormula("sum", ends, (("weight", weight), x), (*loop, *taps), bias="bias" in shapes)
     if name == "conv_weight":
-        return IndexFormula("sum", ("o", c, *taps), (y, x), ("n", *places), sizes, (many, inside, *g.size))
+        return IndexFormula("sum", ("o", c, *taps), (y, x), ("n", *places))
     # The transposed convolution: with a stride of 1 each index of y follows from the others.
-    shape = (n, inside * groups, *g.space)
     if groups == 1 and set(g.stride) == {1}:
         solved = tuple(
             Index(((1, u), (-d, i)), before)
             for u, d, i, (before, _) in zip(points, g.dilation, taps, g.pads, strict=True)
         )
         y = ("y", (_plain("n"), _plain("o"), *solved))
-        return IndexFormula("sum", ("n", "c", *points), (y, ("weight", weight)), ("o", *taps), sizes, shape)
+        return IndexFormula("sum", ("n", "c", *points), (y, ("weight", weight)), ("o", *taps))
     given = tuple(zip(met, points, strict=True))
     if groups > 1:
         given = ((channel, "m"), *given)
     ends = ("n", "m" if groups > 1 else "c", *points)
     over = ("o", *(loop if groups > 1 else ()), *taps, *places)
-    return IndexFormula("sum", ends, (y, ("weight", weight)), over, sizes, shape, given)
+    return IndexFormula("sum", ends, (y, ("weight", weight)), over, given)
