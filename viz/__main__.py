@@ -214,7 +214,7 @@ def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tenso
     try:
         value = read_value(text)
     except ExpressionError as error:
-        raise ExpressionError(f"the value of {name}: {error.message}", error.text, error.span) from None
+        raise ExpressionError(f"the value of {name}: {error.message}", error.piece) from None
     return ag.Tensor(value, differentiable, dtype=None if whole else "float64", name=name)
 
 

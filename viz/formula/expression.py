@@ -194,9 +194,8 @@ class _Computing:
 
     def _written(self, node: ast.expr, op: ag.Op) -> str | None:
         """The name of a value without gradient: its text, unless that is long."""
-        span = self.source.span(node)
-        text = self.source.lines[span.line][span.start : span.stop]
-        if span.more or len(text) > NAMED:
+        text = self.source.piece(node)
+        if "\n" in text or len(text) > NAMED:
             return None
         return text if text.startswith(op.name) else f"({text})"
 

@@ -21,9 +21,9 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.autograd.interop.hints import FUNCTIONS
-from glassgrad.viz.formula.columns import columns_of
+from glassgrad.viz.drawing.texts import clipped, one_line
 
-SHOWN = 100  # characters of a line in a message
+SHOWN = 80  # characters of the text in a message
 LENGTH = 4_000  # characters of an expression
 DEPTH = 200  # levels of nesting
 AXES = 8  # of a literal
@@ -68,42 +68,12 @@ Place: TypeAlias = tuple[ag.Op, int]
 """An operation, and the index of one of its arguments."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """A part of a text: its line and the columns where it starts and stops, counted from 0.
-
-    ``more``: it continues in the next line.
-    """
-
-    line: int
-    start: int
-    stop: int
-    more: bool = False
-
-
 class ExpressionError(ValueError):
-    """An error in an expression: a ``message``, and its position ``span`` in ``text``."""
+    """An error in an expression: a ``message``, and the ``piece`` of the text that it is about."""
 
-    def __init__(self, message: str, text: str, span: Span) -> None:
-        super().__init__(message)
-        self.message, self.text, self.span = message, text, span
-
-    def __str__(self) -> str:
-        return f"{self.message}\n{self.marked}" if self.text else self.message
-
-    @property
-    def marked(self) -> str:
-        """The line of the text, with carets under the wrong part."""
-        lines = self.text.split("\n")
-        line = "".join(c if c.isprintable() else "\ufffd" for c in lines[self.span.line])
-        start = min(self.span.start, len(line))
-        stop = min(max(self.span.stop, start + 1), max(len(line), start + 1))
-        first = max(0, min(start - SHOWN // 4, len(line) - SHOWN))
-        last = first + SHOWN
-        before, after = "…" * (first > 0), "…" * (last < len(line))
-        indent = " " * columns_of(before + line[first:start])
-        carets = "^" * max(1, columns_of(line[start : min(stop, last)]))
-        return f"    {before}{line[first:last]}{after}\n    {indent}{carets}"
+    def __init__(self, message: str, piece: str = "") -> None:
+        self.message, self.piece = message, clipped(one_line(piece), SHOWN)
+        super().__init__(f"{message}\n    {self.piece}" if piece else message)
 
 
 @dataclass(frozen=True)
@@ -120,26 +90,24 @@ class Source:
 
     def __init__(self, text: str, length: int = LENGTH) -> None:
         self.text = text = "\n".join(line.strip() for line in text.strip().split("\n"))
-        self.lines = text.split("\n")
         if len(text) > length:
-            raise self._fail(f"this is longer than {length:,} characters")
+            raise ExpressionError(f"this is longer than {length:,} characters")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Python warns about programs, not about expressions
                 self._tree = ast.parse(text)
         except SyntaxError as error:
-            line = min(max(error.lineno or 1, 1), len(self.lines)) - 1
+            line = (error.text or "").strip("\n")
             start = max((error.offset or 1) - 1, 0)
-            span = Span(line, start, start + 1)
-            for found in re.finditer(r"(?<![\w.])(\d[\d.]*)([^\W\d_]\w*)", self.lines[line]):
+            for found in re.finditer(r"(?<![\w.])(\d[\d.]*)([^\W\d_]\w*)", line):
                 if found.start() <= start <= found.end():  # as in 2x
-                    raise self._fail(f"a product is written with *, as in {found[1]}*{found[2]}", span) from None
+                    raise ExpressionError(f"a product is written with *, as in {found[1]}*{found[2]}", line) from None
             said = "too deeply nested" if "nested" in error.msg else error.msg.partition(" (<unknown>")[0]
-            raise self._fail(f"this can't be read: {said}", span) from None
+            raise ExpressionError(f"this can't be read: {said}", line) from None
         except (RecursionError, MemoryError):
-            raise self._fail("this is too deeply nested") from None
+            raise ExpressionError("this is too deeply nested") from None
         except ValueError:
-            raise self._fail("this contains characters that are not text") from None
+            raise ExpressionError("this contains characters that are not text") from None
         level: list[ast.AST] = [self._tree]
         for _ in range(DEPTH + 3):  # that of a value in the tree is 2
             level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -147,20 +115,13 @@ class Source:
             said = f"this is nested deeper than {DEPTH} levels: name parts of it, as in u = …; L = …"
             raise self.wrong(said, placed[0])
 
-    def _fail(self, message: str, span: Span = Span(0, 0, 1)) -> ExpressionError:
-        return ExpressionError(message, self.text, span)
-
-    def span(self, node: Any) -> Span:
-        """The position of a node of the tree; its first line if it has several."""
-        line: int = node.lineno - 1
-        raw = self.lines[line].encode()  # the tree counts in bytes
-        more = node.end_lineno != node.lineno
-        stop = len(raw) if more else node.end_col_offset
-        return Span(line, len(raw[: node.col_offset].decode()), len(raw[:stop].decode()), more)
+    def piece(self, node: ast.AST) -> str:
+        """The text of a node of the tree."""
+        return ast.get_source_segment(self.text, node) or ""
 
     def wrong(self, message: str, node: ast.AST) -> ExpressionError:
         """An error at a node of the tree."""
-        return self._fail(message, self.span(node))
+        return ExpressionError(message, self.piece(node))
 
     def statements(self) -> list[Statement]:
         """The statements of the text."""
@@ -178,7 +139,7 @@ class Source:
                 raise self.wrong(f"{target.id} was computed before: use another name", target)
             found.append(Statement(target.id, node.value, target))
         if not found:
-            raise self._fail("there is no expression")
+            raise ExpressionError("there is no expression")
         return found
 
     def uses(self, node: ast.expr, place: Place | None = None) -> Iterator[tuple[ast.Name, Place | None]]:

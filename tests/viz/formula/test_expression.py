@@ -27,13 +27,11 @@ def compute(text, **values):
 
 
 def refused(text, **values):
-    """The sentence, and the part of the text that the carets stand under."""
+    """The sentence, and the piece of the text that it is about."""
     with pytest.raises(ExpressionError) as caught:
         Expression(text).compute({name: parameter(value) for name, value in values.items()})
-    error = caught.value
-    carets = error.marked.split("\n")[1]
-    assert set(carets.strip()) == {"^"}
-    return error.message, error.text.split("\n")[error.span.line][error.span.start : error.span.stop]
+    assert str(caught.value) == f"{caught.value.message}\n    {caught.value.piece}"
+    return caught.value.message, caught.value.piece
 
 
 def operations(y):
@@ -174,7 +172,7 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
     if error is not None:
         assert error.message
         assert "\n" not in error.message
-        assert not error.text or error.marked.split("\n")[1].strip("^ ") == ""
+        assert "\n" not in error.piece
 
 
 # ---------------------------------------------------------------- what is refused, and where
@@ -213,10 +211,10 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
         ("L = w + ...", "Ellipsis stands where a number is expected", "..."),
         ("L = w/(1 - 1) + 1/0", "this divides by zero", "1/0"),
         ("L = (-8)**0.5*w", "this is not a real number", "(-8)**0.5"),
-        ("L = (w*2", "this can't be read: '(' was never closed", "("),
-        ("L = 权*2w", "a product is written with *, as in 2*w", "2"),
+        ("L = (w*2", "this can't be read: '(' was never closed", "L = (w*2"),
+        ("L = 权*2w", "a product is written with *, as in 2*w", "L = 权*2w"),
         ("L = ln(w)", "there is no operation ln: did you mean log?", "ln"),
-        ("L = w**2)", "this can't be read: unmatched ')'", ")"),
+        ("L = w**2)", "this can't be read: unmatched ')'", "L = w**2)"),
         ("w*2; L = w", "only the last expression may do without a name: write u = … here", "w*2"),
         ("u = w*2; L = w**2", "u is computed and never used", "u"),
         ("u = w*2; u = u*3", "u was computed before: use another name", "u"),
@@ -235,22 +233,6 @@ def test_sentence_and_place(text, said, marked):
     message, there = refused(text, w=[1.0, 2.0])
     assert message.startswith(said) or said in message
     assert there == marked
-
-
-def test_place_in_a_later_line_and_after_wide_characters():
-    with pytest.raises(ExpressionError) as caught:
-        Expression("  权重 = w*2\n   L = 权重 * sigmod(权重)\n")
-    assert caught.value.marked == "    L = 权重 * sigmod(权重)\n" + " " * 15 + "^^^^^^"
-
-
-def test_long_lines_are_cut_around_the_place():
-    with pytest.raises(ExpressionError) as caught:
-        Expression("+".join(["w"] * 100) + "+ oops(w) +" + "+".join(["w"] * 100))
-    line, carets = caught.value.marked.split("\n")
-    assert len(line) <= 110
-    assert line[carets.index("^") : carets.index("^") + 4] == "oops"
-    assert line.strip().startswith("…")
-    assert line.endswith("…")
 
 
 def test_messages_have_no_unprintable_characters():
