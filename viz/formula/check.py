@@ -14,7 +14,7 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.scene import Card, Scene
 
 EPSILON = float(np.finfo(np.float64).eps)
-ENTRIES = 16  # up to so many, each entry is checked and numbers are shown by default
+ENTRIES = 16  # up to so many, each entry is checked and shown
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 
 

@@ -25,7 +25,7 @@ from glassgrad.autograd.errors import GradientError
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.formula.check import ENTRIES, Check, checked, checked_along
+from glassgrad.viz.formula.check import Check, checked, checked_along
 from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
 from glassgrad.viz.formula.layout import ForwardLayout, Layout
 from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
@@ -37,6 +37,7 @@ from glassgrad.viz.recorded.notation.symbols import UNKNOWN, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import numbers_of, recorded
 
+INSERTED = 100_000  # numbers of a graph that are inserted by default
 DERIVED = 16  # the most leaves for which `wrt` is not needed
 
 
@@ -369,9 +370,9 @@ def explain(
     ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one, or its name in pictures. For a
     list of them, and for None, which takes every leaf that requires grad, the result is a tuple of derivations that
     prints and saves as one does. ``names``: names for Tensors; ``names=locals()`` names each after its variable.
-    ``numbers``: True inserts the current values and checks the gradient by a central difference, False writes formulas
-    only, None inserts them if every value has at most 16 entries. ``gradient``: the upstream gradient, in the shape of
-    ``y``, if ``y`` is not a scalar.
+    ``numbers``: True inserts the current values, of more than 16 entries the rms, and checks the gradient by a central
+    difference, False writes formulas only, None inserts them unless there are more than 100,000. ``gradient``: the
+    upstream gradient, in the shape of ``y``, if ``y`` is not a scalar.
 
     With ``mode="forward"`` the equations are those of forward mode: each value with its tangent ``ẋ``, from a
     ``tangent`` of ``wrt``, which by default is 1 for a scalar, to that of ``y``, which may have any shape.
@@ -427,7 +428,7 @@ def explain(
     scene = Scene(y, names=names, gradients=seeds)
     scene.check_real("a derivation")
     if numbers is None:
-        numbers = all(card.value.size <= ENTRIES for card in scene.cards)
+        numbers = sum(card.value.size for card in scene.cards) <= INSERTED
     if wrt is None:
         leaves = [card for card in scene.cards if card.node is None and getattr(card.place, "requires_grad", False)]
         leaves = [card for card in leaves if mode == "forward" or card.gradient is not None]

@@ -31,7 +31,6 @@ from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Scene
 
 LOOPS = 2  # loops whose step is written
-INDEXED = 12  # formulas with indices that are written; the others are counted
 ROWS, ENDS = 40, 15  # rows of a section; a longer section shows so many at either end
 
 
@@ -125,26 +124,35 @@ class Layout:
 
     def _index_rows(self) -> list[Row]:
         """The operations over windows as index formulas, and the meaning of the letters."""
-        written = map(self._indexed, (*self._told.forward, *self._told.backward))
-        found = [said for said in written if said is not None]
-        if not found:
+        forms: dict[str, list[tuple[Symbol, str, str, windows.Geometry]]] = {}
+        for line in (*self._told.forward, *self._told.backward):
+            if (found := self._indexed(line)) is not None:
+                form, *written = found
+                forms.setdefault(form, []).append((line.left, *written))
+        rows = []
+        for (_, text, tex, _), *others in forms.values():
+            names = [left for left, *_ in others]
+            if names:  # the same formula, with other names
+                text += say("; so too {names}", names=say(", ").join(name.text for name in names))
+                tex += tex_said("; so too {names}", names=", ".join(name.tex for name in names))
+            rows.append(Row((text,), (tex,)))
+        found_all = [one for same in forms.values() for one in same]
+        if not found_all:
             return []
-        rows = [Row((text,), (tex,)) for text, tex, _ in found]
-        if len(rows) > INDEXED:
-            hidden = say("... {n} more of the same form", n=len(rows) - INDEXED)
-            rows[INDEXED:] = [Row((hidden,), (tex_text(hidden),))]
-        axes = max(place.axes for _, _, place in found)
+        axes = max(place.axes for *_, place in found_all)
         letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
         said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=letters[0], i=letters[1])
-        if any(f"{letters[2]}]" in text for text, _, _ in found):
+        if any(f"{letters[2]}]" in text for _, text, _, _ in found_all):
             said += say("; {u}: place in its input", u=letters[2])
         notes = [said]
-        if any(any(pad) for _, _, place in found for pad in place.pads):
+        if any(any(pad) for *_, place in found_all for pad in place.pads):
             notes.append(say("entries outside of an input are 0, and never a maximum"))
         return [*rows, *(Row((note,), (tex_text(note),)) for note in notes)]
 
-    def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
-        """A line as an index formula in text and LaTeX; None if it is not an operation over windows of named values."""
+    def _indexed(self, line: Line) -> tuple[str, str, str, windows.Geometry] | None:
+        """The form of a line's index formula, the formula in text and LaTeX, and its windows; None if it is not an
+        operation over windows of named values.
+        """
         card, right = self._by_key[line.name.key], line.right
         if right.head not in windows.WINDOWED:
             return None
@@ -166,7 +174,8 @@ class Layout:
         assert found is not None
         text = found.text(line.left.text, {arg: symbol.text for arg, symbol in symbols.items()})
         tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
-        return text, tex, windows.geometry(op.name, shapes, params)
+        form = found.text("", {arg: arg for arg in symbols})
+        return form, text, tex, windows.geometry(op.name, shapes, params)
 
     def _one_line_rows(self, left: Symbol) -> list[Row]:
         chain = self._told.one_line

@@ -52,15 +52,6 @@ _INNER = (
 OPERATIONS = {name: operation for name, operation in ag.OPS.items() if name not in _INNER}
 """The operations that may be called, by name."""
 
-_CALLED: dict[type[ast.AST], str] = {
-    ast.Await: "await", ast.BoolOp: "and/or", ast.Compare: "a comparison", ast.Dict: "a dictionary",
-    ast.DictComp: "a comprehension", ast.GeneratorExp: "a comprehension", ast.IfExp: "if/else",
-    ast.JoinedStr: "an f-string", ast.Lambda: "a lambda", ast.ListComp: "a comprehension", ast.NamedExpr: "`:=`",
-    ast.Set: "a set", ast.SetComp: "a comprehension", ast.Starred: "a starred argument", ast.Slice: "a slice",
-    ast.AugAssign: "an assignment that changes a name", ast.AnnAssign: "an annotation", ast.Import: "an import",
-    ast.ImportFrom: "an import", ast.FunctionDef: "a function", ast.ClassDef: "a class", ast.Delete: "del",
-}  # fmt: skip
-
 Call: TypeAlias = tuple[ag.Op, Sequence[ast.expr], dict[str, Any]]
 """An operation, the nodes of its operands, and its parameters."""
 
@@ -155,10 +146,9 @@ class Source:
                 yield from self.uses(operand, (op, i))
 
     def _foreign(self, node: ast.AST) -> ExpressionError:
-        what = _CALLED.get(type(node), f"`{type(node).__name__.lower()}`")
         return self.wrong(
-            f"{what} cannot be used in an expression, which is made of names, numbers, [vectors], + - * / @ ** and"
-            " operations such as sigmoid(x)",
+            f"`{type(node).__name__.lower()}` cannot be used in an expression, which is made of names, numbers, [vectors],"
+            " + - * / @ ** and operations such as sigmoid(x)",
             node,
         )
 

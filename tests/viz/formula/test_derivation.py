@@ -165,8 +165,7 @@ def test_numbers_of_tensors_are_tables_or_their_size():
     assert "checked: central differences in all 4 entries, largest relative error" in text
 
     loss, weights, _ = net(width=5, batch=3)
-    assert explain(loss, wrt=weights[0]).check is None  # too large to be read unasked
-    text = explain(loss, wrt=weights[0], numbers=True).text
+    text = explain(loss, wrt=weights[0]).text
     assert re.search(r"∂L/∂W1 = \(∂L/∂z1\)ᵀ·x +\(5, 5\) +rms \d", text)
     assert re.search(r"checked: central difference \S+ along a random direction, relative error \de-\d+\n$", text)
 
@@ -766,6 +765,15 @@ def test_windows_are_written_entry_by_entry():
     sums = r"\sum_{n,p,q} \frac{\partial L}{\partial z_{1}}[n,o,p,q] \, x[n,c,2p+i-1,2q+j-1]"
     assert r"\frac{\partial L}{\partial w}[o,c,i,j] = " + sums in told.latex
     assert "$" not in told.latex
+
+
+def test_a_convolutional_network_has_numbers_and_windows_of_one_form_are_said_once():
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(1, 1, 6, 6)), name="x")
+    model = nn.Sequential(*(nn.Conv2d(1, 1, 3, seed=i, dtype="float64") for i in range(2)))
+    text = explain(ag.sum(model(x) ** 2), wrt=model[0].weight).text
+    assert re.search(r"z1 = conv\(x, W1, b1\) +\(1, 1, 4, 4\) +-?\d", text)
+    assert "z1[n,o,p,q] = b1[o] + Σ_{c,i,j} W1[o,c,i,j] · x[n,c,p+i,q+j]; so too z2" in text
+    assert "checked: central differences in all 9 entries" in text
 
 
 def test_a_loop_is_written_as_one_step_forward_and_back():

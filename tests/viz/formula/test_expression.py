@@ -195,7 +195,7 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
         ("L = exp(w, w)", "exp(x) was given 2 arguments", "w"),
         ("L = reshape(w)", "reshape(x, shape=, copy=None) needs shape=, a literal", "reshape(w)"),
         ("L = mean(squared_error(w, 1, reduction='x'))", "the value of a parameter may be one of the words", "'x'"),
-        ("L = concat(*w)", "a starred argument cannot be used in an expression", "*w"),
+        ("L = concat(*w)", "`starred` cannot be used in an expression", "*w"),
         ("L = sum(**w)", "a starred argument cannot be used in an expression", "**w"),
         ("L = w[w]", "an index is made of whole numbers", "w"),
         ("L = w[0.5]", "an index is made of whole numbers", "0.5"),
