@@ -147,8 +147,8 @@ class Source:
 
     def _foreign(self, node: ast.AST) -> ExpressionError:
         return self.wrong(
-            f"`{type(node).__name__.lower()}` cannot be used in an expression, which is made of names, numbers, [vectors],"
-            " + - * / @ ** and operations such as sigmoid(x)",
+            f"`{type(node).__name__.lower()}` cannot be used in an expression, which is made of names, numbers,"
+            " [vectors], + - * / @ ** and operations such as sigmoid(x)",
             node,
         )
 
