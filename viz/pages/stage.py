@@ -99,38 +99,21 @@ def step_through(
     if path is not None:
         path = as_path(path)
     with words.speaking(language):
-        page = _page(y, names, inputs, targets, gradients, title, check, live, neurons)
+        roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
+        scene = Scene(_called(y) if is_function(y) else y, names=named(names), gradients=gradients, **roles)
+        scene.check_real("a page")
+        if not scene.computed:
+            raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
+        if (many := len(scene.operations)) > OPERATIONS:
+            raise DrawingError(
+                f"this graph has {numbers.count(many)} operations, and a stage holds {OPERATIONS}: step through a part"
+                " of it, such as one block or fewer time steps, or draw all of it with viz.draw_graph or viz.draw_model"
+            )
+        title = title_of(scene) if title is None else title
+        page = Page(title, _html(scene, title, *_program(scene, live), check, neurons))
     if path is not None:
         page.save(path)
     return page
-
-
-def _page(
-    y: Any,
-    names: Any,
-    inputs: Any,
-    targets: Any,
-    gradients: Any,
-    title: str | None,
-    check: bool,
-    live: bool | None,
-    neurons: bool,
-) -> Page:
-    """The page in the present language."""
-    ys: Any = _called(y) if is_function(y) else y
-    roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
-    scene = Scene(ys, names=named(names), gradients=gradients, **roles)
-    scene.check_real("a page")
-    if not scene.computed:
-        raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    if (many := len(scene.operations)) > OPERATIONS:
-        raise DrawingError(
-            f"this graph has {numbers.count(many)} operations, and a stage holds {OPERATIONS}: step through a part of"
-            " it, such as one block or fewer time steps, or draw all of it with viz.draw_graph or viz.draw_model"
-        )
-    program, reason = _program(scene, live)
-    title = title_of(scene) if title is None else title
-    return Page(title, _html(scene, title, program, reason, check, neurons))
 
 
 def _called(function: Callable[[], Any]) -> Any:

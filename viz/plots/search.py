@@ -74,8 +74,9 @@ class _Panels:
 
     @cached_property
     def floor(self) -> float:
-        """The start of the axes of accuracies, above outliers, which would press the others together."""
-        return _floor([trial.accuracy for trial in self.trials])
+        """The lowest accuracy that is no outlier: not three interquartile ranges below the lower quartile."""
+        low, high = np.quantile([trial.accuracy for trial in self.trials], [0.25, 0.75])
+        return float(min(trial.accuracy for trial in self.trials if trial.accuracy >= low - 3 * (high - low)))
 
     def colour(self, trial: Any) -> str:
         span = self.high - self.low
@@ -127,16 +128,13 @@ class _Panels:
         _share(axes)
 
     def points(self, axes: Axes, xs: Sequence[float | None]) -> None:
-        """Discs of complete trials, crosses of those that were stopped; triangles below stand for outliers."""
+        """Discs of complete trials, crosses of those that were stopped; outliers stand at the lower edge."""
         for x, trial in zip(xs, self.trials, strict=True):
             if x is None:
                 continue
-            stopped, is_below = trial.state != "complete", trial.accuracy < self.floor
-            if is_below:
-                note: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": style.TAG}
-                axes.annotate(_percent(trial.accuracy), (x, self.floor), (0, 6), color=self.theme.muted, **note)
+            stopped = trial.state != "complete"
             axes.plot(
-                x, max(self.floor, trial.accuracy), "v" if is_below else "x" if stopped else "o",
+                x, max(self.floor, trial.accuracy), "v" if trial.accuracy < self.floor else "x" if stopped else "o",
                 markersize=5 if stopped else 6.5,
                 markerfacecolor=self.colour(trial), markeredgecolor=self.theme.muted if stopped else self.theme.ink,
                 markeredgewidth=0.9, clip_on=False, zorder=3,
@@ -172,16 +170,6 @@ class _Panels:
         axes.tick_params(labelsize=style.SMALL)
         if first:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _floor(accuracies: Sequence[float]) -> float:
-    """The lowest accuracy that is no outlier: not three interquartile ranges below the lower quartile.
-
-    >>> _floor([0.95, 0.96, 0.965, 0.97, 0.3]), _floor([0.5, 0.7, 0.9])
-    (0.95, 0.5)
-    """
-    low, high = np.quantile(accuracies, [0.25, 0.75])
-    return min(accuracy for accuracy in accuracies if accuracy >= low - 3 * (high - low))
 
 
 def _share(axes: Axes) -> None:
