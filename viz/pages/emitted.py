@@ -100,7 +100,7 @@ def too_large(multiplications: float, states: int, lines: int) -> str:
     if multiplications > PRODUCTS:
         many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
         reason = "it is {n} multiplications a step, about {time} ms in a browser; a page allows {most}"
-        return say(reason, n=many, time=f"{multiplications / RATE:.2g}", most=most)
+        return say(reason, n=many, time=f"{float(f'{multiplications / RATE:.2g}'):,g}", most=most)
     if states > STATES:
         return say("its {n} numbers take {size} MB of page", n=numbers.count(states), size=f"{10.6 * states / 1e6:.2g}")
     if lines > LINES:

@@ -334,6 +334,17 @@ def test_a_fold_of_single_numbers_has_one_gear(tab):
     assert gears == [pytest.approx(2 * value * (1 - np.tanh(value) ** 2))]
 
 
+def test_a_network_with_running_statistics_folds_into_its_modules(tab):
+    layers = [nn.Conv2d(3, 3, 3, padding=1, seed=i) for i in range(8)]
+    blocks = [nn.Sequential(layer, nn.BatchNorm2d(3), nn.ReLU()) for layer in layers]
+    model = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(48, 2, seed=9)).eval()
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(1, 3, 4, 4)).astype("float32"), name="x")
+    tab.open(step_through(ag.cross_entropy(model(x), ag.Tensor([1])), live=False))
+    assert tab.value("plan.bars.filter(b => b.leaf).map(b => b.leaf)") == ["x"]
+    assert tab.value("plan.bars.length") > 5
+    assert tab.value("verdicts.size > 20 && [...verdicts.values()].every(v => v !== 'wrong')")
+
+
 def test_a_planted_fault_turns_its_edge_red_and_no_other(tab):
     @ag.op("x³")
     def cubed(xp, x):

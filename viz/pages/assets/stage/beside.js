@@ -43,7 +43,7 @@ function sentence(frame) {
     const id = S.chosen, slope = gradientOf(id);
     return { kick: say`one of ${cards.get(keyOf(id)).size} numbers`, head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };
   }
-  if (!isLive) return { kick: say`As recorded`, head: say`Values run down, gradients climb back`, body: `<p>${D.reason ? esc(D.reason) : say`Walk through the steps with ← and →.`} ${confirmed()}</p>${D.notice ? `<p>${esc(D.notice)}</p>` : ''}` };
+  if (!isLive) return { kick: say`As recorded`, head: say`Values run down, gradients climb back`, body: `<p>${D.reason && !phone ? esc(D.reason) : say`Walk through the steps with ← and →.`} ${confirmed()}</p>${D.notice ? `<p>${esc(D.notice)}</p>` : ''}` };
   return { kick: say`Everything can be moved`, head: say`Drag any number, any way`, body: `<p>${phone ? say`Every change runs down the gears; every gradient climbs back up.` : say`Or type, or use the arrow keys. Hold one in the middle to see what its own gradient means. <b>← →</b> walks through the steps.`}</p>${phone ? '' : `<p class="ok">${confirmed()}</p>`}${D.notice ? `<p>${esc(D.notice)}</p>` : ''}${phone || !ask ? '' : `<div class="row">${button('again', say`Ask me again`)}</div>`}` };
 }
 function confirmed() {

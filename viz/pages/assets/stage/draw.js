@@ -50,7 +50,7 @@ function layOut() {
   document.body.classList.toggle('phone', isPhone());
   const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone();
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
-  const other = (card, bar) => card.r === 'param' && bar.ops.length > 1
+  const other = (card, bar) => (card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1] : [other];
   const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, isScalar, isForked);
