@@ -222,7 +222,7 @@ function byHead(t) {
   for (let h = 0; h < heads; h++) for (let q = 0; q < S.shown; q++) parts.push({ h, q, share: R.heads[k][(t * heads + h) * n + q] / g2 });
   parts.sort((a, b) => abs(b.share) - abs(a.share));
   const shown = parts.slice(0, 3).filter(p => abs(p.share) >= .005), rest = R.share(k, 1, t) - shown.reduce((sum, p) => sum + p.share, 0);
-  const said = shown.map(p => say`head ${p.h + 1} from ‘${esc(cut(token(p.q), 90))}’ ${percent(p.share)} ${mark(`h${k},${t},${p.h},${p.q}`)}`);
+  const said = shown.map(p => say`head ${p.h + 1} from ‘${esc(cut(token(p.q), 90))}’ ${percent(p.share)} ${mark(`h${k},${t},${p.h},${p.q}`)}`.trim());
   return `<p class="note">${say`${esc(blockName(k))} by head and query:`} ${[...said, say`others ${percent(rest)}`].join(', ')}.</p>`;
 }
 function ways() {
