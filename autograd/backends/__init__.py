@@ -121,7 +121,7 @@ def device_of(array: Any) -> str:
     """The device of an array: ``"cpu"``, or ``"cuda:0"`` and the like."""
     if cupy.is_cupy(type(array)):
         return f"cuda:{array.device.id}"
-    return getattr(array, "device", "cpu")  # type: ignore[no-any-return]
+    return getattr(array, "device", "cpu")
 
 
 def to_device(array: Any, device: str) -> Any:

@@ -8,8 +8,9 @@ convolutions, and those that write to an array have a line of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import partial
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 from glassgrad.autograd import backends, trees
@@ -102,7 +103,7 @@ class Batch(Level):
         if name in FUNCTIONS:
             return FUNCTIONS[name](self, *args, **options)
         if name in MATRICES:
-            out = reduce(getattr, name.split("."), xp)(*self.aligned(*args), **options)
+            out = attrgetter(name)(xp)(*self.aligned(*args), **options)
             return tuple(map(self.of, out)) if isinstance(out, tuple) else self.of(out)
         if name in OPS:
             return super().function(name, args, options)

@@ -136,5 +136,5 @@ def width(label: Label) -> float:
 
 
 def _cell_width(one: Cell, padding: float) -> float:
-    inside = width(one.content) + 2 * one.attributes.get("cellpadding", padding)
-    return max(inside, one.attributes.get("width") or 0)
+    inside: float = width(one.content) + 2 * one.attributes.get("cellpadding", padding)
+    return max(inside, one.attributes.get("width") or 0.0)

@@ -100,7 +100,8 @@ def step_through(
         path = as_path(path)
     with words.speaking(language):
         roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
-        scene = Scene(_called(y) if is_function(y) else y, names=named(names), gradients=gradients, **roles)
+        recorded: Any = _called(y) if is_function(y) else y
+        scene = Scene(recorded, names=named(names), gradients=gradients, **roles)
         scene.check_real("a page")
         if not scene.computed:
             raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")

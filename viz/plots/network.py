@@ -614,7 +614,7 @@ class _Plan(_Drawing):
 
     def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
         look = {"style": "filled", "fillcolor": "paper", "color": "fwd", "penwidth": 1.3, "cls": "neuron"}
-        self._put(self._neuron(place, i), "", column.x, y, shape="circle", fixedsize=True, width=0.4, **look)
+        self._put(self._neuron(place, i), (), column.x, y, shape="circle", fixedsize=True, width=0.4, **look)
 
     def _line(
         self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str

@@ -210,7 +210,7 @@ def _head_verdict(attended: Callable[[Any], Any], start: Any, fork: Any, above: 
     """The verdict of all heads and queries of an attention, of all tokens at once."""
     generator, x = np.random.default_rng(0), host(start)
     tokens, weights = generator.uniform(0.5, 1.5, len(heads)), generator.uniform(0.5, 1.5, heads[0].shape)
-    unit = np.linalg.norm(x) / (np.linalg.norm(fork) or 1.0)
+    unit = float(np.linalg.norm(x) / (np.linalg.norm(fork) or 1.0))
     along = unit * np.reshape(fork * tokens[:, None], x.shape)
     upstream = above * weights.reshape(above.shape[:-1])[..., None]
     claimed = unit * float(np.einsum("thq,t,hq->", heads, tokens, weights))

@@ -189,7 +189,7 @@ def _pooling(name: str, g: Geometry, met: tuple[Index, ...]) -> IndexFormula:
     lead, rows = (_plain("n"), _plain("c")), ("n", "c")
     y = (("y", (*lead, *at)),)
     if name in ("max_pool", "sum_pool"):
-        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), taps)
+        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), tuple(taps))
     if name == "sum_unpool":
         return IndexFormula("sum", (*rows, *points), y, (*places, *taps), tuple(zip(met, points, strict=True)))
     return IndexFormula("place", (*rows, *points), y, (), axes=g.axes)
