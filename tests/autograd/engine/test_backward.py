@@ -342,14 +342,11 @@ def dead(traces):
 class TestNoLeaks:
     """With the garbage collector off, dropping the loss frees the graph."""
 
-    def test_without_backward(self):
+    @pytest.mark.parametrize("use", [lambda loss: None, Tensor.backward, lambda loss: loss.backward(retain_graph=True)])
+    def test_with_and_without_backward(self, use):
         loss, traces = loss_and_traces()
-        del loss
-        assert dead(traces)
-
-    def test_after_backward(self):
-        loss, traces = loss_and_traces()
-        loss.backward()
+        assert traces[2]() is not None
+        use(loss)
         del loss
         assert dead(traces)
 
