@@ -388,15 +388,6 @@ def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
     return first if i.op == "sort" else w.nodes[-1].output[1]
 
 
-@call("flip")
-def _flip(w: Writer, i: Instruction, x: Value, axis: Any = None) -> str:
-    axes = tuple(range(len(x.shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    if not axes:
-        return w.name(x)
-    back, start = w.ints(*[-1] * len(axes)), w.ints(*[-(2**31)] * len(axes))
-    return w.node("Slice", w.name(x), back, start, w.ints(*axes), back)
-
-
 @call("tile")
 def _tile(w: Writer, i: Instruction, x: Value, repetitions: Any) -> str:
     counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
@@ -405,33 +396,29 @@ def _tile(w: Writer, i: Instruction, x: Value, repetitions: Any) -> str:
     return w.node("Tile", name, w.ints(*(1,) * (axes - len(counts)), *counts))
 
 
-@call("repeat", "roll")
+@call("repeat", "roll", "flip")
 def _rearranged(w: Writer, i: Instruction, x: Value, *more: Any, axis: Any = None, **options: Any) -> str:
-    """Nodes that rearrange the elements of each row by their source positions."""
-    name, shape = (w.name(x), x.shape) if axis is not None else (w.reshape(w.name(x), (-1,)), (math.prod(x.shape),))
-    axes = (0,) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    amounts = more[0] if more else options["repeats" if i.op == "repeat" else "shift"]
+    """Nodes that rearrange the entries of axes by their source positions, which NumPy computes."""
+    name, shape = w.name(x), x.shape
+    if axis is None and i.op != "flip":
+        name, shape = w.reshape(name, (-1,)), (math.prod(shape),)
+    axes = tuple(range(len(shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    (amounts,) = more or options.values() or (None,)
     if isinstance(amounts, Value):
         raise NotWritten(f"{i.op} by amounts that are computed has no counterpart in ONNX.")
-    by_axis = (amounts,) if isinstance(amounts, int) or i.op == "repeat" else tuple(amounts)
+    by_axis = amounts if i.op == "roll" and isinstance(amounts, tuple) else [amounts] * len(axes)
     for along, amount in zip(axes, by_axis, strict=True):
-        places = numpy.arange(shape[along])
-        places = numpy.repeat(places, amount) if i.op == "repeat" else numpy.roll(places, amount)
+        given = () if amount is None else (amount,)
+        places = getattr(numpy, i.op)(numpy.arange(shape[along]), *given)
         name = w.node("Gather", name, w.constant(places, "places"), axis=along)
-    return name if axis is not None else w.reshape(name, i.out.shape)
+    return name if axis is not None or i.op == "flip" else w.reshape(name, i.out.shape)
 
 
 @call("cumulative_sum")
-def _cumulative_sum(
-    w: Writer, i: Instruction, x: Value, axis: int | None = None, include_initial: bool = False, **_: Any
-) -> str:
-    axis = axis or 0
-    total = w.node("CumSum", w.typed(x, i.out.dtype), w.constant(numpy.asarray(axis, "int64"), "axis"))
-    if include_initial:
-        width = [0] * (2 * len(x.shape))
-        width[axis % len(x.shape)] = 1
-        total = w.node("Pad", total, w.ints(*width))
-    return total
+def _cumulative_sum(w: Writer, i: Instruction, x: Value, axis: int | None = None, **options: Any) -> str:
+    if options.get("include_initial"):
+        raise NotWritten("a cumulative sum that includes 0 has no counterpart in ONNX.")
+    return w.node("CumSum", w.typed(x, i.out.dtype), w.constant(numpy.asarray(axis or 0, "int64"), "axis"))
 
 
 @call("tril", "triu")
