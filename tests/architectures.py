@@ -96,7 +96,7 @@ def torchvision():
     from torchvision import models
 
     for name in first_small(models.list_models()):
-        if not re.search(r"quant|raft|regnet_y_128|vit_h|rcnn|ssd|retina|fcos", name):
+        if not re.search(r"quant|raft|regnet_y_128|vit_[hl]|rcnn|ssd|retina|fcos", name):
             side = 299 if "inception" in name else 224 if name.startswith(("vit", "maxvit")) else 64
             video = "video" in models.get_model_builder(name).__module__
             family = re.sub(r"(_?\d.*|_[a-z]{1,2}|_(tiny|small|base|large))$", "", name)
