@@ -43,7 +43,7 @@ def _function(onnx: Any, node: Any, opset: int, types: dict[str, bytes]) -> Any:
         function.ParseFromString(_body(schema, node, opset, types))
         (used,) = [o for o in function.opset_import if not o.domain]
         operators = {n.op_type for n in function.node}
-        has_changed = any(_takes(onnx, name, opset) != _takes(onnx, name, used.version) for name in operators)
+        has_changed = any(_takes(onnx, name, used.version) - _takes(onnx, name, opset) for name in operators)
     except Exception:  # of many classes
         return None
     used.version = opset
@@ -60,11 +60,11 @@ def _body(schema: Any, node: Any, opset: int, types: dict[str, bytes]) -> bytes:
     return bytes(schema.get_context_dependent_function_with_opset_version(max(versions), text, given))
 
 
-def _takes(onnx: Any, operator: str, opset: int) -> tuple[list[str], dict[str, bytes]]:
-    """The inputs of an operator, and its attributes with their defaults."""
+def _takes(onnx: Any, operator: str, opset: int) -> set[tuple[Any, ...]]:
+    """The inputs of an operator by their places, and its attributes with their defaults. Later opsets may add some."""
     schema = onnx.defs.get_schema(operator, opset)
-    attributes = {name: a.default_value.SerializeToString() for name, a in schema.attributes.items()}
-    return [x.name for x in schema.inputs], attributes
+    attributes = {(name, a.default_value.SerializeToString()) for name, a in schema.attributes.items()}
+    return {*enumerate(x.name for x in schema.inputs), *attributes}
 
 
 def _types(onnx: Any, model: Any) -> dict[str, bytes]:

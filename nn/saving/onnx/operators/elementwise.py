@@ -171,6 +171,7 @@ SELU = 1.67326319217681884765625, 1.05070102214813232421875
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "LeakyRelu": lambda x, *, alpha=0.01: ag.leaky_relu(x, slope=alpha),
     "Elu": lambda x, *, alpha=1.0: activations.elu(x, alpha),
+    "Celu": lambda x, *, alpha=1.0: activations.elu(x, alpha, input_scale=1 / alpha),
     "Selu": lambda x, *, alpha=SELU[0], gamma=SELU[1]: activations.elu(x, alpha, scale=gamma),
     "ThresholdedRelu": lambda x, *, alpha=1.0: ag.where(ag.greater(x, alpha), x, 0.0),
     "HardSigmoid": lambda x, *, alpha=0.2, beta=0.5: ag.clip(x * alpha + beta, 0.0, 1.0),

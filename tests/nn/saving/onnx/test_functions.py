@@ -22,16 +22,16 @@ def drawn(*shape):
         ("Attention", [("n", 2, "t", 4)] * 3, {"is_causal": 1}, 23),
         ("RotaryEmbedding", [("n", "h", "t", 4), ("n", "t", 2), ("n", "t", 2)], {}, 23),
         ("GroupNormalization", [("n", 4, "t"), (2,), (2,)], {"num_groups": 2}, 18),
-        ("Celu", [("n", 3)], {"alpha": 0.5}, 17),
+        ("AffineGrid", [("n", 2, 3), (4,)], {}, 22),
     ],
 )
 def test_they_give_the_numbers_of_onnxruntime(operator, shapes, attributes, opset, tmp_path):
     names = [f"x{i}" for i in range(len(shapes))]
     node = helper.make_node(operator, names, ["y"], name=f"/part/{operator}", **attributes)
-    inputs = [value(name, shape) for name, shape in zip(names, shapes, strict=True)]
+    inputs = [value(name, shape, 7 if shape == (4,) else 1) for name, shape in zip(names, shapes, strict=True)]
     path = saved(tmp_path, [node], inputs, [value("y", None)], opset=opset)
     sizes = {"n": 2, "t": 5, "h": 2}
-    arrays = [drawn(*(sizes.get(n, n) for n in shape)) for shape in shapes]
+    arrays = [drawn(*(sizes.get(n, n) for n in shape)) if shape != (4,) else np.array([2, 1, 3, 4]) for shape in shapes]
     model = nn.load_onnx(path)
     (want,) = ort.InferenceSession(str(path)).run(None, dict(zip(names, arrays, strict=True)))
     np.testing.assert_allclose(model(*arrays).data, want, rtol=1e-5, atol=1e-6)
