@@ -613,8 +613,9 @@ class _Plan(_Drawing):
         self._dots(0)
 
     def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
-        look = {"style": "filled", "fillcolor": "paper", "color": "fwd", "penwidth": 1.3, "cls": "neuron"}
-        self._put(self._neuron(place, i), (), column.x, y, shape="circle", fixedsize=True, width=0.4, **look)
+        disc = {"shape": "circle", "fixedsize": True, "width": 0.4, "penwidth": 1.3, "cls": "neuron"}
+        look = {"style": "filled", "fillcolor": "paper", "color": "fwd"}
+        self._put(self._neuron(place, i), self._plain(" "), column.x, y, **disc, **look)
 
     def _line(
         self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
