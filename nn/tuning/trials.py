@@ -16,7 +16,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.files import open_file
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, number, whole
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import optim
 from glassgrad.nn.data import hold_out
@@ -35,7 +35,6 @@ from glassgrad.nn.saving import load, save
 from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning.spaces import check_space, chosen
 
-POLL = 0.2  # seconds between checks of the storage while other processes work
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 TESTED = "tested"  # attribute of a study: how often its test rows were used
 FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
@@ -316,12 +315,21 @@ def search(
             build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
         )
         study = _study(optuna, job)
+        told = {t.number for t in study.get_trials(deepcopy=False, states=_states(optuna))}
+
+        def tell(*_: Any) -> None:
+            """Call the callback with the trials that have ended, those of other processes too."""
+            for t in study.get_trials(deepcopy=False, states=_states(optuna)):
+                if t.number not in told:
+                    told.add(t.number)
+                    if callback is not None:
+                        callback(_trial(t))
+
         interrupted = False
         try:
-            if jobs == 1:
-                _work(job, callback)
-            else:
-                _work_together(job, jobs, study, callback)
+            with _others(job, jobs - 1):
+                _work(job, tell)
+            tell()
         except KeyboardInterrupt:
             interrupted = True
         tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
@@ -408,8 +416,8 @@ def _study(optuna: Any, job: _Job) -> Any:
     )
 
 
-def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
-    """Run trials until enough of them in the storage have ended, or the time is over.
+def _work(job: _Job, *callbacks: Callable[..., None]) -> None:
+    """Run trials until enough of them in the storage have ended, or the time is over; ``callbacks`` are Optuna's.
 
     A trial that fails does not end the search; where all fail, what the last one raised is raised.
     """
@@ -430,14 +438,10 @@ def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
             errors.extend([] if diverged else [error])
             raise
 
-    def ended(study: Any, trial: Any) -> None:
-        if callback is not None:
-            callback(_trial(trial))
-
     enough = optuna.study.MaxTrialsCallback(job.trials, states=_states(optuna))
     left = None if job.ends is None else max(0.0, job.ends - time.time())
     if len(study.get_trials(deepcopy=False, states=_states(optuna))) < job.trials:
-        study.optimize(objective, timeout=left, callbacks=[ended, enough], catch=(Exception,))
+        study.optimize(objective, timeout=left, callbacks=[*callbacks, enough], catch=(Exception,))
     if errors and not any(t.intermediate_values for t in study.get_trials(deepcopy=False)):
         raise errors[-1]
 
@@ -532,37 +536,28 @@ def _trial(frozen: Any) -> Trial:
 # --------------------------------------------------------------------------------------------------- several processes
 
 
-def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial], Any] | None) -> None:
-    """Run trials in ``jobs`` processes; tell the callback of each that ends."""
+@contextmanager
+def _others(job: _Job, count: int) -> Iterator[None]:
+    """So many more processes that run trials meanwhile. Each ends the trial that it is in, unless there is an error."""
     context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(count)]
     try:
-        pickle.dumps(job)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise DTypeError(
-            f"with jobs={jobs}, build, space and loss go to other processes, and one of them can't be pickled "
-            f"({error}): define them with def in a module, or give jobs=1."
-        ) from None
-    before = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
-    processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(jobs)]
-    try:
+        try:
+            for process in processes:
+                process.start()
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise DTypeError(
+                f"with jobs={count + 1}, build, space and loss go to other processes, and one of them can't be pickled "
+                f"({error}): define them with def in a module, or give jobs=1."
+            ) from None
+        yield
         for process in processes:
-            process.start()
-        running = True
-        while running:
-            time.sleep(POLL)
-            running = any(process.is_alive() for process in processes)
-            for t in study.get_trials(deepcopy=False):
-                if t.state.is_finished() and t.number not in before:
-                    before.add(t.number)
-                    if callback is not None:
-                        callback(_trial(t))
+            process.join()
     finally:
         for process in processes:
             if process.pid is not None:
                 process.terminate()
                 process.join()
-    if all(process.exitcode for process in processes):
-        raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
 
 
 def _worker(job: _Job) -> None:
