@@ -61,7 +61,7 @@ def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> H
     device = settings.device if parallel is None else parallel.device(settings.device)
     space_on(device)  # raises if there is no such device
     model = built(settings, data).to(device)
-    folder = None if parallel is not None and parallel.rank else RunFolder(options.out, options.overwrite)
+    folder = None if parallel is not None and parallel.rank else RunFolder(settings, options.out, options.overwrite)
     try:
         print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
         with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
@@ -91,17 +91,18 @@ def built(settings: Settings, data: Dataset) -> Module:
 
 
 class RunFolder:
-    """A folder for the results of one run: a new or an empty one, or with ``overwrite`` that of an earlier run.
+    """A folder claimed for the results of one run, by creating its settings.json exclusively.
 
-    ``made`` are the folders that were made for it. Of two runs that start at the same time one makes the folder.
+    Attributes:
+        path: the folder.
+        fresh: whether the claim is new; otherwise an earlier run is overwritten.
     """
 
-    def __init__(self, out: Path | None, overwrite: bool) -> None:
+    def __init__(self, settings: Settings, out: Path | None, overwrite: bool) -> None:
         names = [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2)))
-        self.made: list[Path] = []
         try:
-            self.path = next(path for path in names if self._is_new(path) or path == out)
-            if self.made or not any(self.path.iterdir()):
+            self.path = next(path for path in names if self._claim(path, settings) or path == out)
+            if self.fresh:
                 return
             if not overwrite:
                 raise Refused(f"{out} is not empty: name another folder, or replace the run in it with --overwrite")
@@ -112,16 +113,23 @@ class RunFolder:
         except OSError as error:
             raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
 
-    def _is_new(self, path: Path) -> bool:
-        """Whether ``path`` was made just now."""
-        made = [folder for folder in (path, *path.parents) if not folder.exists()]
-        with suppress(FileExistsError):
-            path.mkdir(parents=True)
-            self.made = made
-        return bool(self.made)
+    def _claim(self, path: Path, settings: Settings) -> bool:
+        """Claim ``path``; return whether it was free."""
+        self.made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        self.fresh = not any(path.iterdir())
+        try:
+            if self.fresh:
+                with (path / "settings.json").open("xb") as file:
+                    file.write(settings.json())
+        except FileExistsError:  # another run claimed it just now
+            self.fresh = False
+        return self.fresh
 
     def release(self) -> None:
-        """Remove the folders of a run that ended before its first epoch was complete."""
+        """Remove the files of a run that ended before its first epoch was complete; keep those of an earlier run."""
+        if self.fresh:
+            (self.path / "settings.json").unlink(missing_ok=True)
         for folder in self.made:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
@@ -139,6 +147,7 @@ def _train(
     def keep(history: History) -> None:
         nonlocal state
         assert folder is not None
+        folder.fresh = False
         write_file(folder.path / "settings.json", settings.json())
         state = f"the weights of epoch {history.epochs} are in {save_weights(model, settings, data, folder.path)}"
 

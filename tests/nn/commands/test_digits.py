@@ -17,7 +17,8 @@ from glassgrad import nn, viz
 from glassgrad.nn.commands import digits as job
 from glassgrad.nn.commands.digits import RunFolder
 from glassgrad.nn.commands.results import Run
-from glassgrad.nn.commands.settings import LANGUAGES
+from glassgrad.nn.commands.settings import LANGUAGES, Settings
+from glassgrad.nn.commands.terminal import Refused
 from glassgrad.viz.drawing.words import TABLES
 from tests.nn.commands.helpers import LEFT, SMALL, refused, run
 
@@ -250,12 +251,16 @@ def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
 
 def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    claims = [RunFolder(None, overwrite=False) for _ in range(3)]
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter(()))  # as both see it, started at the same time
+    claims = [RunFolder(Settings(), None, overwrite=False) for _ in range(3)]
     assert [claim.path.name for claim in claims] == ["digits", "digits-2", "digits-3"]
+    RunFolder(Settings(), tmp_path / "mine", overwrite=False)
+    with pytest.raises(Refused, match="mine is not empty: name another folder"):
+        RunFolder(Settings(), tmp_path / "mine", overwrite=False)
 
 
 def test_a_released_folder_is_gone(tmp_path):
-    claim = RunFolder(tmp_path / "a" / "b", overwrite=False)
-    assert claim.path.is_dir()
+    claim = RunFolder(Settings(), tmp_path / "a" / "b", overwrite=False)
+    assert [path.name for path in claim.path.iterdir()] == ["settings.json"]
     claim.release()
     assert list(tmp_path.iterdir()) == []
