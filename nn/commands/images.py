@@ -36,6 +36,8 @@ def read_image(path: Path) -> NDArray[np.bool_]:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Refused(f"{path} has {width} × {height} pixels: give a picture of at most {MAX_PIXELS:,}")
+            if image.mode.startswith(("I", "F")):
+                raise Refused(f"{path} has more than 8 bits for each pixel: save it with 8, as photographs are")
             grey = _grey(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise Refused(f"{path} is not a picture: give one of {', '.join(FORMATS)}") from None
@@ -55,14 +57,6 @@ def _grey(image: Any) -> NDArray[np.float64]:
     """Brightness, 0 to 255, scaled down if the picture is large."""
     from PIL import Image
 
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0.0, neginf=0.0)
-        # Scaled by the bits that the brightest value needs, or from 0 to 1; scaling by the range would turn noise into
-        # contrast.
-        low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
-        values -= low
-        values *= 255 / (high - low)
-        image = Image.fromarray(values.astype(np.uint8))
     transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
     image = image.convert("RGBA" if transparent else "L")
     image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)

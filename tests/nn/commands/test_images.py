@@ -24,7 +24,6 @@ DRAWN = {
     "light on nothing": lambda ink, _: Image.merge("LA", [Image.new("L", ink.shape, 255), Image.fromarray(ink)]),
     "a palette": lambda ink, _: Image.fromarray(255 - ink).convert("P"),
     "one bit": lambda ink, _: Image.fromarray(255 - ink).convert("1"),
-    "16 bits": lambda ink, _: Image.fromarray(ink.astype(np.uint16) * 200),
     "wide": lambda ink, _: Image.fromarray(np.pad(255 - ink, ((0, 0), (0, 900)), constant_values=255)),
     "small": lambda ink, _: Image.fromarray(ink).resize((24, 24), Image.Resampling.LANCZOS),
     "large": lambda ink, _: Image.fromarray(255 - ink).resize((3000, 3000)),
@@ -80,21 +79,17 @@ def test_a_blank_picture_is_refused(small, tmp_path, capsys):
     assert sentence.endswith("x.png shows no digit: there is nothing darker or lighter than its background")
 
 
-@pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_blank_picture_with_noise_is_refused_at_any_depth(bits, small, tmp_path, capsys):
+def test_a_blank_picture_with_noise_is_refused(small, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(-3, 4, (60, 60))
-    kind = np.uint8 if bits == 8 else np.uint16
-    Image.fromarray(((2**bits - 10) + noise).astype(kind)).save(tmp_path / "x.png")
+    Image.fromarray((246 + noise).astype(np.uint8)).save(tmp_path / "x.png")
     assert "x.png shows no digit" in refused(capsys, "predict", small / "model.npz", tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("scale", [257, 16, 1 / 255], ids=["16 bit", "12 bit", "float"])
-def test_deep_pictures_are_read(scale, data, tmp_path):
-    deep = grey(data, 0).astype(float) * scale
-    path = tmp_path / ("x.tif" if scale < 1 else "x.png")
-    Image.fromarray(deep.astype(np.float32 if scale < 1 else np.uint16)).save(path)
-    Image.fromarray(grey(data, 0)).save(tmp_path / "plain.png")
-    assert (read_image(path) == read_image(tmp_path / "plain.png")).mean() > 0.99
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_a_deep_picture_is_refused(kind, tmp_path):
+    Image.fromarray(np.zeros((20, 20), kind)).save(tmp_path / "x.tif")
+    with pytest.raises(Refused, match=r"x.tif has more than 8 bits for each pixel: save it with 8"):
+        read_image(tmp_path / "x.tif")
 
 
 def test_only_known_formats_are_opened(tmp_path, monkeypatch):
@@ -122,18 +117,12 @@ def test_the_size_is_checked_before_pixels_are_decoded(size, tmp_path):
         read_image(tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
 def test_a_large_picture_takes_little_memory(mode, tmp_path):
     side = 3000
     image = Image.new("RGBA" if mode == "RGBA" else "L", (side, side), 255)
     image.paste("black", (side // 2, 300, side // 2 + 300, side - 300))
-    if mode == "F":
-        image = Image.fromarray(np.asarray(image, np.float32) / 255)
-    elif mode == "I;16":
-        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
-    else:
-        image = image.convert(mode)
-    image.save(tmp_path / "x.tif")
+    image.convert(mode).save(tmp_path / "x.tif")
     tracemalloc.start()
     ink = read_image(tmp_path / "x.tif")
     peak = tracemalloc.get_traced_memory()[1]
