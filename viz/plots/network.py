@@ -77,6 +77,7 @@ def draw_network(
         if target is not None:
             raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
         seen = run_example(model, np.zeros(len(x)), None, None, None, None)
+        title = title or f"{'-'.join(map(str, seen.sizes))} network"
         return _Plan(seen, class_names(x, len(x)), classes).draw(title).themed(theme)
     seen = run_example(model, x, target, loss, classes, probabilities)
     picture = None
@@ -213,7 +214,8 @@ class _Drawing:
     def draw(self, title: str | None) -> Picture:
         seen = self.seen
         sizes = "-".join(map(str, seen.sizes)) if len(seen.sizes) <= 8 else f"{len(seen.layers)} layers"
-        title = self._title(sizes) if title is None else title
+        if title is None:
+            title = f"{sizes}: one example through the network"
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
         self.out = Picture("network", names=self.classes or (), pad=0.2, **told, **layout)
@@ -229,9 +231,6 @@ class _Drawing:
         else:
             self._results()
         return self.out
-
-    def _title(self, sizes: str) -> str:
-        return f"{sizes}: one example through the network"
 
     def _reading(self) -> list[Label]:
         seen = self.seen
@@ -595,9 +594,6 @@ class _Plan(_Drawing):
 
     def _deciding(self, k: int) -> list[int]:
         return sample(self.seen.layers[k].a.size)
-
-    def _title(self, sizes: str) -> str:
-        return f"{sizes} network"
 
     def _reading(self) -> list[Label]:
         return [caption("line = weight", "knob"), caption("disc = neuron", "fwd")]
