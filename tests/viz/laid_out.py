@@ -66,11 +66,14 @@ class LaidOut:
         for item in self.said.get("objects", ()):
             if "pos" in item:
                 x, y = map(float, item["pos"].split(","))
-                self.cards[item["name"]] = Box(x, y, 72 * float(item["width"]), 72 * float(item["height"]))
+                drawn = self.titles if item["name"].endswith("_title") else self.cards
+                drawn[item["name"]] = Box(x, y, 72 * float(item["width"]), 72 * float(item["height"]))
             elif "bb" in item:
                 a, b, c, d = map(float, item["bb"].split(","))
                 name = item["name"].removeprefix("cluster_")
                 self.boxes[name] = Box((a + c) / 2, (b + d) / 2, c - a, d - b)
+                if "lp" not in item:
+                    continue
                 x, y = map(float, item["lp"].split(","))
                 self.titles[name] = Box(x, y, 72 * float(item["lwidth"]), 72 * float(item["lheight"]))
         self._labels = {item["name"]: item.get("_ldraw_", ()) for item in self.said.get("objects", ())}

@@ -34,7 +34,7 @@ def outline(shown: Any) -> str:
 def _items(items: list[Any], indent: str) -> Iterator[str]:
     for item in items:
         if isinstance(item, Cluster):
-            yield f"{indent}box {' | '.join(words(item.attributes['label']))}"
+            yield f"{indent}box {' | '.join(words(item.attributes['label']))}".rstrip()
             yield from _items(item.items, indent + "    ")
         elif isinstance(item, Node) and (said := words(item.label)):
             yield f"{indent}{item.name} ({item.attributes.get('cls', '')}): {said[0]}"

@@ -345,7 +345,7 @@ class Picture:
         self._open[-1].append(Edge(tail, head, label or (), look | attributes))
 
     @contextmanager
-    def cluster(self, name: str, label: Label, **attributes: Any) -> Iterator[None]:
+    def cluster(self, name: str, label: str | Label, **attributes: Any) -> Iterator[None]:
         """A context in which nodes are drawn inside a box. The name must be unique; the id is `c_NAME` unless given."""
         values = {"label": label, "id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 6}
         values |= {"style": "rounded", "color": "hair", "bgcolor": "panel"}

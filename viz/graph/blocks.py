@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -164,13 +164,6 @@ class _Blocks:
         widest = max(Counter(rank.values()).values(), default=0)
         return max(ACROSS * widest, NARROW), max(bottom.values(), default=0)
 
-    def _fan(self, card: _Card) -> tuple[_Card, list[_Card]] | None:
-        """The card from which several branches lead to this one, and these branches; None if there is no such card."""
-        branches = [tail for tail, head in self.edges if head is card]
-        sources = [tail for tail, head in self.edges if head in branches]
-        alike = len(branches) > 1 and len(sources) == len(branches) and len({*sources}) == 1
-        return (sources[0], branches) if alike else None
-
     # ------------------------------------------------------------ drawing
 
     def draw(self, title: str | None) -> Picture:
@@ -186,18 +179,21 @@ class _Blocks:
             reading.append(caption("n × = equal blocks one after another"))
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(rows)}
         picture = Picture("blocks", reading=[reading], nodesep=0.14, ranksep=0.17, **words)
-        self.held = list[tuple[str, str]]()
+        self.boxes = set[tuple[tuple[str, str], ...]]()
         self._place(picture, self.cards, 0)
-        for ends in self.held:  # not within a box: Graphviz would put both ends into it
-            picture.edge(*ends, style="invis", weight=style.WEIGHT_SPINE_TENSOR)
         for tail, head in self.edges:
-            picture.edge(tail.key, head.key, cls="fwd", id=f"f_{tail.key}_{head.key}")
+            ids = {"cls": "fwd", "id": f"f_{tail.key}_{head.key}"}
+            picture.edge(tail.key, head.key, minlen=self._levels(tail, head), **ids)
         for card in self.cards:
             if times := _times(card):
                 loop_edge(picture, card.key, "e", times)
             if has_shortcut(_lines(card)):
                 shortcut_edge(picture, card.key)
         return picture
+
+    def _levels(self, tail: _Card, head: _Card) -> int:
+        """How many levels an edge goes down: past the title of each box that it leaves."""
+        return 1 + sum(tail.home[:depth] in self.boxes - {head.home[:depth]} for depth in range(len(tail.home) + 1))
 
     def _alt(self, title: str) -> str:
         said = []
@@ -220,12 +216,13 @@ class _Blocks:
                 label = "" if label in ("Sequential", path) else f"  {label}"
                 words = text(f"{path}{label}", style.CAPTION, "ink", bold=True)
                 words += caption(f"   {numbers.count(size) if size else ''}")
-                # The label is below, where one line leaves: above, lines to the branches would cross it. A second line,
-                # to a module beside the next one, goes to the left.
-                left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
-                side = "r" if len(left) > 1 else "l"
-                with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b", labeljust=side):
+                key = f"{inside[0].key}_{depth}"
+                self.boxes.add(home)
+                with picture.cluster(key, "", margin=6):
                     self._place(picture, inside, depth + 1, path)
+                    # The title is a card below the others: lines run around cards, and across the labels of boxes.
+                    picture.node(f"{key}_title", words, cls="title", id=None)
+                    picture.edge(inside[-1].key, f"{key}_title", style="invis", weight=0)
             else:
                 self._place(picture, inside, depth + 1, box)
 
@@ -260,28 +257,11 @@ class _Blocks:
         if times:
             count = text(times, style.COUNT - 4, "knob" if own else "fwd", bold=True)
             cells.insert(0, cell(count, align="LEFT", port="v"))
-        self._centred(picture, card)
         label = table(row(*cells), cellpadding=2, **around)
         if times:
             label = table(row(cell(label)), border=1, color=around["color"], bgcolor="paper", cellspacing=2)
         told = f"{first.path or first.title}: {numbers.shape(end.place.shape)}"
         picture.node(card.key, label, cls="block", tooltip=told)
-
-    def _centred(self, picture: Picture, card: _Card) -> None:
-        """Hold a join straight below the value that its branches start from."""
-        if (fan := self._fan(card)) is None:
-            return
-        source, branches = fan
-        half = len(branches) // 2
-        middle = branches[half].key
-        if len(branches) % 2 == 0:
-            middle = f"{card.key}_middle"
-            picture.node(middle, " ", shape="point", style="invis", width=0.01, height=0.01, id=None)
-            beside = [branches[half - 1].key, middle, branches[half].key]
-            picture.same_rank(beside)
-            for left, right in pairwise(beside):
-                picture.edge(left, right, style="invis")
-        self.held += [(source.key, middle), (middle, card.key)]
 
     def _caption(self, card: _Card, box: str) -> str:
         """The path of the block in the model, without that of its box, and the number of the call."""
