@@ -69,7 +69,8 @@ def verdict(
         sides = [np.stack((parts(-h, 0.0), parts(0.0, h))) for h in (far, close)]
         (wide, narrow), noise = ((side.max(0) - side.min(0)).sum() for side in sides), 10 * noise
         least, most = sides[1].min(0).sum(), sides[1].max(0).sum()
-        if narrow > max(wide / 3, 8 * noise, 1e-5 * scale) and least - limit * scale <= claimed <= most + limit * scale:
+        bent = wide / 3 < narrow < 3 * wide and narrow > max(8 * noise, 1e-5 * scale)
+        if bent and least - limit * scale <= claimed <= most + limit * scale:
             return "kink"
         middle = sides[1].sum() / 2
         off = abs(middle - claimed)
