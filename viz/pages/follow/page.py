@@ -199,7 +199,7 @@ def _recorded(
     judged: dict[int, dict[str, str]] = {}
     room = LARGEST
     count = data["losses"]
-    order = sorted(range(data["shown"]), key=lambda loss: -data["sizes"][loss])[:RECORDED]
+    order = sorted(range(min(count, data["shown"])), key=lambda loss: -data["sizes"][loss])[:RECORDED]
     for loss in announced([order[0], -1, *order[1:]] if count > 1 else [0], "losses followed back"):
         which = np.eye(count)[loss] if loss >= 0 else np.ones(count) / count
         with in_double(network.leaves):

@@ -13,7 +13,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages.checked import Task, announced, direction, verdict, verdicts
+from glassgrad.viz.pages.checked import Task, announced, direction, verdict_of, verdicts
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
@@ -250,15 +250,15 @@ class Maps(Stages):
             for s in announced(range(len(values)), "stages checked by differences"):
                 start, g = host(next(iter(values[s].values()))), found[f"d{s}"]
                 upstream = which if s + 1 == len(values) else found[f"d{s + 1}"]
-                along = direction(g, start.ravel(), generator)
-                claimed = float(np.vdot(along, g))
-                judged[str(s)] = verdict(partial(moved, s, False), start, upstream, claimed, along.reshape(start.shape))
+                g = g.reshape(start.shape)
+                along = direction(g, start, generator)
+                judged[str(s)] = verdict_of(partial(moved, s, False), start, upstream, g, along)
                 if self.stages[s].forked and g.any():
+                    _, block, square = found[f"share{s}"]
                     along = g * np.linalg.norm(start) / np.linalg.norm(g)
-                    share, _ = found[f"share{s}"][1:] / found[f"share{s}"][2]
-                    claimed = float(share * np.vdot(along, g))
-                    along = along.reshape(start.shape)
-                    judged[f"share{s}"] = verdict(partial(moved, s, True), start, upstream, claimed, along)
+                    judged[f"share{s}"] = verdict_of(
+                        partial(moved, s, True), start, upstream, block / square * g, along
+                    )
         return judged
 
 

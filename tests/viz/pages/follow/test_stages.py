@@ -236,6 +236,21 @@ def test_a_planted_fault_turns_recorded_pages_red(tmp_path, monkeypatch):
         assert set(found.values()) == verdicts, found
 
 
+def test_ties_within_a_stage_are_not_called_wrong(monkeypatch):
+    layers = [nn.Conv2d(1, 4, 3, padding=1, seed=0), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1, seed=1)]
+    layers += [
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 3, padding=1, seed=2),
+        nn.Flatten(),
+        nn.Linear(16, 3, seed=3),
+    ]
+    monkeypatch.setattr(stages, "MOST", 3)  # a stage goes through convolutions and maxima of zeros
+    network = read(nn.Sequential(*layers), IMAGE - 1, [2], None)
+    found = stages.Maps(network).recorded(ag.Tensor([1.0]))[1]
+    assert set(found.values()) == {"right"}, found
+
+
 class Named(nn.Module):
     """A network whose weight has the name of its input."""
 

@@ -199,6 +199,12 @@ def test_a_large_one_is_recorded(tmp_path):
     assert page.html.count("program_") < 9
 
 
+def test_a_large_one_with_a_single_loss_is_recorded():
+    model = nn.models.RowTransformer((4, 3), 3, d_model=80, nhead=2, num_layers=1, seed=0)
+    html = viz.follow(model, np.random.default_rng(0).normal(size=(1, 12)), [1]).html
+    assert '"verdicts":{"0":{"w0":"right","s0":"right"' in html
+
+
 def test_faults_of_a_recorded_one_are_found_where_they_are(monkeypatch):
     network = read(text_model(), TEXT, None, None)
     which = ag.Tensor([0.0, 0, 1, 0, 0])
