@@ -159,15 +159,16 @@ def _recurrent(gates: Sequence[int], split: bool, arrays: Arrays, module: Any) -
         parts = np.split(a, len(gates), axis=-1)
         return np.concatenate([parts[i] for i in gates], axis=-1)
 
-    converted: Arrays = {
-        "weight_ih_l0": ordered(arrays["kernel"]).T,
-        "weight_hh_l0": ordered(arrays["recurrent_kernel"]).T,
-    }
-    if (bias := arrays.get("bias")) is not None:
-        if split != (bias.ndim == 2):
-            raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
-        pair = bias if split else (bias, np.zeros_like(bias))
-        converted["bias_ih_l0"], converted["bias_hh_l0"] = map(ordered, pair)
+    converted: Arrays = {}
+    for ending, way in (("", "forward"), ("_reverse", "backward"))[: module.directions]:
+        one = arrays[way] if module.bidirectional else arrays
+        converted[f"weight_ih_l0{ending}"] = ordered(one["kernel"]).T
+        converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
+        if (bias := one.get("bias")) is not None:
+            if split != (bias.ndim == 2):
+                raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
+            pair = bias if split else (bias, np.zeros_like(bias))
+            converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
     return converted
 
 
@@ -205,7 +206,7 @@ def _kind(module: Any) -> str | None:
     kind = next((kind for layer, kind in KINDS.items() if isinstance(module, layer)), None)
     if kind == "conv" and module.groups == module.in_channels > 1:
         return "depthwise"
-    return kind
+    return f"bidirectional {kind}" if kind and getattr(module, "bidirectional", False) else kind
 
 
 def _kind_in_keras(name: str) -> str:
@@ -216,28 +217,38 @@ def _kind_in_keras(name: str) -> str:
 
 
 def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
-    """The layers with weights: kind, name and arrays by role, in the order of each kind."""
-    found: dict[str, Arrays] = {}
+    """The layers with weights: kind, name and arrays by role, in the order of each kind.
+
+    A bidirectional layer has two dicts of arrays, ``forward`` and ``backward``; its kind is that of the layer in it.
+    """
+    found: dict[str, dict[str, Arrays]] = {}
     kinds: dict[str, str] = {}
     classes = {name: kind for name, kind, _ in _configured(weights.config)}
     for name, tensor in weights.items():
         parts = name.split("/")
-        if "vars" in parts:  # layers/dense_1/vars/0, layers/gru/cell/vars/0
+        way = next((match[1] for part in parts if (match := re.match("(forward|backward)_", part))), "")
+        if "vars" in parts:  # layers/dense_1/vars/0, layers/gru/cell/vars/0, layers/bidirectional/forward_layer/cell/…
             at = parts.index("vars")
-            inner = [part for part in parts[:at] if part != "cell"]
+            inner = [part for part in parts[:at] if part != "cell" and not re.match("(forward|backward)_", part)]
             layer, role = "/".join(inner), parts[at + 1]
             kinds[layer] = _kind_in_keras(inner[-1])
         else:  # model_weights/name/…/kernel:0
             parts = parts[1:] if parts[0] == "model_weights" else parts
             layer, role = parts[0], parts[-1].split(":")[0]
             kinds[layer] = _kind_in_keras(classes.get(layer, layer))
-        arrays = found.setdefault(layer, {})
-        if role in arrays:  # of the two directions of a Bidirectional
-            raise StateError(f"{layer} has several arrays {role!r}, and has no counterpart here.")
-        arrays[role] = np.asarray(tensor.data)
+        found.setdefault(layer, {}).setdefault(way, {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
-    names = sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer)))
-    return [(kinds[layer], layer, _by_role(kinds[layer], layer, found[layer])) for layer in names]
+    listed = []
+    for layer in sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer))):
+        kind, ways = kinds[layer], found[layer]
+        if kind == "bidirectional":
+            arrays: Arrays = {way: _by_role("lstm", layer, one) for way, one in ways.items()}
+            units, columns = arrays["forward"]["recurrent_kernel"].shape
+            kind += {4: " lstm", 3: " gru", 1: " simplernn"}[columns // units]
+        else:
+            arrays = _by_role(kind, layer, ways[""])
+        listed.append((kind, layer, arrays))
+    return listed
 
 
 def _natural(name: str) -> list[Any]:
@@ -293,7 +304,7 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
         epsilon = epsilons[kind].pop(0) if epsilons.get(kind) else None
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
-        converted = CONVERTED[kind](arrays, inner)
+        converted = CONVERTED[kind.removeprefix("bidirectional ")](arrays, inner)
         if kind == "dense":
             if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
                 converted["weight"] = _from_channels_last(converted["weight"], channels)
