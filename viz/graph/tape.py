@@ -28,6 +28,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 NODESEP = 0.06  # inches
+ENDS = 15  # operations drawn at either end of a long tape
 
 
 def draw_tape(
@@ -43,10 +44,10 @@ def draw_tape(
     """The tape and its mirror: the operations as recorded, beside each its derivative, between them the kept values.
 
     Arguments are as in `draw_graph`. ``gradients``: the upstream gradient of an output that is not a scalar, a Tensor
-    of its shape (several outputs, a list).
+    of its shape (several outputs, a list). A tape of more than 60 operations shows its first and last 15.
 
-    Raises `DrawingError` where nothing was recorded, for more than 60 operations, for an unknown theme, and for an
-    output that is not a scalar without ``gradients``.
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, and for an output that is not a scalar
+    without ``gradients``.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> draw_tape(x * x).alt
@@ -57,11 +58,6 @@ def draw_tape(
     colours = style.theme_named(theme)
     ys = [*recorded(y), *(recorded(more) if more else ())]
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    if (many := len(scene.operations)) > style.CARDS:
-        raise DrawingError(
-            f"a tape of {numbers.count(many)} operations would be unreadable, and up to {style.CARDS} are drawn: give a"
-            " value nearer to its leaves, or draw the graph with viz.draw_graph(y)"
-        )
     return _Tape(scene).draw(title).themed(colours)
 
 
@@ -87,9 +83,17 @@ class _Tape:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        self.level = {card: i for i, card in enumerate(scene.operations)}
-        self.leaves = [card for card in scene.cards if card.node is None]
+        operations = scene.operations
+        self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
+        self.unseen = set(self.hidden)
+        self.tape: list[Card | None] = [*operations]
+        if self.hidden:
+            self.tape[ENDS:-ENDS] = [None]
+        self.level = {card: i for i, card in enumerate(self.tape) if card is not None}
+        leaves = (card for card in scene.cards if card.node is None)
+        self.leaves = [card for card in leaves if not all(use.head in self.unseen for use in card.uses)]
         self.taken = {card.key for card in scene.cards}
+        self.gap, self.gap_back = self._fresh("not_drawn"), self._fresh("not_drawn_back")
         self.neighbours: dict[tuple[str, str], bool] = {}  # in a column: whether an edge joins them
         self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
         self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
@@ -105,6 +109,9 @@ class _Tape:
         for card in self.level:
             for socket in card.sockets:
                 self._edges(socket)
+        for card in [*self.level, *self.leaves]:
+            if any(use.head in self.unseen for use in card.uses):
+                self._into_gap(card)
         self._seeds()
         for ends, is_joined in self.neighbours.items():
             if not is_joined:
@@ -155,13 +162,13 @@ class _Tape:
                     at -= 1
                 beside.setdefault(at, []).append(leaf)
         above: list[str] = []
-        for i in range(min(beside, default=0), len(self.level)):
+        for i in range(min(beside, default=0), len(self.tape)):
             leaves = beside.get(i, [])
             for leaf in leaves:
                 self.picture.node(leaf.key, self._leaf(leaf), cls=f"card {leaf.role}")
                 if leaf in self.result:
                     self.picture.node(self.result[leaf], self._result(leaf), cls="card grad")
-            columns = self._operation(self.scene.operations[i]) if i >= 0 else []
+            columns = self._operation(self.tape[i]) if i >= 0 else []
             results = [self.result[leaf] for leaf in leaves if leaf in self.result]
             level = [*(leaf.key for leaf in reversed(leaves)), *columns, *results]
             self.picture.same_rank(level)
@@ -171,8 +178,13 @@ class _Tape:
             self.neighbours |= dict.fromkeys(zip(above, columns, strict=False), False)
             above = columns
 
-    def _operation(self, card: Card) -> list[str]:
+    def _operation(self, card: Card | None) -> list[str]:
         """Draw an operation, its derivative, and the values kept between them; return their keys."""
+        if card is None:
+            words = f"... {numbers.count(len(self.hidden))} ops not drawn"
+            for key, column in ((self.gap, "forward"), (self.gap_back, "backward")):
+                self.picture.node(key, table(row(cell(caption(words), cellpadding=6))), cls="gap", group=column)
+            return [self.gap, self.gap_back]
         link, back = self._fresh(f"k_{card.key}"), self.back[card]
         keeps = kept(card)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
@@ -272,8 +284,9 @@ class _Tape:
         ids = f"{tail.key}_{head.key}_{socket.index}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}"}
         backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
-        above = self.result.get(tail) if tail.node is None else self.back.get(tail)
-        self._join(tail.key, head.key, tooltip=f"forward: {tail.name}", **forward)
+        above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
+        source = tail.key if tail.node is None or tail in self.level else self.gap
+        self._join(source, head.key, tooltip=f"forward: {tail.name}", **forward)
         part = socket.contribution
         if part is None or not above:
             return
@@ -284,6 +297,14 @@ class _Tape:
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
         told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
         self._join(above, self.back[head], label=label, tooltip=told, **backward)
+
+    def _into_gap(self, card: Card) -> None:
+        """Draw one edge into the gap of omitted operations, and one back."""
+        self.picture.edge(card.key, self.gap, cls="fwd", id=f"f_{card.key}_{self.gap}")
+        above = self.back.get(card) or self.result.get(card)
+        if above:
+            ids = f"b_{card.key}_{self.gap}"
+            self.picture.edge(above, self.gap_back, cls="bwd", id=ids)
 
     def _seed(self, card: Card) -> np.ndarray:
         """The upstream gradient of an output."""

@@ -168,12 +168,19 @@ def test_an_output_used_again_adds_its_seed():
     assert words(node(picture, "seed_p")) == "seed ∂(p + q)/∂p = 1"
 
 
-def test_a_long_tape_is_refused():
-    y = parameter(0.3, "x")
-    for _ in range(61):
-        y = ag.sin(y)
-    with pytest.raises(ValueError, match="a tape of 61 operations would be unreadable, and up to 60 are drawn"):
-        draw_tape(y)
+def test_a_long_tape_shows_its_ends_and_what_is_hidden():
+    y = x = parameter(0.3, "x")
+    weights = []
+    for _ in range(50):
+        weights.append(parameter(0.9))
+        y = ag.sin(y) * weights[-1]
+    picture = draw_tape(y + x)
+    assert words(picture.source).count("... 71 ops not drawn") == 2
+    assert picture.source.count('class="card bwd"') == 30
+    assert "71 ops" not in picture.title
+    assert edge(picture, "f_t15_not_drawn")[:2] == ("t15", "not_drawn")
+    assert edge(picture, "b_t15_not_drawn")[:2] == ("d_t15", "not_drawn_back")
+    picture.svg()
 
 
 def test_parallel_edges_have_a_row_each():
