@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
 
-if TYPE_CHECKING:
-    from glassgrad.autograd.compiler.targets.javascript.script import Script
-
 Span = tuple[int, int, int]
 """The start and end along an axis, and the number of entries computed at once."""
+
+
+class Script(Protocol):
+    """A script: its present lines, its functions, and which of these sum products: by size of block, number of sums,
+    dtype, and whether they add.
+    """
+
+    lines: list[str]
+    functions: list[str]
+    products: dict[tuple[int, int, int, str, bool], str]
+
+    def fresh(self, text: str) -> str:
+        """An unused variable."""
 
 
 def block_of(n: int) -> int:

@@ -42,7 +42,6 @@ class Script(nested.Script):
         self.heads: list[str] = []
         self.functions: list[str] = []
         self.products: dict[tuple[int, int, int, str, bool], str] = {}
-        """The functions that sum products, by size of block, number of sums, dtype, and whether they add."""
 
     # ---------------------------------------------------------------------------------------------- of the language
 
