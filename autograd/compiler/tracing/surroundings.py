@@ -288,8 +288,8 @@ class Surroundings:
             elif _is_users_class(type(value)) and hasattr(type(value), "__get__"):
                 self._visit(value, f"{name}.{key}")
                 self._visit(type(value).__get__, f"{name}.{key}")
-            is_read = kind is thing and not key.startswith("__") and not hasattr(type(value), "__get__")
-            if (is_member and _is_users_class(cls) and key not in REPORTED) or is_read:
+            is_plain = not key.startswith("__") and not hasattr(type(value), "__get__")  # as a method may read of `cls`
+            if _is_users_class(cls) and (is_plain or (is_member and key not in REPORTED)):
                 for each in kind.__mro__[: kind.__mro__.index(cls) + 1]:
                     self._note(Member(each, key, MISSING, f"{each.__name__}.{key}"))
 

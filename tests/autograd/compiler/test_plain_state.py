@@ -141,6 +141,11 @@ c = C() | x * c.s | C.s = 3.0
 class B: s = 2.0
 class C(B): pass
 c = C() | x * c.s | C.s = 3.0
+class B:
+    s = 2.0
+    get = classmethod(lambda cls: cls.s)
+class C(B): pass
+c = C() | x * c.get() | C.s = 3.0
 class C: get = lambda self: 2.0
 c = C() | x * c.get() | c.get = lambda: 3.0
 class C: get = lambda self: 2.0
