@@ -201,8 +201,9 @@ KEPT = (
     "{s}.data = ag.flip(x).data",
     "u = {v}.data.copy()\nu[0] = 0.5\n{s}.data = u + {s}.data",
     "{s}.data = ({v}.data.copy() * 2.0).T.copy().T", "{s}.data = {s}.data + 1\n{s}.data = {s}.data * 0.5",
-    "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data * 0.5\n{v}.data = old",
-    "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old * 0.5", "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old",
+    "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data * 0.5\n{v}.data = old.copy()",
+    "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old * 0.5",
+    "old = {s}.data\n{s}.data = {v}.data.copy()\n{v}.data = old.copy()",
     "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data + old",
     "u = {s}.data.T\nu[0] = 0.5", "u = {s}.data[::2]\nu += 1.0",
     "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
@@ -866,7 +867,7 @@ class _Growing:
             other = "float64" if self.dtype == "float32" else "float32"
             batch = f"[ag.astype(t, {other!r}) if t.dtype == {self.dtype!r} else t for t in {batch}]"
         elif (alike := self.alike) and self.random.random() < 0.4:
-            batch = f"({self.random.choice(alike)}.detach(), *{batch}[1:])"  # an argument in the memory of a state
+            batch = f"({self.random.choice(alike)}.clone().detach(), *{batch}[1:])"  # in its memory it would be refused
         return f"results.append({function}(*{batch}{option}))"
 
     def any_state(self) -> str:

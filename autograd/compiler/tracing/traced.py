@@ -133,6 +133,11 @@ class Traced:
         """Return it in another shape."""
         return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
+    def transpose(self, *axes: Any) -> Traced:
+        """The axes in another order, by default reversed."""
+        order = axes[0] if len(axes) == 1 else axes
+        return _namespace().permute_dims(self, order) if order else self.T  # type: ignore[no-any-return]
+
     def __getitem__(self, index: Any) -> Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
 

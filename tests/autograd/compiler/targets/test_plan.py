@@ -99,10 +99,10 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
     flags = {"is_tensor": [False] * count, "recorded": [False] * count, "is_scalar": [True] * count}
-    result = SimpleNamespace(leaves=leaves, structure=structure, values=program.outputs, found=[None] * count, **flags)
+    result = SimpleNamespace(leaves=leaves, structure=structure, values=program.outputs, **flags)
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},
-        paths=[value.name for value in program.inputs], late=set(), replaced=[], moved={}, left={},
+        paths=[value.name for value in program.inputs], captured=[], replaced=[], left={},
         **{name: [] for name in lists},
     )  # fmt: skip
     if device != "cpu":

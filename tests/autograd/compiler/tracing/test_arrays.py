@@ -31,7 +31,7 @@ WITH_TENSORS: dict[str, Callable[[Any], Any]] = {
     "chosen": lambda x: np.where(x > 1, V, x),
     "a product": lambda x: np.dot(x, V.T),
     "flat": lambda x: V.reshape(-1) * x.reshape(6),
-    "turned": lambda x: V.T * x.T,
+    "turned": lambda x: V.T * x.T + x.transpose() - x.transpose(1, 0) * x.transpose((1, 0)),
     "another name": lambda x: np.arctan(x) * np.absolute(x) + V,
     "a copy": lambda x: V * x.copy(),
 }
