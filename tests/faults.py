@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.contexts import WATCHED
 from glassgrad.autograd.compiler import executable
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
@@ -342,7 +343,11 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         lambda old: property(lambda self: self._value),
     ),
     "trace: a reshape is a view in any order": (tracer, "_splits", lambda old: lambda *_: True),
-    "guards: variables and attributes are not watched": (Surroundings, "watched", lambda old: lambda self: []),
+    "guards: variables and attributes are not watched": (
+        Surroundings,
+        "_note",
+        lambda old: lambda self, guard: self._visit(guard.now(), guard.name),
+    ),
     "guards: numbers in arrays are not compared": (TRACE, "contents", lambda old: lambda *_: []),
     "pass: minus is taken for plus": after("algebra", rewritten("subtract", to_plus)),
     "pass: the terms of a quotient are exchanged": after("algebra", rewritten("divide", divided_swapped)),
@@ -469,7 +474,11 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "trace: a state keeps the first value that it is given": (Tracer, "write", last_write_only),
     "trace: generators that the function makes do not restart": (Tracer, "restarts", lambda old: lambda self: []),
     "guards: options and frozen parameters are not watched": (Tracer, "guard", lambda old: lambda self, *_: None),
-    "guards: attributes of modules are not watched": (tracer, "of_option", lambda old: lambda holder, name: []),
+    "guards: attributes of modules are not watched": (
+        Tracer,
+        "attribute_read",
+        lambda old: lambda self, kind, *read: None if kind in WATCHED else old(self, kind, *read),
+    ),
     "guards: an optimizer's lists are not watched": (tracer, "within", lambda old: lambda value, name: iter(())),
     "guards: the latest program is always right": (
         Compiled,

@@ -363,8 +363,9 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = Fa
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call
     (`nn.fit` delays it), or NumPy's warnings turned into errors, can leave some states updated and others not.
-    Arguments have the values that they had at the call, even if they share memory with a state. Under `detect_anomaly`,
-    and within another compiled function, the function itself is called. Calls from several threads wait for each other.
+    An argument that the function also captures, or in the memory of a state that it updates, is refused. Under
+    `detect_anomaly`, and within another compiled function, the function itself is called. Calls from several threads
+    wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
     `TargetError` where there is no C compiler, or for operations without a form in C, such as factorizations.
