@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -175,12 +176,14 @@ def _within_reductions(
 
 
 def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> Iterable[Any]:
-    """The groups in topological order, otherwise in the program's order."""
+    """The groups in topological order, otherwise in the program's order; random numbers are drawn in that order."""
     makers = {i.out: place[i] for i in program.instructions}
     needs: dict[Any, dict[Any, None]] = {key: {} for key in groups}
     for instruction in program.instructions:
         key = place[instruction]
         needs[key] |= {makers[v]: None for v in instruction.args if v in makers and makers[v] != key}
+    for draw, later in pairwise([i for i in program.instructions if i.op == "draw"]):
+        needs[later][draw] = None
     order: dict[Any, None] = {}
     for key in groups:
         pending = [key]

@@ -101,3 +101,17 @@ def test_a_state_that_is_read_afterwards_is_not_written_early():
 def test_other_dtypes_are_not_fused(dtype):
     x, y, out = (Value(kind, (3,), np.dtype(dtype), name) for kind, name in zip(KINDS, "xyz", strict=True))
     assert not fusable(Instruction("add", (x, y), {}, out))
+
+
+def test_random_numbers_are_drawn_in_the_programs_order():
+    generator = np.random.default_rng(0)
+
+    def function(x, w):
+        y = x @ w
+        doubled = y * 2.0
+        first, second = (ag.random.uniform((3,), generator=generator) for _ in range(2))
+        return doubled, y + second, first @ w
+
+    program = program_of(function, ag.ones(3), ag.ones((3, 3)))
+    drawn = [i for i in program.instructions if i.op == "draw"]
+    assert [step for step in fuse(program) if step in drawn] == drawn
