@@ -81,12 +81,9 @@ ALIKE = {
     "copy": "{0}",
     "broadcast_to": "{0}",
     "conj": "{0}",
-    "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
-    "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
-    "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
     "isnan": "{0} != {0}",
     "logical_xor": "({0} != 0) != ({1} != 0)",
-    "bitwise_invert": "~{0}",
+    "bitwise_invert": "!{0}",  # of truths: those of whole numbers are refused
 }
 """The expressions that are the same in both languages."""
 
@@ -136,17 +133,9 @@ EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "posit
 
 _OF_INTEGERS = {
     "reciprocal": "Math.trunc(1 / {0})",
-    "fmod": "{1} == 0 ? 0 : {0} % {1}",
     "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
     "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
 }
-_OF_INT64 = {
-    "bitwise_and": "$bits({0}, {1}, (a, b) => a & b)",
-    "bitwise_or": "$bits({0}, {1}, (a, b) => a | b)",
-    "bitwise_xor": "$bits({0}, {1}, (a, b) => a ^ b)",
-    "bitwise_invert": "-{0} - 1",
-}
-_OF_BOOLS = {"bitwise_invert": "{0} == 0"}
 _OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
 _POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
 
@@ -157,7 +146,7 @@ def _js_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) ->
     templates = [
         {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
         {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
-        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32}.get(kind, {}),
+        _OF_INT32 if kind in ("int32", "uint32") else {},
         _OF_INTEGERS if dtype.kind in "iu" else {},
         JAVASCRIPT.expressions,
     ]
@@ -189,10 +178,7 @@ JAVASCRIPT = Language(
         **ALIKE,
         "power": "$power({0}, {1})",
         "exp2": "2 ** {0}",
-        "deg2rad": "{0} * (Math.PI / 180)",
-        "rad2deg": "{0} * (180 / Math.PI)",
         "rint": "$round({0})",
-        "fmod": "{0} % {1}",
         "logaddexp": "$logaddexp({0}, {1})",
         "remainder": "$remainder({0}, {1})",
         "floor_divide": "$floor_divide({0}, {1})",
@@ -204,8 +190,6 @@ JAVASCRIPT = Language(
         "logical_and": "{0} != 0 && {1} != 0",
         "logical_or": "{0} != 0 || {1} != 0",
         "logical_not": "{0} == 0",
-        "bitwise_left_shift": "{0} * 2 ** {1}",
-        "bitwise_right_shift": "Math.floor({0} / 2 ** {1})",
         "astype": "{0}",
     },
     {
@@ -260,7 +244,7 @@ def _literal(number: Any, dtype: Any) -> str:
 
 _C_EXPRESSIONS = {
     **{name: f"{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
-    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "fmod")},
+    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign")},
     **ALIKE,
     "power": "pow{F}({0}, {1})",
     "abs": "fabs{F}({0})",
@@ -271,14 +255,10 @@ _C_EXPRESSIONS = {
     **{name: f"gg_{name}{{F}}({{0}})" for name in _OWN},
     "maximum": "gg_maximum({0}, {1})",
     "minimum": "gg_minimum({0}, {1})",
-    "deg2rad": "{0} * ({T})0.017453292519943295",
-    "rad2deg": "{0} * ({T})57.29577951308232",
     **{name: f"gg_{name}{{F}}({{0}}, {{1}})" for name in ("logaddexp", "remainder", "floor_divide")},
     "isfinite": "fabs({0}) < INFINITY",
     "isinf": "fabs({0}) == INFINITY",
     "signbit": "signbit((double){0}) != 0",
-    "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
-    "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
 }
 """Templates; ``{F}`` is the suffix ``f`` of C's functions of float."""
 
@@ -296,14 +276,13 @@ _C_WORDS = frozenset((
 _WHOLE_IN_C = {
     "abs": "{0} < 0 ? -{0} : {0}",
     "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
-    "fmod": "({T})gg_whole_fmod({0}, {1})",
     "remainder": "({T})gg_whole_remainder({0}, {1})",
     "floor_divide": "({T})gg_whole_divide({0}, {1})",
     "astype": "({T})(int32_t){0}",  # out of range it gives what NumPy's casts give
     **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
 }
 _WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
-_TRUTHS_IN_C = {"bitwise_invert": "!{0}", "astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
+_TRUTHS_IN_C = {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
 
 
 def _c_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:

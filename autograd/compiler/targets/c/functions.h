@@ -251,8 +251,5 @@ GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
     const int64_t rest = x % y;
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
 }
-GG int64_t gg_whole_fmod(int64_t x, int64_t y) { return y == 0 || y == -1 ? 0 : x % y; }
-GG int64_t gg_left(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? 0 : (int64_t)((uint64_t)x << n); }
-GG int64_t gg_right(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? (x < 0 ? -1 : 0) : x >> n; }
 
 #define $erfc(x) erfc(x)

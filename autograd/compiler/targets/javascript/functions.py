@@ -41,13 +41,6 @@ function $floor_divide(x, y) {
   return found - whole > 0.5 ? whole + 1 : whole;
 }
 """,
-    # upper and lower halves are computed separately: JavaScript's operators take 32 bits
-    "bits": """
-function $bits(x, y, of) {
-  const a = Math.floor(x / 2 ** 32), b = Math.floor(y / 2 ** 32);
-  return of(a, b) * 2 ** 32 + (of(x - a * 2 ** 32, y - b * 2 ** 32) >>> 0);
-}
-""",
     # DLMF 7.6.2, a series of positive terms, below 1.5; 7.9.1, a continued fraction, above
     "erf_series": """
 function $erf_series(x) {

@@ -346,6 +346,8 @@ class Script:
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in the language."""
         op, args = instruction.op, instruction.args
+        if op.startswith("bitwise") and args[0].dtype.kind != "b":
+            raise self.refuse(instruction, "works on the bits of whole numbers")
         terms = [self.term(a, d) for a, d in zip(args, computed_in(instruction), strict=True)]
         exponent = args[1].data.item() if op == "power" and args[1].kind == "constant" and not args[1].shape else None
         if op == "where" and args[0].dtype.kind != "b":

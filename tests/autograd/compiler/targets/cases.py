@@ -283,8 +283,6 @@ def expressions(target: Target) -> list[Case]:
         for dtype in DTYPES:
             count = getattr(np, op).nin if op not in TYPED else 0
             grid = [x.ravel() for x in np.meshgrid(*[numbers(dtype)] * count, indexing="ij")]
-            if "shift" in op:
-                grid[1:] = [(grid[1] > 0).astype(dtype)]
             if op == "reciprocal" and np.dtype(dtype).kind in "iu":  # which C leaves open for 0
                 grid = [grid[0][grid[0] != 0]]
             if not count or (op == "power" and dtype[0] not in "fb"):
@@ -302,7 +300,8 @@ def expressions(target: Target) -> list[Case]:
         for dtype in DTYPES:
             if op in ("sum", "prod") and dtype == "uint8":  # NumPy gives uint64
                 continue
-            x = np.resize(numbers(dtype), (5, 7))
+            whole = op == "prod" and np.dtype(dtype).kind in "iu"  # JavaScript's are exact up to 2⁵³
+            x = np.resize(numbers("int8").astype(dtype) if whole else numbers(dtype), (5, 7))
             cases += [single(target, op, [x], axis=axes, keepdims=False) for axes in ((0,), (1,), (0, 1))]
     return cases
 
