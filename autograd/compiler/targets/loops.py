@@ -15,7 +15,7 @@ import numpy
 from glassgrad.autograd.backends import SPACES
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.locks import fork_safe
-from glassgrad.autograd.compiler.ir.program import Program, Stored, Value, method
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Stored, Value, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
 from glassgrad.autograd.compiler.targets.emit import Emitter
@@ -32,20 +32,16 @@ class StepKernel:
     """One step of ``body`` as a function that updates the carries in place.
 
     ``run(*rows, *same)``: ``rows`` are the xs of the step, ``same`` the consts and the values computed before the loop.
-    ``carries`` are the arrays of the carries; ``early`` and ``late`` are the numbers of the results, with the arrays in
-    which they are before and after the step. ``program`` is the program of the step, ``source`` its code. Whoever runs
-    it holds the ``lock``, as all use the same arrays.
+    ``carries`` are the arrays of the carries, ``ys`` those of the results. ``program`` is the program of the step,
+    ``source`` its code. Whoever runs it holds the ``lock``, as all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:
         self.lock = fork_safe(threading.Lock())
-        self.program, self.carries, ys = _program(body)
+        self.program, self.carries, self.ys = _program(body)
         homes = {state: state.origin._data for state in self.program.states}
         emitter = Emitter(Plan(self.program, homes, has_kernel))
         self.source = emitter.source()
-        self.early, self.late = (
-            [(i, home) for i, (home, before) in enumerate(ys) if before is early] for early in (True, False)
-        )
         file = f"<step of {body.name} {next(_numbers)}>"
         exec(builtins.compile(self.source, file, "exec"), emitter.scope)
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
@@ -75,10 +71,8 @@ def source_of(program: Program) -> str:
     return with_steps(Emitter(Plan(better, homes, has_kernel)).source(), better)
 
 
-def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
-    """The step as a program whose states are carries and ys; the arrays of the carries; and for each y its array, and
-    whether the y is a carry as it was before the step.
-    """
+def _program(body: Body) -> tuple[Program, list[Any], list[Any]]:
+    """The step as a program whose states are carries and ys; the arrays of the carries, and those of the ys."""
     tracer = Tracer()
     space = SPACES[Traced]
     functions = body.functions(space)
@@ -99,14 +93,14 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         instruction.args = tuple(now.get(arg, arg) for arg in instruction.args)
     results = [now.get(value, value) for value in results]
     updates = {s: v for s, v in zip(carries, results, strict=False) if s is not v}
-    ys: list[tuple[Any, bool]] = []
+    ys = []
     for i, value in enumerate(results[body.carries :]):
-        if value in carries or value in updates.values():
-            state = value if value in carries else next(s for s, new in updates.items() if new is value)
-        else:
-            state = _state(value, f"y_{i}")
-            updates[state] = value
-        ys.append((state.origin._data, value in carries))
+        if value in carries:  # as it is before the step
+            old, value = value, Value("temporary", value.shape, value.dtype, f"{value.name}_before")
+            instructions.insert(0, Instruction("copy", (old,), {}, value))
+        state = next((s for s, new in updates.items() if new is value), None) or _state(value, f"y_{i}")
+        updates[state] = value
+        ys.append(state.origin._data)
     given = [*rows, *consts, *same]
     program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
     return optimize(program, COMMON), [s.origin._data for s in carries], ys
@@ -131,11 +125,8 @@ def stepped(
     for home, carry in zip(kernel.carries, carries, strict=True):
         home[...] = carry
     run = kernel.run
-    early, late = ([(stacks[i], home) for i, home in part] for part in (kernel.early, kernel.late))
     for t in order:
-        for stack, home in early:
-            stack[t] = home
         run(*[x[t] for x in rows], *same)
-        for stack, home in late:
-            stack[t] = home
+        for stack, y in zip(stacks, kernel.ys, strict=True):
+            stack[t] = y
     return [home.copy() for home in kernel.carries]
