@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import isfunction
 from typing import Any
 
 import numpy as np
 
-from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.common.validation import check_instance, number
@@ -67,18 +66,6 @@ class Domain:
     def special(self) -> list[float]:
         """The numbers of `SPECIAL` in the domain."""
         return [x for x in SPECIAL if self.holds(x)]
-
-    @cached_property
-    def separate(self) -> list[float]:
-        """`numbers`, and the `special` ones that are more than ``gap`` away from all of them and from each other."""
-        found = list(self.numbers)
-        for x in self.special:
-            found += [x] if all(abs(x - y) > self.gap for y in found) else []
-        return found
-
-    def share(self, i: int, count: int) -> Domain:
-        """The domain with every ``count``-th number, from the ``i``-th on. Two shares have no number in common."""
-        return replace(self, only=tuple(self.numbers[i::count])) if count > 1 else self
 
     def holds(self, values: Any) -> bool:
         """Whether all ``values`` lie in the domain."""
@@ -161,7 +148,6 @@ class Array:
     kind: str = "real"
     low: int = 0
     below: int | str = 0
-    dtype: str = "float64"
 
     @property
     def pattern(self) -> Pattern:
@@ -169,48 +155,35 @@ class Array:
         return Pattern.parsed(self.shape)
 
 
-def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, dtype: Any = "float64") -> Array:
+def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False) -> Array:
     """An argument that takes real numbers of ``domain``, for `declare`.
 
     ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
     always 3 long; ``"..."`` stands for any number of axes, the same in each argument (and broadcast where the operation
-    says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor near one of another ``distinct``
-    argument, so that a small step changes no maximum and no order. ``dtype``: that of the arrays, for an argument that
-    can't be float64.
+    says ``broadcasts=True``). ``distinct``: no two elements are near each other, so that a small step changes no
+    maximum and no order.
 
     >>> from glassgrad.autograd.testing import array
     >>> array("... k", distinct=True).shape
     '... k'
     """
     check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE")
-    return Array(_shape(shape), domain, distinct, dtype=_dtype(dtype, "f"))
+    return Array(_shape(shape), domain, distinct)
 
 
-def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any = "int64") -> Array:
+def integers(shape: str = "...", low: int = 0, *, below: int | str) -> Array:
     """An argument that takes integers from ``low`` up to, but not including, ``below``: a number or the name of a side.
-
-    ``dtype``: that of the arrays.
 
     >>> from glassgrad.autograd.testing import integers
     >>> integers("n", below="v").kind
     'integer'
     """
-    return Array(_shape(shape), kind="integer", low=low, below=below, dtype=_dtype(dtype, "iu"))
+    return Array(_shape(shape), kind="integer", low=low, below=below)
 
 
 def booleans(shape: str = "...") -> Array:
     """An argument that takes booleans."""
-    return Array(_shape(shape), kind="boolean", dtype="bool")
-
-
-def _dtype(dtype: Any, kinds: str) -> str:
-    """The name of a dtype of one of the ``kinds``, as NumPy abbreviates them."""
-    found = backends.as_dtype(dtype)
-    if found.kind not in kinds:
-        raise DeclarationError(
-            f"dtype = {shown(dtype)}: array takes a floating-point dtype, such as float32, and integers an integer one."
-        )
-    return str(found)
+    return Array(_shape(shape), kind="boolean")
 
 
 def _shape(text: str) -> str:

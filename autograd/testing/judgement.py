@@ -11,8 +11,8 @@ are at a kink, where a rule may give any slope between those at nearby points, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -26,6 +26,9 @@ from glassgrad.autograd.testing.points import COMPLEX, DIFFERENCES, Point
 OK, WRONG, UNCHECKED = "ok", "wrong", "unchecked"
 FEW = 16
 """How many kinks, and non-finite gradients, are examined one by one."""
+
+LARGE = 1 << 14
+"""Beyond this number of elements a forward difference is enough where it agrees."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,7 @@ class Judge:
 
     Two values agree if they differ by at most ``atol``, plus ``rtol`` times their size (for many compared as one, the
     root of the sum of squares), plus the error of the difference quotient. Where they do not, the complex step decides,
-    if it applies: values may oscillate within every step, or be mostly rounding. With ``brief``, for large functions,
-    one weighting of the outputs is compared along two directions, and by a forward difference where that agrees.
+    if it applies: values may oscillate within every step, or be mostly rounding.
     """
 
     def __init__(
@@ -166,20 +168,19 @@ class Judge:
         eps: float | None = None,
         max_elements: int,
         rng: np.random.Generator,
-        brief: bool = False,
     ) -> None:
         self.point, self.i, self.x, self.y = point, i, point.base[i], point.y
         self.differences = Differences(partial(point.moved, i), self.x, self.y, point.epsilon, eps)
         third, half = point.epsilon ** (1 / 3), point.epsilon ** (1 / 2)
         self.rtol, self.atol = third if rtol is None else rtol, 0.0 if atol is None else atol
         self.fine = half if rtol is None else rtol, half / 10 if atol is None else atol
-        self.rng, self.brief = rng, brief
+        self.rng = rng
         n, m = self.x.size, self.y.size
-        self.single = n <= max_elements and not brief
+        self.single = n <= max_elements
         self.lost: Truths = np.zeros(n, bool)
         self.kept: Vector | None = None
         # Besides the unit vectors two random ones: a rule that ignores g, or is not linear in it, may pass the former.
-        us = rng.standard_normal((1 if brief else 2, m))
+        us = rng.standard_normal((2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
         us = _times(self.differences.seen, us)
         self.us = us[us.any(axis=1)]
@@ -202,17 +203,14 @@ class Judge:
     def _directions(self) -> Vector:
         """Single elements, and sums of all: at a tie each of two equal elements may have any slope, but not their sum.
 
-        Of a large function two in which errors do not cancel: the first has the signs of the gradient, so that a small
-        factor in one of many elements is seen; the second has one sign, so that a constant added to all is seen.
+        Of the sums the first has the signs of the gradient, so that a small factor in one of many elements is seen; the
+        second has one sign, so that a constant added to all is seen.
         """
         n = self.x.size
-        if self.brief:
-            vs = self.rng.uniform(0.5, 1.5, (2, n)) if n > 1 else np.ones((1, 1))
-            return np.concatenate([[np.where(self.row(self.us[0]) < 0, -vs[0], vs[0])], vs[1:]])
-        if n <= 1 and self.single:
+        if n == 1:
             return np.eye(n)
-        signs = self.rng.choice([-1.0, 1.0], (1 if self.single else 3, n))
-        sums = np.concatenate([np.ones((1, n)), signs]) * self.rng.uniform(0.5, 1.5, n)
+        sums = self.rng.uniform(0.5, 1.5, (2, n))
+        sums[0] *= np.where(self.row(self.us[-1]) < 0, -1.0, 1.0)
         return np.concatenate([np.eye(n), sums]) if self.single else sums
 
     def row(self, u: Vector) -> Vector:
@@ -268,7 +266,7 @@ class Judge:
         return self.compared(us, v, told / divisor, np.zeros_like(told), rtol, usual if atol is None else atol, COMPLEX)
 
     def _compare(self, found: Judgement, v: Vector) -> None:
-        if self.brief:
+        if self.x.size + self.y.size > LARGE and not self.differences.chosen:
             ahead = self.by_differences(self.us, v, self.differences.ahead(v))
             if (ahead.excess <= 1).all() and ahead.shown.any():
                 found.add(ahead)
@@ -341,54 +339,26 @@ class Judge:
             found.lost += 1
 
     def traced(self, c: Comparison) -> Comparison:
-        """The comparison of one output and one element that makes ``c``, a comparison of many, fail; ``c`` if there is
-        none.
+        """The comparison of one output and one element that makes ``c``, a comparison of many, fail, found by halving;
+        ``c`` if there is none.
         """
-        if c.single or c.low is not None:
-            return c
-        clear = self.differences.settled(c.v)[1]
-
-        def error(u: Vector, v: Vector) -> float:
-            step, divisor = self.differences.direction(v)
-            slopes = np.where(clear, self.differences.along(v).middle, 0.0)
-            difference = float(self.row(u * clear) @ step) - float(u @ slopes) * divisor
-            return abs(difference) if np.isfinite(difference) else np.inf
-
-        v = _halved(c.v, lambda part: error(c.u, part))
-        u = _halved(c.u * clear, lambda part: error(part, v))
-        one_u, one_v = np.sign(np.abs(u)), np.sign(np.abs(v))
-        slopes, settled = self.differences.settled(one_v)
-        single = self.by_differences(one_u[None], one_v, slopes).worst()
-        return single if single.excess > 1 and settled[one_u != 0].all() else c
-
-    def kink(self, c: Comparison) -> Comparison:
-        """The comparison of one element that is at a kink, found among the elements that ``c`` moved."""
-
-        def gap(part: Vector) -> float:
-            slopes = self.differences.along(part)
-            return float(np.abs(c.u) @ np.abs(slopes.upper - slopes.lower))
-
-        v = np.sign(np.abs(_halved(c.v, gap)))
-        return replace(c, v=v, rule=float(self.row(c.u) @ v))
+        found = c
+        while c.low is None and found.u.any() and not found.single:  # outputs whose slope is not clear have no weight
+            several = not unit(found.v)
+            halves = []
+            for half in np.array_split(np.flatnonzero(found.v if several else found.u), 2):
+                kept = np.zeros((found.v if several else found.u).size)
+                kept[half] = 1.0
+                u, v = (found.u, kept) if several else (kept, found.v)
+                slopes, clear = self.differences.settled(v)
+                halves.append(self.by_differences((u * clear)[None], v, slopes).worst())
+            found = max(halves, key=lambda half: half.order)
+        return found if found.excess > 1 else c
 
 
 def _times(us: Any, values: Any) -> Vector:
     """Weights times values; 0 where a weight is 0, whatever the value."""
     return np.where(us != 0, us * np.where(us != 0, values, 0.0), 0.0)
-
-
-def _halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
-    """``weights`` with all but one of them zero, found by bisection: the half with the larger error is kept."""
-    alive = np.flatnonzero(weights)
-    part = weights
-    while alive.size > 1:
-        parts = []
-        for half in np.array_split(alive, 2):
-            part = np.zeros_like(weights)
-            part[half] = weights[half]
-            parts.append((error(part), half, part))
-        _, alive, part = max(parts, key=lambda p: p[0])
-    return part
 
 
 # -------------------------------------------------------------------------------------------------------- all inputs

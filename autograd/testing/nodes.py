@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.graph import Graph, Node
@@ -23,8 +21,6 @@ from glassgrad.autograd.testing.gradcheck import TensorPoint
 from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
 
 KINK, SKIPPED = "kink", "skipped"
-LISTED = 200  # checks in the table of a notebook
-LARGE = 1 << 14  # beyond this number of elements only two directions are compared
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 
@@ -126,25 +122,9 @@ class NodeReport(tuple[NodeCheck, ...]):
             lines.append("To know the line that made an operation, record the graph under autograd.detect_anomaly().")
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        """A row for each argument that was checked, for a notebook, and the report in words below."""
-        found = [check for check in self if check.verdict != SKIPPED]
-        rows = [
-            (
-                check.verdict,
-                check.title,
-                check.argument,
-                "" if check.error is None else f"{check.error:.1e}",
-                check.where,
-            )
-            for check in found[:LISTED]
-        ]
-        inks = [notebook.INKS.get(check.verdict, "inherit") for check in found[:LISTED]]
-        heads = ("verdict", "operation", "argument", "relative error", "line")
-        words = f"<pre>{escape(str(self))}</pre>"
-        return notebook.card(
-            repr(self)[1:-1], [], notebook.table(heads, rows, inks), notebook.folded("in words", words)
-        )
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The report in words, for a notebook."""
+        printer.text(str(self))
 
 
 @np.errstate(all="ignore")  # non-finite values are reported, not warned of
@@ -205,57 +185,45 @@ def check_nodes(
 
 
 def _checked(node: Node, values: dict[Any, Any], limit: float, max_elements: int, rng: Any) -> Iterator[NodeCheck]:
-    op, failure = node.op, ""
-    given = [_fine(values[place].data if hasattr(place, "requires_grad") else place) for place in node.inputs]
-    asked = [i for i in range(len(given)) if node.mask >> i & 1]
-    moved = [i for i in asked if backends.is_real(given[i].dtype)]
-    generator = rng.integers(2**63)  # each argument has the same weights of outputs: one reverse pass serves all
-
-    def verdict(point: TensorPoint, i: int) -> dict[str, Any]:
-        large = point.base[i].size + point.y.size > LARGE
-        rtol = limit if point.dtype.itemsize >= 8 else max(limit, point.epsilon ** (1 / 3))
-        random = np.random.default_rng(generator)
-        return _verdict(Judge(point, i, rtol=rtol, max_elements=max_elements, rng=random, brief=large))
-
-    try:
-        point = _point(node, given, moved)
-    except GradcheckError:
-        failure = "it gives two different answers to the same inputs"
-    except AutogradError as error:
-        failure = f"it can't be computed in float64: {error}"
+    op, given = node.op, [_fine(values[x].data if hasattr(x, "requires_grad") else x) for x in node.inputs]
     for i, place in enumerate(node.inputs):
         arg = op.args[0] if op.variadic else op.args[i]
         name = f"{arg}[{i}]" if op.variadic else arg
         if place is None:
             continue
-        if i not in asked:
-            reason = _why_not(place, arg in op.rules)
-        elif i not in moved:
-            reason = f"values of dtype {given[i].dtype} are not moved by differences"
+        if not node.mask >> i & 1:
+            found = _skipped(_why_not(place, arg in op.rules))
+        elif not backends.is_real(given[i].dtype):
+            found = _skipped(f"values of dtype {given[i].dtype} are not moved by differences")
         else:
-            reason = failure or _missing(point.base[moved.index(i)], point.y)
-        if reason:
-            yield NodeCheck(node, i, name, SKIPPED, note=reason)
-            continue
-        try:
-            found = verdict(point, moved.index(i))
-        except AutogradError:  # perhaps another argument's rule
-            try:
-                found = verdict(_point(node, given, [i]), 0)
-            except AutogradError as error:
-                found = {"verdict": WRONG, "note": str(error)}
+            found = _compared(node, given, i, limit, max_elements, rng)
         yield NodeCheck(node, i, name, **found)
 
 
-def _point(node: Node, given: Sequence[Any], moved: Sequence[int]) -> TensorPoint:
-    """One operation recorded at its inputs, as a function of some of its arguments."""
+def _compared(node: Node, given: Sequence[Any], i: int, limit: float, max_elements: int, rng: Any) -> dict[str, Any]:
+    """What a `NodeCheck` says of an argument that has a gradient."""
 
-    def applied(*xs: Tensor) -> Any:
-        args = dict(enumerate(given)) | dict(zip(moved, xs, strict=True))
-        return node.op.apply(*args.values(), **node.params)
+    def applied(x: Tensor) -> Any:
+        return node.op.apply(*given[:i], x, *given[i + 1 :], **node.params)
 
     applied.__name__ = node.op.name
-    return TensorPoint(applied, [Tensor(given[i], requires_grad=True) for i in moved])
+    try:
+        point = TensorPoint(applied, [Tensor(given[i], requires_grad=True)])
+    except GradcheckError:
+        return _skipped("it gives two different answers to the same inputs")
+    except AutogradError as error:
+        return _skipped(f"it can't be computed in float64: {error}")
+    if missing := _missing(point.base[0], point.y):
+        return _skipped(missing)
+    rtol = limit if point.dtype.itemsize >= 8 else max(limit, point.epsilon ** (1 / 3))
+    try:
+        return _verdict(Judge(point, 0, rtol=rtol, max_elements=max_elements, rng=rng))
+    except AutogradError as error:
+        return {"verdict": WRONG, "note": str(error)}
+
+
+def _skipped(note: str) -> dict[str, Any]:
+    return {"verdict": SKIPPED, "note": note}
 
 
 def _missing(x: Vector, y: Vector) -> str:
@@ -280,12 +248,12 @@ def _verdict(judge: Judge) -> dict[str, Any]:
     if found.verdict == WRONG and c is not None:
         c = judge.traced(c)
         if c.rule == c.numeric:  # both are infinite
-            return {"verdict": SKIPPED, "note": "its derivative, times its value, is too large for a number"}
+            return _skipped("its derivative, times its value, is too large for a number")
         return _found(judge, WRONG, c, cause(c))
     if found.kinks:
         return _kink(judge, found)
     if c is None:
-        return {"verdict": SKIPPED, "note": f"its slopes {ROUGH}"}
+        return _skipped(f"its slopes {ROUGH}")
     if found.verdict == UNCHECKED:
         note = "its derivatives are too small compared with its values to be told from 0"
         return _found(judge, UNCHECKED, c, note)
@@ -299,7 +267,7 @@ def _found(judge: Judge, verdict: str, c: Comparison, note: str) -> dict[str, An
 
 
 def _kink(judge: Judge, found: Judgement) -> dict[str, Any]:
-    c = judge.kink(found.kinks[0])
+    c = found.kinks[0]
     slopes = judge.differences.along(c.v)
     below, above = (float(side[int(np.argmax(np.abs(c.u)))]) for side in (slopes.lower, slopes.upper))
     c = replace(c, numeric=(below + above) / 2)

@@ -149,10 +149,6 @@ class Source:
         """A float64 array; ``unique``: no two elements are near each other."""
         return self.draw(filled(shape, domain, unique))
 
-    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Arrays in which all elements differ, also across arrays."""
-        return [self.array(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
-
 
 class Corners(Source):
     """Draws difficult inputs: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
@@ -183,18 +179,12 @@ class Corners(Source):
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
         """A float64 array of special and some ordinary numbers; in "wide" calls it contains all of these numbers."""
         if unique:
-            return self.apart([shape], domain)[0]
+            return super().array(shape, domain, unique)
         numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
         if self.kind == "wide" and shape == (self.WIDE,):
             first = self.draw(st.integers(0, len(numbers) - 1))
             return np.asarray(numbers)[(first + np.arange(self.WIDE)) % len(numbers)]
         return self.draw(filled(shape, replace(domain, only=tuple(numbers))))
-
-    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Arrays in which all elements differ, some of them special numbers."""
-        count, numbers = len(shapes), domain.separate
-        shares = [replace(domain, only=tuple(numbers[i::count])) for i in range(count)]
-        return [self.draw(filled(shape, share, unique=True)) for shape, share in zip(shapes, shares, strict=True)]
 
 
 def case_of(declaration: Declaration, source: Source) -> Case:
@@ -228,16 +218,7 @@ def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = Fals
     """An array for each of ``takes``, with consistent shapes."""
     sizes: dict[str, int] = {}
     drawn = _shapes(source, [array.pattern for array in takes], sizes, broadcasts, min_dims)
-    apart = [i for i, taken in enumerate(takes) if taken.distinct]
-    found: dict[int, Any] = {}
-    if len(apart) > 1:
-        arrays = source.apart([drawn[i] for i in apart], takes[apart[0]].domain)
-        found = dict(zip(apart, arrays, strict=True))
-    for i, (taken, shape) in enumerate(zip(takes, drawn, strict=True)):
-        x = found[i] if i in found else _array(source, taken, shape, sizes)
-        # A value of a program, which is float64, stays as it is.
-        found[i] = x.astype(taken.dtype, copy=False) if type(x) is np.ndarray else x
-    return [found[i] for i in range(len(takes))]
+    return [_array(source, taken, shape, sizes) for taken, shape in zip(takes, drawn, strict=True)]
 
 
 def _shapes(
@@ -444,10 +425,6 @@ class _Growing(Source):
         fitting = [v for v in reversed(self.values) if v.shape == shape and domain.holds(v.here)]
         known = self._again([v for v in fitting if not unique or declarations.distinct(v.here)])
         return self._new(shape, domain, unique) if known is None else known
-
-    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """New values whose elements all differ."""
-        return [self._new(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
     def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
         if unique and size(shape) > len(domain.numbers):

@@ -57,12 +57,6 @@ def test_only_these_numbers():
     assert not domain.holds([1.5])
 
 
-def test_the_shares_of_a_domain_are_apart():
-    one, other = (REAL.share(i, 2).numbers for i in range(2))
-    assert sorted(one + other) == REAL.numbers
-    assert np.abs(np.subtract.outer(one, other)).min() > REAL.gap
-
-
 def test_empty_and_0d_arrays():
     assert INSIDE.holds(np.zeros((0, 3)))
     assert INSIDE.holds(0.5)
