@@ -125,10 +125,6 @@ class TestPasses:
         with pytest.raises(GradcheckError, match="fails the check"):
             assert_rule(wrong, max_examples=10)
 
-    def test_numbers_lists_arrays_and_tensors(self):
-        for x in (1.5, [1.5], np.array([1.5]), Tensor([1.5]), Tensor([1.5], requires_grad=True)):
-            assert gradcheck(lambda x: x * x, x)
-
     def test_large_and_small_values(self):
         assert gradcheck(lambda x: x**2, [1e8, -1e-8, 1e-300])
         assert gradcheck(lambda x: x + 1e9, [1.0])
@@ -151,18 +147,10 @@ class TestPasses:
         assert gradcheck(lambda x: x * ag.sin(x), x)
         assert gradgradcheck(lambda x: x * ag.sin(x), x)
 
-    def test_an_operation_of_ones_own(self):
-        assert gradcheck(squared(), [1.0, 2.0])
-        assert gradgradcheck(squared(), [1.0, 2.0])
-
     def test_under_no_grad(self):
         # The function is run as it is: what records nothing can't be right. It is the caller's own doing.
         with ag.no_grad(), pytest.raises(GradcheckError, match="nothing recorded leads from the outputs to it"):
             gradcheck(lambda x: x * x, [1.0])
-
-    def test_functions_that_differentiate_themselves(self):
-        assert gradcheck(ag.grad(lambda x: (x**3).sum()), [1.0, 2.0])
-        assert gradcheck(ag.jacobian(lambda z: z * z), [1.0, 2.0])
 
     def test_the_inputs_stay_as_they_are(self):
         x, a = Tensor([1.0, 2.0], requires_grad=True, name="x"), np.array([3.0, 4.0])
@@ -251,19 +239,6 @@ class TestMessage:
             only_one, [[5.0, 6.0], [6.0, 7.0]]
         )
 
-    def test_numbers_have_no_index(self):
-        assert "the derivative of output 0 with respect to input 0 ('x') is wrong:" in message(
-            squared(lambda g, x: g), 2.0
-        )
-
-    def test_a_turned_sign(self):
-        assert "\nWhat may be wrong: a rule has the wrong sign." in message(squared(lambda g, x: -2 * g * x), [1.0])
-
-    def test_a_factor(self):
-        assert "the rules give 1/2 times the difference: a rule has a factor" in message(
-            squared(lambda g, x: g * x), [1.0, 2.0]
-        )
-
     def test_no_ratio_of_large_numbers(self):
         said = message(squared(lambda g, x: 2 * g * x * 0.123456789), [1.0, 2.0])
         assert "times the difference" not in said
@@ -292,10 +267,6 @@ class TestMessage:
     def test_a_smaller_step_stays_clear_of_a_kink(self, distance):
         assert gradcheck(ag.relu, [distance * 6.06e-6])
 
-    @pytest.mark.parametrize("f", [ag.log, lambda x: 1.0 / x, ag.sqrt])
-    def test_a_step_for_each_element(self, f):
-        assert gradcheck(f, [1e-9, 1.0, 1e9])
-
     def test_nothing_shown_at_kinks(self):
         said = message(lambda x: x + ag.floor(x), [2.0])
         assert said == (
@@ -321,11 +292,6 @@ class TestMessage:
         wrong = declared(lambda xp, x: x, name="unchanged", x=lambda g: 1.5 * g)
         assert "kink" not in message(lambda x: wrong(f(x)), [0.0, 0.3])
 
-    def test_float32_is_copied_to_float64(self):
-        said = message(squared(lambda g, x: g * x), np.array([1.0], np.float32))
-        assert "at this input       1, in float64\n" in said
-        assert gradcheck(lambda x: ag.sin(1000.0 * x), np.array([0.3], np.float32))
-
     def test_float32_on_the_way(self):
         said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
         assert "at this input       1, in float32\n" in said
@@ -336,12 +302,6 @@ class TestMessage:
             "nothing recorded leads from the outputs to it: .detach(), .data, NumPy or no_grad on the way, or an "
             "operation that has no rule for this argument."
         ) in said
-
-    def test_an_argument_without_a_rule(self):
-        half = declared(lambda xp, x, y: x * y, name="halved", x=lambda g, y: g * y, y=None)
-        said = message(half, 2.0, 3.0)
-        assert "with respect to input 1 ('y') is wrong" in said
-        assert "an operation that has no rule for this argument" in said
 
     def test_a_way_that_a_rule_leaves_out(self):
         assert "analytic (rules)    0\n" in message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
@@ -588,19 +548,6 @@ class TestLarge:
         said = message(wrong, x)
         assert "the derivative of output 0 [17, 4] with respect to input 0 ('x') [17, 4] is wrong" in said
         assert "analytic (rules)    14.5\n    finite differences  14 " in said
-
-    def test_a_wrong_element_of_a_large_input_with_few_outputs(self):
-        x = np.ones((3, 200))
-        wrong = declared(
-            lambda xp, x: xp.sum(x, axis=1),
-            name="rows",
-            x=lambda xp, g, x, x_shape: (
-                xp.broadcast_to(xp.expand_dims(g, axis=1), shape=x_shape) * xp.where(x > 1.5, 0.9, 1.0)
-            ),
-        )
-        x[2, 150] = 2.0
-        said = message(wrong, x)
-        assert "the derivative of output 0 [2] with respect to input 0 ('x') [2, 150] is wrong" in said
 
     def test_the_limit_can_be_set(self):
         calls = []

@@ -99,11 +99,6 @@ class TestPrograms:
         for step in program.steps:
             assert any(type(arg) is not float for arg in step.args if not (hasattr(arg, "dtype") and arg.dtype == bool))
 
-    @given(programs("sin", ag.add, max_steps=3, max_outputs=1))
-    def test_given_operations_only(self, program):
-        assert {step.op.name for step in program.steps} <= {"sin", "add"}
-        assert len(program.outputs) == 1
-
 
 def broadcasting(program):
     values = program.values(*program.inputs.values())
@@ -131,13 +126,6 @@ class TestOnesOwnOperation:
         once = settings(max_examples=3000, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
         found = find(programs(), lambda program: any(step.op is mine for step in program.steps), settings=once)
         assert "= ag.softsign(" in found.source
-
-    def test_is_tested_in_three_lines(self):
-        @given(operations(softsign(RIGHT)))
-        def test_softsign(call):
-            assert gradcheck(call, *call.tensors())
-
-        test_softsign()
 
     @pytest.mark.check
     def test_a_wrong_rule_among_many_operations_is_found(self):
