@@ -177,7 +177,8 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
 
     Args:
         module: a ``torch.nn.Module`` that ``torch.export`` can follow: its graph may not depend on values.
-        examples: inputs, tensors of PyTorch or arrays. Axes of length 1 become fixed.
+        examples: inputs, tensors of PyTorch or arrays. Axes of length 1 become fixed, apart from a batch of 1, axis 0
+            of every input: the module is then followed with each example twice, if it allows that.
         dynamic_axes: axes of the inputs whose lengths may differ from the examples', by default the batch alone:
             following a module for other axes takes PyTorch longer, up to minutes, and not every module allows it.
         seed: of the masks of dropout, in training mode.
@@ -198,7 +199,9 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
     with warnings.catch_warnings(), _without_log():
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
-        net = _converted(*_exported(torch, module, inputs, tuple(dynamic_axes)), module, seed)
+        axes = tuple(dynamic_axes)
+        net = _with_two(torch, module, inputs, axes, seed)
+        net = net or _converted(*_exported(torch, module, inputs, axes), module, seed)
     for given in (inputs, _others(torch, inputs)):
         if names := _changed_backward(torch, module, net, given):
             raise ConversionError(
@@ -206,6 +209,17 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
                 "are not the derivatives of what is computed. Write it as a module of nn, with your own operation."
             )
     return net
+
+
+def _with_two(torch: Any, module: Any, inputs: Any, axes: tuple[int, ...], seed: int) -> Converted | None:
+    """The module followed with each example twice, as PyTorch fixes a batch of 1; None where it is another one then."""
+    if 0 not in axes or not inputs or any(x.shape[:1] != (1,) for x in inputs):
+        return None
+    try:
+        net = _converted(*_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs), axes), module, seed)
+    except AutogradError:
+        return None
+    return net if all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs))) else None
 
 
 @contextmanager
@@ -227,6 +241,20 @@ def _others(torch: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Random inputs of the same shapes: zeros hide a factor."""
     draw = torch.Generator().manual_seed(0)
     return tuple(torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
+
+
+def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
+    """Whether both give the same in evaluation mode."""
+    try:
+        with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
+            wanted, found = module(*inputs), net(*map(_numpy, inputs))
+    except Exception:  # of any class, as the module may be anyone's
+        return False
+    theirs, ours = map(torch.utils._pytree.tree_leaves, (wanted, found))
+    return len(theirs) == len(ours) and all(
+        not isinstance(x, torch.Tensor) or (x.shape == y.shape and _close(x, y))
+        for x, y in zip(theirs, ours, strict=True)
+    )
 
 
 @contextmanager
@@ -289,7 +317,7 @@ def _functions(torch: Any, outputs: list[Any]) -> list[str]:
 
 
 def _close(theirs: Any, ours: Tensor | None) -> bool:
-    """Whether two gradients are equal up to rounding; ``None`` is 0."""
+    """Whether two arrays are equal up to rounding; ``None`` is a gradient of 0."""
     a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
     return bool(NUMPY.allclose(a, b, rtol=1e-3, atol=1e-3 * float(NUMPY.abs(a).max()), equal_nan=True))
 

@@ -107,11 +107,47 @@ def test_the_batch_may_have_another_size():
     assert net(normal(7, 2, 6, 6)).shape == (7, 3)
 
 
-def test_an_example_with_a_batch_of_one_fixes_it():
-    net = nn.from_torch(cnn(), normal(1, 2, 6, 6))
-    assert net(normal(1, 2, 6, 6)).shape == (1, 3)
-    with pytest.raises(ShapeError, match=r"given \(2, 2, 6, 6\)\. .* that is longer than 1 in the example\.$"):
-        net(normal(2, 2, 6, 6))
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        (cnn, [(2, 6, 6)]),
+        (lambda: torch.nn.LSTM(3, 4, batch_first=True), [(7, 3)]),
+        (lambda: torch.nn.Bilinear(3, 4, 2), [(3,), (4,)]),
+    ],
+)
+def test_an_example_with_a_batch_of_one_gives_a_network_for_any_batch(make, shapes):
+    torch.manual_seed(0)
+    module = make()
+    net = nn.from_torch(module, *(np.zeros((1, *shape), "float32") for shape in shapes))
+    for batch in (1, 2, 5):
+        arrays = [normal(batch, *shape) for shape in shapes]
+        wanted = torch.utils._pytree.tree_leaves(module(*map(torch.tensor, arrays)))
+        for x, y in zip(wanted, torch.utils._pytree.tree_leaves(net(*arrays)), strict=True):
+            np.testing.assert_allclose(y.data, x.detach().numpy(), atol=1e-5)
+
+
+class Branch(torch.nn.Module):
+    """What it does with a batch of 1 it does with no other."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] == 1 else x
+
+
+class Rows(torch.nn.Module):
+    """For one sample only."""
+
+    def forward(self, x):
+        return torch.cat([x.reshape(1, 6), torch.ones(1, 2)], 1)
+
+
+@pytest.mark.parametrize("module", [Branch(), Rows()])
+@pytest.mark.parametrize("example", [np.ones((1, 2, 3), "float32"), np.zeros((1, 2, 3), "float32")])
+def test_a_module_for_a_batch_of_one_keeps_it(module, example):
+    x = normal(1, 2, 3)
+    net = nn.from_torch(module, example)
+    np.testing.assert_allclose(net(x).data, module(torch.tensor(x)).detach().numpy(), atol=1e-6)
+    with pytest.raises(ShapeError, match=r"given \(2, 2, 3\)\. .* that is longer than 1 in the example\.$"):
+        net(normal(2, 2, 3))
 
 
 def test_other_axes_are_dynamic_where_they_are_named():
