@@ -17,6 +17,7 @@ WRITTEN = 64  # up to so many tiles the numbers are written in them
 COUNTED = 20_000  # up to so many entries all are counted in the statistics
 
 STYLE = "font-family:ui-monospace,monospace;font-size:12px;line-height:1.5"
+INKS = {"wrong": "#c00", "kink": "#a60", "unchecked": "#a60"}
 LOW, HIGH = (33, 102, 172), (178, 24, 43)  # of the largest negative and the largest positive value; 0 is white
 
 Host = Callable[[Any], Any]
@@ -42,6 +43,18 @@ def folded(title: str, content: str, *, opened: bool = False) -> str:
     """Content, HTML, that opens at a click on its title, text."""
     mark = " open" if opened else ""
     return f'<details{mark} style="margin-left:1em"><summary>{escape(title)}</summary>{content}</details>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], inks: Sequence[str] = ()) -> str:
+    """Texts in rows and columns; ``inks`` are the colours of the rows."""
+    cells = "".join(f'<th style="text-align:left">{escape(text)}</th>' for text in head)
+    lines = [
+        f'<tr style="color:{ink}">'
+        + "".join(f'<td style="text-align:left">{escape(text)}</td>' for text in row)
+        + "</tr>"
+        for row, ink in zip(rows, inks or ["inherit"] * len(rows), strict=True)
+    ]
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def tiles(array: Any, host: Host) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.graph import Graph, Node
@@ -21,6 +23,7 @@ from glassgrad.autograd.testing.gradcheck import TensorPoint
 from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
 
 KINK, SKIPPED = "kink", "skipped"
+LISTED = 200  # checks in the table of a notebook
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 
@@ -122,9 +125,25 @@ class NodeReport(tuple[NodeCheck, ...]):
             lines.append("To know the line that made an operation, record the graph under autograd.detect_anomaly().")
         return "\n".join(lines)
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """The report in words, for a notebook."""
-        printer.text(str(self))
+    def _repr_html_(self) -> str:
+        """A row for each argument that was checked, for a notebook, and the report in words below."""
+        found = [check for check in self if check.verdict != SKIPPED]
+        rows = [
+            (
+                check.verdict,
+                check.title,
+                check.argument,
+                "" if check.error is None else f"{check.error:.1e}",
+                check.where,
+            )
+            for check in found[:LISTED]
+        ]
+        inks = [notebook.INKS.get(check.verdict, "inherit") for check in found[:LISTED]]
+        heads = ("verdict", "operation", "argument", "relative error", "line")
+        words = f"<pre>{escape(str(self))}</pre>"
+        return notebook.card(
+            repr(self)[1:-1], [], notebook.table(heads, rows, inks), notebook.folded("in words", words)
+        )
 
 
 @np.errstate(all="ignore")  # non-finite values are reported, not warned of

@@ -11,6 +11,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.common import notebook
+from glassgrad.autograd.testing import check_nodes
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -91,3 +92,11 @@ def test_a_module_says_its_tree_and_the_shapes_of_the_last_call() -> None:
     assert "→" not in pickle.loads(pickle.dumps(net))._repr_html_()
     ag.vmap(net)(np.ones((5, 2), "float32"))
     assert type(net._made) is tuple
+
+
+def test_a_report_lists_the_checks() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name=HOSTILE)
+    text = check_nodes(ag.sum(ag.tanh(x)))._repr_html_()
+    assert "<img" not in text
+    assert text.count("<tr style") == 2
+    assert "relative errors up to" in text
