@@ -136,5 +136,5 @@ def width(label: Label) -> float:
 
 
 def _cell_width(one: Cell, padding: float) -> float:
-    inside: float = width(one.content) + 2 * one.attributes.get("cellpadding", padding)
-    return max(inside, one.attributes.get("width") or 0.0)
+    inside = width(one.content) + 2 * float(one.attributes.get("cellpadding", padding))
+    return max(inside, float(one.attributes.get("width") or 0))

@@ -182,8 +182,8 @@ class _Blocks:
         self.boxes = set[tuple[tuple[str, str], ...]]()
         self._place(picture, self.cards, 0)
         for tail, head in self.edges:
-            ids = {"cls": "fwd", "id": f"f_{tail.key}_{head.key}"}
-            picture.edge(tail.key, head.key, minlen=self._levels(tail, head), **ids)
+            ids, down = f"f_{tail.key}_{head.key}", self._levels(tail, head)
+            picture.edge(tail.key, head.key, cls="fwd", id=ids, minlen=down)
         for card in self.cards:
             if times := _times(card):
                 loop_edge(picture, card.key, "e", times)

@@ -288,7 +288,7 @@ class Drawing:
 
     def _across(self) -> float:
         """The estimated width of the widest level."""
-        sizes: dict[int, float] = defaultdict(float)
+        sizes = defaultdict[int, float](float)
         for card in self.drawn:
             sizes[card.depth if card.node is not None else self.rank[card]] += self._size(card)
         return max(sizes.values())
@@ -296,7 +296,7 @@ class Drawing:
     def _levels(self) -> dict[Card, int]:
         """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
         level: dict[Card, int] = {}
-        taken: dict[int, float] = defaultdict(float)
+        taken = defaultdict[int, float](float)
         seated = {s.tail for sides in self.sides.values() for side in sides for s in side}
         for card in reversed(self.drawn):
             if card in seated:  # beside its use

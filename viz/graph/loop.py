@@ -80,10 +80,10 @@ def draw_loop(
                     picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
                 continue
             words = text(f"  × {times}", style.GRAD_LABEL, "fwd", bold=True)
-            sides = f"{tail.key}:{side}", f"{head.key}:{side}"
-            picture.edge(*sides, label=words, constraint=False, **forward)
+            from_to = f"{tail.key}:{side}", f"{head.key}:{side}"
+            picture.edge(*from_to, label=words, constraint=False, **forward)
             if back:
-                picture.edge(*sides, constraint=False, cls="bwd", id=f"t_{key}")
+                picture.edge(*from_to, constraint=False, cls="bwd", id=f"t_{key}")
     return picture
 
 
