@@ -129,7 +129,8 @@ class Compiled(Generic[P, R]):
                     f"{self._called()} was given {describe(again)}, which it also captures: in a program they are two. "
                     "Use the argument in the function, or pass a clone()."
                 )
-            executable.check_apart(arrays)
+            if arrays:
+                executable.check_apart(arrays)
             if numbers:
                 executable.trace.numbers.update(numbers)
             if self.check:

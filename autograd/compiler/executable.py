@@ -273,11 +273,13 @@ class Executable:
 
     def check_apart(self, arrays: Sequence[Any]) -> None:
         """Raise if an argument is in the memory of a state that is written to: it may be read after the write."""
-        left = {state: state.origin._data for state in self.trace.left}
-        memories = self.memories | {id(owner(array)) for array in left.values()} if left else self.memories
+        left, memories = self.trace.left, self.memories
+        if left:
+            memories = memories.union(id(owner(state.origin._data)) for state in left)
         for given in arrays:
             if id(given if given.base is None else owner(given)) in memories:
-                for state, array in {**{s: self.homes[s] for s in self.optimized.updates}, **left}.items():
+                homes = {s: s.origin._data if s in left else self.homes[s] for s in (*self.optimized.updates, *left)}
+                for state, array in homes.items():
                     if numpy.may_share_memory(_addressed(given), _addressed(array)):
                         raise TraceError(
                             f"{self.program.name} was given an argument of shape {given.shape} in the memory of "
