@@ -136,7 +136,7 @@ class Traced:
     def transpose(self, *axes: Any) -> Traced:
         """The axes in another order, by default reversed."""
         order = axes[0] if len(axes) == 1 else axes
-        return _namespace().permute_dims(self, order) if order else self.T  # type: ignore[no-any-return]
+        return _namespace().permute_dims(self, order) if order else self.T
 
     def __getitem__(self, index: Any) -> Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
