@@ -131,10 +131,8 @@ def test_no_operation_of_the_table_is_called_wrong(name, data):
     y = ag.OPS[name](*inputs, **params)
     if y.requires_grad and y.size:
         report = check_nodes(y)
-        assert {c.verdict for c in report.of(y.node) if c.node.mask >> c.index & 1} <= {"ok", "skipped", "unchecked"}, (
-            str(report)
-        )
-        told = any(c.verdict in ("ok", "unchecked") for c in report)
+        assert not report.wrong, str(report)
+        told = any(c.verdict in ("ok", "unchecked", "kink") for c in report)
         assert told or not any(x.size for x in inputs if isinstance(x, Tensor))
 
 
