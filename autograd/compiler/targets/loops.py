@@ -93,11 +93,12 @@ def _program(body: Body) -> tuple[Program, list[Any], list[Any]]:
         instruction.args = tuple(now.get(arg, arg) for arg in instruction.args)
     results = [now.get(value, value) for value in results]
     updates = {s: v for s, v in zip(carries, results, strict=False) if s is not v}
-    ys = []
+    ys, before = [], dict[Value, Value]()  # the carries that are results, as they are before the step
     for i, value in enumerate(results[body.carries :]):
-        if value in carries:  # as it is before the step
-            old, value = value, Value("temporary", value.shape, value.dtype, f"{value.name}_before")
-            instructions.insert(0, Instruction("copy", (old,), {}, value))
+        if value in carries and value not in before:
+            before[value] = Value("temporary", value.shape, value.dtype, f"{value.name}_before")
+            instructions.insert(0, Instruction("copy", (value,), {}, before[value]))
+        value = before.get(value, value)
         state = next((s for s, new in updates.items() if new is value), None) or _state(value, f"y_{i}")
         updates[state] = value
         ys.append(state.origin._data)

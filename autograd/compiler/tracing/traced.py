@@ -17,7 +17,7 @@ from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, PRIMITIVES, R
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.interop.hints import NAMES
 from glassgrad.autograd.readings.levels import Lifted
 
@@ -129,8 +129,10 @@ class Traced:
         made.scalar = self.scalar
         return made
 
-    def reshape(self, *shape: Any) -> Traced:
+    def reshape(self, *shape: Any, order: str = "C") -> Traced:
         """Return it in another shape."""
+        if order != "C":
+            raise DomainError(f"elements are taken in row-major order only: for order = {order!r} transpose first.")
         return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Traced:

@@ -45,6 +45,8 @@ def rule(request):
 @pytest.mark.parametrize("rows", [1, 2000])  # many elements are chosen in another way
 def test_the_gradient_of_nan(rule, rows, target, dtype):
     operation, slopes = rule
+    if target == "c" and rule is RULES["sort"]:
+        pytest.skip("C has no sorting")
     function = step(operation) if target == "eager" else ag.compile(step(operation), target=target)
     value, gradient = function(ag.asarray(np.tile(X, (rows, 1)), dtype=dtype))
     assert np.isnan(value.item())

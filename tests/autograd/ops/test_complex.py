@@ -54,6 +54,8 @@ def test_gradient_and_tangent(name: str, data: st.DataObject) -> None:
             return op(*(ag.Tensor(x.data + step * next(ways)) if x.requires_grad else x for x in inputs), **params).data
 
         numeric = (at(1e-6) - at(-1e-6)) / 2e-6
+        if not np.allclose(numeric, (at(2e-6) - at(-2e-6)) / 4e-6, 0.01, 0.01):
+            return  # at a tie of two arguments
         told = [np.sum(np.conj(g.data) * way).real for g, way in zip(slopes, v, strict=True)]
         terms = [*(np.abs(g.data * way) for g, way in zip(slopes, v, strict=True)), np.abs(seed * numeric)]
         if not all(np.isfinite(part).all() for part in terms):
