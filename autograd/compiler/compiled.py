@@ -129,7 +129,7 @@ class Compiled(Generic[P, R]):
                     f"{self._called()} was given {describe(again)}, which it also captures: in a program they are two. "
                     "Use the argument in the function, or pass a clone()."
                 )
-            if arrays:
+            if arrays or executable.is_given_more:
                 executable.check_apart(arrays)
             if numbers:
                 executable.trace.numbers.update(numbers)

@@ -80,19 +80,21 @@ def _addressed(array: Any) -> Any:
     return found if isinstance(found, numpy.ndarray) and found.size else None
 
 
-def check_apart(program: Program) -> None:
-    """Raise if two states share memory and one of them is updated: in eager mode the other would change too, but a
-    program treats them as separate. Counters may share memory, as an earlier program may have merged them.
+def check_apart(program: Program, given: Sequence[Any] = ()) -> None:
+    """Raise if a state that is updated shares memory with another, or with the array of an input: in eager mode that
+    would change too, but a program treats them as separate. Counters may share memory, as an earlier program may have
+    merged them.
     """
-    found = [(_addressed(state.origin._data), state) for state in program.states]
-    spans = [(*byte_bounds(array), array, state) for array, state in found if array is not None]
+    found = [(state.origin._data, state) for state in program.states] + list(zip(given, program.inputs, strict=False))
+    spans = [(*byte_bounds(array), array, value) for x, value in found if (array := _addressed(x)) is not None]
     spans.sort(key=lambda span: span[:2])
     reaching: list[tuple[int, Any, Value]] = []
     for start, end, array, state in spans:
         reaching = [entry for entry in reaching if entry[0] > start]
         for _, beside, other in reaching:
-            updated = [s for s in (other, state) if s in program.updates and (other.shape or state.shape)]
-            if updated and numpy.shares_memory(beside, array):
+            updated = [s for s in (other, state) if s in program.updates]
+            counters = other.kind == state.kind == "state" and not (other.shape or state.shape)
+            if updated and not counters and numpy.shares_memory(beside, array):
                 raise TraceError(
                     f"{other.name} {other.shape} and {state.name} {state.shape} share memory, and the compiled "
                     f"{program.name} updates {updated[0].name}: it can't tell whether the other should change too. Use "
@@ -200,6 +202,8 @@ class Executable:
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.captured = frozenset(map(id, trace.captured))
+        self.is_given_more = bool(trace.given or trace.replaced)
+        """Whether it is given arrays at each call that are no arguments."""
         self.nodes = dead_ends(trace)
         self.exchanged: list[Value] = []
         self._build()
@@ -272,19 +276,18 @@ class Executable:
             self.run = _with(self.run, self.trace.given, passed, self.trace.restarts)
 
     def check_apart(self, arrays: Sequence[Any]) -> None:
-        """Raise if an argument is in the memory of a state that is written to: it may be read after the write."""
-        left, memories = self.trace.left, self.memories
-        if left:
-            memories = memories.union(id(owner(state.origin._data)) for state in left)
-        for given in arrays:
+        """Raise if an array that the program is given at each call is in the memory of a state that it writes to: an
+        argument, a gradient, or the array of a state that is replaced.
+        """
+        trace, memories, passed = self.trace, self.memories, arrays
+        if self.is_given_more:
+            arrays = [*arrays, *[tensor.grad._data for tensor in trace.given]]  # type: ignore[union-attr]
+            passed = [*arrays, *[state.origin._data for state in trace.replaced]]
+            memories = memories.union([id(owner(state.origin._data)) for state in trace.left])
+        for given in passed:
             if id(given if given.base is None else owner(given)) in memories:
-                homes = {s: s.origin._data if s in left else self.homes[s] for s in (*self.optimized.updates, *left)}
-                for state, array in homes.items():
-                    if numpy.may_share_memory(_addressed(given), _addressed(array)):
-                        raise TraceError(
-                            f"{self.program.name} was given an argument of shape {given.shape} in the memory of "
-                            f"{state.name} {state.shape}, a state that it updates: give it a clone()."
-                        )
+                check_apart(self.program, arrays)
+                return
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""

@@ -8,11 +8,10 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import is_view
-from glassgrad.autograd.compiler.ir.program import Instruction, Stored, Value, algebra
+from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
 from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
-from glassgrad.autograd.compiler.targets.plan import Plan, apart_from, by_definition
+from glassgrad.autograd.compiler.targets.plan import Plan, by_definition
 from glassgrad.autograd.compiler.targets.writer import Writer
-from glassgrad.autograd.engine.memory import owner
 
 
 class Emitter(Writer):
@@ -25,10 +24,6 @@ class Emitter(Writer):
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
-        apart = apart_from({id(owner(plan.homes[state])) for state in program.updates})
-        for value in self._exposed():
-            own = self.bind("apart", apart)
-            self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="copied if it shares memory with a state")
         for value in [v for v in program.values() if v.kind == "knob"]:
             self.line(f"{self.of(value)}[()] = {self._knob(value)}", remark="read at each call")
         self.opening = len(self.lines)
@@ -58,17 +53,6 @@ class Emitter(Writer):
         for state, value in copies:
             name = self.before.get(value) or self.of(value)
             self.line(f"{self.of(state)}[...] = {name}", state.shape)
-
-    def _exposed(self) -> list[Value]:
-        """The inputs that are read after the first write to a state, and that may share memory with it: no input of a
-        loop's step does."""
-        plan, homes = self.plan, [self.plan.homes[s] for s in self.program.updates if not isinstance(s.origin, Stored)]
-        first = len(plan.order)
-        for i, instruction in enumerate(plan.order):
-            if any(numpy.may_share_memory(array, home) for array in plan.written_by(instruction) for home in homes):
-                first = min(first, i)
-        last = plan.last_reads() if homes else {}
-        return [v for v in self.program.inputs if last.get(v, -1) > first or last.get(v) == len(plan.order)]
 
     def _returned(self, value: Value) -> str:
         if value in self.before:

@@ -11,7 +11,7 @@ value gets.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -20,7 +20,6 @@ from glassgrad.autograd.backends import NUMPY, in_words
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.operation import OPS
 
 ALIGNED = 64
@@ -111,11 +110,6 @@ def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Ca
         return out.copy() if shared else out
 
     return made_anew
-
-
-def apart_from(memories: set[int]) -> Callable[[Any], Any]:
-    """A function that copies an array if its memory, by id, is one of these, and returns others unchanged."""
-    return lambda array: array.copy() if id(owner(array)) in memories else array
 
 
 # --------------------------------------------------------------------------------------------------------------- memory
@@ -377,15 +371,3 @@ class Plan:
                 if not others and self.orders.get(arg) == self.orders.get(out):
                     return arg
         return None
-
-    def written_by(self, instruction: Instruction) -> Iterator[Any]:
-        """The arrays that an instruction writes to."""
-        out = instruction.out
-        if out not in self.arrays or (is_view(instruction) and out in self.roots):
-            return
-        if instruction.op == "pack":
-            for arg, piece in pieces_of(instruction):
-                if self.within.get(arg) != (out, piece["start"]):
-                    yield piece_of(self.arrays[out], **piece)
-        else:
-            yield self.arrays[out]

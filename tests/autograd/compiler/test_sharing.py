@@ -237,7 +237,7 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(ap
     if apart:
         assert float(compiled(x)) == 4 * -2 + 5 * -1 + 6 * 0 + 7 * 1
     else:
-        with pytest.raises(TraceError, match=r"in the memory of w \(4,\), a state that it updates"):
+        with pytest.raises(TraceError, match=r"x \(4,\) share memory, and the compiled step updates w"):
             compiled(x)
 
 
@@ -259,6 +259,30 @@ def test_an_argument_in_the_memory_of_a_state_that_is_updated_is_refused(body, a
     if assigned:
         w.data = w.data * 0.5
     before = w.tolist()
-    with pytest.raises(TraceError, match=r"in the memory of w \(2, 2\), a state that it updates"):
+    with pytest.raises(TraceError, match=r"x \(2, 2\) share memory, and the compiled step updates w"):
         compiled(w.detach())
     assert w.tolist() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "moved"),
+    [
+        ("w.data[...] = w.data * 2; s.data = s.data + 1", "s.data = w.data[:]"),
+        ("w.data[...] = w.data * 2; (s * s).sum().backward()", "s.grad = w.detach()"),
+        ("w.data[...] = w.data * 2; w.data = w.data + 1; s.data = s.data + 1", "s.data = w.data[:]"),
+    ],
+)
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
+def test_an_array_put_into_the_memory_of_a_state_between_two_calls_is_refused(body, moved, target):
+    """Where it is that of a state that is replaced, or a gradient to which the function adds."""
+    scope: dict[str, Any] = {"w": ag.Tensor(np.ones(3), name="w"), "s": ag.Tensor(np.ones(3), requires_grad=True)}
+    exec(f"def step(): {body}", scope)
+    scope["s"].grad = ag.zeros(3)
+    scope["s"].requires_grad = "backward" in body
+    compiled = ag.compile(scope["step"], target=target)
+    compiled()
+    exec(moved, scope)
+    before = scope["w"].tolist()
+    with pytest.raises(TraceError, match=r"share memory, and the compiled step updates w"):
+        compiled()
+    assert scope["w"].tolist() == before

@@ -231,18 +231,8 @@ class Source(Text):
             f"    {self.types[name]} *const {name} = (void *)(table->work + {start});"
             for name, start in self._places.items()
         ]
-        shapes = [(name, value.nbytes) for name, value in zip(given, self.given.inputs, strict=False)]
-        tests = [f"    if (!GG_PLAIN({name}$object, table->array)) return {NOT_PLAIN};" for name, _ in shapes]
-        if shapes and self.given.updates:
-            extents = [(self.name_of(state), *self._extent(state)) for state in self.given.updates]
-            apart = " && ".join(f"GG_APART({name}, {n}, $at->start, $at->bytes)" for name, n in shapes)
-            tests += [
-                "    const struct extent { const char *start; long bytes; } $states[] = {",
-                *(f"        {{(char *)table->{name} + {low}, {high - low}}}," for name, low, high in extents),
-                "    };",
-                f"    for (const struct extent *$at = $states; $at < $states + {len(extents)}; $at++)",
-                f"        if (!({apart})) return {NOT_PLAIN};",
-            ]
+        plain = given[: len(self.given.inputs)]
+        tests = [f"    if (!GG_PLAIN({name}$object, table->array)) return {NOT_PLAIN};" for name in plain]
         body = [f"    {line}" for line in self.lines]
         given_typed = "".join(f", {self.types[name]} *const {name}" for name in given)
         passed = "".join(f", {name}" for name in given)
@@ -317,11 +307,6 @@ class Source(Text):
             "}",
             "",
         ]
-
-    def _extent(self, state: Value) -> tuple[int, int]:
-        """The start and end of a state's array in bytes, relative to its first element."""
-        reach = [(n - 1) * step for n, step in zip(state.shape, self.homes[state].strides, strict=True)]
-        return sum(x for x in reach if x < 0), sum(x for x in reach if x > 0) + state.dtype.itemsize
 
     def _signature(self) -> str:
         """The names of inputs and results in the signature."""
@@ -564,8 +549,6 @@ HEAD = """
 #define GG_DATA(object) (*(void **)((object) + GG_HEADER))
 #define GG_PLAIN(object, type) (*(const void **)((object) + GG_HEADER - sizeof(void *)) == (type) \\
     && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
-#define GG_APART(x, nx, y, ny) \\
-    ((const char *)(x) + (nx) <= (const char *)(y) || (const char *)(y) + (ny) <= (const char *)(x))
 
 /* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
 typedef {integer} gg_int;

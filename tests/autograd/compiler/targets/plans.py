@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
-from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, is_view, piece_of, pieces_of
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
+
+
+def written_by(plan: Plan, instruction: Instruction) -> Iterator[Any]:
+    """The arrays that an instruction writes to."""
+    out = instruction.out
+    if out not in plan.arrays or (is_view(instruction) and out in plan.roots):
+        return
+    if instruction.op == "pack":
+        for arg, piece in pieces_of(instruction):
+            if plan.within.get(arg) != (out, piece["start"]):
+                yield piece_of(plan.arrays[out], **piece)
+    else:
+        yield plan.arrays[out]
 
 
 def check_plan(plan: Plan) -> None:
@@ -26,7 +42,7 @@ def check_plan(plan: Plan) -> None:
         read = instruction.args if instruction.op in ELEMENTWISE else ()  # NumPy handles overlapping arguments
         read = instruction.args[:1] if instruction.op in PARTIAL else read
         alive = {value for value in alive if last[value] > i or (last[value] == i and value not in read)}
-        for array in plan.written_by(instruction):
+        for array in written_by(plan, instruction):
             for value in alive & plan.arrays.keys():
                 assert not np.shares_memory(array, plan.arrays[value]), (
                     f"{program.name}: {instruction!r} writes to the memory of {value!r}, which is read later."
