@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 from glassgrad import autograd
+from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import REQUIRED, Op
 from glassgrad.autograd.functions import methods
@@ -128,15 +129,14 @@ def package():
 def tensor_methods():
     """The text of ``autograd/engine/_methods.pyi``."""
     lines = []
-    for name in methods.BINARY:
+    for name in BINARY:
         lines.append(f"def __{name}__(self, other: ArrayLike) -> Tensor: ...")
         lines.append(f"def __r{name}__(self, other: ArrayLike) -> Tensor: ...")
         lines.append(f"def __i{name}__(self, other: ArrayLike) -> Self: ...")
-    for name, op in methods.OTHERS.items():
-        if name in ("eq", "ne"):
-            lines.append(f"def __{name}__(self, other: object) -> Tensor: ...  # type: ignore[override]")
-        else:
-            lines.append(f"def __{name}__(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
+    for name in COMPARED:
+        other, note = ("object", "  # type: ignore[override]") if name in ("eq", "ne") else ("ArrayLike", "")
+        lines.append(f"def __{name}__(self, other: {other}) -> Tensor: ...{note}")
+    lines += [f"def __{name}__(self) -> Tensor: ..." for name in SINGLE]
     lines += [f"def {op.name}({parameters(op, of_method=True)}) -> Tensor: ..." for op in methods.METHODS]
     lines.append("def dot(self, other: ArrayLike) -> Tensor: ...")
     for name, value in [*vars(methods.Methods).items(), *vars(protocols.Protocols).items()]:

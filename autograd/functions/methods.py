@@ -7,12 +7,13 @@ from types import FunctionType
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward
 from glassgrad.autograd.engine.hooks import register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
-from glassgrad.autograd.engine.operation import Op
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.engine.writes import become, is_written, old_value, prepare, remember
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
@@ -20,21 +21,8 @@ from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from glassgrad.autograd.readings.levels import detached
 
-BINARY = {
-    "add": ("+", elementwise.add), "sub": ("-", elementwise.subtract), "mul": ("*", elementwise.multiply),
-    "truediv": ("/", elementwise.divide), "floordiv": ("//", elementwise.floor_divide),
-    "mod": ("%", elementwise.remainder), "pow": ("**", elementwise.power), "matmul": ("@", linalg.matmul),
-    "and": ("&", elementwise.bitwise_and), "or": ("|", elementwise.bitwise_or), "xor": ("^", elementwise.bitwise_xor),
-    "lshift": ("<<", elementwise.bitwise_left_shift), "rshift": (">>", elementwise.bitwise_right_shift),
-}  # fmt: skip
-"""Operators by the name within their dunder: ``__add__``, ``__radd__``, ``__iadd__``."""
-
-OTHERS = {
-    "neg": elementwise.negative, "pos": elementwise.positive, "abs": elementwise.abs,
-    "invert": elementwise.bitwise_invert, "lt": elementwise.less, "le": elementwise.less_equal,
-    "gt": elementwise.greater, "ge": elementwise.greater_equal, "eq": elementwise.equal, "ne": elementwise.not_equal,
-}  # fmt: skip
-"""Operators with no reflected form."""
+SIGNS = dict(zip(BINARY, ("+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^", "<<", ">>"), strict=True))
+"""The operators as they are written."""
 
 METHODS = (
     elementwise.exp, elementwise.log, elementwise.sqrt, elementwise.square, elementwise.sin, elementwise.cos,
@@ -222,8 +210,7 @@ def install(methods: Mapping[str, Any]) -> None:
 
 
 install(vars(Methods))
-install({f"__{name}__": operation.operator for name, (_, operation) in BINARY.items()})
-install({f"__r{name}__": reflected(operation) for name, (_, operation) in BINARY.items()})
-install({f"__i{name}__": in_place(sign, operation) for name, (sign, operation) in BINARY.items()})
-install({f"__{name}__": operation.operator for name, operation in OTHERS.items()})
+install({f"__{name}__": OPS[op].operator for name, op in (BINARY | COMPARED | SINGLE).items()})
+install({f"__r{name}__": reflected(OPS[op]) for name, op in BINARY.items()})
+install({f"__i{name}__": in_place(SIGNS[name], OPS[op]) for name, op in BINARY.items()})
 install({operation.name: operation.apply for operation in METHODS} | {"dot": linalg.matmul.apply})

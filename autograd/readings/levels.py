@@ -20,21 +20,9 @@ from math import prod
 from typing import Any
 
 from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
+from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError
-
-OPERATORS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
-    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
-}  # fmt: skip
-"""Operations by the operators of two arrays."""
-
-OTHERS = {
-    "neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert", "lt": "less", "le": "less_equal",
-    "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
-}  # fmt: skip
-"""Operations by the operators that have no reflected form."""
 
 
 class Level:
@@ -218,11 +206,10 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     return method
 
 
-for _sign, _name in OPERATORS.items():
+for _sign, _name in (BINARY | COMPARED | SINGLE).items():
     setattr(Lifted, f"__{_sign}__", _operator(_name))
+for _sign, _name in BINARY.items():
     setattr(Lifted, f"__r{_sign}__", _operator(_name, swapped=True))
-for _sign, _name in OTHERS.items():
-    setattr(Lifted, f"__{_sign}__", _operator(_name))
 
 
 CONTAINERS = (list, tuple, dict)

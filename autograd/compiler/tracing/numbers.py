@@ -14,6 +14,7 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.contexts import TRACER
+from glassgrad.autograd.common.operators import ARITHMETIC
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
 
@@ -78,19 +79,15 @@ def _binary(name: str, swapped: bool = False) -> Callable[..., Any]:
         if TRACER.get() is not self.tracer or not (is_array or _is_recorded(name, *pair)):
             return operate(*(x.ask() if type(x) is Number else x for x in pair))
         if is_array:
-            return self.tracer.elementwise(_UFUNCS[name], pair)
+            return self.tracer.elementwise(ARITHMETIC[name], pair)
         value = operate(*(x.value if type(x) is Number else x for x in pair))  # which may raise
         places = self.places | other.places if type(other) is Number else self.places
-        return Number(self.tracer.elementwise(_UFUNCS[name], pair), value, places)
+        return Number(self.tracer.elementwise(ARITHMETIC[name], pair), value, places)
 
     return method
 
 
-_UFUNCS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power",
-}  # fmt: skip
-for _name in _UFUNCS:
+for _name in ARITHMETIC:
     setattr(Number, f"__{_name}__", _binary(_name))
     setattr(Number, f"__r{_name}__", _binary(_name, swapped=True))
 for _name, _factor in (("neg", -1), ("pos", 1)):

@@ -13,6 +13,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
+from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
@@ -277,17 +278,10 @@ def _in_place(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name, _op in {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
-    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
-}.items():  # fmt: skip
+for _name, _op in (BINARY | COMPARED).items():
     setattr(Traced, f"__{_name}__", _operator(_op))
+for _name, _op in BINARY.items():
     setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))
     setattr(Traced, f"__i{_name}__", _in_place(_op))
-for _name, _op in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-    setattr(Traced, f"__{_name}__", _operator(_op))
-for _name, _op in {"eq": "equal", "ne": "not_equal"}.items():
-    setattr(Traced, f"__{_name}__", _operator(_op))
-for _name, _op in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
+for _name, _op in SINGLE.items():
     setattr(Traced, f"__{_name}__", lambda self, op=_op: self.tracer.elementwise(op, (self,)))

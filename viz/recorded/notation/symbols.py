@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.engine.operation import OPS
 
 ATOM = 10  # a name or a number: never in brackets
@@ -123,13 +124,7 @@ def _calls(name: str, order: int = 1) -> Callable[..., Any]:
     return lambda *operands: operands[0].space.call(name, *operands[::order])
 
 
-OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide"}
-OPERATORS |= {"mod": "remainder", "pow": "power", "matmul": "matmul"}
-OPERATORS |= {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
-SINGLE = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
-COMPARED = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-
-for _word, _name in (OPERATORS | SINGLE | COMPARED).items():
+for _word, _name in (BINARY | COMPARED | SINGLE).items():
     setattr(Symbol, f"__{_word}__", _calls(_name))
-for _word, _name in OPERATORS.items():
+for _word, _name in BINARY.items():
     setattr(Symbol, f"__r{_word}__", _calls(_name, -1))
