@@ -15,7 +15,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
@@ -74,7 +73,7 @@ class Compiled(Generic[P, R]):
         self._turns = 0
         self._fixed: set[int] = set()  # the floats among the arguments whose value the function reads
         self._warned = False
-        self._lock = fork_safe(threading.RLock())
+        self._lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

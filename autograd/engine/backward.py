@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
@@ -237,7 +236,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     return wrap(seed) if create_graph else seed
 
 
-_accumulating = fork_safe(threading.RLock())  # two threads may add to the gradient of one leaf
+_accumulating = threading.RLock()  # two threads may add to the gradient of one leaf
 _set_grad = vars(Tensor)["grad"].__set__
 
 

@@ -14,7 +14,6 @@ import numpy
 
 from glassgrad.autograd.backends import SPACES
 from glassgrad.autograd.common.contexts import TRACER, holding
-from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Stored, Value, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
@@ -37,7 +36,7 @@ class StepKernel:
     """
 
     def __init__(self, body: Body) -> None:
-        self.lock = fork_safe(threading.Lock())
+        self.lock = threading.Lock()
         self.program, self.carries, self.ys = _program(body)
         homes = {state: state.origin._data for state in self.program.states}
         emitter = Emitter(Plan(self.program, homes, has_kernel))

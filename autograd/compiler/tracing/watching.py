@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
-from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
@@ -21,7 +20,7 @@ GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 NAME: Any = Tensor.__dict__["name"]
 VALUES: Any = Tensor.__dict__["data"]
-_LOCK = fork_safe(threading.Lock())
+_LOCK = threading.Lock()
 _watchers = 0
 
 

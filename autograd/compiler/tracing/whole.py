@@ -9,11 +9,10 @@ from functools import wraps
 from typing import Any
 
 from glassgrad.autograd.backends import FORWARDS
-from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.tracing.namespace import TRACE
 from glassgrad.autograd.engine.operation import OPS
 
-_LOCK = fork_safe(threading.RLock())
+_LOCK = threading.RLock()
 
 
 @contextmanager

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-import os
 import pickle
-import subprocess
-import sys
 import threading
 import tracemalloc
 import warnings
@@ -778,37 +775,6 @@ def test_threads_that_call_one_function() -> None:
     assert not errors
     assert (w.data == 400.0).all()
     assert sorted(seen) == [(float(i), float(i)) for i in range(1, 401)]
-
-
-FORKED = """
-import os, signal, threading
-from glassgrad import autograd as ag
-
-f, x = ag.compile(lambda x: x * 2.0), ag.ones(3)
-f(x)
-inside, over = threading.Event(), threading.Event()
-
-def call():
-    with f.lock:
-        inside.set()
-        over.wait()
-
-thread = threading.Thread(target=call)
-thread.start()
-inside.wait()
-child = os.fork()
-if not child:
-    signal.alarm(60)
-    os._exit(0 if f(x).tolist() == [2.0] * 3 and ag.compile(lambda x: x + 1.0)(x).tolist() == [2.0] * 3 else 1)
-over.set()
-thread.join()
-assert os.waitpid(child, 0)[1] == 0 and f(x).tolist() == [2.0] * 3
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
-def test_a_fork_while_another_thread_is_in_a_call() -> None:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True)
 
 
 def test_threads_that_compile_and_threads_that_do_not() -> None:
