@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
-from glassgrad.autograd import backends, trees
+from glassgrad.autograd import trees
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.compiler.check import checked
@@ -25,7 +25,7 @@ from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
-from glassgrad.autograd.readings.levels import LEVELS
+from glassgrad.autograd.readings.levels import LEVELS, innermost
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -176,13 +176,8 @@ class Compiled(Generic[P, R]):
 
     def _traced(self, key: Any, arrays: list[Any], leaves: Any, args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
-        for array in arrays:
-            device = backends.device_of(array)
-            if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
-                raise TraceError(
-                    f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
-                    "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
-                )
+        if innermost(arrays) is not None:
+            return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
         trace = self._trace(args, kwargs)
         if trace.is_differentiated:
             restore(trace.changes)
