@@ -37,8 +37,8 @@ LOST = 1000
 EXACT = VIEWS | frozenset(
     (
         "negative", "positive", "abs", "sign", "maximum", "minimum", "max", "min", "floor", "ceil", "trunc", "copysign",
-        "where", "getitem", "setitem", "take", "take_sure", "concat", "stack", "pack", "copy", "flip", "roll", "tile",
-        "repeat", "tril", "triu", "pad", "draw", "check_range",
+        "where", "getitem", "setitem", "take", "take_sure", "concat", "stack", "pack", "copy", "tile", "repeat",
+        "tril", "triu", "pad", "draw", "check_range",
     )
 )  # fmt: skip
 """The primitives that are exact: they never round."""

@@ -86,8 +86,8 @@ def cross(xp, x, y, *, axis=-1):
     shapes.normalize_axis(axis, builtins.min(ndims))
     if not x.shape[axis] == y.shape[axis] == 3:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need 3 each")
-    forward = xp.roll(x, -1, axis=axis) * xp.roll(y, -2, axis=axis)
-    return forward - xp.roll(x, -2, axis=axis) * xp.roll(y, -1, axis=axis)
+    forward = xp.roll(x, shift=-1, axis=axis) * xp.roll(y, shift=-2, axis=axis)
+    return forward - xp.roll(x, shift=-2, axis=axis) * xp.roll(y, shift=-1, axis=axis)
 
 
 cross.vjp(x=lambda xp, g, y, axis: xp.cross(y, g, axis=axis), y=lambda xp, g, x, axis: xp.cross(g, x, axis=axis))

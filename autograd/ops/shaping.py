@@ -182,7 +182,18 @@ def roll(xp, x, *, shift, axis=None):
     >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), shift=1)
     Tensor([3.0, 1.0, 2.0])
     """
-    return xp.roll(x, as_python(shift), axis=axis)
+    whole = x if axis is not None else xp.reshape(x, shape=(-1,))
+    shifts, axes = _times(shift), _times(0 if axis is None else axis)
+    count = builtins.max(len(shifts), len(axes))
+    if {len(shifts), len(axes)} - {1, count}:
+        raise ValueError(f"it needs one shift for each axis; it got {len(shifts)} for {len(axes)}")
+    shifts, axes = (given * count if len(given) == 1 else given for given in (shifts, axes))
+    for by, along in zip(shifts, axes, strict=True):
+        place, length = shapes.normalize_axis(along, len(whole.shape)), whole.shape[along]
+        cut = -by % builtins.max(length, 1)
+        ends = [whole[shapes.along(place, part)] for part in (slice(cut, None), slice(cut))]
+        whole = xp.concat(ends, axis=place)
+    return xp.reshape(whole, shape=x.shape)
 
 
 roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(as_python(shift)), axis=axis))

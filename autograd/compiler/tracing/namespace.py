@@ -107,6 +107,10 @@ class _Module:
             raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
         return self.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
+    def flip(self, x: Any, axis: Any = None) -> Any:
+        axes = shapes.normalize_axes(axis, x.ndim)
+        return x[tuple(slice(None, None, -1 if i in axes else 1) for i in range(x.ndim))]
+
     def expand_dims(self, x: Any, axis: Any) -> Any:
         return self.reshape(x, shapes.expanded_shape(x.shape, axis))
 
@@ -207,6 +211,10 @@ class _Part:
         return _now().call(self._name, args, options)
 
 
+COMPOSED = ("cross", "roll")
+"""Operations that NumPy has, too, and that are recorded as what their own forward does."""
+
+
 class _TraceNamespace(Namespace):
     """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
 
@@ -229,7 +237,7 @@ class _TraceNamespace(Namespace):
         _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
-        known = name in REDUCTIONS or hasattr(_Module, name) or hasattr(numpy, name)
+        known = name in REDUCTIONS or hasattr(_Module, name) or (hasattr(numpy, name) and name not in COMPOSED)
         if name in FORWARDS and not known:
             return lambda *args, **params: self.followed(name, args, params)
         return super().__getattr__(name)

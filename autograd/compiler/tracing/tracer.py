@@ -672,9 +672,7 @@ def kind_of(x: Any) -> Any:
     return x.dtype
 
 
-VIEWING = frozenset(
-    ("diagonal", "flip", "imag", "linalg.diagonal", "moveaxis", "ravel", "real", "swapaxes", "transpose")
-)
+VIEWING = frozenset(("diagonal", "imag", "linalg.diagonal", "moveaxis", "ravel", "real", "swapaxes", "transpose"))
 """NumPy's functions, recorded as one call, whose result is a view of their first argument."""
 
 

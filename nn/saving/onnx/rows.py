@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -389,29 +389,16 @@ def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
 
 
 @call("tile")
-def _tile(w: Writer, i: Instruction, x: Value, repetitions: Any) -> str:
-    counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
-    axes = max(len(counts), len(x.shape))
+def _tile(w: Writer, i: Instruction, x: Value, repetitions: Sequence[int]) -> str:
+    axes = max(len(repetitions), len(x.shape))
     name = w.name(x) if len(x.shape) == axes else w.reshape(w.name(x), (*(1,) * (axes - len(x.shape)), *x.shape))
-    return w.node("Tile", name, w.ints(*(1,) * (axes - len(counts)), *counts))
+    return w.node("Tile", name, w.ints(*(1,) * (axes - len(repetitions)), *repetitions))
 
 
-@call("repeat", "roll", "flip")
-def _rearranged(w: Writer, i: Instruction, x: Value, *more: Any, axis: Any = None, **options: Any) -> str:
-    """Nodes that rearrange the entries of axes by their source positions, which NumPy computes."""
-    name, shape = w.name(x), x.shape
-    if axis is None and i.op != "flip":
-        name, shape = w.reshape(name, (-1,)), (math.prod(shape),)
-    axes = tuple(range(len(shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    (amounts,) = more or options.values() or (None,)
-    if isinstance(amounts, Value):
-        raise NotWritten(f"{i.op} by amounts that are computed has no counterpart in ONNX.")
-    by_axis = amounts if i.op == "roll" and isinstance(amounts, tuple) else [amounts] * len(axes)
-    for along, amount in zip(axes, by_axis, strict=True):
-        given = () if amount is None else (amount,)
-        places = getattr(numpy, i.op)(numpy.arange(shape[along]), *given)
-        name = w.node("Gather", name, w.constant(places, "places"), axis=along)
-    return name if axis is not None or i.op == "flip" else w.reshape(name, i.out.shape)
+@call("repeat")
+def _repeat(w: Writer, i: Instruction, x: Value, repeats: int, axis: int) -> str:
+    places = numpy.repeat(numpy.arange(x.shape[axis]), repeats)
+    return w.node("Gather", w.name(x), w.constant(places, "places"), axis=axis)
 
 
 @call("cumulative_sum")

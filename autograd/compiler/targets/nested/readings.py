@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product as combinations
 from typing import Any
 
 import numpy
@@ -246,47 +245,17 @@ def _triangle(script: Script, out: View, x: View, k: int = 0) -> None:
     script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {inside} ? {nest.at(0)} : 0;")])
 
 
-@reading("flip")
-def _flip(script: Script, out: View, x: View, axis: Any = None) -> None:
-    axes = normalize_axes(axis, len(x.shape))
-    script.copy(x[tuple(slice(None, None, -1 if d in axes else 1) for d in range(len(x.shape)))], out)
-
-
-@reading("roll")
-def _roll(script: Script, out: View, x: View, shift: Any, axis: Any = None) -> None:
-    if axis is None:
-        x, axis = _rolled_out(script, x, None)
-        out = View.of(out.data, x.shape)
-    shifts: dict[int, int] = {}
-    for by, along in numpy.stack(numpy.broadcast_arrays(shift, axis), -1).reshape(-1, 2).tolist():
-        along = normalize_axis(along, len(x.shape))
-        shifts[along] = shifts.get(along, 0) + by
-    pieces = []
-    for a, n in enumerate(x.shape):
-        by = shifts.get(a, 0) % max(n, 1)
-        whole = [(slice(None), slice(None))]
-        pieces.append([(slice(0, n - by), slice(by, n)), (slice(n - by, n), slice(0, by))] if by else whole)
-    for parts in combinations(*pieces):
-        script.copy(x[tuple(p for p, _ in parts)], out[tuple(p for _, p in parts)])
-
-
 @reading("repeat")
-def _repeat(script: Script, out: View, x: View, repeats: Any, axis: int | None = None) -> None:
-    x, axis = _rolled_out(script, x, axis)
-    counts = numpy.atleast_1d(repeats)
-    if counts.size == 1:
-        many = x.with_axis(axis + 1, int(counts[0]))
-        script.copy(many, View.of(out.data, many.shape))
-    else:
-        pick(script, out, x, _along(axis, numpy.repeat(numpy.arange(x.shape[axis]), counts)))
+def _repeat(script: Script, out: View, x: View, repeats: int, axis: int) -> None:
+    many = x.with_axis(axis + 1, repeats)
+    script.copy(many, View.of(out.data, many.shape))
 
 
 @reading("tile")
-def _tile(script: Script, out: View, x: View, repetitions: Any) -> None:
-    counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
-    ndim = max(len(counts), len(x.shape))
+def _tile(script: Script, out: View, x: View, repetitions: Sequence[int]) -> None:
+    ndim = max(len(repetitions), len(x.shape))
     x = x.broadcast_to((*(1,) * (ndim - len(x.shape)), *x.shape))
-    for axis, count in zip(range(0, 2 * ndim, 2), (*(1,) * (ndim - len(counts)), *counts), strict=True):
+    for axis, count in zip(range(0, 2 * ndim, 2), (*(1,) * (ndim - len(repetitions)), *repetitions), strict=True):
         x = x.with_axis(axis, count)
     script.copy(x, View.of(out.data, x.shape))
 
@@ -304,17 +273,6 @@ def _joined(script: Script, out: View, arrays: Sequence[View], axis: int | None 
         x = x.with_axis(axis, 1) if script.now.op == "stack" else x
         script.copy(x, out[_along(axis, slice(start, start + x.shape[axis]))])
         start += x.shape[axis]
-
-
-@reading("cross")
-def _cross(script: Script, out: View, x: View, y: View, axis: int = -1) -> None:
-    xs, ys, outs = ([v[_along(normalize_axis(axis, len(v.shape)), k)] for k in range(3)] for v in (x, y, out))
-    for k, target in enumerate(outs):
-        first, second = (k + 1) % 3, (k + 2) % 3
-        nest = Nest(target.shape, [xs[first], ys[second], xs[second], ys[first], target])
-        text = f"{nest.at(0)} * {nest.at(1)} - {nest.at(2)} * {nest.at(3)}"
-        line = f"{nest.at(4)} = {script.language.rounded(text, script.now.out.dtype)};"
-        script.loop(nest, [(len(nest.loops), line)])
 
 
 @whole("erfc")
