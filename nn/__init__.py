@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import missing as _missing
 from glassgrad.nn import data, functional, init, models, optim, parallel, tuning
+from glassgrad.nn.hints import missing as _missing
 from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.activation import (
     ELU,

@@ -22,8 +22,8 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import choice, number, refused, with_form
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.errors import FileError
+from glassgrad.nn.hints import missing
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import Never
 
 from glassgrad.autograd import linalg
@@ -59,30 +57,6 @@ TENSOR = {
     "numel": "size", "pow": "**", "t": "T", "type": "to(dtype)", "view": "reshape",
     "repeat": "autograd.tile(x, …) to repeat the array, as in PyTorch; autograd.repeat(x, …) to repeat each element",
 }  # fmt: skip
-MODULES = {
-    **CASTS, "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")',
-    "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "save": "nn.save(model, path)",
-    "predict": "the model itself: model(x), under autograd.no_grad()",
-    "summary": "its repr, print(model), or viz.summary(model, x)",
-    "register_forward_hook": "nn.activations(model, x), or viz.draw_modules(y): a row of numbers for each module",
-    "register_parameter": "an attribute: self.name = nn.Parameter(…)", "weights": "parameters()",
-}  # fmt: skip
-NETWORKS = {
-    **dict.fromkeys(("Adadelta", "Adagrad", "Rprop"), "nn.optim.RMSprop"),
-    **dict.fromkeys(("CyclicLR", "MultiplicativeLR", "PolynomialLR"), "nn.optim.lr_scheduler.LambdaLR"),
-    **{f"glorot_{kind}_": f"nn.init.xavier_{kind}_" for kind in ("uniform", "normal")},
-    **{f"he_{kind}_": f"nn.init.kaiming_{kind}_" for kind in ("uniform", "normal")},
-    "BCELoss": "nn.BCEWithLogitsLoss, of the values before the sigmoid", "Softmin": "nn.Softmax, of -x",
-    "DataLoader": "nn.data.minibatches(x, y, batch_size=…), or nn.fit, which takes PyTorch's DataLoader, too",
-    "OneCycleLR": "nn.optim.lr_scheduler.SequentialLR, of LinearLR and CosineAnnealingLR", "Swish": "nn.SiLU",
-    "ParameterList": "one attribute for each parameter", "no_grad": "autograd.no_grad", "swish": "nn.functional.silu",
-    "TensorDataset": "the arrays themselves: nn.data.minibatches(x, y)", "random_split": "nn.data.hold_out",
-    "binary_cross_entropy": "nn.functional.binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "clip_grad_value_": "autograd.clip of each p.grad, or nn.optim.clip_grad_norm_",
-    "orthogonal_": "x[...] = numpy.linalg.qr(…)[0] under autograd.no_grad()", "trunc_normal_": "nn.init.normal_",
-    "utils": "nn.optim.clip_grad_norm_, or nn.save and nn.load",
-}  # fmt: skip
-"""For names of PyTorch and Keras in any module of ``nn``."""
 
 
 def hint(use: str) -> str:
@@ -93,28 +67,6 @@ def hint(use: str) -> str:
 def of_function(name: str) -> str:
     """What to use for a function that does not exist in ``autograd``; an empty string if it is not known."""
     return FUNCTIONS.get(name) or (f"linalg.{name}" if name in linalg.__all__ else "")
-
-
-def missing(module: str) -> Callable[[str], Never]:
-    """The ``__getattr__`` of a module of ``nn``, which raises `AttributeError` with the name in that package."""
-    package = module.partition("nn")[0]
-
-    def names(home: str) -> list[str]:
-        return [name for name, value in vars(sys.modules[home]).items() if callable(value) and name[0] != "_"]
-
-    def known(name: str) -> str:
-        from difflib import get_close_matches
-
-        homes = sorted((home for home in sys.modules if home.startswith(f"{package}nn")), key=len)
-        there = next((f"{home.removeprefix(package)}.{name}" for home in homes if name in names(home)), "")
-        near = "".join(get_close_matches(name, names(module), 1, cutoff=0.7))
-        return hint(NETWORKS.get(name) or there) or (near and f": there is {near}")
-
-    def __getattr__(name: str) -> Never:
-        said = "" if name[0] == "_" else known(name)  # Python itself asks for names with underscores
-        raise AttributeError(f"{module.removeprefix(package)} has no {name!r}{said}.")
-
-    return __getattr__
 
 
 class Hint:

@@ -6,13 +6,13 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.data.augment import Batches, crop, flip, shift
 from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
 from glassgrad.nn.data.download import cache_folder
 from glassgrad.nn.data.embedded import digits
 from glassgrad.nn.data.loaders import mnist, semeion
 from glassgrad.nn.data.text import CharVocabulary, first_names, text_sequences, text_windows
+from glassgrad.nn.hints import missing
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion}
 """The functions that load the data sets, by the names that ``--data`` takes."""

@@ -15,7 +15,6 @@ from glassgrad.autograd import (
     softplus,
     tanh,
 )
-from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.functional.activations import elu, silu
 from glassgrad.nn.functional.attention import embedding, scaled_dot_product_attention
 from glassgrad.nn.functional.losses import (
@@ -55,6 +54,7 @@ from glassgrad.nn.functional.spatial import (
     pad,
     unfold,
 )
+from glassgrad.nn.hints import missing
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

@@ -16,8 +16,9 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
-from glassgrad.autograd.interop.hints import MODULES, Hint
+from glassgrad.autograd.interop.hints import Hint
 from glassgrad.nn.errors import StateError
+from glassgrad.nn.hints import MODULES
 from glassgrad.nn.init import _filled, generator
 
 P = ParamSpec("P")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import missing
+from glassgrad.nn.hints import missing
 from glassgrad.nn.optim import lr_scheduler
 from glassgrad.nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
 from glassgrad.nn.optim.clip import clip_grad_norm_

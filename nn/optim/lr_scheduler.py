@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
 from glassgrad.autograd.errors import DomainError
-from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.errors import StateError
+from glassgrad.nn.hints import missing
 from glassgrad.nn.optim.optimizer import Optimizer
 
 

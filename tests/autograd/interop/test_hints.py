@@ -8,7 +8,8 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.autograd.interop.hints import FUNCTIONS, MODULES, NETWORKS, TENSOR
+from glassgrad.autograd.interop.hints import FUNCTIONS, TENSOR
+from glassgrad.nn.hints import MODULES, NETWORKS
 
 
 @pytest.mark.parametrize(
