@@ -85,7 +85,6 @@ class _Below:
 
     def __init__(self, graph: ag.Graph) -> None:
         self.nodes = graph.nodes
-        self.users = users_of(graph.nodes)
         self.place = {vertex: i for i, vertex in enumerate(graph.nodes)}
         self.sets: dict[Any, int] = {}
         for vertex, i in self.place.items():
@@ -118,7 +117,7 @@ class _Below:
         nodes = self.between(end, fork)
         if not any(_has_weight(node) for node in nodes):
             return None
-        return Block(fork, add, tuple(nodes), tuple(_edges(fork, nodes)), shortcut)
+        return Block(fork, add, tuple(nodes), tuple(edges_to(fork, nodes)), shortcut)
 
     def split(self, add: Node) -> Block | None:
         """The block of a sum of two sides with a common fork, whose shorter side is a shortcut that computes."""
@@ -138,11 +137,12 @@ class _Below:
         if not sides[0] or len(sides[0]) > LONGEST_SHORTCUT or len(sides[0]) >= len(sides[1]):
             return None
         end = one if self.between(one, fork) == sides[1] else other
-        return self.block(add, fork, end, tuple(_edges(fork, sides[0])))
+        return self.block(add, fork, end, tuple(edges_to(fork, sides[0])))
 
 
-def _edges(fork: Any, nodes: Iterable[Node]) -> list[Edge]:
-    return [(node, i) for node in nodes for i, x in enumerate(node.inputs) if x is fork]
+def edges_to(value: Any, nodes: Iterable[Any]) -> list[Edge]:
+    """The edges by which these nodes read a value."""
+    return [(node, i) for node in nodes for i, x in enumerate(node.inputs) if x is value]
 
 
 def _has_weight(node: Node) -> bool:

@@ -18,7 +18,7 @@ from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, re
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import carries
-from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of
+from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of, edges_to
 
 WINDOWS = ("conv", "max_pool", "sum_pool")
 GATES = {"lstm": "ifgo", "gru": "rzn"}
@@ -212,11 +212,7 @@ class Maps(Stages):
         graph = ag.Graph(output)
         vertices = [group[-1] for group in _groups(graph, leaf)]
         forks = {block.fork: block for block in blocks_of(graph)}
-        readers: dict[Any, list[tuple[Node, int]]] = {}
-        for node in graph.nodes:
-            for i, given in enumerate(node.inputs):
-                if hasattr(given, "requires_grad"):
-                    readers.setdefault(given, []).append((node, i))
+        readers = {vertex: edges_to(vertex, graph.nodes) for vertex in vertices}
         sides = []
         for s, vertex in enumerate(vertices):
             block = forks.get(vertex)
@@ -293,8 +289,8 @@ class Time(Stages):
         for layer, node in enumerate(loops_in(graph.nodes)):
             inputs = list(node.inputs)
             taken = [((node, i), [(node, i)]) for i, value in enumerate(inputs) if isinstance(value, Node)]
-            readers = [(reader, i) for reader in graph.nodes for i, value in enumerate(reader.inputs) if value is node]
             edges |= edges_of(taken, partial(_taken, inputs))
+            readers = edges_to(node, graph.nodes)
             edges |= edges_of([(layer, readers)], partial(self._unrolled, node, inputs, found, probe))
         values = graph.replay(edges)
         return values[vertex_of(output)], found, None

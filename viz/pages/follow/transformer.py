@@ -15,8 +15,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.checked import Task, direction, verdict, verdicts
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, rerun
 from glassgrad.viz.recorded.evaluate import host
-from glassgrad.viz.recorded.rows import users_of
-from glassgrad.viz.recorded.spine import Block, blocks_of
+from glassgrad.viz.recorded.spine import Block, blocks_of, edges_to
 
 LIVE = {"blocks": 8, "tokens": 32, "width": 64}
 """The most that a page computes itself; above it, it shows what was computed here. A layer has two blocks."""
@@ -74,7 +73,7 @@ class Transformer:
     ) -> tuple[list[Block], dict[Any, Any], Any]:
         """The blocks of the graph of ``x``, its values with both sides of each fork changed, and the output.
 
-        ``more(blocks, users)``: functions for further edges.
+        ``more(blocks, nodes)``: functions for further edges.
         """
         output = self.network.record(x)
         graph = ag.Graph(output)
@@ -82,7 +81,7 @@ class Transformer:
         sides = [((k, s), (b.shortcut, b.reads)[s]) for k, b in enumerate(blocks) for s in (0, 1)]
         edges = edges_of(sides, change)
         if more is not None:
-            edges |= more(blocks, users_of(graph.nodes))
+            edges |= more(blocks, graph.nodes)
         values = graph.replay(edges)
         return blocks, values, values[vertex_of(output)]
 
@@ -91,10 +90,6 @@ class Transformer:
 
     def _heads(self, tensor: Any) -> Any:
         return ag.reshape(tensor, (-1, *tensor.shape[-2:]))
-
-    def _total(self, output: Any, y: Any, which: Any) -> tuple[Any, Any]:
-        losses = self.network.losses(output, y)
-        return losses, ag.sum(losses * which)
 
     # ------------------------------------------------------------ programs
 
@@ -116,7 +111,8 @@ class Transformer:
             return sides[key]
 
         blocks, values, output = self._again(x, gated)
-        losses, loss = self._total(output, target, which)
+        losses = self.network.losses(output, target)
+        loss = ag.sum(losses * which)
         scores = [values[blocks[k].heads[0].softmax.inputs[0]] for k in self.attention]
         wanted = {
             **{f"short{k}": sides[k, 0] for k in range(len(blocks))},
@@ -165,15 +161,13 @@ class Transformer:
         """Losses with ``probes`` (blocks, 2, tokens, width) added at the forks; ``rest``: for each attention what is
         added to its scores, values that hold its results, and where they hold."""
 
-        def attention(blocks: Sequence[Block], users: dict[Any, list[Any]]) -> dict[Any, Any]:
+        def attention(blocks: Sequence[Block], nodes: Sequence[Any]) -> dict[Any, Any]:
             edges: dict[Any, Any] = {}
             for i, k in enumerate(self.attention):
                 scores, held, hold = rest[3 * i : 3 * i + 3]
                 head = blocks[k].heads[0]
                 edges[head.softmax, 0] = partial(_plus, scores)
-                readers = [
-                    (user, j) for user in users[head.mixed] for j, v in enumerate(user.inputs) if v is head.mixed
-                ]
+                readers = edges_to(head.mixed, nodes)
                 edges |= edges_of([(k, readers)], partial(_held, held, hold))
             return edges
 
