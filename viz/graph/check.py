@@ -15,9 +15,8 @@ from glassgrad.viz.drawing.labels import Label, caption
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
-from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.recorded.scene import Card, Scene
-from glassgrad.viz.recorded.validation import named, recorded
+from glassgrad.viz.recorded.validation import recorded
 
 
 class CheckPicture(Picture):
@@ -54,10 +53,9 @@ def check_graph(
     differ, so that a difference can't tell whether the rule is right.
 
     Arguments are as in `draw_graph`, and ``limit`` to ``seed`` as in `autograd.testing.check_nodes`, whose results are
-    the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of more
-    than 250 operations is drawn as the module table, with the results in its title.
+    the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar.
 
-    Raises `DrawingError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, for a graph of more than 250 operations, and
     for gradients of an output that is not a scalar; `GradcheckError` where a rule raises or returns a wrong shape.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
@@ -70,9 +68,12 @@ def check_graph(
     ys = recorded(y, "check")
     if more:
         ys += recorded(more, "check")
-    many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_LOOSE
-    if many and len(ys) != 1:
-        raise DrawingError(f"so large a graph is drawn for one output, but {len(ys)} were given: check them one by one")
+    many = sum(place.op is not None for place in ag.Graph(*ys).nodes)
+    if many > style.CARDS_LOOSE:
+        raise DrawingError(
+            f"this graph has {numbers.count(many)} operations, and a check is drawn of {style.CARDS_LOOSE} at most:"
+            " print(autograd.testing.check_nodes(y)) tells the results of all of them"
+        )
     wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
     report = check_nodes(ys, limit=limit, max_elements=max_elements, seed=seed)
     for check in report.wrong:
@@ -82,11 +83,6 @@ def check_graph(
                 f"{check.argument}, {check.note.rstrip('.')}. Correct it first; autograd.testing.check_nodes checks "
                 "the others."
             )
-    if many:
-        given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
-        found = _headline(report, [check.title for check in report.wrong])
-        table = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=bool(wanted))
-        return CheckPicture.of(table, report)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     mark_checks(scene, report)
     return CheckPicture.of(_CheckDrawing(scene).draw(title).themed(colours), report)
@@ -104,22 +100,16 @@ def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
         card.doubted = any(use.doubted for use in card.addends)
 
 
-def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
-    said = list(dict.fromkeys(wrong))
-    if said:
-        more = f" and {len(said) - 3} more have wrong rules" if len(said) > 3 else ""
-        verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
-        return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
-    kinks = sum(check.verdict == "kink" for check in report)
-    tail = f", but not checked at {numbers.counted(kinks, 'kink')}" if kinks else ""
-    return f"Gradient check, op by op: every rule is right{tail}"
-
-
 class _CheckDrawing(Drawing):
     def _title(self) -> str:
-        return _headline(
-            _checks(self.scene.cards), [self.cards.badge(card)[0] for card in self.scene.cards if card.wrong]
-        )
+        said = list(dict.fromkeys(self.cards.badge(card)[0] for card in self.scene.cards if card.wrong))
+        if said:
+            more = f" and {len(said) - 3} more have wrong rules" if len(said) > 3 else ""
+            verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
+            return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
+        kinks = sum(check.verdict == "kink" for check in _checks(self.scene.cards))
+        tail = f", but not checked at {numbers.counted(kinks, 'kink')}" if kinks else ""
+        return f"Gradient check, op by op: every rule is right{tail}"
 
     def _lines(self) -> list[list[Label]]:
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
