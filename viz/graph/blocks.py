@@ -38,7 +38,6 @@ def draw_model(
     model: Any,
     *examples: Any,
     depth: int | None = None,
-    fold: bool = True,
     title: str | None = None,
     theme: str | Theme = "light",
 ) -> Picture:
@@ -47,10 +46,11 @@ def draw_model(
     Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
     inputs, each an array, a Tensor, a number, or a shape with the batch first. A recorded result,
     ``draw_model(model(x))``, is drawn without examples, for a model that depends on values. ``depth``: how deep modules
-    are opened, 1 for the direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks
-    in a row become one card with their number. ``title``: the headline. ``theme``: "light" or "dark".
+    are opened, 1 for the direct parts of the model; None opens as many levels as fit on a page. ``title``: the
+    headline. ``theme``: "light" or "dark".
 
-    Branches are drawn side by side. Operations without weights, such as activations, are written after their layer.
+    Equal blocks in a row are one card with their number. Branches are drawn side by side. Operations without weights,
+    such as activations, are written after their layer.
 
     Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 
@@ -62,12 +62,12 @@ def draw_model(
     check_depth(depth)
     colours = style.theme_named(theme)
     if isinstance(model, ag.Tensor) and not examples:
-        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, fold=fold, title=title).themed(colours)
+        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, title=title).themed(colours)
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
         total = sum(int(p.size) for p in model.parameters())
         said = title if title is not None else f"{type(model).__name__}: {numbers.count(total)} parameters"
-        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=said, closed=True)
+        return draw_blocks(graph, inputs=inputs, depth=depth, title=said, closed=True)
 
     return follow(model, examples, read).themed(colours)
 
@@ -77,7 +77,6 @@ def draw_blocks(
     *,
     inputs: Iterable[Any] = (),
     depth: int | None = None,
-    fold: bool = True,
     title: str | None = None,
     closed: bool = False,
 ) -> Picture:
@@ -85,7 +84,7 @@ def draw_blocks(
     tried: list[_Blocks] = []
     for level in depths(graph, depth):
         rows, links = rows_of(graph, None, level, inputs, closed=closed)
-        tried.append(_Blocks(rows, links, graph.outputs, fold))
+        tried.append(_Blocks(rows, links, graph.outputs))
         if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
             picture = tried[-1].draw(title)
             if depth is not None or not picture.exceeds_page():
@@ -123,9 +122,9 @@ class _Card:
 class _Blocks:
     """One drawing: the cards and the edges between them."""
 
-    def __init__(self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fold: bool) -> None:
+    def __init__(self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -> None:
         self.outputs = {id(output) for output in outputs}
-        units = folded(rows, links, outputs, FEWEST) if fold else list[Row | Repeat](rows)
+        units = folded(rows, links, outputs, FEWEST)
         at = {row.key: i for i, unit in enumerate(units) for row in unit.rows}
         edges = dict.fromkeys((at[link.tail], at[link.head]) for link in links if at[link.tail] != at[link.head])
         into, out = Counter(head for _, head in edges), Counter(tail for tail, _ in edges)

@@ -61,7 +61,6 @@ def run_example(
     target: Any,
     loss: Callable[[Any, Any], ag.Tensor] | None,
     classes: Sequence[str] | None,
-    probabilities: bool | None,
 ) -> Pass:
     """One example through the network, with the gradients where a target is given; see `draw_network`."""
     given = numbers_of(x, "x")
@@ -74,9 +73,8 @@ def run_example(
     last = chain[-1][1]
     number = None if target is None else numbers_of(target, "target")
     is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
-    if probabilities is None:
-        # Sigmoid outputs that are trained towards a class are read as its probabilities too.
-        probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
+    # Sigmoid outputs that are trained towards a class are read as its probabilities too.
+    probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
     with ag.enable_grad():
         truth, total, words = _loss(output, number, last, is_class, loss, classes)
     seen = evaluate(output if total is None else total, gradients=total is not None)
