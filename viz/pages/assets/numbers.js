@@ -2,6 +2,26 @@
 
 /* ---------------------------------------------------------------- a number that can be dragged */
 
+/* `place` can be dragged: `begin()` when the pointer goes down, then, once it has gone three pixels, `move(n, e, isFirst)`, `n` pixels further.
+   `along(e)`: where a pointer is. */
+function dragged(place, begin, move, along = e => e.clientX) {
+  let start = null, far = false;
+  listen(place, 'pointerdown', e => {
+    if (e.button) return;
+    [start, far] = [along(e), false];
+    hold(place, e);
+    begin();
+    if (e.pointerType === 'mouse') e.preventDefault();
+  });
+  listen(place, 'pointermove', e => {
+    if (start === null || (!far && abs(along(e) - start) < 3)) return;
+    place.classList.add('held');
+    move(along(e) - start, e, !far);
+    far = true;
+  });
+  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
+    listen(place, end, () => { start = null; place.classList.remove('held'); });
+}
 /* `place` becomes a spin button. `of`: `label`, a text or a function that gives it; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
    them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up; `anyWay` if dragging
    upwards is more, too; `isFixed()` while it can't be changed.
@@ -20,25 +40,9 @@ function draggable(place, of) {
   place.classList.add('drag');
   attr(place, { role: 'spinbutton' });
   place.tabIndex = 0;
-  let from = null, start = 0, far = false;
-  const along = e => e.clientX - (of.anyWay ? e.clientY : 0);
-  listen(place, 'pointerdown', e => {
-    if (e.button) return;
-    [from, start, far] = [of.get(), along(e), false];
-    hold(place, e);
-    place.focus({ preventScroll: true });
-    if (e.pointerType === 'mouse') e.preventDefault();
-  });
-  listen(place, 'pointermove', e => {
-    if (from === null) return;
-    const n = along(e) - start;
-    if (!far && abs(n) < 3) return;
-    far = true;
-    place.classList.add('held');
-    put(moved(from, n, scale(e)));
-  });
-  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
-    listen(place, end, () => { from = null; place.classList.remove('held'); });
+  let from = 0;
+  const begin = () => { from = of.get(); place.focus({ preventScroll: true }); };
+  dragged(place, begin, (n, e) => put(moved(from, n, scale(e))), e => e.clientX - (of.anyWay ? e.clientY : 0));
   listen(place, 'dblclick', () => type());
   listen(place, 'focus', () => of.chosen?.());
   listen(place, 'keydown', e => {

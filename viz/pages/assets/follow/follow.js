@@ -1,18 +1,11 @@
 /* What the pages that follow a network share: its programs, checks in spare time, the gradient step, a nudge of a number. */
 
 const D = JSON.parse(el('data').textContent);
-const memory = { __proto__: null };
-for (const [name, [kind, stored, text]] of Object.entries(D.states)) {
-  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer;
-  const from = stored === 'f4' ? new Float32Array(bytes) : new Float64Array(bytes);
-  memory[name] = kind.startsWith('Big') ? globalThis[kind].from(from, v => BigInt(v)) : globalThis[kind].from(from);
-}
+const memory = unpackedStates(D.states);
 /* an input of a program gets these numbers */
 const put = (program, name, values) => {
   const array = program.inputs[name]?.data;
-  if (!array) return;
-  if (array instanceof BigInt64Array) for (let i = 0; i < array.length; i++) array[i] = BigInt(values[i]);
-  else array.set(values);
+  array?.set(array instanceof BigInt64Array ? Array.from(values, v => BigInt(v)) : values);
 };
 const dot = (a, b) => { let sum = 0; for (let i = 0; i < a.length; i++) sum += a[i] * b[i]; return sum; };
 const largest = a => { let top = 0; for (const v of a) top = max(top, abs(v)); return top; };
@@ -38,8 +31,8 @@ const chosen = () => columnsOf(D.losses).map(i => !perToken ? 1 : S.loss < 0 ? (
 function feed(program) { put(program, 'x', S.x); put(program, 'target', S.target); put(program, 'which', S.which); }
 /* what Python computed of the chosen losses, where the network is too large to compute here */
 function recordedProgram() {
-  const outputs = {}, read = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
-  const run = () => { for (const [name, text] of Object.entries(D.recorded[S.loss])) { const data = read(text); outputs[name] = { data, shape: [data.length], strides: [1], offset: 0 }; } };
+  const outputs = {};
+  const run = () => { for (const [name, text] of Object.entries(D.recorded[S.loss])) { const data = unpacked(text, Float32Array); outputs[name] = { data, shape: [data.length], strides: [1], offset: 0 }; } };
   return { inputs: {}, outputs, run };
 }
 const gradient = name => R.parameters[name];

@@ -3,11 +3,7 @@
 /* a factor in a product */
 const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x => bracketed(scalar(x));
 /* the root of the mean square */
-function rootMeanSquare(array) {
-  let sum = 0;
-  for (const v of array) sum += v * v;
-  return Math.sqrt(sum / (array.length || 1));
-}
+const rootMeanSquare = array => Math.sqrt(array.reduce((sum, v) => sum + v * v, 0) / (array.length || 1));
 
 const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 /* a size with 2 digits */

@@ -1,11 +1,8 @@
 /* The pad: what is drawn goes through the network's own program and its gradients come back. */
 function pad() {
   const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers, weights } = D.network;
-  const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer;
-  const memory = Object.fromEntries(Object.entries(D.network.states).map(([name, [kind, stored, text]]) =>
-    [name, globalThis[kind].from(stored === 'f4' ? new Float32Array(bytes(text)) : new Float64Array(bytes(text)))]));
-  const program = network(memory), x = program.inputs[0].data, y = program.inputs[1].data, result = k => program.outputs[k].data;
-  const dx = program.outputs.length - 1, samples = D.samples.map(s => ({ ...s, x: new Float32Array(bytes(s.x)) }));
+  const program = network(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = k => program.outputs[k].data;
+  const dx = program.outputs.length - 1, samples = D.samples.map(s => ({ ...s, x: unpacked(s.x, Float32Array) }));
   const box = el('pad'), crop = el('crop'), erase = el('erase'), hint = el('truth'), aim = el('aim');
   const drawn = new Float32Array(pixels).fill(paper);
   let at = [Math.floor(height / 2), Math.floor(width / 2)], timer = 0, truth = -1, target = 0;

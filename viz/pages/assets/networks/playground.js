@@ -372,21 +372,11 @@
   }
   /* dragging across a line or a bias changes it */
   function pull(place, of) {
-    let start = null, from = 0, far = false;
-    place.addEventListener('pointerdown', e => {
-      if (e.button) return;
-      choose(of);
-      [start, from, far] = [e.clientX, current(), false];
-      hold(place, e);
-      if (e.pointerType === 'mouse') e.preventDefault();
+    let from = 0;
+    dragged(place, () => { choose(of); from = current(); }, (n, e, isFirst) => {
+      if (isFirst) remember();
+      put(round((from + n * .01 * (e.shiftKey ? 10 : 1)) * 100) / 100);
     });
-    place.addEventListener('pointermove', e => {
-      if (start === null || (!far && abs(e.clientX - start) < 3)) return;
-      if (!far) remember();
-      far = true;
-      put(round((from + (e.clientX - start) * .01 * (e.shiftKey ? 10 : 1)) * 100) / 100);
-    });
-    for (const end of ['pointerup', 'pointercancel']) place.addEventListener(end, () => { start = null; });
   }
   function drawNet() {
     const [c] = canvas('maps'), out = result(see, 1), most = max(...layers.map(of => memory[of.w].reduce((m, v) => max(m, abs(v)), 1e-9)));
@@ -548,19 +538,10 @@
   }
   el('when').oninput = e => back(+e.target.value);
   /* Glorot's uniform weights, biases 0; each press draws new ones, in the same sequence on every page */
-  let seed = 0;
-  function random(state) {
-    return () => {
-      state = (state + 0x6d2b79f5) | 0;
-      let t = Math.imul(state ^ (state >>> 15), 1 | state);
-      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-      return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-    };
-  }
+  const draw = draws(20_000_003);
   function fresh() {
     stop();
     begun.forEach((values, k) => states[k].set(values));
-    const draw = random(++seed);
     for (const of of layers) {
       const bound = Math.sqrt(6 / (of.in + of.out));
       memory[of.w].forEach((_, i, w) => { w[i] = bound * (2 * draw() - 1); });

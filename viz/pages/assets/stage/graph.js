@@ -15,10 +15,6 @@ const streamsOf = b => {
 
 /* only: recorded */
 /* recorded arrays: entries in base64, or the size and the block means of a large one */
-function unpacked(text, Kind) {
-  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  return new Kind(bytes.buffer);
-}
 function recordedNumbers() {
   const array = told => told && (told.e !== undefined ? unpacked(told.e, Float64Array) : Object.assign(unpacked(told.b, Float32Array), { rms: told.size, width: told.w }));
   const kept = new Map(), of = (key, told) => { if (!kept.has(key)) kept.set(key, array(told)); return kept.get(key); };
@@ -189,8 +185,7 @@ function stepAll(rate) {
 const verdicts = new Map(Object.entries(D.verdicts ?? {}));
 /* The checks of all sockets, one after the other: the gradient that a rule sends, along a direction, against differences of the operation alone. */
 function* checks() {
-  let seed = 1;
-  const draw = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const draw = draws(1);
   for (const card of cards.values()) for (const use of card.in ?? []) {
     const nudge = N.nudge[use.id], sent = N.sent(use.id), up = N.gradient(card.k), tail = N.value(use.tail);
     if (!use.passes || !nudge || !sent || !up || ![...sent].every(isFinite)) continue;
