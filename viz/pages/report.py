@@ -128,10 +128,6 @@ def lab_report(
     return page
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 @dataclass(eq=False)
 class _Report:
     """Builder of one report."""
@@ -274,7 +270,7 @@ class _Report:
     def _tile(self, i: int, sample: int) -> str:
         held = self.held
         said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
-        read, share = say("read as {said}", said=said), _percent(held.certainty[i])
+        read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
         told = f"<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
         if self.refusal:
             return f'<div class="tile">{self._ink(held.images[i])}{told}</div>'

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import check_instance, whole
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
@@ -76,17 +76,16 @@ def plot_feature_maps(
     x: Any,
     *,
     layer: str | None = None,
-    example: int = 0,
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Plot:
     """The feature maps of an image: a row of tiles for each layer, one tile for each channel.
 
     ``model``: a module or function; ``x``: its input, the batch first. ``layer``: the path of one module, whose
-    channels are drawn in several rows; None draws the first 8 channels of every layer that has space. ``example``:
-    its index in the batch. Each tile has its own scale. The model changes only as in any forward pass.
+    channels are drawn in several rows; None draws the first 8 channels of every layer that has space. The first
+    example of the batch is drawn, each tile with its own scale. The model changes only as in any forward pass.
 
-    Raises `DrawingError` for an unknown layer, a model without space, and an example that is not in the batch.
+    Raises `DrawingError` for an unknown layer, a model without space, and an empty batch.
 
     >>> from glassgrad import nn
     >>> model = nn.Sequential(nn.Conv2d(1, 3, 3, seed=0), nn.ReLU())
@@ -109,13 +108,12 @@ def plot_feature_maps(
             raise DrawingError(f"layer {layer!r} gives no feature maps; layers that do: {listed}")
     if not rows:
         raise DrawingError("no layer gives (batch, channels, height, width): there are no feature maps")
-    batch = int(rows[0].place.shape[0])
-    if not 0 <= whole(example, "example", 0) < batch:
-        raise DrawingError(f"example {example} is not in a batch of {batch}: give 0 to {batch - 1}")
+    if not rows[0].place.shape[0]:
+        raise DrawingError("the batch is empty: give at least one example")
     drawn: list[list[Tile]] = []
     names: list[str] = []
     for row in rows[:LAYERS]:
-        maps = np.asarray(seen.value(row.place))[example].astype(float)
+        maps = np.asarray(seen.value(row.place))[0].astype(float)
         kind = "picture" if not row.nodes else "value"
         shown = maps if layer is not None else maps[:ACROSS]
         tiles = [Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]]

@@ -366,13 +366,9 @@ def _path(model: Any, layer: Any) -> str:
 
 def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:
     """The array interpolated linearly to ``n`` entries along an axis; the outer half cells are constant."""
-    m = array.shape[axis]
-    at = np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
-    low = np.floor(at).astype(int)
-    share = (at - low).reshape((-1,) + (1,) * (array.ndim - axis - 1))
-    high = np.minimum(low + 1, m - 1)
-    mixed: np.ndarray = np.take(array, low, axis) * (1 - share) + np.take(array, high, axis) * share
-    return mixed
+    known = np.arange(array.shape[axis])
+    at = (np.arange(n) + 0.5) * len(known) / n - 0.5
+    return np.apply_along_axis(lambda line: np.interp(at, known, line), axis, array)
 
 
 def _image(array: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:

@@ -50,17 +50,14 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
         for i, (name, values) in enumerate(_choices(known).items()):
             panels.slice(axes_at(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95), name, values)
     best = ranked[0]
-    return Plot(figure, f"{title}: {len(result.trials)} trials, best {_percent(best.accuracy)} with {_named(best)}")
+    said = f"best {100 * best.accuracy:.2f} % with {_named(best)}"
+    return Plot(figure, f"{title}: {len(result.trials)} trials, {said}")
 
 
 def _named(trial: Any) -> str:
     kind = trial.choice.get("model")
     sizes = "-".join(map(str, trial.layers))
     return f"{kind} {sizes}" if kind else sizes or "no layers"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
 
 
 @dataclass

@@ -62,7 +62,7 @@ class TestFeatureMaps:
 
     def test_a_row_per_layer_with_space(self, tmp_path):
         x = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
-        plot = viz.plot_feature_maps(self.model(), x, example=1)
+        plot = viz.plot_feature_maps(self.model(), x)
         assert len(tiles(plot)) == 1 + 3 * 8
         assert {"0  Conv2d", "1  ReLU", "2  MaxPool2d"} <= set(texts(plot))
         assert plot.save(tmp_path / "maps.png").stat().st_size > 1000
