@@ -352,7 +352,7 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
     if node.op.variadic:
         arrays = [arrays[0] and tuple(map(tied, arrays[0], node.inputs))]
     else:
-        arrays = [None if array is None else tied(array, node.inputs[i]) for i, array in enumerate(arrays)]
+        arrays = [None if x is None else tied(x, vertex) for x, vertex in zip(arrays, node.inputs, strict=True)]
     return *arrays, None if out is None else wrap(out, node)
 
 

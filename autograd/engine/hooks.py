@@ -20,7 +20,7 @@ def conjugated(g: Any) -> Any:
     conjugate: then ``dL`` is the real part of ``g dz``, and a rule of a function that is complex-differentiable
     multiplies by the derivative, as that for real numbers does.
     """
-    if not backends.is_complex(g.dtype):
+    if g.dtype.kind != "c":
         return g
     return TENSORS.conj(g) if isinstance(g, Tensor) else backends.namespace(g).conj(g)
 

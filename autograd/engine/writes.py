@@ -14,7 +14,7 @@ from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError
-from glassgrad.autograd.readings.levels import is_differentiated, plain_parts
+from glassgrad.autograd.readings.levels import Lifted, is_differentiated, plain_parts
 
 
 class View:
@@ -39,7 +39,9 @@ def view_of(tensor: Tensor) -> View | None:
 
 def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
     """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
-    made, given = (plain_parts(x)[0] for x in (tensor._data, array))
+    made, given = tensor._data, array
+    if isinstance(array, Lifted):
+        made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
     same = made is given and given.shape  # a number has no views
     shared = same or (base is not None and (base is given or base is given.base))

@@ -184,8 +184,8 @@ def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[A
     for i, (x, v) in enumerate(zip(xs, found, strict=True)):
         if x.shape != v.shape:
             raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
-        fits = backends.is_complex(x.dtype) or not backends.is_complex(v.dtype)
-        if not (fits and backends.is_inexact(v.dtype)):
+        fits = backends.is_inexact if backends.is_complex(x.dtype) else backends.is_real
+        if not fits(v.dtype):
             raise DTypeError(
                 f"tangent {i} has dtype {v.dtype}, its primal {x.dtype}: it must be of the same kind of numbers; write "
                 "1.0 for 1."
