@@ -220,6 +220,11 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
         return tracer.opaque(op, inputs, params)
     if isinstance(error, AutogradError):
         raise error
+    if op.foreign and isinstance(error, TypeError) and LIFTED.used and (level := innermost(arrays)):
+        raise DTypeError(
+            f"{op.name} can't be computed within the function of {level.name}: {error}. Its forward has to call the "
+            "functions of xp in place of NumPy's."
+        ) from error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))

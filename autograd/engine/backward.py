@@ -285,7 +285,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 taken.add(id(total))
             if before is not None:
                 fits = isinstance(before, Tensor) and before.shape == g.shape
-                if not fits or backends.is_complex(before.dtype) > backends.is_complex(g.dtype):
+                if not fits or (before.dtype.kind == "c" and g.dtype.kind != "c"):
                     raise ShapeError(
                         f"the .grad of Tensor {describe(tensor)}, to which a gradient is to be added, is "
                         f"{describe(before)}: set it to a Tensor of its shape, real for a real one, or to None."

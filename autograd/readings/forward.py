@@ -34,7 +34,7 @@ from glassgrad.autograd.functions.transforms import (
     results_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
-from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted, plain_parts
 
 # ------------------------------------------------------------------------------------------------ the rule, transposed
 
@@ -54,6 +54,9 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]
+        known = op.foreign and not (RECORDER.get() or TRACER.get())  # there are values, and g is 0
+        if known and part is not None and any((abs(x) > 0).any() for x in plain_parts(part.data)):
+            raise _not_linear(op)
         if part is not None and part.requires_grad:
             if part.shape != tangent.shape or part.dtype != tangent.dtype:
                 part = unbroadcast(TENSORS, part, tangent, node)

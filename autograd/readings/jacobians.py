@@ -27,6 +27,7 @@ from glassgrad.autograd.functions.transforms import (
     floating,
     grad,
     gradients_or_zeros,
+    name_of,
     one_or_tuple,
 )
 from glassgrad.autograd.ops.shaping import concat
@@ -83,6 +84,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
                     given[number] = x
                 return f(*given, **kwargs)
 
+            of_leaves.__name__ = name_of(f)
             _, slope, *found["aux"] = jvp(of_leaves, flat, tangents, has_aux)
             return slope
 

@@ -95,7 +95,7 @@ backends.SPACES[Known] = LIFTED
 class Pattern(Forward):
     """One reading of a function of ``count`` inputs."""
 
-    name, calls_again = "sparse_jacobian", True
+    calls_again = True
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class Pattern(Forward):
         """Raise `SizeError` for a pattern with too many entries."""
         if entries > MOST:
             raise SizeError(
-                f"sparse_jacobian: {self.reading[0]} would fill {entries:,} entries of the pattern, more than "
+                f"{self.name}: {self.reading[0]} would fill {entries:,} entries of the pattern, more than "
                 f"{MOST:,}. The matrix is not sparse, or the operation counts as dense: use jvp, vjp or hvp."
             )
 
@@ -304,6 +304,7 @@ def _matrix_function(f: Callable[..., Any], symmetric: bool) -> Callable[..., An
         sparse, x = scipy_sparse(), floating(x, trees.LEAF, "argument 0", 0).detach()
         check_real([x], "an argument")
         level = Pattern(x.size)
+        level.name = "sparse_hessian" if symmetric else "sparse_jacobian"
 
         def called() -> Any:
             given = wrap(Known(level, x.data, sparse.eye_array(x.size, dtype=bool, format="csr")))

@@ -280,6 +280,12 @@ def test_functions_of_matrices_in_an_operation_of_one_s_own() -> None:
     def spectrum(xp, x):
         return xp.linalg.eigvalsh(x) * 2
 
+    @ag.op("wave")
+    def wave(xp, x):
+        return np.sin(x)
+
+    with pytest.raises(DTypeError, match=r"wave can't be computed within the function of vmap: .* functions of xp"):
+        vmap(wave)(X)
     with pytest.raises(DomainError, match=r"vmap can't compute linalg.norm, because it does not know"):
         vmap(length)(X)
     squares = RNG.standard_normal((2, 3, 4, 4))

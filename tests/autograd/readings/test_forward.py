@@ -268,7 +268,14 @@ class TestTangentRule:
         assert jvp(scaled, (1.0,), (1.0,))[1].item() == 3.0
 
     @pytest.mark.parametrize(
-        "rule", [lambda g: g * g, lambda xp, g: xp.where(g > 0, g, 0.0), lambda xp, g, x: g + xp.sin(g) * x]
+        "rule",
+        [
+            lambda g: g * g,
+            lambda xp, g: xp.where(g > 0, g, 0.0),
+            lambda xp, g, x: g + xp.sin(g) * x,
+            lambda g: g + 1,
+            lambda x: 2 * x,
+        ],
     )
     def test_a_rule_that_is_not_linear_is_refused_by_name(self, rule: Any) -> None:
         @ag.op("bent")

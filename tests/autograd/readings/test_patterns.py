@@ -176,6 +176,8 @@ def test_what_is_refused_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatc
     draw = lambda x: x[ag.random.permutation(6, generator=np.random.default_rng(0))]  # noqa: E731
     with pytest.raises(DomainError, match="sparse_jacobian calls its function several times"):
         ag.sparse_jacobian(draw)(X)
+    with pytest.raises(DomainError, match="sparse_hessian calls its function several times"):
+        ag.sparse_hessian(lambda x: draw(x) @ x)(X)
     with pytest.raises(GradientError, match="grad needs a scalar"):
         ag.sparse_hessian(ag.sin)(X)
     with pytest.raises(SizeError, match=r"sparse_jacobian: matmul would fill 25,000,000 entries"):
