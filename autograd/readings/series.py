@@ -11,7 +11,7 @@ those of `PRODUCTS` are products of series.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, partial, reduce
 from math import factorial
 from typing import Any
 
@@ -25,7 +25,7 @@ from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, check_pairs, floating, name_of, results_of
 from glassgrad.autograd.readings.forward import Forward, crossed, crossing, part_of, rule_for, tangent_of
-from glassgrad.autograd.readings.levels import LIFTED, Lifted
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted
 from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
 
 LINEAR = MOVES | SUMS | EACH
@@ -41,7 +41,7 @@ PRODUCTS = frozenset((
 def _earlier(x: Any, axis: int) -> Any:
     """The elements one place on along ``axis``, after a 0."""
     axis = normalize_axis(axis, x.ndim)
-    first, before = x[along(axis, slice(1))], x[along(axis, slice(-1))]
+    first, before = (LIFTED.getitem(x, index=along(axis, slice(end))) for end in (1, -1))
     return LIFTED.concat([LIFTED.zeros_like(first), before], axis=axis)
 
 
@@ -52,12 +52,13 @@ def _by_columns(function: Callable[..., Any], x: Any, z: Any) -> Any:
     return LIFTED.squeeze(found, axis=-1) if vector else found
 
 
-_QUOTIENT = 1, 0, lambda y, out: -(y * out), lambda y, rest: LIFTED.xdivy(rest, y)
+_minus = LIFTED.negative
+_QUOTIENT = 1, 0, lambda y, out: _minus(LIFTED.multiply(y, out)), lambda y, rest: LIFTED.xdivy(rest, y)
 
 EQUATIONS: dict[str, Any] = {
     "divide": _QUOTIENT,
-    "linear_recurrence": (0, 1, lambda a, out, axis: a * _earlier(out, axis), LIFTED.linear_recurrence),
-    "solve": (0, 1, lambda x, out: -_by_columns(LIFTED.matmul, x, out), partial(_by_columns, LIFTED.solve)),
+    "linear_recurrence": (0, 1, lambda a, out, axis: LIFTED.multiply(a, _earlier(out, axis)), LIFTED.linear_recurrence),
+    "solve": (0, 1, lambda x, out: _minus(_by_columns(LIFTED.matmul, x, out)), partial(_by_columns, LIFTED.solve)),
     "xdivy": _QUOTIENT,
 }
 """Operations that solve an equation, linear in their result: the numbers of its factor and of its right-hand side, what
@@ -175,7 +176,7 @@ class Solution:
 
         def integral(k: int) -> Any:
             found = slope(k - 1) if callable(slope) else slope if k == 1 else None
-            return None if found is None else found / float(k)
+            return None if found is None else LIFTED.divide(found, float(k))
 
         rule: Any = rule_for(op, first, out, {i: first[i] for i in own}, params)
         # Which series the tangent reads; `None` where it has to be derived each time.
@@ -207,7 +208,7 @@ def _slope(x: Callable[[int], Any]) -> Callable[[int], Any]:
         found = x(k + 1)
         if found is None:
             return None if k else LIFTED.zeros_like(x(0))
-        return found * (k + 1.0)
+        return LIFTED.multiply(found, k + 1.0)
 
     return cache(slope)
 
@@ -219,7 +220,7 @@ def _pairs(x: Callable[[int], Any], y: Callable[[int], Any], k: int) -> list[tup
 
 
 def _added(terms: Sequence[Any]) -> Any:
-    return sum(terms[1:], start=terms[0]) if terms else None
+    return reduce(LIFTED.add if RECORDER.get() else lambda x, y: x + y, terms) if terms else None
 
 
 @crossing()

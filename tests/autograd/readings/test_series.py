@@ -165,6 +165,15 @@ def test_a_loop_is_read_step_by_step() -> None:
     assert_allclose([d.item() for d in found], [d.item() for d in expected], rtol=1e-12)
 
 
+@pytest.mark.parametrize("f", [ag.tanh, lambda x: 1 / (2 + x * x), ag.cumulative_prod, lambda x: ag.exp(ag.sin(x))])
+def test_within_the_function_of_a_loop(f: Any) -> None:
+    def second(x: Any) -> Any:
+        return ag.jet(f, (x,), (line(V, 2),))[1][1]
+
+    found = ag.scan(lambda x, t: (second(x), ag.sum(x) * t), ag.asarray(X), ag.asarray([1.0, 2.0]))[0]
+    assert_allclose(found.data, second(second(ag.asarray(X))).data, rtol=1e-10)
+
+
 def test_several_arguments_and_trees_of_results() -> None:
     value, found = ag.jet(lambda x, y: {"a": x * y, "b": [x / y]}, (6.0, 2.0), ([1.0, 0.0], [0.0, 2.0]))
     assert value["a"].item() == 12.0
