@@ -269,9 +269,10 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         for tensor, g in arrived:
             before = tensor.grad
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
-                raise GradientError(
+                raise level.refused(
+                    GradientError,
                     f"backward within the function of {level.name}: .grad would outlive what it stands for there; use "
-                    "autograd.grad or autograd.gradients, and return the gradients."
+                    "autograd.grad or autograd.gradients, and return the gradients.",
                 )
             if g.shape != tensor._data.shape:
                 raise ShapeError(

@@ -54,8 +54,8 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]
-        known = op.foreign and not (RECORDER.get() or TRACER.get())  # there are values, and g is 0
-        if known and part is not None and any((abs(x) > 0).any() for x in plain_parts(part.data)):
+        valued = op.foreign and not (RECORDER.get() or TRACER.get())  # there are values, and g is 0
+        if valued and part is not None and any((abs(x) > 0).any() for x in plain_parts(part.data)):
             raise _not_linear(op)
         if part is not None and part.requires_grad:
             if part.shape != tangent.shape or part.dtype != tangent.dtype:

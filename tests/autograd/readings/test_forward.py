@@ -326,4 +326,8 @@ def _backward_inside(x: Any) -> Tensor:
 def test_a_refused_backward_changes_no_gradient() -> None:
     with pytest.raises(GradientError):
         jvp(_backward_inside, (X,), (V,))
+    kept: list[Tensor] = []
+    jvp(lambda x: kept.append(x) or x, (X,), (V,))  # type: ignore[func-returns-value]
+    with pytest.raises(GradientError, match="kept from within the function of jvp, which has ended"):
+        _backward_inside(kept[0])
     assert WEIGHT.grad is None
