@@ -160,7 +160,7 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     names = "common numbers program layout graph draw neurons beside stage"
     kinds = ["recorded"] if program is None else ["scalar"] if scene.scalar else []
     sources = assets(*(f"{name}.js" for name in names.split()), *["dual.js"] * ("scalar" in kinds))
-    code = lean.script(lean.needed(sources, kinds))
+    code = lean.script(lean.needed(sources, [*kinds, *["numbers"] * scene.scalar]))
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element

@@ -76,7 +76,21 @@ def skips():
     return ag.mean((h - x) ** 2)
 
 
-GRAPHS = [scalar, shared, residual, chain, layers, batch, skips]
+def turns():
+    """Inputs whose uses take turns: no order of them keeps all uses of each side by side."""
+    a, b, c, d = leaf(1.5, "a"), leaf(0.5, "b"), leaf(2.0, "c"), leaf(3.0, "d")
+    h = ag.tanh(c * a + b)
+    return (h * c - a * b) ** 2 + d * h * ag.exp(-a) + ag.sqrt(c) / d
+
+
+def gates():
+    """An input that two products read, one of them in the bar of the loss, with its parameter."""
+    x = ag.Tensor([[0.5, -1.0, 2.0], [1.0, 0.2, -0.4]], name="x")
+    A, B = leaf(np.arange(6.0).reshape(3, 2) / 5, "A"), leaf(np.arange(6.0).reshape(3, 2) / 3 - 1, "B")
+    return ag.sum(ag.tanh(x @ A) * (x @ B))
+
+
+GRAPHS = [scalar, shared, residual, chain, layers, batch, skips, turns]
 
 
 class Tab:
@@ -180,7 +194,7 @@ def test_everything_can_be_read_and_reached(graph, width, height, theme, tab):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_contrast_is_enough_for_every_word(theme, tab):
-    for graph in (scalar, layers):
+    for graph in (scalar, layers, gates):
         tab.open(step_through(graph()), theme=theme)
         for state in STATES:
             tab.value(f"void ({state})")
@@ -309,6 +323,32 @@ def test_a_gradient_of_zero_does_not_shorten_the_step_that_is_offered(tab):
     w, b, x = leaf([0.5, -1.0], "w"), leaf(0.2, "b"), ag.Tensor([0.0, 1.0], name="x")
     tab.open(step_through((ag.sigmoid(w @ x + b) - 1.0) ** 2))
     assert tab.value("D.rate") == 1
+
+
+def test_no_step_is_offered_where_the_gradient_is_infinite(tab):
+    tab.open(step_through(ag.sqrt(leaf(0.0, "x")) + 1.0))
+    assert tab.text("#b_0 .cg .big") == "∞"
+    assert tab.text("#rank") == ""
+
+
+def test_uses_that_take_turns_leave_more_than_one_bar(tab):
+    tab.open(step_through(turns()))
+    assert tab.value("plan.bars.filter(b => b.ops.length).length") >= 3
+    assert tab.value("plan.columns <= plan.edges.length")
+
+
+def test_one_input_that_two_products_read_is_one_bar(tab):
+    tab.open(step_through(gates()))
+    assert tab.value("plan.bars.filter(b => cards.get(b.leaf)?.r === 'data').map(b => [b.leaf, b.outs.length])") == [
+        ["x", 2]
+    ]
+
+
+def test_all_entries_of_an_output_stand_in_its_bar(tab):
+    x = leaf([1.0, 2.0], "x")
+    tab.open(step_through(x * ag.exp(x), gradients=ag.Tensor([1.0, -1.0])))
+    shown = "[...document.querySelectorAll('.bar.loss .cell')].map(e => e.textContent)"
+    assert tab.value(shown) == ["2.7181", "14.78−1"]
 
 
 def test_folds_open_in_place_and_close(tab):

@@ -102,7 +102,8 @@ function rank(frame) {
   const L0 = valueOf(`${D.end}.0`), falls = steepest(phone ? 2 : innerWidth < 1100 ? 3 : 4).filter((id, i) => innerWidth > 1099 || i < (phone ? 1 : 2) || nameOf(id).length < 9).map(id => {
     const slope = gradientOf(id), d = -D.rate * slope;
     return { id, d, said: slope * d, fell: outputAt([id], [d]) - L0 };
-  });
+  }).filter(f => isFinite(f.fell));
+  if (!falls.length) return fill(ranking, '');
   const [top] = falls, most = max(...falls.map(f => max(abs(f.said), abs(f.fell)))) || 1, ties = falls.filter(f => near(f.said, top.said)), name = esc(nameOf(top.id)), now = valueOf(top.id);
   const then = top.fell <= 0 ? say`${name} ${brief(now, 3)} → ${brief(now + top.d, 3)} lowers ${L()} by ${brief(abs(top.fell), 3)}` : say`${name} ${brief(now, 3)} → ${brief(now + top.d, 3)} would raise ${L()} by ${brief(abs(top.fell), 3)}`;
   const head = countTrained === 1 ? say`One step of ${name}: ${then}` : ties.length > 1 ? phone ? then : say`${ties.slice(0, 2).map(f => esc(nameOf(f.id))).join(', ')} should change equally: ${then}` : phone && name.length > 9 ? then : say`${name} should change most: ${then}`;

@@ -5,11 +5,11 @@ let plan = null, isByNeurons = !!D.neurons || address().has('neurons'), cells = 
 
 /* ---------------------------------------------------------------- what stands in a bar */
 
-const cardOf = b => cards.get(b.leaf ?? b.ops.at(-1)), isEnd = b => b.ops.includes(D.end);
+const cardOf = b => cards.get(b.leaf ?? b.ops.at(-1)), isEnd = b => b.ops.includes(D.end), isLossBar = b => isEnd(b) && cardOf(b).size === 1;
 const isOne = b => cardOf(b).size === 1 && b.ops.length < 2 && !b.own.length;
 /* what a bar of several numbers shows: leaves that only it uses, and what its operations give, each with its columns and rows */
 function fieldsOf(b) {
-  const keys = isEnd(b) ? b.own : [...b.own, ...(b.leaf ? [b.leaf] : b.ops)];
+  const keys = isLossBar(b) ? b.own : [...b.own, ...(b.leaf ? [b.leaf] : b.ops)];
   return keys.map(k => {
     const card = cards.get(k), shape = card.sh.filter((n, i) => n > 1 || i === card.sh.length - 1), columns = shape.length ? shape.at(-1) : 1;
     return { k, columns, rows: card.size / (columns || 1) };
@@ -19,7 +19,7 @@ const LINE = { tall: 45, phone: 33 };
 const hasGradientShown = card => card.r !== 'data' && card.r !== 'target' && !!N.gradient(card.k);
 /* the fields of a bar with the room they get: a table where its entries can be read, else a tile */
 function arrangedFields(b) {
-  const width = plan?.width ?? stage.clientWidth, least = isPhone() ? 62 : 88, room = (b.w || width - 48) - (isEnd(b) ? (isPhone() ? 200 : 420) : 24);
+  const width = plan?.width ?? stage.clientWidth, least = isPhone() ? 62 : 88, room = (b.w || width - 48) - (isLossBar(b) ? (isPhone() ? 200 : 420) : 24);
   const all = fieldsOf(b), high = max(...all.map(f => f.rows));
   /* beside a matrix of few rows, vectors of as many entries stand upright: a row is a neuron */
   const isLayer = high > 1 && all.every(f => f.rows === high || (f.rows === 1 && f.columns === high));
@@ -39,7 +39,7 @@ function heightOf(b, form) {
   const phone = isPhone(), size = sizesOf(0, phone);
   if (form !== 'tall' || isOne(b) || isScalar) return phone && b.leaf && hasGradientShown(cardOf(b)) ? max(size.bar[form], size.bar.mid) : size.bar[form];
   const fields = arrangedFields({ ...b, w: undefined }), rows = max(1, ...fields.map(f => f.isTable ? f.rows : 1)), line = phone ? LINE.phone : LINE.tall;
-  if (isEnd(b)) return max(size.bar.tall, (phone ? 18 : 26) + (fields.length ? rows * line : 0));
+  if (isLossBar(b)) return max(size.bar.tall, (phone ? 18 : 26) + (fields.length ? rows * line : 0));
   if (b.leaf) return max(hasGradientShown(cardOf(b)) ? size.bar.mid : size.bar.line, (phone ? 6 : 12) + rows * (hasGradientShown(cardOf(b)) || !fields[0]?.isTable ? line : phone ? 22 : 30));
   return (phone ? 17 : 27) + (phone ? 14 : 18) + rows * line + (phone ? 2 : 5);
 }
@@ -109,7 +109,7 @@ function makeBar(b) {
   place.classList.toggle('thin', b.w < (isPhone() ? 150 : 170));
   place.classList.toggle('slim', b.w < (isPhone() ? 190 : 300));
   if (isForked(b)) place.classList.add('forked');
-  if (isOne(b) || isEnd(b) || isScalar) makeOne(b, card, place); else makeMany(b, card, place);
+  if (isOne(b) || isLossBar(b) || isScalar) makeOne(b, card, place); else makeMany(b, card, place);
   if (b.entry.in) { place.append(opener(b)); place.classList.add('folded'); }
 }
 function opener(b) {
@@ -193,7 +193,7 @@ function makeMany(b, card, place) {
     place.classList.add('short');
     element('span', { textContent: last.sh.length ? `(${last.sh.join(', ')})` : '' }, head);
     cell(element('span', { className: 'rms' }, head), 'size', `${last.k}.0`);
-    if (N.gradient(last.k)) cell(element('em', { className: 'gr' }, head), 'gradientSize', `${last.k}.0`, { b });
+    if (hasGradientShown(last)) cell(element('em', { className: 'gr' }, head), 'gradientSize', `${last.k}.0`, { b });
     return;
   }
   if (!isPhone() || b.ops.length < 2) for (const k of b.ops.slice(0, 3)) {
@@ -264,6 +264,7 @@ function set(e, attributes) {
 const show = (e, is) => { const to = is ? '' : 'none'; if (e.shown !== to) e.style.display = e.shown = to; };
 
 function makeLines() {
+  /* only: numbers */ const under = shape('svg', { 'aria-hidden': 'true', class: 'under' }, stage); /* end */
   lines = shape('svg', { 'aria-hidden': 'true' }, stage);
   const defs = shape('defs', {}, lines);
   for (let i = 0; i < 5; i++) {
@@ -276,19 +277,23 @@ function makeLines() {
     const streams = streamsOf(b);
     b.outs.forEach(e => { e.colour = streams.length > 1 ? streams.indexOf(e) % 4 : 0; });
   }
-  for (const e of plan.edges) makeEdge(e, phone);
+  for (const e of plan.edges) makeEdge(e, phone, /* only: numbers */ isUnder(e) ? under : /* end */ lines);
   /* a text beside a ribbon reaches as far as the next lane */
   for (const e of plan.edges) e.most = min(plan.width + 2, ...plan.edges.filter(f => f.lane > e.x && f !== e && f.y0 < e.at + 9 && f.y1 > e.at - 9).map(f => f.lane)) - 8;
   for (const b of plan.bars) if (isForked(b)) {
     b.stack = { pieces: streamsOf(b).map(e => ({ e, bend: shape('path', { class: 'rib' }, lines), block: shape('rect', {}, lines), text: shape('text', { class: 'piece' }, lines) })), bracket: shape('path', { class: 'bracket' }, lines) };
   }
 }
-function makeEdge(e, phone) {
+/* only: numbers */
+/* whether an edge passes a bar between its own two */
+const isUnder = e => plan.bars.some(b => b.row > e.from.row && b.row < e.to.row && b.x < e.x + plan.slot / 2 && b.x + b.w > e.x - plan.slot / 2);
+/* end */
+function makeEdge(e, phone, within) {
   const { reach } = plan, y0 = e.from.y + e.from.h, y1 = e.to.y, gap = plan.gap;
   e.passes = e.uses.some(use => use.passes);
   const near = phone || plan.slot < 150 ? 14 : 26, long = y1 - y0, radius = phone ? 8.5 : clamp(min(gap, long) * .2, 9, 20);
   const lane = e.x + (e.passes ? reach.lane : -near), gear = e.x + (e.passes ? reach.gear : phone ? 14 : 22);
-  const group = shape('g', {}, lines), at = y1 - (plan.isInline ? gap / 2 : max(gap * .52, phone ? 21 : 26));
+  const group = shape('g', {}, within), at = y1 - (plan.isInline ? gap / 2 : max(gap * .52, phone ? 21 : 26));
   Object.assign(e, { y0, y1, lane, gear, at, radius, group, ribbonAt: e.x + reach.ribbon });
   e.line = shape('path', { class: 'lane', d: `M${lane} ${y0}V${y1 - 9}` }, group);
   shape('path', { class: 'arrow', d: `M${lane} ${y1 - 1}l-6 -10h12z` }, group);
@@ -456,7 +461,8 @@ function unit() {
 }
 function drawLines(frame) {
   const { know, on, isHot, isLate, past } = frame, u = unit(), phone = isPhone(), { act } = know, chips = [];
-  const isFree = (x, y, wide) => x + wide < plan.width - 4 && !chips.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < 22);
+  const isFree = (x, y, wide) => x + wide < plan.width - 4 && !chips.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < 22)
+    /* only: numbers */ && !plan.bars.some(b => b.y < y + 14 && b.y + b.h > y - 14 && b.x < x + wide && b.x + b.w > x) /* end */;
   for (const e of [...plan.edges].sort((p, q) => q.lane - p.lane)) {
     const hot = on && isHot(e.from) && isHot(e.to) || on && isHot(e.from), isActive = act?.down === e.to || act?.edges?.includes(e);
     const added = e.passes ? addedBy(e) : 0, isShown = e.passes && know.isEdge(e), width = clamp(abs(added) * u, 2.4, plan.reach.most) || 2.4, x = e.ribbonAt + width / 2;

@@ -72,7 +72,7 @@ function ordered(bars) {
     for (const b of bars) b.ins.forEach((e, i) => { sum += .02 * (b.first.indexOf(e) !== i) + (i && e.from.ops.length && !b.ins[0].from.ops.length ? .01 : 0); });
     return sum;
   };
-  for (const b of bars) b.first = [...b.ins];
+  for (const b of bars) b.first ??= [...b.ins];
   let best = swept(bars), least = cost(best);
   for (let pass = 0, better = true; better && pass < 4; pass++) {
     better = false;
@@ -95,10 +95,27 @@ function ordered(bars) {
   return best;
 }
 
+/* only: numbers */
+/* Bars of a row whose edges would take turns cannot stand side by side: one of them gets a row of its own, in which the other's edges pass under it. */
+function parted(bars) {
+  for (;;) {
+    const found = ordered(bars), reach = b => { const places = b.outs.map(e => found.below[b.row].indexOf(e)); return [min(...places), max(...places)]; };
+    const twisted = bars.find(b => b.outs.length && bars.some(c => {
+      if (c === b || c.row !== b.row || !c.outs.length) return false;
+      const [from, to] = reach(c);
+      return from < reach(b)[0] && reach(b)[0] < to;
+    }));
+    if (!twisted) return found;
+    const { row } = twisted;
+    for (const b of bars) if (b === twisted || b.row > row) b.row++;
+  }
+}
+/* end */
+
 /* The column of each edge: as far left as its neighbours let it be, which lie right of it in a row or between two rows. Gives the number of columns, and
    what lies in each row from left to right: bars, and edges that pass. */
 function columned(bars) {
-  const { rows, above, below, crossed } = ordered(bars), later = [], sequences = [];
+  const { rows, above, below, crossed } = /* only: numbers */ isScalar ? parted(bars) : /* end */ ordered(bars), later = [], sequences = [];
   const before = (e, f, by = 1) => { if (e && f && e !== f) later.push([e, f, by]); };
   for (let row = 0; row < rows; row++) {
     for (const list of [above[row], below[row]]) list.forEach((e, i) => before(list[i - 1], e));
@@ -205,7 +222,11 @@ function placed(bars, width, height, isPhone, need, alike, isForked) {
     Object.assign(b, { x: from + size.space / 2, w: to - from - size.space });
   }));
   for (const b of bars) if (b.w === undefined) Object.assign(b, { x: size.pad, w: width - 2 * size.pad });  // a graph of one bar
-  return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, fits: fits && slot >= size.least * (alike ? .55 : .5) };
+  /* only: numbers */
+  /* room for a number, its gradient and a button; where edges are crossed, single bars have less to give way */
+  const isWide = b => !alike || b.w >= (b.ops.length > 1 ? (isPhone ? 132 : 190) : crossed ? (isPhone ? 90 : 136) : 0);
+  /* end */
+  return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, fits: fits && /* only: numbers */ bars.every(isWide) && /* end */ slot >= size.least * (!alike ? .5 : crossed ? .8 : .55) };
 }
 
 /* ---------------------------------------------------------------- folding */
