@@ -25,12 +25,13 @@ def script(text: str) -> str:
     """A script without comments and without blanks that separate nothing.
 
     >>> script("const a = 'x  y', b = `${ a } !`;  // said twice\\n\\nif (a) {\\n  return /a b/.test(b) ;\\n}")
-    "const a='x  y',b=`${ a } !`;if(a){return/a b/.test(b);}"
+    "const a='x  y',b=`${ a } !`;if(a){return/a b/.test(b)}"
     >>> script("const blank = t => /^[ ] +$/.test(t);")
     'const blank=t=>/^[ ] +$/.test(t);'
     """
     out: list[str] = []
-    last, gap = "\n", ""
+    opened: list[bool] = []  # for each bracket, whether it is the head of a statement, which may be empty: `for (;;);`
+    last, gap, word, is_head = "\n", "", "", False
     for kind, token in _tokens(text):
         if kind == "space":
             gap = "\n" if "\n" in token or gap == "\n" else " "
@@ -39,8 +40,14 @@ def script(text: str) -> str:
             out.append("\n")  # it may end a statement
         elif gap and ((_is_word(last) and _is_word(token[0])) or (last == token[0] and last in "+-/")):
             out.append(" ")
+        if token == "}" and last == ";" and not is_head:
+            out.pop()
         out.append(token)
-        last, gap = token[-1], ""
+        if token == "(":
+            opened.append(word in ("if", "for", "while"))
+        if token != ";":
+            is_head = opened.pop() if token == ")" else token == "else"
+        last, gap, word = token[-1], "", token
     return "".join(out)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ NODE = shutil.which("node")
 
 
 def tokens(script):
-    return [token for kind, token in lean._tokens(script) if kind != "space"]
+    """Its tokens, without semicolons before a closing brace."""
+    found = [token for kind, token in lean._tokens(script) if kind != "space"]
+    return [token for token, following in pairwise([*found, ""]) if (token, following) != (";", "}")]
 
 
 @pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
@@ -36,7 +39,7 @@ def test_statements_end_where_they_ended():
     if (log) say('!'); else { say('?'); } const last = 3; say(last)
     const next = [1,
       2]; let other = 4;
-    while (other-- > 0); { const one = 1; for (;;) { if (one) break; } if (!one); }
+    while (other-- > 0); { const one = 1; for (;;) { if (one) break; } if (!one); else; }
     say(`${`${other} of ${ [1, 2].map(x => `<${ x }>`).join('') }`}`); say(next.length); say(/a;}/.test('a;}'));
     console.log(log);
     """
