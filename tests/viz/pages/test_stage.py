@@ -363,6 +363,12 @@ def test_folds_open_in_place_and_close(tab):
     assert tab.value("plan.bars.length") == bars
 
 
+def test_what_has_an_operation_or_two_shows_its_inputs(tab):
+    z = leaf([[1.0, -0.5, 2.0]], "z")
+    tab.open(step_through(nn.functional.cross_entropy(z, ag.asarray([1]))))
+    assert tab.value("plan.bars.map(b => b.leaf !== null)") == [True, True, False]
+
+
 def test_a_fold_of_single_numbers_has_one_gear(tab):
     x = leaf([0.5, 2.0], "x")
     y = ag.tanh(ag.exp(ag.sum(x * 0.1))) * 2.0

@@ -59,6 +59,7 @@ function layOut() {
   const way = ways.find(w => fits(all, w)) ?? ways.at(-1);
   const entries = entriesThatFit(all, opened, cards, list => look(list, way).fits);
   plan = look(entries, way);
+  if (plan.bars.length < 2) plan = look(entries, () => false);  /* else L alone would be shown */
   plan.size = sizesOf(width, phone);
   plan.bars.forEach((b, i) => { b.number = i; });
   plan.steps = stepsOf(plan);
