@@ -45,7 +45,7 @@ class Namespace:
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Call ``refuse(low, high, **options)``, which raises, unless all elements are from 0 to ``stop - 1``."""
         if array.size:  # of few elements `argmax` takes a third of the time of `max`
-            low, high = (array.item(extreme()) for extreme in (array.argmin, array.argmax))
+            low, high = array.item(array.argmin()), array.item(array.argmax())
             if not 0 <= low <= high < stop:
                 refuse(low, high, **options)
 

@@ -136,10 +136,11 @@ def steps_from(
         if type(total) is Scattered:
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            view = getattr(total, "base", total) is not None
-            if id(total) in shared or (view and not backends.owns_memory(total)):
+            key, view = id(total), getattr(total, "base", total) is not None
+            if key in shared or (view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
-            shared.add(id(total))
+                key = id(total)
+            shared.add(key)
         if leaf.hooks:
             total = after_hooks(leaf.hooks, total)
         if observer is not None:
@@ -256,18 +257,22 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         with enable_grad():
             return backward(y, gradient, create_graph=True)
     seed = seed_of(y, gradient, create_graph)
-    arrived: list[tuple[Tensor, Any]] = []
-    keep = retain_graph or create_graph
+    tensors: list[Tensor] = []
+    arrays: list[Any] = []
+    grads: list[Tensor] = []
+    keep, taken = retain_graph or create_graph, {id(gradient)}
     for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
-        g = conjugated(g) if g.dtype.kind == "c" else g
         if type(vertex) is Node:
-            arrived += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
+            kept = [tensor for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
+            tensors += kept
+            arrays += [g] * len(kept)
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended
-            arrived.append((vertex, g))
-    tensors, grads, taken = [tensor for tensor, _ in arrived], list[Tensor](), {id(gradient)}
+            tensors.append(vertex)
+            arrays.append(g)
     with _accumulating:
-        for tensor, g in arrived:
+        for tensor, g in zip(tensors, arrays):  # noqa: B905
             before = tensor.grad
+            g = conjugated(g) if g.dtype.kind == "c" else g
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
                 raise level.refused(
                     GradientError,

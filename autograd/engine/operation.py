@@ -423,20 +423,22 @@ CALL = """\
 def function_of(op, convert):
     number_types = PYTHON_REALS if op.broadcasts else ()
     plans, none, needed, view = op.plans, op.params, set(op.required), op.view
-    even = op.broadcasts and not op.foreign
+    even, axis = op.broadcasts and not op.foreign, "axis" in op.params
 
     def call({given}*rest, **params):
+        fixed = True
         if not params and not needed and {complete}:
             params = none
-        elif {complete} and (not needed or params.keys() >= needed) and type(params.get("axis")) in AXES and (
-            len(full := {{**none, **params}}) == len(none)
+        elif {complete} and (not needed or params.keys() >= needed) and (
+            len(full := {{**none, **params}}) == len(none) and (not axis or type(full["axis"]) in AXES)
         ):
-            params = full
+            fixed, params = FIXED.issuperset(map(type, params.values())), full
         elif op.casts and params.get("dtype") is not None:
             return in_dtype(op, ({xs}*rest,), **params)
         else:
             ({bound}), params = bound(op, ({xs}*rest,), params)
-        if params is not none and LIFTED.used:
+            fixed = FIXED.issuperset(map(type, params.values()))
+        if not fixed and LIFTED.used:
             check_parameters(op, params)
         mask = 0
 {reading}
@@ -458,7 +460,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
-            node.params = params if params is none or FIXED.issuperset(map(type, params.values())) else frozen(params)
+            node.params = params if fixed else frozen(params)
             kept = plan.kept
             node.saved = {saved}
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
