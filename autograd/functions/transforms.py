@@ -7,7 +7,6 @@ derivatives have the same structure. A list or tuple of numbers alone is an arra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import update_wrapper
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -49,7 +48,9 @@ def call_recorded(
 ) -> Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
-    given, forms, variables, xs = list(args), [], list[Tensor](), list[Tensor]()
+    given, forms = list(args), []
+    variables: list[Tensor] = []
+    xs: list[Tensor] = []
     with enable_grad():
         for i in numbers:
             check_number(i, args)
@@ -74,7 +75,7 @@ def results_of(
     f: Function, args: Sequence[Any], kwargs: Any = None, has_aux: bool = False
 ) -> tuple[Any, tuple[Any, ...], list[Tensor], trees.Structure]:
     """What ``f`` returned, its second result alone with ``has_aux``, the Tensors of the first, and its structure."""
-    result, aux = result_of(f, args, kwargs), tuple[Any, ...]()
+    result, aux = result_of(f, args, kwargs), ()
     if has_aux:
         if not (isinstance(result, tuple) and len(result) == 2):
             raise DTypeError(f"{name_of(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -302,7 +303,8 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     """
     check_pairs(primals, tangents)
     everything = tuple(range(len(primals)))
-    slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
+    slope = grad(f, everything, has_aux)
+    slope.__name__ = name_of(f)  # for errors
     call = call_recorded(slope, primals, everything, {}, has_aux, tangents)
     vs = directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
     return one_or_tuple(call.like_arguments(gradients_or_zeros(call.ys, call.xs, vs, call.nested)), *call.aux)
