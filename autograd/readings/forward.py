@@ -8,14 +8,16 @@ consists of: what remains is a list of operations from the arguments to the tang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
 from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
@@ -34,7 +36,7 @@ from glassgrad.autograd.functions.transforms import (
     results_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
-from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted, plain_parts
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted
 
 # ------------------------------------------------------------------------------------------------ the rule, transposed
 
@@ -54,9 +56,6 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]
-        valued = op.foreign and not (RECORDER.get() or TRACER.get())  # there are values, and g is 0
-        if valued and part is not None and any((abs(x) > 0).any() for x in plain_parts(part.data)):
-            raise _not_linear(op)
         if part is not None and part.requires_grad:
             if part.shape != tangent.shape or part.dtype != tangent.dtype:
                 part = unbroadcast(TENSORS, part, tangent, node)
@@ -89,6 +88,47 @@ def _not_linear(op: Op) -> DeclarationError:
         f"a rule of {op.name} is not linear in g, so it is not a derivative: it may multiply g by other values and add "
         "such products, but not use g in any other way."
     )
+
+
+def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int], params: Any) -> None:
+    """Raise `DeclarationError` for a user's rule that is not linear in ``g`` for arrays like these, or for one of an
+    operation within a loop: its transpose would leave out a term without ``g``. Arrays of a trace, or of a level, are
+    replaced by random ones; a rule that can't be computed for these is not checked.
+    """
+    if "loop" in params:
+        body = params["loop"].body
+        for step in body.steps:
+            inputs = [_Like(*body.types[a]) for a in step.args]
+            places = [i for i, x in enumerate(inputs) if backends.is_inexact(x.dtype) and step.mask >> i & 1]
+            check_linear(step.op, inputs, _Like(*body.types[step.out]), places, step.params)
+    if not (op.foreign or op.redeclared):
+        return
+    draw = NUMPY.random.default_rng(0)
+
+    def drawn(like: Any) -> Any:
+        return NUMPY.asarray(draw.uniform(0.1, 0.9, tuple(like.shape)), dtype=like.dtype)
+
+    kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
+    *known, result = [drawn(x) if type(x) in kinds else x for x in (*values, out)]
+    saved = (tuple(known), result) if op.variadic else (*known, result)
+    node: Any = SimpleNamespace(op=op, inputs=known, params=params, name=None, shape=out.shape)
+    plan, u, w = op.plans[sum(1 << i for i in tangents)], drawn(out), drawn(out)
+    parts: Any = ()
+    outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
+    with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
+        parts = [plan.pull(g, NUMPY, node, saved) for g in (2 * u - 30 * w, u, w)]
+    for both, one, other in zip(*parts, strict=True):
+        if both is not None:
+            most = abs(both) + 2 * abs(one) + 30 * abs(other)
+            if (abs(both - 2 * one + 30 * other) > min(1e5 * backends.epsilon(most.dtype), 0.1) * most).any():
+                raise _not_linear(op)
+
+
+class _Like(NamedTuple):
+    """An array without values."""
+
+    shape: Shape
+    dtype: Any
 
 
 class TangentRule:
@@ -230,9 +270,10 @@ def _rule(
         if key in RULES and not (op.foreign and RECORDER.get()):
             return RULES[key]
     except TypeError:
-        if RECORDER.get() is None:
-            return None
-        key = None  # what is recorded needs the operations, for this call alone
+        key = None
+    check_linear(op, values, out, tangents, params)
+    if key is None and RECORDER.get() is None:
+        return None  # what is recorded needs the operations, for this call alone
     try:
         rule = TangentRule(op, values, out, tangents, params, any_number)
     except TraceError:

@@ -15,7 +15,6 @@ from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.functions.creation import eye, zeros
-from glassgrad.autograd.functions.shaping import moveaxis
 from glassgrad.autograd.functions.transforms import (
     Call,
     Function,
@@ -121,25 +120,16 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 
 
 def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
+    """A tree of blocks of shape ``y.shape + x.shape``, for each result and each variable."""
     check_real(call.xs, "an argument")
     check_real(call.ys, "a result")
+    found = []
     with enable_grad():
-        parts = [_gradients_for_units(y, call.xs, call.nested) for y in call.ys]
-    return _in_blocks(call, argnums, parts)
-
-
-def _by_columns(call: Call, argnums: int | Sequence[int]) -> Any:
-    """Forward mode without another call: gradients are linear in their seeds, so their transposes are tangents."""
-    check_real(call.xs, "an argument")
-    check_real(call.ys, "a result")
-    with enable_grad():
-        seeds = [zeros(y.shape, dtype=y.dtype, device=y.device) for y in call.ys]
-        for seed in seeds:
-            seed.requires_grad = True
-        pulled = gradients_or_zeros(call.ys, call.xs, seeds, True)
-        columns = [_gradients_for_units(g, seeds, call.nested) for g in pulled]
-        parts = [[moveaxis(column, 0, -1) for column in of_y] for of_y in zip(*columns, strict=True)]
-    return _in_blocks(call, argnums, parts)
+        for y in call.ys:
+            rows = _gradients_for_units(y, call.xs, call.nested)
+            tree = call.like_arguments(part.reshape(*y.shape, *x.shape) for part, x in zip(rows, call.xs, strict=True))
+            found.append(tree[0] if isinstance(argnums, int) else tree)
+    return one_or_tuple(trees.unflatten(call.results_form, found), *call.aux)
 
 
 def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) -> list[Tensor]:
@@ -153,22 +143,13 @@ def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) ->
     return [parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True)]
 
 
-def _in_blocks(call: Call, argnums: int | Sequence[int], parts: Sequence[Sequence[Tensor]]) -> Any:
-    """The part for each result and each variable as a tree of blocks of shape ``y.shape + x.shape``."""
-    found = []
-    for y, of_y in zip(call.ys, parts, strict=True):
-        blocks = [part.reshape(*y.shape, *x.shape) for part, x in zip(of_y, call.xs, strict=True)]
-        tree = call.like_arguments(blocks)
-        found.append(tree[0] if isinstance(argnums, int) else tree)
-    return one_or_tuple(trees.unflatten(call.results_form, found), *call.aux)
-
-
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
 
     For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
-    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. ``f`` is called once. By reverse
-    mode for each element of its value, or by forward mode for each of the arguments, whichever are fewer.
+    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. By reverse mode for each element
+    of its value, or by forward mode for each of the arguments, whichever are fewer; for that ``f`` is called
+    again.
 
     >>> from glassgrad.autograd import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
@@ -182,7 +163,10 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         call = call_recorded(f, args, numbers, kwargs, has_aux)
         wide = sum(y.size for y in call.ys) > sum(x.size for x in call.xs)
         hooked = wide and any(vertex.hooks for vertex in Graph(*call.ys).nodes)  # hooks are for gradients
-        return (_by_columns if wide and not hooked else _by_rows)(call, argnums)
+        if not wide or hooked:
+            return _by_rows(call, argnums)
+        check_real(call.ys, "a result")
+        return jacfwd(f, argnums, has_aux)(*args, **kwargs)
 
     return jacobian_of
 
