@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
 from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
@@ -98,9 +97,11 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     if "loop" in params:
         body = params["loop"].body
         for step in body.steps:
-            inputs = [_Like(*body.types[a]) for a in step.args]
+            *inputs, out = (
+                NUMPY.full(shape, 0.7, dtype) for shape, dtype in map(body.types.get, (*step.args, step.out))
+            )
             places = [i for i, x in enumerate(inputs) if backends.is_inexact(x.dtype) and step.mask >> i & 1]
-            check_linear(step.op, inputs, _Like(*body.types[step.out]), places, step.params)
+            check_linear(step.op, inputs, out, places, step.params)
     if not (op.foreign or op.redeclared):
         return
     draw = NUMPY.random.default_rng(0)
@@ -122,13 +123,6 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
             most = abs(both) + 2 * abs(one) + 30 * abs(other)
             if (abs(both - 2 * one + 30 * other) > min(1e5 * backends.epsilon(most.dtype), 0.1) * most).any():
                 raise _not_linear(op)
-
-
-class _Like(NamedTuple):
-    """An array without values."""
-
-    shape: Shape
-    dtype: Any
 
 
 class TangentRule:

@@ -69,35 +69,30 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         check_real(flat, "an argument")
         structure = (tuple, None, tuple(forms))
         found: dict[str, Any] = {}
-
         ends = [*accumulate(x.size for x in flat)]
-        places = [slice(end - x.size, end) for x, end in zip(flat, ends, strict=True)]
+        places = [(slice(end - x.size, end), x.shape) for x, end in zip(flat, ends, strict=True)]
+
+        def apart(rows: Tensor) -> Any:
+            """The elements along the last axis as the arguments."""
+            parts = [rows[..., place].reshape(*rows.shape[:-1], *shape) for place, shape in places]
+            return trees.unflatten(structure, parts)
+
+        def of_arguments(*chosen: Any) -> Any:
+            given = list(args)
+            for number, x in zip(numbers, chosen, strict=True):
+                given[number] = x
+            return f(*given, **kwargs)
 
         def along(direction: Tensor) -> Any:
             """The derivative of ``f``'s value along a direction of all elements."""
-            tangents = [direction[place].reshape(x.shape) for x, place in zip(flat, places, strict=True)]
-
-            def of_leaves(*xs: Any) -> Any:
-                given = list(args)
-                for number, x in zip(numbers, trees.unflatten(structure, xs), strict=True):
-                    given[number] = x
-                return f(*given, **kwargs)
-
-            of_leaves.__name__ = name_of(f)
-            _, slope, *found["aux"] = jvp(of_leaves, flat, tangents, has_aux)
+            _, slope, *found["aux"] = jvp(of_arguments, trees.unflatten(structure, flat), apart(direction), has_aux)
             return slope
 
+        of_arguments.__name__ = name_of(f)
         units = eye(ends[-1], dtype=flat[0].dtype, device=flat[0].device) if flat else zeros((0, 0))
-
-        def blocks(rows: Tensor) -> Any:
-            parts = [
-                rows[..., place].reshape(*rows.shape[:-1], *x.shape) for x, place in zip(flat, places, strict=True)
-            ]
-            made = trees.unflatten(structure, parts)
-            return made[0] if isinstance(argnums, int) else made
-
         slopes = vmap(along, out_axes=-1, randomness="same")(units)
-        return one_or_tuple(trees.map(blocks, slopes), *found["aux"])
+        one = isinstance(argnums, int)
+        return one_or_tuple(trees.map(lambda rows: apart(rows)[0] if one else apart(rows), slopes), *found["aux"])
 
     return jacobian_of
 

@@ -85,14 +85,6 @@ class Differences:
         noise += 4 * self.epsilon / width * np.abs(middle)  # x ± step is rounded, too
         return Slopes(middle, lower, upper, noise, np.full(y.shape, width * np.abs(step).max(initial=0.0)))
 
-    def ahead(self, v: Vector) -> Slopes:
-        """Forward differences along ``v``: one evaluation instead of two, with a larger error."""
-        step, unit = self.direction(v)
-        after = self.f(self.x + self.eps * step)
-        noise = 10 * self.epsilon * np.maximum(np.abs(after), np.abs(self.y))
-        slope, noise = np.where(self.seen, np.stack([after - self.y, noise]) / (self.eps * unit), 0.0)
-        return Slopes(slope, slope, slope, noise, np.full(self.y.shape, self.eps * np.abs(step).max(initial=0.0)))
-
     def measure_noise(self, v: Vector) -> None:
         """Measure the rounding error of the values near ``x`` along ``v``, which cancellation may make large.
 

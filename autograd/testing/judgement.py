@@ -27,9 +27,6 @@ OK, WRONG, UNCHECKED = "ok", "wrong", "unchecked"
 FEW = 16
 """How many kinks, and non-finite gradients, are examined one by one."""
 
-LARGE = 1 << 14
-"""Beyond this number of elements a forward difference is enough where it agrees."""
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -266,11 +263,6 @@ class Judge:
         return self.compared(us, v, told / divisor, np.zeros_like(told), rtol, usual if atol is None else atol, COMPLEX)
 
     def _compare(self, found: Judgement, v: Vector) -> None:
-        if self.x.size + self.y.size > LARGE and not self.differences.chosen:
-            ahead = self.by_differences(self.us, v, self.differences.ahead(v))
-            if (ahead.excess <= 1).all() and ahead.shown.any():
-                found.add(ahead)
-                return
         slopes = self.differences.along(v)
         quick = self.by_differences(self.us, v, slopes)
         bent = (slopes.gap(1e-3) & self.differences.seen).any()
