@@ -74,24 +74,27 @@ def sums_as_products(program: Program) -> Program:
 
 def transposed_products(program: Program) -> Program:
     """Compute a product of matrices that is only read as its transpose as ``b.T @ a.T``: nothing reads across rows."""
+    products = {i.out: i for i in program.instructions if i.op == "matmul" and {len(a.shape) for a in i.args} == {2}}
+    turns = {i.out: i.args[0] for i in program.instructions if i.op == "permute_dims" and i.params["axes"] == (1, 0)}
+    read = {*program.outputs, *program.updates.values()}
+    read |= {arg for i in program.instructions if i.out not in turns for arg in i.args}
+    wanted = {out: x for out, x in turns.items() if x in products and x not in read}
+    if not wanted:
+        return program
     writer = Rewriter(program)
-    read_otherwise = {*program.outputs, *program.updates.values()}
-    read_otherwise |= {arg for i in program.instructions if i.op != "permute_dims" for arg in i.args}
 
     def transposed(x: Value) -> Value:
-        made = writer.producers.get(x)
-        if made is not None and made.op == "permute_dims" and len(x.shape) == 2 and made.params["axes"] == (1, 0):
-            return made.args[0]
-        return writer.emit("permute_dims", (x,), {"axes": (1, 0)}, f"{x.name}_T")
+        if x in turns and x not in wanted:
+            return writer.of(turns[x])
+        return writer.emit("permute_dims", (writer.of(x),), {"axes": (1, 0)}, f"{x.name}_T")
 
     for instruction in writer:
-        made = writer.producers.get(instruction.args[0]) if instruction.op == "permute_dims" else None
-        fits = made is not None and made.op == "matmul" and all(len(arg.shape) == 2 for arg in made.args)
-        if made is None or not fits or instruction.params["axes"] != (1, 0) or made.out in read_otherwise:
-            writer.keep(instruction)
+        out = instruction.out
+        if out in wanted:
+            args = [transposed(arg) for arg in products[wanted[out]].args[::-1]]
+            writer.now[out] = writer.emit("matmul", args, {}, out.name)
         else:
-            args = [transposed(arg) for arg in made.args[::-1]]
-            writer.now[instruction.out] = writer.emit("matmul", args, {}, instruction.out.name)
+            writer.keep(instruction)
     return without_unread(writer.finish())
 
 
@@ -107,16 +110,11 @@ COMMON: list[tuple[str, Pass]] = [
 ]
 """The passes for every target, which leave every state where it is."""
 
-COUNTERS: list[tuple[str, Pass]] = [
-    ("same counters", same_counters),
-    ("common subexpressions of counters", common_subexpressions),
-]
-
 PASSES: list[tuple[str, Pass]] = [
     *COMMON,
     ("sums as products", sums_as_products),
     ("transposed products", transposed_products),
-    *COUNTERS,
+    ("same counters", same_counters),
     ("pack", pack),
     ("dead code again", dead_code),
 ]

@@ -14,7 +14,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, stem
 from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -121,7 +121,7 @@ class Match:
 
 
 def same_counters(program: Program) -> Program:
-    """Merge counters that are equal and advance together, such as Adam's step counts."""
+    """Merge counters that are equal and advance together, such as Adam's, and what is computed from them."""
     # For each scalar computed from one counter and constants: the counter, and a number for the formula.
     formulas = {s: (s, 0) for s in program.updates if not s.shape and s.origin is not None}
     known: dict[Any, int] = {}
@@ -148,7 +148,7 @@ def same_counters(program: Program) -> Program:
     changed = writer.finish()
     changed.updates = {s: v for s, v in changed.updates.items() if s not in merged}
     changed.merged = {**program.merged, **merged}
-    return changed
+    return common_subexpressions(changed)
 
 
 def pack(program: Program) -> Program:

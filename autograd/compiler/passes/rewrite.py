@@ -22,7 +22,8 @@ def name_plainly(programs: Sequence[Program]) -> None:
     """Remove the marks that passes appended to the names in the last of ``programs``, which are the stages of one
     program. A mark stays if the plain name belongs to another value in a stage that has this value, too.
     """
-    names = [{value.name for value in program.values()} for program in programs]
+    stages = {id(program): program for program in programs}  # a pass may have left it as it is
+    names = [{value.name for value in program.values()} for program in stages.values()]
     for value in [value for value in programs[-1].values() if stem(value.name) != value.name]:
         beside = [taken for taken in names if value.name in taken]
         value.name = unique(stem(value.name), ELEMENTWISE, *beside)
