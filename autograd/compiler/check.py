@@ -298,7 +298,7 @@ def _spreads(trace: Trace, before: Kept, leaves: Sequence[Any], tensors: Mapping
     streams = [(generator, generator.bit_generator.state) for generator, _ in before.streams]
     inputs = [values_of(leaf) if id(leaf) not in then else then[id(leaf)] for leaf in leaves if is_array(leaf)]
     grads = {id(tensor): grad for tensor, _, grad, *_ in before.tensors}
-    inputs += [then[id(grads[id(tensor)])] for tensor in trace.given]
+    inputs += [then[id(grads[id(value.origin)])] for value in trace.given]
     states = {state: then[id(state.origin)] for state in trace.program.states}
     paths = {id(tensor): path for path, tensor in tensors.items()}
     numbers = [n for n, leaf in enumerate(trace.result.leaves) if leaf is ARRAY]

@@ -273,7 +273,7 @@ class Executable:
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
         passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
         if self.trace.given or passed or self.trace.restarts:
-            self.run = _with(self.run, self.trace.given, passed, self.trace.restarts)
+            self.run = _with(self.run, [value.origin for value in self.trace.given], passed, self.trace.restarts)
 
     def check_apart(self, arrays: Sequence[Any]) -> None:
         """Raise if an array that the program is given at each call is in the memory of a state that it writes to: an
@@ -281,7 +281,7 @@ class Executable:
         """
         trace, memories, passed = self.trace, self.memories, arrays
         if self.is_given_more:
-            arrays = [*arrays, *[tensor.grad._data for tensor in trace.given]]  # type: ignore[union-attr]
+            arrays = [*arrays, *[value.origin.grad._data for value in trace.given]]
             passed = [*arrays, *[state.origin._data for state in trace.replaced]]
             memories = memories.union([id(owner(state.origin._data)) for state in trace.left])
         for given in passed:
@@ -341,11 +341,11 @@ class Executable:
         for i, tensor in enumerate(trace.ungraded):
             scope[f"ungraded_{i}"] = tensor
             terms.append(f"ungraded_{i}.grad is None")
-        for i, tensor in enumerate(trace.given):
-            scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
+        for i, value in enumerate(trace.given):
+            scope[f"given_{i}"], scope[f"kind_{i}"] = value.origin, self._kind_of(value)
             terms.append(f"kind(given_{i}.grad) == kind_{i}")
         for i, state in enumerate(trace.replaced):
-            scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, _kind(state.origin)
+            scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, self._kind_of(state)
             terms.append(f"kind(replaced_{i}) == like_{i}")
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())
@@ -424,12 +424,18 @@ class Executable:
         """Whether all guards hold, apart from the arrays of states. Raises `GradientError` if a gradient is needed that
         an earlier call has discarded.
         """
+        trace = self.trace
         if self.broken_guards():
             return False
-        for tensor in (*self.trace.ungraded, *self.trace.given):
+        for tensor in (*trace.ungraded, *(value.origin for value in trace.given)):
             if isinstance(tensor.grad, Consumed):
                 raise tensor.grad.refusal()
-        return True
+        given = all(_kind(value.origin.grad) == self._kind_of(value) for value in trace.given)
+        return given and all(tensor.grad is None for tensor in trace.ungraded)
+
+    def _kind_of(self, value: Value) -> Any:
+        """What `_kind` returns for a gradient, or a Tensor, that fits ``value``."""
+        return value.shape, value.dtype, self.trace.device
 
     def resettle(self) -> bool:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""

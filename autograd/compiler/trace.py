@@ -128,12 +128,11 @@ class Trace:
     """The trace of a function: its `Program`, its `Result`, and the conditions under which the program is valid.
 
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
-    sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
-    those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
-    those whose gradient is used only within the program. ``replaced`` are states that get another array instead of
-    being written in place, ``moved`` those of them that take the old array of another, and ``left`` has what is left in
-    old arrays that were written to before. ``restarts`` are generators that restart at each call, with their initial
-    states.
+    sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
+    origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
+    after the call; ``consumed`` those whose gradient is used only within the program. ``replaced`` are states that get
+    another array instead of being written in place, and ``left`` has what is left in old arrays that were written to
+    before. ``restarts`` are generators that restart at each call, with their initial states.
     ``changes`` are variables, attributes and items that the function changed.
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
@@ -215,8 +214,8 @@ class Trace:
         self.consumed = [t for t, value in grads if value is not None and id(t) in used and tracer.accumulates(t)]
         kept = {id(t) for t in (*self.delivered, *self.consumed)}
         self.cleared = [t for t, _ in grads if id(t) not in kept]
-        self.given = [tensor for tensor, _ in tracer.given.values()]
-        inputs += [value for _, value in tracer.given.values()]
+        self.given = [value for _, value in tracer.given.values()]
+        inputs += self.given
         outputs = [*self.result.values, *(value for _, value in wanted)]
         called = identifier(self.name)
         self.program = Program(called, inputs, tracer.instructions, outputs, updates, keys=self.result.keys)

@@ -352,6 +352,17 @@ def test_eager_steps_in_between() -> None:
         np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-10)
 
 
+def test_a_gradient_that_is_gone_when_the_arrays_of_the_states_are_others() -> None:
+    w = ag.Tensor(2.0, requires_grad=True)
+    step = ag.compile(lambda x: (w * w * x).sum().backward())
+    for expected in (8.0, 16.0):  # the second program adds to the gradient of the first
+        step(ag.ones(2))
+        assert w.grad.item() == expected
+    w.data, w.grad = np.array(3.0), None
+    step(ag.ones(2))
+    assert w.grad.item() == 12.0
+
+
 def test_a_read_only_parameter() -> None:
     """It gets a home of its own."""
     model = nn.Linear(5, 3, seed=0, dtype="float64")

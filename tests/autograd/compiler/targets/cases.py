@@ -146,7 +146,7 @@ def case_of(
     trace = Trace(step, args, options)
     program = trace.program
     arrays = [x.data if isinstance(x, ag.Tensor) else x for x in trees.flatten((args, options))[0] if is_array(x)]
-    arrays += [tensor.grad.data for tensor in trace.given]
+    arrays += [value.origin.grad.data for value in trace.given]
     initial = {state: np.array(state.origin.data) for state in program.states}
     initial |= {v: v.dtype.type(v.origin[0][v.origin[1]]) for v in program.values() if v.kind == "knob"}
     case = Case(name, program, "", [[np.array(x) for x in arrays]] * count, 1e-12, initial)
