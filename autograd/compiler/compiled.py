@@ -22,6 +22,7 @@ from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.compiler.tracing.guards import restore
 from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
+from glassgrad.autograd.compiler.tracing.numbers import Asked
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
@@ -71,7 +72,7 @@ class Compiled(Generic[P, R]):
         self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
-        self._fixed: set[int] = set()  # the floats among the arguments whose value the function reads
+        self._varies = True  # whether the function does not ask for the values of floats
         self._warned = False
         self._lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
@@ -102,7 +103,7 @@ class Compiled(Generic[P, R]):
                 arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
-                if kind is float and plain - 1 not in self._fixed:
+                if kind is float and self._varies:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
                 elif kind in PLAIN_KINDS:  # type and text tell apart 1, 1.0 and True, and 0.0 and -0.0, which are equal
@@ -114,12 +115,16 @@ class Compiled(Generic[P, R]):
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self._lock:
             known = self._executables.get(key)
-            if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
+            if numbers and not self._varies:  # since another thread's call
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
-                with collector_paused():
-                    executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
+                try:
+                    with collector_paused():
+                        executable = self._found(known) or self._traced(key, arrays, args, kwargs)
+                except Asked:
+                    self._varies = False
+                    return self(*args, **kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
             if leaves and not executable.captured.isdisjoint(map(id, leaves)):
@@ -174,11 +179,11 @@ class Compiled(Generic[P, R]):
             )
         return None
 
-    def _traced(self, key: Any, arrays: list[Any], leaves: Any, args: Any, kwargs: Any) -> Executable | None:
+    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
         if innermost(arrays) is not None:
             return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
-        trace = self._trace(args, kwargs)
+        trace = Trace(self.function, args, kwargs, True, self._varies)
         if trace.is_differentiated:
             restore(trace.changes)
             return None
@@ -194,8 +199,6 @@ class Compiled(Generic[P, R]):
         if trace.changes:
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call only: the next one reads what the function has changed
-        if not trace.asked.isdisjoint(range(len(leaves))):
-            return kind(trace)  # for this call only: in later ones the values of these numbers are part of the key
         made = kind(trace)
         known = self._executables.setdefault(key, [])
         known.insert(0, made)
@@ -203,22 +206,10 @@ class Compiled(Generic[P, R]):
         self._make_room()
         return made
 
-    def _trace(self, args: Any, kwargs: Any) -> Trace:
-        """Trace with the floats among the arguments as inputs; if that fails, with their values as constants."""
-        try:
-            trace = Trace(self.function, args, kwargs, True, self._fixed)
-        except Exception:
-            if not any(type(leaf) is float for leaf in trees.leaves((args, kwargs))):
-                raise
-            trace = Trace(self.function, args, kwargs, True)
-        if not trace.is_differentiated:
-            self._fixed |= {place for place in trace.asked if type(place) is int}
-        return trace
-
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
         try:
-            changes = Trace(self.function, args, kwargs).changes
+            changes = Trace(self.function, args, kwargs, varies=self._varies).changes
             names = [guard.name for guard in changes]
         except TraceError:
             restore(trace.changes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +22,7 @@ from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.guards import Guard, restore
-from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
@@ -114,7 +114,9 @@ class Result:
                     f"{name} returns {of_type(leaf)}, whose code runs "
                     "after the call: compile a function that returns its results."
                 )
-        self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
+        for leaf in self.leaves:
+            if type(leaf) is Number:
+                leaf.ask()
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
@@ -137,8 +139,7 @@ class Trace:
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``constant``: the positions of floats that are constants, by default all; these are ``asked``,
-    and those whose value the function read.
+    that are no arrays. ``varies``: whether there are any; else they are constants, and so are learning rates.
 
     ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
     Tensors all those that it can reach.
@@ -150,7 +151,7 @@ class Trace:
         args: Any,
         kwargs: Any,
         unless_differentiated: bool = False,
-        constant: Collection[int] | None = None,
+        varies: bool = False,
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
@@ -159,15 +160,12 @@ class Trace:
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
-        tracer = Tracer(Trace._followed.__code__)
+        tracer = Tracer(Trace._followed.__code__, varies)
         self.numbers: dict[int, Any] = {}
-        self.asked = tracer.asked
-        floats = [(i, leaf, path) for i, (leaf, path) in enumerate(arguments.fixed) if type(leaf) is float]
-        self.asked |= {i for i, _, _ in floats if constant is None or i in constant}
-        for i, leaf, path in floats:
-            if i not in self.asked:
+        for i, (leaf, path) in enumerate(arguments.fixed):
+            if varies and type(leaf) is float:
                 self.numbers[i] = leaf
-                arguments.numbers[i] = Number(tracer.knob(self.numbers, i, path), leaf, frozenset((i,)))
+                arguments.numbers[i] = tracer.knob(self.numbers, i, path)
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
         self.changes: list[Guard] = []
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
@@ -194,7 +192,7 @@ class Trace:
                     tracer.knobs.clear()
             surroundings.check_draws()
             if surroundings.asks_types and (self.numbers or not all(map(_is_tensor, arguments.arrays))):
-                raise TraceError(
+                raise (Asked if self.numbers else TraceError)(
                     f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
                     "ask with isinstance(), or give Tensors instead of arrays."
                 )

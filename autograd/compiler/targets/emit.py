@@ -32,8 +32,11 @@ class Emitter(Writer):
             self.instruction(instruction)
         self.origin = None
         self._copies()
-        returned = ", ".join(self._returned(value) for value in program.outputs)
-        body = [*self.body(), f"return [{returned}]"]
+        returned: list[str] = []
+        for value in program.outputs:
+            text = self._returned(value)
+            returned.append(f"{text}.copy()" if value.shape and text in returned else text)
+        body = [*self.body(), f"return [{', '.join(returned)}]"]
         text = "\n".join(f"    {line}".rstrip() for line in (*self.header(), *body))
         return f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):\n{text}\n"
 

@@ -193,7 +193,8 @@ class Recorder(Observer):
 
     def number_of(self, x: Any) -> int:
         """The number of an array, a Python number or ``None``."""
-        x = x.ask() if type(x) is Number else x
+        if type(x) is Number:
+            x.ask()
         if id(x) in self.numbers:
             return self.numbers[id(x)]
         if type(x) is Traced and x.tracer is self.tracer:
@@ -227,7 +228,7 @@ class Recorder(Observer):
                     f"calls {op.name} with an index or another parameter that has no values within "
                     "the function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
                 )
-            return part.ask() if type(part) is Number else part  # the program is then valid for this value only
+            return part.ask() if type(part) is Number else part
 
         params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))

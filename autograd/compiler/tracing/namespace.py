@@ -119,7 +119,7 @@ class _Module:
         value = tracer.lift(x)
         if value.dtype != dtype:
             return tracer.emit("astype", (value,), {"dtype": dtype})
-        return x if type(x) is Traced and not copy and not x.weak else Traced(tracer, value)
+        return x if type(x) is Traced and not copy else Traced(tracer, value)
 
     def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:
         made = _traced(x)

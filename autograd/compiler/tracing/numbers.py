@@ -1,33 +1,36 @@
 """`Number`: a float that may differ at each call, as long as it is only used in arithmetic.
 
 Arithmetic with other numbers and with arrays is recorded. Any other use, such as ``if``, ``float()``, a comparison or
-an index, gets the value at the time of the trace, and the program is then valid for this value only.
+an index, raises `Asked`: the function is then traced again, with the values of all floats as constants.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import ARITHMETIC
+from glassgrad.autograd.compiler.tracing.lines import line_of_user
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import TraceError
+
+
+class Asked(TraceError):
+    """The function asks for the value of a `Number`."""
 
 
 class Number:
-    """A float in a trace: ``value`` is that of the trace, ``traced`` stands for that of each call, and ``places`` are
-    the arguments and learning rates that it depends on.
-    """
+    """A float in a trace; ``traced`` stands for that of each call."""
 
-    __slots__ = ("traced", "value", "places")
+    __slots__ = ("traced",)
 
-    def __init__(self, traced: Traced, value: float, places: frozenset[Any]) -> None:
-        self.traced, self.value, self.places = traced, value, places
+    def __init__(self, traced: Traced) -> None:
+        self.traced = traced
 
     __class__ = property(lambda self: float)  # for isinstance
 
@@ -36,27 +39,22 @@ class Number:
         """The tracer that records its arithmetic."""
         return self.traced.tracer
 
-    def ask(self) -> float:
-        """Return the value; the program is from now on valid for this value only."""
-        now = TRACER.get()
-        while now is not None and now is not self.tracer:
-            now = getattr(now, "outer", None)  # from the trace of a loop's body to the one around it
-        if now is not None:
-            self.tracer.asked |= self.places
-        return self.value
+    def ask(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise `Asked`, also at the end of the trace if the function catches it."""
+        error = self.tracer.refused = Asked(f"{line_of_user()} asks for the value of a number while it is traced.")
+        raise error
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(self.value, name):
-            raise AttributeError(f"'float' object has no attribute {name!r}")
-        return getattr(self.ask(), name)
+        if hasattr(0.0, name):
+            self.ask()
+        raise AttributeError(f"'float' object has no attribute {name!r}")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if method == "__call__" and not options and TRACER.get() is self.tracer:
-            return getattr(backends.SPACES[Traced], ufunc.__name__)(*inputs)
-        return getattr(ufunc, method)(*(x.ask() if type(x) is Number else x for x in inputs), **options)
+        if method != "__call__" or options or TRACER.get() is not self.tracer:
+            self.ask()
+        return getattr(backends.SPACES[Traced], ufunc.__name__)(*inputs)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return numpy.asarray(self.ask(), dtype)
+    __array__ = ask
 
 
 def _is_recorded(name: str, left: Any, right: Any) -> bool:
@@ -69,20 +67,14 @@ def _is_recorded(name: str, left: Any, right: Any) -> bool:
 
 
 def _binary(name: str, swapped: bool = False) -> Callable[..., Any]:
-    operate = getattr(operator, name)
-
     def method(self: Number, other: Any) -> Any:
         if isinstance(other, Tensor):
             return NotImplemented
         pair = (other, self) if swapped else (self, other)
         is_array = type(other) is Traced or isinstance(other, numpy.ndarray | numpy.generic)
         if TRACER.get() is not self.tracer or not (is_array or _is_recorded(name, *pair)):
-            return operate(*(x.ask() if type(x) is Number else x for x in pair))
-        if is_array:
-            return self.tracer.elementwise(ARITHMETIC[name], pair)
-        value = operate(*(x.value if type(x) is Number else x for x in pair))  # which may raise
-        places = self.places | other.places if type(other) is Number else self.places
-        return Number(self.tracer.elementwise(ARITHMETIC[name], pair), value, places)
+            self.ask()
+        return self.tracer.elementwise(ARITHMETIC[name], pair)
 
     return method
 
@@ -94,13 +86,10 @@ for _name, _factor in (("neg", -1), ("pos", 1)):
     setattr(Number, f"__{_name}__", lambda self, factor=_factor: self * factor)
 
 
-def _asking(name: str) -> Callable[..., Any]:
-    def method(self: Number, *args: Any) -> Any:
-        if any(type(x) is Traced or isinstance(x, Tensor | numpy.ndarray) for x in args):
-            return NotImplemented
-        return getattr(self.ask(), name)(*(x.ask() if type(x) is Number else x for x in args))
-
-    return method
+def _asking(self: Number, *args: Any) -> Any:
+    if any(type(x) is Traced or isinstance(x, Tensor | numpy.ndarray) for x in args):
+        return NotImplemented
+    return self.ask()
 
 
 for _name in (
@@ -108,10 +97,10 @@ for _name in (
     "str", "repr", "format", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "lshift", "rshift", "invert",
     "rand", "ror", "rxor", "rlshift", "rrshift", "reduce_ex",
 ):  # fmt: skip
-    setattr(Number, f"__{_name}__", _asking(f"__{_name}__"))
+    setattr(Number, f"__{_name}__", _asking)
 
 
 backends.add_scalar(Number)
 
 
-__all__ = ["Number"]
+__all__ = ["Asked", "Number"]

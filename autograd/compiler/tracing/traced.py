@@ -47,16 +47,15 @@ class Traced:
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
     another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and a write
-    to one of them changes the other. ``weak``: a Python number, which takes the dtype of arrays in an operation.
-    ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
+    to one of them changes the other. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "__weakref__",
+        "tracer", "shape", "dtype", "scalar", "base", "path", "_value", "_version", "__weakref__",
     )  # fmt: skip
 
-    def __init__(self, tracer: Any, value: Value, weak: bool = False) -> None:
-        self.tracer, self._value, self.weak = tracer, value, weak
+    def __init__(self, tracer: Any, value: Value) -> None:
+        self.tracer, self._value = tracer, value
         self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()

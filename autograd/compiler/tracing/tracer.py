@@ -60,11 +60,10 @@ def _kept(arrays: Sequence[Traced], changes: Sequence[Guard]) -> tuple[Traced, s
 class Tracer:
     """The state of a trace: its instructions, constants, states, guards and settings."""
 
-    def __init__(self, root: CodeType | None = None) -> None:
+    def __init__(self, root: CodeType | None = None, varies: bool = True) -> None:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
-        self.asked: set[Any] = set()  # the places of numbers whose values the function has read
-        self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
+        self.varies = varies  # whether floats are inputs, not constants
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
@@ -78,7 +77,7 @@ class Tracer:
         self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
-        self.knobs: dict[Any, Traced] = {}
+        self.knobs: dict[Any, Number] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # attributes that were written, old values
         self.editable: set[Any] = set()
@@ -122,13 +121,14 @@ class Tracer:
         return found
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
-        """Convert ``x`` to a value of the program. Python numbers and other weak scalars take ``dtype``."""
-        x = x.traced if type(x) is Number else x
+        """Convert ``x`` to a value of the program. Python numbers take ``dtype``."""
+        if type(x) is Number:
+            value = self.lift(x.traced)
+            convert = dtype is not None and value.dtype != dtype
+            return self.emit("astype", (value,), {"dtype": dtype}).value if convert else value
         if type(x) is Traced:
             if x.tracer is not self:
                 x.tracer.check_running(x.value)
-            if x.weak and dtype is not None and x.dtype != dtype:
-                return self.emit("astype", (x.value,), {"dtype": dtype}).value
             return x.value
         if type(x) in PYTHON_SCALARS:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
@@ -165,7 +165,7 @@ class Tracer:
             self.refused = error
             raise
 
-    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
+    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any]) -> Traced:
         """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
         if self.errors != (now := numpy.geterr()) and not {"raise", "call"}.isdisjoint(now.values()):
@@ -179,7 +179,7 @@ class Tracer:
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
         self.instructions.append(Instruction(op, tuple(args), params, out, self.lines.origin()))
         self.lines.computed(out)
-        return Traced(self, out, weak)
+        return Traced(self, out)
 
     # ------------------------------------------------------------------------------------------------- the primitives
 
@@ -191,7 +191,6 @@ class Tracer:
                     return NotImplemented
                 args = [numpy.asarray(a) if a is x else a for a in args]
         kinds = tuple(kind_of(x) for x in args)
-        weak = all(isinstance(kind, type) for kind in kinds)
         dtypes = resolved(name, kinds)
         try:
             lifted = [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)]
@@ -199,7 +198,8 @@ class Tracer:
             if dtypes[-1].kind != "b":
                 raise
             return self.elementwise(name, [numpy.asarray(x) if type(x) is int else x for x in args])
-        return self.emit(name, lifted, {}, weak)
+        found = self.emit(name, lifted, {})
+        return Number(found) if all(isinstance(kind, type) for kind in kinds) else found
 
     def matmul(self, x: Any, y: Any) -> Any:
         """Record a product of matrices, vectors or stacks of matrices."""
@@ -213,7 +213,7 @@ class Tracer:
 
         def slot_of(entry: Any) -> Any:
             if type(entry) is Number:
-                return entry.ask()
+                entry.ask()
             if isinstance(entry, int) and type(entry) not in (int, bool):  # an IntEnum does not print as a number
                 return int(entry)
             if isinstance(entry, Tensor):
@@ -398,7 +398,7 @@ class Tracer:
         """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
         if isinstance(array, Lifted) and (raw is None or is_inside(raw)):
             return array
-        if type(array) is not Traced or array.weak:
+        if type(array) is not Traced:
             array = Traced(self, self.lift(array))
         if raw is None or is_inside(raw):
             self.refuse_writing(tensor)
@@ -429,7 +429,7 @@ class Tracer:
     def name_values(self, updates: dict[Value, Value]) -> None:
         """Name all values, after the trace has ended."""
         others = [*self.inputs, *self.states.values(), *self.constants.values()]
-        others += [knob.value for knob in self.knobs.values()]
+        others += [knob.traced.value for knob in self.knobs.values()]
         name_values(self.instructions, others, self.lines, updates)
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
@@ -480,12 +480,15 @@ class Tracer:
             found.append((tensor, value))
         return found
 
-    def knob(self, mapping: Any, key: Any, name: str) -> Traced:
+    def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
+        if not self.varies:
+            self.guard(mapping, key, dict.get(mapping, key))
+            return dict.get(mapping, key)
         place = (id(mapping), key)
         if place not in self.knobs:
             value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
-            self.knobs[place] = Traced(self, value, weak=True)
+            self.knobs[place] = Number(Traced(self, value))
         return self.knobs[place]
 
     def refuse_setting(self, what: str) -> None:
@@ -561,9 +564,7 @@ class Tracer:
         if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
             return value  # read from a copy; or the parameters, which an optimizer iterates over
         if key == "lr" and type(value) is float:
-            place = id(mapping), key
-            self.rates.setdefault(place, Guard(mapping, key, value, "lr"))
-            return Number(self.knob(mapping, key, "lr"), value, frozenset((place,)))
+            return self.knob(mapping, key, "lr")
         self.guard(mapping, key, value)
         self._found(value, f"[{key!r}]")
         return value
@@ -599,6 +600,8 @@ class Tracer:
         if not kept:
             return
         array, name = _kept(kept, changes)
+        if number := next((each for each in gc.get_referrers(array) if type(each) is Number), None):
+            number.ask()
         value = array._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
@@ -646,7 +649,6 @@ class Tracer:
         ]
         guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
         guards.append(Guard(Op, "edits", Op.edits, "a rule of an operation"))
-        guards += [guard for place, guard in self.rates.items() if place in self.asked]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
@@ -667,8 +669,6 @@ def kind_of(x: Any) -> Any:
     """The dtype of ``x`` as an argument of a ufunc; the Python type for a number that takes the arrays' dtype."""
     if type(x) in PYTHON_SCALARS:
         return float if type(x) is Number else type(x)
-    if type(x) is Traced and x.weak:
-        return {"f": float, "i": int, "b": bool}[x.dtype.kind]
     return x.dtype
 
 

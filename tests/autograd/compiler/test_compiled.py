@@ -82,6 +82,21 @@ def test_results_are_copies() -> None:
         np.testing.assert_array_equal(array, before + moved)
 
 
+def test_equal_results_are_two_arrays() -> None:
+    """Also those that are made at each call, and a state's old value beside another's new one."""
+    w, kept = ag.ones(2), ag.zeros(2)
+
+    def step(x: Any) -> Any:
+        before = w.detach() * 1.0
+        kept.data = w.data.copy()
+        w.data = w.data * 2.0
+        inverse = ag.linalg.inv(x)
+        return before, kept.detach(), inverse, inverse * 1.0
+
+    arrays = [result.data for result in ag.compile(step)(ag.eye(2))] + [kept.data]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+
+
 def test_results_are_not_part_of_a_graph() -> None:
     w = parameter()
     y = ag.compile(lambda x: x * w)(ag.ones(3))
