@@ -72,7 +72,7 @@ class Compiled(Generic[P, R]):
         self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
-        self._varies = True  # whether the function does not ask for the values of floats
+        self._fixed: frozenset[Any] = frozenset()  # the floats whose values the function asks for
         self._warned = False
         self._lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
@@ -103,7 +103,7 @@ class Compiled(Generic[P, R]):
                 arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
-                if kind is float and self._varies:
+                if kind is float and plain - 1 not in self._fixed:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
                 elif kind in PLAIN_KINDS:  # type and text tell apart 1, 1.0 and True, and 0.0 and -0.0, which are equal
@@ -115,15 +115,15 @@ class Compiled(Generic[P, R]):
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self._lock:
             known = self._executables.get(key)
-            if numbers and not self._varies:  # since another thread's call
+            if any(i in self._fixed for i, _ in numbers):  # since another thread's call
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
                 try:
                     with collector_paused():
                         executable = self._found(known) or self._traced(key, arrays, args, kwargs)
-                except Asked:
-                    self._varies = False
+                except Asked as asked:
+                    self._fixed |= asked.places
                     return self(*args, **kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
@@ -183,7 +183,7 @@ class Compiled(Generic[P, R]):
         """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
         if innermost(arrays) is not None:
             return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
-        trace = Trace(self.function, args, kwargs, True, self._varies)
+        trace = Trace(self.function, args, kwargs, True, self._fixed)
         if trace.is_differentiated:
             restore(trace.changes)
             return None
@@ -209,7 +209,7 @@ class Compiled(Generic[P, R]):
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
         try:
-            changes = Trace(self.function, args, kwargs, varies=self._varies).changes
+            changes = Trace(self.function, args, kwargs, constant=self._fixed).changes
             names = [guard.name for guard in changes]
         except TraceError:
             restore(trace.changes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -139,7 +139,7 @@ class Trace:
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``varies``: whether there are any; else they are constants, and so are learning rates.
+    that are no arrays. ``constant``: the positions of floats, and places of learning rates, that are constants.
 
     ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
     Tensors all those that it can reach.
@@ -151,7 +151,7 @@ class Trace:
         args: Any,
         kwargs: Any,
         unless_differentiated: bool = False,
-        varies: bool = False,
+        constant: Collection[Any] | None = None,
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
@@ -160,10 +160,10 @@ class Trace:
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
-        tracer = Tracer(Trace._followed.__code__, varies)
+        tracer = Tracer(Trace._followed.__code__, constant or ())
         self.numbers: dict[int, Any] = {}
         for i, (leaf, path) in enumerate(arguments.fixed):
-            if varies and type(leaf) is float:
+            if constant is not None and i not in constant and type(leaf) is float:
                 self.numbers[i] = leaf
                 arguments.numbers[i] = tracer.knob(self.numbers, i, path)
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
@@ -192,10 +192,12 @@ class Trace:
                     tracer.knobs.clear()
             surroundings.check_draws()
             if surroundings.asks_types and (self.numbers or not all(map(_is_tensor, arguments.arrays))):
-                raise (Asked if self.numbers else TraceError)(
+                asked = Asked(
                     f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
                     "ask with isinstance(), or give Tensors instead of arrays."
                 )
+                asked.places = frozenset(self.numbers)
+                raise asked
             self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
         except Exception as error:

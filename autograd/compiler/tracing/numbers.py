@@ -1,7 +1,7 @@
 """`Number`: a float that may differ at each call, as long as it is only used in arithmetic.
 
 Arithmetic with other numbers and with arrays is recorded. Any other use, such as ``if``, ``float()``, a comparison or
-an index, raises `Asked`: the function is then traced again, with the values of all floats as constants.
+an index, raises `Asked`: the function is then traced again, with the floats that it asks for as constants.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ from glassgrad.autograd.errors import TraceError
 
 
 class Asked(TraceError):
-    """The function asks for the value of a `Number`."""
+    """The function asks for the value of a `Number`, which depends on the floats at ``places``."""
+
+    places: frozenset[Any]
 
 
 class Number:
-    """A float in a trace; ``traced`` stands for that of each call."""
+    """A float in a trace: ``traced`` stands for that of each call, and ``places`` are the arguments and learning rates
+    that it depends on.
+    """
 
-    __slots__ = ("traced",)
+    __slots__ = ("traced", "places")
 
-    def __init__(self, traced: Traced) -> None:
-        self.traced = traced
+    def __init__(self, traced: Traced, places: frozenset[Any]) -> None:
+        self.traced, self.places = traced, places
 
     __class__ = property(lambda self: float)  # for isinstance
 
@@ -41,7 +45,8 @@ class Number:
 
     def ask(self, *_: Any, **__: Any) -> NoReturn:
         """Raise `Asked`, also at the end of the trace if the function catches it."""
-        error = self.tracer.refused = Asked(f"{line_of_user()} asks for the value of a number while it is traced.")
+        error = Asked(f"{line_of_user()} asks for the value of a number while it is traced.")
+        self.tracer.refused, error.places = error, self.places
         raise error
 
     def __getattr__(self, name: str) -> Any:

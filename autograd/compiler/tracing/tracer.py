@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType
 from typing import Any
@@ -60,10 +60,10 @@ def _kept(arrays: Sequence[Traced], changes: Sequence[Guard]) -> tuple[Traced, s
 class Tracer:
     """The state of a trace: its instructions, constants, states, guards and settings."""
 
-    def __init__(self, root: CodeType | None = None, varies: bool = True) -> None:
+    def __init__(self, root: CodeType | None = None, fixed: Collection[Any] = ()) -> None:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
-        self.varies = varies  # whether floats are inputs, not constants
+        self.fixed = fixed  # the places of learning rates that are constants
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
@@ -199,7 +199,9 @@ class Tracer:
                 raise
             return self.elementwise(name, [numpy.asarray(x) if type(x) is int else x for x in args])
         found = self.emit(name, lifted, {})
-        return Number(found) if all(isinstance(kind, type) for kind in kinds) else found
+        if not all(isinstance(kind, type) for kind in kinds):
+            return found
+        return Number(found, frozenset().union(*(x.places for x in args if type(x) is Number)))
 
     def matmul(self, x: Any, y: Any) -> Any:
         """Record a product of matrices, vectors or stacks of matrices."""
@@ -482,13 +484,13 @@ class Tracer:
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
-        if not self.varies:
+        place = key if type(key) is int else (id(mapping), key)  # of an argument, or of a learning rate
+        if place in self.fixed:
             self.guard(mapping, key, dict.get(mapping, key))
             return dict.get(mapping, key)
-        place = (id(mapping), key)
         if place not in self.knobs:
             value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
-            self.knobs[place] = Number(Traced(self, value))
+            self.knobs[place] = Number(Traced(self, value), frozenset((place,)))
         return self.knobs[place]
 
     def refuse_setting(self, what: str) -> None:

@@ -89,6 +89,21 @@ def test_a_number_whose_value_is_asked_for_makes_a_program_of_each(name: str) ->
     agree(calls(ag.compile(function), values, dtype), calls(function, values, dtype))
 
 
+def test_only_the_float_that_is_asked_for_makes_programs() -> None:
+    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
+
+    def function(x: Any, s: float, t: float) -> Any:
+        return x * t * optimizer.param_groups[0]["lr"] + (1.0 if s * 2 > 2 else 0.0)
+
+    compiled, x = ag.compile(function), ag.ones(3)
+    with traces() as count:
+        for i, t in enumerate(FLOATS):
+            optimizer.param_groups[0]["lr"] = abs(t) / 2
+            s = (0.5, 1.5)[i % 2]
+            np.testing.assert_array_equal(compiled(x, s, t).data, function(x, s, t).data)
+    assert count() == 3  # one that asks, and one for each value of s
+
+
 def test_a_number_divided_by_zero_is_infinite() -> None:
     compiled, x = ag.compile(lambda x, s: x * (1 / s)), ag.ones(3)
     with np.errstate(all="ignore"):
