@@ -138,6 +138,11 @@ class View:
         """The place of its first element."""
         return added(self.base, self.offset)
 
+    @property
+    def pointer(self) -> str:
+        """The expression of the address of its first element in C."""
+        return added(self.data, self.base, self.offset)
+
 
 class Nest:
     """Nested loops over ``shape``, through views that broadcast to it.

@@ -1,9 +1,8 @@
-"""Matrix products in blocks whose sums stay in registers, for sizes at which BLAS is slower."""
+"""Blocks of sums of products that stay in registers, for products and convolutions of sizes at which BLAS is slower."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,10 @@ from glassgrad.autograd.compiler.targets.c.build import processor
 from glassgrad.autograd.compiler.targets.c.numpys import Blas
 from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nested.script import Script
-from glassgrad.autograd.compiler.targets.nests import View, added, times
+from glassgrad.autograd.compiler.targets.nests import Axis, View, added, counting, times
+
+READ = ("x", "y", "w", "bias")
+"""The names of arrays that are only read."""
 
 
 class Text(Script):
@@ -26,39 +28,6 @@ class Text(Script):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """A matrix in ``data``: ``start`` is the expression of the index of its first element."""
-
-    data: str
-    start: str
-    rows: int
-    columns: int
-    row_step: int
-    column_step: int
-
-    @property
-    def turned(self) -> Matrix:
-        """The transpose."""
-        return Matrix(self.data, self.start, self.columns, self.rows, self.column_step, self.row_step)
-
-    @property
-    def pointer(self) -> str:
-        """The expression of its first element's address."""
-        return self.data if self.start == "0" else f"{self.data} + {self.start}"
-
-    def leading(self, by_rows: bool) -> int | None:
-        """BLAS' leading dimension: the step from a row to the next, if rows are contiguous; or that of columns, unless
-        ``by_rows``. ``None`` if they are not contiguous.
-        """
-        if not by_rows:
-            return self.turned.leading(True)
-        if self.columns > 1 and self.column_step != 1:
-            return None
-        step = self.row_step if self.rows > 1 else max(self.columns, 1)
-        return step if step >= max(self.columns, 1) else None
-
-
 @cache
 def registers() -> tuple[int, int]:
     """How many registers hold vectors, and the bytes of one."""
@@ -66,42 +35,6 @@ def registers() -> tuple[int, int]:
     if "avx512f" in told:
         return 32, 64
     return (16, 32) if {"avx2", "x86_64", "AMD64"} & {*told} else (32, 16)
-
-
-def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> float:
-    """The estimated cycles of ``out = a @ b`` in blocks: two vector products at a time, of four cycles each."""
-    m, n, k = out.rows, out.columns, a.columns
-    rows = {vectors: heights(m, most_rows() * 2 // vectors) for vectors in (1, 2)}
-    taken = [
-        count * max(4, height * len(starts) / 2)
-        for _, starts in _panels(n, dtype, minus)
-        for _, count, height in rows[len(starts)]
-    ]
-    copied = 0.4 * n * k if b.column_step != 1 and n > 1 else 0
-    scattered = m * n if out.column_step != 1 and n > 1 else 0
-    return 50 + copied + scattered + k * sum(taken)
-
-
-def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
-    """The panels of one or two vectors that a row of ``n`` entries is cut into: for each the entries of a vector, and
-    the columns at which its vectors begin.
-
-    The last vector may overlap the one before it: some entries are then written twice. With ``minus`` only those of one
-    panel overlap, which are all read before one is written.
-    """
-    width, start = min(lanes(dtype), 1 << n.bit_length() - 1), 0
-    found: list[tuple[int, list[int]]] = []
-    while start < n:
-        if start + width > n and (not minus or (found and found[-1][0] == width and len(found[-1][1]) == 1)):
-            start = n - width
-        while start + width > n:
-            width //= 2
-        if found and found[-1][0] == width and len(found[-1][1]) == 1:
-            found[-1][1].append(start)
-        else:
-            found.append((width, [start]))
-        start += width
-    return found
 
 
 def lanes(dtype: Any) -> int:
@@ -123,97 +56,147 @@ def heights(m: int, most: int) -> list[tuple[int, int, int]]:
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
 
 
-def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> None:
-    """Write ``out = a @ b``, or ``out -= minus * (a @ b)``, as a function that goes from block to block."""
-    m, n, k, kind = out.rows, out.columns, a.columns, C.types[str(dtype)]
-    if 1 not in (b.row_step, b.column_step, n):
-        b = _in_rows(source, b, dtype)
+def block(
+    source: Text, kind: str, width: int, loops: Sequence[Axis], rows: Sequence[int], vectors: Sequence[int],
+    downs: Sequence[int], gaps: Sequence[int], written: str, pieces: tuple[int, int] = (1, 0),
+) -> str:  # fmt: skip
+    """The name of the function that computes ``z[r, v] = Σ x[r] y[v]`` for all ``rows`` and ``vectors``.
+
+    ``loops``: the lengths of the sums and their steps in x and y. ``downs`` and ``gaps``: where the rows and vectors
+    lie in z. ``written``: how z is written. ``pieces``: in how many pieces each vector of y lies, and how far apart.
+    """
+    vector, loops = f"gg_{kind}{width}" if width > 1 else kind, [a for a in loops if a[0] != 1]
+    names = [[f"z{r}_{v}" for v in range(len(vectors))] for r in range(len(rows))]
+    places = [added(*(times(f"i{k}", a[of]) for k, a in enumerate(loops))) for of in (1, 2)]
+    lines = [f"{vector} {', '.join(f'{name} = {{0}}' for row in names for name in row)};"]
+    lines += [f"{'  ' * k}{counting(f'i{k}', n, 'long')}" for k, (n, *_) in enumerate(loops)]
+    pad = "  " * len(loops)
+    lines += [f"{pad}const {kind} *const $x = x + {places[0]}, *const $y = y + {places[1]};"]
+    for v, at in enumerate(vectors):
+        lines.append(f"{pad}const {vector} y{v} = {_loaded(kind, width, at, *pieces)};")
+    for at, row in zip(rows, names, strict=True):
+        lines += [f"{pad}{name} += $x[{at}] * y{v};" for v, name in enumerate(row)]
+    lines += ["}"] * len(loops)
+    for r, (down, row) in enumerate(zip(downs, names, strict=True)):
+        for gap, name in zip(gaps, row, strict=True):
+            lines.append(f"*({vector} *)(z + {down + gap}) {written.format(name, r=r)};")
+    bias = f", const {kind} *restrict bias" if "bias" in written else ""
+    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z{bias}"
+    return source.function(f"block_{len(rows)}x{len(vectors) * width}", parameters, lines)
+
+
+def _loaded(kind: str, width: int, at: int, pieces: int, step: int) -> str:
+    """The expression of a vector that lies in ``pieces``, ``step`` apart from ``at`` on."""
+    if pieces == 1:
+        return f"*(const gg_{kind}{width} *)($y + {at})" if width > 1 else f"$y[{at}]"
+    halves = [_loaded(kind, width // 2, at + k * step * pieces // 2, pieces // 2, step) for k in range(2)]
+    places = ", ".join(map(str, range(width)))
+    return f"GG_JOINED(gg_{kind}{width // 2}, gg_{kind}{width}, {halves[0]}, {halves[1]}, {places})"
+
+
+def called(source: Text, name: str, lines: Sequence[str], given: Mapping[str, View], kind: str) -> None:
+    """Write a call of a function with these lines, in which the arrays have the names of ``given``."""
+    parameters = [f"{'const ' * (n in READ)}{kind} *restrict {n}" for n in given]
+    name = source.function(name, ", ".join(parameters), lines)
+    source.lines.append(f"{name}({', '.join(view.pointer for view in given.values())});")
+
+
+def in_order(source: Text, x: View, dtype: Any) -> View:
+    """``x`` or a row-major copy."""
+    if x.is_contiguous:
+        return x
+    made = source.scratch(f"{x.data}_in_order", x.shape, dtype)
+    _copy(source, x, made, dtype)
+    return made
+
+
+def _copy(source: Text, x: View, out: View, dtype: Any) -> None:
+    """Write ``out = x``; in blocks, if it is the transpose of a matrix."""
+    if len(x.shape) == 2 and x.strides[0] == 1 and out.is_contiguous:
+        given = *x.shape, x.pointer, x.strides[1], out.pointer
+        source.lines.append(f"gg_transpose{suffix(dtype)}({', '.join(map(str, given))});")
+    else:
+        source.copy(x, out)
+
+
+def turned(matrix: View) -> View:
+    """The transpose."""
+    return matrix.permuted((1, 0))
+
+
+def suffix(dtype: Any) -> str:
+    """The suffix of C's functions of a dtype."""
+    return "f" if dtype.itemsize == 4 else ""
+
+
+# ------------------------------------------------------------------------------------------------------------ products
+
+
+def cycles(a: View, b: View, out: View, dtype: Any) -> float:
+    """The estimated cycles of ``out = a @ b`` in blocks: two vector products at a time, of four cycles each."""
+    (m, n), k = out.shape, a.shape[1]
+    rows = {vectors: heights(m, most_rows() * 2 // vectors) for vectors in (1, 2)}
+    taken = [
+        count * max(4, height * len(starts) / 2)
+        for _, starts in _panels(n, dtype)
+        for _, count, height in rows[len(starts)]
+    ]
+    copied = 0.4 * n * k if b.strides[1] != 1 and n > 1 else 0
+    scattered = m * n if out.strides[1] != 1 and n > 1 else 0
+    return 50 + copied + scattered + k * sum(taken)
+
+
+def _panels(n: int, dtype: Any, *, adds: bool = False) -> list[tuple[int, list[int]]]:
+    """The panels of one or two vectors that a row of ``n`` entries is cut into: for each the entries of a vector, and
+    the columns at which its vectors begin.
+
+    The last vector may overlap the one before it, where nothing is added: some entries are then written twice.
+    """
+    width, start = min(lanes(dtype), 1 << n.bit_length() - 1), 0
+    found: list[tuple[int, list[int]]] = []
+    while start < n:
+        if start + width > n and not adds:
+            start = n - width
+        while start + width > n:
+            width //= 2
+        if found and found[-1][0] == width and len(found[-1][1]) == 1:
+            found[-1][1].append(start)
+        else:
+            found.append((width, [start]))
+        start += width
+    return found
+
+
+def in_blocks(source: Text, a: View, b: View, out: View, dtype: Any, *, adds: bool = False) -> None:
+    """Write ``out = a @ b``, or ``out += a @ b``, as a function that goes from block to block."""
+    (m, n), k, kind = out.shape, a.shape[1], C.types[str(dtype)]
+    if n > 1 and b.strides[1] != 1:
+        b = in_order(source, b, dtype)
+    if n > 1 and out.strides[1] != 1:
+        made = source.scratch(f"{out.data}_in_order", out.shape, dtype)
+        in_blocks(source, a, b, made, dtype)
+        if adds:
+            source.copy(made, out, "+=")
+        else:
+            _copy(source, turned(made), turned(out), dtype)
+        return
     alike: dict[tuple[int, int, int], list[int]] = {}
-    for width, starts in _panels(n, dtype, minus):
+    for width, starts in _panels(n, dtype, adds=adds):
         alike.setdefault((width, len(starts), starts[-1] - starts[0]), []).append(starts[0])
-    lines, panel = [], ""
-    if b.column_step != 1 and n > 1:  # a panel at a time is transposed, and read while it is in the cache
-        panel = source.scratch("panel", (k, max(gap + width for width, _, gap in alike)), dtype).data
+    lines = []
     for (width, vectors, gap), starts in alike.items():
-        column = "j" if len(starts) > 1 else str(starts[0] or "")
-        pad = "  " * (len(starts) > 1)
-        if len(starts) > 1:
+        column, pad = ("j", "  ") if len(starts) > 1 else (str(starts[0] or ""), "")
+        if pad:
             lines.append(f"for (long j = {starts[0]}; j <= {starts[-1]}; j += {2 * width}) {{")
-        y, step = added("y", column and times(column, b.column_step)), b.row_step
-        if panel:
-            f, count = "f" if dtype.itemsize == 4 else "", gap + width
-            lines.append(f"{pad}gg_transpose{f}({k}, {count}, {y}, {b.column_step}, panel);")
-            y, step = "panel", count
+        gaps, loops = [0, gap][:vectors], [(k, a.strides[1], b.strides[0])]
         for first, count, height in heights(m, most_rows() * 2 // vectors):
             row = "i" if count > 1 else str(first or "")
-            name = _block(source, height, vectors, width, a, out, kind, minus)
-            x = added("x", row and times(row, a.row_step))
-            z = added("z", row and times(row, out.row_step), column and times(column, out.column_step))
+            steps, downs = ([r * view.strides[0] for r in range(height)] for view in (a, out))
+            function = block(source, kind, width, loops, steps, gaps, downs, gaps, "+= {}" if adds else "= {}")
+            x, z = (
+                added(view, row and times(row, step)) for view, step in (("x", a.strides[0]), ("z", out.strides[0]))
+            )
             loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
-            given = f"{x}, {a.row_step}, {a.column_step}, {y}, {step}, {gap}, {z}, {out.row_step}"
-            lines.append(f"{pad}{loop}{name}({k}, {given}{', factor' if minus else ''});")
-        lines += ["}"] if len(starts) > 1 else []
-    called(source, lines, a, b, out, kind, minus, panel)
-
-
-def called(
-    source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str, panel: str = ""
-) -> None:
-    """Write a call of a function with these lines, in which the matrices are ``x``, ``y`` and ``z``, the number
-    ``minus`` is ``factor``, and the array ``panel`` holds parts of y."""
-    more = {f"const {kind} factor": minus, f"{kind} *restrict panel": panel}
-    more = {parameter: text for parameter, text in more.items() if text}
-    parameters = [f"const {kind} *restrict x", f"const {kind} *restrict y", f"{kind} *restrict z", *more]
-    name = f"{'subtract_' if minus else ''}product_{out.rows}x{a.columns}x{out.columns}"
-    name = source.function(name, ", ".join(parameters), lines)
-    source.lines.append(f"{name}({', '.join([a.pointer, b.pointer, out.pointer, *more.values()])});")
-
-
-def _block(
-    source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str, minus: str
-) -> str:  # fmt: skip
-    """The name of the function that computes a block of the result: ``rows`` rows of ``vectors`` vectors of ``width``
-    entries.
-
-    Its parameters: ``n`` is the length of the sum, ``right`` and ``below`` are the steps of x along columns and rows,
-    ``next`` and ``down`` those along rows of y and z, and ``gap`` is the distance of the second vector from the first.
-    """
-    vector = f"gg_{kind}{width}" if width > 1 else kind
-    right, below = ("1", "below") if a.column_step == 1 else ("right", "1" if a.row_step == 1 else "below")
-    places = [(r, v, f"z{r}" if vectors == 1 else f"z{r}_{v}") for r in range(rows) for v in range(vectors)]
-
-    def at(name: str, *terms: tuple[int, str]) -> str:
-        return added(name, *(step if n == 1 else f"{n} * {step}" for n, step in terms if n))
-
-    lines = [
-        f"{vector} {', '.join(f'{name} = {{0}}' for *_, name in places)};",
-        f"for (long p = 0; p < n; p++, x += {right}, y += next) {{",
-        *(f"  const {vector} y{v} = *(const {vector} *)({at('y', (v, 'gap'))});" for v in range(vectors)),
-        *(f"  {name} += *({at('x', (r, below))}) * y{v};" for r, v, name in places),
-        "}",
-    ]
-    in_piece = out.column_step == 1 or width == 1
-    for row in range(0, len(places), vectors):
-        reads, writes = [], []
-        for r, v, name in places[row : row + vectors]:
-            place = at("z", (r, "down"), (v, "gap" if out.column_step == 1 else f"gap * {out.column_step}"))
-            entry, part, each = f"*({vector} *)({place})", name, list[str]()
-            if not in_piece:  # unrolled, else a compiler would keep the sums in memory
-                entry, part = f"({place})[j * {out.column_step}]", f"{name}[j]"
-                each = [f'_Pragma("GCC unroll {width}")', f"for (long j = 0; j < {width}; j++)"]
-            reads += [*each, f"{part} = {entry} - factor * {part};"] if minus else []
-            writes += [*each, f"{entry} = {part};"]
-        lines += reads + writes
-    parameters = (
-        f"long n, const {kind} *restrict x, long below, long right, const {kind} *restrict y, long next, long gap, "
-        f"{kind} *restrict z, long down{f', const {kind} factor' if minus else ''}"
-    )
-    return source.function(f"block_{rows}x{vectors * width}", parameters, lines)
-
-
-def _in_rows(source: Text, b: Matrix, dtype: Any) -> Matrix:
-    """A row-major copy of ``b``."""
-    made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
-    base = "" if b.start == "0" else b.start
-    source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)
-    return Matrix(made.data, "0", b.rows, b.columns, b.columns, 1)
+            lines.append(f"{pad}{loop}{function}({x}, {added('y', column)}, {added(z, column)});")
+        lines += ["}"] if pad else []
+    called(source, f"product_{m}x{k}x{n}", lines, {"x": a, "y": b, "z": out}, kind)

@@ -7,10 +7,19 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from glassgrad.autograd.compiler.targets.c.blocks import Text, heights, lanes, most_rows
+from glassgrad.autograd.compiler.targets.c.blocks import (
+    Text,
+    block,
+    called,
+    heights,
+    in_order,
+    lanes,
+    most_rows,
+    suffix,
+)
 from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nested.windows import Windows
-from glassgrad.autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, counting, times
+from glassgrad.autograd.compiler.targets.nests import Nest, View, added, contiguous, times
 
 LONG = 1024
 """Sums of more pixels than this are computed in parts, which rounds less."""
@@ -54,7 +63,7 @@ def convolve(source: Text, out: View, x: View, weight: View, bias: View | None, 
         return False
     if not images or not out.is_contiguous or not _are(source, kind, x, weight, *([bias] if bias else [])):
         return False
-    weight, bias = _contiguous(source, weight, dtype), bias and _contiguous(source, bias, dtype)
+    weight, bias = in_order(source, weight, dtype), bias and in_order(source, bias, dtype)
     image, lines, given = _image(source, x, windows, dtype, last=True)
     below = image.strides[-2] if len(counts) > 1 else 0
     steps = contiguous(weight.shape)[1:]
@@ -69,10 +78,10 @@ def convolve(source: Text, out: View, x: View, weight: View, bias: View | None, 
         strides = image.strides[1 + axis], out.strides[2 + axis]
         places = [added(p, times(letter, s)) for p, s in zip(places, strides, strict=True)]
     for first, count, rows in heights(outputs, most_rows() * 2 // vectors):
-        name = _block(
+        name = block(
             source, kind, width, loops, [r * taps for r in range(rows)], [v * pieces * below for v in range(vectors)],
-            [r * plane for r in range(rows)], [v * pieces * length for v in range(vectors)], (pieces, below),
-            "= {}" if bias is None else "= {} + bias[{r}]",
+            [r * plane for r in range(rows)], [v * pieces * length for v in range(vectors)],
+            "= {}" if bias is None else "= {} + bias[{r}]", (pieces, below),
         )  # fmt: skip
         lines.append(f"for (long o = {first}; o < {first + count * rows}; o += {rows})")
         more = "" if bias is None else ", bias + o"
@@ -93,18 +102,18 @@ def convolve_weight(source: Text, out: View, x: View, y: View, windows: Windows,
         return False
     if not images or not _are(source, kind, x, y):
         return False
-    y = _contiguous(source, y, dtype)
+    y = in_order(source, y, dtype)
     image, lines, given = _image(source, x, windows, dtype)
     wide, pixels = -(-outputs // width) * width, prod(counts)
     total = source.scratch("total", (prod(size), wide), dtype, "0")
-    f, row = "f" if kind == "float" else "", prod(counts[1:])
+    row = prod(counts[1:])
     parts = heights(counts[0], max(1, LONG // row))
     turned = source.scratch("turned", (parts[0][2] * row * outputs + wide,), dtype)  # reads go beyond its rows
     steps = [s * n for s, n in zip(image.strides[1:], windows.stride, strict=True)]
     taps = [image.strides[0], *(s * d for s, d in zip(image.strides[1:], windows.dilation, strict=True))]
     for begin, count, part in parts:
         lines += [f"for (long p = {begin}; p < {begin + count * part}; p += {part}) {{"]
-        lines += [f"  gg_transpose{f}({part * row}, {outputs}, y + p * {row}, {pixels}, turned);"]
+        lines += [f"  gg_transpose{suffix(dtype)}({part * row}, {outputs}, y + p * {row}, {pixels}, turned);"]
         loops = list(zip((part, *counts[1:]), steps, [s * outputs for s in contiguous(counts)], strict=True))
         for start in range(0, wide, 2 * width):
             vectors = range(start, min(start + 2 * width, wide), width)
@@ -117,7 +126,8 @@ def convolve_weight(source: Text, out: View, x: View, y: View, windows: Windows,
                         added(p, times(f"q{k}", s * o)) for p, s, o in zip(places, strides, (1, wide), strict=True)
                     ]
                 gaps = [v - start for v in vectors]
-                name = _block(source, kind, width, loops, rows, gaps, [r * wide for r in range(len(rows))], gaps)
+                downs = [r * wide for r in range(len(rows))]
+                name = block(source, kind, width, loops, rows, gaps, downs, gaps, "+= {}")
                 lines.append(f"  {''.join(heads)}{name}({places[0]}, turned + {start}, {places[1]});")
         lines += ["}"]
     given |= {"y": y, "turned": turned, "total": total}
@@ -148,44 +158,6 @@ def _tiles(size: Sequence[int], steps: Sequence[int]) -> list[tuple[list[Any], l
     ]
 
 
-def _block(
-    source: Text, kind: str, width: int, loops: Sequence[Axis], rows: Sequence[int], vectors: Sequence[int],
-    downs: Sequence[int], gaps: Sequence[int], pieces: tuple[int, int] = (1, 0), written: str = "+= {}",
-) -> str:  # fmt: skip
-    """The name of the function that computes ``z[r, v] = Σ x[r] y[v]`` for all ``rows`` and ``vectors``.
-
-    ``loops``: the lengths of the sums and their steps in x and y. ``downs`` and ``gaps``: where the rows and vectors
-    lie in z. ``pieces``: in how many pieces each vector of y lies, and how far apart. ``written``: how z is written.
-    """
-    vector, loops = f"gg_{kind}{width}", [a for a in loops if a[0] != 1]
-    names = [[f"z{r}_{v}" for v in range(len(vectors))] for r in range(len(rows))]
-    places = [added(*(times(f"i{k}", a[of]) for k, a in enumerate(loops))) for of in (1, 2)]
-    lines = [f"{vector} {', '.join(f'{name} = {{0}}' for row in names for name in row)};"]
-    lines += [f"{'  ' * k}{counting(f'i{k}', n, 'long')}" for k, (n, *_) in enumerate(loops)]
-    pad = "  " * len(loops)
-    lines += [f"{pad}const {kind} *const $x = x + {places[0]}, *const $y = y + {places[1]};"]
-    for v, at in enumerate(vectors):
-        lines.append(f"{pad}const {vector} y{v} = {_loaded(kind, width, at, *pieces)};")
-    for at, row in zip(rows, names, strict=True):
-        lines += [f"{pad}{name} += $x[{at}] * y{v};" for v, name in enumerate(row)]
-    lines += ["}"] * len(loops)
-    for r, (down, row) in enumerate(zip(downs, names, strict=True)):
-        for gap, name in zip(gaps, row, strict=True):
-            lines.append(f"*({vector} *)(z + {down + gap}) {written.format(name, r=r)};")
-    bias = f", const {kind} *restrict bias" if "bias" in written else ""
-    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z{bias}"
-    return source.function(f"taps_{len(rows)}x{len(vectors) * width}", parameters, lines)
-
-
-def _loaded(kind: str, width: int, at: int, pieces: int, step: int) -> str:
-    """The expression of a vector that lies in ``pieces``, ``step`` apart from ``at`` on."""
-    if pieces == 1:
-        return f"*(const gg_{kind}{width} *)($y + {at})"
-    halves = [_loaded(kind, width // 2, at + k * step * pieces // 2, pieces // 2, step) for k in range(2)]
-    places = ", ".join(map(str, range(width)))
-    return f"GG_JOINED(gg_{kind}{width // 2}, gg_{kind}{width}, {halves[0]}, {halves[1]}, {places})"
-
-
 def _overlapping(letter: str, n: int, step: int) -> list[str]:
     """The lines that begin a loop over blocks of ``step``, the last of which may overlap the one before."""
     lines = [f"for (long {letter} = 0; {letter} < {n}; {letter} += {step}) {{"]
@@ -196,15 +168,6 @@ def _overlapping(letter: str, n: int, step: int) -> list[str]:
 def _are(source: Text, kind: str, *views: View) -> bool:
     """Whether the elements of all are of this kind."""
     return all(source.types[view.data] == kind for view in views)
-
-
-def _contiguous(source: Text, x: View, dtype: Any) -> View:
-    """``x`` or a row-major copy."""
-    if x.is_contiguous:
-        return x
-    made = source.scratch(f"{x.data}_in_order", x.shape, dtype)
-    source.copy(x, made)
-    return made
 
 
 def _image(
@@ -225,10 +188,6 @@ def _called(
     source: Text, name: str, images: int, lines: Sequence[str], given: dict[str, View], kind: str, steps: dict[str, int]
 ) -> None:
     """Write a call of a function that runs ``lines`` for each image. ``steps``: those from image to image."""
-    parameters = [f"{'const ' if n in ('x', 'y', 'w', 'bias') else ''}{kind} *restrict {n}" for n in given]
     head = ", ".join(["b++", *(f"{n} += {step}" for n, step in steps.items())])
-    name = source.function(name, ", ".join(parameters), [
-        f"for (long b = 0; b < {images}; {head}) {{", *(f"  {line}" for line in lines), "}",
-    ])  # fmt: skip
-    places = [view.data if view.start == "0" else f"{view.data} + {view.start}" for view in given.values()]
-    source.lines.append(f"{name}({', '.join(places)});")
+    lines = [f"for (long b = 0; b < {images}; {head}) {{", *(f"  {line}" for line in lines), "}"]
+    called(source, name, lines, given, kind)

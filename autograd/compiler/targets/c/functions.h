@@ -60,6 +60,41 @@ GG_VECTOR(double, 2) GG_VECTOR(double, 4) GG_VECTOR(double, 8)
 GG_TRANSPOSE(gg_transposef, float, int32_t)
 GG_TRANSPOSE(gg_transpose, double, int64_t)
 
+/* z[i] = sum of x[i][p] y[p], m sums of n products: short ones four at a time, long ones in parts */
+#define GG_DOTS(name, kind, whole) \
+    GG_CALL GG_FUSED void name(long m, long n, const kind *restrict x, long step, const kind *restrict y, kind *restrict z, \
+                               long down) { \
+        long i = 0; \
+        if (n % 4 == 0 && n <= 64) for (; i + 4 <= m; i += 4) { \
+            const kind *const first = x + i * step; \
+            gg_##kind##4 a = {0}, b = {0}, c = {0}, d = {0}; \
+            for (long p = 0; p < n; p += 4) { \
+                const gg_##kind##4 right = *(const gg_##kind##4 *)(y + p); \
+                a += *(const gg_##kind##4 *)(first + p) * right; \
+                b += *(const gg_##kind##4 *)(first + step + p) * right; \
+                c += *(const gg_##kind##4 *)(first + 2 * step + p) * right; \
+                d += *(const gg_##kind##4 *)(first + 3 * step + p) * right; \
+            } \
+            const gg_##kind##4 ab = GG_SHUFFLED(a, b, whole, 0, 4, 1, 5) + GG_SHUFFLED(a, b, whole, 2, 6, 3, 7); \
+            const gg_##kind##4 cd = GG_SHUFFLED(c, d, whole, 0, 4, 1, 5) + GG_SHUFFLED(c, d, whole, 2, 6, 3, 7); \
+            const gg_##kind##4 sums = GG_SHUFFLED(ab, cd, whole, 0, 1, 4, 5) + GG_SHUFFLED(ab, cd, whole, 2, 3, 6, 7); \
+            for (long r = 0; r < 4; r++) z[(i + r) * down] = sums[r]; \
+        } \
+        for (; i < m; i++) { \
+            double sum = 0; \
+            for (long start = 0; start < n; start += 1024) { \
+                const long end = start + 1024 < n ? start + 1024 : n; \
+                kind part = 0; \
+                _Pragma("omp simd reduction(+:part)") \
+                for (long p = start; p < end; p++) part += x[i * step + p] * y[p]; \
+                sum += part; \
+            } \
+            z[i * down] = (kind)sum; \
+        } \
+    }
+GG_DOTS(gg_dotsf, float, int32_t)
+GG_DOTS(gg_dots, double, int64_t)
+
 /* 2^n for whole n of normal numbers */
 GG float gg_power2f(int32_t n) { return gg_numberf((int32_t)((uint32_t)(n + 127) << 23)); }
 GG double gg_power2(int64_t n) { return gg_number((int64_t)((uint64_t)(n + 1023) << 52)); }
@@ -142,7 +177,7 @@ GG float gg_expm1f(float x) {
     const float q = gg_small_expm1f(gg_reducef(y, &n));
     const int32_t half = n >> 1;
     const float one = gg_power2f(half), two = gg_power2f(n - half);
-    const float found = n < 100 ? (one * two - 1.0f) + one * two * q : (q + 1.0f) * one * two;
+    const float found = n < 100 ? GG_FMA(one * two, q, GG_FMA(one, two, -1.0f)) : (q + 1.0f) * one * two;
     return x == 0.0f ? x : found;
 }
 GG double gg_expm1(double x) {
@@ -152,7 +187,7 @@ GG double gg_expm1(double x) {
     const double q = gg_small_expm1(gg_reduce(y, &n));
     const int64_t half = n >> 1;
     const double one = gg_power2(half), two = gg_power2(n - half);
-    const double found = n < 1000 ? (one * two - 1.0) + one * two * q : (q + 1.0) * one * two;
+    const double found = n < 1000 ? GG_FMA(one * two, q, GG_FMA(one, two, -1.0)) : (q + 1.0) * one * two;
     return x == 0.0 ? x : found;
 }
 
@@ -162,7 +197,7 @@ GG float gg_tanhf(float x) {
     float y = fabsf(x);
     y = y > 10.0f ? 10.0f : y;
     const float q = gg_small_expm1f(gg_reducef(2.0f * y, &n)), power = gg_power2f(n);
-    const float e = (power - 1.0f) + power * q;
+    const float e = GG_FMA(power, q, power - 1.0f);
     return copysignf(e / (e + 2.0f), x);
 }
 GG double gg_tanh(double x) {
@@ -170,7 +205,7 @@ GG double gg_tanh(double x) {
     double y = fabs(x);
     y = y > 20.0 ? 20.0 : y;
     const double q = gg_small_expm1(gg_reduce(2.0 * y, &n)), power = gg_power2(n);
-    const double e = (power - 1.0) + power * q;
+    const double e = GG_FMA(power, q, power - 1.0);
     return copysign(e / (e + 2.0), x);
 }
 
@@ -186,7 +221,7 @@ GG float gg_logf(float x) {
     r = GG_FMA(r, z, 0.28550736360765605f);
     r = GG_FMA(r, z, 0.40000122584977943f);
     r = GG_FMA(r, z, 0.6666666655358505f);
-    r = k * 0x1.62e4p-1f - ((half - (s * (half + r * z) + k * 0x1.7f7d1cp-20f)) - f);
+    r = GG_FMA(k, 0x1.62e4p-1f, f - (half - GG_FMA(s, GG_FMA(r, z, half), k * 0x1.7f7d1cp-20f)));
     r = x == INFINITY ? x : r;
     r = x == 0.0f ? -INFINITY : r;
     return x >= 0.0f ? r : (x != x ? x : NAN);
@@ -205,7 +240,7 @@ GG double gg_log(double x) {
     r = GG_FMA(r, z, 0.28571428570795937);
     r = GG_FMA(r, z, 0.4000000000000089);
     r = GG_FMA(r, z, 0.6666666666666666);
-    r = k * 0x1.62e42feep-1 - ((half - (s * (half + r * z) + k * 0x1.a39ef35793c76p-33)) - f);
+    r = GG_FMA(k, 0x1.62e42feep-1, f - (half - GG_FMA(s, GG_FMA(r, z, half), k * 0x1.a39ef35793c76p-33)));
     r = x == INFINITY ? x : r;
     r = x == 0.0 ? -INFINITY : r;
     return x >= 0.0 ? r : (x != x ? x : NAN);

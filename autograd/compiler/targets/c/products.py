@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
-from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, lanes
+from glassgrad.autograd.compiler.targets.c.blocks import Text, cycles, in_blocks, lanes, suffix, turned
 from glassgrad.autograd.compiler.targets.language import C
-from glassgrad.autograd.compiler.targets.nests import (
-    Axis,
-    View,
-    added,
-    blocked,
-    contiguous,
-    counting,
-    merged,
-    times,
-)
+from glassgrad.autograd.compiler.targets.nests import Axis, View, added, contiguous, merged, times
 
 SHORT = 16
 """From this length on, a contiguous axis is better than a longer one."""
@@ -136,16 +128,16 @@ def _products(
     total = sums[0] if sums else (1, 0, 0)
     others = [*around, *(a for a in rows if a is not row), *(a for a in columns if a is not column)]
     row, column = row or (1, 0, 0, 0), column or (1, 0, 0, 0)
-    places = [x.start, y.start, out.start]
-    lines, depth = source.lines, 0
+    shapes = (row[0], total[0]), (total[0], column[0]), (row[0], column[0])
+    steps_of = (row[1], total[1]), (total[2], column[2]), (row[3], column[3])
+    seen = [replace(v, shape=n, strides=s) for v, n, s in zip((x, y, out), shapes, steps_of, strict=True)]
+    lines = source.lines
     for depth, (n, *steps) in enumerate(others, 1):
         letter = f"$q{depth}"
         lines.append(f"for (long {letter} = 0; {letter} < {n}; {letter}++) {{")
-        places = [added(p if p != "0" else "", times(letter, s)) for p, s in zip(places, steps, strict=True)]
-    a = Matrix(x.data, places[0], row[0], total[0], row[1], total[1])
-    b = Matrix(y.data, places[1], total[0], column[0], total[2], column[2])
-    product(source, a, b, Matrix(out.data, places[2], row[0], column[0], row[3], column[3]), dtype)
-    lines += ["}"] * depth
+        seen = [replace(v, base=added(v.base, times(letter, s))) if s else v for v, s in zip(seen, steps, strict=True)]
+    product(source, *seen, dtype)
+    lines += ["}"] * len(others)
 
 
 def _longest(axes: Sequence[Axis]) -> Axis | None:
@@ -153,82 +145,71 @@ def _longest(axes: Sequence[Axis]) -> Axis | None:
     return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
-def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> None:
-    """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster.
-
-    ``minus``: the expression of a number; ``out -= minus * (a @ b)``.
-    """
-    m, n, k = out.rows, out.columns, a.columns
+def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
+    """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster."""
+    (m, n), k = out.shape, a.shape[1]
     source.operations += m * n * k
-    if 1 in (m, n) and a.column_step == b.row_step == 1 and k >= SHORT:
-        _dots(source, a, b, out, dtype, minus)
+    if 1 in (m, n) and a.strides[1] == b.strides[0] == 1 and k >= SHORT:
+        x, y, z = (a, b, out) if n == 1 else (turned(b), turned(a), turned(out))
+        given = x.shape[0], k, x.pointer, x.strides[0], y.pointer, z.pointer, z.strides[0]
+        source.lines.append(f"gg_dots{suffix(dtype)}({', '.join(map(str, given))});")
         return
-    ways = [(a, b, out), (b.turned, a.turned, out.turned)]
-    costs = [cycles(*way, dtype, minus) for way in ways]
-    if not _by_blas(source, a, b, out, dtype, min(costs), minus):
-        _in_parts(source, *ways[costs.index(min(costs))], dtype, minus)
+    ways = [(a, b, out), (turned(b), turned(a), turned(out))]
+    costs = [cycles(*way, dtype) for way in ways]
+    if not _by_blas(source, a, b, out, dtype, min(costs)):
+        _in_parts(source, *ways[costs.index(min(costs))], dtype)
 
 
-def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
+def _in_parts(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
     """``out = a @ b`` in blocks; a long sum is computed in parts, one after another."""
-    k = a.columns
+    k = a.shape[1]
     first = (k - 1) % LONG + 1
-    in_blocks(source, replace(a, columns=first), replace(b, rows=first), out, dtype, minus)
+    in_blocks(source, a[:, :first], b[:first], out, dtype)
     if first < k:
         source.lines.append(f"for (long $p = {first}; $p < {k}; $p += {LONG}) {{")
-        x = replace(a, start=_advanced(a.start, a.column_step), columns=LONG)
-        y = replace(b, start=_advanced(b.start, b.row_step), rows=LONG)
-        in_blocks(source, x, y, out, dtype, minus or "-1")
+        x = replace(a[:, :LONG], base=added(a.base, times("$p", a.strides[1])))
+        y = replace(b[:LONG], base=added(b.base, times("$p", b.strides[0])))
+        in_blocks(source, x, y, out, dtype, adds=True)
         source.lines.append("}")
 
 
-def _advanced(start: str, step: int) -> str:
-    """The index ``start``, advanced to the part of the sum that begins at ``$p``."""
-    return added(start if start != "0" else "", times("$p", step))
-
-
-def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:
+def _of_blas(a: View, b: View, dtype: Any) -> float:
     """About how many cycles BLAS takes."""
-    return 1000 + 0.65 * a.rows * b.columns * a.columns / lanes(dtype)
+    return 1000 + 0.65 * prod(a.shape) * b.shape[1] / lanes(dtype)
 
 
-def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
+def _leading(matrix: View, by_rows: bool) -> int | None:
+    """BLAS' leading dimension: the step from a row to the next, if rows are contiguous; or that of columns, unless
+    ``by_rows``. ``None`` if they are not contiguous.
+    """
+    if not by_rows:
+        return _leading(turned(matrix), True)
+    (rows, columns), (row_step, column_step) = matrix.shape, matrix.strides
+    if columns > 1 and column_step != 1:
+        return None
+    step = row_step if rows > 1 else max(columns, 1)
+    return step if step >= max(columns, 1) else None
+
+
+def _by_blas(source: Text, a: View, b: View, out: View, dtype: Any, cost: float) -> bool:
     """Write a BLAS call if BLAS can read and write these matrices in fewer than ``cost`` cycles.
 
     Returns whether it was written.
     """
-    m, n, k = out.rows, out.columns, a.columns
-    by_rows = out.leading(True) is not None
-    orders = [(x.leading(by_rows), x.leading(not by_rows)) for x in (a, b)]
-    leading = out.leading(by_rows)
-    if source.blas is None or leading is None or (None, None) in orders:
+    (m, n), k = out.shape, a.shape[1]
+    by_rows = _leading(out, True) is not None
+    steps = [(_leading(x, by_rows), _leading(x, not by_rows)) for x in (a, b)]
+    leading = _leading(out, by_rows)
+    if source.blas is None or leading is None or (None, None) in steps:
         return False
     is_large = min(k, LONG) * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
     if not is_large and cost < _of_blas(a, b, dtype):
         return False
-    given = [str(AS_IT_IS if one is not None else TRANSPOSED) for one, _ in orders]
-    steps = [one if one is not None else two for one, two in orders]
-    alpha, beta = (f"-{minus}", "1") if minus else ("1", "0")
+    given = [AS_IT_IS if one is not None else TRANSPOSED for one, _ in steps]
+    first, second = (two if one is None else one for one, two in steps)
     arguments = [
-        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(m), str(n), str(k), alpha,
-        a.pointer, str(steps[0]), b.pointer, str(steps[1]), beta, out.pointer, str(leading),
+        ROW_MAJOR if by_rows else COLUMN_MAJOR, *given, m, n, k, 1,
+        a.pointer, first, b.pointer, second, 0, out.pointer, leading,
     ]  # fmt: skip
-    source.lines.append(f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(arguments)});")
+    source.lines.append(f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(map(str, arguments))});")
     return True
-
-
-def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
-    """``out = a @ b`` with one row or column, both operands contiguous along the summed axis; long sums in parts."""
-    kind, k = C.types[str(dtype)], a.columns
-    x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
-    is_long = k > LONG
-    head = counting("p", "end", "long", "start") if is_long else counting("p", k, "long")
-    added_up = f"part += x[{added(times('i', x.row_step), 'p')}] * y[p];"
-    lines = [f"{kind} part = 0;", '_Pragma("omp simd reduction(+:part)")', f"{head} {added_up} }}"]
-    if is_long:
-        blocks = blocked("start", "end", k, LONG)
-        lines = ["double sum = 0;", *blocks, *(f"  {line}" for line in [*lines, "sum += part;"]), "}"]
-    total = f"({kind})sum" if is_long else "part"
-    lines.append(f"z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} {total};")
-    lines = [f"for (long i = 0; i < {z.rows}; i++) {{", *(f"  {line}" for line in lines), "}"]
-    called(source, lines, x, y, z, kind, minus)

@@ -19,11 +19,10 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.primitives import is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, registers
+from glassgrad.autograd.compiler.targets.c.blocks import Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
 from glassgrad.autograd.compiler.targets.c.numpys import Blas, address_of
-from glassgrad.autograd.compiler.targets.c.products import contract, product
-from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_place
+from glassgrad.autograd.compiler.targets.c.products import contract
 from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
@@ -153,26 +152,12 @@ class Source(Text):
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
         program = self.given = self.given.changed(instructions=schedule(self.given))
-        states_of = {value: state for state, value in program.updates.items()}
-        steps_of = {s: [n // s.dtype.itemsize for n in self.homes[s].strides] for s in program.updates}
-        left_out = {s for s, steps in steps_of.items() if len(steps) == 2 and 1 not in steps}
-        while True:
-            steps = self.steps(with_products_in_place(program, left_out))
-            self._last = self._last_reads(program, steps)
-            risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
-            merged = {
-                states_of[step.out]: n
-                for n, step in enumerate(steps)
-                if isinstance(step, Instruction) and step.op == OP
-            }
-            early = {state for state, n in merged.items() if n <= risky or n < self._last.get(state, n)}
-            if not early:
-                break
-            left_out |= early
+        steps = self.steps(program)
+        self._last = self._last_reads(program, steps)
+        risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
-        self.in_place |= {program.updates[state]: state for state in merged}
         for value in program.inputs:
             self.view(value)
             self.inputs.append(self.name_of(value))
@@ -331,18 +316,6 @@ class Source(Text):
         return f"{self.name_of(value)}$"
 
     contract, convolve, convolve_weight = contract, convolve, convolve_weight
-
-    def instruction(self, instruction: Instruction) -> None:
-        """Write an instruction that is not a kernel."""
-        if instruction.op != OP:
-            super().instruction(instruction)
-            return
-        self.said(*instruction.params["parts"])
-        state, scale, x, y = instruction.args
-        a, b, out = (Matrix(v.data, v.start, *v.shape, *v.strides) for v in map(self.view, (x, y, state)))
-        is_known = scale.kind == "constant"
-        number = C.literal(scale.data.item(), scale.dtype) if is_known else f"{self.view(scale).data}[0]"
-        product(self, a, b, out, state.dtype, minus=number)
 
     def parts(self, program: Program) -> list[list[str]]:
         """The lines of a loop's body, all of whose values live as long as the loop."""

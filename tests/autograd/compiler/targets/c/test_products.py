@@ -13,7 +13,6 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.targets.c import blocks, executable
 from glassgrad.autograd.compiler.trace import Trace
 from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
-from tests.autograd.compiler.targets.cases import IN_C, case_of
 from tests.autograd.compiler.targets.node import Case
 from tests.sampling import sampled
 
@@ -48,50 +47,6 @@ def test_products_are_right_for_every_kind_of_vector(monkeypatch, registers, dty
     monkeypatch.setattr(blocks, "registers", lambda: registers)
     monkeypatch.setattr(executable, "numpys_blas", lambda: None)
     assert not faults([*products(dtype)], flags=FAST)
-
-
-@needs_compiler
-@pytest.mark.parametrize("registers", [(32, 64), (16, 32)])
-@pytest.mark.parametrize("flip", [False, True])
-def test_products_are_subtracted_where_a_state_lies(monkeypatch, registers, flip):
-    monkeypatch.setattr(blocks, "registers", lambda: registers)
-    rng, cases = np.random.default_rng(0), []
-    for m, n, k in [*SIZES, (1, 60, 30), (50, 1, 70), (60, 70, 80), (64, 128, 40)]:
-        w, x, y = (rng.standard_normal(shape) for shape in ((m, n), (k, m), (k, n)))
-        w = ag.asarray(w.T.copy().T if flip else w)
-
-        def step(x: Any, y: Any, w: Any = w) -> Any:
-            mean = w.mean()
-            w.data = (w - 0.125 * (x.T @ y)).data
-            return mean
-
-        cases.append(case_of(IN_C, f"{m}x{k}x{n}", step, ag.asarray(x), ag.asarray(y), count=3))
-    assert not faults(cases, flags=FAST)
-    assert not any("update_" in case.source for case in cases)  # loops of their own
-
-
-@needs_compiler
-def test_a_state_that_is_read_otherwise_is_not_written_too_early():
-    def step(kind: str) -> Case:
-        w, v = (ag.asarray(np.random.default_rng(0).standard_normal((3, 3))) for _ in range(2))
-
-        def run(x: Any) -> Any:
-            old, factor = w * 1, 0.5 * ag.ones((), dtype="float64") if kind == "factor" else 0.5
-            product = (w if kind == "of itself" else w.T if kind == "of its view" else x) @ x
-            w.data = (w - factor * product).data
-            if kind == "kept elsewhere":
-                v.data = old.data
-            if kind == "exchanged":
-                v.data = v.data - 0.25 * (old @ x).data
-            return (product if kind == "used again" else w if kind == "returned" else old.sum()) * 1
-
-        return case_of(IN_C, kind, run, ag.asarray(np.random.default_rng(1).standard_normal((3, 3))), count=3)
-
-    kinds = ["of itself", "of its view", "kept elsewhere", "exchanged", "used again", "returned", "factor", "plain"]
-    cases = [step(kind) for kind in kinds]
-    assert not faults(cases)
-    in_place = {case.name for case in cases if "subtract_product" in case.source}
-    assert in_place == {"plain", "factor", "exchanged"}
 
 
 @pytest.mark.check
