@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import numpy
 
@@ -175,51 +174,14 @@ def _reduction(writer: Writer, instruction: Instruction) -> None:
 # ------------------------------------------------------------------------------------------------------------ products
 
 
-SMALL = 10**6
-"""Up to this number of multiplications OpenBLAS reads the operands of a product where they are, if the processor has
-AVX-512. Those of a larger product it copies first, which takes long where there are few rows."""
-
-PIECE = 8
-"""The number of rows of such products that are computed at a time."""
-
-
-@cache
-def _has_wide_vectors() -> bool:
-    about: Any = numpy.show_config(mode="dicts")
-    return not {"X86_V4", "AVX512_SKX"}.isdisjoint(about["SIMD Extensions"].get("found", ()))
-
-
 def _dot(writer: Writer, instruction: Instruction) -> None:
-    (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
-    names = [writer.of(value) for value in (x, y, out)]
-    rows, work = (*out.shape, 1)[0], shapes.size((*out.shape, *y.shape[:1]))
-    if rows in range(PIECE, 5 * PIECE, PIECE) and SMALL < work <= SMALL * rows // PIECE and _has_wide_vectors():
-        matrices = len(x.shape) == len(y.shape) == 2 and out.dtype == "float32" and {x, out} <= arrays.keys()
-        if matrices and arrays[x].flags.c_contiguous and arrays[out].flags.c_contiguous:
-            for k, value in ((0, x), (2, out)):
-                form = -1, PIECE, value.shape[1]
-                expression = f"{names[k]}.reshape({form})"
-                names[k] = writer.seen(f"{names[k]}_pieces", arrays[value].reshape(form), names[k], expression)
-            writer.line(f"{writer.bind('matmul', numpy.matmul)}({', '.join(names)})", out.shape, "in pieces")
-            return
-    writer.line(f"{names[0]}.dot({names[1]}, {names[2]})", out.shape)
+    x, y, target = [writer.of(value) for value in (*instruction.args, instruction.out)]
+    writer.line(f"{x}.dot({y}, {target})", instruction.out.shape)
 
 
 def _matmul(writer: Writer, instruction: Instruction) -> None:
-    """A stack of matrices times one matrix is one product if the rows of the stack are contiguous."""
-    (x, y), out = instruction.args, instruction.out
-    arrays, names = writer.plan.arrays, [writer.of(value) for value in (x, y, out)]
-    if len(y.shape) == 2 and len(x.shape) > 2 and {x, y} <= arrays.keys() and arrays[y].flags.forc:
-        left, target = arrays[x], arrays[out]
-        if left.flags.c_contiguous and target.flags.c_contiguous and left.size and target.size:
-            rows = [
-                writer.seen(f"{name}_rows", array.reshape(-1, n), name, f"{name}.reshape(-1, {n})")
-                for name, array in ((names[0], left), (names[2], target))
-                for n in array.shape[-1:]
-            ]
-            writer.line(f"{rows[0]}.dot({names[1]}, {rows[1]})", (left.size // x.shape[-1], out.shape[-1]))
-            return
-    writer.line(f"{writer.bind('matmul', numpy.matmul)}({', '.join(names)})", out.shape)
+    given = ", ".join(map(writer.of, (*instruction.args, instruction.out)))
+    writer.line(f"{writer.bind('matmul', numpy.matmul)}({given})", instruction.out.shape)
 
 
 # ------------------------------------------------------------------------------------------------- moving and picking

@@ -58,14 +58,6 @@ def counting(variable: str, end: int | str, integer: str, start: int | str = 0) 
     return f"for ({integer} {variable} = {start}; {variable} < {end}; {variable}++) {{"
 
 
-def blocked(block: str, end: str, length: int, step: int) -> list[str]:
-    """The lines that begin a loop over blocks of ``step`` entries in C."""
-    return [
-        f"for (long {block} = 0; {block} < {length}; {block} += {step}) {{",
-        f"const long {end} = {block} + {step} < {length} ? {block} + {step} : {length};",
-    ]
-
-
 @dataclass(frozen=True)
 class View:
     """A view of the array ``data``: from ``offset``, ``strides`` elements apart.

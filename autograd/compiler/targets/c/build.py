@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,8 +33,6 @@ OF_GCC = ("-ftree-vectorize", "-fvect-cost-model=dynamic", "-fpeel-loops", "-fip
 
 SECONDS = 600
 """How long a compiler may take."""
-
-DAY = 86400
 
 
 @dataclass(frozen=True)
@@ -135,28 +132,11 @@ def _folder() -> Path:
     )
 
 
-def _remove_stale(folder: Path) -> None:
-    """Remove folders that a compiler left there, when its process was killed, more than a day ago."""
-    for left in folder.glob("build-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > DAY:
-                shutil.rmtree(left)
-
-
 def key_of(text: str, flags: Sequence[str]) -> str:
     """The name of the library of a text: a hash of everything it is made from."""
     maker = compiler()
     parts = [*maker.command, maker.version, processor(), *maker.flags, *flags, text]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a library in the cache is complete and unchanged."""
-    try:
-        told = path.with_suffix(".sha256").read_text(encoding="ascii")
-        return hashlib.sha256(path.read_bytes()).hexdigest() == told
-    except (OSError, ValueError):
-        return False
 
 
 def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
@@ -166,12 +146,10 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
     """
     maker = compiler()
     try:
-        cache = _folder()
-        path = cache / f"{key_of(text, flags)}.so"
-        if _is_whole(path):
+        path = _folder() / f"{key_of(text, flags)}.so"
+        if path.exists():
             return path
-        _remove_stale(cache)
-        with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
+        with tempfile.TemporaryDirectory(prefix="glassgrad-") as folder:
             source, made = Path(folder, "program.c"), Path(folder, "program.so")
             source.write_text(text, encoding="utf-8")
             done = run([*maker.command, *maker.flags, *flags, str(source), "-o", str(made), "-lm"])
@@ -179,9 +157,7 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
                 said = [line.partition(": ")[2] for line in done.stderr.splitlines() if "error" in line]
                 said = said or [f"with {done.returncode}"]
                 raise TargetError(f"the C compiler {maker.command[0]} failed: {said[0]}")
-            content = made.read_bytes()
-        write_file(path, content)
-        write_file(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+            write_file(path, made.read_bytes())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetError(f"the program could not be compiled by {maker.command[0]} and written: {error}.") from error
     return path

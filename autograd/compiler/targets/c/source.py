@@ -25,15 +25,12 @@ from glassgrad.autograd.compiler.targets.c.numpys import Blas, address_of
 from glassgrad.autograd.compiler.targets.c.products import contract
 from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
-from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
+from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, counting
 from glassgrad.autograd.compiler.targets.plan import Block, Pool, schedule
 from glassgrad.autograd.errors import TargetError
 
 LONG = 1024
-"""More float32 numbers than these are summed in parts, and the parts in float64: a single sum would lose digits."""
-
-ROWS = 128
-"""The number of rows in each part of the sum of long columns."""
+"""More float32 numbers than these are summed in float64: their sum in float32 would lose digits."""
 
 APART = "__attribute__((noinline)) "
 
@@ -377,8 +374,9 @@ class Source(Text):
             first.append((outer, "int missing = 0;"))
             last = [f"acc = {element} {sign} acc ? {element} : acc;", f"missing |= {element} != {element};"]
             ends.insert(0, (outer, "if (missing) acc = NAN;"))
-        elif is_long:
-            heads, last = _in_parts(nest), [f"part = part + {element};"]
+        elif is_long and nest.loops[-1][0] <= LONG:  # within the innermost loop in float32
+            (opens, closes), last = _vectors(nest, " reduction(+:part)")[inmost - 1], [f"part = part + {element};"]
+            heads = {inmost - 1: (["float part = 0;", *opens], [*closes, "acc = acc + part;"])}
         lines = nest.lines([*first, *within, *((inmost, line) for line in last)], ends, "long", heads)
         self._called(nest, lines)
 
@@ -387,46 +385,30 @@ class Source(Text):
         values = (*self._kernel.inputs, *self._kernel.outputs)
         return registers()[1] // max((v.dtype.itemsize for v in values if v.shape), default=8)
 
-    def _add_sums(self, nest: Nest) -> str:
-        """The name of an array in float64 for the sums of a nest, which becomes its last view."""
-        lengths = [n for n, _ in nest.loops[nest.outer :]]
-        sums = self.scratch("sums", lengths, numpy.dtype("f8"))
-        steps = (0,) * nest.outer + contiguous(lengths)
-        nest.loops = [(n, (*before, step)) for (n, before), step in zip(nest.loops, steps, strict=True)]
-        nest.views.append(sums)
-        return sums.data
-
     def _columns(
         self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]], after: str, is_long: bool
     ) -> None:
         """The call of the loops of a reduction whose results are kept in memory, with the loops over the reduced axes
-        outside. Long sums are computed for blocks of rows, and these sums are added up in float64.
-        """
+        outside; long sums in float64."""
         op, dtype, place = reduction.op, reduction.out.dtype, nest.at(len(nest.views) - 1)
-        written, heads = {self.view(v).data for v in self._kernel.outputs}, _vectors(nest)
+        written, last = {self.view(v).data for v in self._kernel.outputs}, []
+
+        def along(line: str) -> list[str]:
+            return nest.lines([(len(nest.loops), line)], (), "long", first=nest.outer)
+
+        if is_long:
+            lengths = [n for n, _ in nest.loops[nest.outer :]]
+            sums = self.scratch("sums", lengths, numpy.dtype("f8"))
+            written.add(sums.data)
+            steps = (0,) * nest.outer + sums.strides
+            nest.loops = [(n, (*before, step)) for (n, before), step in zip(nest.loops, steps, strict=True)]
+            nest.views.append(sums)
+            place = nest.at(len(nest.views) - 1)
+            last = along(f"const double acc = {place}; {after}")
         adds = f"{place} = {C.reductions[op][0].format(a=place, b=element)};"
-
-        def along(*lines: str) -> list[str]:
-            return nest.lines([(len(nest.loops), line) for line in lines], (), "long", first=nest.outer)
-
-        if is_long:
-            written.add(self._add_sums(nest))
-            heads[0] = [counting("i", "$end", "long", "$block")], ["}"]
-        found = [
-            *along(f"{place} = {self.start_of(op, dtype)};"),
-            *nest.lines([*within, (len(nest.loops), adds)], (), "long", heads),
-        ]
-        if is_long:
-            total, rows = nest.at(len(nest.views) - 1), nest.loops[0][0]
-            step = max(1, ROWS // size(tuple(n for n, _ in nest.loops[1 : nest.outer])))
-            found = [
-                *along(f"{total} = 0;"),
-                *blocked("$block", "$end", rows, step),
-                *(f"  {line}" for line in [*found, *along(f"{total} = {total} + {place};")]),
-                "}",
-                *along(self.declared("acc", total, numpy.dtype("f8"), constant=True), after),
-            ]
-        self._call(nest, found, written, self._title())
+        first = along(f"{place} = {self.start_of(op, dtype)};")
+        lines = nest.lines([*within, (len(nest.loops), adds)], (), "long", _vectors(nest))
+        self._call(nest, [*first, *lines, *last], written, self._title())
 
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
         """The call of the loops of a nest that writes to one array, each time to another element."""
@@ -500,19 +482,6 @@ def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
         counting("$n", width, "long"),
         f"  const long {letter} = $first + $n;",
     ], ["}", "}"])}  # fmt: skip
-
-
-def _in_parts(nest: Nest) -> dict[int, Head]:
-    """The innermost loop of a sum into ``part``, which is added to ``acc``; in blocks if it is long."""
-    depth = len(nest.loops) - 1
-    letter, length = LETTERS[depth], nest.loops[depth][0]
-    block, end, is_long = f"block_{letter}", f"end_{letter}", length > LONG
-    return {depth: ([
-        *(blocked(block, end, length, LONG) if is_long else []),
-        "float part = 0;",
-        '_Pragma("omp simd reduction(+:part)")',
-        counting(letter, end, "long", block) if is_long else counting(letter, length, "long"),
-    ], ["}", "acc = acc + part;", *(["}"] if is_long else [])])}  # fmt: skip
 
 
 HEAD = """

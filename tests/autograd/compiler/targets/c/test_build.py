@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -21,19 +18,14 @@ TEXT = '__attribute__((visibility("default"))) int answer(void) { return 42; }\n
 
 
 @needs_compiler
-def test_a_library_is_compiled_once_and_a_damaged_one_again(own_cache, monkeypatch):
+def test_a_library_is_compiled_once(own_cache, monkeypatch):
     path = build.compiled(TEXT)
     assert path.parent == own_cache
     assert build.library(TEXT).answer() == 42
     with monkeypatch.context() as patch:
         patch.setattr(build, "run", None)
         assert build.compiled(TEXT) == path
-    content = path.read_bytes()
-    path.unlink()  # what is loaded stays as it is
-    path.write_bytes(content[:100])
-    assert build.compiled(TEXT) == path
-    assert len(path.read_bytes()) > 100
-    assert not [file for file in own_cache.iterdir() if file.suffix not in (".so", ".sha256")]
+    assert [*own_cache.iterdir()] == [path]
 
 
 @needs_compiler
@@ -57,18 +49,6 @@ def test_a_folder_that_others_can_write_to_is_not_used(own_cache, monkeypatch, t
     folder.chmod(0o777)
     with pytest.raises(TargetError, match=r"you alone must be able to write to .*shared or .*Set GLASSGRAD_NATIVE to"):
         build.compiled(TEXT)
-
-
-@needs_compiler
-def test_folders_of_killed_compilers_are_removed_after_a_day(own_cache):
-    old, new = own_cache / "build-old", own_cache / "build-new"
-    for folder, age in ((old, 2 * build.DAY), (new, build.DAY / 2)):
-        folder.mkdir()
-        (folder / "program.c").write_text("")
-        os.utime(folder, (time.time() - age,) * 2)
-    build.compiled(TEXT.replace("answer", "stale"))
-    assert [*own_cache.glob("build-*")] == [new]
-    shutil.rmtree(new)
 
 
 @needs_compiler
