@@ -18,6 +18,7 @@ from glassgrad.autograd.errors import DependencyError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
 from glassgrad.nn.saving.onnx.functions import define
+from glassgrad.nn.saving.onnx.reference import reference_row
 from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
 from glassgrad.nn.saving.pytorch.weights import as_array
 
@@ -279,9 +280,10 @@ class _Reader:
         """A node as a step; ``None``, and the problem noted, where it can't be."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
-        row = row_of(name, self.opsets.get(domain, 1 if domain else OPSET))
+        opset = self.opsets.get(domain, 1 if domain else OPSET)
+        row = row_of(name, opset) or reference_row(self.onnx, node, opset)
         if row is None:
-            self.unknown[name if name not in TABLE else f"{name} of opset {self.opsets.get(domain)}"] += 1
+            self.unknown[name if name not in TABLE else f"{name} of opset {opset}"] += 1
             return None
         attributes = {}
         for attribute in node.attribute:

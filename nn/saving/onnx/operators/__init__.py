@@ -4,7 +4,6 @@ from glassgrad.nn.saving.onnx.operators import (  # noqa: F401
     control,
     elementwise,
     indexing,
-    losses,
     normalization,
     quantized,
     recurrent,

@@ -11,7 +11,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.functional import activations
 from glassgrad.nn.saving.onnx.table import (
     axis_in,
@@ -19,7 +19,6 @@ from glassgrad.nn.saving.onnx.table import (
     broadcast,
     cast,
     column,
-    concrete,
     dtype_of,
     is_float,
     number,
@@ -124,14 +123,6 @@ def mod(x, y, *, fmod=0):
     return ag.remainder(x, y)
 
 
-@operator("BitShift")
-def bit_shift(x, y, *, direction):
-    """The bits moved to the ``LEFT`` or ``RIGHT``."""
-    shifts = {"LEFT": ag.bitwise_left_shift, "RIGHT": ag.bitwise_right_shift}
-    _broadcast_shape(x, y)
-    return cast(shifts[choice(direction, "direction", shifts)](x, y), x.dtype)
-
-
 @operator("Where")
 def where(condition, x, y):
     """``x`` where the condition holds, else ``y``."""
@@ -206,9 +197,6 @@ def gelu(x, *, approximate="none"):
     return activations.gelu_tanh(x) if choice(approximate, "approximate", ("none", "tanh")) == "tanh" else ag.gelu(x)
 
 
-operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold), x.dtype))
-
-
 # ------------------------------------------------------------------------------------------------------------- dtypes
 
 
@@ -219,16 +207,6 @@ def _converted(x, dtype):
 
 operator("Cast")(lambda x, *, to, saturate=1, round_mode="up": _converted(x, dtype_of(to)))
 operator("CastLike")(lambda x, like, *, saturate=1, round_mode="up": _converted(x, like.dtype))
-
-
-@operator("BitCast")
-def bit_cast(x, *, to):
-    """The bytes of ``x`` read as another dtype of that size."""
-    dtype = numpy.dtype(dtype_of(to))
-    known = concrete(x)
-    if dtype.itemsize != known.dtype.itemsize:
-        raise DTypeError(f"{known.dtype} and {dtype} have different sizes")
-    return numpy.ascontiguousarray(known).view(dtype).reshape(known.shape)
 
 
 @operator("Dropout", known="ratio training_mode")

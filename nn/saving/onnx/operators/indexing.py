@@ -37,9 +37,6 @@ def gather(x, indices, *, axis=0):
     return ag.take(x, places, axis=axis)
 
 
-operator("ArrayFeatureExtractor")(lambda x, indices: gather(x, indices.reshape(-1), axis=-1))
-
-
 @operator("GatherElements")
 def gather_elements(x, indices, *, axis=0):
     """For each index the element at that position of an axis."""
@@ -125,20 +122,6 @@ def scatter_nd(x, indices, updates, *, reduction="none"):
     rows = ag.reshape(x, shape=(math.prod(shape), *rest))
     out = _scattered(rows, flat.reshape(-1), ag.reshape(updates, shape=(-1, *rest)), reduction)
     return ag.reshape(out, shape=x.shape)
-
-
-@operator("TensorScatter")
-def tensor_scatter(past_cache, update, write_indices=None, *, axis=-2, mode="linear"):
-    """A cache with ``update`` written along an axis, for each sample from its own index on."""
-    axis = axis_in(axis, past_cache.ndim)
-    n, count, batch = past_cache.shape[axis], update.shape[axis], past_cache.shape[0]
-    first = numpy.zeros(batch, "int64") if write_indices is None else write_indices
-    places = first.reshape(batch, 1) + numpy.arange(count)
-    if mode == "circular":
-        places = places % n
-    places = places.reshape(batch, *(1,) * (axis - 1), count, *(1,) * (update.ndim - axis - 1))
-    places = places + numpy.zeros(update.shape, "int64")
-    return scatter_elements(past_cache, places, update, axis=axis)
 
 
 @operator("Compress", known="condition")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy
-
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
@@ -66,15 +64,6 @@ def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_typ
     return y, ag.mean(wide, axis=axes, keepdims=True), ag.reciprocal(ag.sqrt(ag.add(var, epsilon)))
 
 
-@operator("RMSNormalization", "SimplifiedLayerNormalization")
-def rms_normalization(x, scale, *, axis=-1, epsilon=1e-5, stash_type=1):
-    """The axes from ``axis`` on divided by the root of their mean square."""
-    axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
-    wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
-    root = ag.sqrt(ag.add(ag.mean(ag.multiply(wide, wide), axis=axes, keepdims=True), epsilon))
-    return ag.multiply(cast(ag.divide(wide, root), x.dtype), scale)
-
-
 @operator("LpNormalization")
 def lp_normalization(x, *, axis=-1, p=2):
     """``x`` divided by its p-norm along an axis, 0 where that is 0."""
@@ -90,10 +79,3 @@ def lrn(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
     rows = ag.reshape(ag.multiply(x, x), shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=(((size - 1) // 2, size // 2), (0, 0)))
     return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))
-
-
-@operator("Scaler")
-def scaler(x, *, offset, scale):
-    """``(x - offset) · scale``, column by column."""
-    offset, scale = (numpy.asarray(v, "float32") for v in (offset, scale))
-    return ag.multiply(ag.subtract(cast(x, "float32"), offset), scale)

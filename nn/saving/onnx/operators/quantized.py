@@ -10,7 +10,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.saving.onnx.operators.windows import conv
-from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, dtype_of, is_float, operator
 
 
 def _along(values, x, axis, block_size):
@@ -48,16 +48,6 @@ def dequantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=
     wide = _centred(x, _along(zero_point, x, axis, block_size))
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
     return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis, block_size)), dtype)
-
-
-@operator("DynamicQuantizeLinear")
-def dynamic_quantize(x):
-    """``x`` as unsigned bytes, with the scale and zero point that its largest and smallest element need."""
-    low, high = ag.minimum(ag.min(x), 0.0), ag.maximum(ag.max(x), 0.0)
-    scale = ag.divide(ag.subtract(high, low), 255.0)
-    scale = ag.where(ag.equal(scale, 0), 1.0, scale)
-    zero_point = _shifted(ag.round(ag.divide(ag.negative(low), scale)), None, numpy.dtype("uint8"))
-    return quantize(x, scale, zero_point), cast(scale, "float32"), zero_point
 
 
 def _centred(x, zero_point, by_row=False):
@@ -106,32 +96,3 @@ def quantized_matmul(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale
     scale = ag.divide(ag.multiply(cast(a_scale, "float32"), cast(b_scale, "float32")), cast(y_scale, "float32"))
     y = ag.round(ag.multiply(cast(z, "float32"), scale))
     return _shifted(y, y_zero_point, y_zero_point.dtype)
-
-
-@operator("NonMaxSuppression", known="boxes scores count iou_threshold score_threshold")
-def non_max_suppression(boxes, scores, count=None, iou_threshold=None, score_threshold=None, *, center_point_box=0):
-    """The best boxes of each class that do not overlap a better one: rows of (sample, class, box)."""
-    limit = 0 if count is None else int(concrete(count).reshape(()))
-    overlap = 0.0 if iou_threshold is None else float(iou_threshold.reshape(()))
-    least = -numpy.inf if score_threshold is None else float(score_threshold.reshape(()))
-    if center_point_box:
-        middle, half = boxes[..., :2], boxes[..., 2:] / 2
-        boxes = numpy.concatenate([middle - half, middle + half], axis=-1)
-    low, high = numpy.minimum(boxes[..., :2], boxes[..., 2:]), numpy.maximum(boxes[..., :2], boxes[..., 2:])
-    found = []
-    for sample, classes, _ in numpy.ndindex(*scores.shape[:2], 1):
-        of_class = scores[sample, classes]
-        kept: list[int] = []
-        for i in numpy.argsort(-of_class, kind="stable"):
-            if len(kept) >= limit or of_class[i] <= least:
-                break
-            common = numpy.minimum(high[sample, i], high[sample, kept]) - numpy.maximum(
-                low[sample, i], low[sample, kept]
-            )
-            shared = numpy.prod(numpy.maximum(common, 0), axis=-1)
-            areas = numpy.prod(high[sample] - low[sample], axis=-1)
-            union = areas[i] + areas[kept] - shared
-            if not (shared > overlap * union).any():
-                kept.append(i)
-        found += [(sample, classes, i) for i in kept]
-    return numpy.asarray(found, "int64").reshape(-1, 3)

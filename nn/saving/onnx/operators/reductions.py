@@ -1,4 +1,4 @@
-"""Sums and other reductions, matrix products, sorting."""
+"""Sums and other reductions, softmax and its loss, matrix products, sorting."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional import losses
 from glassgrad.nn.saving.onnx.table import (
     along,
     axis_in,
@@ -116,6 +117,21 @@ for _name, _function in {"Softmax": ag.softmax, "LogSoftmax": ag.log_softmax, "H
     operator(_name)(partial(_flattened, _function))
 
 
+@operator("NegativeLogLikelihoodLoss")
+def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mean"):
+    """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
+    log_prob = ag.moveaxis(log_prob, 1, -1)
+    return losses.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
+
+
+@operator("SoftmaxCrossEntropyLoss")
+def softmax_cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction="mean", outputs=1):
+    """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
+    given = ag.moveaxis(scores, 1, -1), labels, weights
+    loss = losses.cross_entropy(*given, reduction=reduction, ignore_index=ignore_index)
+    return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
+
+
 def _cumulative(function, neutral, x, axis, *, exclusive=0, reverse=0):
     axis = axis_in(number(axis), x.ndim)
     x = ag.flip(x, axis=axis) if reverse else x
@@ -182,22 +198,6 @@ def top_k(x, k, *, axis=-1, largest=1, sorted=1):
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")
     order = along(ag.argsort(x, axis=axis, descending=bool(largest)), axis, slice(0, count))
     return ag.take_along_axis(x, order, axis=axis), order
-
-
-@operator("Unique", known="x")
-def unique(x, *, axis=None, sorted=1):
-    """The unique elements, their first indices, the inverse indices, and the counts."""
-    flat = x.reshape(-1) if axis is None else x
-    values, first, inverse, counts = numpy.unique(
-        flat, return_index=True, return_inverse=True, return_counts=True, axis=0 if axis is None else axis
-    )
-    inverse = inverse.reshape(-1)
-    if not sorted:
-        order = numpy.argsort(first)
-        place = numpy.argsort(order)
-        values = numpy.take(values, order, axis=0 if axis is None else axis)
-        first, inverse, counts = first[order], place[inverse], counts[order]
-    return values, first, inverse, counts
 
 
 @operator("NonZero", known="x")

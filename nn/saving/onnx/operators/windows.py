@@ -120,28 +120,6 @@ def max_pool(x, *, storage_order=0, outputs=1, **options):
     return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, **windows)
 
 
-@operator("MaxUnpool", known="output_shape")
-def max_unpool(x, indices, output_shape=None, *, kernel_shape, pads=None, strides=None):
-    """Zeros with the elements of ``x`` at the indices that MaxPool returned."""
-    axes = x.ndim - 2
-    size, strides = _per_axis(kernel_shape, axes), _per_axis(strides, axes)
-    around = _pads("NOTSET", pads, x.shape[2:], size, strides, (1,) * axes)
-    geometry = zip(x.shape[2:], size, strides, around, strict=True)
-    own = (*x.shape[:2], *((n - 1) * s + k - a - b for n, k, s, (a, b) in geometry))
-    to = bounded(own if output_shape is None else ints(output_shape), x.dtype)
-    if to != own:  # the indices count in the shape that MaxPool was given
-        indices = numpy.ravel_multi_index(numpy.unravel_index(ints_of(indices), own), to)
-    else:
-        indices = ints_of(indices)
-    flat = ag.scatter_add(ag.reshape(x, shape=(-1,)), index=(indices.reshape(-1),), shape=(math.prod(to),))
-    return ag.reshape(flat, shape=to)
-
-
-def ints_of(indices):
-    """Known indices as an array."""
-    return numpy.asarray(ints(indices)).reshape(indices.shape)
-
-
 @operator("AveragePool", passes=_pooling)
 def average_pool(x, *, count_include_pad=0, **options):
     """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
@@ -291,47 +269,6 @@ def upsample(x, scales=None, *, mode="nearest", height_scale=None, width_scale=N
         x, scales=numpy.asarray(scales), mode={"bilinear": "linear"}.get(mode, mode),
         coordinate_transformation_mode="asymmetric", nearest_mode="floor",
     )  # fmt: skip
-
-
-@operator("RoiAlign", since=16, known="rois batch_indices")
-def roi_align(
-    x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg", output_height=1,
-    output_width=1, sampling_ratio=0, spatial_scale=1.0,
-):  # fmt: skip
-    """The mean over each bin of rectangles (x1, y1, x2, y2) of ``x`` (batch, channels, height, width), interpolated."""
-    if mode != "avg":
-        raise DomainError(f"mode {mode!r} is not supported, only 'avg'")
-    half = coordinate_transformation_mode == "half_pixel"
-    corners = rois * spatial_scale - 0.5 * half
-    weights = [
-        _bin_weights(corners[:, [axis, axis + 2]], x.shape[3 - axis], bins, sampling_ratio, half).astype(x.dtype)
-        for axis, bins in ((1, output_height), (0, output_width))
-    ]
-    bounded((len(rois), *x.shape[1:]), x.dtype)
-    rows, columns = (ag.expand_dims(w, axis=1) for w in weights)
-    parts = ag.take(x, ints_of(batch_indices), axis=0)
-    return ag.matmul(ag.matmul(rows, parts), ag.matrix_transpose(columns))
-
-
-@operator("RoiAlign", known="rois batch_indices", passes=roi_align)
-def roi_align_of_corners(x, rois, batch_indices, **options):
-    """`roi_align` before opset 16: pixels are at integers, and rectangles have at least one pixel."""
-    return roi_align(x, rois, batch_indices, **options, coordinate_transformation_mode="output_half_pixel")
-
-
-def _bin_weights(ranges, n, bins, samples, may_be_small):
-    """The weight of each of ``n`` elements in each bin of each range: (ranges, bins, n)."""
-    out = numpy.zeros(bounded((len(ranges), bins, n), "float64"))
-    for weights, (low, high) in zip(out, ranges.astype("float64"), strict=True):
-        length = high - low if may_be_small else max(high - low, 1.0)
-        count = samples if samples > 0 else math.ceil(length / bins)
-        if count < 1:
-            continue
-        places = low + (numpy.arange(bins * count) + 0.5) * (length / (bins * count))
-        inside = (places >= -1) & (places <= n)
-        of_places = _weights(n, numpy.clip(places, 0, n - 1), "linear")
-        weights[...] = (of_places * inside[:, None]).reshape(bins, count, n).mean(axis=1)
-    return out
 
 
 def _reflected(places, low, high):

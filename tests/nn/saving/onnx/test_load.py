@@ -6,7 +6,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd import backends
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, SizeError
 
 pytest.importorskip("onnx")
 from tests import onnx_export, standin
@@ -334,15 +334,23 @@ def test_the_missing_package_is_said_with_its_command(tmp_path, monkeypatch):
         nn.load_onnx(linear(tmp_path))
 
 
-@pytest.mark.parametrize(("opset", "middles"), [(16, (1.5, 3.5)), (13, (2.0, 4.0))])
-def test_the_mean_over_a_bin_of_a_plane_is_its_value_in_the_middle(opset, middles, tmp_path):
-    node = helper.make_node("RoiAlign", ["x", "rois", "sample"], ["y"], output_height=2, output_width=2)
-    inputs = [value("x", (1, 1, 6, 6)), value("rois", ("n", 4)), value("sample", ("n",), INT64)]
-    net = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", None)], opset=opset))
-    rows, columns = np.mgrid[:6, :6]
-    x = ag.Tensor((columns + 10.0 * rows)[None, None], dtype="float32", requires_grad=True)
-    y = net(x, [[1.0, 1.0, 5.0, 5.0], [50.0, 50.0, 60.0, 60.0]], [0, 0])
-    np.testing.assert_allclose(y.data[0, 0], np.add.outer(10 * np.array(middles), middles), rtol=1e-6)
-    assert not y.data[1].any()
-    y.sum().backward()
-    assert x.grad.sum().item() == pytest.approx(4)
+def test_operators_without_a_derivative_say_so(tmp_path):
+    node = helper.make_node("TensorScatter", ["x", "update", "at"], ["y"], axis=1)
+    inputs = [value("x", (1, 4)), value("update", (1, 2)), value("at", (1,), INT64)]
+    net = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", None)], opset=24))
+    x = ag.ones((1, 4), dtype="float32", requires_grad=True)
+    with pytest.raises(
+        DomainError, match=r"TensorScatter .* has no derivative here: call the network under autograd.no_"
+    ):
+        net(x, [[5.0, 6.0]], [2])
+    with ag.no_grad():
+        assert net(x, [[5.0, 6.0]], [2]).tolist() == [[1, 1, 5, 6]]
+
+
+def test_sizes_of_operators_that_the_package_computes_are_bounded(tmp_path):
+    node = helper.make_node("MelWeightMatrix", ["bins", "n", "rate", "low", "high"], ["y"])
+    given = {"n": np.int64(16), "rate": np.int64(8192), "low": np.float32(0), "high": np.float32(4096)}
+    net = nn.load_onnx(saved(tmp_path, [node], [value("bins", (), INT64)], [value("y", None)], given))
+    assert net(8).shape == (9, 8)
+    with pytest.raises(SizeError, match="the limit for a size that a file chooses"):
+        net(2**40)
