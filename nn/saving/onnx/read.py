@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -345,27 +344,16 @@ class _Reader:
     def _read_external(self, tensor: Any, dtype: str) -> None:
         """Read the bytes of a tensor from another file in the model's folder into the tensor."""
         about = {entry.key: entry.value for entry in tensor.external_data}
-        location = about.get("location", "")
-        parts = re.split(r"[\\/]", location)
-        if not location or ".." in parts or location.startswith(("/", "\\")) or ":" in parts[0] or "\0" in location:
-            raise FileError(f"lies in {location!r}, which is not a file in the model's folder")
-        try:
-            folder = self.path.parent.resolve()
-            file = (folder / location).resolve()
-        except (OSError, RuntimeError) as error:
-            raise FileError(f"lies in {location[:100]!r}, which can't be read ({_first_line(error)})") from None
-        if not file.is_relative_to(folder):
-            raise FileError(f"lies in {location!r}, which leads out of the model's folder")
-        try:
-            offset, length = int(about.get("offset") or 0), int(about.get("length") or -1)
-        except ValueError:
-            raise FileError(f"has an offset or length in {location!r} that is not a number") from None
+        location, folder = about.get("location", ""), self.path.parent.resolve()
         width = 2 if tensor.data_type == self.onnx.TensorProto.BFLOAT16 else numpy.dtype(dtype).itemsize
-        size = math.prod(tensor.dims) * width
+        offset, size = int(about.get("offset") or 0), math.prod(tensor.dims) * width
         try:
+            file = (folder / location).resolve()
+            if not file.is_relative_to(folder):
+                raise FileError(f"lies in {location!r}, which is not a file in the model's folder")
             with open_file(file) as content:
                 there = os.fstat(content.fileno()).st_size
-                if length not in (-1, size) or offset < 0 or offset + size > there:
+                if int(about.get("length") or size) != size or offset < 0 or offset + size > there:
                     raise FileError(f"needs {size} bytes from {offset} on of {location!r}, which has {there}")
                 self.external[file] += size
                 if self.external[file] > there:
@@ -373,7 +361,7 @@ class _Reader:
                 content.seek(offset)
                 tensor.raw_data = content.read(size)
         except OSError as error:
-            raise FileError(f"lies in {location!r}, which can't be read ({error.strerror})") from None
+            raise FileError(f"lies in {location[:100]!r}, which can't be read ({error.strerror})") from None
         tensor.data_location = self.onnx.TensorProto.DEFAULT
 
 
