@@ -124,19 +124,20 @@ def transformers():
             yield name, f"transformers {name}", (partial(small_transformer, config), "main")
 
 
-def small_transformer(config):
+def small_transformer(config, names=tuple(SMALL)):
+    """A transformer whose configuration has the sizes of `SMALL` with these names."""
     from transformers import AutoModel
 
     made = config()
     for part in [made, *(v for v in vars(made).values() if hasattr(v, "to_dict"))]:
-        small = {**SMALL, "layer_types": (getattr(part, "layer_types", None) or [])[:2]}
+        small = {name: SMALL[name] for name in names} | {"layer_types": (getattr(part, "layer_types", None) or [])[:2]}
         for name, value in small.items():
             with suppress(Exception):  # some names are properties, or differ from layer to layer
                 if isinstance(getattr(part, name, None), int | list):
                     setattr(part, name, value)
         rope = getattr(part, "rope_parameters", None) or {}
-        if "mrope_section" in rope:
-            rope["mrope_section"] = [1, 1, 2]
+        if rope:
+            rope["mrope_section"] = [1, 1, 2]  # which some models have by default, for larger heads
     made._attn_implementation = "eager"
     return AutoModel.from_config(made)
 
@@ -153,8 +154,8 @@ def cases():
     return found
 
 
-def wrapped(model, inputs):
-    """A module whose forward takes tensors by position and returns the floating ones of its results."""
+def wrapped(model, names):
+    """A module that takes tensors by position, or of these names, and returns the floating ones of its results."""
     import torch
 
     class Net(torch.nn.Module):
@@ -163,35 +164,42 @@ def wrapped(model, inputs):
             self.net = model
 
         def forward(self, *xs):
-            if inputs == ["main"]:
-                names = dict(zip(main_inputs(model), xs, strict=True))
-                if getattr(model.config, "is_encoder_decoder", False):
-                    names["decoder_input_ids"] = xs[0]
-                out = model(**names)
-            else:
-                out = model(*xs)
+            named = dict(zip(names, xs, strict=True)) if names else {}
+            if names and getattr(model.config, "is_encoder_decoder", False):
+                named["decoder_input_ids"] = xs[0]
+            out = model(**named) if names else model(*xs)
             leaves = torch.utils._pytree.tree_leaves(out if not hasattr(out, "to_tuple") else out.to_tuple())
             return tuple(y for y in leaves if isinstance(y, torch.Tensor) and y.is_floating_point())
 
     return Net()
 
 
-def main_inputs(model):
-    """The names of the inputs of a transformer: pictures beside a text, where it takes both."""
-    takes_both = hasattr(model.config, "vision_config") and "pixel_values" in signature(model.forward).parameters
-    names = [model.main_input_name]
-    return [*names, "pixel_values"] if takes_both and names == ["input_ids"] else names
+def ways(build, given):
+    """Ways to build and to call a network, of which the first that works is taken: models, and names of inputs.
+
+    A transformer is made with all small sizes, or without those of heads, or with fewer layers alone; it takes its main
+    input, or pictures beside a text.
+    """
+    if given != ["main"]:
+        yield build, ()
+        return
+    heads = [name for name in SMALL if not re.search("head_dim|rotary|lora", name)]
+    layers = [name for name in SMALL if "layer" in name or name == "image_size"]
+    for sizes in (tuple(SMALL), heads, layers):
+        made = partial(build, names=sizes)
+        yield made, ()
+        yield made, ("pixel_values",)
 
 
-def arguments(model, given, dtype):
-    """Random inputs of these shapes."""
+def arguments(model, given, names, dtype):
+    """Random inputs of these shapes, or with these names."""
     import torch
 
+    if names:
+        return [argument(model, name, dtype) for name in names]
     if given == ["image"]:
         size = model.default_cfg["input_size"] if model.default_cfg.get("fixed_input_size") else (3, 64, 64)
         given = [(2, *size)]
-    if given == ["main"]:
-        return [argument(model, name, dtype) for name in main_inputs(model)]
     return [torch.randint(0, 9, (2, 5)) if shape == "bag" else torch.randn(shape, dtype=dtype) for shape in given]
 
 
@@ -210,6 +218,31 @@ def argument(model, name, dtype):
     return torch.randn(shape, dtype=dtype)
 
 
+def working(build, given):
+    """The network, its inputs and its outputs, by the first of the `ways` that works. Raises the error of the first."""
+    import torch
+
+    first = None
+    for make, more in ways(build, given):
+        for dtype in (torch.float64, torch.float32):
+            try:
+                model = make()
+                main = [model.main_input_name] if given == ["main"] else []
+                if set(more) & {*main} or not set(more) <= {*signature(model.forward).parameters}:
+                    break
+                names = [*main, *more]
+                net = wrapped(model, names).to(dtype).eval()
+                with torch.no_grad():
+                    for p in net.parameters():  # layers that begin with zeros hide what comes before them
+                        p += 0.02 * torch.randn_like(p)
+                xs = arguments(model, given, names, dtype)
+                theirs = net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
+                return net, xs, theirs, dtype
+            except Exception as error:
+                first = first or error
+    raise first
+
+
 def judge(build, given):
     """``(verdict, sentence)`` of one network."""
     import numpy as np
@@ -223,20 +256,7 @@ def judge(build, given):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     try:
-        model = build()
-        given = [*given]
-        for dtype in (torch.float64, torch.float32):
-            net = wrapped(model, given).to(dtype).eval()
-            with torch.no_grad():
-                for p in net.parameters():  # layers that begin with zeros hide what comes before them
-                    p += 0.02 * torch.randn_like(p)
-            xs = arguments(model, given, dtype)
-            try:
-                theirs = net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
-                break
-            except Exception:
-                if dtype is torch.float32:
-                    raise
+        net, xs, theirs, dtype = working(build, [*given])
     except Exception as error:
         return "unusable", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     start = time.process_time()
