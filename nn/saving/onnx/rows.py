@@ -13,20 +13,16 @@ from glassgrad.autograd import Tensor
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import trace
+from glassgrad.autograd.engine.operation import Op
+from glassgrad.nn.saving.onnx.operators.elementwise import BINARY, UNARY
 from glassgrad.nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
 
 Written = Callable[..., str]
 
 NODES: dict[str, Any] = {
-    "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "add": "Add", "asin": "Asin", "asinh": "Asinh", "atan": "Atan",
-    "atanh": "Atanh", "bitwise_and": "BitwiseAnd", "bitwise_invert": "BitwiseNot", "bitwise_or": "BitwiseOr",
-    "bitwise_xor": "BitwiseXor", "ceil": "Ceil", "copy": "Identity", "cos": "Cos", "cosh": "Cosh", "divide": "Div",
-    "equal": "Equal", "exp": "Exp", "floor": "Floor", "greater": "Greater", "greater_equal": "GreaterOrEqual",
-    "isinf": "IsInf", "isnan": "IsNaN", "less": "Less", "less_equal": "LessOrEqual", "linalg.det": "Det", "log": "Log",
-    "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor", "matmul": "MatMul",
-    "maximum": "Max", "minimum": "Min", "multiply": "Mul", "negative": "Neg", "positive": "Identity", "power": "Pow",
-    "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt",
-    "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
+    **{function.name: node for node, function in (UNARY | BINARY).items() if isinstance(function, Op)},
+    "copy": "Identity", "divide": "Div", "isinf": "IsInf", "linalg.det": "Det", "matmul": "MatMul", "maximum": "Max",
+    "minimum": "Min", "positive": "Identity", "power": "Pow", "rint": "Round",
     "cbrt": ("Mul", ("Sign", "x"), ("Pow", ("Abs", "x"), 1 / 3)),
     "deg2rad": ("Mul", "x", math.pi / 180),
     "exp2": ("Pow", 2.0, "x"),
@@ -418,11 +414,6 @@ def _pow(w: Writer, i: Instruction, *args: Any) -> str:
     return w.node("Pow", *(w.typed(x, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in args))
 
 
-@call("round")
-def _round(w: Writer, i: Instruction, x: Value, **_: Any) -> str:
-    return w.node("Round", w.name(x))
-
-
 # --------------------------------------------------------------------------------------------------- whole operations
 
 
@@ -461,11 +452,6 @@ def _mean(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool 
     return _reduced(w, "ReduceMean", w.name(x), axis, keepdims)
 
 
-@operation("logsumexp")
-def _logsumexp(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool = False) -> str:
-    return _reduced(w, "ReduceLogSumExp", w.name(x), axis, keepdims)
-
-
 @operation("standardize")
 def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float = 1e-5) -> str:
     along = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
@@ -476,15 +462,6 @@ def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float
     centred = w.node("Sub", w.name(x), _reduced(w, "ReduceMean", w.name(x), tuple(axes), True))
     var = _reduced(w, "ReduceMean", w.node("Mul", centred, centred), tuple(axes), True)
     return w.node("Div", centred, w.node("Sqrt", w.node("Add", var, w.number(eps, x))))
-
-
-@operation("one_hot")
-def _one_hot(w: Writer, i: Instruction, labels: Value, classes: int, dtype: Any = None) -> str:
-    places = w.typed(labels, "int64")
-    places = places if labels.shape else w.reshape(places, (1,))
-    rows = w.node("OneHot", places, w.ints(classes), w.constant(numpy.asarray([0, 1], "float32"), "off_on"), axis=-1)
-    rows = w.cast(rows, "float32", i.out.dtype)
-    return rows if labels.shape else w.reshape(rows, i.out.shape)
 
 
 @operation("cross_entropy")

@@ -517,7 +517,7 @@ def _steps(program: Any) -> Iterator[Step]:
         yield Step(
             node.name,
             node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else None,
-            SYMBOLS[node.target] if name is None else STATEFUL.get(name) or ROWS[name],
+            node.target if name is None else STATEFUL.get(name) or ROWS[name],
             name in STATEFUL,
             tuple(map(_template, node.args)),
             {key: _template(value) for key, value in node.kwargs.items() if key not in IGNORED},

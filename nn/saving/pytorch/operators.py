@@ -618,10 +618,9 @@ def feature_dropout(module, x, p, train):
     return of(x, p, module.training, generator=module.generator)
 
 
-SYMBOLS: dict[Any, Row] = {
-    operator.getitem: operator.getitem, operator.add: operator.add, operator.sub: operator.sub,
-    operator.mul: operator.mul, operator.floordiv: operator.floordiv, operator.mod: operator.mod,
-    operator.neg: operator.neg, operator.truediv: operator.truediv, operator.pow: operator.pow,
-    math.ceil: math.ceil, math.floor: math.floor, math.sqrt: math.sqrt, max: max, min: min,
+SYMBOLS = {
+    operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv, operator.truediv, operator.mod,
+    operator.pow, operator.neg, operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
+    math.ceil, math.floor, math.sqrt, max, min,
 }  # fmt: skip
 """Python's functions on sizes, which a graph may call."""
