@@ -7,17 +7,15 @@ a storage that several processes or machines can share: they need nothing else t
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import pickle
-import re
-import signal
-import tempfile
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,22 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.files import open_file
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, number, whole
-from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import optim
 from glassgrad.nn.data import hold_out
 from glassgrad.nn.errors import FileError, TrainingError
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.saving import load, save
 from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning.spaces import check_space, chosen
 
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 TESTED = "tested"  # attribute of a study: how often its test rows were used
+ENDED = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+}  # Optuna's states of trials that have ended, ours
 FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
 
 
@@ -63,10 +65,10 @@ class Trial:
     state: str
     accuracy: float | None
     curve: tuple[float, ...]
-    parameters: int
-    layers: tuple[int, ...]
-    seconds: float
-    seed: int
+    parameters: int = 0
+    layers: tuple[int, ...] = ()
+    seconds: float = 0.0
+    seed: int = 0
     error: str = ""
 
     @property
@@ -117,7 +119,8 @@ class SearchResult:
         trials: all trials of the study, other processes' included.
         finalists: the best choices with the spread over seeds, best first; after Ctrl-C or ``late`` those that were
             trained by then.
-        model: the trained network of the best choice; ``None`` if no trial was completed by this process.
+        model: the trained network of the best finalist, or without finals that of the best trial which this process
+            completed; ``None`` if it completed none.
         interrupted: whether Ctrl-C ended the search.
         late: whether the budget ended the finals.
         tested: how often the test rows of this study were used, by this search and those that it continues.
@@ -194,34 +197,6 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
     return [trial for trial in known if trial.state == "complete"] or known
 
 
-@dataclass(frozen=True)
-class _Job:
-    """All that a worker process needs in order to run trials."""
-
-    build: Callable[..., Module]
-    data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out
-    space: Any
-    trials: int
-    ends: float | None  # time.time() after which no training starts or goes on
-    epochs: int
-    batch_size: int
-    optimizer: Callable[..., optim.Optimizer]
-    loss: Callable[[Any, Any], Any]
-    seed: int
-    compile: bool
-    storage: str
-    name: str
-    folder: str  # of the best model of each worker
-
-    def is_late(self) -> bool:
-        """Whether the time is over."""
-        return self.ends is not None and time.time() > self.ends
-
-    def is_over(self, history: History) -> bool:
-        """Whether a training must end before its last epoch, because the time is over."""
-        return self.is_late() and history.epochs < self.epochs
-
-
 def search(
     build: Callable[..., Module],
     data: Any,
@@ -263,7 +238,7 @@ def search(
         optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
         held_out: the share of training rows that is held out.
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
-        jobs: processes on this machine.
+        jobs: processes on this machine; more than one need a storage.
         storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
             one share the work, and a killed one loses its trial only. Without it the study is not kept.
         name: of the study in the storage.
@@ -304,50 +279,51 @@ def search(
         whole(value, called)
     whole(finalists, "finalists", 0)
     whole(seeds, "seeds")
-    start, limit = time.time(), None if budget is None else number(budget, "budget", 0)
-    ends = None if limit is None else start + limit * (1 - FINALS if finalists else 1)
+    if jobs > 1 and storage is None:
+        raise DomainError(f"jobs = {jobs} needs a storage that the processes share: name a file.")
+    limit = math.inf if budget is None else number(budget, "budget", 0)
+    first = limit * (1 - FINALS if finalists else 1)
+    start = time.time()
     x, y, *test = _four(data)
-    optuna = _optuna()
-    parts = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
-    with tempfile.TemporaryDirectory() as folder:
-        where = str(Path(folder, "study.journal") if storage is None else storage)
-        job = _Job(
-            build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
-        )
-        study = _study(optuna, job)
-        told = {t.number for t in study.get_trials(deepcopy=False, states=_states(optuna))}
+    held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
+    options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "loss": loss, "compile": compile}
+    options |= {"seed": seed}
+    trainer = _Trainer(build, held, space, ends=start + first, **options)
+    study = _study(storage, name)
+    # Each of the other processes searches, too, in the same study and without finals.
+    options |= {"trials": trials, "held_out": held_out, "finalists": 0, "storage": storage, "name": name}
+    options |= {"budget": None if budget is None else first}
+    told = {t.number for t in _ended(study)}
+    interrupted, finals = False, []
 
-        def tell(*_: Any) -> None:
-            """Call the callback with the trials that have ended, those of other processes too."""
-            for t in study.get_trials(deepcopy=False, states=_states(optuna)):
-                if t.number not in told:
-                    told.add(t.number)
-                    if callback is not None:
-                        callback(_trial(t))
+    def tell(*_: Any) -> None:
+        """Call the callback with the trials that have ended, those of other processes too."""
+        for t in _ended(study):
+            if t.number not in told:
+                told.add(t.number)
+                if callback is not None:
+                    callback(_trial(t))
 
-        interrupted = False
+    try:
+        with _others(jobs - 1, (build, (x, y, *test), space), options):
+            trainer.run_trials(study, trials, tell)
+        tell()
+    except KeyboardInterrupt:
+        interrupted = True
+    tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
+    best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))[:finalists]
+    tested = study.user_attrs.get(TESTED, 0)
+    if best and not interrupted:
+        study.set_user_attr(TESTED, tested := tested + 1)
+        trainer.ends = start + limit
         try:
-            with _others(job, jobs - 1):
-                _work(job, tell)
-            tell()
+            finals.extend(trainer.run_finals(best, seeds, test))  # keeps those before Ctrl-C
         except KeyboardInterrupt:
             interrupted = True
-        tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
-        best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))
-        finals: list[tuple[Finalist, Module]] = []
-        tested = study.user_attrs.get(TESTED, 0)
-        if best and finalists and not interrupted:
-            study.set_user_attr(TESTED, tested := tested + 1)
-            job = replace(job, ends=None if limit is None else start + limit)
-            try:
-                finals.extend(_finals(job, best[:finalists], seeds, test))  # keeps those before Ctrl-C
-            except KeyboardInterrupt:
-                interrupted = True
-        finals.sort(key=lambda final: -sum(final[0].validation))
-        last = [finalist for finalist, _ in finals]
-        late = not interrupted and sum(len(f.test) for f in last) < seeds * min(finalists, len(best))
-        model = finals[0][1] if finals else _kept(job, best[0]) if best else None
-    return SearchResult(tried, last, model, interrupted, late, study, tested)
+    finals.sort(key=lambda final: -sum(final[0].validation))
+    late = not interrupted and sum(len(f.test) for f, _ in finals) < seeds * len(best)
+    model = finals[0][1] if finals else trainer.model
+    return SearchResult(tried, [f for f, _ in finals], model, interrupted, late, study, tested)
 
 
 def _optuna() -> Any:
@@ -370,177 +346,44 @@ def _four(data: Any) -> tuple[Any, Any, Any, Any]:
     return x, y, x_test, y_test
 
 
-# ---------------------------------------------------------------------------------------------------------- the trials
+def _study(storage: Any, name: str) -> Any:
+    """The study in a file, a database, or for ``None`` in memory, made if it is not there."""
+    optuna = _optuna()
+    if storage is not None and "://" not in str(storage):
+        storage = _journal(optuna, Path(storage))
+    try:
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        )
+    except Exception as error:
+        if isinstance(storage, str) and type(error).__module__.startswith("sqlalchemy"):
+            why = str(error).partition("\n")[0]
+            raise FileError(f"the database of the search can't be used: {why}.") from None
+        raise
 
 
-def _storage(optuna: Any, where: str) -> Any:
-    """The storage in a file or a database, made if it is not there."""
-    if "://" in where:
-        return _database(optuna, where)
-    from optuna.storages.journal import JournalFileBackend
-
-    path = Path(where)
+def _journal(optuna: Any, path: Path) -> Any:
+    """The storage in a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if path.exists():
             with open_file(path) as file:
                 if file.read(len(JOURNAL)) not in (JOURNAL, b""):  # Optuna would append to any file
                     raise ValueError
-        return optuna.storages.JournalStorage(JournalFileBackend(where))
+        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
     except (LookupError, TypeError, ValueError):
-        raise FileError(f"{where} is not a journal of a search, or is damaged: name another file.") from None
-
-
-def _database(optuna: Any, url: str) -> Any:
-    """The storage in a database."""
-    if url.rstrip("/") == "sqlite:" or ":memory:" in url:
-        raise FileError(f"the database {url} can't be used: it would be of each process alone; name a file.")
-    from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.pool import NullPool
-
-    try:  # a pooled connection would stay open until garbage collection, and Python 3.13 warns of that
-        return optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
-    except SQLAlchemyError as error:
-        why, named = str(error).partition("\n")[0], re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
-        raise FileError(f"the database {named} can't be used: {why}.") from None
-
-
-def _study(optuna: Any, job: _Job) -> Any:
-    """The study in the storage, made if it is not there."""
-    return optuna.create_study(
-        storage=_storage(optuna, job.storage),
-        study_name=job.name,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-    )
-
-
-def _work(job: _Job, *callbacks: Callable[..., None]) -> None:
-    """Run trials until enough of them in the storage have ended, or the time is over; ``callbacks`` are Optuna's.
-
-    A trial that fails does not end the search; where all fail, what the last one raised is raised.
-    """
-    optuna = _optuna()
-    study, errors = _study(optuna, job), []
-
-    def objective(trial: Any) -> float:
-        try:
-            return _objective(job, optuna, study, trial)
-        except optuna.TrialPruned:
-            raise
-        except KeyboardInterrupt:
-            trial.set_user_attr("error", "interrupted")
-            raise
-        except Exception as error:
-            diverged = isinstance(error, TrainingError)
-            trial.set_user_attr("error", "it diverged" if diverged else f"{type(error).__name__}: {error}"[:200])
-            errors.extend([] if diverged else [error])
-            raise
-
-    enough = optuna.study.MaxTrialsCallback(job.trials, states=_states(optuna))
-    left = None if job.ends is None else max(0.0, job.ends - time.time())
-    if len(study.get_trials(deepcopy=False, states=_states(optuna))) < job.trials:
-        study.optimize(objective, timeout=left, callbacks=[*callbacks, enough], catch=(Exception,))
-    if errors and not any(t.intermediate_values for t in study.get_trials(deepcopy=False)):
-        raise errors[-1]
-
-
-def _states(optuna: Any) -> tuple[Any, ...]:
-    """The states of trials that have ended."""
-    states = optuna.trial.TrialState
-    return states.COMPLETE, states.PRUNED, states.FAIL
-
-
-def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
-    """Train the network that ``trial`` chooses; return its best held-out accuracy."""
-    seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # before Optuna 5
-        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    choice = chosen(trial, job.space)
-    trial.set_user_attr("choice", json.dumps(choice, default=list))
-    trial.set_user_attr("seed", seed)
-    stopped: list[str] = []
-
-    def after(history: History) -> bool:
-        accuracy = history.validation_accuracy[-1] or 0.0
-        trial.report(accuracy, history.epochs)
-        trial.set_user_attr("seconds", sum(history.seconds))
-        if job.is_over(history):
-            stopped.append("the time was over")
-        elif history.epochs < job.epochs and trial.should_prune():
-            stopped.append("it learned worse than the others")
-        return bool(stopped)
-
-    model = _built(job, choice, seed)
-    # The weights of a recurrent layer have a row for each gate; its width is that of its state.
-    weights = [(name, p.shape) for name, p in model.named_parameters() if p.ndim > 1 and "weight_ih" not in name]
-    trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
-    trial.set_user_attr("layers", [int(shape[1 if "weight_hh" in name else 0]) for name, shape in weights])
-    history = _train(job, model, choice, seed, after)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    best = max((a for a in history.validation_accuracy if a is not None), default=0.0)
-    if stopped:
-        raise optuna.TrialPruned(stopped[0])
-    with suppress(ValueError):  # no trial is complete yet
-        if best <= study.best_value:
-            return best
-    save(model.state_dict(), Path(job.folder, f"{trial.number}.npz"))
-    return best
-
-
-def _built(job: _Job, choice: dict[str, Any], seed: int) -> Module:
-    model = job.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
-    if not isinstance(model, Module):
-        raise DTypeError(f"build returned {of_type(model)}: it must return an nn.Module.")
-    return model
-
-
-def _train(job: _Job, model: Module, choice: dict[str, Any], seed: int, after: Any = None) -> History:
-    x, y, x_held, y_held = job.data
-    return fit(
-        model,
-        job.loss,
-        job.optimizer(model.parameters(), lr=choice.get("lr", 0.001)),
-        (x, y),
-        epochs=job.epochs,
-        batch_size=choice.get("batch_size", job.batch_size),
-        seed=seed,
-        validation=(x_held, y_held),
-        callback=after,
-        progress=False,
-        compile=job.compile,
-    )
-
-
-def _trial(frozen: Any) -> Trial:
-    """A trial of Optuna's as one of ours."""
-    attributes, curve = frozen.user_attrs, frozen.intermediate_values
-    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    choice = json.loads(attributes.get("choice", "{}"))
-    return Trial(
-        frozen.number,
-        {name: tuple(value) if isinstance(value, list) else value for name, value in choice.items()},
-        states.get(frozen.state.name, "running"),
-        max(curve.values(), default=None),
-        tuple(curve[epoch] for epoch in sorted(curve)),
-        attributes.get("parameters", 0),
-        tuple(attributes.get("layers", ())),
-        attributes.get("seconds", 0.0),
-        attributes.get("seed", 0),
-        attributes.get("error", ""),
-    )
-
-
-# --------------------------------------------------------------------------------------------------- several processes
+        raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
 
 
 @contextmanager
-def _others(job: _Job, count: int) -> Iterator[None]:
-    """So many more processes that run trials meanwhile. Each ends the trial that it is in, unless there is an error."""
+def _others(count: int, given: tuple[Any, ...], options: dict[str, Any]) -> Iterator[None]:
+    """So many more processes that search meanwhile. Each ends the trial that it is in, unless there is an error."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(count)]
+    processes = [context.Process(target=search, args=given, kwargs=options, daemon=True) for _ in range(count)]
     try:
         try:
             for process in processes:
@@ -560,43 +403,147 @@ def _others(job: _Job, count: int) -> Iterator[None]:
                 process.join()
 
 
-def _worker(job: _Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one handles it
-    _work(job)
+@dataclass
+class _Trainer:
+    """Trains the networks of a search. ``model``: the most accurate one of its complete trials."""
 
+    build: Callable[..., Module]
+    data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out
+    space: Any
+    epochs: int
+    batch_size: int
+    optimizer: Callable[..., optim.Optimizer]
+    loss: Callable[[Any, Any], Any]
+    seed: int
+    compile: bool
+    ends: float  # time.time() after which no training starts or goes on
+    accuracy: float = -1.0
+    model: Module | None = None
 
-# ----------------------------------------------------------------------------------------------------------- the finals
+    def is_over(self, history: History | None = None) -> bool:
+        """Whether the time is over, before the last epoch of a training."""
+        return time.time() > self.ends and (history is None or history.epochs < self.epochs)
 
+    def run_trials(self, study: Any, trials: int, tell: Callable[..., None]) -> None:
+        """Run trials until enough of the study have ended, or the time is over; call ``tell`` after each.
 
-def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> Iterator[tuple[Finalist, Module]]:
-    """Train the best choices with several seeds, until the time is over; each with its best network."""
-    for trial in best:
-        runs: list[tuple[float, float, Module]] = []
-        while len(runs) < seeds and not job.is_late():
-            seed = job.seed + 1000 + len(runs)
-            model = _built(job, trial.choice, seed)
+        A trial that fails does not end the search; where all fail, what the last one raised is raised.
+        """
+        optuna, errors = _optuna(), []
+
+        def objective(trial: Any) -> float:
             try:
-                history = _train(job, model, trial.choice, seed, job.is_over)
-            except TrainingError as error:
-                history = error.history  # and the model has the weights of its best epoch
-            if history.interrupted:
-                raise KeyboardInterrupt
-            if job.is_over(history):
-                break
-            right = max((a for a in history.validation_accuracy if a is not None), default=0.0)
-            runs.append((right, float(evaluate(model, job.loss, tuple(test)).accuracy or 0.0), model))
-        if len(runs) == seeds or (runs and trial is best[0]):
-            validation, scores, models = zip(*runs, strict=True)
-            yield Finalist(trial, validation, scores), models[validation.index(max(validation))]
-        if len(runs) < seeds:
-            return
+                return self._run_trial(optuna, study, trial)
+            except optuna.TrialPruned:
+                raise
+            except Exception as error:
+                diverged = isinstance(error, TrainingError)
+                trial.set_user_attr("error", "it diverged" if diverged else f"{type(error).__name__}: {error}"[:200])
+                errors.extend([] if diverged else [error])
+                raise
+
+        if len(_ended(study)) < trials:
+            states = tuple(optuna.trial.TrialState[name] for name in ENDED)
+            enough = optuna.study.MaxTrialsCallback(trials, states)
+            left = None if self.ends == math.inf else max(0.0, self.ends - time.time())
+            study.optimize(objective, timeout=left, callbacks=[tell, enough], catch=(Exception,))
+        if errors and not any(t.intermediate_values for t in study.get_trials(deepcopy=False)):
+            raise errors[-1]
+
+    def _run_trial(self, optuna: Any, study: Any, trial: Any) -> float:
+        """Train the network that ``trial`` chooses; return its best held-out accuracy."""
+        seed = self.seed + trial.number  # differs between processes, and between calls that continue a study
+        with warnings.catch_warnings(
+            action="ignore", category=optuna.exceptions.ExperimentalWarning
+        ):  # before Optuna 5
+            study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        choice = chosen(trial, self.space)
+        trial.set_user_attr("choice", json.dumps(choice, default=list))
+        trial.set_user_attr("seed", seed)
+
+        def after(history: History) -> bool:
+            trial.report(history.validation_accuracy[-1] or 0.0, history.epochs)
+            trial.set_user_attr("seconds", sum(history.seconds))
+            return self.is_over(history) or (history.epochs < self.epochs and trial.should_prune())
+
+        model = self._built(choice, seed)
+        # The weights of a recurrent layer have a row for each gate; its width is that of its state.
+        weights = [(name, p.shape) for name, p in model.named_parameters() if p.ndim > 1 and "weight_ih" not in name]
+        trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
+        trial.set_user_attr("layers", [int(shape[1 if "weight_hh" in name else 0]) for name, shape in weights])
+        history = self._train(model, choice, seed, after)
+        if history.stopped_early:
+            raise optuna.TrialPruned
+        if (accuracy := _accuracy(history)) > self.accuracy:
+            self.accuracy, self.model = accuracy, model
+        return accuracy
+
+    def run_finals(self, best: list[Trial], seeds: int, test: list[Any]) -> Iterator[tuple[Finalist, Module]]:
+        """Train the best choices with several seeds, until the time is over; each with its best network."""
+        for trial in best:
+            runs: list[tuple[float, float, Module]] = []
+            while len(runs) < seeds and not self.is_over():
+                seed = self.seed + 1000 + len(runs)
+                model = self._built(trial.choice, seed)
+                try:
+                    history = self._train(model, trial.choice, seed, self.is_over)
+                except TrainingError as error:
+                    history = error.history  # and the model has the weights of its best epoch
+                if self.is_over(history):
+                    break
+                runs.append((_accuracy(history), evaluate(model, self.loss, tuple(test)).accuracy or 0.0, model))
+            if len(runs) == seeds or (runs and trial is best[0]):
+                validation, scores, models = zip(*runs, strict=True)
+                yield Finalist(trial, validation, scores), models[validation.index(max(validation))]
+            if len(runs) < seeds:
+                return
+
+    def _built(self, choice: dict[str, Any], seed: int) -> Module:
+        model = self.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
+        if not isinstance(model, Module):
+            raise DTypeError(f"build returned {of_type(model)}: it must return an nn.Module.")
+        return model
+
+    def _train(self, model: Module, choice: dict[str, Any], seed: int, after: Callable[[History], bool]) -> History:
+        x, y, *held = self.data
+        history = fit(
+            model,
+            self.loss,
+            self.optimizer(model.parameters(), lr=choice.get("lr", 0.001)),
+            (x, y),
+            epochs=self.epochs,
+            batch_size=choice.get("batch_size", self.batch_size),
+            seed=seed,
+            validation=tuple(held),
+            callback=after,
+            progress=False,
+            compile=self.compile,
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt
+        return history
 
 
-def _kept(job: _Job, trial: Trial) -> Module | None:
-    """The trained network of a trial, if a process of this machine has kept it."""
-    path = Path(job.folder, f"{trial.number}.npz")
-    if not path.is_file():
-        return None
-    model = _built(job, trial.choice, trial.seed)
-    model.load_state_dict(load(path))
-    return model
+def _accuracy(history: History) -> float:
+    return max((a for a in history.validation_accuracy if a is not None), default=0.0)
+
+
+def _ended(study: Any) -> list[Any]:
+    """Optuna's trials that have ended."""
+    return [t for t in study.get_trials(deepcopy=False) if t.state.name in ENDED]
+
+
+def _trial(frozen: Any) -> Trial:
+    """A trial of Optuna's as one of ours."""
+    curve = frozen.intermediate_values
+    given = {name: value for name, value in frozen.user_attrs.items() if name in Trial.__dataclass_fields__}
+    choice = json.loads(given.pop("choice", "{}"))
+    return Trial(
+        frozen.number,
+        {name: tuple(value) if isinstance(value, list) else value for name, value in choice.items()},
+        ENDED.get(frozen.state.name, "running"),
+        max(curve.values(), default=None),
+        tuple(curve[epoch] for epoch in sorted(curve)),
+        layers=tuple(given.pop("layers", ())),
+        **given,
+    )
