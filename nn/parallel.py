@@ -22,18 +22,17 @@ on each rank, unless it reads `nn.parallel.SHARD`: the training repeats with the
 differs from that of one process. Such a module's buffers are rank 0's after every epoch. On GPUs random numbers differ
 from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
-**Lost ranks.** A rank polls for the others for ``timeout`` seconds at most, and without limit only at the end, when
-rank 0 may still be writing files. A rank that raises tells the others at their next synchronisation, and all raise
-`nn.errors.ParallelError`, as they do after the timeout if one does not arrive. If one is killed, the launchers of
-MPICH, Open MPI and Intel MPI kill all others, so save the weights after every epoch, or give `nn.fit` ``resume``.
+**Lost ranks.** A rank that raises tells the others at their next synchronisation, and all raise
+`nn.errors.ParallelError`. If one does not arrive within ``timeout`` seconds, or Ctrl-C comes a second time, all
+processes are ended; only at the end, when rank 0 may still be writing files, they wait without limit. If one is killed,
+the launchers of MPICH, Open MPI and Intel MPI kill all others, too: save the weights after every epoch, or give
+`nn.fit` ``resume``.
 
 On GPUs (one per rank, ``parallel.device``) gradients are copied to the CPU and summed there.
 """
 
 from __future__ import annotations
 
-import atexit
-import hashlib
 import math
 import os
 import pickle
@@ -42,11 +41,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate, pairwise
 from typing import Any, Self
 
-from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.backends import NUMPY, namespace, space_on, to_numpy
+from glassgrad.autograd import Tensor, asarray, concat, zeros_like
+from glassgrad.autograd.backends import NUMPY, namespace, to_numpy
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import ShapeError, TraceError
 from glassgrad.nn.errors import ParallelError
@@ -134,13 +132,6 @@ class Parallel:
             self._ended = True
             self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
 
-    def _abort(self) -> None:
-        """End all processes where a message is pending that nobody will receive: MPI would wait for it."""
-        sys.stdout.flush()
-        if self.rank != 0:  # rank 0 may still be writing
-            time.sleep(self.timeout or 60.0)
-        self._comm.Abort(1)
-
     # --------------------------------------------------------------------------------------------- called by `nn.fit`
 
     def start(self, model: Module, optimizer: Optimizer, rng: Any, settings: Any, arrays: Iterable[Any]) -> Any:
@@ -152,17 +143,10 @@ class Parallel:
         generators = generators_of(*model.modules())
         states = [generator.bit_generator.state for generator in generators]
         layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
-        settings = settings, repr(optimizer), layers, [state["bit_generator"] for state in states]
         checksums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
-        digests = self._meet("the start of a training", hashlib.sha256(repr((settings, checksums)).encode()).digest())
-        if others := [rank for rank in range(self.size) if digests[rank] != digests[0]]:
-            raise self._error(
-                f"{_rank_list(others)} of {self.size} was given other data, settings or layers than rank 0: give every "
-                "rank the same, and all the data: it takes its part itself."
-            )
-        state = optimizer.state_dict()
-        state["state"] = [_arrays(tensors) for tensors in state["state"]]
-        weights, state, first_rng, states = self.broadcast((_arrays(model.state_dict()), state, rng, states))
+        given = settings, repr(optimizer), layers, checksums, [state["bit_generator"] for state in states]
+        self._meet("the start of a training", given=repr(given))
+        weights, state, first_rng, states = self.broadcast((model.state_dict(), optimizer.state_dict(), rng, states))
         for generator, generator_state in zip(generators, states, strict=True):
             generator.bit_generator.state = generator_state
         model.load_state_dict(weights)
@@ -194,7 +178,7 @@ class Parallel:
         return holding(SHARD, stand_in)
 
     def _sum_in_layer(self, array: Any) -> Any:
-        self._meet("a layer", size=array.size)
+        self._meet("a layer", given=array.shape)
         total = namespace(array).empty(array.shape, dtype=array.dtype)
         total[...] = array
         self._all_reduce(total)
@@ -207,26 +191,21 @@ class Parallel:
         without gradient on every rank has none afterwards. If the loss is not finite, nothing changes.
         """
         parameters = [p for p in parameters if p.requires_grad]
-        dtypes = {p.dtype for p in parameters}
-        ends = list(accumulate([len(parameters), *(p.size for p in parameters)]))
-        slices = [(p, slice(start, end)) for p, (start, end) in zip(parameters, pairwise(ends), strict=True)]
-        # One buffer for all, made before synchronising: a rank that fails afterwards could not report it. Its first
-        # entries show which parameters have a gradient.
-        space = space_on(parameters[0].device)
-        flat = space.empty(ends[-1], dtype=dtypes.pop() if len(dtypes) == 1 else "float64")
-        for i, (p, part) in enumerate(slices):
-            flat[i] = p.grad is not None
-            flat[part] = 0 if p.grad is None else p.grad.data.reshape(-1)
-        results = self._meet("a batch", loss, rows, size=ends[-1])
-        total = sum(n for _, n in results)
-        loss = sum(mean * n for mean, n in results) / total if total else math.nan
+        results = self._meet(
+            "a batch", loss, rows, [p.grad is not None for p in parameters], given=[p.shape for p in parameters]
+        )
+        total = sum(n for _, n, _ in results)
+        loss = sum(mean * n for mean, n, _ in results) / total if total else math.nan
         if not math.isfinite(loss):
             return loss
+        known = [p for p, *by_rank in zip(parameters, *(has for *_, has in results), strict=True) if any(by_rank)]
+        own = [zeros_like(p) if p.grad is None else p.grad for p in known]
+        flat = concat([g.detach().reshape((-1,)) for g in own]).data  # one sum for all, as each is a message
         self._all_reduce(flat)
-        flat[ends[0] :] /= total
-        counts = to_numpy(flat[: ends[0]]).tolist()
-        for count, (p, part) in zip(counts, slices, strict=True):
-            p.grad = asarray(flat[part].reshape(p.shape), dtype=p.dtype) if count else None
+        start = 0
+        for p in known:
+            start, part = start + p.size, flat[start : start + p.size]
+            p.grad = asarray((part / total).reshape(p.shape), dtype=p.dtype)
         return loss
 
     def sync_buffers(self, buffers: Iterable[Tensor]) -> None:
@@ -246,59 +225,60 @@ class Parallel:
 
     # ------------------------------------------------------------------------------------------------------- messages
 
-    def _meet(self, point: str, *values: Any, size: int = 0) -> list[tuple[Any, ...]]:
-        """Wait until every rank is at the same point, with arrays of the same size; return the ``values`` of each rank.
+    def _meet(self, point: str, *values: Any, given: Any = None) -> list[tuple[Any, ...]]:
+        """Wait until every rank is at the same point, and was ``given`` the same; return the ``values`` of each rank.
 
         Raises `nn.errors.ParallelError` if a rank failed or is at another point, `KeyboardInterrupt` if one was
         interrupted.
         """
         if self._ended:
             raise ParallelError("the ranks ended because of an error: start the program again.")
-        rows = self._exchange(point, values, None if point == END else self.timeout, size)
+        rows = self._exchange(point, values, None if point == END else self.timeout, given)
         if failed := [rank for rank, row in enumerate(rows) if row[0] == ERROR]:
             texts = {rank: rows[rank][2][0].rstrip(".") for rank in failed}
             raise self._error("; ".join(f"rank {rank} of {self.size} failed: {texts[rank]}" for rank in failed))
         if others := [rank for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
+            here, there = rows[others[0]][0], rows[0][0]
+            which = ("rank " if len(others) == 1 else "each of ranks ") + ", ".join(map(str, others))
+            differs = "was given other data, settings or layers than rank 0"
+            differs = differs if here == there else f"is at another point ({here}) than rank 0 ({there})"
             raise self._error(
-                f"{_rank_list(others)} of {self.size} is at another point ({rows[others[0]][0]}) than rank 0 "
-                f"({rows[0][0]}): run the same program on the same data on every rank."
+                f"{which} of {self.size} {differs}: run the same program on every rank, and give each all the data: it "
+                "takes its part itself."
             )
         if point != END and any(interrupted for *_, interrupted in rows):
             self.interrupted = False
             raise KeyboardInterrupt
         return [values for _, _, values, _ in rows]
 
-    def _exchange(self, point: str, values: tuple[Any, ...], limit: float | None, size: int = 0) -> list[Any]:
-        """The points, sizes, values and interrupts of all ranks."""
-        mine = pickle.dumps((point, size, values, self.interrupted))  # it may fail, which the others have to be told
-        self._wait(self._comm.Ibarrier().Test, limit)
+    def _exchange(self, point: str, values: tuple[Any, ...], limit: float | None, given: Any = None) -> list[Any]:
+        """The points, what was given, values and interrupts of all ranks."""
+        mine = pickle.dumps((point, given, values, self.interrupted))  # it may fail, which the others have to be told
+        self._wait(self._comm.Ibarrier(), limit)
         return [pickle.loads(of_rank) for of_rank in self._comm.allgather(mine)]
 
     def _all_reduce(self, array: Any) -> None:
         """Replace ``array`` by the sum of all ranks' arrays."""
         total = to_numpy(array)
-        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, total).Test, self.timeout)
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, total), self.timeout)
         if total is not array:
             array[...] = namespace(array).asarray(total)
 
-    def _wait(self, done: Callable[[], bool], limit: float | None) -> None:
+    def _wait(self, request: Any, limit: float | None) -> None:
+        """Wait for an answer of all ranks. If there is none, end all processes: MPI would wait for it at their end."""
         start = time.monotonic()
         try:
-            while not done():
+            while not request.Test():
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
-                    raise self._error(
+                    raise TimeoutError(
                         f"a rank of {self.size} has not answered rank {self.rank} for {limit:g} s: see whether it "
                         "failed, or give Parallel a longer timeout"
                     )
-                if waited < SPIN:
-                    _yield_core()
-                else:
-                    time.sleep(min(waited / 20, 0.05))
-        except BaseException:
-            self._ended = True
-            atexit.register(self._abort)
-            raise
+                _yield_core() if waited < SPIN else time.sleep(min(waited / 20, 0.05))
+        except (TimeoutError, KeyboardInterrupt) as error:
+            print(f"ParallelError: {error or 'interrupted'}", file=sys.stderr, flush=True)
+            self._comm.Abort(1)
 
     def _error(self, message: str) -> ParallelError:
         """An error that every rank raises on its own."""
@@ -316,11 +296,3 @@ def _mpi() -> Any:
             f'training in parallel needs mpi4py, which {why}: pip install "glassgrad[mpi]", and start with mpirun.'
         ) from None
     return MPI
-
-
-def _rank_list(ranks: Sequence[int]) -> str:
-    return ("rank " if len(ranks) == 1 else "each of ranks ") + ", ".join(map(str, ranks))
-
-
-def _arrays(state: dict[str, Tensor]) -> dict[str, Any]:
-    return {name: to_numpy(tensor.data) for name, tensor in state.items()}

@@ -176,8 +176,8 @@ def test_a_rank_that_does_not_come_ends_all(tmp_path):
     assert perf_counter() - start < 20
     assert done.returncode != 0
     remedy = "see whether it failed, or give Parallel a longer timeout"
-    said = "ParallelError: a rank of 3 has not answered rank {} for 1 s: {} (2 epochs)"
-    assert texts(tmp_path) == {rank: said.format(rank, remedy) for rank in "02"}
+    assert re.search(f"ParallelError: a rank of 3 has not answered rank [02] for 1 s: {remedy}", done.stderr)
+    assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
 
 
 @mpi
