@@ -1,14 +1,9 @@
-"""Data sets of digits to download: `mnist` and `semeion`. Each is verified, and kept in the cache.
-
-The parsers here check every size and run no code.
-"""
+"""MNIST, downloaded at its first use: its files are verified, parsed with every size checked, and kept in the cache."""
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,40 +12,22 @@ from numpy.typing import DTypeLike, NDArray
 from glassgrad.autograd.backends import as_dtype
 from glassgrad.autograd.common.files import read_file
 from glassgrad.autograd.common.validation import as_path
-from glassgrad.nn.data.dataset import Dataset, hold_out
+from glassgrad.nn.data.dataset import Dataset
 from glassgrad.nn.data.download import LIMIT, RemoteFile, cache_folder, fetch
 from glassgrad.nn.errors import DataError
 
-MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"
-SEMEION = ("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion",)
+HOMES = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"
 
-REMOTE = {
-    name: [RemoteFile(file, sha256, tuple(f"{home}/{file}" for home in homes)) for file, sha256 in files.items()]
-    for name, homes, files in (
-        (
-            "mnist",
-            MNIST,
-            {
-                "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            },
-        ),
-        (
-            "semeion",
-            SEMEION,
-            {"semeion.data": "f43228ae3da5ea6a3c95069d53450b86166770e3b719dcc333182128fe08d4b1"},
-        ),
+MNIST = [
+    RemoteFile(name, sha256, tuple(f"{home}/{name}" for home in HOMES))
+    for name, sha256 in (
+        ("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        ("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        ("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     )
-}
-"""The files of each data set, training before test. MNIST's have the SHA-256 that torchvision publishes."""
-
-DIGITS = tuple("0123456789")
-
-
-def _home(name: str, folder: str | Path | None) -> Path:
-    return cache_folder() / name if folder is None else as_path(folder, "folder")
+]
+"""The files of MNIST, training before test, with the SHA-256 that torchvision publishes."""
 
 
 def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) -> Dataset:
@@ -66,45 +43,20 @@ def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) ->
         DataError: a file has unexpected content.
     """
     dtype = as_dtype(dtype)
+    home = cache_folder() / "mnist" if folder is None else as_path(folder, "folder")
     parts = []
-    for file in REMOTE["mnist"]:
-        unpacked = _home("mnist", folder) / file.name.removesuffix(".gz")
+    for file in MNIST:
+        unpacked = home / file.name.removesuffix(".gz")
         if unpacked.is_file():
             content = read_file(unpacked, LIMIT)
         else:
-            content = _decompress(fetch(file, unpacked.parent), file.name)
+            content = _decompress(fetch(file, home), file.name)
         parts.append(parse_idx(content, 3 if "images" in file.name else 1, file.name))
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])
     y_train, y_test = (labels.astype(np.int64) for labels in parts[1::2])
     source = "MNIST (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)"
-    return Dataset("mnist", x_train, y_train, x_test, y_test, (28, 28), DIGITS, source, "CC BY-SA 3.0")
-
-
-def semeion(
-    dtype: DTypeLike = np.float32,
-    *,
-    test_size: int = 393,
-    seed: int = 0,
-    folder: str | Path | None = None,
-) -> Dataset:
-    """Semeion's 1593 digits, 16×16, 1 = ink, 0 = no ink, each stretched to fill the square.
-
-    The file does not say which digits are for the test, nor who wrote them. The split is drawn at random, by default
-    1200 training and 393 test digits; about 80 writers wrote every digit twice, so a writer may be in both parts.
-
-    ``test_size``: number of test digits. ``seed``: of the split. The rest is as for `mnist`. Raises also `DomainError`
-    if no digit is left for training, or for the test.
-    """
-    dtype = as_dtype(dtype)
-    (file,) = REMOTE["semeion"]
-    images, labels = parse_semeion(fetch(file, _home("semeion", folder)), file.name)
-    source = (
-        "Semeion Handwritten Digit, UCI Machine Learning Repository, DOI 10.24432/C5SC8V "
-        "(Tactile Srl, Brescia; Semeion Research Center, Rome)"
-    )
-    parts = hold_out(images.astype(dtype), labels, test_size, seed)
-    return Dataset("semeion", *parts, (16, 16), DIGITS, source, "CC BY 4.0")
+    return Dataset("mnist", x_train, y_train, x_test, y_test, (28, 28), tuple("0123456789"), source, "CC BY-SA 3.0")
 
 
 def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
@@ -131,21 +83,6 @@ def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
     if len(content) - start != math.prod(shape) or 0 in shape:
         raise DataError(f"{name} has the shape {shape} in its header and {len(content) - start} bytes: it is damaged.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def parse_semeion(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return images (n, 256) of 0 and 1 and labels (n,) from Semeion's file: lines of 256 pixels and a one-hot label.
-
-    Raises:
-        DataError: a line of another form, or none.
-    """
-    table = np.empty((0, 0), np.float32)
-    with suppress(ValueError):
-        if content.strip():
-            table = np.loadtxt(io.StringIO(content.decode("ascii")), np.float32, comments=None, ndmin=2)
-    if table.shape[1] != 266 or not np.isin(table, (0, 1)).all() or (table[:, 256:].sum(axis=1) != 1).any():
-        raise DataError(f"{name} has a line that is not 256 pixels of 0 or 1 and a one-hot label of 10: it is damaged.")
-    return table[:, :256], table[:, 256:].argmax(axis=1)
 
 
 def _decompress(content: bytes, name: str) -> bytes:

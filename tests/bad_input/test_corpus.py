@@ -39,7 +39,7 @@ NO_INPUT = {
         "detect_anomaly devices __array_api_version__ __array_namespace_info__"
     ),
     "nn": "Module History data functional init models optim parallel",
-    "nn.data": "DATASETS cache_folder semeion mnist digits first_names",
+    "nn.data": "DATASETS cache_folder mnist digits first_names",
     "viz": "Derivation Derivations EngineWarning RenderError Widget",
     "Tensor": (
         "T mT shape dtype ndim size device is_leaf name data node grad hooks op inputs scope requires_grad "

@@ -371,11 +371,9 @@ def test_settings_are_settings_or_are_refused(data, tmp_path_factory):
 # --------------------------------------------------------------------------------------------------------- data sets
 
 IDX = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 28, 28) + bytes(2 * 28 * 28)
-SEMEION = b" ".join([*[b"1.0000"] * 256, b"1", *[b"0"] * 9]) + b"\n"
 
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "IDX": (lambda content: loaders.parse_idx(content, 3, "the file"), IDX),
-    "Semeion": (lambda content: loaders.parse_semeion(content, "the file"), SEMEION * 2),
     "gzip": (lambda content: loaders._decompress(content, "the file"), gzip.compress(IDX)),
 }
 
@@ -393,21 +391,6 @@ def test_a_data_file_is_right_or_is_refused(parser, data):
             return
     if parser == "IDX":
         assert found.ndim == 3
-    elif parser == "Semeion":
-        images, labels = found
-        assert images.shape == (len(labels), 256)
-        assert ((images >= 0) & (images <= 1)).all()
-        assert ((labels >= 0) & (labels <= 9)).all()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [SEMEION.replace(b"1.0000", b"1e400", 1), b"__import__('os') " + SEMEION, b"#" + SEMEION, b"\0" + SEMEION],
-)
-def test_invalid_lines_are_refused(content):
-    loaders.parse_semeion(SEMEION, "a good file")  # whatever is imported for it
-    with watched(), pytest.raises(DataError, match="the file has a line that is not 256 pixels of 0 or 1"):
-        loaders.parse_semeion(content, "the file")
 
 
 def test_archive_bombs_take_no_memory(monkeypatch):

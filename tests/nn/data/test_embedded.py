@@ -79,5 +79,4 @@ def test_datasets_names_every_loader():
     assert dict(nn.data.DATASETS) == {
         "digits": nn.data.digits,
         "mnist": nn.data.mnist,
-        "semeion": nn.data.semeion,
     }

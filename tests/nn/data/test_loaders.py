@@ -2,32 +2,28 @@ import gzip
 import hashlib
 import re
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError
-from glassgrad.nn.data import mnist, semeion
+from glassgrad.nn.data import mnist
 from glassgrad.nn.data.download import RemoteFile
-from glassgrad.nn.data.loaders import REMOTE, parse_idx, parse_semeion
+from glassgrad.nn.data.loaders import MNIST, parse_idx
 from glassgrad.nn.errors import DataError, DownloadError
-
-COPY = Path(__file__).parents[4] / "shared" / "data" / "semeion.data.gz"
 
 
 @pytest.fixture
 def serve(home, tmp_path, monkeypatch):
-    """Put the set's files, in their table's order, on the local server and ask for them there."""
+    """Put MNIST's files, in their table's order, on the local server and ask for them there."""
     monkeypatch.setenv("GLASSGRAD_DATA", str(tmp_path))
 
-    def serve(name, *contents):
+    def serve(*contents):
         files = tuple(
             RemoteFile(file.name, hashlib.sha256(content).hexdigest(), (home.put(file.name, content),))
-            for file, content in zip(REMOTE[name], contents, strict=True)
+            for file, content in zip(MNIST, contents, strict=True)
         )
-        monkeypatch.setitem(nn.data.loaders.REMOTE, name, files)
+        monkeypatch.setattr(nn.data.loaders, "MNIST", files)
 
     return serve
 
@@ -38,12 +34,6 @@ def idx(array):
 
 GREY = np.arange(5 * 28 * 28).astype(np.uint8).reshape(5, 28, 28)
 LABELS = np.array([5, 0, 4, 1, 9], np.uint8)
-INK = np.random.default_rng(0).integers(0, 2, (8, 256))
-SEMEION = "".join(
-    " ".join([*(f"{pixel:.4f}" for pixel in image), *("1" if label == row % 10 else "0" for label in range(10))])
-    + " \n"
-    for row, image in enumerate(INK)
-).encode()
 
 
 def mnist_files(grey=GREY, labels=LABELS):
@@ -51,7 +41,7 @@ def mnist_files(grey=GREY, labels=LABELS):
 
 
 def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
-    serve("mnist", *mnist_files())
+    serve(*mnist_files())
     data = mnist()
     assert (data.name, data.image_shape, data.classes) == ("mnist", (28, 28), tuple("0123456789"))
     assert (data.x_train.shape, data.x_test.shape) == ((5, 784), (2, 784))
@@ -61,16 +51,16 @@ def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
     assert data.y_test.tolist() == [5, 0]
     assert data.y_test.dtype == np.int64
     assert data.licence == "CC BY-SA 3.0"
-    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(file.name for file in REMOTE["mnist"])
+    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(file.name for file in MNIST)
 
 
 def test_mnist_files_may_be_unpacked(serve, tmp_path):
-    serve("mnist", *mnist_files())
+    serve(*mnist_files())
     wanted = mnist(folder=tmp_path)
     for path in tmp_path.glob("*.gz"):
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    serve("mnist", *[b""] * 4)  # nothing is to be downloaded
+    serve(*[b""] * 4)  # nothing is to be downloaded
     found = mnist(folder=tmp_path)
     np.testing.assert_array_equal(found.x_train, wanted.x_train)
     np.testing.assert_array_equal(found.y_test, wanted.y_test)
@@ -78,7 +68,7 @@ def test_mnist_files_may_be_unpacked(serve, tmp_path):
 
 
 def test_the_folder_may_be_given(serve, tmp_path, home):
-    serve("mnist", *mnist_files())
+    serve(*mnist_files())
     mnist(folder=tmp_path / "mine")
     asked = len(home.asked)
     assert asked == len(list((tmp_path / "mine").iterdir())) == 4
@@ -86,25 +76,10 @@ def test_the_folder_may_be_given(serve, tmp_path, home):
     assert len(home.asked) == asked
 
 
-@pytest.mark.parametrize("load", [mnist, semeion])
-def test_the_dtype_is_an_option_of_all(serve, load):
-    serve("mnist", *mnist_files())
-    serve("semeion", SEMEION)
-    data = load("float64", **({"test_size": 2} if load is semeion else {}))
+def test_the_dtype_is_an_option(serve):
+    serve(*mnist_files())
+    data = mnist("float64")
     assert data.x_train.dtype == data.x_test.dtype == np.float64
-
-
-def test_semeion_is_split_by_its_seed(serve):
-    serve("semeion", SEMEION)
-    data = semeion(test_size=3)
-    assert (data.name, data.image_shape) == ("semeion", (16, 16))
-    assert (len(data.x_train), len(data.x_test)) == (5, 3)
-    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-        assert (x == INK[y]).all()
-    assert semeion(test_size=3).y_test.tolist() == data.y_test.tolist()
-    assert any(semeion(test_size=3, seed=seed).y_test.tolist() != data.y_test.tolist() for seed in (1, 2, 3))
-    with pytest.raises(DomainError, match="count = 8 of 8 rows leaves none"):
-        semeion(test_size=8)
 
 
 @pytest.mark.parametrize(
@@ -116,25 +91,24 @@ def test_semeion_is_split_by_its_seed(serve):
 )
 def test_a_damaged_archive(serve, damage, sentence):
     first, *others = mnist_files()
-    serve("mnist", damage(first), *others)
+    serve(damage(first), *others)
     with pytest.raises(DataError, match=re.escape(sentence)):
         mnist()
 
 
 def test_every_remote_file_has_a_sha256_and_a_home():
-    for files in REMOTE.values():
-        for file in files:
-            assert len(bytes.fromhex(file.sha256)) == 32
-            assert file.urls
-            assert all(re.fullmatch(rf"https://\S+/{re.escape(file.name)}", url) for url in file.urls)
+    for file in MNIST:
+        assert len(bytes.fromhex(file.sha256)) == 32
+        assert file.urls
+        assert all(re.fullmatch(rf"https://\S+/{re.escape(file.name)}", url) for url in file.urls)
 
 
 def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
-    serve("semeion", SEMEION)
+    serve(*mnist_files())
     home.pages.clear()
     with pytest.raises(DownloadError, match="could not be downloaded"):
-        semeion()
-    assert not list((tmp_path / "semeion").iterdir())
+        mnist()
+    assert not list((tmp_path / "mnist").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -156,39 +130,3 @@ def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
 def test_invalid_idx_files_raise(content, sentence):
     with pytest.raises(DataError, match=re.escape(sentence)):
         parse_idx(content, 3, "images")
-
-
-LINE = SEMEION.splitlines()[0]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b" \n",
-        SEMEION[:-30],
-        LINE[:-4],
-        b"\xff" + LINE,
-        b"0.5" + LINE[6:],
-        b"nan" + LINE[6:],
-        LINE[:-2] + b"1",
-        LINE.replace(b" 1 0", b" 0 0"),
-    ],
-)
-def test_invalid_semeion_files_raise(content):
-    with pytest.raises(
-        DataError, match="the file has a line that is not 256 pixels of 0 or 1 and a one-hot label of 10"
-    ):
-        parse_semeion(content, "the file")
-
-
-@pytest.mark.skipif(not COPY.exists(), reason="no copy of Semeion's file here")
-def test_the_true_file_of_semeion(tmp_path):
-    (tmp_path / "semeion.data").write_bytes(gzip.decompress(COPY.read_bytes()))
-    data = semeion(folder=tmp_path)
-    assert (len(data.x_train), len(data.x_test)) == (1200, 393)
-    labels = np.concatenate([data.y_train, data.y_test])
-    assert np.bincount(labels).tolist() == [161, 162, 159, 159, 161, 159, 161, 158, 155, 158]
-    assert np.bincount(data.y_test).min() > 25
-    zeros = data.x_train[data.y_train == 0].mean(axis=0).reshape(16, 16)
-    assert zeros[8, 8] < 0.1 < 0.6 < zeros[8, :3].max(), "a 0 is empty within and inked at its side"
