@@ -14,10 +14,9 @@ from glassgrad.autograd import __version__
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.digits import train
 from glassgrad.nn.commands.images import FORMATS
-from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.predict import predict
 from glassgrad.nn.commands.search import MODELS, find, int_range, seconds
-from glassgrad.nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
+from glassgrad.nn.commands.settings import add_settings, count, from_0
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
 from glassgrad.nn.data import DATASETS
 from glassgrad.nn.errors import printable
@@ -50,7 +49,6 @@ def parser() -> Parser:
 
 
 def _digits(commands: Any) -> None:
-    default = Settings()
     p = commands.add_parser(
         "digits",
         help="train a network on handwritten digits and draw the results",
@@ -69,31 +67,13 @@ def _digits(commands: Any) -> None:
         ),
     )
     p.set_defaults(run=train)
-    add = p.add_argument_group("the network").add_argument
-    add("--model", choices=NETWORKS, help=f"kind of network (default: {default.model})")
-    add(
-        "--hidden",
-        type=int,
-        nargs="*",
-        metavar="N",
-        help="neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)",
-    )
-    add("--loss", choices=LOSSES, help=f"loss to minimise (default: {default.loss})")
-    add = p.add_argument_group("learning").add_argument
-    add("--optimizer", choices=OPTIMIZERS, help=f"optimization algorithm (default: {default.optimizer})")
-    add("--epochs", type=int, metavar="N", help="passes over the data (default: 12 for mlp)")
-    add("--batch", type=int, metavar="N", help=f"digits per step (default: {default.batch})")
-    add("--lr", type=float, metavar="X", help="learning rate (default: depends on model, optimizer and loss)")
-    add("--shift", type=int, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)")
-    add("--seed", type=int, metavar="N", help=f"seed of all random numbers (default: {default.seed})")
-    add("--device", metavar="NAME", help=f"cpu or cuda (default: {default.device})")
+    add_settings(p)
+    add = p.add_argument_group("the run").add_argument
     add("--parallel", action="store_true", help="divide every batch among the processes that mpirun started")
-    add = p.add_argument_group("files").add_argument
-    add("--data", choices=tuple(DATASETS), help=f"data set (default: {default.data}, included in the package)")
     add("--settings", type=Path, metavar="FILE", help="use the settings.json of an earlier run")
     add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)")
     add("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
-    add("--language", choices=LANGUAGES, help="language of the pictures and the report (default: en)")
+    add("--language", choices=("en", "zh"), help="language of the pictures and the report (default: en)")
 
 
 def _search(commands: Any) -> None:
@@ -115,7 +95,7 @@ def _search(commands: Any) -> None:
     add = p.add_argument
     add("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
     add("--models", nargs="+", choices=MODELS, default=["mlp"], help="kinds of network to try (default: mlp)")
-    add("--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)")
+    add("--trials", type=count, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)")
     add("--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)")
     add(
         "--width",
@@ -124,11 +104,11 @@ def _search(commands: Any) -> None:
         metavar="A:B",
         help="neurons of each hidden layer (default: 16:256)",
     )
-    add("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
+    add("--epochs", type=count, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
     add("--budget", type=seconds, metavar="TIME", help="time limit, such as 120s, 2m or 1h (default: none)")
     add("--storage", metavar="FILE_OR_URL", help="where trials are kept (default: search.journal in DIR)")
-    add("--jobs", type=int, default=1, metavar="N", help="processes on this machine (default: 1)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    add("--jobs", type=count, default=1, metavar="N", help="processes on this machine (default: 1)")
+    add("--seed", type=from_0, default=0, metavar="N", help="seed of all random numbers (default: 0)")
     add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/search)")
 
 

@@ -6,7 +6,6 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import fields
 from importlib import util
 from itertools import chain, count
 from pathlib import Path
@@ -19,7 +18,7 @@ from glassgrad.autograd.common.files import write_file
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.results import Run, name_of, save_weights, training_set, validation_size
-from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings
+from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings, read_settings
 from glassgrad.nn.commands.terminal import Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
 from glassgrad.nn.errors import ParallelError, TrainingError
@@ -45,9 +44,9 @@ def train(options: Namespace) -> bool:
     if launched() > 1 and not options.parallel:  # each would train its own network
         raise Refused(f"mpirun has started {launched()} processes: add --parallel to train one network with them")
     with Parallel() if options.parallel else nullcontext() as parallel:
-        base = Settings.load(options.settings) if options.settings else Settings()
-        settings = base.with_options({field.name: getattr(options, field.name) for field in fields(base)}).completed()
-        return _run(settings, options, parallel).interrupted
+        given = read_settings(options.settings) if options.settings else {}
+        given |= {name: value for name, value in vars(options).items() if value is not None}
+        return _run(Settings.of(given), options, parallel).interrupted
 
 
 def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> History:
@@ -166,7 +165,7 @@ def _fit(
     model: Module, settings: Settings, data: Dataset, callback: Callable[[History], None] | None, parallel: Any = None
 ) -> History:
     x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
-    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
+    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr)
     moved = [shift(settings.shift, data.image_shape)]
     return fit(
         model,
@@ -195,5 +194,5 @@ def _opening(settings: Settings, data: Dataset, model: Module, parallel: Paralle
     return (
         f"{data.name}: {training_set(data)}, {len(data.x_test):,} held out, {height}×{width}{moved}\n"
         f"{name_of(model, settings)}, {parameters:,} parameters, on {device}, from seed {settings.seed}\n"
-        f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.rate:g} to 0"
+        f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.lr:g} to 0"
     )

@@ -202,7 +202,7 @@ class Run:
                 data.name: training_set(data),
                 "parameters": f"{sum(p.size for p in self.model.parameters()):,}",
                 "loss": settings.loss,
-                "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",
+                "optimizer": f"{settings.optimizer}, learning rate from {settings.lr:g}, batches of {settings.batch}",
                 "training": f"{sum(history.seconds):.1f} s on {settings.device}, epochs: {history.epochs}",
                 "random seed": str(settings.seed),
             },

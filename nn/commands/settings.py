@@ -1,15 +1,16 @@
-"""The settings of a run."""
+"""The settings of a run: the options of the command line, which the settings.json of an earlier run can give, too."""
 
 from __future__ import annotations
 
 import json
 import math
 import platform
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,9 +20,8 @@ from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.terminal import Refused, reason
 from glassgrad.nn.data import DATASETS
+from glassgrad.nn.errors import printable
 from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
-
-LANGUAGES = ("en", "zh")  # the languages of `viz`, which would be slow to import for each command
 
 
 def one_hot_mse(outputs: ag.Tensor, labels: ag.Tensor) -> Any:
@@ -42,83 +42,114 @@ RATES = {"sgd": {"cross-entropy": 0.5, "mse": 0.2}, "adam": 0.005, "adamw": 0.01
 """Default learning rates, by optimizer or by optimizer and loss."""
 
 
+def count(text: str, least: int = 1) -> int:
+    """The whole number in the ``text`` of an option."""
+    if not text.isdecimal() or int(text[:20]) < least:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """The learning rate in the ``text`` of an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a learning rate above 0")
+    return value
+
+
+from_0 = partial(count, least=0)
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Let ``parser`` take the settings as options."""
+    add = parser.add_argument_group("the network").add_argument
+    add("--model", choices=NETWORKS, help="kind of network (default: mlp)")
+    hidden = "neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)"
+    add("--hidden", type=count, nargs="*", metavar="N", help=hidden)
+    add("--loss", choices=LOSSES, help="loss to minimise (default: cross-entropy)")
+    add = parser.add_argument_group("learning").add_argument
+    add("--data", choices=DATASETS, help="data set (default: digits, included in the package)")
+    add("--optimizer", choices=OPTIMIZERS, help="optimization algorithm (default: adamw)")
+    add("--epochs", type=count, metavar="N", help="passes over the data (default: 12 for mlp)")
+    add("--batch", type=count, metavar="N", help="digits per step (default: 100)")
+    add("--lr", type=rate, metavar="X", help="learning rate (default: depends on model, optimizer and loss)")
+    add(
+        "--shift", type=from_0, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)"
+    )
+    add("--seed", type=from_0, metavar="N", help="seed of all random numbers (default: 0)")
+    add("--device", metavar="NAME", help="cpu or cuda (default: cpu)")
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run; ``None`` stands for the network's own. Raises `Refused` for invalid values.
-
-    >>> Settings().with_options({"hidden": [500, 500], "lr": None}).hidden
-    (500, 500)
-    >>> Settings(model="cnn").completed().hidden
-    (128,)
-    """
+    """The settings of a run. Values are those of the options, which argparse has checked."""
 
     model: str = "mlp"
-    hidden: Any = None
+    hidden: tuple[int, ...] = (100,)
     loss: str = "cross-entropy"
     optimizer: str = "adamw"
-    epochs: Any = None
+    epochs: int = 12
     batch: int = 100
-    lr: float | None = None
-    shift: Any = None
+    lr: float = 0.01
+    shift: int = 0
     seed: int = 0
     device: str = "cpu"
     data: str = "digits"
 
-    def __post_init__(self) -> None:
-        choices = ("model", NETWORKS), ("loss", LOSSES), ("optimizer", OPTIMIZERS), ("data", DATASETS)
-        for name, known in choices:
-            value = getattr(self, name)
-            if not isinstance(value, str) or value not in known:
-                raise Refused(f"{name} is {value!r}: give {' or '.join(known)}")
-        if not isinstance(self.hidden, list | tuple | None):
-            raise Refused(f"hidden is {self.hidden!r}: give a list with the number of neurons of each hidden layer")
-        if self.hidden is not None:
-            object.__setattr__(self, "hidden", tuple(self.hidden))
-            if self.hidden and NETWORKS[self.model].hidden is None:
-                raise Refused(f"hidden is {list(self.hidden)}, but the layers of {self.model} are fixed: leave it out")
-        counts = [("hidden", n, 1) for n in self.hidden or ()]
-        counts += [(name, n, 1) for name in ("epochs", "batch") if (n := getattr(self, name)) is not None]
-        counts += [(name, n, 0) for name in ("shift", "seed") if (n := getattr(self, name)) is not None]
-        for name, n, least in counts:
-            if type(n) is not int or n < least:
-                raise Refused(f"{name} is {n!r}: give a whole number of at least {least}")
-        if self.lr is not None and not (type(self.lr) in (int, float) and 0 < self.lr < math.inf):
-            raise Refused(f"lr is {self.lr!r}: give a learning rate above 0")
-        if not isinstance(self.device, str):
-            raise Refused(f"device is {self.device!r}: give cpu or cuda")
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Settings:
+        """The settings with these values, and the network's own for those that are missing or ``None``.
 
-    def completed(self) -> Settings:
-        """These settings, with the network's defaults in place of each ``None``."""
-        network = NETWORKS[self.model]
-        own = {"hidden": network.hidden or (), "epochs": network.epochs, "shift": network.shift, "lr": self.rate}
-        return self.with_options({name: value for name, value in own.items() if getattr(self, name) is None})
+        Raises `Refused` for hidden layers of a network whose layers are fixed.
 
-    @property
-    def rate(self) -> float:
-        """The learning rate: ``lr``, or the default of the network, the optimizer and the loss."""
-        default: Any = (NETWORKS[self.model].rates or RATES)[self.optimizer]
-        return self.lr or float(default[self.loss] if isinstance(default, dict) else default)
-
-    def with_options(self, options: Mapping[str, Any]) -> Settings:
-        """These settings, changed by the ``options`` that are not None."""
-        return replace(self, **{name: value for name, value in options.items() if value is not None})
+        >>> Settings.of({"hidden": [500, 500], "lr": None}).hidden
+        (500, 500)
+        >>> Settings.of({"model": "cnn"}).hidden
+        (128,)
+        """
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in given.items() if name in known and value is not None}
+        network = NETWORKS[given.get("model", cls.model)]
+        hidden = given.get("hidden", network.hidden) or ()
+        if hidden and network.hidden is None:
+            raise Refused(f"hidden is {list(hidden)}, but the layers of {given['model']} are fixed: leave it out")
+        default: Any = (network.rates or RATES)[given.get("optimizer", cls.optimizer)]
+        lr = default[given.get("loss", cls.loss)] if isinstance(default, dict) else default
+        own = {"epochs": network.epochs, "shift": network.shift, "lr": lr}
+        return cls(**own | given | {"hidden": tuple(hidden)})
 
     def json(self) -> bytes:
         """The settings as JSON, with the versions in use."""
         versions = {"glassgrad": ag.__version__, "python": platform.python_version(), "numpy": np.__version__}
-        return (json.dumps({**asdict(self.completed()), "versions": versions}, indent=2) + "\n").encode()
+        return (json.dumps({**asdict(self), "versions": versions}, indent=2) + "\n").encode()
 
-    @classmethod
-    def load(cls, path: Path) -> Settings:
-        """Read the settings that a run wrote. Raises `Refused` for another file."""
-        try:
-            content = json.loads(read_file(path).decode())
-            content.pop("versions", None)
-            unknown = sorted(set(content) - {field.name for field in fields(cls)})
-        except OSError as error:
-            raise Refused(f"{path} cannot be read: {reason(error)}") from None
-        except (ValueError, AttributeError, TypeError, RecursionError):
-            raise Refused(f"{path} is not a settings file: give the settings.json of a run") from None
-        if unknown:
-            raise Refused(f"{path} sets {', '.join(unknown)}, which is not a setting: remove it")
-        return cls(**content)
+
+class _Reader(ArgumentParser):
+    """The parser of settings in a file."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise Refused(printable(f"{self.prog}: {message}"))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings that a run wrote, parsed as the options that they are. Raises `Refused` for another file."""
+    try:
+        content = json.loads(read_file(path).decode())
+        content.pop("versions", None)
+        words: list[str] = []
+        for name, value in content.items():
+            if isinstance(value, list):
+                words += [f"--{name}", *map(str, value)]
+            elif value is not None:
+                words.append(f"--{name}={value}")
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {reason(error)}") from None
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise Refused(f"{path} is not a settings file: give the settings.json of a run") from None
+    parser = _Reader(prog=str(path), add_help=False, allow_abbrev=False)
+    add_settings(parser)
+    return vars(parser.parse_args(words))

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from glassgrad import nn
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.images import read_image
-from glassgrad.nn.commands.settings import Settings
+from glassgrad.nn.commands.settings import Settings, read_settings
 from glassgrad.nn.commands.terminal import Refused
 from glassgrad.nn.data import loaders
 from glassgrad.nn.errors import DataError, FileError
@@ -207,7 +207,7 @@ READERS = (nn.load, nn.load_metadata, nn.load_model)
 def settings_of(path: Path) -> Settings:
     """Settings as the command line reads them; a refusal as the error that caused it."""
     try:
-        return Settings.load(path)
+        return Settings.of(read_settings(path))
     except Refused as refusal:
         raise OSError(str(refusal)) from None
 
@@ -361,11 +361,12 @@ def test_settings_are_settings_or_are_refused(data, tmp_path_factory):
     path.write_bytes(whole_json(data.draw, json.loads(path.read_text())))
     with watched():
         try:
-            settings = Settings.load(path)
+            settings = Settings.of(read_settings(path))
         except Refused as refusal:
             assert "\n" not in str(refusal)  # noqa: PT017
             return
-    assert settings == Settings(**{name: getattr(settings, name) for name in vars(settings)})
+    path.write_bytes(settings.json())
+    assert Settings.of(read_settings(path)) == settings
 
 
 # --------------------------------------------------------------------------------------------------------- data sets

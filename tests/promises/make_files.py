@@ -388,7 +388,9 @@ class Maker:
             history.save(path)
             self.facts[path.name] = json.loads(path.read_text(encoding="utf-8"))
         if not (path := FOLDER / "settings.json").exists():
-            settings = Settings(model="cnn", hidden=[16], epochs=2, batch=32, lr=0.01, optimizer="sgd")
+            settings = Settings.of(
+                {"model": "cnn", "hidden": [16], "epochs": 2, "batch": 32, "lr": 0.01, "optimizer": "sgd"}
+            )
             path.write_bytes(settings.json())
             self.facts[path.name] = json.loads(path.read_text(encoding="utf-8"))
 

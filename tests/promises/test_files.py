@@ -11,7 +11,7 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.__main__ import main
-from glassgrad.nn.commands.settings import Settings
+from glassgrad.nn.commands.settings import Settings, read_settings
 from tests.promises import make_files as made
 
 VALUES: dict[str, np.ndarray] = dict(np.load(made.VALUES))
@@ -115,7 +115,7 @@ def test_a_study_is_read_and_continued(tmp_path):
 def test_a_history_and_settings_are_read(tmp_path):
     history = nn.History.load(made.FOLDER / "history.json")
     assert {name: getattr(history, name) for name in FACTS["history.json"]} == FACTS["history.json"]
-    settings = json.loads(Settings.load(made.FOLDER / "settings.json").json())
+    settings = json.loads(Settings.of(read_settings(made.FOLDER / "settings.json")).json())
     settings["versions"] = FACTS["settings.json"]["versions"]
     assert FACTS["settings.json"].items() <= settings.items()
 

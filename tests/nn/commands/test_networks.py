@@ -69,7 +69,7 @@ def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
         "model": "cnn", "hidden": [20], "epochs": 1, "shift": 0, "lr": NETWORKS["cnn"].rates["adamw"],
     }  # fmt: skip
     assert nn.load_model(tmp_path / "model.npz").mlp.sizes == (768, 20, 10)
-    assert Settings(model="lenet").completed().epochs == NETWORKS["lenet"].epochs
+    assert Settings.of({"model": "lenet"}).epochs == NETWORKS["lenet"].epochs
 
 
 def test_a_run_with_moved_digits_can_be_repeated(few, tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_a_run_with_moved_digits_can_be_repeated(few, tmp_path, monkeypatch):
 
 
 def test_mean_squared_error_ends_in_a_sigmoid(few):
-    model = job.built(Settings(model="lenet", loss="mse").completed(), few)
+    model = job.built(Settings.of({"model": "lenet", "loss": "mse"}), few)
     outputs = model(few.x_test[:5]).data
     assert ((outputs > 0) & (outputs < 1)).all()
 
@@ -91,4 +91,4 @@ def test_contradictory_options_raise(capsys, tmp_path):
     out = ("--out", tmp_path / "run")
     sentence = refused(capsys, "digits", "--model", "lenet", "--hidden", "20", *out)
     assert sentence.endswith("hidden is [20], but the layers of lenet are fixed: leave it out")
-    assert "shift is -1: give a whole number of at least 0" in refused(capsys, "digits", "--shift", "-1", *out)
+    assert "'-1' is not a whole number of at least 0" in refused(capsys, "digits", "--shift", "-1", *out)

@@ -159,7 +159,7 @@ def test_escape_sequences_are_not_printed(small, data, tmp_path, capsys):
     nn.save(nn.MLP([256, 10], seed=0), tmp_path / "m.npz", metadata=facts(data=ESCAPE))
     assert "\x1b" not in refused(capsys, "predict", tmp_path / "m.npz", path)
     (tmp_path / "settings.json").write_text(json.dumps({ESCAPE: 1}))
-    assert r"sets \x1b]0;title" in refused(capsys, "digits", "--settings", tmp_path / "settings.json")
+    assert r"arguments: --\x1b]0;title" in refused(capsys, "digits", "--settings", tmp_path / "settings.json")
 
 
 def test_a_model_of_nan_is_refused(data, tmp_path, capsys):
