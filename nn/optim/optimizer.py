@@ -206,7 +206,7 @@ class Optimizer:
         Raises `nn.errors.StateError`, and changes nothing, for the state of another optimizer or other parameters.
         """
         try:
-            options, accumulated = self._read(state)
+            options, tensors = self._read(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             known = isinstance(error, AutogradError)
             why = str(error).rstrip(".") if known else "it is not what state_dict() returns"
@@ -214,41 +214,33 @@ class Optimizer:
                 f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
                 "made before its state was saved."
             ) from None
-        self._follow()
         for group, new in zip(self.param_groups, options, strict=True):
             dict.update(group, new)
-        for p, then in accumulated:
-            now = self.state[p]
-            for name in [*now]:
-                if name not in then:
-                    del now[name]
-            self._add_state(p, then)
-            for name, tensor in now.items():
-                tensor.data = then[name].to(tensor.dtype).to(tensor.device).data
+        for p, of_parameter in tensors.items():
+            self.state[p] = {}
+            self._add_state(p, of_parameter)
+        self._note_members()
 
-    def _read(self, state: Any) -> tuple[list[dict[str, Any]], list[tuple[Tensor, dict[str, Tensor]]]]:
+    def _read(self, state: Any) -> tuple[list[dict[str, Any]], dict[Tensor, dict[str, Tensor]]]:
         """Options of every group and state of every parameter, checked."""
         groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in state["param_groups"]]
         mine, theirs = [len(g["params"]) for g in self.param_groups], [g.pop("params") for g in groups]
         if mine != theirs:
             raise DomainError(f"its groups have {theirs} parameters, and this optimizer's have {mine}")
+        due: dict[Tensor, dict[str, Tensor]] = {}
         for group, new in zip(self.param_groups, groups, strict=True):
             here, there = (sorted({*options} - {"initial_lr", "params"}) for options in (group, new))
             if here != there:
                 raise DomainError(f"its options are {there}, and this optimizer's are {here}")
             self._check(new)
-        members = [
-            (p, {**group, **new}) for group, new in zip(self.param_groups, groups, strict=True) for p in group["params"]
-        ]
-        accumulated = []
-        for i, ((p, options), given) in enumerate(zip(members, state["state"], strict=True)):
+            due |= {p: self.initial_state(p, {**group, **new}) for p in group["params"]}
+        for i, (p, given) in enumerate(zip(due, state["state"], strict=True)):
             then = {name: Tensor(value) for name, value in given.items()}
-            due = {name: t.shape for name, t in self.initial_state(p, options).items()}
-            saved = {name: t.shape for name, t in then.items()}
-            if due != saved:
-                raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'} instead of {due}")
-            accumulated.append((p, then))
-        return groups, accumulated
+            saved, wanted = ({name: t.shape for name, t in tensors.items()} for tensors in (then, due[p]))
+            if saved != wanted:
+                raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'} instead of {wanted}")
+            due[p] = {name: then[name].to(t.dtype).to(t.device) for name, t in due[p].items()}
+        return groups, due
 
     def __repr__(self) -> str:
         """``SGD(lr=0.1, momentum=0.9, …)``, with the number of parameters."""
