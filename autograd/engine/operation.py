@@ -46,7 +46,7 @@ from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LAST, WRITES
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
-from glassgrad.autograd.engine.tensor import Tensor, new
+from glassgrad.autograd.engine.tensor import Tensor, new, root_of
 from glassgrad.autograd.engine.writes import remember
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.readings.levels import LIFTED
@@ -468,6 +468,8 @@ def function_of(op, convert):
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
+            if not mask and mode.grad:
+                t._root = root_of(({named},))
 {viewed}        if mode.observer is not None:
             mode.observer.called(op, t, ({values},), params, plan.mask)
         return t
@@ -551,7 +553,7 @@ NAMES: dict[str, Any] = {
     "bound": bound, "check_parameters": check_parameters, "check_rules": check_rules, "fail": fail, "frozen": frozen,
     "in_dtype": in_dtype,
     "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,
-    "stamp": stamp,
+    "root_of": root_of, "stamp": stamp,
 }  # fmt: skip
 
 

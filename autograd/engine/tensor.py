@@ -5,6 +5,7 @@ Its operators and most methods are in `autograd.functions.methods`, its conversi
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
@@ -18,6 +19,8 @@ from glassgrad.autograd.errors import DTypeError, GradientError
 from glassgrad.autograd.readings.levels import LIFTED, detached, note_write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from glassgrad.autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
@@ -53,7 +56,7 @@ class Tensor(TensorMethods):
     Tensor([[2.0, 4.0]])
     """
 
-    __slots__ = ("_data", "node", "requires_grad", "grad", "hooks", "_name", "_view", "__weakref__")
+    __slots__ = ("_data", "node", "requires_grad", "grad", "hooks", "_name", "_view", "_root", "__weakref__")
 
     _data: Any
     node: Node | None
@@ -62,6 +65,7 @@ class Tensor(TensorMethods):
     hooks: list[Any] | None
     _name: str | None
     _view: Any  # set on views alone: see `writes`
+    _root: Any  # set on constants that were computed from one other constant: see `root_of`
 
     # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
     op = None
@@ -213,6 +217,22 @@ class Tensor(TensorMethods):
     def zero_grad(self) -> None:
         """Set ``.grad`` to None."""
         self.grad = None
+
+
+def root_of(given: Iterable[Any]) -> Any:
+    """A weak reference to the constant that these arguments are, or were computed from; ``None`` if there are several.
+
+    What is computed from constants alone is not recorded, but a picture shows the input that was given, also where it
+    was transposed or scaled first. The reference to the first one is handed on, so it keeps no chain of them alive.
+    """
+    found = None
+    for x in given:
+        if isinstance(x, Tensor):
+            root = getattr(x, "_root", None) or weakref.ref(x)
+            if found is not None and root is not found:
+                return None
+            found = root
+    return found
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:

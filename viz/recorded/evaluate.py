@@ -81,8 +81,8 @@ class Evaluation:
     sizes: dict[Any, float] = field(default_factory=dict)
 
     def value(self, place: Any) -> np.ndarray:
-        """The value of a node or leaf, or of a constant among a node's inputs."""
-        return self.values[place] if hasattr(place, "requires_grad") else host(place)
+        """The value of a node or leaf, or of another constant, such as one among a node's inputs."""
+        return self.values[place] if hasattr(place, "requires_grad") and place in self.values else host(place)
 
     def gradient(self, place: Any) -> np.ndarray | None:
         """The gradient of a node or leaf; None for a constant and where there is none."""

@@ -19,6 +19,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size as size_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.engine.memory import written_at
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import clipped, identifier, one_line
 from glassgrad.viz.recorded.validation import members, named
@@ -99,7 +100,8 @@ class Names:
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
-        self._taken = set(self._given.values())
+        self.origins = origins(graph)
+        self._taken = {*self._given.values(), *(x.name for x in self.origins.values() if x.name)}
         self._tangents = {undotted(name) for name in self._taken} - self._taken  # ṫ1 is not the tangent of another t1
         self._counts: dict[str, int] = {}  # the last number used after each letter
         used: set[str] = set()
@@ -306,6 +308,23 @@ class Names:
             n += 1
         self._counts[letter] = n
         return name
+
+
+def origins(graph: ag.Graph) -> dict[int, Any]:
+    """For each constant that was computed from one other constant, by its id: the other, if it is still there as it was.
+
+    A constant with a name of its own stays what it is.
+    """
+    start = min((node.index for node in graph.nodes if node.op is not None), default=0)
+    found: dict[int, Any] = {}
+    for leaf in graph.nodes:
+        root = getattr(leaf, "_root", None) if isinstance(leaf, ag.Tensor) and not leaf.requires_grad else None
+        given = root() if root is not None else None
+        if given is None or given.requires_grad or written_at(given.data) > start:
+            continue
+        if leaf.name in (None, given.name):
+            found[id(leaf)] = given
+    return found
 
 
 def _letter(place: Any) -> str:

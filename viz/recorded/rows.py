@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby, permutations
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.evaluate import Evaluation, host, total
-from glassgrad.viz.recorded.names import LOSSES, Names, array_of, fresh, projected
+from glassgrad.viz.recorded.names import LOSSES, Names, fresh, projected
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
@@ -170,19 +170,22 @@ def rows_of(
     home: dict[int, Row] = {}  # by the id of a node, leaf or constant
     shown: set[int] = set()
 
-    def row(title: str, place: Any, **known: Any) -> Row:
-        return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
+    def row(title: str, letter: str, place: Any, **known: Any) -> Row:
+        return Row(fresh(identifier(title), keys), title, letter, place, **known)
 
     times = Counter[Any]()
     models = models_of(sorted((node for node in graph.nodes if node.op is not None), key=lambda node: node.index))
-    own, origin = belongings(graph), origins(graph)
+    own = belongings(graph)
+    origin = {key: given for key, given in called.origins.items() if key not in own}
     for (module, nodes), title in zip(groups, titles, strict=True):
-        every = [(origin.get(id(x), x), role) for node in nodes for x, role in _uses(node, entries)]
+        read = [use for node in nodes for use in _uses(node, entries)]
+        every = [(origin.get(id(x), x), role) for x, role in read]
         hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
         uses = [(place, role) for place, role in every if id(place) not in hidden]
-        for place, role in uses:
-            if role == "input" and id(place) not in home:
-                home[id(place)] = row(called[place].shown, place)
+        for (place, role), (x, _) in zip(every, read, strict=True):
+            if role == "input" and id(place) not in home and id(place) not in hidden:
+                name = getattr(place, "name", None) or called[x].shown
+                home[id(place)] = row(name, name, place)
                 rows.append(home[id(place)])
         seen[title] += 1
         numbered = f"{title} {seen[title]}" if often[title] > 1 else title
@@ -192,9 +195,11 @@ def rows_of(
         which = module, models[nodes[0]]
         if module:
             times[which] += 1
+        output = _output(nodes, graph, users)
         here = row(
             numbered,
-            _output(nodes, graph, users),
+            called[output].shown,
+            output,
             nodes=tuple(nodes),
             path=module[-1][0] if module else None,
             call=times[which] if module and parameters else 1,
@@ -326,33 +331,6 @@ def belongings(graph: ag.Graph) -> set[int]:
         if any(node.op.name == "scan_packed" for node in call):
             found |= {id(leaf) for leaf in rest if type(leaf.data) is np.ndarray and not leaf.data.any()}
     return found
-
-
-def origins(graph: ag.Graph) -> dict[int, Any]:
-    """For each constant that was computed from another one, by its id: the other.
-
-    What is computed from constants alone is not recorded. A transposed one is recognised by its memory, and one that a
-    norm made by its numbers: along the last axis they are those of the other, shifted and scaled.
-    """
-    leaves = [x for x in graph.nodes if isinstance(x, ag.Tensor) and not x.requires_grad and x.node is None and x.ndim]
-    arrays = {id(x): array for x in leaves if x.size > 1 and (array := array_of(x)) is not None}
-    found: dict[int, Any] = {}
-    for leaf, other in permutations((x for x in leaves if id(x) in arrays), 2):
-        if leaf.name is None and leaf.size == other.size and {id(leaf), id(other)}.isdisjoint(found):
-            array, source = arrays[id(leaf)], arrays[id(other)]
-            viewed = array.base is not None and np.may_share_memory(array, source)
-            if viewed or _is_normed(array, source):
-                found[id(leaf)] = other
-    return found
-
-
-def _is_normed(array: np.ndarray, source: np.ndarray) -> bool:
-    """Whether an array is another one with mean 0 along its last axis, of 3 or more entries, scaled."""
-    if array.shape != source.shape or array.shape[-1] < 3 or array.dtype.kind != "f" or source.dtype.kind != "f":
-        return False
-    centred = source.astype(float) - source.mean(axis=-1, keepdims=True, dtype=float)
-    products = np.sum(centred * array, axis=-1), np.sum(centred**2, axis=-1) * np.sum(array.astype(float) ** 2, axis=-1)
-    return bool(np.all(products[0] > 0) and np.allclose(products[0] ** 2, products[1], rtol=1e-4))
 
 
 def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.names import origins
 from glassgrad.viz.recorded.rows import rows_of, score, slopes, warn
 from glassgrad.viz.recorded.scene import Scene
 
@@ -399,9 +401,56 @@ class TestTransformer:
         assert "Reshape" not in {row.label for row in found[0]}
 
 
-def test_a_constant_that_is_another_one_turned_or_normed_is_that_one():
-    x, w = ag.Tensor(np.random.default_rng(0).normal(size=(4, 3)), name="x"), parameter(np.ones((4, 4)))
-    other = ag.Tensor(np.random.default_rng(1).normal(size=(4, 3)))
-    for made, inputs in ((x.T, ["x"]), (ag.standardize(x).T, ["x", "x2"]), (other.T, ["x", "x2"])):
-        rows, _ = rows_of(ag.Graph(ag.sum(w @ x) + ag.sum(made @ w)))
-        assert len([row for row in rows if not row.nodes]) == len(inputs)
+CHANGES = (  # of a constant, after which it is still the one that was given
+    lambda x: x.mT,
+    lambda x: ag.reshape(x, (*x.shape[::-1],)),
+    lambda x: x[..., 1:],
+    lambda x: 2.0 * x - 1.0,
+    lambda x: (x - ag.mean(x)) / (ag.std(x) + 1e-5),
+    ag.standardize,
+    lambda x: ag.pad(x, ((1, 1), (0, 2))),
+    lambda x: ag.exp(x) / ag.sum(ag.exp(x), axis=-1, keepdims=True),
+    lambda x: ag.concat([x, x], axis=0),
+    lambda x: x.astype("float32").astype("float64"),
+)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_constant_that_was_made_of_another_is_that_one_and_no_other(seed):
+    """Random graphs of two inputs, alike by chance in half of them, each changed in random ways before it is used."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(2, 4, 4))
+    given = [ag.Tensor(numbers[seed % 2 * i], name=name) for i, name in enumerate(("x", "y"))]
+    total = ag.sum(parameter(1.0) * (given[0] + given[1]))  # of both, so an input of its own
+    made = []
+    for x in rng.permutation(2):
+        for _ in range(int(rng.integers(1, 4))):
+            value = given[x]
+            for change in rng.permutation(len(CHANGES))[: int(rng.integers(1, 4))]:
+                if min(value.shape) > 1:
+                    value = CHANGES[change](value)
+            total += ag.sum(value * parameter(np.ones(value.shape)))
+            made.append((value, given[x]))
+    graph = ag.Graph(total)
+    assert {key: id(x) for key, x in origins(graph).items()} == {id(value): id(x) for value, x in made}
+    titles = [row.title for row in rows_of(graph)[0] if not row.nodes]
+    assert len(titles) == 3
+    assert {"x", "y"} < {*titles}
+
+
+def test_a_constant_whose_origin_is_gone_or_was_written_to_is_an_input_itself():
+    x = ag.Tensor(np.ones((2, 3)), name="x")
+    total = ag.sum(ag.pad(x, ((0, 0), (1, 1))) * parameter(np.ones((2, 5))))
+    assert [row.title for row in rows_of(ag.Graph(total))[0] if not row.nodes] == ["x"]
+    x.data += 1.0
+    assert origins(ag.Graph(total)) == {}
+    del x
+    assert origins(ag.Graph(total)) == {}
+
+
+def test_a_loop_of_inference_keeps_nothing_alive():
+    state = ag.Tensor(np.ones(3))
+    before = weakref.ref(state)
+    for _ in range(3):
+        state = ag.tanh(state)
+    assert before() is None
