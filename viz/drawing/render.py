@@ -378,13 +378,13 @@ class Picture:
             _write(self.items, graph, printer)
         return texts.UNPRINTABLE.sub("\ufffd", graph.source)
 
-    def exceeds_page(self) -> bool:
-        """Whether the picture is wider than a page; no, where there is no engine to lay it out."""
+    def width(self) -> int:
+        """The width in points as it is laid out; 0 where there is no engine."""
         try:
             found = re.search(rb'<svg width="(\d+)pt"', self._draw("svg"))
         except RenderError:
-            return False
-        return found is not None and int(found[1]) > style.WIDTH
+            return 0
+        return int(found[1]) if found else 0
 
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""

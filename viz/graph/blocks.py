@@ -87,7 +87,7 @@ def draw_blocks(
         tried.append(_Blocks(rows, links, graph.outputs))
         if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
             picture = tried[-1].draw(title)
-            if depth is not None or not picture.exceeds_page():
+            if depth is not None or picture.width() <= style.WIDTH:
                 return picture
     return min(tried, key=lambda drawn: drawn.height * len(drawn.cards)).draw(title)
 

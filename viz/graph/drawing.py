@@ -20,7 +20,9 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
 NEAR = 12  # cards drawn around a value
-ROOM, GAP = 560, 12  # points: of the cards on a level, beside which lines pass, and between two of them
+ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
+GAP = 12  # points between two cards of a level
+SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
@@ -46,11 +48,23 @@ class Drawing:
         self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
         self.labels: dict[Card, Label] = {}
         self.across = self._across()
+        self.room, self.row = ROOMS[0]
         self.level = self._levels() if self.across > style.WIDTH else {}
 
-    def draw(self, title: str | None = None) -> Picture:
-        """The picture; ``title``: its headline."""
-        scene, title = self.scene, title if title is not None else self._title()
+    def draw(self, title: str | None = None, *, narrowed: bool = True) -> Picture:
+        """The picture; ``title``: its headline. ``narrowed``: with fewer cards on a level where it is too wide."""
+        said = title if title is not None else self._title()
+        drawn = [self._drawn(said)]
+        for room in ROOMS[1:] if narrowed and self.across > SAFE else ():
+            self.room, self.row = room
+            if drawn[-1].width() <= style.WIDTH:
+                return drawn[-1]
+            self.level = self._levels()
+            drawn.append(self._drawn(said))
+        return min(drawn, key=Picture.width) if drawn[1:] else drawn[0]
+
+    def _drawn(self, title: str) -> Picture:
+        scene, self.keys = self.scene, {card.key for card in self.scene.cards} | {*self.again.values()}
         shape: dict[str, Any] = {}
         if self.cards.compact or not scene.scalar:
             nodesep = style.NODESEP_COMPACT if self.branched else style.NODESEP_TENSOR
@@ -170,7 +184,7 @@ class Drawing:
         own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
         return (
             len(parts) > 1
-            or (own and self.across <= ROOM)
+            or (own and self.across <= ROOMS[0][0])
             or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
         )
 
@@ -303,7 +317,7 @@ class Drawing:
                 continue
             at = max((level[use.head] + 1 for use in self._uses(card) if use not in self.again), default=0)
             at += self._row(card)
-            while taken[at] and taken[at] + self._size(card) > ROOM:
+            while taken[at] and taken[at] + self._size(card) > self.room:
                 at += 1
             level[card] = at
             taken[at] += self._size(card)
@@ -316,7 +330,7 @@ class Drawing:
         if card.node is not None or len(card.uses) != 1:
             return 0
         leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
-        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / ROOM)
+        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / self.row)
 
     def _uses(self, card: Card) -> list[Socket]:
         """The uses of a value by operations that are drawn."""

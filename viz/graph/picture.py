@@ -16,14 +16,13 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
-from glassgrad.viz.graph.drawing import Drawing
+from glassgrad.viz.graph.drawing import SAFE, Drawing
 from glassgrad.viz.graph.modules import ROWS, draw_modules
 from glassgrad.viz.program.picture import draw_program, programs
 from glassgrad.viz.recorded.folding import check_depth, readable
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
 from glassgrad.viz.recorded.validation import recorded
 
-SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
 ELSEWHERE = {"modules": "viz.draw_modules(y)", "blocks": "viz.draw_model(y)"}  # by views that other functions draw
 
 
@@ -91,9 +90,9 @@ def draw_graph(
         if loose:
             around = ys[0]
         drawing = Drawing(scene, scene.found(around, "around") if around is not None else None)
-        picture = drawing.draw(title).themed(colours)
         folds = whole and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
-        if not folds or not picture.exceeds_page():
+        picture = drawing.draw(title, narrowed=not folds).themed(colours)
+        if not folds or picture.width() <= style.WIDTH:
             return picture
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)

@@ -311,7 +311,7 @@ class Names:
 
 
 def origins(graph: ag.Graph) -> dict[int, Any]:
-    """For each constant that was computed from one other constant, by its id: the other, if it is still there as it was.
+    """For each constant that was computed from one other constant, by its id: the other, if it is there as it was.
 
     A constant with a name of its own stays what it is.
     """

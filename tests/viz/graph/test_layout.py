@@ -8,7 +8,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.render import Engine
+from glassgrad.viz.drawing.render import Engine, _laid_out
 from glassgrad.viz.graph.loop import draw_loop
 from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.laid_out import LaidOut
@@ -185,16 +185,23 @@ def test_width(drawn, name, width):
 def test_a_picture_is_laid_out_once(monkeypatch):
     runs, run = [], Engine.run
     monkeypatch.setattr(Engine, "run", lambda *args: runs.append(args) or run(*args))
+    _laid_out.cache_clear()
     draw_graph(micrograd(), gradients=True).svg()
     assert len(runs) == 1
 
 
 @pytest.mark.parametrize("hidden", [2, 4, 8, 16])
-@pytest.mark.parametrize(("layer", "width"), [(nn.RNN, 745), (nn.LSTM, 900), (nn.GRU, 1130)])
-def test_width_of_a_recurrent_cell(layer, width, hidden):
+@pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_recurrent_cell_is_no_wider_than_a_page(layer, hidden):
     random = np.random.default_rng(0)
     out, _ = layer(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))
-    assert LaidOut(draw_loop(ag.sum(out**2))).width <= width
+    assert draw_loop(ag.sum(out**2)).width() <= style.WIDTH
+
+
+def test_two_networks_side_by_side_are_no_wider_than_a_page():
+    x = T(np.ones((2, 3)), name="x")
+    total = nn.MLP([3, 4, 2], seed=0)(x) + nn.MLP([3, 4, 2], seed=1)(x)
+    assert draw_graph(nn.functional.cross_entropy(total, np.array([0, 1])), view="ops", gradients=True).width() <= 680
 
 
 def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn):
