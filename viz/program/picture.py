@@ -87,9 +87,10 @@ class _Drawing:
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
         self.first: dict[Any, Home] = {}  # the first states with each form of update
-        self.beside: dict[Block, list[str]] = {}  # the inputs that stand on the left of a card
+        self.beside: dict[Block, list[str]] = {}  # the inputs on the right of a card, or left of one that reads states
         self.knobs = set(reading.knobs)
         self.shelves = self._shelves()
+        self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -113,7 +114,9 @@ class _Drawing:
         for shelf in self.shelves:
             self._shelf(shelf)
         for block, keys in self.beside.items():
-            self.picture.same_rank([*keys, block.key])
+            left = any(shelf.beside is block for shelf in self.shelves)
+            self.picture.same_rank([*keys, block.key] if left else [block.key, *keys])
+            self.right |= set[tuple[str, str]]() if left else {(key, block.key) for key in keys}
         self._edges()
         return self.picture
 
@@ -260,6 +263,8 @@ class _Drawing:
                     rows.append(row(cell(" "), self._line(view, "ink", "muted", main=False)))
         card = frame("parameter" if trained else "data", cellpadding=2)
         self.picture.node(shelf.key, table(*rows, **card), cls="card state")
+        ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
+        self.right |= {(shelf.key, end) for end in ends}
         lines = [home for home in shelf.homes if home.lines]
         if not lines:
             return
@@ -285,7 +290,6 @@ class _Drawing:
         card = frame("update", style="ROUNDED", cellpadding=2)
         inside = row(cell(table(*rows, color="hair"), cellpadding=4))
         self.picture.node(shelf.updates, table(inside, **card), cls="card update")
-        ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
         self.picture.same_rank([*ends, shelf.key, shelf.updates])
 
     def _alike(self, home: Home) -> Home | None:
@@ -322,7 +326,7 @@ class _Drawing:
         if source == BACKWARD:
             self.picture.edge(head, tail, cls="bwd", id=f"b_{head}_{tail}", **common)
         elif target == FORWARD:
-            beside = any(shelf.key == tail and shelf.beside and shelf.beside.key == head for shelf in self.shelves)
+            beside = (tail, head) in self.right
             common |= {"dir": "back"} if beside else {"weight": 8 if source == "state" else style.WEIGHT_SPINE}
             ends = (head, tail) if beside else (tail, head)
             self.picture.edge(*ends, cls="fwd", id=f"f_{tail}_{head}", **common)
