@@ -493,19 +493,6 @@ def chinese() -> Any:
         lesson.speak("en")
 
 
-@picture
-def loose_graph() -> Any:
-    """Three hundred operations outside of modules."""
-    x = leaf(numbers(4), "x")
-    values = [x, ag.sin(x), ag.tanh(x)]
-    for i in range(300):
-        a, b = values[(7 * i) % len(values)], values[-1 - i % 3]
-        values.append((a * 0.5 + b, ag.sin(a) - b, ag.tanh(a * b))[i % 3])
-    loss = ag.mean(values[-1] * values[-2] + values[-3])
-    loss.backward()
-    return viz.draw_graph(loss)
-
-
 # --------------------------------------------------------------------------------------------------------------- plots
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -19,7 +19,6 @@ from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-NEAR = 12  # cards drawn around a value
 ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
 GAP = 12  # points between two cards of a level
 SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
@@ -29,20 +28,16 @@ ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
-    def __init__(self, scene: Scene, around: Card | None = None) -> None:
-        self.scene, self.around = scene, around
-        self.cards = Cards(scene)
-        self.hidden = {*scene.cards} - nearest(around) if around is not None else set[Card]()
-        self.drawn = [card for card in scene.cards if card not in self.hidden]
-        self.cards.hidden = self.hidden
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.cards = scene, Cards(scene)
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.branched = self._is_branched()
-        few = len(self.drawn) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
+        few = len(self.scene.cards) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
         self.cards.compact = not few and (self.branched or not scene.scalar)
         self.keys = {card.key for card in scene.cards}
         self.rank = self._ranks()
         self.again = self._far()
-        self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
+        self.sides = {card: self._seats(card) for card in self.scene.cards if card.node is not None}
         self.inside = {card: self._own(card) for card in self.sides if self.branched and card.group is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
@@ -69,7 +64,7 @@ class Drawing:
         if self.cards.compact or not scene.scalar:
             nodesep = style.NODESEP_COMPACT if self.branched else style.NODESEP_TENSOR
             shape = {"nodesep": nodesep, "ranksep": style.RANKSEP_TENSOR}
-        if len(self.drawn) > 2 * style.CARDS:
+        if len(self.scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
         told: dict[str, Any] = {
@@ -79,12 +74,11 @@ class Drawing:
             "alt": self._alt(title),
         }
         self.picture = Picture("graph", names=names, **told, **shape)
-        self._place([card for card in self.drawn if card.node is not None], 0)
+        self._place([card for card in self.scene.cards if card.node is not None], 0)
         self._leaves()
-        for card in self.drawn:
+        for card in self.scene.cards:
             for socket in card.sockets:
-                if socket.tail not in self.hidden:
-                    self._edges(socket)
+                self._edges(socket)
         return self.picture
 
     # ------------------------------------------------------------ words
@@ -93,8 +87,6 @@ class Drawing:
         scene = self.scene
         ops = len(scene.operations)
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
-        if self.around is not None and self.hidden:
-            return f"{ends}: around {self.around.name}, of {numbers.counted(ops, 'operation')}"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
         if said := chain_title([card.operation for card in scene.operations]):
@@ -115,7 +107,7 @@ class Drawing:
         parts = [("solid = value going forward", "fwd")]
         if scene.left_out:
             return parts
-        if not scene.computed and not self.hidden:
+        if not scene.computed:
             unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
             return [*parts, (unknown, "grad")]
         compact = scene.scalar and self.cards.compact
@@ -129,12 +121,7 @@ class Drawing:
             parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
         if compact:
             parts.append((f"italic = ∂{scene.end}/∂(this card)", "grad"))
-        if self.around is not None and self.hidden:
-            ops, name = sum(card.node is not None for card in self.hidden), self.around.name
-            said = f"the nearest values that {name} is computed from, and that are computed from it"
-            parts.append((said, "ink"))
-            parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", "muted"))
-        if any(len(card.addends) > 1 for card in self.drawn):
+        if any(len(card.addends) > 1 for card in self.scene.cards):
             parts.append(("used more than once: one addend per use", "grad"))
         if self.again:
             parts.append(("again = its own card is further up and has the sum", "muted"))
@@ -155,7 +142,7 @@ class Drawing:
 
     def _place(self, cards: list[Card], depth: int) -> None:
         """Draw the operations, those of a module in a box of their own."""
-        whole = sum(len(card.scope) > depth for card in self.drawn)
+        whole = sum(len(card.scope) > depth for card in self.scene.cards)
 
         def part(card: Card) -> tuple[Any, int, int]:  # consecutive calls of an innermost module are separate
             whole = len(card.scope) == depth + 1 and card.scope not in self.containers
@@ -224,22 +211,20 @@ class Drawing:
             self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
 
     def _leaves(self) -> None:
-        for card in self.drawn:
+        for card in self.scene.cards:
             if card.node is None and card not in self.beside:
                 self._node(card)
         if self.scene.scalar:
-            for card in self.drawn:
+            for card in self.scene.cards:
                 self._rank(card)
 
     def _rank(self, card: Card) -> None:
         """Put a leaf that is an operation's second operand on the rank of the first."""
         spine = self.cards.spine(card)
-        if spine is None or spine.tail.node is None or spine.tail in self.hidden:
+        if spine is None or spine.tail.node is None:
             return
         beside = [
-            self._at(s)
-            for s in card.sockets
-            if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1 and s.tail not in self.hidden)
+            self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
         ]
         if beside and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
@@ -268,8 +253,8 @@ class Drawing:
         """
         again: dict[Socket, str] = {}
         rank = self.rank
-        for card in self.drawn:
-            uses = self._uses(card)
+        for card in self.scene.cards:
+            uses = card.uses
             if len(uses) < 2:
                 continue
             many = len(uses) > style.ADDENDS
@@ -287,14 +272,14 @@ class Drawing:
 
     def _is_branched(self) -> bool:
         """Whether operations stand side by side: then leaves are above them, else on their sides."""
-        operations = [card for card in self.drawn if card.node is not None]
+        operations = [card for card in self.scene.cards if card.node is not None]
         return len({card.depth for card in operations}) < len(operations)
 
     def _ranks(self) -> dict[Card, int]:
         """The level that each card stands on: the lowest above its uses."""
         rank: dict[Card, int] = {}
-        for card in reversed(self.drawn):
-            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+        for card in reversed(self.scene.cards):
+            rank[card] = min((rank[use.head] for use in card.uses), default=card.depth + 1) - 1
         return rank
 
     def _size(self, card: Card) -> float:
@@ -303,7 +288,7 @@ class Drawing:
     def _across(self) -> float:
         """The estimated width of the widest level."""
         sizes = defaultdict[int, float](float)
-        for card in self.drawn:
+        for card in self.scene.cards:
             sizes[card.depth if card.node is not None else self.rank[card]] += self._size(card)
         return max(sizes.values())
 
@@ -312,10 +297,10 @@ class Drawing:
         level: dict[Card, int] = {}
         taken = defaultdict[int, float](float)
         seated = {s.tail for sides in self.sides.values() for side in sides for s in side}
-        for card in reversed(self.drawn):
+        for card in reversed(self.scene.cards):
             if card in seated:  # beside its use
                 continue
-            at = max((level[use.head] + 1 for use in self._uses(card) if use not in self.again), default=0)
+            at = max((level[use.head] + 1 for use in card.uses if use not in self.again), default=0)
             at += self._row(card)
             while taken[at] and taken[at] + self._size(card) > self.room:
                 at += 1
@@ -332,10 +317,6 @@ class Drawing:
         leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
         return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / self.row)
 
-    def _uses(self, card: Card) -> list[Socket]:
-        """The uses of a value by operations that are drawn."""
-        return [use for use in card.uses if use.head not in self.hidden]
-
     def _at(self, socket: Socket) -> str:
         """The key of the card that stands for the operand."""
         return self.again.get(socket, socket.tail.key)
@@ -348,7 +329,7 @@ class Drawing:
         if self.branched and not loss:
             return [], []  # the leaves stand above the card
         spine = self.cards.spine(card)
-        others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
+        others = [s for s in card.sockets if s is not spine]
         free = [s for s in others if s in self.again or (s.tail.node is None and self._is_alone(s))]
         if len(free) == 1:
             (one,) = free
@@ -363,7 +344,7 @@ class Drawing:
 
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
-        return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
+        return [use for use in socket.tail.uses if use not in self.again] == [socket]
 
     # ------------------------------------------------------------ edges
 
@@ -423,19 +404,6 @@ class Drawing:
         said += " ?" if socket.doubted else ""
         written = grad_text(said, "muted" if socket.doubted else "grad")
         return table(row(cell(" ", width=7), cell(written)))
-
-
-def nearest(start: Card) -> set[Card]:
-    """A value, and the nearest ones that it is computed from, or that are computed from it."""
-    found = dict.fromkeys([start])
-    queue = deque([(start, True), (start, False)])
-    while queue and len(found) < NEAR:
-        card, is_up = queue.popleft()
-        for other in [s.tail for s in card.sockets] if is_up else [use.head for use in card.uses]:
-            if other not in found and len(found) < NEAR:
-                found[other] = None
-                queue.append((other, is_up))
-    return {*found}
 
 
 def _landing(socket: Socket) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,26 +32,19 @@ class CardParts:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.compact = False  # whether cards are as narrow as they can be
-        self.hidden: Container[Card] = ()  # cards that are not drawn
         self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
-        """The name of an operand, after dots if its card is not drawn."""
+        """The name of an operand."""
         few = len(socket.head.sockets) <= FEW
-        name = clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
-        return f"{'... ' if socket.tail in self.hidden else ''}{name}"
+        return clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
 
     def spine(self, card: Card) -> Socket | None:
-        """The operand drawn straight above the operation: the one with the longest computation, else the first input.
-
-        One whose card is not drawn only if there is no other.
-        """
-        sockets = card.sockets
-        drawn = [socket for socket in sockets if socket.tail not in self.hidden]
-        deepest = max(drawn or sockets, key=lambda socket: socket.tail.depth, default=None)
+        """The operand straight above the operation: the one with the longest computation, else the first input."""
+        deepest = max(card.sockets, key=lambda socket: socket.tail.depth, default=None)
         if deepest is None or deepest.tail.node is not None:
             return deepest
-        return next((socket for socket in drawn if socket.tail.role == INPUT), deepest)
+        return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
 
     def split(self, sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
         """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
@@ -91,7 +84,7 @@ class CardParts:
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
-        if not self.scene.computed or socket.tail in self.hidden:
+        if not self.scene.computed:
             return " ", " "
         if not socket.passes:
             return "no grad", "no gradient is asked for here"

@@ -12,7 +12,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.compiler import Program
-from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
@@ -37,7 +37,6 @@ def draw_graph(
     theme: str | Theme = "light",
     view: str = "auto",
     depth: int | None = None,
-    around: ag.Tensor | str | None = None,
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
@@ -55,11 +54,9 @@ def draw_graph(
     per operation, "auto" for the table of `draw_modules` where cards would not be readable (above 250 operations, and
     for networks with more than 60 cards or a parameter of more than 64 entries). ``depth``: the table, and how deep it
     opens modules: 1 draws each direct part of the model as one row, 2 opens those as well, 0 draws the model as one.
-    ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are
-    drawn. Above 250 operations outside of modules, "auto" draws those around the output.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    not a scalar, for a depth below zero or of single operations, and for an ``around`` that is not in the graph.
+    not a scalar, for a depth below zero or of single operations, and for more than 250 operations outside of modules.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -72,37 +69,39 @@ def draw_graph(
     check_depth(depth)
     colours = style.theme_named(theme)
     given: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
-    options = {"depth": depth, "around": around, "view": view if view != "auto" else None}
+    options = {"depth": depth, "view": view if view != "auto" else None}
     if found := programs((y, *more), given | options):
         return draw_program(found[0], title).themed(colours)
     ys = recorded(y)
     if more:
         ys += recorded(more)
-    whole = view == "auto" and around is None
-    if depth is not None and (not whole or len(ys) > 1):
+    if depth is not None and (view != "auto" or len(ys) > 1):
         raise DrawingError(
-            "depth= opens the modules of a table, which shows one output and takes no view= and no around=: leave"
-            " depth= out to draw single operations"
+            "depth= opens the modules of a table, which shows one output and takes no view=: leave depth= out to draw"
+            " single operations"
         )
-    loose = whole and depth is None and _is_loose(ys)
-    if depth is None and not (whole and not loose and _is_large(ys)):
+    if depth is None and (view == "ops" or not _is_large(ys)):
         scene = Scene(ys, **given)
-        if loose:
-            around = ys[0]
-        drawing = Drawing(scene, scene.found(around, "around") if around is not None else None)
-        folds = whole and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
+        drawing = Drawing(scene)
+        folds = view == "auto" and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
         picture = drawing.draw(title, narrowed=not folds).themed(colours)
         if not folds or picture.width() <= style.WIDTH:
             return picture
+    if depth is None:
+        _check_loose(ys[0])
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
 
 
-def _is_loose(ys: Sequence[ag.Tensor]) -> bool:
-    """Whether there are too many operations outside of modules, even with repeated ones folded."""
-    graph = ag.Graph(*ys)
-    many = sum(node.op is not None and not node.scope for node in graph.nodes) > style.CARDS_LOOSE
-    return many and len(ys) == 1 and len(readable(graph, ROWS)[2]) > ROWS
+def _check_loose(y: ag.Tensor) -> None:
+    """Raise `DrawingError` for more operations outside of modules than a table shows, equal ones folded."""
+    graph = ag.Graph(y)
+    many = sum(node.op is not None and not node.scope for node in graph.nodes)
+    if many > style.CARDS_LOOSE and len(readable(graph, ROWS)[2]) > ROWS:
+        raise DrawingError(
+            f"this graph has {numbers.count(many)} operations outside of modules, too many for a picture: draw a value"
+            " within it, put parts of it into modules, which are one row each, or give view='ops' for a card of each"
+        )
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
