@@ -86,6 +86,7 @@ class Names:
             if isinstance(value, ag.Tensor) or is_array(value):
                 said.setdefault(id(vertex_of(value)), word)
         self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
+        self.origins = origins(graph)
         self._minus = self._complements(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
@@ -100,7 +101,6 @@ class Names:
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
-        self.origins = origins(graph)
         self._taken = {*self._given.values(), *(x.name for x in self.origins.values() if x.name)}
         self._tangents = {undotted(name) for name in self._taken} - self._taken  # ṫ1 is not the tangent of another t1
         self._counts: dict[str, int] = {}  # the last number used after each letter
@@ -139,26 +139,15 @@ class Names:
         )
 
     def _complements(self, graph: ag.Graph) -> dict[Any, Any]:
-        """The constants that equal 1 - y for another leaf y, as in y·log(p) + (1 - y)·log(1 - p). Their computation was
-        not recorded.
-        """
-        products = (node for node in graph.nodes if node.op is not None and node.op.name == "multiply")
-        factors = (given for node in products for given in node.inputs)
-        leaves = [x for x in dict.fromkeys(x for x in factors if isinstance(x, ag.Tensor)) if not x.requires_grad]
-        found: dict[Any, Any] = {}
-        for place in leaves:
-            if place.name is not None or id(place) in self._known:
+        """The constants that were computed as 1 - y from another leaf y, as in y·log(p) + (1 - y)·log(1 - p)."""
+        places, found = {id(place) for place in graph.nodes}, dict[Any, Any]()
+        for place in graph.nodes:
+            other = self.origins.get(id(place))
+            if other is None or id(other) not in places or id(place) in self._known:
                 continue
-            for other in leaves:
-                if other is place or other in found or place.shape != other.shape or place.dtype != other.dtype:
-                    continue
-                # A single number may be 1 - y by chance, but hardly if y has a name.
-                own, array = array_of(place), array_of(other)
-                if own is None or array is None or not (own.ndim or other.name or id(other) in self._known):
-                    continue
-                if own.size and np.array_equal(own, 1 - array):
-                    found[place] = other
-                    break
+            own, array = array_of(place), array_of(other)
+            if own is not None and array is not None and own.size and np.array_equal(own, 1 - array):
+                found[place] = other
         return found
 
     def _value(self, place: Any) -> float | None:
