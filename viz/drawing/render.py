@@ -378,13 +378,13 @@ class Picture:
             _write(self.items, graph, printer)
         return texts.UNPRINTABLE.sub("\ufffd", graph.source)
 
-    def width(self) -> int:
-        """The width in points as it is laid out; 0 where there is no engine."""
+    def size(self) -> tuple[int, int]:
+        """The width and the height in points as it is laid out; 0 where there is no engine."""
         try:
-            found = re.search(rb'<svg width="(\d+)pt"', self._draw("svg"))
+            found = re.search(rb'<svg width="(\d+)pt" height="(\d+)pt"', self._draw("svg"))
         except RenderError:
-            return 0
-        return int(found[1]) if found else 0
+            return 0, 0
+        return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""

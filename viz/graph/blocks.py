@@ -27,9 +27,8 @@ from glassgrad.viz.recorded.rows import Link, Row, names_of, rows_of
 from glassgrad.viz.recorded.validation import recorded
 
 CARDS = 72  # on a page, at most
-PAGE = 1.95  # largest ratio of height to width
-LINE, CAPTION, GAP = 11, 16, 13  # points: a card's height is estimated from these
-ACROSS, NARROW = 165, 450  # points: the width of a card, the least width of a page
+PAGE = 2.2  # largest ratio of height to width
+NARROW = 450  # points: the least width of a page
 JOIN = 90  # width for each value that a card joins
 LINES = 12  # written on a card; further ones are counted
 
@@ -85,11 +84,12 @@ def draw_blocks(
     for level in depths(graph, depth):
         rows, links = rows_of(graph, None, level, inputs, closed=closed)
         tried.append(_Blocks(rows, links, graph.outputs))
-        if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
+        if depth is None and len(tried[-1].cards) <= CARDS:
             picture = tried[-1].draw(title)
-            if depth is not None or picture.width() <= style.WIDTH:
+            width, height = picture.size()
+            if width <= style.WIDTH and height <= PAGE * max(width, NARROW):
                 return picture
-    return min(tried, key=lambda drawn: drawn.height * len(drawn.cards)).draw(title)
+    return min(tried, key=lambda drawn: len(drawn.cards)).draw(title)
 
 
 @dataclass(eq=False)
@@ -140,7 +140,6 @@ class _Blocks:
             card_of[i] = card
         ends = ((card_of[tail], card_of[head]) for tail, head in edges)
         self.edges = [pair for pair in dict.fromkeys(ends) if pair[0] is not pair[1]]
-        self.width, self.height = self._extent()
 
     def _follows(self, unit: Row | Repeat, card: _Card) -> bool:
         """Whether a row, the only reader of a card, can be written on its last line."""
@@ -149,19 +148,6 @@ class _Blocks:
         light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
         same = not card.first.contents and card.home == _Card("", [unit]).home
         return light and same and id(unit.place) not in self.outputs
-
-    def _extent(self) -> tuple[int, int]:
-        """The estimated width and height of the picture."""
-        bottom, rank = dict.fromkeys(self.cards, 0), dict.fromkeys(self.cards, 0)
-        above: dict[_Card, list[_Card]] = {}
-        for tail, head in self.edges:
-            above.setdefault(head, []).append(tail)
-        for card in self.cards:
-            tails = above.get(card, ())
-            bottom[card] = max((bottom[tail] for tail in tails), default=0) + LINE * len(_lines(card)) + CAPTION + GAP
-            rank[card] = max((rank[tail] for tail in tails), default=0) + 1
-        widest = max(Counter(rank.values()).values(), default=0)
-        return max(ACROSS * widest, NARROW), max(bottom.values(), default=0)
 
     # ------------------------------------------------------------ drawing
 

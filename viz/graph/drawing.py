@@ -52,11 +52,11 @@ class Drawing:
         drawn = [self._drawn(said)]
         for room in ROOMS[1:] if narrowed and self.across > SAFE else ():
             self.room, self.row = room
-            if drawn[-1].width() <= style.WIDTH:
+            if drawn[-1].size()[0] <= style.WIDTH:
                 return drawn[-1]
             self.level = self._levels()
             drawn.append(self._drawn(said))
-        return min(drawn, key=Picture.width) if drawn[1:] else drawn[0]
+        return min(drawn, key=Picture.size) if drawn[1:] else drawn[0]
 
     def _drawn(self, title: str) -> Picture:
         scene, self.keys = self.scene, {card.key for card in self.scene.cards} | {*self.again.values()}

@@ -85,7 +85,7 @@ def draw_graph(
         drawing = Drawing(scene)
         folds = view == "auto" and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
         picture = drawing.draw(title, narrowed=not folds).themed(colours)
-        if not folds or picture.width() <= style.WIDTH:
+        if not folds or picture.size()[0] <= style.WIDTH:
             return picture
     if depth is None:
         _check_loose(ys[0])

@@ -195,13 +195,13 @@ def test_a_picture_is_laid_out_once(monkeypatch):
 def test_a_recurrent_cell_is_no_wider_than_a_page(layer, hidden):
     random = np.random.default_rng(0)
     out, _ = layer(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))
-    assert draw_loop(ag.sum(out**2)).width() <= style.WIDTH
+    assert draw_loop(ag.sum(out**2)).size()[0] <= style.WIDTH
 
 
 def test_two_networks_side_by_side_are_no_wider_than_a_page():
     x = T(np.ones((2, 3)), name="x")
     total = nn.MLP([3, 4, 2], seed=0)(x) + nn.MLP([3, 4, 2], seed=1)(x)
-    assert draw_graph(nn.functional.cross_entropy(total, np.array([0, 1])), view="ops", gradients=True).width() <= 680
+    assert draw_graph(nn.functional.cross_entropy(total, np.array([0, 1])), view="ops", gradients=True).size()[0] <= 680
 
 
 def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn):
