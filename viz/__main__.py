@@ -20,12 +20,14 @@ from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
 from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
-from glassgrad.viz.formula.expression import Expression, is_name, normal, read_value
-from glassgrad.viz.formula.syntax import OPERATIONS, ExpressionError
+from glassgrad.viz.formula.expression import Expression, ExpressionError, is_name, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
+FITTING = {"live": PAGES, "theme": PICTURES, "title": (*PICTURES, *PAGES), "wrt": DERIVATIONS}
+"""The formats that an option is for."""
+
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
 
 EXAMPLES = """\
@@ -62,7 +64,7 @@ def parser() -> Parser:
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
             "Without -o the derivation is printed. `python -m glassgrad.viz lesson` opens a lesson in eleven chapters."
         ),
-        epilog=f"{EXAMPLES}\noperations:\n{textwrap.indent(textwrap.fill(', '.join(sorted(OPERATIONS)), 98), '  ')}\n",
+        epilog=f"{EXAMPLES}\noperations:\n{textwrap.indent(textwrap.fill(', '.join(sorted(ag.OPS)), 98), '  ')}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -70,7 +72,8 @@ def parser() -> Parser:
         "expression",
         metavar="EXPRESSION",
         help="names, numbers, [vectors], [[matrices]], + - * / // %% @ **, x.T, x[0], and operations such as"
-        " sum(x, axis=1); several, each with a name, on lines or separated by ;, of which the last is the result",
+        " sum(x, axis=1); several, each with a name, on lines or separated by ;, of which the last is the result; one"
+        " that begins with a minus has a blank before it",
     )
     p.add_argument(
         "values", metavar="NAME=VALUE", nargs="*", help="a number, a vector or a matrix for each name (pi is known)"
@@ -143,27 +146,24 @@ class _Job:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.expression = Expression(options.expression)
-        names = self.expression.names
-        given = _given(options.values)
-        inputs = _listed("--inputs", options.inputs, names)
+        self.expression = expression = Expression(options.expression)
+        names, given = expression.names, _given(options.values)
+        inputs, targets = (_listed(f"--{key}", getattr(options, key), names) for key in ("inputs", "targets"))
         if options.targets is None:
-            targets = [n for n in names if n in TARGETS and n in self.expression.targets and n not in inputs]
-        else:
-            targets = _listed("--targets", options.targets, names)
+            targets = [n for n in names if n in TARGETS and n in expression.targets and n not in inputs]
         if both := [name for name in inputs if name in targets]:
             raise Refused(f"{both[0]} can't be an input and a target at once: name it in one of --inputs and --targets")
-        self.expression.expect(given)
         values: dict[str, ag.Tensor] = {}
         for name, text in given.items():
-            if name not in names:
-                there = "is computed by" if name in self.expression.computed else "does not occur in"
-                raise Refused(f"{name} {there} the expression {clipped(options.expression, 60)!r}: leave {name}= out")
-            whole = name in self.expression.whole and (name in targets or name in self.expression.fixed)
-            values[name] = _tensor(name, text, name not in targets and name not in self.expression.fixed, whole)
-        self.result, self.known = self.expression.compute(values)
-        self.inputs = [self.known[name] for name in inputs if name in self.known]
-        self.targets = [self.known[name] for name in targets if name in self.known]
+            still = name in targets or name in expression.fixed
+            values[name] = _tensor(name, text, not still, still and name in expression.whole)
+        self.result, self.known = expression.compute(values)
+        if unused := [name for name in given if name not in names]:
+            there = "is computed by" if unused[0] in expression.computed else "does not occur in"
+            said = f"{unused[0]} {there} the expression {clipped(options.expression, 60)!r}"
+            raise Refused(f"{said}: leave {unused[0]}= out")
+        self.inputs = [self.known[name] for name in inputs]
+        self.targets = [self.known[name] for name in targets]
 
     def derivations(self) -> Derivations:
         """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
@@ -227,20 +227,9 @@ def _check(options: argparse.Namespace) -> None:
         raise Refused(
             f"{options.out.name!r} has no known suffix: give one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
         )
-    if options.live and suffix not in PAGES:
-        raise Refused(f"--live is for a page ({', '.join(PAGES)}), and {options.out.name!r} is not one")
-    if options.theme and suffix not in PICTURES:
-        raise Refused(f"--theme is for pictures ({', '.join(PICTURES)}); a page has both themes")
-    if options.title is not None and suffix in DERIVATIONS:
-        raise Refused("--title is for pictures and pages: a derivation has no title")
-    if options.wrt is not None and suffix not in DERIVATIONS:
-        raise Refused("--wrt is for derivations: a picture and a page show every gradient")
-
-
-def _is_negative(word: str) -> bool:
-    if len(word) < 2 or word[0] != "-" or word in ("-h", "--"):
-        return False
-    return not word[2:3].isalpha() if word[1] == "-" else word[1] != "o"
+    for option, suffixes in FITTING.items():
+        if getattr(options, option) and suffix not in suffixes:
+            raise Refused(f"--{option} is for {', '.join(suffixes)}: leave it out, or give another file as -o")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -260,13 +249,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 2 after an error message on stderr, 130 after Ctrl-C, 141 where the
-    reader of the output has closed it.
+    """Run the command; the exit status is 0, 2 after an error message on stderr, 141 where the reader of the output has
+    closed it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stream that can't encode σ and ∂ still gets the other characters
-    # An expression may begin with a minus: with a blank before it, it is not taken for an option.
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["lesson"]:
         from glassgrad.viz.lesson.command import main as open_lesson
@@ -276,8 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from glassgrad.viz.pages.follow.command import main as open_page
 
         return open_page(given[1:])
-    words = [f" {word}" if _is_negative(word) else word for word in given]
-    options = parser().parse_intermixed_args(words)
+    options = parser().parse_intermixed_args(given)
     try:
         with np.errstate(all="ignore"):
             status = _run(options)
@@ -290,9 +277,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said = str(error)
     except OSError as error:
         said = f"{options.out} can't be written: {error.strerror or error}"
-    except KeyboardInterrupt:
-        print("python -m glassgrad.viz: interrupted", file=sys.stderr)
-        return 130
     print(f"python -m glassgrad.viz: {said}", file=sys.stderr)
     return 2
 

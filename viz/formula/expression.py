@@ -1,4 +1,6 @@
-"""Expressions as text: read without running them as Python, and computed by the registered operations.
+"""Expressions as text: Python's grammar gives the tree, and nothing of it is run as Python.
+
+An expression has names, numbers, vectors and matrices, arithmetic, `.T`, indices and registered operations by name.
 
 >>> from glassgrad import autograd as ag
 >>> read = Expression("u = w*x + 1; L = u**2")
@@ -14,27 +16,57 @@ from __future__ import annotations
 import ast
 import keyword
 import math
+import operator
+import re
+import sys
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.formula.syntax import ExpressionError, Source, joined
+from glassgrad.autograd.interop.hints import FUNCTIONS
+from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.recorded.names import LOSSES
 
-VALUE_LENGTH = 100_000  # characters of a value
-
-ENTRIES = 1_000_000  # of all arrays of a computation together
-
+SHOWN = 80  # characters of the text in a message
 NAMED = 40  # characters of the longest text used as a name
+AXES = 32  # of an array in brackets, at most
+EXACT = 2**53  # integers up to here stay ints: floats represent them exactly
+
+OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
+    ast.Add: ("add", operator.add),
+    ast.Sub: ("subtract", operator.sub),
+    ast.Mult: ("multiply", operator.mul),
+    ast.Div: ("divide", operator.truediv),
+    ast.FloorDiv: ("floor_divide", operator.floordiv),
+    ast.Mod: ("remainder", operator.mod),
+    ast.Pow: ("power", lambda x, y: float(np.power(float(x), y))),  # powers of ints could be huge
+    ast.MatMult: ("matmul", operator.matmul),
+    ast.USub: ("negative", operator.neg),
+    ast.UAdd: ("positive", operator.pos),
+}
+"""For each sign, the operation, and Python's own for two numbers."""
+
+FOREIGN = (
+    "`{}` cannot be used in an expression, which is made of names, numbers, [vectors], + - * / @ ** and operations such"
+    " as sigmoid(x)"
+)
 
 FAILURES = (AutogradError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
 """The errors of an operation whose operands do not fit."""
+
+
+class ExpressionError(ValueError):
+    """An error in an expression: a ``message``, and the ``piece`` of the text that it is about."""
+
+    def __init__(self, message: str, piece: str = "") -> None:
+        self.message, self.piece = message, clipped(one_line(piece), SHOWN)
+        super().__init__(f"{message}\n    {self.piece}" if piece else message)
 
 
 class Expression:
@@ -48,71 +80,184 @@ class Expression:
     """
 
     def __init__(self, text: str) -> None:
-        self._source = source = Source(text)
-        self._statements = source.statements()
-        self.computed = {statement.name for statement in self._statements}
-        self._free: list[ast.Name] = []
-        self.targets, self.fixed, self.whole = set[str](), set[str](), set[str]()
-        flowing, read, known = set[str](), set[str](), set[str | None]()
-        for statement in self._statements:
-            for use, place in source.uses(statement.value):
-                read.add(use.id)
-                if use.id in self.computed:
-                    if use.id not in known:
-                        raise source.wrong(f"{use.id} is used before it is computed", use)
+        self._text = "\n".join(line.strip() for line in text.strip().split("\n"))
+        self._statements = [self._statement(node) for node in _parsed(self._text)]
+        if not self._statements:
+            raise ExpressionError("there is no expression")
+        self.computed, self.targets, self.whole, flowing = {"pi"}, set[str](), set[str](), set[str]()
+        names: list[str] = []
+        for given, node in self._statements:
+            for name, op, i in self._uses(node):
+                if name in self.computed:
                     continue
-                self._free.append(use)
-                if place is None or is_differentiable(*place):
-                    flowing.add(use.id)
-                if place is not None and is_target(*place):
-                    self.targets.add(use.id)
-                if place is not None and is_label(*place):
-                    self.whole.add(use.id)
-            known.add(statement.name)
-        self.names = tuple(dict.fromkeys(use.id for use in self._free))
-        self.fixed = set(self.names) - flowing
+                names.append(name)
+                if op is None or _is_differentiable(op, i):
+                    flowing.add(name)
+                if op is not None and i == 1 and (op.name == "subtract" or op.name in LOSSES):
+                    self.targets.add(name)
+                if op is not None and _is_label(op, i):
+                    self.whole.add(name)
+            self.computed.add(given)
+        self.names = tuple(dict.fromkeys(names))
+        self.fixed = set(names) - flowing
         self.whole |= self.fixed
-        for statement in self._statements[:-1]:
-            if statement.name is None:
-                raise source.wrong("only the last expression may do without a name: write u = … here", statement.head)
-            if statement.name not in read:
-                raise source.wrong(f"{statement.name} is computed and never used", statement.head)
 
     def compute(self, values: Mapping[str, ag.Tensor]) -> tuple[ag.Tensor, dict[str, ag.Tensor]]:
         """The recorded result, and the value of every name, given or computed.
 
-        Raises `ExpressionError` for a name without value, for values that do not fit and for results that would be too
-        large.
+        Raises `ExpressionError` for a name without value, and for values that do not fit.
         """
-        self.expect(values)
-        computing = _Computing(self._source, {"pi": math.pi, **values})
-        result: Any = None
-        for statement in self._statements:
-            result = computing.of(statement.value)
-            if statement.name is not None:
-                computing.known[statement.name] = result
-                if isinstance(result, ag.Tensor) and not isinstance(statement.value, ast.Name):
-                    result.name = statement.name
+        result, known = self.values(values)
         if not isinstance(result, ag.Tensor) or result.node is None:
             raise self.wrong(
                 "nothing here can be differentiated: no operation is applied to a name that takes a gradient"
             )
-        return result, {name: x for name, x in computing.known.items() if isinstance(x, ag.Tensor)}
+        return result, {name: x for name, x in known.items() if isinstance(x, ag.Tensor)}
 
-    def wrong(self, message: str) -> ExpressionError:
-        """An error about the result."""
-        return self._source.wrong(message, self._statements[-1].value)
+    def values(self, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The result, and the value of every name: Tensors, arrays and numbers."""
+        known: dict[str, Any] = {"pi": math.pi, **given}
+        for name, node in self._statements:
+            result = known[name] = self._value(node, known)
+            if name and isinstance(result, ag.Tensor) and not isinstance(node, ast.Name):
+                result.name = name
+        known.pop("", None)  # of an expression without a name
+        return result, known
 
-    def expect(self, values: Collection[str]) -> None:
-        """Raise `ExpressionError` if a name has no value."""
-        missing = [use for use in self._free if use.id not in values and use.id != "pi"]
-        if missing:
-            names = list(dict.fromkeys(use.id for use in missing))
-            near = get_close_matches(names[0].lower(), [n.lower() for n in values], 1)
-            there = [name for name in values if near and name.lower() == near[0]]
-            hint = f"; did you mean {there[0]}?" if there else f": add one, as in {names[0]}=0.5"
-            verb = "has no value" if len(names) == 1 else "have no values"
-            raise self._source.wrong(f"{joined(names)} {verb}{hint}", missing[0])
+    def wrong(self, message: str, node: ast.AST | None = None) -> ExpressionError:
+        """An error at a node of the tree, by default about the result."""
+        return ExpressionError(message, self._piece(node or self._statements[-1][1]))
+
+    def _piece(self, node: ast.AST) -> str:
+        return ast.get_source_segment(self._text, node) or ""
+
+    def _statement(self, node: ast.stmt) -> tuple[str, ast.expr]:
+        """The name that a statement computes, empty if it has none, and its right-hand side."""
+        match node:
+            case ast.Expr():
+                return "", node.value
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                return name, node.value
+            case ast.Assign():
+                raise self.wrong("give one name on the left of =, as in u = w*x", node.targets[-1])
+        raise self.wrong(FOREIGN.format(type(node).__name__.lower()), node)
+
+    # ------------------------------------------------------------ the meaning of a node
+
+    def _uses(self, node: ast.expr, op: ag.Op | None = None, i: int = 0) -> Iterator[tuple[str, ag.Op | None, int]]:
+        """Every name in a node, with the operation whose argument number ``i`` it is."""
+        if isinstance(node, ast.Name):
+            yield node.id, op, i
+        elif isinstance(node, ast.List | ast.Tuple):
+            for item in node.elts:
+                yield from self._uses(item)
+        elif not isinstance(node, ast.Constant):
+            called, operands, _ = self._call(node)
+            for place, operand in enumerate(operands):
+                yield from self._uses(operand, called, place)
+
+    def _call(self, node: ast.expr) -> tuple[ag.Op, list[ast.expr], dict[str, Any]]:
+        """The operation that a node calls, its operands and its parameters."""
+        match node:
+            case ast.BinOp(op=ast.BitXor()):
+                raise self.wrong("a power is written **, as in x**2, and not ^", node)
+            case ast.BinOp() if type(node.op) in OPERATORS:
+                return ag.OPS[OPERATORS[type(node.op)][0]], [node.left, node.right], {}
+            case ast.UnaryOp() if type(node.op) in OPERATORS:
+                return ag.OPS[OPERATORS[type(node.op)][0]], [node.operand], {}
+            case ast.Attribute(attr="T"):
+                return ag.OPS["matrix_transpose"], [node.value], {}
+            case ast.Attribute():
+                raise self.wrong(f"the only thing after a dot is .T, the transpose, and not .{node.attr}", node)
+            case ast.Subscript():
+                return ag.OPS["getitem"], [node.value], {"index": self._index(node.slice)}
+            case ast.Call(func=ast.Name(id=name)) if name in ag.OPS:
+                params = {word.arg or "**": self._literal(word.value) for word in node.keywords}
+                if len(params) < len(node.keywords):
+                    raise self.wrong("a parameter is given twice", node)
+                return ag.OPS[name], node.args, params
+            case ast.Call(func=ast.Name(id=name)):
+                known = FUNCTIONS.get(name, "").rpartition(".")[2]
+                near = [known] if known in ag.OPS else get_close_matches(name, ag.OPS, 1)
+                hint = f"did you mean {near[0]}?" if near else "`python -m glassgrad.viz --help` lists all"
+                raise self.wrong(f"there is no operation {name}: {hint}", node.func)
+            case ast.Call():
+                raise self.wrong("operations are called by their name, as in sum(x); a product is written *", node.func)
+        raise self.wrong(FOREIGN.format(type(node).__name__.lower()), node)
+
+    def _literal(self, node: ast.expr) -> Any:
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError):
+            raise self.wrong("a parameter is given as a literal, as in axis=1", node) from None
+
+    def _index(self, node: ast.expr | None) -> Any:
+        match node:
+            case ast.Tuple():
+                return tuple(map(self._index, node.elts))
+            case ast.Slice():
+                return slice(*map(self._index, (node.lower, node.upper, node.step)))
+            case None:
+                return None
+        if type(value := self._literal(node)) is not int:
+            raise self.wrong("an index is made of whole numbers, as in x[0] or x[1:, 0]; by a name: take(x, i)", node)
+        return value
+
+    # ------------------------------------------------------------ values
+
+    def _value(self, node: ast.expr, known: Mapping[str, Any]) -> Any:
+        """The value of a node: a Tensor, an array or a number."""
+        if isinstance(node, ast.Name):
+            return known[node.id] if node.id in known else self._missing(node, known)
+        if isinstance(node, ast.Constant):
+            return self._number(node.value, node)
+        if isinstance(node, ast.List | ast.Tuple):
+            return self._array(node, [self._value(item, known) for item in node.elts])
+        op, nodes, params = self._call(node)
+        operands = [self._value(operand, known) for operand in nodes]
+        numbers = all(type(x) in (int, float) for x in operands)
+        folded = numbers and isinstance(node, ast.BinOp | ast.UnaryOp)
+        try:
+            with np.errstate(all="ignore"):  # the picture shows values that are not finite
+                if folded and isinstance(node, ast.BinOp | ast.UnaryOp):
+                    result = OPERATORS[type(node.op)][1](*operands)
+                else:
+                    result = op(*(_floating(x, op, i, numbers) for i, x in enumerate(operands)), **params)
+        except FAILURES as error:
+            raise self.wrong(str(error).strip().rstrip(".") or type(error).__name__, node) from None
+        if folded:
+            return self._number(result, node)
+        if result.node is None and numbers and result.shape == ():
+            return result.item()
+        text = self._piece(node)
+        if result.node is None and "\n" not in text and len(text) <= NAMED:  # the name of a value without gradient
+            result.name = text if text.startswith(op.name) else f"({text})"
+        return result
+
+    def _missing(self, node: ast.Name, known: Mapping[str, Any]) -> NoReturn:
+        near = get_close_matches(node.id.lower(), [name.lower() for name in known], 1)
+        there = [name for name in known if near and name.lower() == near[0]]
+        hint = f"; did you mean {there[0]}?" if there else f": add one, as in {node.id}=0.5"
+        raise self.wrong(f"{node.id} has no value{hint}", node)
+
+    def _number(self, value: Any, node: ast.AST) -> Any:
+        """A number that a float can hold; an integer stays an int where that is exact."""
+        if type(value) not in (int, float):
+            what = {str: "text", bytes: "text", complex: "a complex number"}.get(type(value), repr(value))
+            raise self.wrong(f"{what} stands where a number is expected", node)
+        if not abs(value) <= sys.float_info.max:
+            raise self.wrong("this is not a number, or larger than a float64 can hold", node)
+        return value if type(value) is float or abs(value) <= EXACT else float(value)
+
+    def _array(self, node: ast.expr, entries: list[Any]) -> np.ndarray:
+        """A vector or a matrix of numbers."""
+        if any(isinstance(entry, ag.Tensor) for entry in entries):
+            raise self.wrong(
+                "a vector in brackets has numbers only: write stack(u, v) for names, concat(u, v) for vectors", node
+            )
+        if len({np.shape(entry) for entry in entries}) != 1 or np.ndim(entries[0]) > AXES:
+            raise self.wrong(f"this has rows of different lengths, no entries, or more than {AXES} axes", node)
+        return np.asarray(entries)
 
 
 def read_value(text: str) -> Any:
@@ -123,13 +268,10 @@ def read_value(text: str) -> Any:
     >>> read_value("-0.5"), read_value("[[1, 2], [3, 4]]").shape
     (-0.5, (2, 2))
     """
-    source = Source(text, VALUE_LENGTH)
-    (statement, *more) = source.statements()
-    value = source.constant(statement.value)
-    if more or statement.name is not None or value is None:
-        raise source.wrong(
-            "a value is a number, a vector or a matrix, as in 0.5, [1, 2] or [[1, 2], [3, 4]]", statement.head
-        )
+    read = Expression(text)
+    value = None if read.names else read.values({})[0]
+    if not isinstance(value, int | float | np.ndarray) or read.computed != {"pi", ""}:
+        raise read.wrong("a value is a number, a vector or a matrix, as in 0.5, [1, 2] or [[1, 2], [3, 4]]")
     return value
 
 
@@ -143,77 +285,36 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
-def is_target(op: ag.Op, i: int) -> bool:
-    """Whether this argument is compared with a result: the right side of a difference, the target of a loss."""
-    return i == 1 and (op.name == "subtract" or op.name in LOSSES)
+def _parsed(text: str) -> list[ast.stmt]:
+    """The statements of a text. Raises `ExpressionError` for text that is not Python's grammar."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns about programs, not about expressions
+            tree = ast.parse(text)
+        ast.dump(tree)  # recursive, as whatever reads the tree
+        return tree.body
+    except SyntaxError as error:
+        line, start = (error.text or "").strip("\n"), max((error.offset or 1) - 1, 0)
+        for found in re.finditer(r"(?<![\w.])(\d[\d.]*)([^\W\d_]\w*)", line):
+            if found.start() <= start <= found.end():  # as in 2x
+                raise ExpressionError(f"a product is written with *, as in {found[1]}*{found[2]}", line) from None
+        raise ExpressionError(f"this can't be read: {error.msg.partition(' (<unknown>')[0]}", line) from None
+    except (RecursionError, MemoryError):
+        raise ExpressionError("this is too deeply nested: name parts of it, as in u = …; L = …") from None
+    except ValueError:
+        raise ExpressionError("this contains characters that are not text") from None
 
 
-def is_label(op: ag.Op, i: int) -> bool:
-    """Whether this argument may be an integer class."""
+def _is_differentiable(op: ag.Op, i: int) -> bool:
+    return op.variadic or (i < len(op.args) and op.args[i] in op.rules)
+
+
+def _is_label(op: ag.Op, i: int) -> bool:
     return i == 1 and op.name == "cross_entropy"
 
 
-def is_differentiable(op: ag.Op, i: int) -> bool:
-    """Whether the operation has a gradient with respect to this argument."""
-    return (op.args[0] if op.variadic else op.args[i]) in op.rules
-
-
-class _Computing:
-    """One computation: the values of the names, and the number of entries that may still be computed."""
-
-    def __init__(self, source: Source, values: Mapping[str, Any]) -> None:
-        self.source, self.known, self.left = source, dict(values), ENTRIES
-
-    def of(self, node: ast.expr) -> Any:
-        """The value of a node: a Tensor, an array or a number."""
-        if isinstance(node, ast.Name):
-            return self.known[node.id]
-        constant = self.source.constant(node)
-        if constant is not None:
-            return constant
-        op, nodes, params = self.source.call(node)
-        operands = [_flowing(self.of(operand), op, i) for i, operand in enumerate(nodes)]
-        numbers = all(type(x) in (int, float) for x in operands)
-        if numbers:
-            operands = [ag.asarray(float(x) if is_differentiable(op, i) else x) for i, x in enumerate(operands)]
-        if _entries(op, operands, params) > self.left:
-            limit = f"this would be more numbers than the {ENTRIES:,} that an expression may have"
-            raise self.source.wrong(limit, node)
-        try:
-            with np.errstate(all="ignore"):  # the picture shows values that are not finite
-                result: ag.Tensor = op(*operands, **params)
-        except FAILURES as error:
-            said = str(error).strip().rstrip(".") or type(error).__name__
-            raise self.source.wrong(said, node) from None
-        self.left -= result.size
-        if result.node is None and numbers and result.shape == ():
-            return result.item()
-        if result.node is None:
-            result.name = self._written(node, op)
-        return result
-
-    def _written(self, node: ast.expr, op: ag.Op) -> str | None:
-        """The name of a value without gradient: its text, unless that is long."""
-        text = self.source.piece(node)
-        if "\n" in text or len(text) > NAMED:
-            return None
-        return text if text.startswith(op.name) else f"({text})"
-
-
-def _flowing(x: Any, op: ag.Op, i: int) -> Any:
-    """A differentiable operand as floats: integers overflow, and have no reciprocals."""
-    if isinstance(x, np.ndarray) and is_differentiable(op, i) and not is_label(op, i):
-        return x.astype(np.float64)
-    return x
-
-
-def _entries(op: ag.Op, operands: Sequence[Any], params: Mapping[str, Any]) -> int:
-    """The number of entries of a result, which is traced and not computed; 0 where the operation will refuse it."""
-    classes = params.get("classes")
-    if type(classes) is int and classes > ENTRIES:  # one_hot has an array of all classes also where it is traced
-        return classes
-    try:
-        program = ag.trace(lambda *given: op(*given, **params), *operands)
-    except FAILURES:
-        return 0
-    return sum(size(out.shape) for out in program.outputs)
+def _floating(x: Any, op: ag.Op, i: int, numbers: bool) -> Any:
+    """A differentiable array as floats, and a number among ``numbers``: integers overflow, and have no reciprocals."""
+    if not (isinstance(x, np.ndarray) or numbers) or not _is_differentiable(op, i) or _is_label(op, i):
+        return x
+    return np.asarray(x, np.float64)
