@@ -26,7 +26,7 @@ from glassgrad.viz.plots.chain import Layer, Pass, run_example
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 EVERY = 8  # neurons: a layer up to this size is drawn whole,
-FIRST, LAST = 4, 2  # and so many of a larger one
+FIRST = 6  # and so many of a larger one
 EVERY_OUTPUT = 12  # neurons: an output layer up to this size is drawn whole,
 OUTPUTS = 10  # and the largest outputs of a larger one
 HIDDEN = 4  # hidden layers: up to so many are all drawn, else the first two and the last two
@@ -76,8 +76,7 @@ def draw_network(
         if target is not None:
             raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
         seen = run_example(model, np.zeros(len(x)), None, None, None)
-        title = title or f"{'-'.join(map(str, seen.sizes))} network"
-        return _Plan(seen, class_names(x, len(x)), classes).draw(title).themed(theme)
+        return _Drawing(seen, None, class_names(x, len(x)), classes).draw(title).themed(theme)
     seen = run_example(model, x, target, loss, classes)
     picture = None
     given = numbers_of(x, "x")
@@ -90,123 +89,92 @@ def draw_network(
             raise DrawingError(
                 f"an input of shape {given.shape} is not a picture: pass image=(height, width), or image=False"
             )
-    return _Drawing(seen, picture, classes).draw(title).themed(theme)
+    return _Drawing(seen, picture, None, classes).draw(title).themed(theme)
 
 
 @dataclass(frozen=True)
 class Column:
-    """The drawn neurons of one layer from the top down: their indices and positions, and how many are left out."""
+    """The drawn neurons of one layer from the top down. ``layer``: its number from 0, -1 for the input."""
 
+    layer: int
+    size: int
     x: float
     shown: list[int]
     y: list[float]
     radius: float
-    more: int = 0
-    gap: float = 0.0  # height of the three dots
 
-
-def sample(n: int, every: int = EVERY) -> list[int]:
-    """The indices of the neurons drawn in a layer of `n`.
-
-    >>> sample(8), sample(500)
-    ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 498, 499])
-    """
-    return list(range(n)) if n <= every else [*range(FIRST), *range(n - LAST, n)]
+    def name(self, k: int) -> str:
+        """The name of a neuron's node."""
+        return f"i{self.layer + 1}_{k}"
 
 
 class _Drawing:
-    """One drawing. Positions are in points, y upwards, the middle of every column at 0."""
+    """One drawing. Positions are in points, y upwards, the middle of every column at 0.
 
-    chosen = ", which matter less"  # of the hidden neurons that are left out
+    ``names``: of the inputs, for a drawing without an example, which has no numbers.
+    """
 
-    def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None) -> None:
-        self.seen, self.picture, self.classes = seen, picture, classes
+    def __init__(
+        self, seen: Pass, picture: np.ndarray | None, names: Sequence[str] | None, classes: Sequence[str] | None
+    ) -> None:
+        self.seen, self.picture, self.names, self.classes = seen, picture, names, classes
         if classes is not None:
             class_names(classes, max(seen.layers[-1].z.size, 2))
-        self.small = picture is None and all(size <= EVERY for size in seen.sizes)
+        self.small = picture is None and names is None and max(seen.sizes) <= EVERY
         layers = len(seen.layers)
-        self.kept = list(range(layers)) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]
-        self.columns = self._columns()
-        self.largest = max(map(_largest, map(self._drawn, self._joined())), default=0.0) or 1.0
-        self.top = max(y for column in self.columns for y in column.y) + (36 if self.small else 22)
+        self.columns: list[Column] = []
+        for layer in range(-1, layers) if layers <= HIDDEN + 1 else (-1, 0, 1, *range(layers - 3, layers)):
+            self._place(layer)
+        self.joined = [(a, b) for a, b in pairwise(self.columns) if b.layer == a.layer + 1]
         if picture is not None:
-            self.top = max(self.top, 92.0)
+            del self.joined[0]  # its lines come from bands
+        self.largest = max((_largest(self._weight(*pair)) for pair in self.joined), default=0.0) or 1.0
+        self.top = max(y for column in self.columns for y in column.y) + (64 if self.small else 66)
+        if picture is not None:
+            self.top = max(self.top, 136.0)
 
-    def _columns(self) -> list[Column]:
-        """The input's column and one for each drawn layer."""
-        sizes = self.seen.sizes
-        columns = []
+    def _place(self, layer: int) -> None:
+        """Add a column."""
+        size, tallest = self.seen.sizes[layer + 1], max(self.seen.sizes)
+        pitch, radius, distance = 48.0, 16.6, 130.0
+        if self.small:
+            pitch, radius = 150.0 if tallest <= 2 else 122.0 if tallest <= 4 else 104.0, 26.0
+            distance = 230.0 if size == NUMBERED else 185.0
+        elif layer + 1 == len(self.seen.layers) and size > 1:
+            pitch, radius = 32.0, 13.7
         x = 0.0
-        for place, size in enumerate([sizes[0], *(sizes[k + 1] for k in self.kept)]):
-            if place:
-                k = self.kept[place - 1]
-                x += self._distance(sizes[k + 1]) + (40 if place == 1 and self.picture is not None else 0)
-                x += 60 if place > 1 and k - self.kept[place - 2] > 1 else 0
-            final = place == len(self.kept)
-            if self.small:
-                tallest = max(sizes)
-                pitch = 150.0 if tallest <= 2 else 122.0 if tallest <= 4 else 104.0
-                columns.append(self._spread(x, list(range(size)), pitch, 26.0))
-            elif final and size > 1:
-                columns.append(self._spread(x, self._outputs(size), 32.0, 13.7, size))
-            else:
-                shown = self._deciding(self.kept[place - 1]) if place else sample(size)
-                columns.append(self._spread(x, shown, 48.0, 16.6 if place else 13.0, size))
-        return columns
+        if self.columns:
+            folded = layer - self.columns[-1].layer > 1
+            x = self.columns[-1].x + distance + 60 * folded + 40 * (layer == 0 and self.picture is not None)
+        shown = self._shown(layer, size)
+        heights = [pitch * ((len(shown) - 1) / 2 - i) for i in range(len(shown))]
+        self.columns.append(Column(layer, size, x, shown, heights, radius))
 
-    def _joined(self) -> list[int]:
-        """The columns that a line for each weight joins to the column before."""
-        first = 1 if self.picture is None else 2
-        return [n for n in range(first, len(self.columns)) if n == 1 or self.kept[n - 1] - self.kept[n - 2] == 1]
-
-    def _drawn(self, place: int) -> np.ndarray:
-        """The weights between the drawn neurons of a column and of the one before it."""
-        weight = self.seen.layers[self.kept[place - 1]].weight
-        drawn: np.ndarray = weight[np.ix_(self.columns[place].shown, self.columns[place - 1].shown)]
-        return drawn
-
-    def _distance(self, into: int) -> float:
-        if not self.small:
-            return 150.0 if len(self.kept) <= 3 else 120.0
-        return 230.0 if into == NUMBERED else 185.0
-
-    def _deciding(self, k: int) -> list[int]:
-        """The neurons of a layer on which the result depends most.
+    def _shown(self, layer: int, size: int) -> list[int]:
+        """The neurons drawn of a layer: of many inputs the first, of many outputs the largest and the target, and of a
+        hidden layer those on which the result depends most.
 
         The measure is activation times gradient, the change of the loss to first order without the neuron; without a
         loss, activation times outgoing weights.
         """
-        layers = self.seen.layers
-        layer, many = layers[k], FIRST + LAST
-        if layer.a.size <= EVERY or k + 1 == len(layers):
-            return sample(layer.a.size)
-        after = layers[k + 1]
-        if after.gradient is not None and np.any(after.gradient):
-            slope = after.gradient @ after.weight
-        else:
-            slope = np.linalg.norm(after.weight, axis=0)
-        effect = np.nan_to_num(np.abs(layer.a * slope))
-        return sorted(int(i) for i in np.argsort(-effect, kind="stable")[:many])
+        layers, last = self.seen.layers, layer + 1 == len(self.seen.layers)
+        if size <= (EVERY_OUTPUT if last else EVERY):
+            return list(range(size))
+        if layer < 0 or self.names is not None:
+            return list(range(FIRST))
+        score = layers[layer].a
+        if not last:
+            after = layers[layer + 1]
+            known = after.gradient is not None and np.any(after.gradient)
+            score = np.abs(score * (after.gradient @ after.weight if known else np.linalg.norm(after.weight, axis=0)))
+        best = np.argsort(-np.nan_to_num(score), kind="stable")[: OUTPUTS if last else FIRST]
+        wanted = self.seen.target if last else None
+        return sorted({*best.tolist(), *([] if wanted is None else [int(np.argmax(wanted))])})
 
-    def _outputs(self, n: int) -> list[int]:
-        """The indices of the outputs drawn: all if they are few, else the largest and the target."""
-        if n <= EVERY_OUTPUT:
-            return list(range(n))
-        last = self.seen.layers[-1].a
-        wanted = {int(k) for k in np.argsort(-np.nan_to_num(last), kind="stable")[:OUTPUTS]}
-        if self.seen.target is not None:
-            wanted.add(int(np.argmax(self.seen.target)))
-        return sorted(wanted)
-
-    @staticmethod
-    def _spread(x: float, shown: list[int], pitch: float, radius: float, size: int | None = None) -> Column:
-        """A column of neurons, with room for three dots where some in the middle are left out."""
-        more = 0 if size is None else size - len(shown)
-        dots = more > 0 and shown == sample(size or 0)
-        steps = [0.0]
-        for above, below in pairwise(shown):
-            steps.append(steps[-1] + (1.65 * pitch if dots and below - above > 1 else pitch))
-        return Column(x, shown, [steps[-1] / 2 - step for step in steps], radius, more, 1.65 * pitch if dots else 0.0)
+    def _weight(self, before: Column, column: Column) -> np.ndarray:
+        """The weights between the drawn neurons of two columns."""
+        drawn: np.ndarray = self.seen.layers[column.layer].weight[np.ix_(column.shown, before.shown)]
+        return drawn
 
     # ------------------------------------------------------------ the whole
 
@@ -214,25 +182,33 @@ class _Drawing:
         seen = self.seen
         sizes = "-".join(map(str, seen.sizes)) if len(seen.sizes) <= 8 else f"{len(seen.layers)} layers"
         if title is None:
-            title = f"{sizes}: one example through the network"
+            title = f"{sizes}: one example through the network" if self.names is None else f"{sizes} network"
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
         self.out = Picture("network", names=self.classes or (), pad=0.2, **told, **layout)
         if self.picture is not None:
-            self._image()
+            self._image(self.picture)
         else:
             self._inputs()
-        for place in range(1, len(self.columns)):
-            self._layer(place)
-        self._headers()
-        if self.small and seen.p is None:
-            self._targets()
-        else:
-            self._results()
+        for column in self.columns[1:]:
+            layer = seen.layers[column.layer]
+            shades = self._shades(layer)
+            for i, y in zip(column.shown, column.y, strict=True):
+                self._disc(column, layer, i, y, shades[i])
+        for before, column in self.joined:
+            self._weights(before, column)
+        for column in self.columns:
+            self._header(column)
+        for before, column in pairwise(self.columns):
+            if hidden := column.layer - before.layer - 1:
+                self._put("skipped", self._plain(f"{hidden} layers not drawn"), (before.x + column.x) / 2, 0)
+        self._results()
         return self.out
 
     def _reading(self) -> list[Label]:
         seen = self.seen
+        if self.names is not None:
+            return [caption("line = weight", "knob"), caption("disc = neuron", "fwd")]
         lines = "line = weight: wider is a larger |w|, hollow is negative"
         if not self.small:
             lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
@@ -240,13 +216,10 @@ class _Drawing:
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
         discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})"
-        parts = [caption(lines, "knob"), caption(discs, "fwd")]
+        gradient = "gradients: not computed, no target"
         if seen.loss is not None:
-            words = "∂L/∂z = p - target" if self._is_difference() else "∂L/∂z = gradient of the loss"
-            parts.append(grad_text(words))
-        else:
-            parts.append(grad_text("gradients: not computed, no target"))
-        return parts
+            gradient = "∂L/∂z = p - target" if self._is_difference() else "∂L/∂z = gradient of the loss"
+        return [caption(lines, "knob"), caption(discs, "fwd"), grad_text(gradient)]
 
     def _is_difference(self) -> bool:
         """Whether the gradient at the outputs is p - target."""
@@ -258,6 +231,8 @@ class _Drawing:
 
     def _alt(self, title: str) -> str:
         seen = self.seen
+        if self.names is not None:
+            return f"{title}."
         if seen.p is not None and seen.p.size > 1:
             said = int(np.argmax(seen.p))
             words = f"Says {self._class(said)} with {self._measure()} {numbers.short(seen.p[said])}"
@@ -288,189 +263,133 @@ class _Drawing:
         """Words in a frame of this kind."""
         return table(row(cell(words)), **(frame(kind) | attributes))
 
-    def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> Label:
-        return text(words, size, colour or "muted", bold=bold)
+    def _patch(self, words: Label) -> Label:
+        """Words on a piece of paper, which hides the lines below."""
+        return table(row(cell(words)), cellpadding=1, bgcolor="paper")
 
-    def _gradient(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> Label:
-        return text(words, size, "grad", bold=bold, italic=True)
+    def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> Label:
+        return text(words, size, "muted", bold=bold)
 
-    # ------------------------------------------------------------ headers
-
-    def _headers(self) -> None:
-        seen = self.seen
-        if self.picture is not None:
-            sides = " × ".join(map(str, self.picture.shape))
-            what = f"{sides} = {numbers.count(seen.x.size)}" if self.picture.size == seen.x.size else sides
-        else:
-            what = f"{numbers.count(seen.x.size)} numbers"
-        captions: list[tuple[str, str, np.ndarray | None]] = [("input", what, None)]
-        for k in self.kept:
-            layer = seen.layers[k]
-            final = k == len(seen.layers) - 1
+    def _header(self, column: Column) -> None:
+        """Draw the name and the size of a layer above it, and below it the number of its neurons left out."""
+        seen, what, name = self.seen, f"{numbers.count(column.size)} numbers", "input"
+        layer = None if column.layer < 0 else seen.layers[column.layer]
+        if layer is not None:
+            final = column is self.columns[-1]
             kind = layer.activation or "linear"
-            if final and not layer.activation and seen.p is not None:
+            if final and not layer.activation and seen.p is not None and self.names is None:
                 kind = "softmax" if seen.p.size > 1 else "sigmoid"
-            name = "output" if final else f"layer {k + 1}"
-            captions.append((name, f"{numbers.count(layer.z.size)} {kind}", layer.gradient))
-        up = self.top + (28 if self.small else 44)
-        for i, ((name, size, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
-            self._put(f"h{i}", self._plain(name, style.CELL, bold=True), column.x, up)
-            if self.small:
-                continue
-            self._put(f"k{i}", caption(size), column.x, self.top + 29)
-            if gradient is not None:
-                self._put(f"r{i}", self._gradient(f"rms ∂L/∂z {numbers.rms(gradient)}"), column.x, self.top + 15)
-        for i, (before, after) in enumerate(pairwise(self.kept)):
-            if after - before > 1:
-                x = (self.columns[i + 1].x + self.columns[i + 2].x) / 2
-                for k in range(3):
-                    self._dot(f"skip{k}", x - 10 + 10 * k, 0)
-                self._put("skipped", self._plain(f"{after - before - 1} layers not drawn"), x, -18)
-
-    def _dot(self, name: str, x: float, y: float) -> None:
-        muted = "muted"
-        self._put(name, self._plain(" "), x, y, shape="point", width=0.05, color=muted, fillcolor=muted)
+            name, what = "output" if final else f"layer {column.layer + 1}", f"{numbers.count(column.size)} {kind}"
+        elif self.picture is not None:
+            sides = " × ".join(map(str, self.picture.shape))
+            what = f"{sides} = {numbers.count(column.size)}" if self.picture.size == column.size else sides
+        place = column.layer + 1
+        self._put(f"h{place}", self._plain(name, style.CELL, bold=True), column.x, self.top)
+        if not self.small:
+            self._put(f"k{place}", caption(what), column.x, self.top - 15)
+            if layer is not None and layer.gradient is not None:
+                self._put(f"r{place}", grad_text(f"rms ∂L/∂z {numbers.rms(layer.gradient)}"), column.x, self.top - 29)
+        more = column.size - len(column.shown)
+        if more and not (layer is None and self.picture is not None):
+            why = ", which matter less" if place > 0 and column is not self.columns[-1] and self.names is None else ""
+            words = self._plain(f"{numbers.count(more)} more{why}")
+            self._put(f"m{place}", self._patch(words), column.x, column.y[-1] - 30)
 
     # ------------------------------------------------------------ the input
 
-    def _image(self) -> None:
-        assert self.picture is not None
-        self._put("img", marks.image(self.picture, side=130), 0, 0)
-        drawn = marks.image_size(self.picture, 130)
+    def _image(self, picture: np.ndarray) -> None:
+        """Draw the input as a picture, and lines from it, each for the contribution of one horizontal band to z."""
+        seen, column = self.seen, self.columns[1]
+        self._put("img", marks.image(picture, side=130), 0, 0)
+        width, height = marks.image_size(picture, 130)
         seen_as = "as the network sees it"
-        if self.seen.target is not None and self.seen.p is not None and self.seen.p.size > 1:
-            seen_as = f"target {self._class(int(np.argmax(self.seen.target)))}, {seen_as}"
-        self._put("cap", caption(seen_as), 0, -drawn[1] / 2 - 16)
-
-    def _inputs(self) -> None:
-        column = self.columns[0]
-        for k, y in zip(column.shown, column.y, strict=True):
-            size = style.BADGE_SMALL if self.small else style.CAPTION
-            words = numbers.constant(self.seen.x[k]) if self.small else numbers.short(self.seen.x[k])
-            box = {"border": 1.2, "cellpadding": 9 if self.small else 4}
-            label = self._boxed(text(words, size, "ink", bold=self.small), "data", **box)
-            self._put(self._neuron(0, k), label, column.x, y, cls="input", tooltip=f"x[{k}] = {self.seen.x[k]}")
-        self._dots(0)
-
-    @staticmethod
-    def _neuron(place: int, k: int) -> str:
-        return f"i{place}_{k}"
-
-    def _dots(self, place: int) -> None:
-        """Draw three dots and the number of neurons left out, in the gap of a column or below it."""
-        column = self.columns[place]
-        if not column.more:
-            return
-        y = column.y[-1] - 30
-        if column.gap:
-            at = next(i for i, (a, b) in enumerate(pairwise(column.shown)) if b - a > 1)
-            y = (column.y[at] + column.y[at + 1]) / 2
-            for k in range(3):
-                self._dot(f"e{place}_{k}", column.x, y - 10 + 10 * k)
-        hidden = 0 < place < len(self.columns) - 1
-        words = self._plain(f"{numbers.count(column.more)} more{self.chosen if hidden else ''}")
-        patch = table(row(cell(words)), cellpadding=1, bgcolor="paper")
-        self._put(f"m{place}", patch, column.x + (36 if column.gap else 0), y)
-
-    # ------------------------------------------------------------ layers
-
-    def _layer(self, place: int) -> None:
-        k = self.kept[place - 1]
-        layer = self.seen.layers[k]
-        column = self.columns[place]
-        final = k == len(self.seen.layers) - 1
-        shade = self._shade(layer)
-        for i, y in zip(column.shown, column.y, strict=True):
-            self._disc(place, layer, i, column, y, shade[i], final)
-        self._dots(place)
-        if place == 1 and self.picture is not None:
-            self._bands(layer, column)
-        elif place in self._joined():
-            self._weights(place)
-
-    def _shade(self, layer: Layer) -> np.ndarray:
-        """The darkness of each disc, 0 to 1; nan where the activation is not finite."""
-        p = self.seen.p if layer is self.seen.layers[-1] else None
-        values: np.ndarray = np.abs(layer.a if p is None else p)
-        largest = float(np.max(values[np.isfinite(values)], initial=0.0))
-        if p is not None or layer.activation in ("sigmoid", "tanh", "softmax") or not largest:
-            return values
-        return values / largest
-
-    def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
-        ground = style.on_ramp(float(shade)) if math.isfinite(shade) else "bad_bg"
-        ink = f"on@{ground}" if math.isfinite(shade) else "bad"
-        if self.small:
-            said, before = numbers.scalar(layer.a[i]), f"z {numbers.scalar(layer.z[i])}"
-            lines = [text(said, _fitting(said, style.NAME, 2 * column.radius - 4), ink, bold=True)]
-            if layer.activation:  # on the lower line the disc is narrower
-                lines.append(text(before, _fitting(before, style.CAPTION, 1.7 * column.radius), ink))
-            label = table(*(row(cell(line)) for line in lines))
-        elif final and layer.z.size > 1:
-            label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
-        else:
-            said = numbers.short(layer.a[i])
-            label = text(said, _fitting(said, style.CAPTION, 2 * column.radius - 4), ink)
-        tip = f"a = {layer.a[i]}, z = {layer.z[i]}"
-        if layer.bias is not None:
-            tip += f", bias {layer.bias[i]}"
-        if layer.gradient is not None:
-            tip += f", ∂L/∂z = {layer.gradient[i]}"
-        thick = final and (self.small or bool(self.seen.p is not None and i == int(np.argmax(self.seen.p))))
-        disc = {"shape": "circle", "fixedsize": True, "width": round(2 * column.radius / 72, 3), "cls": "neuron"}
-        look = {"style": "filled", "fillcolor": ground, "color": "fwd", "penwidth": 2.8 if thick else 1.3}
-        self._put(self._neuron(place, i), label, column.x, y, **disc, **look, tooltip=tip)
-        if self.small:
-            self._beside(place, layer, i, column, y)
-
-    def _beside(self, place: int, layer: Layer, i: int, column: Column, y: float) -> None:
-        """Draw bias and gradient above and below a disc; of two discs the gradients are on the inside."""
-        up = 1 if len(column.shown) != 2 or i == 0 else -1
-        if layer.bias is not None:
-            words = caption(f"b {numbers.scalar(layer.bias[i])}", "ink")
-            label = self._boxed(words, "parameter", border=1.6, cellpadding=3)
-            self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
-        if layer.gradient is not None:
-            words = self._gradient(f"∂L/∂z {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
-            patch = table(row(cell(words)), bgcolor="paper")
-            self._put(f"g{place}_{i}", patch, column.x, y - 36 * up, cls="gradient")
-
-    def _weights(self, place: int) -> None:
-        before, column, drawn = self.columns[place - 1], self.columns[place], self._drawn(place)
-        lines = [(abs(drawn[a, b]), a, b) for a in range(drawn.shape[0]) for b in range(drawn.shape[1])]
-        for _, a, b in sorted(lines, key=lambda line: (not math.isnan(line[0]), line[0])):
-            i, j, w = column.shown[a], before.shown[b], float(drawn[a, b])
-            ends = (before.x, before.y[b], column.x, column.y[a])
-            tip = f"w[{i}, {j}] = {w!r}"
-            self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, self.largest, tip)
-        if not self.small or len(drawn) > NUMBERED or drawn.size > NUMBERS:
-            return
-        written = numbers.scalar if drawn.size <= 4 else numbers.short
-        said = {(a, b): written(w) for (a, b), w in np.ndenumerate(drawn)}
-        wide = {pair: text_width(words, style.VALUE) + 4 for pair, words in said.items()}
-        lines_of = {(a, b): (before.x, before.y[b], column.x, column.y[a]) for a, b in said}
-        for (a, b), (x, y) in _beads(lines_of, wide).items():
-            words = text(said[a, b], style.VALUE, "knob", bold=True)
-            patch = table(row(cell(words)), cellpadding=1, bgcolor="paper")
-            self._put(f"w{place}_{column.shown[a]}_{before.shown[b]}", patch, x, y)
-
-    def _bands(self, layer: Layer, column: Column) -> None:
-        """Draw lines from the picture, each for the contribution of one horizontal band to z."""
-        assert self.picture is not None
-        width, height = marks.image_size(self.picture, 130)
-        n = min(BANDS, self.picture.shape[0])
-        products = layer.weight[column.shown] * self.seen.x
+        if seen.target is not None and seen.p is not None and seen.p.size > 1:
+            seen_as = f"target {self._class(int(np.argmax(seen.target)))}, {seen_as}"
+        self._put("cap", caption(seen_as), 0, -height / 2 - 16)
+        n = min(BANDS, picture.shape[0])
+        products = seen.layers[0].weight[column.shown] * seen.x
         sums = np.stack([part.sum(axis=1) for part in np.array_split(products, n, axis=1)], axis=1)
         heights = [height / 2 - height * (b + 0.5) / n for b in range(n)]
         for b, y in enumerate(heights):
             self._put(f"band{b}", self._plain(" "), width / 2, y, shape="point", width=0.01, style="invis")
-        largest = _largest(sums) or 1.0
-        order = np.argsort(np.abs(sums), axis=None, kind="stable")
-        for a, b in zip(*np.unravel_index(order, sums.shape), strict=True):
-            value = float(sums[a, b])
+        for (a, b), value in _strongest_last(sums):
             tip = f"w·x of band {b + 1} of {n} into neuron {column.shown[a]}: {value!r}"
             ends = (width / 2, heights[b], column.x, column.y[a])
-            self._line(f"band{b}", self._neuron(1, column.shown[a]), ends, value, largest, tip)
+            self._line(f"band{b}", column.name(column.shown[a]), ends, value, _largest(sums) or 1.0, tip)
+
+    def _inputs(self) -> None:
+        column = self.columns[0]
+        box = {"border": 1.2, "cellpadding": 9 if self.small else 4}
+        for k, y in zip(column.shown, column.y, strict=True):
+            x = self.seen.x[k]
+            words = text(numbers.short(x), style.CAPTION, "ink")
+            if self.names is not None:
+                words = text(self.names[k], style.CELL, "ink")
+            elif self.small:
+                words = text(numbers.constant(x), style.BADGE_SMALL, "ink", bold=True)
+            tip = {} if self.names is not None else {"tooltip": f"x[{k}] = {x}"}
+            self._put(column.name(k), self._boxed(words, "data", **box), column.x, y, cls="input", **tip)
+
+    # ------------------------------------------------------------ layers
+
+    def _shades(self, layer: Layer) -> np.ndarray:
+        """The darkness of each disc, 0 to 1; nan where the activation is not finite."""
+        p = self.seen.p if layer is self.seen.layers[-1] else None
+        values: np.ndarray = np.abs(layer.a if p is None else p)
+        squashed = p is not None or layer.activation in ("sigmoid", "tanh", "softmax")
+        return values if squashed else values / (_largest(values) or 1.0)
+
+    def _disc(self, column: Column, layer: Layer, i: int, y: float, shade: float) -> None:
+        final, p = column is self.columns[-1], self.seen.p
+        ground = style.on_ramp(float(shade)) if math.isfinite(shade) else "bad_bg"
+        ink = f"on@{ground}" if math.isfinite(shade) else "bad"
+        said, thick = numbers.scalar(layer.a[i]) if self.small else numbers.short(layer.a[i]), False
+        label = text(said, _fitting(said, style.CAPTION, 2 * column.radius - 4), ink)
+        if self.names is not None:
+            label, ground = self._plain(" "), "paper"
+        elif self.small:
+            lines = [text(said, _fitting(said, style.NAME, 2 * column.radius - 4), ink, bold=True)]
+            if layer.activation:  # on the lower line the disc is narrower
+                before = f"z {numbers.scalar(layer.z[i])}"
+                lines.append(text(before, _fitting(before, style.CAPTION, 1.7 * column.radius), ink))
+            label, thick = table(*(row(cell(line)) for line in lines)), final
+        elif final and column.size > 1:
+            label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
+            thick = p is not None and i == int(np.argmax(p))
+        tip = f"a = {layer.a[i]}, z = {layer.z[i]}"
+        tip += "" if layer.bias is None else f", bias {layer.bias[i]}"
+        tip += "" if layer.gradient is None else f", ∂L/∂z = {layer.gradient[i]}"
+        disc: dict[str, Any] = {"shape": "circle", "fixedsize": True, "width": round(2 * column.radius / 72, 3)}
+        disc |= {"style": "filled", "fillcolor": ground, "color": "fwd", "penwidth": 2.8 if thick else 1.3}
+        disc |= {"cls": "neuron"} if self.names is not None else {"cls": "neuron", "tooltip": tip}
+        self._put(column.name(i), label, column.x, y, **disc)
+        if not self.small:
+            return
+        up = 1 if len(column.shown) != 2 or i == 0 else -1  # of two discs the gradients are on the inside
+        if layer.bias is not None:
+            words = caption(f"b {numbers.scalar(layer.bias[i])}", "ink")
+            box = self._boxed(words, "parameter", border=1.6, cellpadding=3)
+            self._put(f"b{column.layer + 1}_{i}", box, column.x, y + 40 * up, cls="parameter")
+        if layer.gradient is not None:
+            said = f"∂L/∂z {numbers.scalar(layer.gradient[i])}"
+            patch = self._patch(text(said, style.GRAD_LABEL, "grad", bold=True, italic=True))
+            self._put(f"g{column.layer + 1}_{i}", patch, column.x, y - 36 * up, cls="gradient")
+
+    def _weights(self, before: Column, column: Column) -> None:
+        drawn = self._weight(before, column)
+        courses = {(a, b): (before.x, before.y[b], column.x, column.y[a]) for a, b in np.ndindex(drawn.shape)}
+        for (a, b), w in _strongest_last(drawn):
+            i, j = column.shown[a], before.shown[b]
+            tip = f"{before.name(j)} to {column.name(i)}" if self.names is not None else f"w[{i}, {j}] = {w!r}"
+            self._line(before.name(j), column.name(i), courses[a, b], w, self.largest, tip)
+        if not self.small or len(drawn) > NUMBERED or drawn.size > NUMBERS:
+            return
+        written = numbers.scalar if drawn.size <= 4 else numbers.short
+        said = {pair: written(w) for pair, w in np.ndenumerate(drawn)}
+        wide = {pair: text_width(words, style.VALUE) + 4 for pair, words in said.items()}
+        for (a, b), (x, y) in _beads(courses, wide).items():
+            patch = self._patch(text(said[a, b], style.VALUE, "knob", bold=True))
+            self._put(f"w{column.layer + 1}_{column.shown[a]}_{before.shown[b]}", patch, x, y)
 
     def _line(
         self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
@@ -481,23 +400,20 @@ class _Drawing:
         two, so their path is fixed.
         """
         share = abs(value) / largest if math.isfinite(value) else 1.0
+        if self.names is not None:
+            share, value = 0.5, 1.0
+        width, colour, signed = 0.4 + 2.6 * share, f"paper>knob@{0.12 + 0.88 * share}", share >= SIGNED
         if self.small:
-            colour, signed = "knob", True
-            width = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share
-        else:
-            colour, signed = f"paper>knob@{0.12 + 0.88 * share}", share >= SIGNED
-            width = 0.4 + 2.6 * share
+            width, colour, signed = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share, "knob", True
         if not math.isfinite(value):
             colour = "bad"
         x0, y0, x1, y1 = ends
         thirds = ((x0 + (x1 - x0) * t / 3, y0 + (y1 - y0) * t / 3) for t in range(4))
         course = " ".join(f"{x:.2f},{y:.2f}" for x, y in thirds)
         common: dict[str, Any] = {"arrowhead": "none", "edgetooltip": tip, "pos": course}
-        hollow = signed and value < 0
-        name = f"w_{tail}_{head}"
-        sign = "negative" if value < 0 else "positive"
+        name, sign = f"w_{tail}_{head}", "negative" if value < 0 else "positive"
         self.out.edge(tail, head, id=name, color=colour, penwidth=round(width, 2), cls=f"w {sign}", **common)
-        if hollow:
+        if signed and value < 0:
             inside = round(width - 2 * STROKE, 2)
             self.out.edge(tail, head, id=f"{name}_in", color="paper", penwidth=inside, cls="w hollow", **common)
 
@@ -505,127 +421,62 @@ class _Drawing:
 
     def _results(self) -> None:
         """Draw the probability or the value of each output, its target and its gradient, and the loss."""
-        seen, column, last = self.seen, self.columns[-1], self.seen.layers[-1]
-        x, is_class, written = column.x + column.radius + 10, seen.p is not None, numbers.scalar
-        values, one, best, back = last.a, last.a.size == 1, -1, x + 165
-        if seen.p is not None:
-            values, written, back = seen.p, numbers.short, x + BAR + 80 + self._name_width()
-            best = -1 if one else int(np.argmax(seen.p))
+        seen, column, last, p = self.seen, self.columns[-1], self.seen.layers[-1], self.seen.p
+        x, one = column.x + column.radius + 10, column.size == 1
+        names = 5.6 * max(map(len, self.classes)) if self.classes else 0.0
+        if self.names is not None:
+            for i, y in zip(column.shown, column.y, strict=True) if self.classes else ():
+                self._left(f"p{i}", text(self._class(i), style.CELL, "ink"), x, y, 20 + names)
+            return
+        best = -1 if p is None or one else int(np.argmax(p))
         wanted = None if seen.target is None else int(np.argmax(seen.target))
+        back = x + (165 if p is None else BAR + 80 + names)
         for i, y in zip(column.shown, column.y, strict=True):
-            named = f"  {self.classes[i]}" if self.classes and is_class and not one else ""
-            shown = f"{'p ' if is_class and one else ''}{written(values[i])}{named}"
-            words = text(shown, style.CELL, "ink" if math.isfinite(values[i]) else "bad", bold=i == best)
-            if seen.target is not None and (one or not is_class):
+            value, at = (last.a[i], x) if p is None else (p[i], x + self._bar(p[i], i, x, y, i == best or one) + 6)
+            said = f"{'p ' if one else ''}{numbers.short(value)}"
+            if p is None:
+                said = "" if self.small else numbers.scalar(value)  # a small network has it in the disc
+            elif self.classes and not one:
+                said += f"  {self.classes[i]}"
+            words = text(said, style.CELL, "ink" if math.isfinite(value) else "bad", bold=i == best)
+            if seen.target is not None and (one or p is None):
                 words += self._plain(f"   TARGET {numbers.scalar(seen.target[i])}", style.TAG)
             elif i == wanted:
                 words += self._plain("   TARGET", style.TAG)
-            at = x + self._bar(i, x, y, i == best or one) + 6 if is_class else x
-            self._left(f"p{i}", words, at, y, 100 + self._name_width())
+            self._left(f"p{i}", words, at, y, 100 + names)
             if last.gradient is not None and not self.small:
-                self._left(f"g{i}", self._gradient(written(last.gradient[i])), back, y, 50)
-        measure = self._measure()
-        if self.small:
-            self._left("hp", self._plain(measure), x, self.top + 28, 90)
-            if seen.loss is not None:
-                self._loss_card(x + 60, min(column.y) - 52)
-            return
-        if is_class:
-            measure = "class probability" if measure == "probability" and not one else measure
-            self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
-        if last.gradient is not None:
-            self._left("hg", self._gradient("∂L/∂z"), back, self.top + 29, 50)
+                slope = numbers.short(last.gradient[i]) if p is not None else numbers.scalar(last.gradient[i])
+                self._left(f"g{i}", grad_text(slope), back, y, 50)
+        if p is not None:
+            self._left("hp", self._plain(self._measure()), x + 24, self.top - 15, 90)
+        if last.gradient is not None and not self.small:
+            self._left("hg", grad_text("∂L/∂z"), back, self.top - 15, 50)
         if seen.loss is not None:
-            is_log = is_class and seen.loss_words == "-ln" and not one
-            ln = f"-ln {numbers.short(values[wanted])} = " if is_log and wanted is not None else ""
-            said = f"L = {ln}{numbers.scalar(seen.loss)}"
-            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), x, self.top + 44)
+            ln = p is not None and wanted is not None and seen.loss_words == "-ln" and not one
+            said = f"= -ln {numbers.short(p[wanted])} " if ln else ""
+            words = text("L ", style.NAME, "loss_ink", bold=True)
+            words += text(f"{said}= {numbers.scalar(seen.loss)}", style.VALUE, "loss_ink")
+            card = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
+            self._put("L", card, x + 62, column.y[-1] - 50, cls="loss", tooltip=f"L = {seen.loss!r}")
 
-    def _bar(self, i: int, x: float, y: float, strong: bool) -> int:
+    def _bar(self, p: float, i: int, x: float, y: float, strong: bool) -> int:
         """Draw the bar of a probability; returns its width."""
-        assert self.seen.p is not None
-        p = float(self.seen.p[i])
         width = max(1, round(BAR * p)) if math.isfinite(p) else 3
         bar = row(cell("", width=width, height=13, fixedsize=True))
         label = table(bar, border=1, color="fwd", bgcolor="fwd" if strong else "paper>fwd@0.35")
-        self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
+        self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {float(p)!r}")
         return width
-
-    def _name_width(self) -> float:
-        return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
-
-    def _targets(self) -> None:
-        """Draw the target beside each output of a small network, joined to the loss."""
-        seen, column = self.seen, self.columns[-1]
-        if seen.target is None or seen.loss is None:
-            return
-        x = column.x + 95
-        dotted: dict[str, Any] = {"style": "dotted", "color": "muted", "penwidth": 1.4, "arrowhead": "none"}
-        one = len(column.y) == 1
-        self._loss_card(x + (95 if one else 0), 0 if len(column.y) % 2 == 0 or one else column.y[0] + 48)
-        for i, y in zip(column.shown, column.y, strict=True):
-            words = self._plain("TARGET ", style.TAG)
-            words += text(numbers.scalar(seen.target[i]), style.VALUE, "ink", bold=True)
-            self._put(f"t{i}", self._boxed(words, "data", border=1, cellpadding=4), x, y, cls="target")
-            self.out.edge(self._neuron(len(self.columns) - 1, i), f"t{i}", **dotted)
-            self.out.edge(f"t{i}", "L", **dotted)
-
-    def _loss_card(self, x: float, y: float) -> None:
-        assert self.seen.loss is not None
-        words = text("L ", style.NAME, "loss_ink", bold=True)
-        words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, "loss_ink")
-        label = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
-        self._put("L", label, x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}")
-
-
-class _Plan(_Drawing):
-    """The neurons and the lines between them, without an example: inputs and outputs by name, and no numbers."""
-
-    chosen = ""
-
-    def __init__(self, seen: Pass, names: Sequence[str], classes: Sequence[str] | None) -> None:
-        super().__init__(seen, None, classes)
-        self.names = names
-
-    def _columns(self) -> list[Column]:
-        self.small = False  # as narrow as where no disc has room for numbers
-        return super()._columns()
-
-    def _deciding(self, k: int) -> list[int]:
-        return sample(self.seen.layers[k].a.size)
-
-    def _reading(self) -> list[Label]:
-        return [caption("line = weight", "knob"), caption("disc = neuron", "fwd")]
-
-    def _alt(self, title: str) -> str:
-        return f"{title}."
-
-    def _inputs(self) -> None:
-        column = self.columns[0]
-        for k, y in zip(column.shown, column.y, strict=True):
-            label = self._boxed(text(self.names[k], style.CELL, "ink"), "data", border=1.2, cellpadding=4)
-            self._put(self._neuron(0, k), label, column.x, y, cls="input")
-        self._dots(0)
-
-    def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
-        disc = {"shape": "circle", "fixedsize": True, "width": 0.4, "penwidth": 1.3, "cls": "neuron"}
-        look = {"style": "filled", "fillcolor": "paper", "color": "fwd"}
-        self._put(self._neuron(place, i), self._plain(" "), column.x, y, **disc, **look)
-
-    def _line(
-        self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
-    ) -> None:
-        super()._line(tail, head, ends, 0.5, 1.0, f"{tail} to {head}")
-
-    def _results(self) -> None:
-        column = self.columns[-1]
-        for i, y in zip(column.shown, column.y, strict=True) if self.classes else ():
-            self._left(f"p{i}", text(self._class(i), style.CELL, "ink"), column.x + 22, y, 20 + self._name_width())
 
 
 def _largest(array: np.ndarray) -> float:
     """The largest absolute value, 0 where none is finite."""
     return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
+
+
+def _strongest_last(values: np.ndarray) -> list[tuple[tuple[int, ...], float]]:
+    """The entries with their indices in the order in which their lines are drawn, those that are not finite first."""
+    found = [(place, float(value)) for place, value in np.ndenumerate(values)]
+    return sorted(found, key=lambda entry: (math.isfinite(entry[1]), abs(entry[1])))
 
 
 def _beads(

@@ -154,7 +154,7 @@ class TestDigits:
         text = words(large)
         assert "44 more, which matter less" in text
         assert "34 more, which matter less" in text
-        for header in ("16 × 16 = 256", "50 sigmoid", "40 sigmoid", "10 softmax", "class probability", "layer 2"):
+        for header in ("16 × 16 = 256", "50 sigmoid", "40 sigmoid", "10 softmax", "probability", "layer 2"):
             assert header in text
 
     def test_those_of_a_layer_are_drawn_that_move_the_loss_most(self, large):
