@@ -14,23 +14,22 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.scene import Card, Scene
 
 EPSILON = float(np.finfo(np.float64).eps)
-ENTRIES = 16  # up to so many, each entry is checked and shown
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 
 
 @dataclass(frozen=True)
 class Check:
-    """The gradient beside central differences of the forward, computed in float64.
+    """A derivative beside a central difference of the forward, computed in float64.
 
-    ``numeric`` is the difference quotient (of the first entry, if there are several), ``error`` its largest difference
-    to the gradient relative to the largest entry, ``noise`` the uncertainty of the quotient, likewise relative.
-    ``moved`` is the number of entries that were moved one by one, None if all were moved at once.
+    ``numeric`` is the difference quotient (of the first output, if there are several), ``error`` its largest difference
+    to the derivative relative to the largest output, ``noise`` the uncertainty of the quotient, likewise relative.
+    ``along``: whether ``wrt`` has several entries, which were moved along a random direction.
     """
 
     numeric: float
     error: float
     noise: float
-    moved: int | None
+    along: bool = False
 
     @property
     def confirmed(self) -> bool:
@@ -40,20 +39,13 @@ class Check:
     def __str__(self) -> str:
         if not np.isfinite(self.error):
             return say("not checked: nearby values are not finite")
-        if self.moved == 0:
-            return say("nothing to check: there are no entries")
         numeric, error = digits.scalar(self.numeric), digits.exponential(self.error, 0) if self.error else "0"
-        if self.moved is None:
+        said = say("central difference {numeric}, relative error {error}", numeric=numeric, error=error)
+        if self.along:
             said = say(
                 "central difference {numeric} along a random direction, relative error {error}",
                 numeric=numeric,
                 error=error,
-            )
-        elif self.moved == 1:
-            said = say("central difference {numeric}, relative error {error}", numeric=numeric, error=error)
-        else:
-            said = say(
-                "central differences in all {n} entries, largest relative error {error}", n=self.moved, error=error
             )
         if not self.confirmed:
             return say("NOT CONFIRMED: {said}: a rule is wrong, or there is a kink nearby", said=said)
@@ -62,47 +54,42 @@ class Check:
         return say("checked: {said}", said=said)
 
 
-def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
-    """The gradient compared with central differences: entry by entry if they are few, else along a random direction."""
-    if not wrt.value.size:
-        return Check(0.0, 0.0, 0.0, 0)
+def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check | None:
+    """The gradient compared with a central difference along a random direction; None where there are no entries."""
     (end,) = (card for card in scene.cards if card.place in scene.ends)
-    shape, base = wrt.shape, np.asarray(wrt.value, np.float64).ravel()
-    exact, seed = np.asarray(wrt.gradient, np.float64).ravel(), np.asarray(end.gradient, np.float64)
-
-    def result(values: np.ndarray) -> np.ndarray:
-        return np.array([np.sum(seed * _moved(scene, wrt, end, on_the_way, values.reshape(shape)))])
-
-    differences = Differences(result, base, result(base), EPSILON)
-    few = base.size <= ENTRIES
-    found = []
-    for direction in np.eye(base.size) if few else np.random.default_rng(0).standard_normal((1, base.size)):
-        step, divisor = differences.direction(direction)
-        slopes, _ = differences.settled(direction)
-        found.append((slopes.middle[0], float(exact @ step) / divisor, slopes.noise[0]))
-    numeric, rule, noise = (np.array(column) for column in zip(*found, strict=True))
-    return _compared(numeric, rule, noise, base.size if few else None)
+    direction = np.random.default_rng(0).standard_normal(wrt.shape) if wrt.value.size > 1 else np.ones(wrt.shape)
+    exact = np.asarray(np.vdot(np.asarray(wrt.gradient, np.float64), direction))
+    return checked_along(scene, wrt, on_the_way, direction, exact, np.asarray(end.gradient, np.float64))
 
 
-def checked_along(scene: Scene, wrt: Card, on_the_way: set[Card], direction: np.ndarray, tangent: np.ndarray) -> Check:
-    """The tangent of the result compared with central differences along the direction of ``wrt``."""
-    if not wrt.value.size or not tangent.size:
-        return Check(0.0, 0.0, 0.0, 0)
+def checked_along(
+    scene: Scene,
+    wrt: Card,
+    on_the_way: set[Card],
+    direction: np.ndarray,
+    exact: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> Check | None:
+    """The derivative of the result along a direction of ``wrt``, or of its sum with these ``weights``, compared with
+    central differences; None where there are no entries.
+    """
+    if not wrt.value.size or not exact.size:
+        return None
     (end,) = (card for card in scene.cards if card.place in scene.ends)
-    size = float(np.abs(direction).max()) or 1.0
+    base = np.asarray(wrt.value, np.float64)
+    reach = max(1.0, float(np.abs(base).max())) / (float(np.abs(direction).max()) or 1.0)
 
     def result(t: np.ndarray) -> np.ndarray:
-        moved = np.asarray(wrt.value, np.float64) + t[0] / size * direction
-        return _moved(scene, wrt, end, on_the_way, moved).ravel()
+        moved = _moved(scene, wrt, end, on_the_way, base + t[0] * reach * direction)
+        return moved.ravel() if weights is None else np.array([np.sum(weights * moved)])
 
     slopes, _ = Differences(result, np.zeros(1), result(np.zeros(1)), EPSILON).settled(np.ones(1))
-    return _compared(slopes.middle * size, np.asarray(tangent, np.float64).ravel(), slopes.noise * size, tangent.size)
-
-
-def _compared(numeric: np.ndarray, rule: np.ndarray, noise: np.ndarray, moved: int | None) -> Check:
+    numeric, rule = slopes.middle / reach, np.asarray(exact, np.float64).ravel()
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
     error = float(np.max(np.abs(numeric - rule))) / size
-    return Check(float(numeric[0]), error, float(np.max(noise)) / size, moved)
+    return Check(
+        float(numeric[0]), error, float(np.max(slopes.noise)) / reach / size, weights is not None and base.size > 1
+    )
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A derivation as rows in columns: plain text, and LaTeX."""
+"""A derivation as rows in columns, each cell as plain text and as LaTeX."""
 
 from __future__ import annotations
 
@@ -6,29 +6,67 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.check import ENTRIES
-from glassgrad.viz.recorded.notation.latex import tex_number, tex_text, text_mode
+from glassgrad.viz.recorded.notation.latex import tex_number, tex_space, tex_text, text_mode
 
-FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
-REPEATS = 4  # a block repeated so often is folded; the first stays written
-PERIOD = 40  # lines of the longest block
-
+ENTRIES = 16  # of a Tensor whose numbers are all written
 GAP = "    "
 CALLED = r"[\w√}]$|\\(?!odot|cdot|times|sum)[a-z]+ $"  # the text before the brackets of a call
 
 
+class Written(Protocol):
+    """What has a form as text and one in LaTeX: a `Symbol`, a `Line`, a `Both`."""
+
+    @property
+    def text(self) -> str:
+        """As text."""
+
+    @property
+    def tex(self) -> str:
+        """In LaTeX."""
+
+
+@dataclass(frozen=True)
+class Both:
+    """A piece of a derivation as text and in LaTeX."""
+
+    text: str = ""
+    tex: str = ""
+
+    def __add__(self, other: Written) -> Both:
+        return Both(self.text + other.text, self.tex + other.tex)
+
+
+def words(text: str) -> Both:
+    """Words of the present language."""
+    return Both(text, tex_text(text) if text else "")
+
+
+def number(text: str) -> Both:
+    """Numbers, with signs between them."""
+    return Both(text, tex_number(text))
+
+
+def space(shape: tuple[int, ...]) -> Both:
+    """A shape, in LaTeX the set of its arrays."""
+    return Both(digits.shape(shape), tex_space(shape))
+
+
+def equation(left: Written, right: Written) -> Both:
+    """``left = right``."""
+    return Both(f"{left.text} = {right.text}", f"{left.tex} = {right.tex}")
+
+
 @dataclass(frozen=True)
 class Row:
-    """A row of a section: its cells as text and as LaTeX, and lines of text below it."""
+    """A row of a section: its cells, and lines of text below it."""
 
-    text: tuple[str, ...]
-    tex: tuple[str, ...]
+    cells: tuple[Written, ...]
     below: tuple[str, ...] = ()
 
 
@@ -40,28 +78,6 @@ class Section:
     rows: list[Row]
     heads: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
-
-
-def repeats(signs: Sequence[Any]) -> list[tuple[int, int, int]]:
-    """The blocks repeated in a row: the index of the first, the length of one, the number of repetitions.
-
-    >>> repeats("xabababab")
-    [(1, 2, 4)]
-    """
-    found, i = [], 0
-    while i < len(signs):
-        best = (0, 0)
-        for period in range(1, min(PERIOD, (len(signs) - i) // REPEATS) + 1):
-            n = i + period
-            while n < len(signs) and signs[n] == signs[n - period]:
-                n += 1
-            times = (n - i) // period
-            if times >= REPEATS and times * period > best[0] * best[1]:
-                best = (period, times)
-        if best[1]:
-            found.append((i, *best))
-        i += best[0] * best[1] or 1
-    return found
 
 
 def columns_of(text: str) -> int:
@@ -91,21 +107,26 @@ def in_columns(rows: Sequence[Sequence[str]], gaps: Sequence[str] = ()) -> list[
 
 def without_empty(rows: list[Row]) -> list[Row]:
     """Rows without the empty columns."""
-    kept = [i for i in range(len(rows[0].text)) if any(row.text[i] for row in rows)]
-    return [Row(tuple(row.text[i] for i in kept), tuple(row.tex[i] for i in kept)) for row in rows]
+    kept = [i for i in range(len(rows[0].cells)) if any(row.cells[i].text for row in rows)]
+    return [Row(tuple(row.cells[i] for i in kept)) for row in rows]
 
 
-def entries(value: np.ndarray) -> list[str]:
-    """The numbers of a Tensor as lines, or their rms if they are many."""
+def with_entries(cells: tuple[Written, ...], value: np.ndarray) -> Row:
+    """A row that ends in the numbers of a Tensor, or in their rms if they are many."""
     if not value.shape:
-        number = digits.scalar(value[()])
-        return [number if number.startswith("-") else f" {number}"]  # below and above the signs of others
+        entry = number(digits.scalar(value[()]))
+        aligned = entry.text if entry.text.startswith("-") else f" {entry.text}"  # below and above the signs of others
+        return Row((*cells, Both(aligned, entry.tex)))
     if value.size > ENTRIES or not value.size:
-        return [say("rms {number}", number=digits.rms(value)) if value.size else say("no entries")]
+        said = say("rms {number}", number=digits.rms(value)) if value.size else say("no entries")
+        return Row((*cells, words(said)))
     table = digits.table(value)
     wide = 1 + max(len(entry.lstrip("-")) for row in table.rows for entry in row)
     lines = ["   ".join(entry.rjust(wide) for entry in row) for row in table.rows]
-    return [f"{lines[0]}   {table.factor}".rstrip(), *lines[1:]]
+    rows = r" \\ ".join(" & ".join(map(tex_number, row)) for row in table.rows)
+    factor = rf"10^{{{table.exponent}}} \, " if table.exponent else ""
+    tex = rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}"
+    return Row((*cells, Both(f"{lines[0]}   {table.factor}".rstrip(), tex)), tuple(lines[1:]))
 
 
 def nested_brackets(text: str) -> str:
@@ -131,24 +152,17 @@ def nested_brackets(text: str) -> str:
 COLUMN = r" && \qquad "
 
 
+def tex_row(row: Row) -> str:
+    """A row in LaTeX."""
+    return "& " + COLUMN.join(cell.tex for cell in row.cells)
+
+
 def environment(rows: Sequence[Row], title: str = "") -> str:
     """Rows in columns, as a LaTeX display."""
-    columns = max(len(row.tex) for row in rows)
+    columns = max(len(row.cells) for row in rows)
     lines = [rf"& \textbf{{{text_mode(title)}}}"] if title else []
-    lines += ["& " + COLUMN.join(row.tex) for row in rows]
-    inside = " \\\\\n".join(lines)
+    inside = " \\\\\n".join([*lines, *map(tex_row, rows)])
     return f"\\begin{{alignat*}}{{{columns}}}\n{inside}\n\\end{{alignat*}}\n"
-
-
-def tex_entries(value: np.ndarray) -> str:
-    """The numbers of a Tensor in LaTeX, or their rms."""
-    if not value.shape or value.size > ENTRIES or not value.size:
-        (entry,) = entries(value)
-        return tex_text(entry) if value.shape else tex_number(entry.strip())
-    table = digits.table(value)
-    rows = r" \\ ".join(" & ".join(map(tex_number, row)) for row in table.rows)
-    factor = rf"10^{{{table.exponent}}} \, " if table.exponent else ""
-    return rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}"
 
 
 def escape_markdown(text: str) -> str:

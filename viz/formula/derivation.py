@@ -26,12 +26,22 @@ from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.check import Check, checked, checked_along
-from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
+from glassgrad.viz.formula.columns import (
+    Both,
+    Row,
+    columns_of,
+    environment,
+    escape_markdown,
+    in_columns,
+    number,
+    tex_row,
+)
+from glassgrad.viz.formula.columns import words as said
 from glassgrad.viz.formula.layout import ForwardLayout, Layout
 from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
 from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Name, Writer, item, scalar_product
 from glassgrad.viz.recorded.lowered import with_tangent
-from glassgrad.viz.recorded.notation.latex import fallback, tex_number, tex_text
+from glassgrad.viz.recorded.notation.latex import fallback, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import UNKNOWN, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -96,12 +106,6 @@ class _Written:
     def __str__(self) -> str:
         return self.text
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown
-
-    def _repr_latex_(self) -> str:
-        return self.latex
-
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": self.text, "text/markdown": self.markdown, "text/latex": self.latex}
 
@@ -110,11 +114,12 @@ class Derivation(_Written):
     """The derivation of one Tensor's gradient; made by `explain`.
 
     ``text``, ``markdown`` and ``latex`` are three forms of the same lines, `save` puts one into a file, and a
-    notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
-    none folded; ``gradient`` is the engine's. ``paths`` counts the paths from
-    the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
-    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read. ``check`` compares with
-    a central difference, None where no numbers are shown."""
+    notebook shows it. ``forward`` and ``backward`` are all equations (`Line`) in the order in which they are computed;
+    ``gradient`` is the engine's. ``paths`` counts the paths from the result back, and where there are several, ``ways``
+    are the addends: all, or the largest three and the rest as one. ``one_line`` is the whole chain as one formula, None
+    where that is too long to be read. ``check`` compares with a central difference, None where no numbers are shown or
+    there are none.
+    """
 
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._scene, self._wrt, self._way = scene, wrt, on_the_way
@@ -143,24 +148,24 @@ class Derivation(_Written):
 
     def _forward(self, card: Card) -> Line:
         right = self._write.forward(card)
-        written = self._substituted(card) if self._scene.scalar else ("", "")
+        written = self._substituted(card) if self._scene.scalar else None
         return Line(Name(card.key), self._write.value(card), right, card.shape, card.value, written)
 
-    def _substituted(self, card: Card) -> tuple[str, str]:
+    def _substituted(self, card: Card) -> Both:
         """The operation with its operands' values inserted."""
         node, plain = card.operation, Notation()
         tails = {socket.index: socket.tail for socket in card.sockets}
         operands: list[Any] = []
         for i, given in enumerate(node.inputs):
             if i in tails:
-                number = digits.scalar(tails[i].value[()])
-                operands.append(plain.symbol(number, tails[i].value, tex_number(number)))
+                written = digits.scalar(tails[i].value[()])
+                operands.append(plain.symbol(written, tails[i].value, tex_number(written)))
             elif node.op.name == "multiply":  # as a plain number it would be written without ·
                 operands.append(plain.symbol(digits.constant(given), given, tex_number(digits.constant(given))))
             else:
                 operands.append(given)
-        written = plain.apply(node.op, operands, node.params)
-        return written.text.replace(" × ", " · "), written.tex.replace(r"\odot", r"\cdot")
+        made = plain.apply(node.op, operands, node.params)
+        return Both(made.text.replace(" × ", " · "), made.tex.replace(r"\odot", r"\cdot"))
 
     def _backward(self, card: Card) -> Line:
         sockets = [use for use in card.uses if use.passes and use.head in self._way]
@@ -169,10 +174,10 @@ class Derivation(_Written):
             sockets.sort(key=lambda use: -size_of(use.contribution))
             more = len(sockets) - LARGEST
         right = self._write.total([self._write.term(use) for use in sockets], more)
-        written = self._products(sockets, more) if self._scene.scalar else ("", "")
+        written = self._products(sockets, more) if self._scene.scalar else None
         return Line(Name(card.key, bar=True), self._write.bar(card), right, card.shape, card.gradient, written)
 
-    def _products(self, sockets: list[Socket], more: int) -> tuple[str, str]:
+    def _products(self, sockets: list[Socket], more: int) -> Both:
         """The sum of `upstream × local` over the uses, in numbers."""
         parts: list[str] = []
         for use in sockets[: len(sockets) - more]:
@@ -185,8 +190,7 @@ class Derivation(_Written):
         if more:
             rest = sum(float(use.contribution[()]) for use in sockets[-more:] if use.contribution is not None)
             parts.append(digits.bracketed(digits.scalar(rest)))
-        text = " + ".join(parts)
-        return text, tex_number(text)
+        return number(" + ".join(parts))
 
     # ------------------------------------------------------------ the chain as one formula
 
@@ -231,10 +235,9 @@ class Derivation(_Written):
     def text(self) -> str:
         """The derivation as plain text, in columns."""
         layout = self._layout
-        (headline,) = layout.headline.text
-        parts = [headline, *layout.notice]
+        parts = [layout.headline.text, *layout.notice]
         for section in layout.sections:
-            cells = [(f"  {row.text[0]}", *row.text[1:]) for row in section.rows]
+            cells = [("  " + row.cells[0].text, *(cell.text for cell in row.cells[1:])) for row in section.rows]
             if section.heads:
                 cells.insert(0, (section.title, *section.heads))
             lines = in_columns(cells, section.gaps)
@@ -242,7 +245,7 @@ class Derivation(_Written):
                 parts += ["", lines.pop(0) if section.heads else section.title]
             for row, line in zip(section.rows, lines, strict=True):
                 parts.append(line)
-                column = columns_of(line) - columns_of(row.text[-1])
+                column = columns_of(line) - columns_of(row.cells[-1].text)
                 parts += [" " * column + below for below in row.below]
         if layout.check:
             parts += ["", layout.check]
@@ -252,30 +255,28 @@ class Derivation(_Written):
     def latex(self) -> str:
         r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
         layout = self._layout
-        parts = [environment([layout.headline, *(Row((), (tex_text(said),)) for said in layout.notice)])]
+        parts = [environment([Row((cell,)) for cell in (layout.headline, *map(said, layout.notice))])]
         parts += [environment(section.rows, section.title) for section in layout.sections]
         if layout.check:
-            parts.append(environment([Row((), (tex_text(layout.check),))]))
+            parts.append(environment([Row((said(layout.check),))]))
         return "".join(parts)
 
     @property
     def markdown(self) -> str:
         """The derivation as Markdown, its equations as LaTeX between `$$`."""
         layout = self._layout
-        (headline,) = layout.headline.tex
-        parts = [f"$${headline}$$", *filter(None, [escape_markdown(words.noted(layout.notice))])]
+        parts = [f"$${layout.headline.tex}$$", *filter(None, [escape_markdown(words.noted(layout.notice))])]
         for section in layout.sections:
             if section.title:
                 parts.append(f"**{escape_markdown(section.title)}**")
-            rows = " \\\\\n".join("& " + COLUMN.join(row.tex) for row in section.rows)
+            rows = " \\\\\n".join(map(tex_row, section.rows))
             parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
         if layout.check:
             parts.append(layout.check)
         return "\n\n".join(parts) + "\n"
 
     def __repr__(self) -> str:
-        (headline,) = self._layout.headline.text
-        return f"<Derivation {headline!r}>"
+        return f"<Derivation {self._layout.headline.text!r}>"
 
 
 class ForwardDerivation(Derivation):
@@ -285,10 +286,10 @@ class ForwardDerivation(Derivation):
     tangent of the result, ``one_line`` its formula, and ``check`` compares it with a central difference.
     """
 
-    def __init__(self, scene: Scene, start: Card, end: Card, check: Check | None) -> None:
+    def __init__(self, scene: Scene, start: Card, end: Card, with_numbers: bool, check: Check | None) -> None:
         self._scene, self._wrt, self._way, self._write = scene, start, set(scene.cards), Writer(scene)
         self._by_key = {card.key: card for card in scene.cards}
-        self.start, self.end, self.with_numbers, self.check = start, end, check is not None, check
+        self.start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
         self.paths, self.ways, self.one_line = 1, (), scene.composed(end.place, ONE_LINE)
@@ -491,4 +492,4 @@ def _forward(
     both.notice = scene.notice
     stop = both.found(slope, "y")
     check = checked_along(scene, wrt, on_the_way, direction, stop.value) if numbers else None
-    return ForwardDerivation(both, both.found(start, "tangent"), stop, check)
+    return ForwardDerivation(both, both.found(start, "tangent"), stop, bool(numbers), check)

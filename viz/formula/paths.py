@@ -8,8 +8,8 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.columns import Both, equation, number
 from glassgrad.viz.formula.writer import Writer, item
-from glassgrad.viz.recorded.notation.latex import tex_number
 from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -26,7 +26,7 @@ class Way:
     """One use of ``wrt``, the number of paths from there to the result, and their contribution to the gradient."""
 
     through: str
-    formula: tuple[str, str]
+    formula: Both
     contribution: np.ndarray
     count: int = 1
 
@@ -82,8 +82,8 @@ class Ways:
         return (*ways[:LARGEST], self._rest(total, sum(way.count for way in rest)))
 
     def _rest(self, total: np.ndarray, count: int) -> Way:
-        number = digits.scalar(total[()]) if self._with_numbers and not total.shape else ""
-        return Way(say("the other {n} as one sum", n=count_of_paths(count)), (number, tex_number(number)), total)
+        written = digits.scalar(total[()]) if self._with_numbers and not total.shape else ""
+        return Way(say("the other {n} as one sum", n=count_of_paths(count)), number(written), total)
 
     def _use(self, use: Socket, count: int) -> Way:
         write, head = self._write, use.head
@@ -98,9 +98,9 @@ class Ways:
             operand = say(nth, which=which) if which.isdigit() else say(sided, which=which)
             through += say(", {note}", note=operand)
         term = write.term(use)
-        text, tex = term.text, term.tex
+        formula = Both(term.text, term.tex)
         if self._scene.scalar and self._with_numbers:
             assert head.gradient is not None
             product = digits.product(head.gradient[()], item(write.local(use).value), use.contribution[()])
-            text, tex = f"{text} = {product}", f"{tex} = {tex_number(product)}"
-        return Way(through, (text, tex), use.contribution, count)
+            formula = equation(term, number(product))
+        return Way(through, formula, use.contribution, count)

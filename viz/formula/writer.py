@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.columns import Written
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import brackets, tex_of
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -63,10 +63,10 @@ class AxesNotation(Notation):
 
 
 class Writer:
-    """The formulas of a scene, in its names or (``general``) in names without numbers: `z` for `z1`, `z2`."""
+    """The formulas of a scene, in its names. ``end``: the name of what is differentiated, by default its end's."""
 
-    def __init__(self, scene: Scene, general: bool = False, end: str | None = None) -> None:
-        self.scene, self.general, self.differentiated = scene, general, end
+    def __init__(self, scene: Scene, end: str | None = None) -> None:
+        self.scene, self.differentiated = scene, end
         self.say = AxesNotation(scene.scalar)
         self.end = next(card for card in scene.cards if card.place in scene.ends)
         self._values: dict[Card, Symbol] = {}
@@ -81,10 +81,7 @@ class Writer:
             short = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
             self._names[card] = fresh(short, self._taken)  # two long names may be equal when cut
             self._taken.add(self._names[card])
-        name = self._names[card]
-        if self.general and (card.node is not None or len(card.uses) == 1) and card is not self.end:
-            return re.sub(r"_?\d+$", "", name) or name
-        return name
+        return self._names[card]
 
     def value(self, card: Card) -> Symbol:
         """The name of a card's value as a symbol; a constant as its number."""
@@ -231,7 +228,7 @@ class Line:
     right: Symbol
     shape: tuple[int, ...]
     value: np.ndarray | None = None
-    with_numbers: tuple[str, str] = ("", "")
+    with_numbers: Written | None = None
 
     @property
     def text(self) -> str:

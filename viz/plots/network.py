@@ -452,8 +452,9 @@ class _Drawing:
         if last.gradient is not None and not self.small:
             self._left("hg", grad_text("∂L/∂z"), back, self.top - 15, 50)
         if seen.loss is not None:
-            ln = p is not None and wanted is not None and seen.loss_words == "-ln" and not one
-            said = f"= -ln {numbers.short(p[wanted])} " if ln else ""
+            said = ""
+            if p is not None and wanted is not None and seen.loss_words == "-ln" and not one:
+                said = f"= -ln {numbers.short(p[wanted])} "
             words = text("L ", style.NAME, "loss_ink", bold=True)
             words += text(f"{said}= {numbers.scalar(seen.loss)}", style.VALUE, "loss_ink")
             card = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")

@@ -162,7 +162,7 @@ def test_numbers_of_tensors_are_tables_or_their_size():
     factor = 10.0 ** int(re.search(r"×1e(-?\d+)", row)[1]) if "×1e" in row else 1.0
     shown = [[float(x) * factor for x in line.split("×")[0].split()] for line in (row, below)]
     np.testing.assert_allclose(shown, grad, rtol=1e-3)
-    assert "checked: central differences in all 4 entries, largest relative error" in text
+    assert re.search(r"checked: central difference \S+ along a random direction, relative error \de-\d+\n", text)
 
     loss, weights, _ = net(width=5, batch=3)
     text = explain(loss, wrt=weights[0]).text
@@ -581,37 +581,6 @@ def test_many_uses_of_a_tensor():
     np.testing.assert_allclose(sum(way.contribution for way in told.ways), told.gradient)
 
 
-def test_long_chains_are_folded_with_a_count():
-    loss, weights, _ = net(depth=16, bias=False)
-    told = explain(loss, wrt=weights[0], numbers=False)
-    assert "layers 2 to 15: 14 × (∂L/∂z = ∂L/∂a × a × (1 - a); ∂L/∂a = (∂L/∂z)·W)" in told.text
-    assert "layers 3 to 16: 14 × (a = σ(z); z = a·Wᵀ)" in told.text
-    first, second = (rf"\frac{{\partial L}}{{\partial {name}}}" for name in "za")
-    assert rf"14 \times \left({first} = {second} \odot a \odot (1 - a);\; {second} = {first} \, W\right)" in told.latex
-    assert len(told.backward) == 33  # a16, then 16 z and 15 a, and W1
-    np.testing.assert_allclose(told.gradient, ag.gradients(loss, weights[0]).data)
-    assert "left out: it would be longer than" in told.text
-    loss, weights, _ = net(depth=4, bias=False)
-    assert "layers" not in explain(loss, wrt=weights[0]).text
-
-
-def test_different_blocks_are_not_folded():
-    """Equal operations on other operands, such as a skip connection once in a while, are not a repetition."""
-    x = ag.Tensor(0.3, requires_grad=True, name="x")
-    values = [x]
-    for i in range(40):
-        values.append(ag.sin(values[-1]) if i % 5 else values[-1] + values[max(0, i - 3 - i // 10)])
-    told = explain(values[-1], wrt=x, numbers=False)
-    folded = re.findall(r"\S+ to \S+: (\d+) × \((.*)\)", told.text)
-    assert all("+" not in formula.split(";")[0] or int(count) < 5 for count, formula in folded)
-    rows = told.text.split("forward\n")[1].split("\n\n")[0].splitlines()
-    shown = sum(
-        int(c) * (f.count(";") + 1)
-        for c, f in (re.search(r": (\d+) × \((.*)\)", r).groups() for r in rows if " × (" in r)
-    )
-    assert shown + sum(" × (" not in row for row in rows) == len(told.forward)
-
-
 def test_too_many_rows_show_both_ends():
     rng = np.random.default_rng(1)
     x = ag.Tensor(0.3, requires_grad=True, name="x")
@@ -630,7 +599,7 @@ def test_a_deep_graph_is_explained():
     for _ in range(3000):
         y = ag.sin(y)
     told = explain(y, wrt=x)
-    assert ": 2997 × (∂L/∂t = ∂L/∂t · cos(t))" in told.text
+    assert "... 2,970 lines not shown" in told.text
     assert told.gradient == pytest.approx(ag.gradients(y, x).item())
 
 
@@ -673,12 +642,6 @@ def test_a_wrong_rule_is_not_confirmed():
     finally:
         ag.OPS.pop("wrongly_squared_for_explain")
         ag.backends.FORWARDS.pop("wrongly_squared_for_explain")
-
-
-def test_a_gradient_below_rounding_is_reported_as_such():
-    loss, weights, _ = net(depth=16, bias=False)
-    text = explain(loss, wrt=weights[0]).text
-    assert "the gradient is so small that rounding limits the check" in text
 
 
 def test_a_large_slope_is_not_written_with_all_its_digits():
@@ -773,7 +736,7 @@ def test_a_convolutional_network_has_numbers_and_windows_of_one_form_are_said_on
     text = explain(ag.sum(model(x) ** 2), wrt=model[0].weight).text
     assert re.search(r"z1 = conv\(x, W1, b1\) +\(1, 1, 4, 4\) +-?\d", text)
     assert "z1[n,o,p,q] = b1[o] + Σ_{c,i,j} W1[o,c,i,j] · x[n,c,p+i,q+j]; so too z2" in text
-    assert "checked: central differences in all 9 entries" in text
+    assert "checked: central difference" in text
 
 
 def test_a_loop_is_written_as_one_step_forward_and_back():
@@ -832,11 +795,7 @@ def test_a_notebook_shows_it():
     t = neuron()
     told = explain(t["L"], wrt=t["w"], names=t)
     shown = told._repr_mimebundle_()
-    assert shown == {
-        "text/plain": told.text,
-        "text/markdown": told._repr_markdown_(),
-        "text/latex": told._repr_latex_(),
-    }
+    assert shown == {"text/plain": told.text, "text/markdown": told.markdown, "text/latex": told.latex}
     assert shown["text/latex"].startswith("\\begin{alignat*}{1}\n")
     assert shown["text/markdown"].count("$$") % 2 == 0
     assert "**in one line**" in shown["text/markdown"]
@@ -881,7 +840,6 @@ def test_several_gradients_are_derived_in_one_call():
     told = explain(L)  # all leaves that require grad
     assert [part.text for part in told] == [explain(L, wrt=one).text for one in (weight, bias)]
     assert told.text == "\n\n".join(part.text for part in told) == str(told)
-    assert told._repr_markdown_() == told.markdown
     for wrt in ([weight, "b1"], ("W1", bias), ["layers.0.weight", "layers.0.bias"]):
         assert explain(L, wrt=wrt).latex == told.latex
     assert explain(L, wrt="layers.0.weight").text == told[0].text
@@ -955,9 +913,9 @@ def test_long_names_stay_two_when_they_are_cut():
     assert names[1] != names[2]
 
 
-def test_nothing_to_check_is_no_error():
+def test_without_entries_there_is_no_check():
     empty = column("w", 0)
-    assert "nothing to check: there are no entries" in explain(ag.sum(empty * 2.0), wrt=empty).text
+    assert explain(ag.sum(empty * 2.0), wrt=empty).check is None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
