@@ -9,6 +9,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.words import language
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_end, plain_axes, plain_numbers, titled_figure
 
@@ -68,63 +69,62 @@ def surfaces(
 
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
-    theme = style.LIGHT
     paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
     line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
-    with titled_figure(9.6, 7.0, title, line, theme) as figure:
+    with titled_figure(9.6, 7.0, title, line) as figure:
         for place, (name, loss) in enumerate(losses.items()):
             left = 0.02 + 0.49 * place
-            bold: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": theme.ink, "va": "top"}
+            bold: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": LIGHT.ink, "va": "top"}
             figure.text(left, 0.87, name.capitalize(), **bold)
             path = paths[name]
             said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
-            figure.text(left, 0.84, said, fontsize=style.CAPTION, color=theme.muted, va="top")
+            figure.text(left, 0.84, said, fontsize=style.CAPTION, color=LIGHT.muted, va="top")
             axes = figure.add_axes((left + 0.01, 0.33, 0.45, 0.51), projection="3d", computed_zorder=False)
-            _landscape(axes, surface(loss, x, y, span), path, MARKS[place], theme)
-        _norms(figure.add_axes((0.07, 0.08, 0.67, 0.2)), paths, theme)
+            _landscape(axes, surface(loss, x, y, span), path, MARKS[place])
+        _norms(figure.add_axes((0.07, 0.08, 0.67, 0.2)), paths)
     ends = "; ".join(f"{name}: loss {path[0, 2]:.3g} → {path[-1, 2]:.3g}" for name, path in paths.items())
     return Plot(figure, f"{title}. {ends}")
 
 
-def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str, theme: style.Theme) -> None:
+def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str) -> None:
     """The loss over both weights, with the path of the descent."""
     from matplotlib.patheffects import withStroke
 
     w1, w2, values = grid
     colours = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
     axes.plot_surface(
-        w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2, rasterized=True
+        w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=LIGHT.paper, linewidth=0.2, rasterized=True
     )
     lift = 0.02 * np.ptp(values)  # above the surface, which would otherwise hide half of the line
-    marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": theme.paper, "markeredgecolor": theme.ink}
-    axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=theme.ink, linewidth=1.2, zorder=3, **marked)
+    marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": LIGHT.paper, "markeredgecolor": LIGHT.ink}
+    axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=LIGHT.ink, linewidth=1.2, zorder=3, **marked)
     low = np.unravel_index(values.argmin(), values.shape)
-    axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=theme.ink, zorder=4)
+    axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=LIGHT.ink, zorder=4)
     # Words on the surface. A halo turns them into outlines, which can't be translated.
-    halo = [withStroke(linewidth=3, foreground=theme.paper)] if language() == "en" else []
-    words: dict[str, Any] = {"fontsize": style.CAPTION, "color": theme.ink, "ha": "center", "path_effects": halo}
+    halo = [withStroke(linewidth=3, foreground=LIGHT.paper)] if language() == "en" else []
+    words: dict[str, Any] = {"fontsize": style.CAPTION, "color": LIGHT.ink, "ha": "center", "path_effects": halo}
     axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", zorder=5, **words)
     end = "start" if np.linalg.norm(path[-1, :2] - path[0, :2]) > 1 else f"start, and after {len(path) - 1} steps"
     axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, zorder=5, **words)
     for axis, label in ((axes.xaxis, "weight 1"), (axes.yaxis, "weight 2"), (axes.zaxis, "loss")):
-        axis.set_label_text(label, fontsize=style.CAPTION, color=theme.muted)
-        axis.set_pane_color(theme.panel)
-        axis.line.set_color(theme.hair)
-    axes.tick_params(labelsize=style.SMALL, colors=theme.muted, grid_color=theme.hair, grid_linewidth=0.5, pad=0)
+        axis.set_label_text(label, fontsize=style.CAPTION, color=LIGHT.muted)
+        axis.set_pane_color(LIGHT.panel)
+        axis.line.set_color(LIGHT.hair)
+    axes.tick_params(labelsize=style.SMALL, colors=LIGHT.muted, grid_color=LIGHT.hair, grid_linewidth=0.5, pad=0)
     axes.locator_params(nbins=4)
     axes.view_init(30, 28)
     axes.set_box_aspect((1, 1, 0.75), zoom=1.0)
 
 
-def _norms(axes: Axes, paths: Mapping[str, np.ndarray], theme: style.Theme) -> None:
+def _norms(axes: Axes, paths: Mapping[str, np.ndarray]) -> None:
     """The length of the gradient before every step; gradients are dashed."""
     for (name, path), mark in zip(paths.items(), MARKS, strict=False):
         axes.semilogy(
-            path[:, 3], "--", color=theme.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=theme.paper
+            path[:, 3], "--", color=LIGHT.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=LIGHT.paper
         )
         words = f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end"
-        name_end(axes, words, (len(path) - 1, path[-1, 3]), theme.ink)
-    plain_axes(axes, theme, "Norm of the gradient", "step")
+        name_end(axes, words, (len(path) - 1, path[-1, 3]), LIGHT.ink)
+    plain_axes(axes, "Norm of the gradient", "step")
     plain_numbers(axes.yaxis)
 
 
@@ -141,10 +141,9 @@ def descents(
     ``loss`` is a function of one number, given as a Tensor of any shape. A panel goes as far as its steps, or three
     times as far as the start if they diverge. Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
-    theme = style.LIGHT
     slope = ag.grad(lambda w: ag.sum(loss(w)))
     line = "the loss over the weight     each mark is a step, the ring the start"
-    with titled_figure(2.5 * len(rates) + 0.3, 3.2, title, line, theme) as figure:
+    with titled_figure(2.5 * len(rates) + 0.3, 3.2, title, line) as figure:
         ends = []
         for place, rate in enumerate(rates):
             path = [float(start)]
@@ -152,12 +151,12 @@ def descents(
                 path.append(path[-1] - rate * float(slope(ag.Tensor(path[-1]))))
             ends.append(path[-1])
             axes = axes_at(figure, 2.5 * place + 0.55, 0.5, 1.95, 1.75)
-            _curve(axes, loss, np.array(path), f"rate {rate:g}", theme)
+            _curve(axes, loss, np.array(path), f"rate {rate:g}")
     said = ", ".join(f"rate {rate:g}: {end:.3g}" for rate, end in zip(rates, ends, strict=True))
     return Plot(figure, f"{title}. The weight after {steps} steps: {said}")
 
 
-def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name: str, theme: style.Theme) -> None:
+def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name: str) -> None:
     middle, reach = path[-1], np.ptp(path[:3])
     diverges = abs(path[-1] - path[-2]) > abs(path[1] - path[0])
     if diverges:
@@ -167,11 +166,11 @@ def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name:
     at = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 200)
     with ag.no_grad():
         curve, values = (np.asarray(loss(ag.Tensor(w)).numpy()) for w in (at, path))
-    axes.plot(at, curve, color=theme.fwd, linewidth=1.6)
-    axes.plot(path, values, "--", color=theme.grad, linewidth=1.2, marker="o", markersize=4, markerfacecolor=theme.grad)
-    axes.plot(path[:1], values[:1], "o", markersize=8, markerfacecolor="none", markeredgecolor=theme.ink)
+    axes.plot(at, curve, color=LIGHT.fwd, linewidth=1.6)
+    axes.plot(path, values, "--", color=LIGHT.grad, linewidth=1.2, marker="o", markersize=4, markerfacecolor=LIGHT.grad)
+    axes.plot(path[:1], values[:1], "o", markersize=8, markerfacecolor="none", markeredgecolor=LIGHT.ink)
     axes.locator_params(nbins=4)
-    plain_axes(axes, theme, f"{name}: diverges" if diverges else name, "weight")
+    plain_axes(axes, f"{name}: diverges" if diverges else name, "weight")
 
 
 def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
@@ -179,15 +178,14 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
 
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
-    theme = style.LIGHT
-    with titled_figure(7.4, 3.6, title, label, theme) as figure:
+    with titled_figure(7.4, 3.6, title, label) as figure:
         axes = figure.add_axes((0.09, 0.15, 0.62, 0.66))
         for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
             axes.semilogy(
-                range(1, len(sizes) + 1), sizes, "--", color=theme.grad, marker=mark, markerfacecolor=theme.paper
+                range(1, len(sizes) + 1), sizes, "--", color=LIGHT.grad, marker=mark, markerfacecolor=LIGHT.paper
             )
-            name_end(axes, name, (len(sizes), sizes[-1]), theme.ink)
-        plain_axes(axes, theme, below="layer")
+            name_end(axes, name, (len(sizes), sizes[-1]), LIGHT.ink)
+        plain_axes(axes, below="layer")
         plain_numbers(axes.yaxis)
         axes.locator_params("x", integer=True)
     said = "; ".join(

@@ -10,6 +10,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.plots.figure import Plot, cell_axes, class_numbers, percent, titled_figure
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import host
@@ -44,7 +45,6 @@ def plot_digits(
     *,
     classes: Sequence[str] | None = None,
     title: str | None = None,
-    theme: str | style.Theme = "light",
 ) -> Plot:
     """A sheet of small images, each with its prediction; a mistake has a thick frame and its true label.
 
@@ -58,7 +58,6 @@ def plot_digits(
     >>> plot_digits(np.eye(16)[None].repeat(3, 0), labels=[1, 7, 7], predictions=[1, 1, 7])
     Plot('3 images, 1 mistake: number 2 is 7, read as 1')
     """
-    colours = style.theme_named(theme)
     pictures = _pictures(images)
     n = len(pictures)
     certainty: np.ndarray | None = None
@@ -105,17 +104,10 @@ def plot_digits(
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
     described = title + (": " + "; ".join(listed) + more if listed else "")
     rows = [tiles[i : i + COLUMNS] for i in range(0, n, COLUMNS)]
-    return sheet(rows, title, line, described, colours, side=CELL, classes=classes or ())
+    return sheet(rows, title, line, described, side=CELL, classes=classes or ())
 
 
-def plot_confusion(
-    labels: Any,
-    predictions: Any,
-    *,
-    classes: Sequence[str] | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
-) -> Plot:
+def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | None = None) -> Plot:
     """Confusion matrix: a row for each true class, a column for each predicted one.
 
     ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
@@ -127,7 +119,6 @@ def plot_confusion(
     >>> plot_confusion([0, 0, 1, 1], [0, 1, 1, 1])
     Plot('3 of 4 right (75 %), most often 0 read as 1 (1 time)')
     """
-    colours = style.theme_named(theme)
     true = np.asarray(host(labels))
     if true.ndim != 1 or true.size == 0:
         shape = numbers.shape(true.shape)
@@ -158,22 +149,22 @@ def plot_confusion(
     top = 1.05 + (0.07 * max(map(len, names)) if slanted else 0)
     width, height = max(margin + side + 0.95, 5.4), top + side + edge
     line = "row = true class     column = predicted class     boxed = right"
-    with titled_figure(width, height, title or summary, line, colours) as figure:
+    with titled_figure(width, height, summary, line) as figure:
         from matplotlib.patches import Rectangle
 
         axes = cell_axes(figure, margin, edge, (side, side), (k, k))
         middle: dict[str, Any] = {"ha": "center", "va": "center"}
-        small: dict[str, Any] = {"fontsize": style.SMALL, "color": colours.muted}
-        bold: dict[str, Any] = {"fontsize": style.CELL, "color": colours.ink, "weight": "bold"}
+        small: dict[str, Any] = {"fontsize": style.SMALL, "color": LIGHT.muted}
+        bold: dict[str, Any] = {"fontsize": style.CELL, "color": LIGHT.ink, "weight": "bold"}
         for i in range(k):
             for j in range(k):
                 n = int(counts[i, j])
-                ground = colours.paper if i == j or not n else style.on_ramp(n / most, GROUNDS)
-                axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=colours.hair, linewidth=0.6))
-                ink = colours.ink if ground == colours.paper else style.text_on(ground, colours)
+                ground = LIGHT.paper if i == j or not n else style.on_ramp(n / most, GROUNDS)
+                axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=LIGHT.hair, linewidth=0.6))
+                ink = LIGHT.ink if ground == LIGHT.paper else style.text_on(ground)
                 look = {"fontsize": style.CAPTION, "color": ink, "weight": "bold" if i == j else "normal"}
                 axes.text(j + 0.5, i + 0.5, f"{n}" if n or i == j else "", **middle, **look)
-            box: dict[str, Any] = {"facecolor": "none", "edgecolor": colours.ink, "linewidth": 1.8}
+            box: dict[str, Any] = {"facecolor": "none", "edgecolor": LIGHT.ink, "linewidth": 1.8}
             axes.add_patch(Rectangle((i, i), 1, 1, zorder=3, clip_on=False, **box))
             found, claimed = counts[i].sum(), counts[:, i].sum()
             recall = percent(counts[i, i] / found) if found else "none"

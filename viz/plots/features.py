@@ -17,6 +17,7 @@ from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import linear_chain
 from glassgrad.viz.plots.figure import Plot, class_numbers, titled_figure
@@ -63,7 +64,6 @@ def feature_space(
     *,
     classes: Sequence[str] | None = None,
     title: str | None = None,
-    theme: str | style.Theme = "light",
 ) -> Plot:
     """The examples before and after the layers of a network: a panel for the input and one for every hidden layer.
 
@@ -90,7 +90,6 @@ def feature_space(
     >>> feature_space(xor, [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [1, 0, 0, 1])
     Plot('Feature space 2-2-1: 4 of 4 right')
     """
-    colours = style.theme_named(theme)
     given = numbers_of(x, "x")
     if given.ndim < 2 or len(given) < 2:
         raise DrawingError(
@@ -155,13 +154,13 @@ def feature_space(
     head = HEAD + KEY * (-(-k // beside) - 1)
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     examples = Examples(true, said, chosen, names)
-    with titled_figure(width, height, summary, line, colours) as figure:
-        _key(figure, names, beside, colours)
+    with titled_figure(width, height, summary, line) as figure:
+        _key(figure, names, beside)
         for i, panel in enumerate(panels):
             left = (i % columns) * (GAP + SIDE) + GAP
             bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
             decide = None if panel.end is None else Decision(seen, vertex_of(output), panel.end, last)
-            draw_panel(figure, (left, bottom, SIDE, SIDE), panel, examples, decide, colours)
+            draw_panel(figure, (left, bottom, SIDE, SIDE), panel, examples, decide)
     return Plot(figure, summary, classes or ())
 
 
@@ -214,13 +213,13 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return (values - middle) @ two.T, share
 
 
-def _key(figure: Figure, names: list[str], beside: int, theme: style.Theme) -> None:
+def _key(figure: Figure, names: list[str], beside: int) -> None:
     """Draw the marks and the names of the classes, so many ``beside`` each other."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches()
-    marks = [Line2D([], [], **mark_of(c, names, theme, 6.5)) for c in range(len(names))]
+    marks = [Line2D([], [], **mark_of(c, names, 6.5)) for c in range(len(names))]
     shown = [""] * len(names) if are_marks(names) else names
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.1 / width, 1 - 0.6 / height), "ncols": beside}
     space: dict[str, Any] = {"frameon": False, "borderpad": 0, "handlelength": 0.8, "handletextpad": 0.5}
-    figure.legend(marks, shown, fontsize=style.CAPTION, labelcolor=theme.ink, labelspacing=0.6, **place, **space)
+    figure.legend(marks, shown, fontsize=style.CAPTION, labelcolor=LIGHT.ink, labelspacing=0.6, **place, **space)

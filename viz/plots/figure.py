@@ -22,6 +22,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.fonts import FONTS, families
 from glassgrad.viz.drawing.render import EngineWarning
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
 
@@ -128,14 +129,14 @@ def settings() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def titled_figure(width: float, height: float, title: str, line: str, theme: style.Theme) -> Iterator[Figure]:
+def titled_figure(width: float, height: float, title: str, line: str) -> Iterator[Figure]:
     """A context in which a figure is drawn: its size in inches, with a title and a reading line at the top left."""
     with settings():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(width, height), facecolor=theme.paper, layout=None)
-        write(figure, 0.15, height - 0.16, title, style.TITLE, theme.ink, fontweight="bold", va="top")
-        write(figure, 0.15, height - 0.43, line, style.CAPTION, theme.muted, va="top")
+        figure = Figure(figsize=(width, height), facecolor=LIGHT.paper, layout=None)
+        write(figure, 0.15, height - 0.16, title, style.TITLE, LIGHT.ink, fontweight="bold", va="top")
+        write(figure, 0.15, height - 0.43, line, style.CAPTION, LIGHT.muted, va="top")
         yield figure
 
 
@@ -151,19 +152,19 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return figure.add_axes((left / across, bottom / up, width / across, height / up), **options)
 
 
-def plain_axes(axes: Axes, theme: style.Theme, title: str = "", below: str = "") -> None:
+def plain_axes(axes: Axes, title: str = "", below: str = "") -> None:
     """Give axes the style of all plots: two thin spines, a faint grid behind the data, a title and words below."""
     if title:
-        panel_title(axes, title, theme)
+        panel_title(axes, title)
     if below:
-        axes.set_xlabel(below, fontsize=style.CAPTION, color=theme.muted)
-    axes.set_facecolor(theme.paper)
-    axes.tick_params(colors=theme.muted, labelsize=style.CAPTION, length=3)
-    axes.grid(axis="y", color=theme.hair, linewidth=0.6)
+        axes.set_xlabel(below, fontsize=style.CAPTION, color=LIGHT.muted)
+    axes.set_facecolor(LIGHT.paper)
+    axes.tick_params(colors=LIGHT.muted, labelsize=style.CAPTION, length=3)
+    axes.grid(axis="y", color=LIGHT.hair, linewidth=0.6)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.hair)
+        spine.set_color(LIGHT.hair)
 
 
 def framed_axes(axes: Axes, colour: str, width: float) -> None:
@@ -205,9 +206,9 @@ def name_end(axes: Any, words: str, end: tuple[float, float], colour: str, by: f
     axes.annotate(words, end, xytext=(by, 0), **options)
 
 
-def panel_title(axes: Any, words: str, theme: style.Theme, size: float = style.NAME) -> None:
+def panel_title(axes: Any, words: str, size: float = style.NAME) -> None:
     """Write the title of a panel above its left corner."""
-    axes.set_title(words, fontsize=size, fontweight="bold", color=theme.ink, loc="left")
+    axes.set_title(words, fontsize=size, fontweight="bold", color=LIGHT.ink, loc="left")
 
 
 def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:

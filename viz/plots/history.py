@@ -11,6 +11,7 @@ import numpy as np
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped, one_line, text_width
 from glassgrad.viz.plots.figure import Plot, axes_at, name_end, plain_axes, plain_numbers, titled_figure
 from glassgrad.viz.recorded.validation import numbers_of
@@ -33,7 +34,7 @@ Series = Mapping[str, np.ndarray]  # of one quantity, by name
 End = tuple[float, str, str, dict[str, Any]]  # a line's last number, the words beside it, their colour, its mark's look
 
 
-def plot_history(history: Any, *, title: str = "Learning curves", theme: str | style.Theme = "light") -> Plot:
+def plot_history(history: Any, *, title: str = "Learning curves") -> Plot:
     """Learning curves: one panel per quantity, the training series with discs, that of validation with open squares.
 
     ``history`` maps names to one number per epoch (a mapping, or an object with such attributes, as `nn.fit` returns
@@ -55,7 +56,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     runs = _runs(history)
     if not 0 < len(runs) <= len(MARKS):
         raise DrawingError(f"{len(runs)} runs can't be drawn in one panel: give 1 to {len(MARKS)} histories")
-    return _plot({name: _series(run, name) for name, run in runs.items()}, title, style.theme_named(theme))
+    return _plot({name: _series(run, name) for name, run in runs.items()}, title)
 
 
 def histories(history: Any) -> list[Plot]:
@@ -63,7 +64,7 @@ def histories(history: Any) -> list[Plot]:
     epochs, panels = _series(history)
     plots = []
     for quantity, series in panels.items():
-        plot = _plot({"": (epochs, {quantity: series})}, quantity[:1].upper() + quantity[1:], style.LIGHT)
+        plot = _plot({"": (epochs, {quantity: series})}, quantity[:1].upper() + quantity[1:])
         plot.figure.axes[0].set_title("", loc="left")  # it is the headline
         plots.append(plot)
     return plots
@@ -118,7 +119,7 @@ def _series(history: Any, run: str = "") -> tuple[np.ndarray, dict[str, dict[str
     return epochs, panels
 
 
-def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: str, colours: style.Theme) -> Plot:
+def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: str) -> Plot:
     """The panels of these runs, whose name is empty if there is only one."""
     quantities = list(dict.fromkeys(quantity for _, panels in runs.values() for quantity in panels))
     widest = max(text_width(clipped(name), style.CAPTION) for name in runs)
@@ -129,10 +130,10 @@ def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: st
     else:
         line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
     words = []
-    with titled_figure(across * len(quantities), PANEL[1] + 0.65, title, line, colours) as figure:
+    with titled_figure(across * len(quantities), PANEL[1] + 0.65, title, line) as figure:
         for i, quantity in enumerate(quantities):
             there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
-            words.append(_curves(figure, i * across, quantity, there, list(runs), colours))
+            words.append(_curves(figure, i * across, quantity, there, list(runs)))
     count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
     best = "".join(f", {word}" for word in words if word)
     title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"
@@ -155,7 +156,6 @@ def _curves(
     quantity: str,
     runs: Mapping[str, tuple[np.ndarray, Series]],
     order: Sequence[str],
-    theme: style.Theme,
 ) -> str:
     """Draw one panel, ``start`` inches from the left; returns the words on the best validation epochs. ``order``: the
     names of all runs.
@@ -166,7 +166,7 @@ def _curves(
     left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
     height = figure.get_size_inches()[1]
     axes = axes_at(figure, start + left, bottom, PANEL[0] - left - right, height - bottom - top)
-    plain_axes(axes, theme, quantity, "epoch")
+    plain_axes(axes, quantity, "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
     last = (quantity.split() or [""])[-1]
@@ -176,17 +176,17 @@ def _curves(
     plain_numbers(axes.yaxis, (lambda y: f"{100 * y:g} %") if share else numbers.short)
 
     say = (lambda y: f"{100 * y:.2f} %") if share else numbers.short
-    shades = style.ramp(style.mix(theme.fwd, theme.paper, 0.35), theme.ink, max(len(order), 2))
+    shades = style.ramp(style.mix(LIGHT.fwd, LIGHT.paper, 0.35), LIGHT.ink, max(len(order), 2))
     goal = GOALS.get(last)
     sentences: list[str] = []
     ends: list[End] = []
     for run, (epochs, series) in runs.items():
         for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
             held = _held_out(name)
-            colour = shades[order.index(run)] if several else theme.ink if held else theme.fwd
+            colour = shades[order.index(run)] if several else LIGHT.ink if held else LIGHT.fwd
             look: dict[str, Any] = {"color": colour, "markersize": 4.5, "markeredgewidth": 1.2}
             look |= {"marker": MARKS[order.index(run)] if several else "s" if held else "o"}
-            look |= {"markerfacecolor": theme.paper if held else colour}
+            look |= {"markerfacecolor": LIGHT.paper if held else colour}
             line: dict[str, Any] = {"linewidth": 1.6, "linestyle": "--" if held and several else "-"}
             line |= {"markevery": max(1, len(epochs) // 15) if len(epochs) > 30 else 1}
             line |= {"gid": one_line(f"series_{name}{f'_{run}' if several else ''}")}
@@ -198,16 +198,16 @@ def _curves(
                 label = "validation" if held else "training" if len(series) > 1 else ""
                 words = f"{label}\n{number}" if label else number
             if not several or held or not any(map(_held_out, series)):
-                ends.append((float(ys[known[-1]]), words, theme.ink if several else colour, look if several else {}))
+                ends.append((float(ys[known[-1]]), words, LIGHT.ink if several else colour, look if several else {}))
             if held and goal is not None:
                 at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
-                ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": theme.ink}
+                ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": LIGHT.ink}
                 axes.plot(epochs[at], ys[at], "o", clip_on=False, zorder=4, **ring)
                 when = f"{say(ys[at])} at epoch {numbers.short(epochs[at])}"
                 sentences.append(f"{run} {when}" if several else when)
                 if not several:  # short, as the panel's title stands beside it
                     best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"
-                    axes.set_title(best, loc="right", fontsize=style.CAPTION, color=theme.muted)
+                    axes.set_title(best, loc="right", fontsize=style.CAPTION, color=LIGHT.muted)
     _name_ends(axes, ends, 13.0 if several else 26.0)
     return f"best validation {quantity}{':' * several} {', '.join(sentences)}" if sentences else ""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.figure import Plot
@@ -22,9 +22,7 @@ ACROSS, DOWN = 8, 8  # the largest sheet of tiles
 LAYERS = 12
 
 
-def plot_filters(
-    weight: Any, *, image: tuple[int, int] | None = None, title: str | None = None, theme: str | style.Theme = "light"
-) -> Plot:
+def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
     """The filters of a convolution as tiles on one scale; a small square is a negative entry.
 
     ``weight``: (out, in, height, width), (out, in, width), or a layer that has such a ``weight``. A matrix (out, in),
@@ -37,7 +35,6 @@ def plot_filters(
     >>> plot_filters(nn.Conv2d(1, 6, 5, seed=0))
     Plot('6 filters of 5 × 5')
     """
-    colours = style.theme_named(theme)
     array = numbers_of(getattr(weight, "weight", weight), "weight").astype(float)
     if array.ndim == 2:
         shape = image or (math.isqrt(array.shape[1]),) * 2
@@ -68,17 +65,10 @@ def plot_filters(
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += f" for {channels} channels" if channels > 1 else ""
     line = "stronger = larger" + (f"; {hidden}" if hidden else "")
-    return sheet(rows, title or said, line, said, colours, names=names, side=0.62)
+    return sheet(rows, said, line, said, names=names, side=0.62)
 
 
-def plot_feature_maps(
-    model: Any,
-    x: Any,
-    *,
-    layer: str | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
-) -> Plot:
+def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     """The feature maps of an image: a row of tiles for each layer, one tile for each channel.
 
     ``model``: a module or function; ``x``: its input, the batch first. ``layer``: the path of one module, whose
@@ -92,7 +82,6 @@ def plot_feature_maps(
     >>> plot_feature_maps(model, np.ones((1, 1, 8, 8), np.float32))
     Plot('Feature maps of Sequential: Conv2d (3, 6, 6), ReLU (3, 6, 6)')
     """
-    colours = style.theme_named(theme)
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     check_instance(result, ag.Tensor, "the result of the model", "a Tensor")
@@ -125,4 +114,4 @@ def plot_feature_maps(
     said = [f"{row.label} {numbers.shape(row.place.shape[1:])}" for row in rows[:LAYERS] if row.nodes]
     line = f"{'all' if layer else 'the first'} channels, in order; each tile has its own scale{hidden}"
     alt = f"Feature maps of {label}: {', '.join(said)}"
-    return sheet(drawn, title or f"Feature maps of {label}", line, alt, colours, names=names, side=0.7)
+    return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7)

@@ -10,6 +10,7 @@ from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.readings.patterns import groups_of_columns
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, plain_axes, titled_figure
 
 SIDE = 4.0  # inches
@@ -17,9 +18,7 @@ MOST = 5_000  # rows or columns
 NUMBERED = 24  # rows or columns up to which the squares have the number of their group
 
 
-def plot_pattern(
-    matrix: Any, *, symmetric: bool = False, title: str = "Pattern", theme: str | style.Theme = "light"
-) -> Plot:
+def plot_pattern(matrix: Any, *, symmetric: bool = False) -> Plot:
     """The entries of a sparse matrix as squares; columns that are computed together, by one tangent, have one colour.
 
     ``matrix``: what `autograd.sparse_jacobian` or `autograd.sparse_hessian` returned, or any sparse array of SciPy's.
@@ -34,7 +33,6 @@ def plot_pattern(
     >>> viz.plot_pattern(H, symmetric=True)
     Plot('Pattern: 4 × 4, 9 entries, 3 groups of columns')
     """
-    colours = style.theme_named(theme)
     if not hasattr(matrix, "tocoo"):
         raise refused(matrix, "matrix", "a sparse array, such as sparse_jacobian returns")
     if max(matrix.shape) > MOST:
@@ -46,20 +44,18 @@ def plot_pattern(
     count = len({*groups[columns].tolist()})
     entries = f"{numbers.count(rows.size)} {'entry' if rows.size == 1 else 'entries'}"
     said = f"{height} × {width}, {entries}, {numbers.counted(count, 'group')} of columns"
-    ground = style.ramp(
-        style.mix(colours.fwd, colours.ink, 0.6), style.mix(colours.fwd, colours.paper, 0.7), max(count, 2)
-    )
+    ground = style.ramp(style.mix(LIGHT.fwd, LIGHT.ink, 0.6), style.mix(LIGHT.fwd, LIGHT.paper, 0.7), max(count, 2))
     cells = np.full((height, width), -1)
     cells[rows, columns] = groups[columns]
     wide, tall = (SIDE * n / max(matrix.shape) for n in (width, height))
-    with titled_figure(wide + 1.2, tall + 1.4, title, said, colours) as figure:
+    with titled_figure(wide + 1.2, tall + 1.4, "Pattern", said) as figure:
         axes = axes_at(figure, 0.7, 0.5, wide, tall)
-        plain_axes(axes, colours, below="columns")
+        plain_axes(axes, below="columns")
         axes.grid(visible=False)
         axes.locator_params(integer=True)  # rows and columns are counted
-        axes.imshow(cells, cmap=colour_map([colours.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
+        axes.imshow(cells, cmap=colour_map([LIGHT.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
         if max(matrix.shape) <= NUMBERED:
             for i, j in zip(rows, columns, strict=True):
-                ink = style.text_on(ground[groups[j]], colours)
+                ink = style.text_on(ground[groups[j]])
                 axes.text(j, i, str(groups[j] + 1), ha="center", va="center", fontsize=style.SMALL, color=ink)
-    return Plot(figure, f"{title}: {said}")
+    return Plot(figure, f"Pattern: {said}")

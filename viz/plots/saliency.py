@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import as_path, check_function, number, refused, whole
-from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing import marks, numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.plots.figure import Plot, class_numbers
@@ -32,9 +32,29 @@ from glassgrad.viz.recorded.validation import class_names, numbers_of
 SHOWN = 8  # examples of a picture
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class _Shown:
     """A result that is shown as a picture in a notebook, and saved as .svg, .png or .pdf."""
+
+    image: tuple[int, int] | None
+    classes: Sequence[str] | None
+
+    def _picture(self, array: np.ndarray) -> np.ndarray:
+        """One example as (height, width), or (height, width, 3) for red, green and blue."""
+        if array.ndim == 3 and len(array) == 3:
+            return np.moveaxis(array, 0, -1)
+        one = array.mean(axis=0) if array.ndim == 3 else array
+        if one.ndim == 2 and self.image is None:
+            return one
+        picture = marks.picture_of(one.reshape(1, -1), 0, self.image)
+        if picture is None:
+            raise DrawingError(
+                f"an input of shape {numbers.shape(array.shape)} is not an image: give image=(height, width), or read "
+                ".map and .gradient"
+            )
+        return picture
+
+    def _word(self, k: int) -> str:
+        return str(int(k)) if self.classes is None else str(self.classes[int(k)])
 
     def plot(self) -> Plot:
         """The picture. Raises `DrawingError` where the input is not an image."""
@@ -63,24 +83,22 @@ class Saliency(_Shown):
     scores: np.ndarray
     map: np.ndarray
     gradient: np.ndarray | None
-    options: dict[str, Any] = field(default_factory=dict)
+    image: tuple[int, int] | None = None
+    classes: Sequence[str] | None = None
 
     def plot(self) -> Plot:
         """The input, the map, and for one channel the gradient with its sign, below each other."""
-        o = self.options
-        images = [_image(x, o["image"]) for x in self.x[:SHOWN]]
-        maps = [_image(m, o["image"]) for m in self.map[:SHOWN]]
         cam = self.gradient is None
-        said = [_word(k, o["classes"]) for k in self.target[:SHOWN]]
-        scores = [numbers.short(row[k]) for row, k in zip(self.scores, self.target, strict=True)]
-        shown = zip(images, maps, said, scores, strict=False)
-        rows = [[Tile(i, f"for {k}", f"score {s}", "picture", outline=m if cam else None) for i, m, k, s in shown]]
-        rows.append([Tile(m, kind="size") for m in maps])
+        inputs, maps = ([*map(self._picture, arrays[:SHOWN])] for arrays in (self.x, self.map))
+        rows: list[list[Tile]] = [[], [Tile(m, kind="size") for m in maps]]
+        for i, m, k, scores in zip(inputs, maps, self.target, self.scores, strict=False):
+            score = f"score {numbers.short(scores[k])}"
+            rows[0].append(Tile(i, f"for {self._word(k)}", score, "picture", outline=m if cam else None))
         names = ["input", "map" if cam else "|∂score/∂x|"]
-        if self.gradient is not None and all(image.ndim == 2 for image in images):
-            rows.append([Tile(_image(g, o["image"]), kind="gradient") for g in self.gradient[:SHOWN]])
+        if self.gradient is not None and all(image.ndim == 2 for image in inputs):
+            rows.append([Tile(self._picture(g), kind="gradient") for g in self.gradient[:SHOWN]])
             names.append("∂score/∂x")
-        title = o["title"] or f"{self.method}: where the score of a class comes from"
+        title = f"{self.method}: where the score of a class comes from"
         line = "line = half of the largest value; stronger = more" if cam else "stronger = the score depends on it more"
         if cam and not all(m.any() for m in self.map[:SHOWN]):
             line += "; empty map = no channel raises the score: each has a weight below 0 where it is active"
@@ -88,10 +106,10 @@ class Saliency(_Shown):
             line += "; signs of single pixels are noise: samples=30 smooths them"
         left = len(self.x) - SHOWN
         line += f"; {left} more not drawn" if left > 0 else ""
-        return sheet(rows, title, line, repr(self), o["theme"], names=names)
+        return sheet(rows, title, line, repr(self), names=names)
 
     def __repr__(self) -> str:
-        word = ", ".join(_word(k, self.options["classes"]) for k in self.target[:SHOWN])
+        word = ", ".join(self._word(k) for k in self.target[:SHOWN])
         return f"Saliency({self.method} of {len(self.x)} inputs, for {word})"
 
 
@@ -113,18 +131,18 @@ class Adversarial(_Shown):
     after: np.ndarray
     sure_before: np.ndarray
     sure_after: np.ndarray
-    options: dict[str, Any] = field(default_factory=dict)
+    image: tuple[int, int] | None = None
+    classes: Sequence[str] | None = None
 
     def plot(self) -> Plot:
         """The input, the change and the changed input, with the model's answers."""
-        o = self.options
 
         def row(arrays: np.ndarray, kind: str, read: np.ndarray | None, sure: np.ndarray) -> list[Tile]:
             tiles = []
-            for i, array in enumerate(arrays[:SHOWN]):
-                words = ("", "") if read is None else (_word(read[i], o["classes"]), f"{100 * sure[i]:.0f} %")
+            for i, array in enumerate(map(self._picture, arrays[:SHOWN])):
+                words = ("", "") if read is None else (self._word(read[i]), f"{100 * sure[i]:.0f} %")
                 wrong = read is not None and read[i] != self.labels[i]
-                tiles.append(Tile(_image(array, o["image"]), *words, kind, frame=bool(wrong)))
+                tiles.append(Tile(array, *words, kind, frame=bool(wrong)))
             return tiles
 
         rows = [
@@ -133,10 +151,10 @@ class Adversarial(_Shown):
             row(self.changed, "picture", self.after, self.sure_after),
         ]
         names = ["input", "change", "changed"]
-        title = o["title"] or f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
+        title = f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
         turned = int(np.sum((self.before == self.labels) & (self.after != self.labels)))
         line = f"right before the change and wrong after it: {turned} of {len(self.x)}; thick frame = mistake"
-        return sheet(rows, title, line, repr(self), o["theme"], names=names)
+        return sheet(rows, title, line, repr(self), names=names)
 
     def __repr__(self) -> str:
         turned, size = int(np.sum(self.before != self.after)), numbers.short(self.epsilon)
@@ -154,8 +172,6 @@ def saliency(
     layer: Any = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
 ) -> Saliency:
     """The influence of each entry of the input on a score: the gradient of the score with respect to the input.
 
@@ -181,7 +197,6 @@ def saliency(
     >>> found.gradient, found.map
     (array([[ 1., -2.]]), array([[1., 2.]]))
     """
-    colours = style.theme_named(theme)
     array = _floating(x)
     samples, noise = whole(samples, "samples", 1), number(noise, "noise", 0)
     if layer is not None and samples > 1:
@@ -189,12 +204,11 @@ def saliency(
     with evaluating(model):
         recorded, scores = _scores(model, array)
         wanted = _targets(target, host(scores))
-        chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
         if classes is not None:
             class_names(classes, scores.shape[1])
         if layer is not None:
             cam = _grad_cam(model, layer, scores, wanted, array)
-            return Saliency("Grad-CAM", array, wanted, host(scores), cam, None, chosen)
+            return Saliency("Grad-CAM", array, wanted, host(scores), cam, None, image, classes)
         gradient = host(ag.gradients(_picked(scores, wanted), recorded)).astype(float)
         if samples > 1:
             rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
@@ -207,7 +221,7 @@ def saliency(
                 gradient += host(ag.gradients(_picked(noisy, wanted), recorded))
             gradient /= samples
     method = "SmoothGrad" if samples > 1 else "Gradient"
-    return Saliency(method, array, wanted, host(scores), _size(gradient), gradient, chosen)
+    return Saliency(method, array, wanted, host(scores), _size(gradient), gradient, image, classes)
 
 
 def adversarial(
@@ -220,8 +234,6 @@ def adversarial(
     loss: Callable[[Any, Any], Any] | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
 ) -> Adversarial:
     """Inputs that the model may read as another class: x + ε · sign(∂L/∂x).
 
@@ -238,7 +250,6 @@ def adversarial(
     >>> found.changed
     array([[2.5, 1.5]])
     """
-    colours = style.theme_named(theme)
     array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
     bounds = None if limits is None else _bounds(limits)
     with evaluating(model):
@@ -257,8 +268,7 @@ def adversarial(
             chances = [host(ag.softmax(y, axis=1) if loss is None else y) for y in ends]
     before, after = (chance.argmax(axis=1) for chance in chances)
     sure, surer = (chance.max(axis=1) for chance in chances)
-    chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
-    return Adversarial(epsilon, array, changed, gradient, wanted, before, after, sure, surer, chosen)
+    return Adversarial(epsilon, array, changed, gradient, wanted, before, after, sure, surer, image, classes)
 
 
 # ---------------------------------------------------------------- arguments
@@ -369,23 +379,3 @@ def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:
     known = np.arange(array.shape[axis])
     at = (np.arange(n) + 0.5) * len(known) / n - 0.5
     return np.apply_along_axis(lambda line: np.interp(at, known, line), axis, array)
-
-
-def _image(array: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
-    """One example as (height, width), or (height, width, 3) for red, green and blue."""
-    if array.ndim == 3 and len(array) == 3:
-        return np.moveaxis(array, 0, -1)
-    one = array.mean(axis=0) if array.ndim == 3 else array
-    if one.ndim == 2 and shape is None:
-        return one
-    picture = marks.picture_of(one.reshape(1, -1), 0, shape)
-    if picture is None:
-        raise DrawingError(
-            f"an input of shape {numbers.shape(array.shape)} is not an image: give image=(height, width), or read .map "
-            "and .gradient"
-        )
-    return picture
-
-
-def _word(k: int, classes: Sequence[str] | None) -> str:
-    return str(int(k)) if classes is None else str(classes[int(k)])

@@ -13,6 +13,7 @@ import numpy as np
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.plots.figure import Plot, axes_at, panel_title, plain_axes, plain_numbers, titled_figure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ WIDTH, HEIGHT = 10.0, 9.4  # inches
 SKETCHES = 10  # networks that are sketched, the best first
 
 
-def plot_search(result: Any, *, title: str = "Search for a network", theme: str | style.Theme = "light") -> Plot:
+def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
     """The trials of `nn.search`: sketches of the best networks, learning curves, accuracy against size and choices.
 
     ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
@@ -31,7 +32,6 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
 
     Raises `DrawingError` if no trial has an accuracy.
     """
-    colours = style.theme_named(theme)
     if not hasattr(result, "trials") or not hasattr(result, "pareto"):
         raise refused(result, "result", "what nn.search returned")
     known = [trial for trial in result.trials if trial.accuracy is not None]
@@ -42,8 +42,8 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
     low, high = ordered[len(ordered) // 5], ordered[-1]  # so that a few bad networks do not use up the range of colours
     done = sum(trial.state == "complete" for trial in result.trials)
     line = f"{len(result.trials)} trials, {done} of them complete; dark = accurate"
-    with titled_figure(WIDTH, HEIGHT, title, line, colours) as figure:
-        panels = _Panels(known, low, high, colours)
+    with titled_figure(WIDTH, HEIGHT, title, line) as figure:
+        panels = _Panels(known, low, high)
         panels.sketches(axes_at(figure, 0.35, 6.55, 9.3, 1.75), ranked[:SKETCHES])
         panels.curves(axes_at(figure, 0.75, 3.55, 4.0, 2.3), ranked[0])
         panels.front(axes_at(figure, 5.7, 3.55, 3.95, 2.3), result.pareto())
@@ -67,7 +67,6 @@ class _Panels:
     trials: Sequence[Any]
     low: float
     high: float
-    theme: style.Theme
 
     @cached_property
     def floor(self) -> float:
@@ -94,31 +93,31 @@ class _Panels:
                 height = math.log2(1 + n) / tallest
                 bar = Rectangle(
                     (left + i * step, 0.5 - height / 2), 0.72 * step, height,
-                    facecolor=self.colour(trial), edgecolor=self.theme.ink, linewidth=0.7,
+                    facecolor=self.colour(trial), edgecolor=LIGHT.ink, linewidth=0.7,
                 )  # fmt: skip
                 axes.add_patch(bar)
             stopped = "" if trial.state == "complete" else " ×"
             middle: dict[str, Any] = {"ha": "center", "va": "top"}
             said = f"{100 * trial.accuracy:.1f} %{stopped}"
-            axes.text(place + 0.5, -0.08, said, fontsize=style.CAPTION, color=self.theme.ink, **middle)
+            axes.text(place + 0.5, -0.08, said, fontsize=style.CAPTION, color=LIGHT.ink, **middle)
             sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
-            axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=self.theme.muted, **middle)
+            axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=LIGHT.muted, **middle)
             kind = trial.choice.get("model") or trial.choice.get("activation") or ""
-            axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=self.theme.muted, **middle)
+            axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=LIGHT.muted, **middle)
         axes.set_axis_off()
-        panel_title(axes, "The best networks, layer by layer", self.theme)
+        panel_title(axes, "The best networks, layer by layer")
 
     def curves(self, axes: Axes, best: Any) -> None:
         from matplotlib.ticker import MaxNLocator
 
-        plain_axes(axes, self.theme, "Held-out accuracy while learning", "epoch   (black: the best;  ×: pruned)")
+        plain_axes(axes, "Held-out accuracy while learning", "epoch   (black: the best;  ×: pruned)")
         for trial in self.trials:
             epochs = range(1, len(trial.curve) + 1)
             first = trial is best
-            colour = self.theme.ink if first else self.colour(trial)
+            colour = LIGHT.ink if first else self.colour(trial)
             axes.plot(epochs, trial.curve, color=colour, linewidth=2.2 if first else 1.1, zorder=3 if first else 2)
             if trial.state == "pruned":
-                axes.plot(len(trial.curve), trial.curve[-1], "x", color=self.theme.muted, markersize=5, zorder=4)
+                axes.plot(len(trial.curve), trial.curve[-1], "x", color=LIGHT.muted, markersize=5, zorder=4)
         starts = sorted(share for t in self.trials for share in t.curve if t.accuracy >= self.floor)
         axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -133,24 +132,24 @@ class _Panels:
             axes.plot(
                 x, max(self.floor, trial.accuracy), "v" if trial.accuracy < self.floor else "x" if stopped else "o",
                 markersize=5 if stopped else 6.5,
-                markerfacecolor=self.colour(trial), markeredgecolor=self.theme.muted if stopped else self.theme.ink,
+                markerfacecolor=self.colour(trial), markeredgecolor=LIGHT.muted if stopped else LIGHT.ink,
                 markeredgewidth=0.9, clip_on=False, zorder=3,
             )  # fmt: skip
         _share(axes)
 
     def front(self, axes: Axes, front: Sequence[Any]) -> None:
-        plain_axes(axes, self.theme, "Accuracy against size", "parameters   (line: no smaller network is as accurate)")
+        plain_axes(axes, "Accuracy against size", "parameters   (line: no smaller network is as accurate)")
         self.points(axes, [max(1, trial.parameters) for trial in self.trials])
         _logarithmic(axes)
         if front:
             xs, ys = [max(1, t.parameters) for t in front], [max(self.floor, t.accuracy) for t in front]
-            axes.step(xs, ys, where="post", color=self.theme.fwd, linewidth=1.2, zorder=2)
+            axes.step(xs, ys, where="post", color=LIGHT.fwd, linewidth=1.2, zorder=2)
         for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
             last = trial is front[-1]
             axes.annotate(
                 _named(trial), (max(1, trial.parameters), max(self.floor, trial.accuracy)),
                 xytext=(-7 if last else 7, 4 if last else -9), textcoords="offset points",
-                ha="right" if last else "left", fontsize=style.TAG, color=self.theme.muted,
+                ha="right" if last else "left", fontsize=style.TAG, color=LIGHT.muted,
             )  # fmt: skip
 
     def slice(self, axes: Axes, name: str, values: Sequence[float | None]) -> None:
@@ -158,7 +157,7 @@ class _Panels:
         from matplotlib.ticker import MaxNLocator
 
         first = name == "hidden layers"
-        plain_axes(axes, self.theme, "Accuracy against each choice" if first else "", name)
+        plain_axes(axes, "Accuracy against each choice" if first else "", name)
         known = [x for x in values if x is not None]
         if known:
             self.points(axes, values)

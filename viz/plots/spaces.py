@@ -12,6 +12,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.plots.chain import KEEPS_ORDER
 from glassgrad.viz.plots.figure import axes_at, colour_map, panel_title, plain_axes
 from glassgrad.viz.recorded.evaluate import Evaluation, host
@@ -112,14 +113,14 @@ FIELD = 161  # points along each axis at which the decision is computed
 WALL = 61  # the same on a wall of a space and at each height
 
 
-def _fill(c: int, k: int, theme: style.Theme) -> str:
+def _fill(c: int, k: int) -> str:
     """The filling of a class's mark: light and dark in turn, so that neighbours differ in grey too."""
-    return theme.paper if c % 2 == 0 else style.mix(theme.paper, theme.fwd, 1.0 - 0.5 * (c - 1) / k)
+    return LIGHT.paper if c % 2 == 0 else style.mix(LIGHT.paper, LIGHT.fwd, 1.0 - 0.5 * (c - 1) / k)
 
 
-def _ground(c: int, k: int, theme: style.Theme) -> str:
+def _ground(c: int, k: int) -> str:
     """The background of a class's region."""
-    return style.mix(theme.paper, theme.fwd, 0.03 + 0.22 * c / (k - 1))
+    return style.mix(LIGHT.paper, LIGHT.fwd, 0.03 + 0.22 * c / (k - 1))
 
 
 def are_marks(names: Sequence[str]) -> bool:
@@ -139,20 +140,20 @@ def letter(character: str) -> Any:
     return Affine2D().translate(*(-(low + high) / 2)).transform_path(outline)
 
 
-def mark_of(c: int, names: Sequence[str], theme: style.Theme, size: float) -> dict[str, Any]:
+def mark_of(c: int, names: Sequence[str], size: float) -> dict[str, Any]:
     """The mark of a class, as options of matplotlib's `plot`."""
     k = len(names)
     own = are_marks(names)
     if own or k > FEW:
         look = {"marker": letter(names[c] if own else str(c)), "markersize": size + 1.0}
-        look |= {"markerfacecolor": theme.ink, "markeredgewidth": 0.0}
+        look |= {"markerfacecolor": LIGHT.ink, "markeredgewidth": 0.0}
     else:
-        look = {"marker": MARKS[c], "markersize": size, "markerfacecolor": _fill(c, k, theme)}
-        look |= {"markeredgecolor": theme.ink, "markeredgewidth": 0.7}
+        look = {"marker": MARKS[c], "markersize": size, "markerfacecolor": _fill(c, k)}
+        look |= {"markeredgecolor": LIGHT.ink, "markeredgewidth": 0.7}
     return {"linestyle": "none", **look}
 
 
-def _marks(axes: Any, points: np.ndarray, examples: Examples, theme: style.Theme) -> None:
+def _marks(axes: Any, points: np.ndarray, examples: Examples) -> None:
     """Draw the examples, each with the mark of its class, and mark the wrong answers."""
     from matplotlib.path import Path as Outline
 
@@ -160,7 +161,7 @@ def _marks(axes: Any, points: np.ndarray, examples: Examples, theme: style.Theme
     size = 5.0 if len(chosen) <= 150 else 4.0
     for c in range(len(examples.names)):
         of_class = chosen[true[chosen] == c]
-        axes.plot(*points[of_class].T, gid=f"class_{c}", zorder=4, **mark_of(c, examples.names, theme, size))
+        axes.plot(*points[of_class].T, gid=f"class_{c}", zorder=4, **mark_of(c, examples.names, size))
     wrong = chosen[examples.said[chosen] != true[chosen]]
     if not len(wrong):
         return
@@ -168,7 +169,7 @@ def _marks(axes: Any, points: np.ndarray, examples: Examples, theme: style.Theme
     if len(wrong) > RINGS:
         below = Outline([(-1.0, -1.5), (1.0, -1.5), (0.0, 1.5)], [Outline.MOVETO, Outline.LINETO, Outline.MOVETO])
         sign = {"marker": below, "markersize": 1.7 * size, "markeredgewidth": 1.1}
-    colours = {"markerfacecolor": "none", "markeredgecolor": theme.bad}
+    colours = {"markerfacecolor": "none", "markeredgecolor": LIGHT.bad}
     axes.plot(*points[wrong].T, gid="wrong", linestyle="none", zorder=5, **sign, **colours)
 
 
@@ -191,7 +192,7 @@ def _outlined(
     axes.text(x, y, words, transform=axes.transAxes, **look, **options)
 
 
-def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
+def _piles(axes: Any, points: np.ndarray) -> None:
     """Write the number of points at one place beside it, because their marks overlap."""
     spans = [axes.get_xlim(), axes.get_ylim()]
     low, high = np.array(spans).T
@@ -202,7 +203,7 @@ def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
             continue
         (x, side), (y, end) = ((at + (-0.025 if at > 0.85 else 0.025), at > 0.85) for at in scaled[i])
         place: dict[str, Any] = {"ha": "right" if side else "left", "va": "top" if end else "bottom", "zorder": 7}
-        _outlined(axes, x, y, f"{near[i]}×", style.TAG, theme.ink, (2.0, theme.paper), gid="pile", **place)
+        _outlined(axes, x, y, f"{near[i]}×", style.TAG, LIGHT.ink, (2.0, LIGHT.paper), gid="pile", **place)
         near[np.abs(scaled - scaled[i]).max(-1) < APART] = 0
 
 
@@ -223,28 +224,27 @@ def draw_panel(
     panel: Panel,
     examples: Examples,
     decide: Decision | None,
-    theme: style.Theme,
 ) -> None:
     """Draw the panel of two or three neurons, with the decision where it is known."""
     draw = _space if panel.points.shape[1] == 3 else _plane
-    axes = draw(figure, box, panel, examples, decide, theme)
-    panel_title(axes, panel.title, theme, style.VALUE)
+    axes = draw(figure, box, panel, examples, decide)
+    panel_title(axes, panel.title, style.VALUE)
     for i, line in enumerate(panel.lines):
-        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-    _marks(axes, panel.points, examples, theme)
+        axes.plot(*line.T, color=LIGHT.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
+    _marks(axes, panel.points, examples)
     if draw is _plane:
-        _piles(axes, panel.points[examples.chosen], theme)
+        _piles(axes, panel.points[examples.chosen])
 
 
-def _plane(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
+def _plane(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None) -> Any:
     """The axes of two neurons, and the regions of the decision."""
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     axes = axes_at(figure, *box)
-    plain_axes(axes, theme)
+    plain_axes(axes)
     axes.grid(False)
-    axes.set_xlabel(panel.axes[0], fontsize=style.CAPTION, color=theme.muted)
-    axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=theme.muted, labelpad=2)
+    axes.set_xlabel(panel.axes[0], fontsize=style.CAPTION, color=LIGHT.muted)
+    axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=LIGHT.muted, labelpad=2)
     across, up = spans_of(panel, examples.chosen)
     axes.set_xlim(*across)
     axes.set_ylim(*up)
@@ -252,9 +252,9 @@ def _plane(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: D
         ends = None if panel.limits is None else np.linspace(*panel.limits, 3).tolist()
         axis.set_major_locator(MaxNLocator(4) if ends is None else FixedLocator(ends))
     if decide is None:
-        axes.set_facecolor(theme.panel)
+        axes.set_facecolor(LIGHT.panel)
     else:
-        _regions(axes, across, up, decide, panel.points[examples.chosen], examples.names, theme)
+        _regions(axes, across, up, decide, panel.points[examples.chosen], examples.names)
     return axes
 
 
@@ -265,19 +265,18 @@ def _regions(
     decide: Decision,
     points: np.ndarray,
     names: list[str],
-    theme: style.Theme,
 ) -> None:
     """A background for every answer, the line between two of them, and the answer's name where there is room."""
     k = len(names)
     a, b = np.linspace(*across, FIELD), np.linspace(*up, FIELD)
     margins = decide.margins(np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, FIELD, k)
     answer = margins.argmax(-1)
-    grounds = colour_map([_ground(c, k, theme) for c in range(k)])
+    grounds = colour_map([_ground(c, k) for c in range(k)])
     place: dict[str, Any] = {"extent": (*across, *up), "origin": "lower", "aspect": "auto", "interpolation": "nearest"}
     axes.imshow(answer, zorder=0, gid="regions", cmap=grounds, vmin=-0.5, vmax=k - 0.5, **place)
     for c in range(1 if k == 2 else 0, k):
         if margins[..., c].min() < 0 < margins[..., c].max():
-            axes.contour(a, b, margins[..., c], levels=[0.0], colors=[theme.ink], linewidths=1.4, zorder=3)
+            axes.contour(a, b, margins[..., c], levels=[0.0], colors=[LIGHT.ink], linewidths=1.4, zorder=3)
     # A name stands at the place that is farthest from every point, other region and edge. Its box is wider than high,
     # so the distance is measured in widths and heights of the box.
     places = np.stack(np.meshgrid(*[np.linspace(0, 1, 41)] * 2), -1).reshape(-1, 2)
@@ -293,35 +292,33 @@ def _regions(
                 room = np.minimum(room, (np.abs(inside[:, None] - others) / box).max(-1).min(1))
         if room.max() > 0.5:
             place = {"ha": "center", "va": "center", "zorder": 6, "gid": f"answer_{c}"}
-            edge = 2.5, _ground(int(c), k, theme)
+            edge = 2.5, _ground(int(c), k)
             x, y = inside[room.argmax()]
-            _outlined(axes, x, y, names[c], style.CAPTION, theme.ink, edge, **place)
+            _outlined(axes, x, y, names[c], style.CAPTION, LIGHT.ink, edge, **place)
 
 
-def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
+def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None) -> Any:
     """The axes of three neurons, and the decision on the walls and between them."""
     axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
-    axes.set_facecolor(theme.paper)
+    axes.set_facecolor(LIGHT.paper)
     axes.view_init(20, -60)
     axes.set_box_aspect(None, zoom=0.92)
     spans = spans_of(panel, examples.chosen)
     for axis, span, name in zip("xyz", spans, panel.axes, strict=True):
         getattr(axes, f"set_{axis}lim")(*span)
-        getattr(axes, f"set_{axis}label")(name, fontsize=style.CAPTION, color=theme.muted, labelpad=-4)
+        getattr(axes, f"set_{axis}label")(name, fontsize=style.CAPTION, color=LIGHT.muted, labelpad=-4)
         one = getattr(axes, f"{axis}axis")
-        one.set_pane_color(theme.panel)
-        one.line.set_color(theme.hair)
-        one._axinfo["grid"].update(color=theme.hair, linewidth=0.5)
-    axes.tick_params(colors=theme.muted, labelsize=style.SMALL, pad=-2)
+        one.set_pane_color(LIGHT.panel)
+        one.line.set_color(LIGHT.hair)
+        one._axinfo["grid"].update(color=LIGHT.hair, linewidth=0.5)
+    axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2)
     axes.locator_params(nbins=3)
     if decide is not None:
-        _draw_decision(axes, spans, decide, len(examples.names), theme)
+        _draw_decision(axes, spans, decide, len(examples.names))
     return axes
 
 
-def _draw_decision(
-    axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int, theme: style.Theme
-) -> None:
+def _draw_decision(axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int) -> None:
     """The answers on the three walls behind the points, and the lines between them at several heights."""
     # The walls that are behind, seen from where `view_init` puts the eye.
     sections = [(axis, spans[axis][side], True) for axis, side in enumerate((0, 1, 0))]
@@ -335,13 +332,13 @@ def _draw_decision(
         common: dict[str, Any] = {"zdir": "xyz"[axis], "offset": at, "zorder": 0 if is_wall else 1}
         if is_wall:
             outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
-            axes.plot(*outline.T, color=theme.hair, linewidth=0.8, zorder=0)
+            axes.plot(*outline.T, color=LIGHT.hair, linewidth=0.8, zorder=0)
         for c in range(k):
             ahead = margins[..., c]
             given = [*sides[:axis], ahead, *sides[axis:]]
             if is_wall and ahead.max() > 0:
-                ground = _ground(c, k, theme)
+                ground = _ground(c, k)
                 axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[ground], **common)
             if ahead.min() < 0 < ahead.max():
-                colour, width = (theme.ink, 1.0) if is_wall else (theme.fwd, 0.7)
+                colour, width = (LIGHT.ink, 1.0) if is_wall else (LIGHT.fwd, 0.7)
                 axes.contour(*given, levels=[0.0], colors=[colour], linewidths=width, **common)

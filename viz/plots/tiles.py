@@ -14,6 +14,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.marks import BLANK
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, titled_figure, write
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ def sheet(
     title: str,
     line: str,
     alt: str,
-    theme: style.Theme,
     *,
     names: Sequence[str] = (),
     side: float = 0.86,
@@ -71,23 +71,23 @@ def sheet(
     written = max(LETTER * len(line), 1.6 * LETTER * len(title), KEY_WIDTH + LETTER * len(key))
     width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + written)
     height = TOP + sum(heights) + BOTTOM + KEY * bool(signed)
-    with titled_figure(width, height, title, line, theme) as figure:
+    with titled_figure(width, height, title, line) as figure:
         top = height - TOP
         for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             if names:
-                write(figure, LEFT, top - side / 2, names[i], style.CAPTION, theme.ink, va="center")
+                write(figure, LEFT, top - side / 2, names[i], style.CAPTION, LIGHT.ink, va="center")
             for j, tile in enumerate(row):
                 left = margin + j * (side + GAP)
                 axes = axes_at(figure, left, top - side, side, side)
-                _draw(axes, tile, theme)
+                _draw(axes, tile)
                 axes.set_gid(f"tile_{i}_{j}")
                 middle = left + side / 2
-                note = theme.bad if tile.frame else theme.muted
-                write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, theme.ink, va="top", ha="center")
+                note = LIGHT.bad if tile.frame else LIGHT.muted
+                write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
                 write(figure, middle, top - side - 0.18, tile.note, style.SMALL, note, va="top", ha="center")
             top -= tall
         if signed:
-            _key(figure, signed, key, theme)
+            _key(figure, signed, key)
     return Plot(figure, alt, classes)
 
 
@@ -99,12 +99,12 @@ def _is_small(tile: Tile) -> bool:
     return max(tile.array.shape[:2]) <= SQUARES and tile.kind in ("value", "gradient")
 
 
-def _draw(axes: Axes, tile: Tile, theme: style.Theme) -> None:
+def _draw(axes: Axes, tile: Tile) -> None:
     array = np.asarray(tile.array, dtype=float)
     down, across = array.shape[:2]
     axes.set_facecolor(BLANK)
     if _is_small(tile):
-        _squares(axes, array, _most(tile), tile.kind, theme)
+        _squares(axes, array, _most(tile), tile.kind)
     elif tile.kind == "picture" and array.ndim == 3:
         low, high = float(np.nanmin(array)), float(np.nanmax(array))
         axes.imshow(np.clip((array - low) / (high - low or 1.0), 0, 1), interpolation="nearest")
@@ -112,11 +112,11 @@ def _draw(axes: Axes, tile: Tile, theme: style.Theme) -> None:
         ramp, low, high = _scale(tile)
         axes.imshow(array, cmap=ramp, vmin=low, vmax=high, interpolation="nearest")
     if tile.outline is not None and np.nanmax(tile.outline) > 0:
-        axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[theme.grad], linewidths=1.4)
+        axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[LIGHT.grad], linewidths=1.4)
     axes.set_xlim(-0.5, across - 0.5)
     axes.set_ylim(down - 0.5, -0.5)
     axes.set_aspect("equal")
-    framed_axes(axes, theme.bad if tile.frame else theme.hair, 2.2 if tile.frame else 0.8)
+    framed_axes(axes, LIGHT.bad if tile.frame else LIGHT.hair, 2.2 if tile.frame else 0.8)
 
 
 def _most(tile: Tile) -> float:
@@ -134,7 +134,7 @@ def _scale(tile: Tile) -> tuple[ListedColormap, float, float]:
     return ramp, 0.0, _most(tile)
 
 
-def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style.Theme) -> None:
+def _squares(axes: Axes, array: np.ndarray, most: float, kind: str) -> None:
     from matplotlib.collections import PolyCollection
 
     ramp = style.VALUE_RAMP if kind == "value" else style.GRAD_RAMP
@@ -143,9 +143,9 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
         half = 0.5 if x >= 0 or not np.isfinite(x) else NEGATIVE / 2
         corners.append([(j - half, i - half), (j + half, i - half), (j + half, i + half), (j - half, i + half)])
         # Zero is blank; the palest colour is for the smallest other entries.
-        colour = theme.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
+        colour = LIGHT.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
         colours.append(BLANK if x == 0 else colour)
-    lines = {"edgecolors": theme.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
+    lines = {"edgecolors": LIGHT.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
     squares = PolyCollection(corners, facecolors=colours, **lines)
     squares.set_rasterized(array.size > VECTORS)
     axes.add_collection(squares)
@@ -161,16 +161,16 @@ def _key_words(tiles: Sequence[Tile]) -> str:
     return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")
 
 
-def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) -> None:
+def _key(figure: Figure, tiles: Sequence[Tile], words: str) -> None:
     """Draw the legend: small and large squares for signs, or the colour scale with its zero."""
     axes = axes_at(figure, LEFT, 0.16, KEY_WIDTH - 0.1, 0.12)
     axes.set_axis_off()
     if all(map(_is_small, tiles)):
-        _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind, theme)
+        _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind)
         axes.set_xlim(-0.5, 4.5)
         axes.set_ylim(0.5, -0.5)
         axes.set_aspect("equal", anchor="W")
     else:
         ramp = colour_map(style.signed_ramp(tiles[-1].kind == "gradient"))
         axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
-    write(figure, LEFT + KEY_WIDTH, 0.22, words, style.CAPTION, theme.muted, va="center")
+    write(figure, LEFT + KEY_WIDTH, 0.22, words, style.CAPTION, LIGHT.muted, va="center")

@@ -12,6 +12,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.words import joined, noted
 from glassgrad.viz.plots.figure import Plot, cell_axes, titled_figure, write
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
@@ -58,8 +59,6 @@ def plot_window(
     at: Sequence[int] | None = None,
     point: Sequence[int] | None = None,
     loss: ag.Tensor | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
 ) -> Plot:
     """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
 
@@ -75,7 +74,6 @@ def plot_window(
     >>> plot_window(y, at=(0, 0, 1))
     Plot('z1[0,0,1] = Σ of 2 products = -1')
     """
-    colours = style.theme_named(theme)
     recorded(y)
     node = y.node
     if node is None or node.op.name not in SHOWN:
@@ -100,10 +98,10 @@ def plot_window(
         which = "at" if at is not None else "point"
         raise DrawingError(f"{which}={index} is not a position in an array of shape {numbers.shape(shape)}")
     rows, said, alt = view.forward(index) if at is not None else view.backward(index)
-    title = title or view.headline(index, at is not None)
     told = notice(seen, Names(seen.graph))
     said, alt = [*said, *told], joined(f"{alt}." if told else alt, noted(told))
-    return _drawn(rows, title, view.line(at is not None), said, alt, colours, 0 if at is not None else 2)
+    forward = at is not None
+    return _drawn(rows, view.headline(index, forward), view.line(forward), said, alt, 0 if forward else 2)
 
 
 def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
@@ -300,16 +298,14 @@ def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
 # ---------------------------------------------------------------- drawing
 
 
-def _drawn(
-    rows: list[list[_Grid | str]], title: str, line: str, said: Sequence[str], alt: str, theme: style.Theme, begin: int
-) -> Plot:
+def _drawn(rows: list[list[_Grid | str]], title: str, line: str, said: Sequence[str], alt: str, begin: int) -> Plot:
     """Draw the rows below each other, later ones aligned with part number ``begin`` of the first."""
     lead = sum(map(_width, rows[0][:begin]))
     widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(rows)]
     heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in rows]
     width = max(*widths, 0.075 * max(map(len, said)), 0.072 * len(line)) + 2 * LEFT
     height = TOP + sum(heights) + 0.22 * len(said) + 0.1
-    with titled_figure(width, height, title, line, theme) as figure:
+    with titled_figure(width, height, title, line) as figure:
         top = height - TOP
         for k, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             x = LEFT + (lead if k else 0.0)
@@ -317,15 +313,15 @@ def _drawn(
                 if isinstance(part, str):
                     middle: dict[str, Any] = {"ha": "center", "va": "center"}
                     at = x + _width(part) / 2, top - (tall - GAP + HEAD) / 2
-                    write(figure, *at, part, style.VALUE, theme.muted, **middle)
+                    write(figure, *at, part, style.VALUE, LIGHT.muted, **middle)
                     x += _width(part)
                 else:
                     drop = (tall - GAP - part.size[1]) / 2
-                    _table(figure, part, x, top - drop, theme)
+                    _table(figure, part, x, top - drop)
                     x += part.size[0]
             top -= tall
         for k, words in enumerate(said):
-            write(figure, LEFT, top - 0.22 * k, words, style.CELL, theme.ink, va="top")
+            write(figure, LEFT, top - 0.22 * k, words, style.CELL, LIGHT.ink, va="top")
     return Plot(figure, alt)
 
 
@@ -333,14 +329,14 @@ def _width(part: _Grid | str) -> float:
     return part.size[0] if isinstance(part, _Grid) else SIGN + 0.07 * (len(part) - 1)
 
 
-def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme) -> None:
+def _table(figure: Figure, grid: _Grid, x: float, top: float) -> None:
     """Draw a grid with its top left corner here, in inches."""
     from matplotlib.patches import Rectangle
 
     rows, columns = grid.values.shape
     labels = 0.2 if grid.start is not None else 0.0
-    ink = theme.grad if grid.kind in ("gradient", "products") else theme.ink
-    ground = {"gradient": theme.grad_bg, "products": theme.grad_bg, "knob": theme.knob_bg}.get(grid.kind, theme.fwd_bg)
+    ink = LIGHT.grad if grid.kind in ("gradient", "products") else LIGHT.ink
+    ground = {"gradient": LIGHT.grad_bg, "products": LIGHT.grad_bg, "knob": LIGHT.knob_bg}.get(grid.kind, LIGHT.fwd_bg)
     write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
     bottom = top - HEAD - labels - rows * CELL_HEIGHT
     axes = cell_axes(figure, x + labels, bottom, (columns * CELL_WIDTH, rows * CELL_HEIGHT), (rows, columns))
@@ -350,21 +346,21 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
         if missing and grid.kind == "products":
             continue
         counts = at in grid.framed or grid.start is None
-        face = theme.panel if missing else ground if counts else theme.paper
-        look: dict[str, Any] = {"edgecolor": theme.hair, "linewidth": 0.6, "hatch": "////" if missing else None}
+        face = LIGHT.panel if missing else ground if counts else LIGHT.paper
+        look: dict[str, Any] = {"edgecolor": LIGHT.hair, "linewidth": 0.6, "hatch": "////" if missing else None}
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=face, **look))
         said = ("" if grid.kind == "gradient" else grid.outside) if missing else _entry(float(value))
         look = {"fontweight": "bold" if at in grid.strong else "normal", "fontsize": style.SMALL}
-        look |= {"style": "italic" if ink == theme.grad else "normal"}
-        colour = theme.muted if missing or not counts else ink
+        look |= {"style": "italic" if ink == LIGHT.grad else "normal"}
+        colour = LIGHT.muted if missing or not counts else ink
         axes.text(j + 0.5, i + 0.54, said, color=colour, ha="center", va="center", **look)
-    edge = {"gradient": theme.grad, "knob": theme.knob}.get(grid.kind, theme.fwd)
+    edge = {"gradient": LIGHT.grad, "knob": LIGHT.knob}.get(grid.kind, LIGHT.fwd)
     for places, line in ((grid.framed, 1.6), (grid.strong, 3.0)):
         for i, j in places:
             corner = j - left_column, i - top_row
             axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=edge, linewidth=line, clip_on=False))
     if grid.start is not None:
-        small: dict[str, Any] = {"fontsize": style.TAG, "color": theme.muted}
+        small: dict[str, Any] = {"fontsize": style.TAG, "color": LIGHT.muted}
         for j in range(columns):
             axes.text(j + 0.5, -0.12, str(left_column + j), ha="center", va="bottom", **small)
         for i in range(rows):

@@ -99,18 +99,17 @@ class TestHistory:
         assert plot_history({"loss": [1.0, 0.01]}).figure.axes[0].get_yscale() == "log"
         assert plot_history({"loss": [1.0, 0.5]}).figure.axes[0].get_yscale() == "linear"
 
-    @pytest.mark.parametrize("theme", [style.LIGHT, style.DARK], ids=lambda theme: theme.name)
-    def test_several_runs_share_the_panels_and_differ_without_hue(self, theme):
+    def test_several_runs_share_the_panels_and_differ_without_hue(self):
         runs = {f"run {k}": {"loss": [1.0, 1 / (k + 1)], "validation_loss": [1.2, 1 / (k + 0.5)]} for k in range(1, 8)}
-        plot = plot_history(runs, theme=theme.name)
+        plot = plot_history(runs)
         (axes,) = plot.figure.axes
         lines = series(axes)
         for held in ("validation_loss", "loss"):
             found = [lines[f"series_{held}_{name}"] for name in runs]
             assert len({line.get_marker() for line in found}) == len(runs)
             shades = [style.luminance(line.get_color()) for line in found]
-            assert all(style.contrast(line.get_color(), theme.paper) > 3 for line in found)
-            assert shades == sorted(shades, reverse=theme is style.LIGHT)
+            assert all(style.contrast(line.get_color(), style.LIGHT.paper) > 3 for line in found)
+            assert shades == sorted(shades, reverse=True)
             assert {line.get_linestyle() for line in found} == {"-" if held == "loss" else "--"}
         assert {words.partition("  ")[0] for words in texts(plot) if words.startswith("run ")} == set(runs)
         marks = [line for line in axes.get_lines() if line.get_transform() == axes.transAxes]
@@ -196,7 +195,7 @@ class TestPlot:
     def test_names_of_any_kind_leave_the_file_well_formed(self, name):
         runs = {name: {"loss": [1.0, 0.5], name: [2.0, 1.0]}, "other": {"loss": [1.0, 0.7]}}
         several = plot_history(runs, title=name) if name.strip() else plot_history(runs["other"], title=name)
-        for plot in (several, plot_confusion([0, 1], [0, 0], classes=[name, "b"], title=name)):
+        for plot in (several, plot_confusion([0, 1], [0, 0], classes=[name, "b"])):
             ElementTree.fromstring(plot._repr_svg_().encode())
 
     def test_the_same_plot_is_the_same_file(self, tmp_path):
@@ -212,11 +211,6 @@ class TestPlot:
         assert (image.get("role"), image.get("aria-label")) == ("img", plot.description)
         words = image.findall(".//{http://www.w3.org/2000/svg}text")
         assert {text.get("{http://www.w3.org/XML/1998/namespace}space") for text in words} == {"preserve"}
-
-    @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES)
-    def test_themes(self, theme):
-        for plot in (plot_history(HISTORY, theme=theme.name), plot_confusion([0, 1], [0, 1], theme=theme.name)):
-            assert matplotlib.colors.to_hex(plot.figure.get_facecolor()) == theme.paper
 
     def test_matplotlibs_settings_stay_as_they_were(self):
         before = dict(matplotlib.rcParams)
@@ -303,7 +297,7 @@ def test_control_characters_of_names_leave_a_plot_readable():
     plots = [
         plot_history({name: {"loss": [2.0, 1.0]}, "b": {"loss": [3.0, 1.0]}}),
         plot_history({"loss": [2.0, 1.0], name: [2.0, 3.0]}, title=name),
-        plot_confusion([0, 1], [0, 1], classes=[name, "b"], title=name),
+        plot_confusion([0, 1], [0, 1], classes=[name, "b"]),
     ]
     for plot in plots:
         root = ElementTree.fromstring(plot._repr_svg_())
