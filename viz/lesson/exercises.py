@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.words import TABLES, say
@@ -28,20 +29,15 @@ CHAPTERS = (
 
 LANGUAGES = tuple(TABLES)
 
-ORDINALS = ("first", "second", "third", "fourth")
 WORDS = {
     "none": "No answer yet: put your own number in place of the three dots.",
     "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
-    "quoted": "This is a text: write the number without quotation marks, as in 0.73 or [0.73, 0.5].",
-    "nan": "NaN and infinity are not an answer here.",
     "count": "The answer consists of {wanted}, and you gave {given}.",
     "number": "{n} number",
     "numbers": "{n} numbers",
     "sign": "The size is right, the sign is not.",
     "too": " The sign is wrong, too.",
     "order": "These are the right numbers in another order.",
-    "some": "The {right} number is right; look at the {wrong} again.",
-    "and": " and the ",
     "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
     "exact": "That is rounded. This number can be counted: give all its digits.",
     "right": "Right. ",
@@ -68,6 +64,18 @@ class Verdict:
         return self.said
 
 
+class Reply(NamedTuple):
+    """The sentence for answers that are as ``near`` as this to a value, number by number."""
+
+    value: Numbers
+    near: tuple[float, ...]
+    said: str
+
+    def fits(self, given: Numbers) -> bool:
+        """Whether an answer is near enough."""
+        return all(abs(a - v) <= n * (1 + 1e-9) + 1e-12 for a, v, n in zip(given, self.value, self.near, strict=True))
+
+
 class Exercise:
     """One exercise: ``answer``, the sentence for it, replies to common mistakes, and a hint.
 
@@ -82,68 +90,48 @@ class Exercise:
         self.right, self.hint = say(right, **filled), say(hint, **filled)
         self.mistakes = [(_numbers(value), say(sentence, **filled)) for sentence, value in mistakes.items()]
 
-    def replies(self) -> list[tuple[Numbers, str]]:
-        """Every wrong value that is recognised, with its sentence, the exercise's own before the general ones."""
-        answer, kept = self.answer, list(self.mistakes)
-        general = [(answer[::-1], say(WORDS["order"]))]
-        if any(isinstance(v, float) for v in answer):
-            general.append((_negative(answer), say(WORDS["sign"])))
-            general += [(_negative(value), said + say(WORDS["too"])) for value, said in kept]
-        for value, said in general:
-            if not any(_agree(value, known) for known in (answer, *(known for known, _ in kept))):
-                kept.append((value, said))
+    def replies(self) -> list[Reply]:
+        """The reply to the answer, then those to every wrong value that is recognised: the exercise's own, the general
+        ones, and the one to what is close. The first that fits is given.
+        """
+        answer, counted = self.answer, isinstance(self.answer[0], int)
+        kept = [Reply(answer, _near(answer), say(WORDS["right"]) + self.right)]
+        wrong = [*self.mistakes, (answer[::-1], say(WORDS["order"]))]
+        if counted:
+            wrong += [(tuple(int(float(f"{v:.{n}g}")) for v in answer), say(WORDS["exact"])) for n in (1, 2)]
+        else:
+            wrong.append((_negative(answer), say(WORDS["sign"])))
+            wrong += [(_negative(value), said + say(WORDS["too"])) for value, said in self.mistakes]
+        for value, said in wrong:
+            if not any(reply.fits(value) for reply in kept):
+                kept.append(Reply(value, _near(value), say(WORDS["wrong"]) + said))
+        if not counted:
+            wide = tuple(max(n, abs(v) / 20) for v, n in zip(answer, _near(answer), strict=True))
+            kept.append(Reply(answer, wide, say(WORDS["close"])))
         return kept
 
     def table(self) -> dict[str, Any]:
-        """The values with their tolerances and all sentences as JSON: what the page's own check (`lesson.js`) needs."""
-        return {
-            "answer": self.answer,
-            "near": [tolerance(v) for v in self.answer],
-            "right": self.right,
-            "hint": self.hint,
-            "replies": [
-                {"value": value, "near": [tolerance(v) for v in value], "said": said} for value, said in self.replies()
-            ],
-            "words": {name: say(sentence) for name, sentence in WORDS.items()},
-            "ordinals": [say(ordinal) for ordinal in ORDINALS],
-        }
+        """The replies and all sentences as JSON: what the page's own check (`lesson.js`) needs."""
+        words = {name: say(sentence) for name, sentence in WORDS.items()} | {"hint": say(WORDS["wrong"]) + self.hint}
+        return {"answer": self.answer, "replies": [reply._asdict() for reply in self.replies()], "words": words}
 
     def check(self, given: Any) -> Verdict:
         """The verdict on an answer: a number or several, as Python's, NumPy's or Tensors."""
-        if given is ... or (isinstance(given, (list, tuple)) and any(part is ... for part in given)):
-            return _unread("none")
+        if given is ...:
+            return Verdict(False, say(WORDS["none"]))
         try:
             numbers = _numbers(given)
-        except _Quoted:
-            return _unread("quoted")
         except Exception:  # of any class, such as those of another library's arrays
-            return _unread("unread")
-        if not all(map(math.isfinite, numbers)):
-            return _unread("nan")
+            return Verdict(False, say(WORDS["unread"]))
         if len(numbers) != len(self.answer):
             wanted, counted = (
                 say(WORDS["numbers" if n != 1 else "number"], n=n) for n in map(len, (self.answer, numbers))
             )
             return Verdict(False, say(WORDS["count"], wanted=wanted, given=counted))
-        if _agree(numbers, self.answer):
-            return Verdict(True, say(WORDS["right"]) + self.right)
-        if met := [reply for reply in self.replies() if _agree(numbers, reply[0])]:
-            distances = [sum(abs(a - v) for a, v in zip(numbers, value, strict=True)) for value, _ in met]
-            return _wrong(met[distances.index(min(distances))][1])
-        pairs = list(zip(numbers, self.answer, strict=True))
-        exact = tolerance(self.answer[0]) == 0
-        if exact and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
-            return _unread("exact")
-        if not exact and all(_close(a, v, (0.25 if a == float(f"{v:.1g}") else 0.05) * abs(v)) for a, v in pairs):
-            return _unread("close")
-        near = [_close(a, v, tolerance(v)) for a, v in pairs]
-        if any(near):
-            places = (
-                [say(word) for word, n in zip(ORDINALS, near, strict=False) if n is which] for which in (True, False)
-            )
-            right, wrong = map(say(WORDS["and"]).join, places)
-            return _wrong(say(WORDS["some"], right=right, wrong=wrong))
-        return _wrong(self.hint)
+        for i, reply in enumerate(self.replies()):
+            if reply.fits(numbers):
+                return Verdict(i == 0, reply.said)
+        return Verdict(False, say(WORDS["wrong"]) + self.hint)
 
 
 def tolerance(value: Number) -> float:
@@ -159,12 +147,8 @@ def tolerance(value: Number) -> float:
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - 1)
 
 
-def _close(given: Number, value: Number, near: float) -> bool:
-    return abs(given - value) <= near * (1 + 1e-9) + 1e-12
-
-
-def _agree(given: Numbers, value: Numbers) -> bool:
-    return len(given) == len(value) and all(_close(a, v, tolerance(v)) for a, v in zip(given, value, strict=True))
+def _near(value: Numbers) -> tuple[float, ...]:
+    return tuple(map(tolerance, value))
 
 
 def _negative(numbers: Numbers) -> Numbers:
@@ -173,30 +157,13 @@ def _negative(numbers: Numbers) -> Numbers:
 
 def _numbers(given: Any) -> Numbers:
     """The numbers of an answer, flat."""
-    array = host(given.detach() if hasattr(given, "detach") else given)
-    if array.dtype.kind in "US":
-        raise _Quoted
-    if array.dtype.kind == "O" and all(isinstance(value, (int, Fraction)) for value in array.flat):
-        array = array.astype(float)
-    if array.dtype.kind not in "iuf":
-        raise TypeError
+    array = np.asarray(host(given.detach() if hasattr(given, "detach") else given))
+    if array.dtype.kind not in "iu":
+        array = array.astype(float)  # of a fraction, or a number in quotation marks
+    if not np.isfinite(array).all():
+        raise ValueError("an answer is a finite number")
     flat: list[Number] = array.reshape(-1).tolist()
-    if not flat:
-        raise TypeError
     return tuple(flat)
-
-
-class _Quoted(TypeError):
-    """An answer in quotation marks."""
-
-
-def _unread(word: str) -> Verdict:
-    """The verdict on an answer that is not judged, with one of the common sentences."""
-    return Verdict(False, say(WORDS[word]))
-
-
-def _wrong(said: str) -> Verdict:
-    return Verdict(False, say(WORDS["wrong"]) + said)
 
 
 def exercises(chapter: int) -> tuple[Exercise, ...]:

@@ -8,38 +8,20 @@ function lessonNumbers(text) {
     return match ? Number(match[1]) / Number(match[2] ?? 1) : NaN;
   });
 }
-function lessonVerdict(table, text) {
-  const {words} = table;
-  const fill = (form, n) => form.replace('{n}', n);
-  const some = n => fill(n === 1 ? words.number : words.numbers, n);
-  const close = (a, v, near) => Math.abs(a - v) <= near * (1 + 1e-9) + 1e-12;
-  const agree = (given, value, near) => given.length === value.length && given.every((a, i) => close(a, value[i], near[i]));
-  const wrong = sentence => ({right: false, said: words.wrong + sentence});
+function lessonVerdict({answer, replies, words}, text) {
+  const some = n => (n === 1 ? words.number : words.numbers).replace('{n}', n);
   if (!text.trim() || text.trim() === '...') return {right: false, said: words.none};
   // 798,000 is one number where one is asked for, and so is 0,12.
   const one = text.trim().replace(/(?<=\d)[,，\s](?=\d{3}(?:\D|$))/g, '').replace(/^([+\-−–]?\d+)[,，](\d+)$/, '$1.$2');
-  const given = lessonNumbers(table.answer.length === 1 ? one : text);
-  if (given.some(Number.isNaN)) return {right: false, said: words.unread};
-  if (!given.every(Number.isFinite)) return {right: false, said: words.nan};
-  if (given.length !== table.answer.length) {
-    const said = words.count.replace('{wanted}', some(table.answer.length)).replace('{given}', some(given.length));
+  const given = lessonNumbers(answer.length === 1 ? one : text);
+  if (!given.every(Number.isFinite)) return {right: false, said: words.unread};
+  if (given.length !== answer.length) {
+    const said = words.count.replace('{wanted}', some(answer.length)).replace('{given}', some(given.length));
     return {right: false, said};
   }
-  if (agree(given, table.answer, table.near)) return {right: true, said: words.right + table.right};
-  const distance = reply => given.reduce((sum, a, i) => sum + Math.abs(a - reply.value[i]), 0);
-  const met = table.replies.filter(reply => agree(given, reply.value, reply.near));
-  if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one)).said);
-  const rounded = (a, v, ...digits) => digits.some(n => a === Number(v.toPrecision(n)));
-  const each = test => given.every((a, i) => test(a, table.answer[i]));
-  const counted = table.near[0] === 0;
-  if (counted && each((a, v) => Math.abs(v) >= 100 && rounded(a, v, 1, 2))) return {right: false, said: words.exact};
-  if (!counted && each((a, v) => close(a, v, (rounded(a, v, 1) ? 0.25 : 0.05) * Math.abs(v)))) return {right: false, said: words.close};
-  const near = given.map((a, i) => close(a, table.answer[i], table.near[i]));
-  if (near.some(Boolean)) {
-    const listed = which => table.ordinals.filter((_, i) => near[i] === which).join(words.and);
-    return wrong(words.some.replace('{right}', listed(true)).replace('{wrong}', listed(false)));
-  }
-  return wrong(table.hint);
+  const fits = reply => given.every((a, i) => Math.abs(a - reply.value[i]) <= reply.near[i] * (1 + 1e-9) + 1e-12);
+  const met = replies.findIndex(fits);
+  return {right: met === 0, said: met < 0 ? words.hint : replies[met].said};
 }
 function lessonStart() {
   for (const place of document.querySelectorAll('.lesson-check:not([data-ready])')) {

@@ -14,7 +14,7 @@ from glassgrad import autograd as ag
 from glassgrad.viz import lesson
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import speaking
-from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, _agree, tolerance
+from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, tolerance
 
 
 def every():
@@ -45,15 +45,11 @@ def test_the_answer_is_right_and_each_mistake_gets_its_own_sentence(which):
     made = EXERCISES[which]
     assert made.check(made.answer)
     assert len(made.mistakes) >= 2
-    sentences = []
-    for value, said in made.replies():
-        verdict = made.check(value)
-        assert not verdict
-        assert verdict.said == f"Not right. {said}"
-        assert not _agree(value, made.answer)
-        assert not _agree(made.answer, value)
-        sentences.append(said)
-    assert len(set(sentences)) == len(sentences)
+    right, *wrong = made.replies()
+    for reply in wrong[: None if isinstance(made.answer[0], int) else -1]:  # the last is for what is close
+        assert made.check(reply.value).said == reply.said
+        assert not right.fits(reply.value)
+        assert not reply.fits(made.answer)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -97,21 +93,19 @@ def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
     ("answer", "said"),
     [
         (..., "No answer yet"),
-        ([..., 0.5], "No answer yet"),
-        ("0.73", "This is a text: write the number without quotation marks"),
-        (["0.73", "0.5"], "This is a text"),
+        ([..., 0.5], "This is not a number"),
+        (["a", "b"], "This is not a number"),
         ([np.array([1, 2]), 3], "This is not a number"),
         (-(10**30), "The answer consists of 2 numbers"),
         (print, "This is not a number"),
         (None, "This is not a number"),
-        ([], "This is not a number"),
-        (True, "This is not a number"),
+        ([], "The answer consists of 2 numbers"),
+        (True, "The answer consists of 2 numbers"),
         ([[1.0], [2.0, 3.0]], "This is not a number"),
-        ([0.5, math.nan], "NaN and infinity"),
+        ([0.5, math.nan], "This is not a number"),
         (0.73, "The answer consists of 2 numbers, and you gave 1 number."),
-        ([0.9, 0.5], "Not right. The second number is right; look at the first again."),
+        ([0.9, 0.5], "Not right."),
         ([0.76, 0.52], "Close, but not the same"),
-        ([0.7, 0.5], "Close, but not the same"),
         ([-7.0, 9.0], "Not right. Put 0 for both inputs"),
         ([0.5, 0.73], "Not right. These are the right numbers in another order."),
     ],
@@ -130,7 +124,7 @@ def test_other_answers(answer, said):
         ((1, 2), 4, "Not right. That is z with the bias as it is"),
         ((1, 2), -1, "Not right. You lost the sign of x2"),
         ((1, 3), 0.39, "Not right. You multiplied by w2. The derivative of w2·x2 with respect to w2 is x2. The sign"),
-        ((3, 3), 800000, "That is rounded."),
+        ((3, 3), 800000, "Not right. That is rounded."),
         ((4, 1), [0.09, 0.24, 0.67], "Not right. These are the right numbers in another order."),
         ((4, 1), [66.5, 24.5, 9], "Not right. That is in percent."),
         ((5, 2), -5, "Not right. That is z."),
@@ -175,7 +169,7 @@ def test_the_page_gives_the_same_verdicts():
     for language in LANGUAGES:
         with speaking(language):
             for made in every().values():
-                values = [made.answer, *(value for value, _ in made.replies())]
+                values = [reply.value for reply in made.replies()]
                 values += [
                     tuple(1.03 * v for v in made.answer),
                     tuple(7.7 - 3 * v for v in made.answer),
@@ -189,7 +183,7 @@ def test_the_page_gives_the_same_verdicts():
     table = EXERCISES[2, 1].table()
     odd = {
         "": "none", "...": "none", "two": "unread", "0.73 0.5 x": "unread", "[.731, 0.50]": True, "0.73；0,5": "count",
-        "(11/15, 1/2)": True, "0.73，0.5": True, "（０．７３；０．５）": True, "−7 1e0": "hint", "1e999 1": "nan",
+        "(11/15, 1/2)": True, "0.73，0.5": True, "（０．７３；０．５）": True, "−7 1e0": "hint", "1e999 1": "unread",
     }  # fmt: skip
     program = (
         f"{SCRIPT.read_text(encoding='utf-8')}\nconst asked = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
