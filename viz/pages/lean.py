@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import count, zip_longest
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def renamed(text: str) -> str:
     """A script with short names for what it declares; properties, keys and texts stay.
 
     >>> renamed("const width = 1, of = {width, high: width}; f(of.width, `${width} width`);")
-    'const _0 = 1, of = {width:_0, high: _0}; f(of.width, `${_0} width`);'
+    'const a0 = 1, of = {width:a0, high: a0}; f(of.width, `${a0} width`);'
     """
     counts = Counter(re.findall(r"[\w$]{3,}", text))
     declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{3,})|,([\w$]{3,})=(?![=>])|\b([\w$]{3,})=>", text)
@@ -86,7 +87,9 @@ def renamed(text: str) -> str:
     wanted = {name for names in declared for name in names if name}
     wanted |= {name for names in lists for name in re.findall(r"[\w$]{3,}", " ".join(names))}
     ranked = sorted(wanted - NOT_NAMES, key=lambda name: (-counts[name], name))
-    return _with(text, {name: f"_{np.base_repr(i, 36).lower()}" for i, name in enumerate(ranked)})
+    taken = set(re.findall(r"[\w$]+", text))
+    made = (f"{ascii_lowercase[i % 26]}{np.base_repr(i // 26, 36)}" for i in count())
+    return _with(text, dict(zip(ranked, (name for name in made if name not in taken), strict=False)))
 
 
 def _with(text: str, short: dict[str, str]) -> str:
