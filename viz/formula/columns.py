@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.notation.latex import tex_number, tex_space, tex_text, text_mode
 
 ENTRIES = 16  # of a Tensor whose numbers are all written
+REPEATS = 4  # a block repeated so often is folded; the first stays written
+PERIOD = 40  # lines of the longest block
 GAP = "    "
 CALLED = r"[\w√}]$|\\(?!odot|cdot|times|sum)[a-z]+ $"  # the text before the brackets of a call
 
@@ -78,6 +80,28 @@ class Section:
     rows: list[Row]
     heads: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+
+
+def repeats(signs: Sequence[Any]) -> list[tuple[int, int, int]]:
+    """The blocks repeated in a row: the index of the first, the length of one, the number of repetitions.
+
+    >>> repeats("xabababab")
+    [(1, 2, 4)]
+    """
+    found, i = [], 0
+    while i < len(signs):
+        best = (0, 0)
+        for period in range(1, min(PERIOD, (len(signs) - i) // REPEATS) + 1):
+            n = i + period
+            while n < len(signs) and signs[n] == signs[n - period]:
+                n += 1
+            times = (n - i) // period
+            if times >= REPEATS and times * period > best[0] * best[1]:
+                best = (period, times)
+        if best[1]:
+            found.append((i, *best))
+        i += best[0] * best[1] or 1
+    return found
 
 
 def columns_of(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,13 +19,14 @@ from glassgrad.viz.formula.columns import (
     equation,
     nested_brackets,
     number,
+    repeats,
     space,
     with_entries,
     without_empty,
     words,
 )
 from glassgrad.viz.formula.paths import Way, count_of_paths
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Writer, window_params
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Name, Writer, window_params
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
@@ -33,6 +35,7 @@ from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Card, Scene
 
 LOOPS = 2  # loops whose step is written
+FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
 ROWS, ENDS = 40, 15  # rows of a section; a longer section shows so many at either end
 BLANK = Both(" ", " ")
 
@@ -187,12 +190,45 @@ class Layout:
         return Row((words(way.through), way.formula, words(say(", ").join(notes))))
 
     def _rows(self, lines: Sequence[Line]) -> list[Row]:
-        """The rows of a section; of too many only those at both ends."""
-        rows = [*map(self._row, lines)]
+        """The rows of a section: of blocks that repeat the first, and of too many rows those at both ends."""
+        rows: list[Row] = []
+        start = 0
+        for first, period, times in repeats(self._signs(lines)) if len(lines) > FOLDED else []:
+            rows += map(self._row, lines[start : first + period])
+            start = first + period * times
+            rows.append(self._folded(lines[first + period : start], period))
+        rows += map(self._row, lines[start:])
         if len(rows) > ROWS:
             hidden = say("... {n} lines not shown", n=digits.count(len(rows) - 2 * ENDS))
             rows[ENDS:-ENDS] = [Row((words(hidden),))]
         return rows
+
+    def _signs(self, lines: Sequence[Line]) -> list[Any]:
+        """What is alike in lines that repeat: the formula without the numbers of its names, and the operations and the
+        distances of what it reads.
+        """
+        at = {line.name: i for i, line in enumerate(lines)}
+        signs: list[Any] = []
+        for i, line in enumerate(lines):
+            card = self._by_key[line.name.key]
+            uses = [use for use in card.uses if use.passes and use.head in self._way] if line.name.bar else card.sockets
+            read = [Name(use.head.key, True) if line.name.bar else Name(use.tail.key) for use in uses]
+            near = [(use.head.operation.op, at.get(name, i) - i) for use, name in zip(uses, read, strict=True)]
+            signs.append((re.sub(r"\b([^\W\d]+)\d+", r"\1", line.text), near))
+        return signs
+
+    def _folded(self, lines: Sequence[Line], period: int) -> Row:
+        """A row in place of blocks like the one above it: their layers, or their first and last name."""
+        names = [self._write.named(self._by_key[line.name.key]) for line in lines]
+        layers = [int(name[1:]) for name in names if re.fullmatch(r"z\d+", name)]
+        label = say("{one} to {other}", one=names[0], other=names[-1])
+        if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
+            label = say("layers {a} to {b}", a=min(layers), b=max(layers))
+        cells = [words(say("{label}: as above, {n} times", label=label, n=len(lines) // period))]
+        if self._told.with_numbers and lines[0].name.bar:
+            sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
+            cells.append(words(say("rms {number}", number=say("{one} to {other}", one=sizes[0], other=sizes[-1]))))
+        return Row(tuple(cells))
 
     def _row(self, line: Line) -> Row:
         cells: tuple[Written, ...] = (line,) if self._scene.scalar else (line, space(line.shape))

@@ -581,6 +581,36 @@ def test_many_uses_of_a_tensor():
     np.testing.assert_allclose(sum(way.contribution for way in told.ways), told.gradient)
 
 
+def test_long_chains_are_folded_with_a_count():
+    loss, weights, _ = net(depth=16, bias=False)
+    told = explain(loss, wrt=weights[0], numbers=False)
+    assert "layers 2 to 15: as above, 14 times" in told.text
+    assert "layers 3 to 16: as above, 14 times" in told.text
+    assert r"\text{layers 2 to 15: as above, 14 times}" in told.latex
+    assert len(told.backward) == 33  # a16, then 16 z and 15 a, and W1
+    np.testing.assert_allclose(told.gradient, ag.gradients(loss, weights[0]).data)
+    assert "left out: it would be longer than" in told.text
+    loss, weights, _ = net(depth=4, bias=False)
+    assert "layers" not in explain(loss, wrt=weights[0]).text
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda values, odd: values[-1] + values[-2 - odd],  # other operands
+        lambda values, odd: (ag.log2, ag.log10)[odd](values[-1] + 9.0),  # names that end in other digits
+        lambda values, odd: values[-1] * (1.5 + odd),  # other constants
+    ],
+)
+def test_different_blocks_are_not_folded(step):
+    """The choice at each step is the Thue-Morse sequence, in which no block stands three times in a row."""
+    x = ag.Tensor(0.3, requires_grad=True, name="x")
+    values = [x, x, x]
+    for i in range(40):
+        values.append(step(values, i.bit_count() % 2))
+    assert "as above" not in explain(values[-1], wrt=x).text
+
+
 def test_too_many_rows_show_both_ends():
     rng = np.random.default_rng(1)
     x = ag.Tensor(0.3, requires_grad=True, name="x")
@@ -599,7 +629,7 @@ def test_a_deep_graph_is_explained():
     for _ in range(3000):
         y = ag.sin(y)
     told = explain(y, wrt=x)
-    assert "... 2,970 lines not shown" in told.text
+    assert "as above, 2997 times" in told.text
     assert told.gradient == pytest.approx(ag.gradients(y, x).item())
 
 
