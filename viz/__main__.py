@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import textwrap
 import warnings
@@ -249,8 +250,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 2 after an error message on stderr, 141 where the reader of the output has
-    closed it.
+    """Run the command; the exit status is 0, 2 after an error message on stderr, 130 after Ctrl-C, 141 where the
+    reader of the output has closed it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -264,7 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from glassgrad.viz.pages.follow.command import main as open_page
 
         return open_page(given[1:])
-    options = parser().parse_intermixed_args(given)
+    # An expression may begin with a minus: with a blank before it, it is not taken for an option.
+    words = [f" {word}" if re.match("-(?!h$|o|-[a-z]|-?$)", word) else word for word in given]
+    options = parser().parse_intermixed_args(words)
     try:
         with np.errstate(all="ignore"):
             status = _run(options)
@@ -277,6 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said = str(error)
     except OSError as error:
         said = f"{options.out} can't be written: {error.strerror or error}"
+    except KeyboardInterrupt:
+        print("python -m glassgrad.viz: interrupted", file=sys.stderr)
+        return 130
     print(f"python -m glassgrad.viz: {said}", file=sys.stderr)
     return 2
 

@@ -80,8 +80,10 @@ def test_derivation_by_the_names_asked_for_intermediates_too(capsys):
 
 
 def test_options_may_stand_anywhere_and_expressions_begin_with_a_minus(capsys):
-    told = said(capsys, "--wrt", "w", " -w**2 - v", "w=3", "--targets", "", "v=1")
+    told = said(capsys, "--wrt", "w", "-w**2 - v", "w=3", "--targets", "", "v=1")
     assert told.startswith("∂L/∂w = -6\n")
+    assert said(capsys, "--(w)", "w=-3").startswith("∂L/∂w = 1\n")
+    assert said(capsys, "-h*h", "h=3").startswith("∂L/∂h = -6, a sum over 2 paths\n")
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".gv", ".png", *DERIVATIONS, *PAGES, ".SVG"])
@@ -342,6 +344,15 @@ def test_engine_that_fails_is_one_sentence(capsys):
     finally:
         viz.use_engine(None)
     assert list(Path().iterdir()) == []
+
+
+def test_interrupt_ends_quietly(capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glassgrad.viz.__main__.explain", interrupted)
+    assert run(*NEURON) == 130
+    assert capsys.readouterr().err == "python -m glassgrad.viz: interrupted\n"
 
 
 def test_options_are_not_abbreviated():
