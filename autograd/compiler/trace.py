@@ -280,7 +280,7 @@ def _stand_in(leaf: Any, traced: Any, name: str) -> Any:
     if not isinstance(leaf, Tensor):
         return traced
     made = type(leaf).__new__(type(leaf))
-    made._data, made._name, made.node, made.grad, made.hooks = traced, name, None, None, None
+    made._data, made._name, made.node, made.grad, made.hooks, made._view = traced, name, None, None, None, None
     getattr(made, "__dict__", {}).update(getattr(leaf, "__dict__", {}))
     made.requires_grad = leaf.requires_grad
     return made

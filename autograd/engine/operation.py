@@ -429,7 +429,7 @@ def function_of(op, convert):
         fixed = True
         if not params and not needed and {complete}:
             params = none
-        elif {complete} and (not needed or params.keys() >= needed) and (
+        elif {complete} and (len(params) == len(none) or not needed or params.keys() >= needed) and (
             len(full := {{**none, **params}}) == len(none) and (not axis or type(full["axis"]) in AXES)
         ):
             fixed, params = FIXED.issuperset(map(type, params.values())), full
@@ -451,7 +451,7 @@ def function_of(op, convert):
             out = fail(op, error, ({named},), ({values},), params)
         t = new(Tensor)
         t._data = out
-        t.grad = t.hooks = t._name = None
+        t.grad = t.hooks = t._name = t._view = None
         mode = mode_now()
         plan = plans[mask] if mask and mode.grad else UNRECORDED
         if plan.forgotten:

@@ -64,7 +64,7 @@ class Tensor(TensorMethods):
     grad: Tensor | None
     hooks: list[Any] | None
     _name: str | None
-    _view: Any  # set on views alone: see `writes`
+    _view: Any  # what it is a view of: see `writes`
     _root: Any  # set on constants that were computed from one other constant: see `root_of`
 
     # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
@@ -85,7 +85,7 @@ class Tensor(TensorMethods):
             data = data.data
         array = backends.asarray(detached(data), dtype, copy=True)
         self._data = array if device is None else backends.to_device(array, device)
-        self.node, self.grad, self.hooks, self._name = None, None, None, name
+        self.node, self.grad, self.hooks, self._name, self._view = None, None, None, name, None
         self.requires_grad = False
         if name is not None:
             self.name = name
@@ -241,6 +241,6 @@ def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tenso
     t._data = array
     t.node = node
     t.requires_grad = node is not None
-    t.grad = t.hooks = None
+    t.grad = t.hooks = t._view = None
     t._name = name
     return t

@@ -27,13 +27,13 @@ class View:
     def __init__(self, source: Tensor, array: Any, op: Any, params: dict[str, Any]) -> None:
         # Weak, because the graph of a source that is written to refers back to its view. Strong if the source is a view
         # itself, because nothing else may hold it, as x[0] in x[0][1] = 5.
-        self.source: Callable[[], Any] = (lambda: source) if view_of(source) else weakref.ref(source)
+        self.source: Callable[[], Any] = weakref.ref(source) if source._view is None else lambda: source
         self.array, self.op, self.params = array, op, params
 
 
 def view_of(tensor: Tensor) -> View | None:
     """What ``tensor`` is a view of; ``None`` also if that is gone."""
-    view: View | None = getattr(tensor, "_view", None)
+    view: View | None = tensor._view
     return None if view is None or view.source() is None else view
 
 
@@ -44,11 +44,11 @@ def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: di
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
     same = made is given and given.shape  # a number has no views
-    shared = same or (base is not None and (base is given or base is given.base))
-    if op is None and isinstance(source, Tensor) and (view := view_of(source)) and view.op is None:
+    if not isinstance(source, Tensor) or not (same or (base is not None and (base is given or base is given.base))):
+        return
+    if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
-    if shared and isinstance(source, Tensor):
-        tensor._view = View(source, array, op, params or {})
+    tensor._view = View(source, array, op, params or {})
 
 
 def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
