@@ -20,7 +20,6 @@ from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
-from glassgrad.autograd.compiler.tracing.guards import restore
 from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
 from glassgrad.autograd.compiler.tracing.numbers import Asked
 from glassgrad.autograd.engine.modes import MODE
@@ -123,6 +122,8 @@ class Compiled(Generic[P, R]):
                     with collector_paused():
                         executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 except Asked as asked:
+                    if asked.places <= self._fixed:
+                        raise
                     self._fixed |= asked.places
                     return self(*args, **kwargs)
                 if executable is None:
@@ -184,8 +185,10 @@ class Compiled(Generic[P, R]):
         if innermost(arrays) is not None:
             return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
         trace = Trace(self.function, args, kwargs, True, self._fixed)
+        if trace.changes:
+            self._check_settles(args, kwargs)
         if trace.is_differentiated:
-            restore(trace.changes)
+            trace.check_repeatable()
             return None
         kind = self.executable
         if trace.device != "cpu":
@@ -196,28 +199,21 @@ class Compiled(Generic[P, R]):
             from glassgrad.autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable
 
             kind = NativeExecutable if self.target == "c" else AutoExecutable
-        if trace.changes:
-            self._check_settles(trace, args, kwargs)
-            return kind(trace)  # for this call only: the next one reads what the function has changed
         made = kind(trace)
+        if trace.changes:
+            return made  # for this call only: the next one reads what the function has changed
         known = self._executables.setdefault(key, [])
         known.insert(0, made)
         del known[VARIANTS:]
         self._make_room()
         return made
 
-    def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
+    def _check_settles(self, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
-        try:
-            changes = Trace(self.function, args, kwargs, constant=self._fixed).changes
-            names = [guard.name for guard in changes]
-        except TraceError:
-            restore(trace.changes)
-            raise
-        if changes:
-            restore((*changes, *trace.changes))
+        if changes := Trace(self.function, args, kwargs, constant=self._fixed).changes:
+            names = ", ".join(dict.fromkeys(guard.name for guard in changes))
             raise TraceError(
-                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, but its Python code "
+                f"{self._called()} changes {names} at each call, but its Python code "
                 "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
             )
 

@@ -21,7 +21,7 @@ from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.guards import Guard, restore
+from glassgrad.autograd.compiler.tracing.guards import Guard
 from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
@@ -200,10 +200,9 @@ class Trace:
                 raise asked
             self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
-        except Exception as error:
-            if not isinstance(error, TraceError) and not self.numbers:
-                raise  # changes that the function has made stay, as in eager mode
-            restore(surroundings.changes())
+        except Asked:
+            self.changes = surroundings.changes()
+            self.check_repeatable()
             raise
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
@@ -232,6 +231,14 @@ class Trace:
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.restarts = tracer.restarts()
+
+    def check_repeatable(self) -> None:
+        """Raise `TraceError` if the function, which has to run again, has changed Python state."""
+        if names := ", ".join(dict.fromkeys(guard.name for guard in self.changes)):
+            raise TraceError(
+                f"{self.name} changes {names} and has to run once more, as it asks for the value of a number or is "
+                "differentiated: do this outside."
+            )
 
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments

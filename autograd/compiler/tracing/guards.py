@@ -7,7 +7,7 @@ ambiguous.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
 from types import MappingProxyType
@@ -70,22 +70,6 @@ class Guard(NamedTuple):
             return f"getattr({holder}, {self.key!r}, MISSING)"
         return f"{holder}.{self.key}"
 
-    def restore(self) -> None:
-        """Put the value back, if the place has another one now."""
-        if self.now() is not self.value:
-            self._put()
-
-    def _put(self) -> None:
-        if isinstance(self.holder, dict):
-            if self.value is MISSING:
-                self.holder.pop(self.key, None)
-            else:
-                self.holder[self.key] = self.value
-        elif self.value is MISSING:
-            delattr(self.holder, self.key)
-        else:
-            setattr(self.holder, self.key, self.value)
-
 
 class Member(Guard):
     """A member that a class itself has, without those of its bases. Reading it by its name may make a new object."""
@@ -108,10 +92,6 @@ class Variable(Guard):
             return self.holder.cell_contents
         except ValueError:
             return MISSING
-
-    def _put(self) -> None:
-        if self.value is not MISSING:
-            self.holder.cell_contents = self.value
 
 
 class Items(Guard):
@@ -143,19 +123,6 @@ class Items(Guard):
             return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
         keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
         return f"len({holder}) == {length} and all({keys}) and all({values})"
-
-    def restore(self) -> None:
-        """Put the items back."""
-        if self.holds() or not hasattr(self.holder, "clear"):
-            return
-        self.holder.clear()
-        if isinstance(self.holder, dict):
-            half = len(self.value) // 2
-            self.holder.update(zip(self.value[:half], self.value[half:], strict=True))
-        elif isinstance(self.holder, set):
-            self.holder.update(self.value)
-        else:
-            self.holder.extend(self.value)
 
 
 class Parts(Items):
@@ -197,13 +164,6 @@ class Content(Guard):
         """An expression that is true while the content is the same."""
         return f"content_of(holder_{number}, {self.key}) == value_{number}"
 
-    def restore(self) -> None:
-        """Put the numbers back."""
-        array = self.holder
-        if not (array.dtype.hasobject or self.holds()) and array.flags.writeable:
-            array.shape = self.value[0]
-            array[...] = numpy.frombuffer(self.value[-1], array.dtype).reshape(array.shape)
-
 
 def content_of(array: Any, numbers: bool = True) -> Any:
     """Shape, dtype, writability and bytes of a NumPy array."""
@@ -225,12 +185,6 @@ def alike(x: Any, y: Any) -> bool:
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(alike, x, y))
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
-
-
-def restore(guards: Iterable[Guard]) -> None:
-    """Put the values back that the places of these guards had."""
-    for guard in guards:
-        guard.restore()
 
 
 SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}

@@ -45,6 +45,8 @@ class Number:
 
     def ask(self, *_: Any, **__: Any) -> NoReturn:
         """Raise `Asked`, also at the end of the trace if the function catches it."""
+        if TRACER.get() is None:
+            self.tracer.check_running(self.traced)
         error = Asked(f"{line_of_user()} asks for the value of a number while it is traced.")
         self.tracer.refused, error.places = error, self.places
         raise error
