@@ -336,13 +336,12 @@ def signless(old: Any) -> Any:
 
 FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "trace: the last update of a state is forgotten": after("dead code", without_update),
-    "trace: a view is a copy": (Traced, "as_view", lambda old: lambda self, seen, *path: Traced(self.tracer, seen)),
+    "trace: a view is a copy": (Traced, "as_view", lambda old: lambda self, seen, *part: Traced(self.tracer, seen)),
     "trace: writes to the memory of a view are not noticed": (
         Traced,
         "value",
         lambda old: property(lambda self: self._value),
     ),
-    "trace: a reshape is a view in any order": (tracer, "_splits", lambda old: lambda *_: True),
     "guards: variables and attributes are not watched": (
         Surroundings,
         "_note",

@@ -95,7 +95,10 @@ class _Module:
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
             return Traced(x.tracer, x.value) if copy else x.as_view(x.value)
-        return x.tracer.reshaped(x, target, copy)
+        if copy:
+            return x.tracer.emit("reshape", (x.value,), {"shape": target})
+        lengths = [[n for n in shape if n != 1] for shape in (x.shape, target)]
+        return x.tracer.viewed(x, View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
         x = _traced(x)

@@ -46,19 +46,20 @@ class Traced:
     """An array of a trace, with a shape and a dtype but no numbers.
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
-    another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and a write
-    to one of them changes the other. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
+    another. As with NumPy, a view shares the memory of its ``base``: it is a ``part`` of its ``parent``, and a write to
+    one of them changes the others. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "scalar", "base", "path", "_value", "_version", "__weakref__",
+        "tracer", "shape", "dtype", "scalar", "base", "parent", "part", "_value", "_version", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, tracer: Any, value: Value) -> None:
         self.tracer, self._value = tracer, value
         self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
-        self.path: tuple[View, ...] = ()
+        self.parent: Traced | None = None
+        self.part: View | None = None
         self._version = 0  # how often the memory was written to
         tracer.made.append(weakref.ref(self))
 
@@ -72,27 +73,39 @@ class Traced:
     @property
     def value(self) -> Value:
         """The current value, which writes replace."""
-        base = self.base
-        if base is not None and self._version != base._version:
-            self._value, self._version = self.tracer.seen(base._value, self.path), base._version
+        if self.parent is not None and self._version != self.memory._version:
+            if self.part is not None and self.part.assumed:
+                self._refuse_reshaped("uses {!r} in another shape after the array was written to", "Reshape it anew")
+            self._value = self.tracer.part_of(self.parent.value, self.part)
+            self._version = self.memory._version
         return self._value
 
-    def as_view(self, seen: Value, *path: View) -> Traced:
-        """A view of this array; ``seen`` is its current value."""
+    def as_view(self, seen: Value, part: View | None = None) -> Traced:
+        """A view of this array, or of a ``part`` of it; ``seen`` is its current value."""
         made = Traced(self.tracer, seen)
-        if self.scalar:
-            return made
-        made.scalar, made.base = False, (base := self.memory)
-        made.path, made._version = (*self.path, *path), base._version
+        if not self.scalar:
+            made.scalar, made.base, made.parent, made.part = False, self.memory, self, part
+            made._version = self.memory._version
         return made
 
     def write(self, value: Value) -> None:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
-        base = self.memory
-        base._value = self.tracer.written(base._value, self.path, value)
-        base._version += 1
-        self._value, self._version = value, base._version
+        if self.parent is None:
+            self._version += 1
+        elif self.part is None:
+            self.parent.write(value)
+        elif self.part.assumed:
+            self._refuse_reshaped("writes to {!r} in another shape", "Write to the array itself")
+        else:
+            self.parent.write(self.tracer.with_part(self.parent.value, self.part, value))
+        self._value, self._version = value, self.memory._version
+
+    def _refuse_reshaped(self, use: str, advice: str) -> None:
+        raise refusal(
+            f"{use.format(self.memory._value)} while the function is traced: NumPy makes a view or a copy of it, "
+            f"depending on its memory order. {advice}, or make a copy with clone() before."
+        )
 
     @property
     def device(self) -> str:

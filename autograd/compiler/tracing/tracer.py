@@ -266,55 +266,27 @@ class Tracer:
         # Without an ellipsis an element is a copy, a NumPy scalar; with one it is a view of shape ().
         return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
 
-    def viewed(self, x: Traced, step: View) -> Traced:
-        """The view of ``x`` that ``step`` describes."""
-        return x.as_view(self.seen(x.value, (step._replace(assumed=False),)), step)
+    def viewed(self, x: Traced, part: View) -> Traced:
+        """The view of ``x`` that is this part of it."""
+        return x.as_view(self.part_of(x.value, part), part)
 
-    def seen(self, value: Value, path: Sequence[View]) -> Value:
-        """The value obtained from ``value`` by applying the views in ``path``."""
-        for op, params, args, assumed in path:
-            if assumed:
-                self._refuse_assumed(
-                    value,
-                    "uses {!r} in another shape after the array was written to",
-                    "Reshape it anew after the write, or make a copy with clone() before.",
-                )
-            given = {"index": _shifted(params["index"])} if op == "getitem" else params
-            value = self.emit(op, (value, *args), given).value
-        return value
+    def part_of(self, value: Value, part: View | None) -> Value:
+        """A part of ``value``."""
+        if part is None:
+            return value
+        params = {"index": _shifted(part.params["index"])} if part.op == "getitem" else part.params
+        return self.emit(part.op, (value, *part.args), params).value
 
-    def written(self, value: Value, path: Sequence[View], new: Value) -> Value:
-        """``value`` after ``new`` has been written to the part that the views in ``path`` select."""
-        if not path:
-            return new
-        (op, params, args, assumed), *rest = path
-        if assumed:
-            self._refuse_assumed(value, "writes to {!r} in another shape", "Write to the array itself.")
-        if rest:
-            new = self.written(self.seen(value, path[:1]), rest, new)
-        if op == "getitem":
-            return self.emit("setitem", (value, new, *args), {"index": _shifted(params["index"], 2)}).value
-        if op == "permute_dims":
-            return self.emit(op, (new,), {"axes": shapes.inverse_permutation(params["axes"])}).value
-        if op == "reshape":
-            return self.emit(op, (new,), {"shape": value.shape}).value
+    def with_part(self, value: Value, part: View, new: Value) -> Value:
+        """``value`` after ``new`` has been written to a part of it."""
+        if part.op == "getitem":
+            return self.emit("setitem", (value, new, *part.args), {"index": _shifted(part.params["index"], 2)}).value
+        if part.op == "permute_dims":
+            return self.emit(part.op, (new,), {"axes": shapes.inverse_permutation(part.params["axes"])}).value
+        if part.op == "reshape":
+            return self.emit(part.op, (new,), {"shape": value.shape}).value
         raise refusal(
-            f"writes to a view made by {op} while the function is traced: write to the array itself, or to a copy."
-        )
-
-    def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
-        """Record ``x.reshape(shape)``. Where it joins axes, NumPy returns a view or a copy, depending on the memory
-        order of ``x``, which a trace does not know.
-        """
-        if copy:
-            return self.emit("reshape", (x.value,), {"shape": shape})
-        assumed = copy is None and not _splits(x.shape, shape)
-        return self.viewed(x, View("reshape", {"shape": shape}, assumed=assumed))
-
-    def _refuse_assumed(self, value: Value, use: str, advice: str) -> None:
-        raise refusal(
-            f"{use.format(value)} while the function is traced: NumPy makes a view or a copy of it, "
-            f"depending on its memory order. {advice}"
+            f"writes to a view made by {part.op} while the function is traced: write to the array itself, or to a copy."
         )
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
@@ -686,18 +658,6 @@ def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
         or type(part) is Slot
         for part in parts
     ) and all(not value.shape and value.dtype.kind in "iu" for value in arrays)  # fmt: skip
-
-
-def _splits(shape: Shape, into: Shape) -> bool:
-    """Whether a reshape keeps or splits each axis, so that it is a view in any order of the elements."""
-    lengths = iter([n for n in into if n != 1])
-    for n in shape if 0 not in shape else ():
-        while n > 1:
-            part = next(lengths)
-            if n % part:
-                return False
-            n //= part
-    return True
 
 
 def _has_ellipsis(index: Any) -> bool:

@@ -169,20 +169,6 @@ def test_a_graph_older_than_an_update_is_refused_as_eagerly() -> None:
             call(lambda w=w, optimizer=optimizer: f(w, optimizer))
 
 
-def test_a_reshape_that_splits_axes_is_a_view_in_any_order() -> None:
-    def f(w: ag.Tensor) -> Any:
-        parts = w.detach().T.reshape(2, 2, 1, 3)
-        w.data[...] = w.data * 2.0
-        row = w.data.reshape(1, 3, 2, 2)[0, 1]
-        row += 1.0
-        return parts
-
-    for order in ("C", "F"):
-        eager, traced = states(order)[0], states(order)[0]
-        agree(ag.compile(lambda traced=traced: f(traced))(), f(eager), order)
-        agree(traced, eager, order)
-
-
 def test_an_array_without_elements_takes_any_shape() -> None:
     for shape in ((0, 2), (2, 0, 3), (0,)):
         x = ag.zeros(shape)
