@@ -7,6 +7,7 @@ reads are computed within the sum.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,9 @@ OF_FLOATS = frozenset(
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
 FUSED = OF_FLOATS | OF_TRUTHS | {*ALIKE, "astype"}
+
+MOST = 64
+"""The largest number of instructions in a kernel: browsers do not optimize functions whose text is long."""
 
 _DTYPES = frozenset(map(numpy.dtype, ("bool", "int32", "int64", "float32", "float64")))
 
@@ -74,8 +78,8 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
     Elementwise instructions of one shape are fused if no other instruction lies between: the level of a value is the
-    number of other instructions on the longest path to it, and a kernel takes all of one level and shape. A value that
-    can be recomputed from values in memory is computed where it is needed.
+    number of other instructions on the longest path to it, and a kernel takes up to `MOST` of one level and shape. A
+    value that can be recomputed from values in memory is computed where it is needed.
     """
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
@@ -83,12 +87,15 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     levels = _levels(program, uses, kept, inside)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
+    counts: Counter[Any] = Counter()
     for instruction in program.instructions:
         if instruction in inside:
             continue
         key: Any = instruction
         if fusable(instruction):
-            key = levels[instruction], instruction.out.shape
+            kind = levels[instruction], instruction.out.shape
+            key = *kind, counts[kind] // MOST
+            counts[kind] += 1
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside
@@ -162,15 +169,16 @@ def _within_reductions(
     for reduction in program.instructions:
         if not _is_reduced(reduction):
             continue
-        value = reduction.args[0]
+        value, count = reduction.args[0], 0
         pending = [value]
-        while pending:
+        while pending and count < MOST:
             maker = makers.get(pending.pop())
             if maker is None or maker in inside or maker.out.shape != value.shape or not fusable(maker):
                 continue
             alone = all(u is reduction or inside.get(u) is reduction for u in uses[maker.out])
             if alone and maker.out not in kept:
                 inside[maker] = reduction
+                count += 1
                 pending += maker.args
     return inside
 

@@ -23,7 +23,7 @@ from glassgrad.autograd.compiler.targets.c.blocks import Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
 from glassgrad.autograd.compiler.targets.c.numpys import Blas, address_of
 from glassgrad.autograd.compiler.targets.c.products import contract
-from glassgrad.autograd.compiler.targets.kernels import Kernel, updated_in_place
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, counting
 from glassgrad.autograd.compiler.targets.plan import Block, Pool, schedule
@@ -149,7 +149,7 @@ class Source(Text):
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
         program = self.given = self.given.changed(instructions=schedule(self.given))
-        steps = self.steps(program)
+        steps = fuse(program)
         self._last = self._last_reads(program, steps)
         risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}

@@ -18,7 +18,7 @@ from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets import nested
 from glassgrad.autograd.compiler.targets.javascript.contraction import contract
 from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
-from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
+from glassgrad.autograd.compiler.targets.kernels import fuse, updated_in_place
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
 from glassgrad.autograd.compiler.targets.nests import View
 from glassgrad.autograd.errors import TargetError
@@ -98,7 +98,7 @@ class Script(nested.Script):
         run = self.called("run", self.parts(program))
         commit = self.called("commit", [self._copied(source, target) for source, target in self.commits(program)])
         shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
-        entries = [f"  {_key(v)}: {self._entry(v)}," for v in shown]
+        entries = [f"  {v.name}: {self._entry(v)}," for v in shown]
         ends = (
             self._named(program.inputs, [v.name for v in program.inputs]),
             self._named(self.given.outputs, program.keys),
@@ -127,10 +127,6 @@ class Script(nested.Script):
             return self.given
         made = [i.out for i in self.given.instructions if i.op != "check_range"]
         return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
-
-    def steps(self, program: Program) -> list[Kernel | Instruction]:
-        """The steps of a program, none of them too long for a function."""
-        return cut(super().steps(program))
 
     def called(self, name: str, parts: Sequence[list[str]]) -> list[str]:
         """The function ``name()`` as text, or several that V8 optimizes, and one that calls them."""
@@ -233,37 +229,6 @@ a new one. ``seen`` describes a value for the page.
 """
 
 
-def _key(value: Value) -> str:
-    """A value's name as a key of an object literal, where a plain ``__proto__`` would set the prototype."""
-    return "['__proto__']" if value.name == "__proto__" else value.name
-
-
-def cut(steps: Iterable[Kernel | Instruction]) -> list[Kernel | Instruction]:
-    """The steps, with kernels cut where their text would be longer than a function may be."""
-    found: list[Kernel | Instruction] = []
-    pending = [*steps][::-1]
-    while pending:
-        step = pending.pop()
-        if not isinstance(step, Kernel) or len(step.instructions) < 2 or _length(step) < PART / 2:
-            found.append(step)
-            continue
-        half = len(step.instructions) // 2
-        first, second = step.instructions[:half], step.instructions[half:]
-        read = {a for i in (*second, *([step.reduction] if step.reduction else [])) for a in i.args}
-        early = [i.out for i in first if i.out in {*step.outputs, *read}]
-        late = [value for value in step.outputs if value not in early]
-        pending.append(Kernel(inputs_of(second), late, second, step.reduction))
-        pending.append(Kernel(inputs_of(first), early, first))
-    return found
-
-
-def _length(kernel: Kernel) -> int:
-    """About how long the text of a kernel is, its comments included."""
-    instructions = kernel.instructions
-    names = sum(len(v.name) for i in instructions for v in (*i.args, i.out))
-    return 4 * names + 130 * len(instructions) + 60 * (len(kernel.inputs) + len(kernel.outputs))
-
-
 def literal(array: Any, kind: str) -> str:
     """An array in JavaScript."""
     flat = numpy.ascontiguousarray(array).reshape(-1)
@@ -273,9 +238,6 @@ def literal(array: Any, kind: str) -> str:
         return f"new {kind}({flat.size}).fill({JAVASCRIPT.literal(flat[0].item(), flat.dtype)})"
     if flat.size <= SHORT:
         return f"{kind}.of({', '.join(JAVASCRIPT.literal(x, flat.dtype).strip('()') for x in flat.tolist())})"
-    if flat.dtype.kind in "iu" and (numpy.diff(flat) == 1).all():
-        plus = f" + {flat[0]}" if flat[0] else ""
-        return f"{kind}.from({{ length: {flat.size} }}, (_, i) => i{plus})"
     stored = {"Float64Array": "<f8", "Float32Array": "<f4"}.get(kind, flat.dtype.newbyteorder("<"))
     data = base64.b64encode(flat.astype(stored).tobytes()).decode()
     return f"new {kind}($bytes('{data}').buffer)"

@@ -199,16 +199,12 @@ class Script:
     def parts(self, program: Program) -> list[list[str]]:
         """The lines of each step of a program."""
         before, parts = self.lines, []
-        for step in self.steps(program):
+        for step in fuse(program):
             self.lines = []
             self.step(step)
             parts.append(self.lines)
         self.lines = before
         return parts
-
-    def steps(self, program: Program) -> list[Kernel | Instruction]:
-        """A program as kernels and single instructions."""
-        return fuse(program)
 
     def step(self, step: Kernel | Instruction) -> None:
         """A kernel, or a single instruction."""

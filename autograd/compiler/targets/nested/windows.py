@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.compiler.targets.nested.script import Script, reduced, whole
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.targets.nested.script import Script, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
@@ -173,34 +174,9 @@ LARGEST = 64
 """The largest number of taps of windows whose maximum is looked for: each is a few lines."""
 
 
-def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
-    """The reduction of each window."""
-    dtype = script.now.out.dtype
-    combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
-    if prod(seen.shape[axis] for axis in axes) <= MOST and 0 not in seen.shape:
-        taps = _by_tap(seen, axes)
-        nest = Nest(out.shape, [*taps, out])
-        inmost = len(nest.loops)
-        within = [(inmost, script.declared("$m0", nest.at(0), dtype, constant=True))]
-        for k in range(1, len(taps)):
-            within.append((inmost, script.declared(f"$x{k}", nest.at(k), dtype, constant=True)))
-            text = combine.format(a=f"$m{k - 1}", b=f"$x{k}")
-            within.append((inmost, script.declared(f"$m{k}", text, dtype, constant=True)))
-        within.append((inmost, f"{nest.at(len(taps))} = $m{len(taps) - 1};"))
-        script.loop_apart(nest, within, out.data, f"{op}_pool")
-        return
-    nest = Nest(seen.shape, [seen, reduced(out, seen.shape, axes)], axes)
-    within = [
-        (nest.outer, script.declared("acc", start, dtype)),
-        (len(nest.loops), script.declared("$x", nest.at(0), dtype, constant=True)),
-        (len(nest.loops), f"acc = {combine.format(a='acc', b='$x')};"),
-    ]
-    script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = acc;")])
-
-
-def _by_tap(seen: View, axes: Sequence[int]) -> list[View]:
+def _by_tap(seen: View) -> list[View]:
     """The elements of all windows at each tap."""
-    return [seen[(..., *tap)] for tap in product(*(range(seen.shape[axis]) for axis in axes))]
+    return [seen[(..., *tap)] for tap in product(*(range(seen.shape[axis]) for axis in _taps(seen)))]
 
 
 def _taps(seen: View) -> range:
@@ -210,10 +186,24 @@ def _taps(seen: View) -> range:
 
 @whole("max_pool", "sum_pool")
 def _pool(script: Script, out: View, x: View, **sliding: Any) -> None:
-    windows = Windows(x.shape[2:], **sliding)
-    op, dtype = script.now.params["name"].removesuffix("_pool"), script.now.out.dtype
-    seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype) if op == "max" else "0"))
-    _pooled(script, seen, out, op, _taps(seen))
+    windows, now = Windows(x.shape[2:], **sliding), script.now
+    op, dtype = now.params["name"].removesuffix("_pool"), now.out.dtype
+    combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
+    seen = windows.seen(framed(script, x, windows, start))
+    if prod(windows.size) > MOST or 0 in seen.shape:
+        value = Value("temporary", seen.shape, dtype, f"{now.args[0].name}_windows")
+        script.views[value] = seen
+        script.instruction(Instruction(op, (value,), {"axis": (*_taps(seen),), "keepdims": False}, now.out))
+        return
+    taps = _by_tap(seen)
+    nest = Nest(out.shape, [*taps, out])
+    lines = [script.declared("$m0", nest.at(0), dtype, constant=True)]
+    for k in range(1, len(taps)):
+        lines.append(script.declared(f"$x{k}", nest.at(k), dtype, constant=True))
+        text = combine.format(a=f"$m{k - 1}", b=f"$x{k}")
+        lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
+    lines.append(f"{nest.at(len(taps))} = $m{len(taps) - 1};")
+    script.loop_apart(nest, [(len(nest.loops), line) for line in lines], out.data, f"{op}_pool")
 
 
 def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
@@ -244,7 +234,7 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
     if count > LARGEST:
         raise script.refuse(script.now, f"looks for the maximum of more than {LARGEST} elements")
     seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype), dtype))
-    taps, targets = (_by_tap(view, _taps(view)) for view in (seen, windows.seen(target)))
+    taps, targets = map(_by_tap, (seen, windows.seen(target)))
     truth = numpy.dtype(f"i{dtype.itemsize}")  # of the size of the elements, for vector instructions
     nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
     combine, inmost = script.language.reductions["max"][0], len(nest.loops)
