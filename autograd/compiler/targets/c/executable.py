@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.executable import Executable, with_replaced_passed
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
@@ -221,27 +222,33 @@ class NativeExecutable(Executable):
         """
         program, returned, table = self.optimized, len(self.trace.result.values), self._table
         if self._loop is None:
-            run = ctypes.CDLL(self.library._name).gg_loop
-            arrays = [ctypes.py_object] * (1 + len(program.inputs) + len(program.outputs) + len(table.knobs))
-            run.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, *arrays]
-            self._loop = run
-        count = len(rows)
+            self._loop = ctypes.CDLL(self.library._name).gg_loop
+            self._loop.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         data = [numpy.ascontiguousarray(x, v.dtype) for x, v in zip(data, program.inputs, strict=True)]
+        batches = [numpy.empty(v.shape, v.dtype) for v in program.inputs]
         stacks = [
-            numpy.empty((count if n < returned else 1, *value.shape), value.dtype)
+            numpy.empty((len(rows) if n < returned else 1, *value.shape), value.dtype)
             for n, value in enumerate(program.outputs)
         ]
-        knobs = []
+        sizes = [size(v.shape[1:]) * v.dtype.itemsize for v in program.inputs]
+        sizes += [v.nbytes if n < returned else 0 for n, v in enumerate(program.outputs)]
+        scheduled = {}
         for value, array in table.knobs.items():
             mapping, key = value.origin
             array[()] = mapping[key]
-            given = values.get((id(mapping), key))
-            knobs.append(array if given is None else numpy.ascontiguousarray(given, value.dtype))
+            if (given := values.get((id(mapping), key))) is not None:
+                scheduled[value] = numpy.ascontiguousarray(given, value.dtype)
+        knobs = [table.knobs[value] for value in scheduled]
         rows = numpy.ascontiguousarray(rows, numpy.int64)
+        groups = [*batches, *stacks], data, knobs, [*scheduled.values()]
+        first, second, *others = [numpy.array([x.ctypes.data for x in group], numpy.int64) for group in groups]
+        arrays = [first, second, numpy.array(sizes, numpy.int64), *others, rows, done]
+        counts = *rows.shape, len(data), len(stacks), len(scheduled)
+        steps = numpy.array([*(x.ctypes.data for x in arrays), *counts], numpy.int64)
         with ExitStack() as held:
             for lock in table.locks:
                 held.enter_context(lock)
-            code = self._loop(table.address, count, returned, done.ctypes.data, rows, *data, *stacks, *knobs)
+            code = self._loop(table.address, steps.ctypes.data)
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:

@@ -7,6 +7,19 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The layout of NumPy's arrays in memory, after the GG_HEADER bytes with which all Python objects begin */
+#define GG_EXPORT __attribute__((visibility("default")))
+#define GG_DATA(object) (*(void **)((object) + GG_HEADER))
+#define GG_PLAIN(object, type) (*(const void **)((object) + GG_HEADER - sizeof(void *)) == (type) \
+    && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
+
+/* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
+typedef GG_INT gg_int;
+typedef void gg_sgemm(int, int, int, gg_int, gg_int, gg_int, float, const float *, gg_int, const float *, gg_int,
+                      float, float *, gg_int);
+typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const double *, gg_int, const double *, gg_int,
+                      double, double *, gg_int);
+
 /* Products are fused with sums within an operation, never across: sqrt(a * a - b * b) of equal numbers is 0. */
 #if defined __FMA__ || defined __ARM_FEATURE_FMA
 #define GG_FMA(x, y, z) _Generic((x), float: __builtin_fmaf, default: __builtin_fma)(x, y, z)
@@ -288,3 +301,29 @@ GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
 }
 
 #define $erfc(x) erfc(x)
+
+/* Many steps. Of each argument, `size` bytes for each of `batch` rows of `data` are gathered in its array in `given`; the
+   arrays of the results follow there, and each moves on by its `size` after a step. Knobs have a number for each step. */
+struct table;
+struct gg_steps {
+    char **given;
+    const char *const *data;
+    const int64_t *size;
+    double *const *knobs;
+    const double *const *numbers;
+    const int64_t *rows;
+    int64_t *done, count, batch, arguments, results, scheduled;
+};
+GG_CALL int gg_many(int step(const struct table *, char *const *), const struct table *table, const struct gg_steps *steps) {
+    for (int64_t t = 0; t < steps->count; t++) {
+        const int64_t *const at = steps->rows + t * steps->batch, *const size = steps->size;
+        for (int64_t n = 0; n < steps->arguments; n++) for (int64_t i = 0; i < steps->batch; i++)
+            memcpy(steps->given[n] + i * size[n], steps->data[n] + at[i] * size[n], (size_t)size[n]);
+        for (int64_t k = 0; k < steps->scheduled; k++) *steps->knobs[k] = steps->numbers[k][t];
+        const int code = step(table, steps->given);
+        if (code) return code;
+        for (int64_t n = steps->arguments; n < steps->arguments + steps->results; n++) steps->given[n] += size[n];
+        *steps->done = t + 1;
+    }
+    return 0;
+}

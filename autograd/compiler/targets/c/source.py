@@ -37,8 +37,8 @@ APART = "__attribute__((noinline)) "
 MANY = 128
 """Instructions from which on loops are not inlined: a call takes 1 ns, and a tenth of the compile time is saved."""
 
-INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1}
-"""The position of the indices among the arguments of instructions that may find one out of bounds."""
+INDEXED = ("check_range", "getitem", "setitem", "add_at", "take")
+"""Instructions that may find an index out of bounds."""
 
 OK, REFUSED, NOT_PLAIN = 0, 1, 2
 """The return values of a program: it has run; an index is out of bounds; an input must be copied first. Nothing has
@@ -46,9 +46,14 @@ been written unless it has run."""
 
 
 @cache
-def functions() -> str:
-    """The text that every program begins with."""
-    return Path(__file__).with_name("functions.h").read_text(encoding="utf-8")
+def functions(integer: str = "int") -> str:
+    """The text that every program begins with. ``integer``: the type of the integers of BLAS."""
+    text = Path(__file__).with_name("functions.h").read_text(encoding="utf-8")
+    return f"#define GG_HEADER {object.__basicsize__}\n#define GG_INT {integer}\n{text}"
+
+
+END = "/* -------------------------------------------------------------------------------------------- the program */"
+"""The text between the common preamble and the program itself."""
 
 
 class Source(Text):
@@ -151,7 +156,7 @@ class Source(Text):
         program = self.given = self.given.changed(instructions=schedule(self.given))
         steps = fuse(program)
         self._last = self._last_reads(program, steps)
-        risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
+        risky = max((n for n, step in enumerate(steps) if _may_raise(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
@@ -205,24 +210,15 @@ class Source(Text):
     def _joined(self) -> str:
         """The text of all parts."""
         fields = [f"    {self.types[name]} *{name};  /* {_described(value)} */" for name, value in self.slots.items()]
-        given = self.inputs
-        arguments = "".join(f", const char *{name}$object" for name in given)
-        head = [f"    {self.types[name]} *const {name} = table->{name};" for name in self.slots]
-        arrays = [f"    {self.types[name]} *const {name} = GG_DATA({name}$object);" for name in given]
-        temporaries = [
-            f"    {self.types[name]} *const {name} = (void *)(table->work + {start});"
-            for name, start in self._places.items()
-        ]
-        plain = given[: len(self.given.inputs)]
+        arguments = "".join(f", const char *{name}$object" for name in self.inputs)
+        arrays = [(name, f"table->{name}") for name in self.slots]
+        arrays += [(name, f"(void *)given[{n}]") for n, name in enumerate(self.inputs)]
+        arrays += [(name, f"(void *)(table->work + {start})") for name, start in self._places.items()]
+        plain = self.inputs[: len(self.given.inputs)]
         tests = [f"    if (!GG_PLAIN({name}$object, table->array)) return {NOT_PLAIN};" for name in plain]
-        body = [f"    {line}" for line in self.lines]
-        given_typed = "".join(f", {self.types[name]} *const {name}" for name in given)
-        passed = "".join(f", {name}" for name in given)
-        integer = self.blas.integer if self.blas else "int"
         return "\n".join([
             f"/* {safe_c(self.given.name)}: {self._signature()} */",
-            functions(),
-            HEAD.format(header=object.__basicsize__, integer=integer),
+            functions(self.blas.integer) if self.blas else functions(),
             END,
             *self.texts,
             "struct table {",
@@ -235,60 +231,23 @@ class Source(Text):
             *(f"    void (*{name})(void *, intptr_t, {kind} *);  /* NumPy's */" for name, kind in self.draws.values()),
             "};",
             "",
-            f"static __attribute__((noinline)) int step(const struct table *table{given_typed}) {{",
-            *head,
-            *temporaries,
-            *body,
+            "static __attribute__((noinline)) int step(const struct table *table, char *const *given) {",
+            *(f"    {self.types[name]} *const {name} = {place};" for name, place in arrays),
+            *(f"    {line}" for line in self.lines),
             f"    return {OK};",
             "}",
             "",
             f"GG_EXPORT int gg_run(const struct table *table{arguments}) {{",
-            *arrays,
             *tests,
-            f"    return step(table{passed});",
+            f"    char *const given[] = {{{''.join(f'GG_DATA({name}$object), ' for name in self.inputs)}NULL}};",
+            "    return step(table, given);",
             "}",
             "",
-            *self._many(passed),
+            "GG_EXPORT int gg_loop(const struct table *table, const struct gg_steps *steps) {",
+            "    return gg_many(step, table, steps);",
+            "}",
+            "",
         ])  # fmt: skip
-
-    def _many(self, passed: str) -> list[str]:
-        """The function that runs many steps, each on the rows of the data given by a table."""
-        count = len(self.given.inputs)
-        given, returned = self.inputs[:count], self.inputs[count:]
-        knobs = [name for name, value in self.slots.items() if value.kind == "knob"]
-        arrays = {"$rows": "int64_t", **{f"{name}$data": "char" for name in given}}
-        arrays |= {f"{name}$all": self.types[name] for name in (*returned, *knobs)}
-        head, lines = [f"{kind} *const {name} = GG_DATA({name}$object);" for name, kind in arrays.items()], []
-        for name, value in zip(given, self.given.inputs, strict=True):
-            row = size(tuple(value.shape[1:])) * value.dtype.itemsize
-            head.append(f"{self.types[name]} *const {name} = (void *)(table->work + {self.pool.add(value.nbytes)[1]});")
-            lines += [
-                f"for (long $i = 0; $i < {value.shape[0] if value.shape else 0}; $i++)",
-                f"    memcpy((char *){name} + $i * {row}, {name}$data + $at[$i] * {row}, {row});",
-            ]
-        for n, (name, value) in enumerate(zip(returned, self.returned, strict=True)):
-            place = f"{name}$all + ($returned > {n} ? $t * {size(value.shape)} : 0)"
-            lines.append(f"{self.types[name]} *const {name} = {place};")
-        lines += [f"if ({name}$all != table->{name}) *table->{name} = {name}$all[$t];" for name in knobs]
-        rows = next((value.shape[0] for value in self.given.inputs if value.shape), 0)
-        objects = ", ".join(f"const char *{name}$object" for name in arrays)
-        return [
-            "/* Many steps: batches are gathered by the rows of a table. Results are written one after another; from",
-            "   number $returned on only the last one is kept. A scheduled knob has a number for each step. */",
-            "GG_EXPORT int gg_loop(const struct table *table, long $count, long $returned, int64_t *$done,",
-            f"                      {objects}) {{",
-            *(f"    {line}" for line in head),
-            "    for (long $t = 0; $t < $count; $t++) {",
-            f"        const int64_t *const $at = $rows + $t * {rows};",
-            *(f"        {line}" for line in lines),
-            f"        const int $code = step(table{passed});",
-            "        if ($code) return $code;",
-            "        *$done = $t + 1;",
-            "    }",
-            f"    return {OK};",
-            "}",
-            "",
-        ]
 
     def _signature(self) -> str:
         """The names of inputs and results in the signature."""
@@ -451,15 +410,10 @@ def _described(value: Value) -> str:
 
 
 def _may_raise(step: Kernel | Instruction) -> bool:
-    """Whether a step may find an index out of bounds."""
-    if isinstance(step, Kernel) or step.op not in INDICES:
+    """Whether a step may find an index out of bounds: its own, or that of a loop's body."""
+    if isinstance(step, Kernel):
         return False
-    return any(arg.kind != "constant" for arg in step.args[INDICES[step.op] :])
-
-
-def _is_loop(step: Kernel | Instruction) -> bool:
-    """Whether a step is a loop over time, whose body may find an index out of bounds."""
-    return isinstance(step, Instruction) and step.op == "op" and "loop" in step.params["options"]
+    return (step.op in INDEXED and not is_view(step)) or (step.op == "op" and "loop" in step.params["options"])
 
 
 def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
@@ -482,23 +436,3 @@ def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
         counting("$n", width, "long"),
         f"  const long {letter} = $first + $n;",
     ], ["}", "}"])}  # fmt: skip
-
-
-HEAD = """
-/* The layout of NumPy's arrays in memory, after the header with which all Python objects begin. */
-#define GG_HEADER {header}
-#define GG_EXPORT __attribute__((visibility("default")))
-#define GG_DATA(object) (*(void **)((object) + GG_HEADER))
-#define GG_PLAIN(object, type) (*(const void **)((object) + GG_HEADER - sizeof(void *)) == (type) \\
-    && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
-
-/* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
-typedef {integer} gg_int;
-typedef void gg_sgemm(int, int, int, gg_int, gg_int, gg_int, float, const float *, gg_int, const float *, gg_int,
-                      float, float *, gg_int);
-typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const double *, gg_int, const double *, gg_int,
-                      double, double *, gg_int);
-"""
-
-END = "/* -------------------------------------------------------------------------------------------- the program */"
-"""The text between the common preamble and the program itself."""

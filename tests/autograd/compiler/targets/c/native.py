@@ -48,7 +48,8 @@ def written(case: Case) -> Source:
 
 def _apart(own: str, number: int) -> str:
     """A program in names that no other has."""
-    names = {*re.findall(r"^static .*void ([\w$]+)\(", own, flags=re.MULTILINE), "table", "gg_run", "gg_loop", "step"}
+    names = {*re.findall(r"^static .*void ([\w$]+)\(", own, flags=re.MULTILINE), "table", "gg_run", "step"}
+    own, *_ = own.partition("GG_EXPORT int gg_loop")
     return re.sub(r"[A-Za-z_$][\w$]*", lambda m: f"{m[0]}_{number}" if m[0] in names else m[0], own)
 
 

@@ -25,7 +25,7 @@ def test_a_library_is_compiled_once(own_cache, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(build, "run", None)
         assert build.compiled(TEXT) == path
-    assert [*own_cache.iterdir()] == [path]
+    assert {file.suffix for file in own_cache.iterdir()} == {".so"}
 
 
 @needs_compiler
