@@ -125,23 +125,20 @@ def pool(function, x, kernel_size, stride=None, *args, **options):
     return function(x, kernel_size, stride or None, *args, **options)
 
 
-def upsample(mode, x, size=None, *rest, **options):
-    align = rest[0] if mode == "linear" and rest else options.get("align_corners", False)
-    scales = [a for a in (*rest[mode == "linear" :], *options.values()) if a is not None and not isinstance(a, bool)]
-    if size is not None:
-        return spatial.interpolate(x, size, mode=mode, align_corners=align)
-    factors = scales[0] if isinstance(scales[0], list | tuple) else scales
-    return spatial.interpolate(x, scale_factor=tuple(factors), mode=mode, align_corners=align)
+def upsample(mode, x, size, *rest, antialias=False):
+    """Resampling. ``rest``: whether corners align (not for ``"nearest"``), and factors where there is no size.
 
-
-def resampled(mode, antialias, x, size, align_corners, *scales):
-    """Resampling by matrices: cubic, or ``antialias``, of all the pixels that a smaller picture leaves out."""
-    factors = scales[0] if scales and isinstance(scales[0], list | tuple) else scales
-    to = {"sizes": NUMPY.asarray(size)} if size is not None else {"scales": NUMPY.asarray(factors)}
+    ``antialias``: of all the pixels that a smaller picture leaves out.
+    """
+    align = mode != "nearest" and rest[0]
+    if mode != "cubic" and not antialias:
+        given = {"size": size} if size is not None else {"scale_factor": tuple(rest[-1])}
+        return spatial.interpolate(x, **given, mode=mode, align_corners=align)
+    to = {"sizes": NUMPY.asarray(size)} if size is not None else {"scales": NUMPY.asarray(rest[-1])}
     return resize(
         x, **to, axes=[2, 3], mode=mode, antialias=antialias, exclude_outside=antialias,
         cubic_coeff_a=-0.5 if antialias else -0.75,
-        coordinate_transformation_mode="align_corners" if align_corners else "half_pixel",
+        coordinate_transformation_mode="align_corners" if align else "half_pixel",
     )  # fmt: skip
 
 
@@ -418,13 +415,11 @@ ROWS: dict[str, Row] = {
     "adaptive_max_pool1d": lambda x, size: (spatial.adaptive_max_pool1d(x, size), None),
     "adaptive_max_pool2d": lambda x, size: (spatial.adaptive_max_pool2d(x, size), None),
     "adaptive_max_pool3d": lambda x, size: (spatial.adaptive_max_pool3d(x, size), None),
-    "upsample_nearest1d": partial(upsample, "nearest"),
-    "upsample_nearest2d": partial(upsample, "nearest"),
-    "upsample_bilinear2d": partial(upsample, "linear"),
-    "upsample_linear1d": partial(upsample, "linear"),
-    "upsample_bicubic2d": partial(resampled, "cubic", False),
-    "_upsample_bicubic2d_aa": partial(resampled, "cubic", True),
-    "_upsample_bilinear2d_aa": partial(resampled, "linear", True),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), partial(upsample, "nearest")),
+    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d"), partial(upsample, "linear")),
+    "upsample_bicubic2d": partial(upsample, "cubic"),
+    "_upsample_bicubic2d_aa": partial(upsample, "cubic", antialias=True),
+    "_upsample_bilinear2d_aa": partial(upsample, "linear", antialias=True),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sampler),
     "layer_norm": layer_norm,
     "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
@@ -527,15 +522,14 @@ ROWS: dict[str, Row] = {
     "cumsum": partial(cumulative, ag.cumulative_sum),
     "cumprod": partial(cumulative, ag.cumulative_prod),
     # new arrays
-    "zeros": lambda size, dtype="float32": full(size, 0.0, dtype=dtype),
+    **dict.fromkeys(("zeros", "empty"), lambda size, dtype="float32": full(size, 0.0, dtype=dtype)),
     "ones": lambda size, dtype="float32": full(size, 1.0, dtype=dtype),
     "full": full,
-    "zeros_like": lambda x, dtype=None: new(x, x.shape, dtype=dtype),
+    **dict.fromkeys(("zeros_like", "empty_like"), lambda x, dtype=None: new(x, x.shape, dtype=dtype)),
     "ones_like": lambda x, dtype=None: new(x, x.shape, 1, dtype=dtype),
     "full_like": lambda x, value, dtype=None: new(x, x.shape, value, dtype=dtype),
-    "new_zeros": new,
+    **dict.fromkeys(("new_zeros", "new_empty", "new_full"), new),
     "new_ones": lambda x, size, dtype=None: new(x, size, 1, dtype=dtype),
-    "new_full": new,
     "arange": arange,
     "scalar_tensor": lambda value, dtype=None: full((), value, dtype=dtype),
     "sym_size": lambda x, dim: x.shape[dim],

@@ -285,49 +285,42 @@ def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"
     """``x`` (batch, channels, *space) at the positions of a grid (batch, *new, axes): from -1 to 1, last axis first."""
     mode = choice({"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode), "mode", ("nearest", "linear", "cubic"))
     choice(padding_mode, "padding_mode", ("zeros", "border", "reflection"))
+    bounded((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
+    frame = int(padding_mode == "zeros")  # of zeros around x
+    x = ag.pad(x, pad_width=[(0, 0), (0, 0), *[(frame, frame)] * (x.ndim - 2)]) if frame else x
     n, channels, *space = x.shape
-    bounded((n, channels, *grid.shape[1:-1]), x.dtype)
-    choices = []  # for each axis: pairs of (index, weight, whether it is inside)
-    for axis, length in enumerate(space):
+    neighbours = []  # along each axis: pairs of an index and its weight
+    for axis, length in enumerate(m - 2 * frame for m in space):
         g = ag.getitem(grid, index=(..., len(space) - 1 - axis))
         place = (g + 1) * ((length - 1) / 2) if align_corners else ((g + 1) * length - 1) * 0.5
-        low, high = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)
-        if padding_mode == "border" and mode != "cubic":
+        ends = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)
+        if padding_mode == "reflection" and mode != "cubic":
+            place = _reflected(place, *ends)
+        if mode == "linear" and not frame:
             place = ag.clip(place, 0.0, length - 1.0)
-        elif padding_mode == "reflection" and mode != "cubic":
-            place = _reflected(place, low, high)
-            place = place if mode == "nearest" else ag.clip(place, 0.0, length - 1.0)
-        if mode == "nearest":
-            taps = [(ag.round(place), None)]
-        else:
-            base = ag.stop_gradient(ag.floor(place))
-            share = place - base
-            if mode == "linear":
-                taps = [(base, 1 - share), (base + 1, share)]
-            else:
-                taps = [
-                    (base - 1, _far(share + 1)), (base, _near(share)), (base + 1, _near(1 - share)),
-                    (base + 2, _far(2 - share)),
-                ]  # fmt: skip
+        base = ag.round(place) if mode == "nearest" else ag.stop_gradient(ag.floor(place))
+        share = place - base
+        taps = {
+            "nearest": lambda s: {0: None},
+            "linear": lambda s: {0: 1 - s, 1: s},
+            "cubic": lambda s: {-1: _far(s + 1), 0: _near(s), 1: _near(1 - s), 2: _far(2 - s)},
+        }[mode](share)
         found = []
-        for tap, kept in taps:
-            if padding_mode == "reflection":
-                tap = ag.round(_reflected(tap, low, high)) if mode == "cubic" else tap
-            inside = ag.logical_and(tap >= 0, tap <= length - 1) if padding_mode == "zeros" else None
-            found.append((cast(ag.clip(tap, 0.0, length - 1.0), "int64"), kept, inside))
-        choices.append(found)
-    flat = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
+        for offset, weight in taps.items():
+            index = base + offset
+            if padding_mode == "reflection" and mode == "cubic":
+                index = ag.round(_reflected(index, *ends))
+            found.append((cast(ag.clip(index, -frame, length - 1.0 + frame), "int64") + frame, weight))
+        neighbours.append(found)
+    rows = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
     first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
     total: Any = None
-    for chosen in itertools.product(*choices):
+    for chosen in itertools.product(*neighbours):
         index: Any = 0
-        weight: Any = None
-        for (tap, share, inside), length in zip(chosen, space, strict=True):
+        for (tap, _), length in zip(chosen, space, strict=True):
             index = index * length + tap
-            for factor in (share, None if inside is None else cast(inside, x.dtype)):
-                if factor is not None:
-                    weight = factor if weight is None else weight * factor
-        part = ag.take(flat, index + first, axis=0)
-        part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
+        part = ag.take(rows, index + first, axis=0)
+        for _, weight in chosen:
+            part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
         total = part if total is None else total + part
     return cast(ag.permute_dims(total, axes=(0, total.ndim - 1, *range(1, total.ndim - 1))), x.dtype)
