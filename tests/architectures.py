@@ -97,11 +97,12 @@ def torchvision():
 
     for name in first_small(models.list_models()):
         if not re.search(r"quant|raft|regnet_y_128|vit_[hl]|rcnn|ssd|retina|fcos", name):
-            side = 299 if "inception" in name else 224 if name.startswith(("vit", "maxvit")) else 64
-            video = "video" in models.get_model_builder(name).__module__
+            side = 299 if "inception" in name else 224 if name.startswith(("vit", "maxvit", "mvit")) else 64
+            builder = models.get_model_builder(name)
+            frames = [16 if name.startswith("mvit") else 4] * ("video" in builder.__module__)
+            weights = {word: None for word in ("weights", "weights_backbone") if word in signature(builder).parameters}
             family = re.sub(r"(_?\d.*|_[a-z]{1,2}|_(tiny|small|base|large))$", "", name)
-            size = (2, 3, *[4] * video, side, side)
-            yield family, f"torchvision {name}", (partial(models.get_model, name, weights=None), size)
+            yield family, f"torchvision {name}", (partial(builder, **weights), (2, 3, *frames, side, side))
 
 
 def timm():
