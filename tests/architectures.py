@@ -139,7 +139,7 @@ def small_transformer(config, names=tuple(SMALL)):
         rope = getattr(part, "rope_parameters", None) or {}
         if rope:
             rope["mrope_section"] = [1, 1, 2]  # which some models have by default, for larger heads
-    made._attn_implementation = "eager"
+    made._attn_implementation, made._experts_implementation = "eager", "batched_mm"
     return AutoModel.from_config(made)
 
 
