@@ -13,20 +13,17 @@ from glassgrad.autograd.backends import as_dtype
 from glassgrad.autograd.common.files import read_file
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.nn.data.dataset import Dataset
-from glassgrad.nn.data.download import LIMIT, RemoteFile, cache_folder, fetch
+from glassgrad.nn.data.download import LIMIT, cache_folder, fetch
 from glassgrad.nn.errors import DataError
 
 HOMES = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"
 
-MNIST = [
-    RemoteFile(name, sha256, tuple(f"{home}/{name}" for home in HOMES))
-    for name, sha256 in (
-        ("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        ("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        ("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
-    )
-]
+MNIST = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
 """The files of MNIST, training before test, with the SHA-256 that torchvision publishes."""
 
 
@@ -45,13 +42,13 @@ def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) ->
     dtype = as_dtype(dtype)
     home = cache_folder() / "mnist" if folder is None else as_path(folder, "folder")
     parts = []
-    for file in MNIST:
-        unpacked = home / file.name.removesuffix(".gz")
+    for name, sha256 in MNIST.items():
+        unpacked = home / name.removesuffix(".gz")
         if unpacked.is_file():
             content = read_file(unpacked, LIMIT)
         else:
-            content = _decompress(fetch(file, home), file.name)
-        parts.append(parse_idx(content, 3 if "images" in file.name else 1, file.name))
+            content = _decompress(fetch(home / name, sha256, [f"{at}/{name}" for at in HOMES]), name)
+        parts.append(parse_idx(content, 3 if "images" in name else 1, name))
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])
     y_train, y_test = (labels.astype(np.int64) for labels in parts[1::2])

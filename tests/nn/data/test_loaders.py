@@ -1,5 +1,4 @@
 import gzip
-import hashlib
 import re
 import struct
 
@@ -8,9 +7,9 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.data import mnist
-from glassgrad.nn.data.download import RemoteFile
-from glassgrad.nn.data.loaders import MNIST, parse_idx
+from glassgrad.nn.data.loaders import HOMES, MNIST, parse_idx
 from glassgrad.nn.errors import DataError, DownloadError
+from tests.nn.data.test_download import sha256
 
 
 @pytest.fixture
@@ -19,11 +18,11 @@ def serve(home, tmp_path, monkeypatch):
     monkeypatch.setenv("GLASSGRAD_DATA", str(tmp_path))
 
     def serve(*contents):
-        files = tuple(
-            RemoteFile(file.name, hashlib.sha256(content).hexdigest(), (home.put(file.name, content),))
-            for file, content in zip(MNIST, contents, strict=True)
-        )
-        monkeypatch.setattr(nn.data.loaders, "MNIST", files)
+        files = dict(zip(MNIST, contents, strict=True))
+        monkeypatch.setattr(nn.data.loaders, "MNIST", {name: sha256(content) for name, content in files.items()})
+        monkeypatch.setattr(nn.data.loaders, "HOMES", [home.url.rstrip("/")])
+        for name, content in files.items():
+            home.put(name, content)
 
     return serve
 
@@ -51,7 +50,7 @@ def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
     assert data.y_test.tolist() == [5, 0]
     assert data.y_test.dtype == np.int64
     assert data.licence == "CC BY-SA 3.0"
-    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(file.name for file in MNIST)
+    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(MNIST)
 
 
 def test_mnist_files_may_be_unpacked(serve, tmp_path):
@@ -96,11 +95,9 @@ def test_a_damaged_archive(serve, damage, sentence):
         mnist()
 
 
-def test_every_remote_file_has_a_sha256_and_a_home():
-    for file in MNIST:
-        assert len(bytes.fromhex(file.sha256)) == 32
-        assert file.urls
-        assert all(re.fullmatch(rf"https://\S+/{re.escape(file.name)}", url) for url in file.urls)
+def test_every_remote_file_has_a_sha256_and_homes():
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in MNIST.values())
+    assert all(re.fullmatch(r"https://\S+[^/]", home) for home in HOMES)
 
 
 def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
