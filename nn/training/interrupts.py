@@ -10,18 +10,18 @@ from glassgrad.nn.parallel import Parallel
 
 
 class Interrupts:
-    """A context in which Ctrl-C waits between `hold` and `release`; a second Ctrl-C acts at once.
+    """A context in which Ctrl-C waits for the next `check`; a second Ctrl-C acts at once.
 
     With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same step.
 
     Attributes:
-        updating: whether weights are being written; if an error leaves it True, they may be half updated.
+        broken: whether weights are being written; if an error leaves it True, they may be half updated.
         ignored: whether Ctrl-C has no effect.
     """
 
     def __init__(self, parallel: Parallel | None) -> None:
         self.parallel = parallel
-        self.held = self.updating = self.waiting = self.ignored = False
+        self.broken = self.waiting = self.ignored = False
         self.previous: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -38,20 +38,14 @@ class Interrupts:
     def _handle(self, number: int, frame: Any) -> None:
         if self.ignored:
             return
-        if self.parallel is not None and not self.parallel.interrupted:
-            self.parallel.interrupted = True
-        elif not self.held or self.waiting:
-            raise KeyboardInterrupt
-        else:
-            self.waiting = True
-
-    def hold(self, *, updating: bool) -> None:
-        """Let Ctrl-C wait until `release`."""
-        self.held, self.updating = True, updating
-
-    def release(self) -> None:
-        """End `hold`; raise `KeyboardInterrupt` if a Ctrl-C is waiting."""
-        self.held = self.updating = False
         if self.waiting:
-            self.waiting = False
+            raise KeyboardInterrupt
+        self.waiting = True
+        if self.parallel is not None:
+            self.parallel.interrupted = True
+
+    def check(self) -> None:
+        """End an update, and raise `KeyboardInterrupt` if a Ctrl-C is waiting."""
+        self.broken = False
+        if self.waiting and self.parallel is None:
             raise KeyboardInterrupt

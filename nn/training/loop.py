@@ -50,8 +50,9 @@ def fit(
     """Train ``model`` in place; return the `History`.
 
     With validation data the model ends with the weights of the epoch with the lowest validation loss, however the
-    training ended; otherwise with the latest weights. Ctrl-C ends the training, keeps these weights and sets
-    ``history.interrupted``; no exception is raised. An update is never left half done.
+    training ended; otherwise with the latest weights. Ctrl-C ends the training after its step or
+    its validation, keeps these weights and sets ``history.interrupted``; no exception is raised. A second Ctrl-C acts
+    at once. An update is never left half done.
 
     The model is trained in training mode; modules in it that are in evaluation mode while it is not, stay so: a
     `BatchNorm2d` after ``eval()`` keeps its statistics. All modes are restored.
@@ -162,7 +163,6 @@ def fit(
                 trained = step.epoch(batches, rng)
                 held = None if held_out is None else evaluate_batches(model, loss, held_out, parallel)
                 step.check_weights()
-                interrupts.hold(updating=False)
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
                 kept.take(weights=held is None or history.best_epoch == epoch)
                 if isinstance(schedule, ReduceLROnPlateau):
@@ -170,7 +170,7 @@ def fit(
                 elif schedule is not None:
                     schedule.step()
                 report.epoch(history)
-                interrupts.release()
+                interrupts.check()
                 answer = callback(history) if first and callback is not None else None
                 stop = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
                 if parallel is not None:
@@ -178,9 +178,8 @@ def fit(
                 stop = stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience)
                 history.stopped_early = stop
                 if first:
-                    interrupts.hold(updating=False)
                     checkpoint.save(history, {} if held is None else kept.weights)
-                    interrupts.release()
+                interrupts.check()
                 if stop:
                     break
         except KeyboardInterrupt:
@@ -192,7 +191,7 @@ def fit(
             error.history = history
             raise
         finally:
-            damaged = damaged or interrupts.updating
+            damaged = damaged or interrupts.broken
             interrupts.ignored = True  # the rest is quick and must complete
             kept.restore(weights=damaged or history.best_epoch is not None, state=damaged)
             history.stopped_early = history.stopped_early and history.epochs < epochs

@@ -90,13 +90,13 @@ class Step:
 
     def _take_several(self, steps: Steps) -> Any:
         """The results of the next steps in C, ``None`` if Python has to take the next step."""
-        self.interrupts.hold(updating=True)
+        self.interrupts.broken = True
         try:
             part = steps.several()
         except Exception as error:  # raised before its step has written anything
-            self.interrupts.updating = isinstance(error, MemoryError)
+            self.interrupts.broken = isinstance(error, MemoryError)
             raise
-        self.interrupts.release()
+        self.interrupts.check()
         return part
 
     def check_weights(self) -> None:
@@ -117,9 +117,9 @@ class Step:
         if done is None:
             if self.max_norm is not None:
                 clip_grad_norm_(self.parameters, self.max_norm)
-            self.interrupts.hold(updating=True)
+            self.interrupts.broken = True
             self.optimizer.step()
-            self.interrupts.release()
+        self.interrupts.check()
         return output, value
 
     def _compute_gradients(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
@@ -161,24 +161,21 @@ class Step:
     def _run_program(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
         """Output and loss; ``None``, with nothing done, if the step can't be compiled."""
         assert self.program is not None
-        self.interrupts.hold(updating=self.parallel is None)
         try:
+            self.interrupts.broken = self.parallel is None
             with nullcontext() if self.parallel is None else self.parallel.compiling():
                 output, loss, gradients = self.program(x, y)
         except TargetError as error:
-            self.interrupts.release()
             self.program = ag.compile(self._traced, check=self.program.check)
             self.report.line(f"Compiled for NumPy: {error}")
             return self._run_program(x, y)
         except TraceError as error:
-            self.interrupts.release()
-            self.program = None
+            self.interrupts.broken, self.program = False, None
             self.report.line(f"Not compiled: {error}")
             return None
         except Exception as error:  # errors of the traced functions come before anything is written
-            self.interrupts.updating = isinstance(error, FloatingPointError | MemoryError)
+            self.interrupts.broken = isinstance(error, FloatingPointError | MemoryError)
             raise
-        self.interrupts.release()
         for p, gradient in zip(self.parameters, gradients, strict=False):
             p.grad = gradient
         return output, loss_value(loss)
