@@ -19,8 +19,6 @@ from glassgrad.autograd.errors import DTypeError, GradientError
 from glassgrad.autograd.readings.levels import LIFTED, detached, note_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from glassgrad.autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
@@ -219,7 +217,7 @@ class Tensor(TensorMethods):
         self.grad = None
 
 
-def root_of(given: Iterable[Any]) -> Any:
+def root_of(given: tuple[Any, ...]) -> Any:
     """A weak reference to the constant that these arguments are, or were computed from; ``None`` if there are several.
 
     What is computed from constants alone is not recorded, but a picture shows the input that was given, also where it

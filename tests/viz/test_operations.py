@@ -67,7 +67,7 @@ def test_it_is_drawn_and_written(name, data):
     assert balanced(formula.tex), formula.tex
     for socket in card.sockets:
         if socket.passes:
-            sent = socket.sent
+            sent = socket.sent_from("G")
             assert balanced(sent.tex), sent.tex
             value = np.broadcast_to(np.asarray(sent.value), socket.tail.shape)
             np.testing.assert_allclose(value, socket.contribution, rtol=1e-9, atol=1e-12, err_msg=sent.text)

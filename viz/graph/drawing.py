@@ -112,8 +112,6 @@ class Drawing:
             return [*parts, (unknown, "grad")]
         compact = scene.scalar and self.cards.compact
         sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
-        if not scene.computed:
-            sign = ": not computed"
         parts.append((f"dashed = gradient coming back{sign}", "grad"))
         if compact:
             parts.append(("× = local derivative with respect to the operand before it", "ink"))

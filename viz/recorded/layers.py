@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES
-from glassgrad.viz.recorded.rows import Row, calls, op_title
+from glassgrad.viz.recorded.rows import Row, calls_in, op_title
 
 BESIDE = "beside: "
 POOLS = ("max_pool", "sum_pool")
@@ -156,13 +156,8 @@ def has_shortcut(said: Sequence[tuple[str, str]]) -> bool:
 
 def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
     """The calls of innermost modules in a row, and its operations outside of them, each with its label."""
-    containers = {(node.scope or ())[:depth] for node in row.nodes for depth in range(len(node.scope or ()))}
-    for scope, run in groupby(row.nodes, key=lambda node: node.scope or ()):
-        nodes = list(run)
-        if row.path is None or scope in containers:
-            yield from ((op_title(node), [node]) for node in nodes)
-        else:
-            yield from ((row.label if not scope else scope[-1][1], part) for part in calls(nodes, len(scope)))
+    for module, nodes in calls_in(row.nodes) if row.path is not None else ((None, [node]) for node in row.nodes):
+        yield module[-1][1] if module else op_title(nodes[0]), nodes
 
 
 def _joined(part: Sequence[Node], given: set[Any], inside: set[Node]) -> str:

@@ -161,7 +161,7 @@ def rows_of(
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
     users = users_of(graph.nodes)
-    groups = _with_views(_groups((node for node in graph.nodes if node.op is not None), depth), users)
+    groups = _with_views(calls_in((node for node in graph.nodes if node.op is not None), depth), users)
     titles = [module[-1][1] if module else _part(nodes[0]) or op_title(nodes[0]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
     keys: set[str] = set()
@@ -219,7 +219,7 @@ def rows_of(
 _Group = tuple[tuple[tuple[str, str], ...] | None, list[Node]]
 
 
-def _groups(nodes: Iterable[Node], depth: int | None) -> Iterator[_Group]:
+def calls_in(nodes: Iterable[Node], depth: int | None = None) -> Iterator[_Group]:
     """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
     ordered = sorted(nodes, key=lambda node: node.index)
     scopes = [opened(node.scope or (), depth) for node in ordered]
@@ -308,13 +308,11 @@ def belongings(graph: ag.Graph) -> set[int]:
     - Dropout draws a mask, and a loop begins with zeros.
     - An array that is not a Tensor belongs to the module, unless it is the first input of the call.
     """
-    nodes = sorted((node for node in graph.nodes if node.op is not None and node.scope), key=lambda node: node.index)
-    containers = {node.scope[:depth] for node in nodes for depth in range(len(node.scope))}
     found: set[int] = set()
-    for scope, run in groupby(nodes, key=lambda node: node.scope):
-        call = list(run)
-        if scope in containers:
+    for scope, run in groupby(calls_in(node for node in graph.nodes if node.op is not None), key=lambda part: part[0]):
+        if scope is None:
             continue
+        call = [node for _, nodes in run for node in nodes]
         given = (place for node in call for place in node.inputs)
         places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
         leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]

@@ -150,11 +150,6 @@ class Socket:
         ones = np.ones_like(self.head.value)
         return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
 
-    @cached_property
-    def sent(self) -> Symbol:
-        """The gradient that the rule computes from `G`, the gradient of the card."""
-        return self.sent_from("G")
-
     def sent_from(self, name: str) -> Symbol:
         """The gradient that the rule computes from the gradient of the card, called ``name``; at the end of the graph
         that is 1.
