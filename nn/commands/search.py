@@ -126,7 +126,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
         plot = viz.plot_search(found)
         yield (
             plot.save(folder / "search.svg"),
-            "networks, learning curves, accuracy against size and against each choice",
+            "networks, learning curves, and accuracy against size",
         )
         yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
 

@@ -85,7 +85,7 @@ def _curves(axes: Axes, trials: Sequence[Any], best: Any, floor: float, colours:
 
     plain_axes(axes, "Held-out accuracy while learning", "epoch   (black: the best;  ×: pruned)")
     for trial in trials:
-        look = {"color": colours[id(trial)], "linewidth": 1.1, "zorder": 2}
+        look: dict[str, Any] = {"color": colours[id(trial)], "linewidth": 1.1, "zorder": 2}
         look |= {"color": LIGHT.ink, "linewidth": 2.2, "zorder": 3} if trial is best else {}
         axes.plot(range(1, len(trial.curve) + 1), trial.curve, **look)
         if trial.state == "pruned":

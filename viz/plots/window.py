@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
@@ -40,8 +41,8 @@ class _Grid:
     title: str
     values: np.ndarray
     start: tuple[int, int] | None = None
-    framed: set[tuple[int, int]] = field(default_factory=set)  # by index
-    strong: set[tuple[int, int]] = field(default_factory=set)
+    framed: set[tuple[int, ...]] = field(default_factory=set)  # by index
+    strong: set[tuple[int, ...]] = field(default_factory=set)
     kind: str = "value"
     outside: str = "0"  # written for entries outside of the array
 
@@ -51,6 +52,11 @@ class _Grid:
         rows, columns = self.values.shape
         labels = 0.2 if self.start is not None else 0.0
         return max(columns * CELL_WIDTH + labels, LETTER * len(self.title)), rows * CELL_HEIGHT + HEAD + labels
+
+
+_Rows: TypeAlias = list[list[_Grid | str]]
+_Channel: TypeAlias = tuple[int, int, int]  # of the array that is multiplied, and the weight's two
+_Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the weight, place in the array, if inside
 
 
 def plot_window(
@@ -91,157 +97,137 @@ def plot_window(
     seen = evaluate(ends, gradients=loss is not None)
     if loss is not None and node not in seen.values:
         raise DrawingError("loss was not computed from y")
-    view = _View(y, seen, names_of(seen, y))
-    index = tuple(at if at is not None else point or ())
-    shape = node.shape if at is not None else view.x.shape
+    view = _View(node, seen)
+    which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
-        which = "at" if at is not None else "point"
-        raise DrawingError(f"{which}={index} is not a position in an array of shape {numbers.shape(shape)}")
-    rows, said, alt = view.forward(index) if at is not None else view.backward(index)
+        raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
+    drawn = view.forward(index) if at is not None else view.backward(index)
     told = notice(seen, Names(seen.graph))
-    said, alt = [*said, *told], joined(f"{alt}." if told else alt, noted(told))
-    forward = at is not None
-    return _drawn(rows, view.headline(index, forward), view.line(forward), said, alt, 0 if forward else 2)
-
-
-def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
-    """The names of the operation's arguments and of its result."""
-    called = Names(seen.graph)
-    node = y.node
-    assert node is not None
-    named = {"y": called[node].shown}
-    for arg, given in zip(node.op.args, node.inputs, strict=False):
-        if given is not None:
-            named[arg] = called[given].shown
-    return named
+    drawn.said += told
+    drawn.alt = joined(f"{drawn.alt}." if told else drawn.alt, noted(told))
+    return drawn.plot()
 
 
 class _View:
-    """The arrays, names and geometry of an operation over windows; one spatial axis is treated as two."""
+    """The arrays, names and geometry of an operation over windows; of one spatial axis, with another of length 1."""
 
-    def __init__(self, y: ag.Tensor, seen: Evaluation, names: dict[str, str]) -> None:
-        node = y.node
-        assert node is not None
-        self.name, self.names = node.op.name, names
-        pairs = zip(node.op.args, node.inputs, strict=False)
-        arrays = {arg: seen.value(given) for arg, given in pairs if given is not None}
+    def __init__(self, node: Node, seen: Evaluation) -> None:
+        called = Names(seen.graph)
+        given = {arg: place for arg, place in zip(node.op.args, node.inputs, strict=False) if place is not None}
+        arrays = {arg: seen.value(place) for arg, place in given.items()}
         shapes = {arg: array.shape for arg, array in arrays.items()}
-        self.place = geometry(self.name, shapes, node.params)
-        self.groups = node.params.get("groups", 1)
+        self.name, self.groups, self.shape = node.op.name, node.params.get("groups", 1), shapes["x"]
+        self.names = {arg: called[place].shown for arg, place in given.items()} | {"y": called[node].shown}
         written = formula(self.name, shapes, node.params)
         assert written is not None
-        self.formula = written.text(names["y"], names)
-        self.x, self.w, self.b = arrays["x"], arrays.get("weight"), arrays.get("bias")
-        self.y, gradient = seen.value(node), seen.gradient(node)
-        self.g = np.zeros_like(self.y) if gradient is None else gradient
+        self.formula = written.text(self.names["y"], self.names)
+        gradient = seen.gradient(node)
+        arrays |= {"y": seen.value(node), "g": np.zeros(node.shape) if gradient is None else gradient}
+        self.b = arrays.get("bias")
+        self.arrays = {arg: x.reshape(*x.shape[:2], -1, x.shape[-1]) for arg, x in arrays.items() if x.ndim > 2}
+        self.w = self.arrays.get("weight")
+        place = geometry(self.name, shapes, node.params)
+        if place.axes == 1:
+            place = replace(
+                place,
+                **{key: (1, *getattr(place, key)) for key in ("space", "size", "stride", "dilation", "out")},
+                pads=((0, 0), *place.pads),
+            )
+        self.place = place
 
-    def headline(self, index: Sequence[int], forward: bool) -> str:
-        where = ",".join(map(str, index))
-        return f"The window of {self.names['y']}[{where}]" if forward else f"Where {self.names['x']}[{where}] goes"
-
-    def line(self, forward: bool) -> str:
-        """The line that explains the marks."""
-        thick = "; thick = the largest of it" if self.name == "max_pool" else ""
-        if not forward:
-            by = ", and the weights that they multiply it by" if self.w is not None else ""
-            return f"framed = the outputs that read the entry{by}{thick.replace('of it', 'is there')}"
-        outside = "not counted" if self.name == "max_pool" else "counted as 0"
-        beside = f"; hatched = outside of the input, {outside}" if any(map(any, self.place.pads)) else ""
-        return f"framed = the window{beside}{thick}"
-
-    def part(self, of: str, n: int, c: int, around: Iterable[tuple[int, int]], **options: Any) -> _Grid:
+    def _part(self, of: str, n: int, c: int, around: Iterable[tuple[int, ...]], **options: Any) -> _Grid:
         """The part of ``x``, ``y`` or ``g``, the gradient at y, around places that are framed."""
-        places, array = set(around), getattr(self, of)
         title = f"∂L/∂{self.names['y']}" if of == "g" else self.names[of]
         kind = "gradient" if of == "g" else "value"
-        return _grid(array[n, c], places, f"{title}[{n},{c}]", framed=places, kind=kind, **options)
+        return _around(self.arrays[of][n, c], set(around), f"{title}[{n},{c}]", kind=kind, **options)
 
-    # ------------------------------------------------------------ forward
+    def _multiplied(
+        self, of: str, n: int, channels: Sequence[_Channel], taps: Sequence[_Tap]
+    ) -> tuple[_Rows, str, float]:
+        """The channels of ``x`` or ``g`` times their weights, a row each, and their sum in words and as a number."""
+        assert self.w is not None
+        rows: _Rows = []
+        sums = []
+        for channel, o, c in channels:
+            array, weight = self.arrays[of][n, channel], self.w[o, c]
+            products = {tap: float(weight[tap]) * (float(array[at]) if inside else 0.0) for tap, at, inside in taps}
+            sums.append(sum(products.values()))
+            if len(sums) > CHANNELS:
+                continue
+            multiplied = np.full(weight.shape, np.nan)
+            for tap, product in products.items():
+                multiplied[tap] = product
+            some: dict[str, Any] = {"start": (0, 0), "framed": set(products)} if len(products) < weight.size else {}
+            factor = _Grid(f"{self.names['weight']}[{o},{c}]", weight, kind="knob", **some)
+            kind = "products" if of == "g" else "value"
+            result = _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", multiplied, kind=kind)
+            rows.append([self._part(of, n, channel, [at for _, at, _ in taps]), "×", factor, "=", result])
+        parts = [numbers.scalar(part) for part in sums[:CHANNELS]]
+        if more := sums[CHANNELS:]:
+            parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
+        if self.b is not None and of == "x":
+            parts.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
+        return rows, " + ".join(parts).replace("+ -", "- "), sum(sums)
 
-    def forward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
-        n, o, *place = index
-        taps = list(self.place.window(place))
-        framed = {_two(at) for _, at, _ in taps}
-        name, whole = f"{self.names['y']}[{','.join(map(str, index))}]", numbers.scalar(float(self.y[index]))
-        result = self.part("y", n, o, [_two(place)])
+    def forward(self, index: Sequence[int]) -> _Sheet:
+        """The window of one output."""
+        n, o, *_ = index
+        place = (index[2], index[3]) if len(index) == 4 else (0, index[2])
+        taps = [*self.place.window(place)]
+        name = f"{self.names['y']}[{','.join(map(str, index))}]"
+        whole = numbers.scalar(float(self.arrays["y"][(n, o, *place)]))
+        result, largest = self._part("y", n, o, [place]), self.name == "max_pool"
+        line = "framed = the window"
+        if any(map(any, self.place.pads)):
+            line += f"; hatched = outside of the input, {'not counted' if largest else 'counted as 0'}"
         if self.w is None:
-            values = {at: float(self.x[(n, o, *at)]) for _, at, inside in taps if inside}
-            largest = max(values, key=lambda at: values[at])
-            strong = {_two(largest)} if self.name == "max_pool" else set()
-            grid = self.part("x", n, o, framed, strong=strong, outside="" if strong else "0")
-            how = f"the largest of {len(values)}" if strong else f"Σ of {len(values)} numbers"
-            said = f"{name} = {how} = {whole}"
-            return [[grid, "max →" if strong else "Σ →", result]], [self.formula, said], said
-        rows: list[list[_Grid | str]] = []
+            inside = [at for _, at, is_in in taps if is_in]
+            strong = {max(inside, key=lambda at: float(self.arrays["x"][(n, o, *at)]))} if largest else set()
+            around, outside = [at for _, at, _ in taps], "" if largest else "0"
+            grid = self._part("x", n, o, around, strong=strong, outside=outside)
+            said = f"{name} = {f'the largest of {len(inside)}' if largest else f'Σ of {len(inside)} numbers'} = {whole}"
+            rows: _Rows = [[grid, "max →" if largest else "Σ →", result]]
+            line += "; thick = the largest of it" if largest else ""
+            return _Sheet(rows, f"The window of {name}", line, [self.formula, said], said)
         inside = self.w.shape[1]
         first = o // (self.w.shape[0] // self.groups) * inside
-        sums = []
-        for c in range(inside):
-            products = {
-                tap: float(self.w[(o, c, *tap)]) * (float(self.x[(n, first + c, *at)]) if is_in else 0.0)
-                for tap, at, is_in in taps
-            }
-            sums.append(sum(products.values()))
-            if c >= CHANNELS:
-                continue
-            size = _two(self.place.size, 1)
-            product = np.array([products[tap] for tap in np.ndindex(*self.place.size)]).reshape(size)
-            weight = _Grid(f"{self.names['weight']}[{o},{c}]", self.w[o, c].reshape(size), kind="knob")
-            multiplied = _Grid(f"products, Σ = {numbers.scalar(sums[c])}", product)
-            row: list[_Grid | str] = [self.part("x", n, first + c, framed), "×", weight, "=", multiplied]
-            rows.append([*row, "Σ →", result] if c == 0 else row)
-        parts = _by_channel(sums)
-        if self.b is not None:
-            parts.append(f"bias {numbers.scalar(float(self.b[o]))}")
-        said = f"{name} = {_sum(parts)} = {whole}" if len(parts) > 1 else f"{name} = {parts[0]}"
-        count = inside * len(taps)
-        return rows, [self.formula, said], f"{name} = Σ of {count} products{' + bias' * (self.b is not None)} = {whole}"
+        rows, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(inside)], taps)
+        rows[0] += ["Σ →", result]
+        said = f"{name} = {total}" + (f" = {whole}" if inside > 1 or self.b is not None else "")
+        alt = f"{name} = Σ of {inside * len(taps)} products{' + bias' * (self.b is not None)} = {whole}"
+        return _Sheet(rows, f"The window of {name}", line, [self.formula, said], alt)
 
-    # ------------------------------------------------------------ backward
-
-    def backward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
-        n, c, *point = index
-        taps = dict(self.place.reached(point))
-        places = {_two(place) for place in taps}
-        entry = f"{self.names['x']}[{','.join(map(str, index))}]"
-        start = self.part("x", n, c, [_two(point)])
+    def backward(self, index: Sequence[int]) -> _Sheet:
+        """The outputs that one entry of the input reached."""
+        n, c, *_ = index
+        point = (index[2], index[3]) if len(index) == 4 else (0, index[2])
+        taps = [(tap, place, True) for place, tap in self.place.reached(point)]
+        places = [place for _, place, _ in taps]
+        entry, start = f"{self.names['x']}[{','.join(map(str, index))}]", self._part("x", n, c, [point])
+        title, line = f"Where {entry} goes", "framed = the outputs that read the entry"
         if not taps:
             said = f"{entry} is in no window: its gradient is 0"
-            return [[start]], [said], said
+            return _Sheet([[start]], title, line, [said], said)
         if self.w is None:
-            largest = self.name == "max_pool"
-            strong = {_two(place) for place in taps if largest and self._is_largest(n, c, place, tuple(point))}
-            parts = [self.part(of, n, c, places, strong=strong) for of in ("y", "g")]
-            back = self.g[n, c].reshape(_two(self.g[n, c].shape, 1))
-            total = sum(float(back[place]) for place in (strong if largest else places))
+            largest, x, g = self.name == "max_pool", self.arrays["x"][n, c], self.arrays["g"][n, c]
+            strong = set()
+            for place in places if largest else ():
+                window = [at for _, at, is_in in self.place.window(place) if is_in]
+                strong |= {place} if max(window, key=lambda at: float(x[at])) == point else set()
+            parts = [self._part(of, n, c, places, strong=strong) for of in ("y", "g")]
+            passed = sum(float(g[place]) for place in (strong if largest else places))
             said = f"read by {len(places)} windows" + (f", the largest in {len(strong)} of them" if largest else "")
-            said += f": ∂L/∂{entry} = {numbers.scalar(total)}"
-            return [[start, "→", parts[0], "→", parts[1]]], [said], said
-        rows: list[list[_Grid | str]] = []
-        sums: list[float] = []
+            said += f": ∂L/∂{entry} = {numbers.scalar(passed)}"
+            line += "; thick = the largest is there" if largest else ""
+            return _Sheet([[start, "→", parts[0], "→", parts[1]]], title, line, [said], said)
         out, inside = self.w.shape[:2]
         each = out // self.groups
-        channels = range(c // inside * each, (c // inside + 1) * each)
-        for k, o in enumerate(channels):
-            products = {
-                at: float(self.w[(o, c % inside, *tap)]) * float(self.g[(n, o, *at)]) for at, tap in taps.items()
-            }
-            sums.append(sum(products.values()))
-            if k >= CHANNELS:
-                continue
-            title, read = f"{self.names['weight']}[{o},{c % inside}]", {_two(tap) for tap in taps.values()}
-            table = self.w[o, c % inside].reshape(_two(self.place.size, 1))
-            weight = _Grid(title, table, (0, 0), read, kind="knob")
-            product = _scattered(products, f"products, Σ = {numbers.scalar(sums[k])}")
-            row: list[_Grid | str] = [start, "→"] if k == 0 else []
-            rows.append([*row, self.part("g", n, o, places), "×", weight, "=", product])
-        written, whole = _by_channel(sums), numbers.scalar(sum(sums))
-        said = f"∂L/∂{entry} = {_sum(written)} = {whole}" if len(written) > 1 else f"∂L/∂{entry} = {whole}"
-        return rows, [said], said
-
-    def _is_largest(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
-        inside = [at for _, at, is_in in self.place.window(place) if is_in]
-        return max(inside, key=lambda at: float(self.x[(n, c, *at)])) == point
+        channels = [(o, o, c % inside) for o in range(c // inside * each, (c // inside + 1) * each)]
+        rows, total, whole = self._multiplied("g", n, channels, taps)
+        rows[0] = [start, "→", *rows[0]]
+        said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")
+        line += ", and the weights that they multiply it by"
+        return _Sheet(rows, title, line, [said], said, begin=2)
 
 
 def _entry(x: float) -> str:
@@ -250,28 +236,10 @@ def _entry(x: float) -> str:
     return said if len(said) <= 6 else f"{x:.4f}" if 5e-5 <= abs(x) < 10 else numbers.exponential(x, 0)
 
 
-def _by_channel(sums: Sequence[float]) -> list[str]:
-    """The sum of each channel that is drawn, and that of the others."""
-    parts = [numbers.scalar(float(part)) for part in sums[:CHANNELS]]
-    if more := sums[CHANNELS:]:
-        parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
-    return parts
-
-
-def _sum(parts: Sequence[str]) -> str:
-    return " + ".join(parts).replace("+ -", "- ")
-
-
-def _two(axes: Sequence[int], lead: int = 0) -> tuple[int, int]:
-    """An index over one or two axes as one over two; a shape, with 1 as its ``lead``."""
-    return (int(axes[0]), int(axes[1])) if len(axes) == 2 else (lead, int(axes[0]))
-
-
-def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **options: Any) -> _Grid:
+def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **options: Any) -> _Grid:
     """The part of an array around these positions; NaN outside of the array."""
-    table = array.reshape(_two(array.shape, 1)).astype(float)
     spans = []
-    for places, n in zip(zip(*around, strict=True), table.shape, strict=True):
+    for places, n in zip(zip(*framed, strict=True), array.shape, strict=True):
         low, high, spare = min(places), max(places), AROUND if n > 1 else 0
         spans.append(range(min(max(low - spare, 0), low), max(min(high + spare, n - 1), high) + 1))
     rows, columns = spans
@@ -280,49 +248,48 @@ def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **op
         raise DrawingError(f"a window of {given} is too large to be written out: up to {WIDEST} × {WIDEST}")
     values = np.full((len(rows), len(columns)), np.nan)
     for i, j in itertools.product(rows, columns):
-        if 0 <= i < table.shape[0] and 0 <= j < table.shape[1]:
-            values[i - rows.start, j - columns.start] = table[i, j]
-    return _Grid(title, values, (rows.start, columns.start), **options)
-
-
-def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
-    """Numbers at their positions; NaN between them."""
-    places = [_two(place) for place in parts]
-    first = [min(place[k] for place in places) for k in (0, 1)]
-    values = np.full([max(place[k] for place in places) - first[k] + 1 for k in (0, 1)], np.nan)
-    for (i, j), part in zip(places, parts.values(), strict=True):
-        values[i - first[0], j - first[1]] = part
-    return _Grid(title, values, kind="products")
+        if 0 <= i < array.shape[0] and 0 <= j < array.shape[1]:
+            values[i - rows.start, j - columns.start] = array[i, j]
+    return _Grid(title, values, (rows.start, columns.start), framed, **options)
 
 
 # ---------------------------------------------------------------- drawing
 
 
-def _drawn(rows: list[list[_Grid | str]], title: str, line: str, said: Sequence[str], alt: str, begin: int) -> Plot:
-    """Draw the rows below each other, later ones aligned with part number ``begin`` of the first."""
-    lead = sum(map(_width, rows[0][:begin]))
-    widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(rows)]
-    heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in rows]
-    width = max(*widths, 0.075 * max(map(len, said)), 0.072 * len(line)) + 2 * LEFT
-    height = TOP + sum(heights) + 0.22 * len(said) + 0.1
-    with titled_figure(width, height, title, line) as figure:
-        top = height - TOP
-        for k, (row, tall) in enumerate(zip(rows, heights, strict=True)):
-            x = LEFT + (lead if k else 0.0)
-            for part in row:
-                if isinstance(part, str):
-                    middle: dict[str, Any] = {"ha": "center", "va": "center"}
-                    at = x + _width(part) / 2, top - (tall - GAP + HEAD) / 2
-                    write(figure, *at, part, style.VALUE, LIGHT.muted, **middle)
+@dataclass
+class _Sheet:
+    """Rows of grids below each other, later ones aligned with part number ``begin`` of the first, and words below."""
+
+    rows: _Rows
+    title: str
+    line: str
+    said: list[str]
+    alt: str
+    begin: int = 0
+
+    def plot(self) -> Plot:
+        """The plot."""
+        lead = sum(map(_width, self.rows[0][: self.begin]))
+        widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(self.rows)]
+        heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in self.rows]
+        width = max(*widths, 0.075 * max(map(len, self.said)), 0.072 * len(self.line)) + 2 * LEFT
+        height = TOP + sum(heights) + 0.22 * len(self.said) + 0.1
+        with titled_figure(width, height, self.title, self.line) as figure:
+            top = height - TOP
+            for k, (row, tall) in enumerate(zip(self.rows, heights, strict=True)):
+                x = LEFT + (lead if k else 0.0)
+                for part in row:
+                    if isinstance(part, str):
+                        middle: dict[str, Any] = {"ha": "center", "va": "center"}
+                        at = x + _width(part) / 2, top - (tall - GAP + HEAD) / 2
+                        write(figure, *at, part, style.VALUE, LIGHT.muted, **middle)
+                    else:
+                        _table(figure, part, x, top - (tall - GAP - part.size[1]) / 2)
                     x += _width(part)
-                else:
-                    drop = (tall - GAP - part.size[1]) / 2
-                    _table(figure, part, x, top - drop)
-                    x += part.size[0]
-            top -= tall
-        for k, words in enumerate(said):
-            write(figure, LEFT, top - 0.22 * k, words, style.CELL, LIGHT.ink, va="top")
-    return Plot(figure, alt)
+                top -= tall
+            for k, words in enumerate(self.said):
+                write(figure, LEFT, top - 0.22 * k, words, style.CELL, LIGHT.ink, va="top")
+        return Plot(figure, self.alt)
 
 
 def _width(part: _Grid | str) -> float:
