@@ -154,7 +154,7 @@ class Module:
             if mode.observer:  # a trace names what a function returns where it returns it
                 return self.forward(*args, **kwargs)
             result = self.forward(*args, **kwargs)
-            shape = result._data.shape if type(result) is Tensor else None
+            shape = result._data.shape if type(result) is Tensor else None  # type: ignore[attr-defined]
             if shape != module._made:
                 object.__setattr__(module, "_made", shape and tuple(shape))
             return result

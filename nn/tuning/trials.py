@@ -286,7 +286,13 @@ def search(
     start = time.time()
     x, y, *test = _four(data)
     held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
-    options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "loss": loss, "compile": compile}
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "loss": loss,
+        "compile": compile,
+    }
     options |= {"seed": seed}
     trainer = _Trainer(build, held, space, ends=start + first, **options)
     study = _study(storage, name)
@@ -294,7 +300,8 @@ def search(
     options |= {"trials": trials, "held_out": held_out, "finalists": 0, "storage": storage, "name": name}
     options |= {"budget": None if budget is None else first}
     told = {t.number for t in _ended(study)}
-    interrupted, finals = False, []
+    interrupted = False
+    finals: list[tuple[Finalist, Module]] = []
 
     def tell(*_: Any) -> None:
         """Call the callback with the trials that have ended, those of other processes too."""

@@ -60,10 +60,10 @@ def _kept(arrays: Sequence[Traced], changes: Sequence[Guard]) -> tuple[Traced, s
 class Tracer:
     """The state of a trace: its instructions, constants, states, guards and settings."""
 
-    def __init__(self, root: CodeType | None = None, fixed: Collection[Any] = ()) -> None:
+    def __init__(self, root: CodeType | None = None, asked: Collection[Any] = ()) -> None:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
-        self.fixed = fixed  # the places of learning rates that are constants
+        self.asked = asked  # the places of numbers whose values the function asks for
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
@@ -457,7 +457,7 @@ class Tracer:
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
         place = key if type(key) is int else (id(mapping), key)  # of an argument, or of a learning rate
-        if place in self.fixed:
+        if place in self.asked:
             self.guard(mapping, key, dict.get(mapping, key))
             return dict.get(mapping, key)
         if place not in self.knobs:

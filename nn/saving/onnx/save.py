@@ -120,8 +120,6 @@ def _settled(model: Any, examples: Sequence[Any]) -> Trace:
         return trace
     again = Trace(model, examples, {})  # without changes that only the first call makes
     if again.changes:
-        for guard in (*again.changes, *trace.changes):
-            guard.restore()
         names = ", ".join(dict.fromkeys(guard.name for guard in again.changes))
         raise NotWritten(f"it changes {names} at each call, and a file holds only computations with Tensors.")
     return again

@@ -136,7 +136,7 @@ def _products(
         letter = f"$q{depth}"
         lines.append(f"for (long {letter} = 0; {letter} < {n}; {letter}++) {{")
         seen = [replace(v, base=added(v.base, times(letter, s))) if s else v for v, s in zip(seen, steps, strict=True)]
-    product(source, *seen, dtype)
+    product(source, seen[0], seen[1], seen[2], dtype)
     lines += ["}"] * len(others)
 
 

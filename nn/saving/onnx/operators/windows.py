@@ -307,10 +307,10 @@ def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"
         }[mode](share)
         found = []
         for offset, weight in taps.items():
-            index = base + offset
+            near = base + offset
             if padding_mode == "reflection" and mode == "cubic":
-                index = ag.round(_reflected(index, *ends))
-            found.append((cast(ag.clip(index, -frame, length - 1.0 + frame), "int64") + frame, weight))
+                near = ag.round(_reflected(near, *ends))
+            found.append((cast(ag.clip(near, -frame, length - 1.0 + frame), "int64") + frame, weight))
         neighbours.append(found)
     rows = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
     first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
