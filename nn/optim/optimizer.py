@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.backends import is_complex, namespace
+from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.validation import check_instance, number, with_form
@@ -35,8 +35,6 @@ class Optimizer:
 
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
     _takes_complex = True  # whether `update` is right for complex parameters
-    _held: tuple[int, ...] = ()  # `_members` at the last look
-    _away = False  # whether parameters were on a GPU then
 
     def __init_subclass__(cls) -> None:
         cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
@@ -134,7 +132,7 @@ class Optimizer:
                 check_gradients(group["params"])
         self._follow()
         for group in self.param_groups:
-            for p in group["params"][:1] if self._away else ():
+            for p in group["params"][:1] if PLACES else ():
                 namespace(p.data)  # makes its GPU the current one, on which CuPy works
             try:
                 self.update(group if tracer is None else self._traced(tracer, group))
@@ -167,13 +165,11 @@ class Optimizer:
 
     def _note_members(self) -> None:
         """Remember what `_follow` compares. Raises `DomainError` for a group of several devices."""
-        places = [{p.device for p in group["params"]} for group in self.param_groups]
-        for devices in places:
-            if len(devices) > 1:
+        for group in self.param_groups:
+            if len(devices := {p.device for p in group["params"]}) > 1:
                 raise DomainError(
                     f"a group has parameters on {' and '.join(sorted(devices))}: make one for each device."
                 )
-        self._away = set().union(*places) != {"cpu"}
         self._moves, self._held = Module.moves, self._members
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
