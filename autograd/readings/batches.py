@@ -236,8 +236,6 @@ def _stack(level: Batch, arrays: Sequence[Any], axis: int = 0) -> Any:
 
 def _take(level: Batch, x: Any, indices: Any, axis: int) -> Any:
     axis = normalize_axis(axis, x.ndim)
-    if not level.owns(indices):
-        return level.of(xp.take(x.value, indices, axis=axis + 1))
     if not level.owns(x):
         return level.of(_moved(xp.take(x, indices.value, axis=axis), axis, 0))
     return _getitem(level, x, index=(*(slice(None),) * axis, indices))
