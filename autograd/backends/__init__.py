@@ -37,12 +37,10 @@ from glassgrad.autograd.backends.spaces import FORWARDS, PLACES, SPACES, Namespa
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
-__all__ = [
-    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "PLACES", "PLAIN",
-    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "array_text", "as_dtype", "asarray",
-    "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
-    "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
-    "is_real", "namespace", "owns_memory", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",
+__all__ = [  # besides the names that are defined here
+    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "PLACES", "PLAIN", "PYTHON_REALS",
+    "PYTHON_SCALARS", "SPACES", "add_scalar", "as_dtype", "can_cast", "epsilon", "is_complex", "is_inexact",
+    "is_integral", "is_real", "register",
 ]  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------- namespaces and devices
