@@ -154,7 +154,7 @@ class Module:
             if mode.observer:  # a trace names what a function returns where it returns it
                 return self.forward(*args, **kwargs)
             result = self.forward(*args, **kwargs)
-            shape = result._data.shape if type(result) is Tensor else None  # type: ignore[attr-defined]
+            shape = result._data.shape if isinstance(result, Tensor) else None
             if shape != module._made:
                 object.__setattr__(module, "_made", shape and tuple(shape))
             return result
@@ -612,8 +612,9 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     ``parameters``: path → Tensor of the same shape; others stay. This makes a network a function of its weights, for
     `autograd.hessian`, `autograd.hvp` or weights that were computed. A single tuple has all inputs, and a dict after
     the first of ``args`` the keyword arguments, as there. The module is restored afterwards; do not call one module
-    from several threads at once. A shared parameter is given by its first path, as in ``state_dict()``. Raises
-    `nn.errors.StateError` for an unknown path and for another shape.
+    from several threads at once. A shared parameter may be given by any of its paths. Raises `nn.errors.StateError` for
+    an unknown path, another shape, or two values for one
+    parameter.
 
     >>> from glassgrad import autograd as ag, nn
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
@@ -631,16 +632,23 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     else:
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
     mine = dict(module._named_state())
-    given = {name: asarray(value) for name, value in parameters.items() if name in mine}
-    wrong = [f"{name!r} is unexpected" for name in parameters if name not in mine]
-    wrong += [
-        f"{name!r} is {mine[name].shape} in the module, and was given as {value.shape}"
-        for name, value in given.items()
-        if value.shape != mine[name].shape
-    ]
+    known = {id(value) for value in mine.values()}
+    wrong: list[str] = []
+    names: dict[int, str] = {}
+    instead: dict[int, Tensor] = {}
+    for name, value in parameters.items():
+        own = mine.get(name, _found(module, name))
+        if id(own) not in known:
+            wrong.append(f"{name!r} is unexpected")
+            continue
+        given = instead.setdefault(id(own), asarray(value))
+        first = names.setdefault(id(own), name)
+        if value is not parameters[first]:
+            wrong.append(f"{name!r} and {first!r} are one parameter, and were given two values")
+        elif given.shape != own.shape:
+            wrong.append(f"{name!r} is {own.shape} in the module, and was given as {given.shape}")
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
-    instead = {id(mine[name]): value for name, value in given.items()}
     places = [
         (part, name, getattr(part, name))  # `getattr`, so that a compiled function guards the attribute
         for part in module.modules()
