@@ -141,7 +141,8 @@ class Trace:
     the floats among the arguments that the program reads from there, by their position among the leaves
     that are no arrays. ``constant``: the positions of floats, and places of learning rates, that are constants.
 
-    ``captured`` are the Tensors that no argument may be, which the function might compare with it: all that it reaches.
+    ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
+    Tensors all those that it can reach.
     """
 
     def __init__(
@@ -220,7 +221,8 @@ class Trace:
         if VALIDATES.get():
             self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
-        self.captured = [*(state.origin for state in self.program.states), *surroundings.tensors]
+        self.captured = [state.origin for state in self.program.states]
+        self.captured += surroundings.tensors if surroundings.asks_identity else []
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]

@@ -85,6 +85,7 @@ class Surroundings:
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
+        self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
         self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._looked = 0, 0  # the numbers of names and objects in the last search
@@ -188,7 +189,9 @@ class Surroundings:
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
         for each in _codes_in(code):
-            self.asks_types += _types_asked_in(each)
+            identity, lines = _questions_in(each)
+            self.asks_identity |= identity
+            self.asks_types += lines
         texts = _texts_in(code)
         self._names |= dict.fromkeys((*_names_in(code), *texts))
         for name in (*_names_in(code), *texts):
@@ -218,7 +221,9 @@ class Surroundings:
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), None] = Items.of(container, name)
         if not isinstance(container, list | tuple | deque):
-            self.tensors += [key for key in container if isinstance(key, Tensor)]
+            keys = [key for key in container if isinstance(key, Tensor)]
+            self.tensors += keys
+            self.asks_identity |= bool(keys)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key!r}]")
@@ -329,19 +334,24 @@ def _names_in(code: types.CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
 
 
+_COMPARING = {dis.opmap["IS_OP"], dis.opmap["CONTAINS_OP"]}
+
+
 @functools.lru_cache(maxsize=4096)
-def _types_asked_in(code: types.CodeType) -> list[str]:
-    """The lines of ``code`` that call `type` of a variable."""
-    if "type" not in code.co_names:
-        return []
+def _questions_in(code: types.CodeType) -> tuple[bool, list[str]]:
+    """Whether ``code`` may compare the identity of variables, and its lines that call `type` of a variable."""
+    if not (_COMPARING & {*code.co_code[::2]} or {"id", "type"} & {*code.co_names}):
+        return False, []
     steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
+    identity = "id" in code.co_names
     lines = []
     for before, now in itertools.pairwise(steps):
+        identity |= now.opname in ("IS_OP", "CONTAINS_OP") and before.opname != "LOAD_CONST"
         if before.argval == "type" and now.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
             name = now.argval[0] if isinstance(now.argval, tuple) else now.argval
             number = now.positions.lineno if now.positions else code.co_firstlineno
             lines += [f"{code.co_filename}:{number}"] if name not in ("self", "cls") else []
-    return lines
+    return identity, lines
 
 
 @functools.lru_cache(maxsize=4096)
