@@ -122,8 +122,6 @@ class Compiled(Generic[P, R]):
                     with collector_paused():
                         executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 except Asked as asked:
-                    if asked.places <= self._fixed:
-                        raise
                     self._fixed |= asked.places
                     return self(*args, **kwargs)
                 if executable is None:
@@ -184,7 +182,7 @@ class Compiled(Generic[P, R]):
         """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
         if innermost(arrays) is not None:
             return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
-        trace = Trace(self.function, args, kwargs, True, self._fixed)
+        trace = Trace(self.function, args, kwargs, True, True, self._fixed)
         if trace.changes:
             self._check_settles(args, kwargs)
         if trace.is_differentiated:
@@ -210,7 +208,7 @@ class Compiled(Generic[P, R]):
 
     def _check_settles(self, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
-        if changes := Trace(self.function, args, kwargs, constant=self._fixed).changes:
+        if changes := Trace(self.function, args, kwargs, False, True, self._fixed).changes:
             names = ", ".join(dict.fromkeys(guard.name for guard in changes))
             raise TraceError(
                 f"{self._called()} changes {names} at each call, but its Python code "

@@ -139,7 +139,8 @@ class Trace:
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``constant``: the positions of floats, and places of learning rates, that are constants.
+    that are no arrays. ``varies``: whether there are any; ``asked``: the places of those, and of learning rates, whose
+    values the function asks for, so that they are constants.
 
     ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
     Tensors all those that it can reach.
@@ -151,7 +152,8 @@ class Trace:
         args: Any,
         kwargs: Any,
         unless_differentiated: bool = False,
-        constant: Collection[Any] | None = None,
+        varies: bool = False,
+        asked: Collection[Any] = (),
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
@@ -160,10 +162,10 @@ class Trace:
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
-        tracer = Tracer(Trace._followed.__code__, constant or ())
+        tracer = Tracer(Trace._followed.__code__, asked)
         self.numbers: dict[int, Any] = {}
         for i, (leaf, path) in enumerate(arguments.fixed):
-            if constant is not None and i not in constant and type(leaf) is float:
+            if varies and i not in asked and type(leaf) is float:
                 self.numbers[i] = leaf
                 arguments.numbers[i] = tracer.knob(self.numbers, i, path)
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
@@ -192,12 +194,11 @@ class Trace:
                     tracer.knobs.clear()
             surroundings.check_draws()
             if surroundings.asks_types and (self.numbers or not all(map(_is_tensor, arguments.arrays))):
-                asked = Asked(
+                message = (
                     f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
                     "ask with isinstance(), or give Tensors instead of arrays."
                 )
-                asked.places = frozenset(self.numbers)
-                raise asked
+                raise Asked(message, frozenset(self.numbers)) if self.numbers else TraceError(message)
             self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
         except Asked:
@@ -312,7 +313,13 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         return sum_w_times_x
     """
     check_function(function, "function", "what is to be traced, a function of Tensors")
-    program = Trace(function, args, kwargs).program
+    asked = frozenset[Any]()
+    program: Program | None = None
+    while program is None:
+        try:
+            program = Trace(function, args, kwargs, asked=asked).program
+        except Asked as error:  # for the value of a learning rate
+            asked |= error.places
     program.validate()
     return program
 

@@ -23,7 +23,9 @@ from glassgrad.autograd.errors import TraceError
 class Asked(TraceError):
     """The function asks for the value of a `Number`, which depends on the floats at ``places``."""
 
-    places: frozenset[Any]
+    def __init__(self, message: str, places: frozenset[Any]) -> None:
+        super().__init__(message)
+        self.places = places
 
 
 class Number:
@@ -47,8 +49,8 @@ class Number:
         """Raise `Asked`, also at the end of the trace if the function catches it."""
         if TRACER.get() is None:
             self.tracer.check_running(self.traced)
-        error = Asked(f"{line_of_user()} asks for the value of a number while it is traced.")
-        self.tracer.refused, error.places = error, self.places
+        said = f"{line_of_user()} asks for the value of a number while it is traced."
+        error = self.tracer.refused = Asked(said, self.places)
         raise error
 
     def __getattr__(self, name: str) -> Any:

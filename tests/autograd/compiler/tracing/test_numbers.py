@@ -185,6 +185,12 @@ def test_a_number_kept_by_the_step_is_refused() -> None:
         step(ag.ones(3), 2.0)
 
 
+def test_a_plain_trace_may_ask_for_a_learning_rate() -> None:
+    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=0.5)
+    program = ag.trace(lambda x: x * 2 if optimizer.param_groups[0]["lr"] > 0.1 else x, ag.ones(3))
+    assert [i.op for i in program.instructions] == ["multiply"]
+
+
 def test_a_change_before_a_number_is_asked_for_is_refused() -> None:
     """The function runs a second time, which would begin with the change."""
     kept = Options()
