@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.compiler.executable import Executable, check_apart
+from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program, Value, roots
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.plan import by_definition
@@ -60,19 +60,6 @@ class DeviceExecutable(Executable):
     def text(self) -> str:
         """The program, as it prints."""
         return str(self.optimized)
-
-    def resettle(self) -> bool:
-        """Take the arrays of states that were replaced. Returns whether the program is still valid."""
-        if not self.holds():
-            return False
-        check_apart(self.program)
-        for tensor, home, _ in self.places:
-            array = tensor._data
-            alike = type(array) is type(home) and (array.shape, array.dtype) == (home.shape, home.dtype)
-            if not alike or array.device != home.device or (tensor.node is not None and tensor.requires_grad):
-                return False
-        self.bind()
-        return self.is_settled()
 
 
 def _read_last(program: Program) -> dict[Value, list[Value]]:

@@ -250,31 +250,25 @@ class Plan:
 
     def _order_of(self, instruction: Instruction, form_of: Callable[[Value], Any]) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
-        out, axes = instruction.out, tuple(range(len(instruction.out.shape)))
+        out, axes = instruction.out, range(len(instruction.out.shape))
         if len(axes) < 3 or out not in self._planned or out in self.within:
             return None
+        long = [a for a in axes if out.shape[a] > 1]
         if instruction.op == "op":
-            long = [a for a in axes if out.shape[a] > 1]
-            order = [a for a in OPS[instruction.params["name"]].order(len(axes)) if out.shape[a] > 1]
-            return None if order == long else (*order, *(a for a in axes if out.shape[a] <= 1))
-        if instruction.op in REDUCTIONS:
-            (arg,) = instruction.args
-            gone = shapes.normalize_axes(instruction.params["axis"], len(arg.shape))
-            kept = [a for a in range(len(arg.shape)) if a not in gone]
-            like = None if instruction.params["keepdims"] else arg
-        elif instruction.op in ELEMENTWISE or instruction.op in ("where", "astype", "copy"):
-            like = next((arg for arg in instruction.args if arg.shape == out.shape), None)
-            kept = list(axes)
+            order = [a for a in OPS[instruction.params["name"]].order(len(axes)) if a in long]
+        elif instruction.op in (*ELEMENTWISE, *REDUCTIONS, "where", "astype", "copy"):
+            kept, like = [*axes], next((arg for arg in instruction.args if arg.shape == out.shape), None)
+            if instruction.op in REDUCTIONS and not instruction.params["keepdims"]:
+                (like,) = instruction.args
+                gone = shapes.normalize_axes(instruction.params["axis"], len(like.shape))
+                kept = [a for a in range(len(like.shape)) if a not in gone]
+            if like is None or not (like in self.arrays or like in self._planned):
+                return None
+            strides = [abs(form_of(like).strides[a]) for a in kept]
+            order = sorted(long, key=lambda a: -strides[a]) if all(strides[a] for a in long) else long
         else:
             return None
-        if like is None or not (like in self.arrays or like in self._planned):
-            return None
-        strides = [abs(form_of(like).strides[a]) for a in kept]
-        long = [a for a in axes if out.shape[a] > 1]
-        order = sorted(long, key=lambda a: -strides[a])
-        if order == long or not all(strides[a] for a in long):
-            return None
-        return (*order, *(a for a in axes if out.shape[a] <= 1))
+        return None if order == long else (*order, *(a for a in axes if out.shape[a] <= 1))
 
     def _memory_shape(self, value: Value) -> shapes.Shape:
         """The shape of a value's memory as a row-major array."""

@@ -236,27 +236,16 @@ class Writer:
         return found
 
     def _views(self, used: set[str]) -> list[str]:
-        """The views that lines use, each after its base, except the only view of a buffer that is not used itself."""
-        wanted: dict[str, None] = {}
-        roots: dict[str, set[str]] = {}
-        for name in [name for name in self.aliases if name in used]:
-            chain = [name]
-            while chain[-1] in self.aliases:
-                chain.append(self.aliases[chain[-1]][0])
-            roots.setdefault(chain[-1], set()).add(name)
-            wanted.update(dict.fromkeys(chain[-2::-1]))
+        """The views that lines use, each after its base."""
+        wanted = {*used}
+        for name, (base, _) in reversed(self.aliases.items()):
+            wanted |= {base} if name in wanted else set()
         pieces = {line.partition(" = ")[0] for line in self._pieces()}
-        buffers = {name for value, name in self.names.items() if value.kind == "temporary"}
-        found = []
-        for name in wanted:
-            root = name
-            while root in self.aliases:
-                root = self.aliases[root][0]
-            alone = len(roots[root]) == 1 and root not in used and root in buffers
-            base, expression = self.aliases[name]
-            if name not in pieces and not alone and (name, expression) != (f"{base}_T", f"{base}.T"):
-                found.append(f"{name} = {expression}")
-        return found
+        return [
+            f"{name} = {expression}"
+            for name, (base, expression) in self.aliases.items()
+            if name in wanted - pieces and (name, expression) != (f"{base}_T", f"{base}.T")
+        ]
 
 
 def _one_line(text: str) -> str:

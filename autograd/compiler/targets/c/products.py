@@ -9,7 +9,7 @@ from typing import Any
 
 from glassgrad.autograd.compiler.targets.c.blocks import Text, cycles, in_blocks, lanes, suffix, turned
 from glassgrad.autograd.compiler.targets.language import C
-from glassgrad.autograd.compiler.targets.nests import Axis, View, added, contiguous, merged, times
+from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 SHORT = 16
 """From this length on, a contiguous axis is better than a longer one."""
@@ -50,19 +50,19 @@ def contract(
         x, around, rows, sums = _copied(source, x, dtype, around, rows, sums, 1)
     if source.types[y.data] != C.types[str(dtype)]:
         y, around, columns, sums = _copied(source, y, dtype, around, columns, sums, 2)
-    if adds or not _is_matrix(rows, columns):
-        _in_order(source, around, rows, columns, sums, x, y, out, dtype, adds)
+    if adds:  # several products may belong to one entry
+        short, long = sorted((rows, columns), key=lambda own: own[-1][0] if own else 0)
+        of = [*around, *short, *long]  # so that the longest axis is contiguous
+        shape = tuple(a[0] for a in of)
+        made = source.scratch(f"{out.data}_in_order", shape, dtype)
+        contract(source, [(*a[:3], s) for a, s in zip(of, made.strides, strict=True)], sums, x, y, made, dtype)
+        source.copy(made, replace(out, shape=shape, strides=tuple(a[3] for a in of)), "+=")
         return
     if _is_scattered(rows, sums, 1):
         x, around, rows, sums = _copied(source, x, dtype, around, rows, sums, 1)
     if _is_scattered(columns, sums, 2):
         y, around, columns, sums = _copied(source, y, dtype, around, columns, sums, 2)
     _products(source, around, merged(rows), merged(columns), merged(sums), x, y, out, dtype)
-
-
-def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
-    """Whether the rows or the columns of the result are contiguous."""
-    return not rows or not columns or any(abs(o) == 1 for *_, o in (*rows, *columns))
 
 
 def _is_scattered(own: Sequence[Axis], sums: Sequence[Axis], k: int) -> bool:
@@ -80,43 +80,16 @@ def _copied(
     ``k``: the position of the operand's steps in an `Axis`, 1 for x and 2 for y.
     """
     own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # so that the longest axis is contiguous
-    outer, inner = _cut(own, 3) if own_last else (own, [])
-    of = [*around, *outer, *sums, *inner]
-    shape = tuple(a[0] for a in of)
-    seen = replace(x, shape=shape, strides=tuple(a[k] for a in of))
-    shown = [a for a in range(len(of)) if of[a][k]]  # not repeated along axes that it lacks
-    kept = tuple(shape[a] for a in shown)
-    made = source.scratch(f"{x.data}_in_order", kept, dtype)
-    source.copy(replace(seen, shape=kept, strides=tuple(seen.strides[a] for a in shown)), made)
-    steps = dict(zip(shown, contiguous(kept), strict=True))
-    new = [(*a[:k], steps.get(n, 0), *a[k + 1 :]) for n, a in enumerate(of)]
-    first, second = len(around), len(of) - len(inner)
-    own_steps = [*new[first : first + len(outer)], *new[second:]]
-    return made, new[:first], own_steps, new[first + len(outer) : second]
-
-
-def _cut(axes: Sequence[Axis], k: int) -> tuple[Sequence[Axis], Sequence[Axis]]:
-    """The axes in two parts; the axes of the second can be merged into one by their steps ``k``."""
-    first = len(axes) - 1
-    while first and axes[first - 1][k] == axes[first][0] * axes[first][k]:
-        first -= 1
-    return axes[:first], axes[first:]
-
-
-def _in_order(
-    source: Text, around: Sequence[Axis], rows: Sequence[Axis], columns: Sequence[Axis], sums: Sequence[Axis],
-    x: View, y: View, out: View, dtype: Any, adds: bool,
-) -> None:  # fmt: skip
-    """Compute the product into a new array, then copy or add it to the result."""
-    by_rows = bool(columns) and (not rows or columns[-1][0] >= rows[-1][0])  # so that the longest axis is contiguous
-    short, long, k = (rows, columns, 2) if by_rows else (columns, rows, 1)
-    outer, inner = _cut(long, k) if long else ([], [])
-    of = [*around, *outer, *short, *inner]
-    shape = tuple(a[0] for a in of)
-    made = source.scratch(f"{out.data}_in_order", shape, dtype)
-    axes = [(*a[:3], step) for a, step in zip(of, contiguous(shape), strict=True)]
-    contract(source, axes, sums, x, y, made, dtype)
-    source.copy(made, replace(out, shape=shape, strides=tuple(a[3] for a in of)), "+=" if adds else "=")
+    parts = [around, sums, own] if own_last else [around, own, sums]
+    of = [a for part in parts for a in part]
+    shown = [n for n, a in enumerate(of) if a[k]]  # not repeated along axes that it lacks
+    shape = tuple(of[n][0] for n in shown)
+    made = source.scratch(f"{x.data}_in_order", shape, dtype)
+    source.copy(replace(x, shape=shape, strides=tuple(of[n][k] for n in shown)), made)
+    steps = dict(zip(shown, made.strides, strict=True))
+    new = iter([(*a[:k], steps.get(n, 0), *a[k + 1 :]) for n, a in enumerate(of)])
+    first, second, third = ([next(new) for _ in part] for part in parts)
+    return made, first, *((third, second) if own_last else (second, third))
 
 
 def _products(

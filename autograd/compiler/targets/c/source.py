@@ -290,18 +290,9 @@ class Source(Text):
     def nest(self, shape: Any, views: Sequence[View], axes: Sequence[int]) -> Nest:
         """The loops of a kernel, so that the innermost one goes along memory: the sums of columns are kept in memory
         while the loop over rows is outside."""
-        self._swapped = False
         long = [d for d, n in enumerate(shape) if n != 1]
-        if axes:
-            kept = [d for d in long if d not in axes]
-            self._swapped = bool(kept) and bool(long) and long[-1] not in axes
-            return Nest(shape, views, kept if self._swapped else axes)
-        whole = [view.broadcast_to(shape).strides for view in views]
-        order = sorted(range(len(shape)), key=lambda d: -sum(abs(strides[d]) for strides in whole))
-        if order == [*range(len(shape))] or not long:
-            return Nest(shape, views)
-        turned = [view.broadcast_to(shape).permuted(order) for view in views]
-        return Nest(tuple(shape[d] for d in order), turned)
+        self._swapped = bool(axes and long) and long[-1] not in axes
+        return Nest(shape, views, [d for d in long if d not in axes] if self._swapped else axes)
 
     def entries(self, nest: Nest, within: list[tuple[int, str]]) -> None:
         """The call of the loops of a kernel without a reduction."""
