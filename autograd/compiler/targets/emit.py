@@ -97,12 +97,8 @@ class Emitter(Writer):
         if not value.shape or 0 in value.shape:
             self.line(call)
             return
-        if value in self.plan.arrays:
-            array = self.plan.arrays[value].view(unsigned)
-            name = self.seen(f"{x}_unsigned", array, x, f"{x}.view({unsigned!r})")
-        else:
-            name = self.fresh(f"{x}_unsigned")
-            self.line(f"{name} = {x}.view({unsigned!r})", value.shape)
+        name = self.fresh(f"{x}_unsigned")
+        self.line(f"{name} = {x}.view({unsigned!r})", value.shape)
         self.line(f"if {name}.item({name}.argmax()) >= {params['stop']!r}:", remark="a label out of range")
         self.line(f"    {call}")
 

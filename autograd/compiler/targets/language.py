@@ -87,6 +87,24 @@ ALIKE = {
 }
 """The expressions that are the same in both languages."""
 
+WORDS = frozenset((
+    "a", "abstract", "acc", "alignas", "alignof", "arguments", "asm", "async", "atob", "auto", "await", "b", "bool",
+    "boolean", "break", "byte", "case", "catch", "char", "class", "commit", "console", "const", "constexpr", "continue",
+    "debugger", "default", "delete", "div", "do", "document", "double", "else", "enum", "eval", "export", "extends",
+    "extern", "fabs", "false", "final", "finally", "float", "fmod", "for", "from", "function", "gamma", "get", "given",
+    "goto", "i", "if", "implements", "import", "in", "index", "inline", "inputs", "instanceof", "int", "int16_t",
+    "int32_t", "int64_t", "int8_t", "interface", "j", "j0", "j1", "jn", "k", "l", "labs", "let", "linux", "long", "m",
+    "main", "memcpy", "memory", "memset", "n", "native", "new", "null", "nullptr", "of", "outputs", "package", "part",
+    "pow", "private", "protected", "public", "register", "restrict", "return", "run", "scalb", "seen", "set", "short",
+    "signed", "sizeof", "static", "static_assert", "step", "struct", "super", "switch", "synchronized", "table", "this",
+    "thread_local", "throw", "throws", "transient", "true", "try", "typedef", "typeof", "uint16_t", "uint32_t",
+    "uint8_t", "undefined", "union", "unix", "unsigned", "values", "var", "void", "volatile", "wchar_t", "while",
+    "window", "with", "work", "y0", "y1", "yield", "yn", "Array", "BigInt64Array", "Error", "Float32Array",
+    "Float64Array", "INFINITY", "Infinity", "Int16Array", "Int32Array", "Int8Array", "Math", "NAN", "NaN", "Number",
+    "Object", "RangeError", "String", "T", "Uint16Array", "Uint32Array", "Uint8Array", "globalThis",
+))  # fmt: skip
+"""Names that no variable has: words and functions of either language, and names that scripts use themselves."""
+
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
 
 # ---------------------------------------------------------------------------------------------------------- JavaScript
@@ -102,19 +120,6 @@ def _js_literal(number: Any, dtype: Any) -> str:
     text = text.removesuffix(".0")
     return f"({text})" if text.startswith("-") else text
 
-
-_JS_WORDS = frozenset((
-    "abstract", "arguments", "async", "await", "boolean", "break", "byte", "case", "catch", "char", "class", "const",
-    "continue", "debugger", "default", "delete", "do", "double", "else", "enum", "eval", "export", "extends", "false",
-    "final", "finally", "float", "for", "from", "function", "get", "goto", "if", "implements", "import", "in",
-    "instanceof", "int", "interface", "let", "long", "native", "new", "null", "of", "package", "private", "protected",
-    "public", "return", "set", "short", "static", "super", "switch", "synchronized", "this", "throw", "throws",
-    "transient", "true", "try", "typeof", "undefined", "var", "void", "volatile", "while", "with", "yield", "Array",
-    "BigInt64Array", "Error", "Float32Array", "Float64Array", "Infinity", "Int16Array", "Int32Array", "Int8Array",
-    "Math", "NaN", "Number", "Object", "RangeError", "String", "Uint16Array", "Uint32Array", "Uint8Array", "atob",
-    "console", "document", "globalThis", "window", "acc", "commit", "given", "i", "inputs", "j", "k", "l", "m",
-    "memory", "n", "outputs", "run", "seen", "values",
-))  # fmt: skip
 
 _JS_ARRAYS = {
     "bool": "Uint8Array", "int8": "Int8Array", "int16": "Int16Array", "int32": "Int32Array", "int64": "Float64Array",
@@ -200,7 +205,7 @@ JAVASCRIPT = Language(
         "any": ("{a} || {b} != 0 ? 1 : 0", "0"),
     },
     _js_literal,
-    _JS_WORDS,
+    WORDS,
     _JS_ARRAYS,
     title="JavaScript",
     computed=_js_computed,
@@ -262,17 +267,6 @@ _C_EXPRESSIONS = {
 }
 """Templates; ``{F}`` is the suffix ``f`` of C's functions of float."""
 
-_C_WORDS = frozenset((
-    "alignas", "alignof", "asm", "auto", "bool", "break", "case", "char", "const", "constexpr", "continue", "default",
-    "do", "double", "else", "enum", "extern", "false", "float", "for", "goto", "if", "inline", "int", "long", "nullptr",
-    "register", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "struct", "switch",
-    "thread_local", "true", "typedef", "typeof", "union", "unsigned", "void", "volatile", "wchar_t", "while",
-    "a", "acc", "b", "div", "fabs", "fmod", "gamma", "i", "index", "int16_t", "int32_t", "int64_t", "int8_t", "j", "j0",
-    "j1", "jn", "k", "l", "labs", "linux", "m", "main", "memcpy", "memset", "n", "part", "pow", "scalb", "step",
-    "table", "uint16_t", "uint32_t", "uint8_t", "unix", "work", "y0", "y1", "yn", "INFINITY", "NAN", "T",
-    *_C_EXPRESSIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")),
-))  # fmt: skip
-
 _WHOLE_IN_C = {
     "abs": "{0} < 0 ? -{0} : {0}",
     "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
@@ -314,7 +308,7 @@ C = Language(
         "any": ("{a} || ({b} != 0)", "false"),
     },
     _literal,
-    _C_WORDS,
+    WORDS | {*_C_EXPRESSIONS} | {f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")},
     _C_ARRAYS,
     title="C",
     computed=_c_computed,

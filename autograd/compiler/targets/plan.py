@@ -200,20 +200,12 @@ class Plan:
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}
 
-        def may_lie_within(value: Value) -> bool:
-            maker = makers.get(value)
-            return (
-                maker is not None
-                and value in self._planned
-                and value not in found
-                and value not in kept
-                and not is_view(maker)
-                and maker.op not in ("pack", "op")
-            )
-
         for instruction in self.order:
             for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
-                if may_lie_within(arg):
+                maker = makers.get(arg)
+                if maker is None or arg in kept or arg in found or arg not in self._planned:
+                    continue
+                if not is_view(maker) and maker.op not in ("pack", "op"):
                     found[arg] = instruction.out, piece["start"]
         return found
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
+from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis
 from glassgrad.autograd.compiler.ir.primitives import fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.kernels import alone
@@ -19,16 +19,6 @@ from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 @reading("reshape", "copy")
 def _copied(script: Script, out: View, x: View, **_: Any) -> None:
     script.copy(x, View.of(out.data, x.shape) if script.now.op == "reshape" else out)
-
-
-def flat(script: Script, x: View, dtype: Any) -> View:
-    """All elements of ``x`` along one axis, copied if they are not contiguous."""
-    seen = x.reshaped((size(x.shape),))
-    if seen is None:
-        made = script.scratch(f"flat_{x.data}", x.shape, dtype)
-        script.copy(x, made)
-        seen = View.of(made.data, (size(x.shape),))
-    return seen
 
 
 @reading("matmul")
@@ -182,15 +172,9 @@ def _written(script: Script, out: View, x: View, value: View, *_: View, index: A
 
 @reading("take", "take_sure")
 def _take(script: Script, out: View, x: View, indices: View, axis: int | None = None) -> None:
-    x, axis = _rolled_out(script, x, axis)
-    pick(script, out, x, _along(axis, script.now.args[1]))
-
-
-def _rolled_out(script: Script, x: View, axis: int | None) -> tuple[View, int]:
-    """``x``, the instruction's first argument, and its axis, from 0 on; for ``None`` all elements along one axis."""
-    if axis is None:
-        return flat(script, x, script.now.args[0].dtype), 0
-    return x, normalize_axis(axis, len(x.shape))
+    if axis is None and len(x.shape) != 1:
+        raise script.refuse(script.now, "takes of all axes at once: give an axis, or reshape the array first")
+    pick(script, out, x, _along(normalize_axis(axis or 0, len(x.shape)), script.now.args[1]))
 
 
 # --------------------------------------------------------------------------------------------- functions of NumPy's
@@ -262,13 +246,9 @@ def _tile(script: Script, out: View, x: View, repetitions: Sequence[int]) -> Non
 
 @reading("concat", "stack")
 def _joined(script: Script, out: View, arrays: Sequence[View], axis: int | None = 0) -> None:
-    start = 0
     if axis is None:
-        for x in arrays:
-            script.copy(x, replace(View.of(out.data, x.shape), offset=start))
-            start += size(x.shape)
-        return
-    axis = normalize_axis(axis, len(out.shape))
+        raise script.refuse(script.now, "joins arrays without an axis: give one, or reshape them first")
+    start, axis = 0, normalize_axis(axis, len(out.shape))
     for x in arrays:
         x = x.with_axis(axis, 1) if script.now.op == "stack" else x
         script.copy(x, out[_along(axis, slice(start, start + x.shape[axis]))])
