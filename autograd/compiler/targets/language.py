@@ -22,11 +22,12 @@ class Language:
     and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
     ``types``: the dtypes that the language has, with the type of an array's elements, or of the array.
 
-    ``computed(op, terms, dtype, exponent)``: the expression of an elementwise operation for a result of ``dtype``, with
-    the exponent of a power if it is known. ``rounded(text, dtype)``: the result of arithmetic as a number of ``dtype``;
-    ``cast(name, given, dtype)``: a variable of dtype ``given``, converted to ``dtype``. ``declares``: the first words
-    of the declarations of a variable and of a constant; ``integer``: that of a loop variable. ``comment``: a template
-    for a text that ``safe`` has made fit for it. ``ascii``: whether names are limited to ASCII.
+    ``special``: other expressions for results of some dtypes, or of some kinds of dtype. ``rounding``: for the dtypes
+    that arithmetic does not give, the template of a conversion. ``rounded(text, dtype)``: the result of arithmetic as a
+    number of ``dtype``; ``cast(name, given, dtype)``: a variable of dtype ``given``, converted to ``dtype``.
+    ``declares``: the first words of the declarations of a variable and of a constant; ``integer``: that of a loop
+    variable. ``comment``: a template for a text that ``safe`` has made fit for it. ``ascii``: whether names are limited
+    to ASCII.
     """
 
     expressions: dict[str, str]
@@ -35,7 +36,8 @@ class Language:
     words: frozenset[str]
     types: Mapping[str, str]
     title: str
-    computed: Callable[[str, list[str], Any, Any], str]
+    special: Mapping[str, Mapping[str, str]]
+    rounding: Mapping[str, str]
     rounded: Callable[[str, Any], str]
     cast: Callable[[str, Any, Any], str]
     declares: tuple[str, str]
@@ -43,6 +45,16 @@ class Language:
     comment: str
     safe: Callable[[str], str]
     ascii: bool
+
+    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+        """The expression of an operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
+        kind = str(dtype)
+        rows = [self.special.get(kind, {}), self.special.get(dtype.kind, {}), self.expressions]
+        if op == "power" and exponent in _POWERS and dtype.kind == "f":
+            rows = [{op: _POWERS[exponent]}]
+        template = next(row[op] for row in rows if op in row)
+        text = template.format(*terms, T=self.types[kind], F="f" if kind == "float32" else "")
+        return text if op in EXACT else self.rounding.get(kind, "{}").format(text)
 
 
 # ------------------------------------------------------------------------------------------------- common to languages
@@ -105,6 +117,8 @@ WORDS = frozenset((
 ))  # fmt: skip
 """Names that no variable has: words and functions of either language, and names that scripts use themselves."""
 
+_POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
+
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
 
 # ---------------------------------------------------------------------------------------------------------- JavaScript
@@ -137,26 +151,12 @@ EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "posit
 """Operations whose result needs no rounding: one of their arguments, or a number that every dtype has."""
 
 _OF_INTEGERS = {
+    "astype": "Math.trunc({0})",
     "reciprocal": "Math.trunc(1 / {0})",
     "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
     "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
 }
 _OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
-_POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
-
-
-def _js_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
-    kind = str(dtype)
-    templates = [
-        {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
-        {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
-        _OF_INT32 if kind in ("int32", "uint32") else {},
-        _OF_INTEGERS if dtype.kind in "iu" else {},
-        JAVASCRIPT.expressions,
-    ]
-    text = next(rows[op] for rows in templates if op in rows).format(*terms)
-    return text if op in EXACT or kind not in ROUNDED else ROUNDED[kind].format(text)
 
 
 def _js_cast(name: str, given: Any, dtype: Any) -> str:
@@ -208,8 +208,13 @@ JAVASCRIPT = Language(
     WORDS,
     _JS_ARRAYS,
     title="JavaScript",
-    computed=_js_computed,
-    rounded=lambda text, dtype: text if str(dtype) == "int64" else _js_computed("astype", [text], dtype),
+    special={
+        "bool": {"astype": "{0} != 0"},
+        **dict.fromkeys("iu", _OF_INTEGERS),
+        **dict.fromkeys(("int32", "uint32"), _OF_INT32),
+    },
+    rounding=ROUNDED,
+    rounded=lambda text, dtype: text if str(dtype) == "int64" else JAVASCRIPT.computed("astype", [text], dtype),
     cast=_js_cast,
     declares=("let", "const"),
     integer="let",
@@ -276,19 +281,6 @@ _WHOLE_IN_C = {
     **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
 }
 _WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
-_TRUTHS_IN_C = {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
-
-
-def _c_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
-    rows = C.expressions
-    if dtype.kind == "f" and op == "power" and exponent in _POWERS:
-        rows = {"power": _POWERS[exponent]}
-    elif dtype.kind == "b" and op in _TRUTHS_IN_C:
-        rows = _TRUTHS_IN_C
-    elif dtype.kind in "iu" and op in _WHOLE_IN_C:
-        rows = _WIDE_IN_C if op == "astype" and str(dtype) in ("int64", "uint32") else _WHOLE_IN_C
-    return rows[op].format(*terms, T=_C_ARRAYS[str(dtype)], F="f" if str(dtype) == "float32" else "")
 
 
 def safe_c(text: str) -> str:
@@ -311,7 +303,12 @@ C = Language(
     WORDS | {*_C_EXPRESSIONS} | {f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")},
     _C_ARRAYS,
     title="C",
-    computed=_c_computed,
+    special={
+        "bool": {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"},
+        **dict.fromkeys("iu", _WHOLE_IN_C),
+        **dict.fromkeys(("int64", "uint32"), _WIDE_IN_C),
+    },
+    rounding={},
     rounded=lambda text, dtype: f"({_C_ARRAYS[str(dtype)]})({text})",
     cast=lambda name, given, dtype: name if given == dtype else f"({_C_ARRAYS[str(dtype)]}){name}",
     declares=("{}", "const {}"),

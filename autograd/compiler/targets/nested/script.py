@@ -7,7 +7,6 @@ and `WHOLE` write the other instructions, for all languages.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -69,7 +68,6 @@ class Script:
         self.taken: set[str] = {self.name}
         self.times: list[str] = []
         """The variables of the loops over time around what is being written."""
-        self.terms: dict[Value, str] = {}
         self.now: Instruction
         """The instruction that is being written."""
 
@@ -273,24 +271,19 @@ class Script:
         outputs = [reduced(self.view(v), shape, axes) if reduction else self.view(v) for v in kernel.outputs]
         nest = self.nest(shape, [*map(self.view, inputs), *outputs], axes)
         inmost = len(nest.loops)
-        used = Counter(a for i in whole for a in dict.fromkeys(i.args))
-        read, written = {self.view(v).data for v in inputs}, {view.data for view in outputs}
-        self.terms = {}
+        used = {a for i in whole for a in i.args}
+        read = {self.view(v).data for v in inputs}
         depths: dict[Value, int] = {}
         within: list[tuple[int, str]] = []
         for k, value in enumerate(inputs):
             depths[value] = inmost if 0 in shape else nest.depth(k)  # there may be nothing to read
-            is_last = depths[value] == inmost and nest.views[k].data not in written
-            if is_last and reduction is None and used[value] == 1 and all(self._reads_once(i, value) for i in chain):
-                self.terms[value] = nest.at(k)
-            else:
-                within.append((depths[value], self.declared(self.local(value), nest.at(k), value.dtype, constant=True)))
+            within.append((depths[value], self.declared(self.local(value), nest.at(k), value.dtype, constant=True)))
         places = {value: nest.at(k) for k, value in enumerate(kernel.outputs, len(inputs))}
         results: list[str] = []
         for i in chain:
             depths[i.out] = max((depths[a] for a in i.args if a in depths), default=0)
             text = self.expression(i)
-            if i.out in places and not used[i.out]:  # written after everything is read
+            if i.out in places and i.out not in used:  # written after everything is read
                 results.append(f"{places[i.out]} = {text};")
                 continue
             if i.out in places and depths[i.out] == inmost and self.view(i.out).data not in read:
@@ -337,7 +330,7 @@ class Script:
         if str(dtype) not in self.language.types:
             said = f"can't be written in {self.language.title}: {value.name} is computed in {dtype}."
             raise TargetError(f"{self.given.name} {said}")
-        return self.language.cast(self.terms.get(value) or self.local(value), value.dtype, dtype)
+        return self.language.cast(self.local(value), value.dtype, dtype)
 
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in the language."""
@@ -351,13 +344,8 @@ class Script:
         if op == "astype" and args[0].dtype.kind == "b":  # a cast would keep compilers from using vectors
             return f"{terms[0]} ? 1 : 0"
         if op in TRUTHS:
-            return self.language.computed(op, terms, numpy.dtype(bool), None)
+            return self.language.computed(op, terms, numpy.dtype(bool))
         return self.language.computed(op, terms, instruction.out.dtype, exponent)
-
-    def _reads_once(self, instruction: Instruction, value: Value) -> bool:
-        """Whether the expression of an instruction names an argument at most once."""
-        template = self.language.expressions.get(instruction.op, "")
-        return sum(template.count(f"{{{k}}}") for k, arg in enumerate(instruction.args) if arg is value) < 2
 
 
 def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
