@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any
 
 from glassgrad.autograd.common import shapes
@@ -182,26 +181,14 @@ class Writer:
         origins = [line.origin for line in self.lines]
         for i in reversed(range(self.opening, len(origins) - 1)):  # lines without an origin join the next ones
             origins[i] = origins[i] or origins[i + 1]
-        keys = [None if origin is None else (f"{origin.text} {origin.line}", origin.order) for origin in origins]
-        runs = [(key, len([*run])) for key, run in groupby(keys)]
-        longest: dict[Any, int] = {}
-        for key, count in runs:
-            longest[key] = max(count, longest.get(key, 0))
         found: list[tuple[str, str]] = []
-        place = 0
-        for key, count in runs:
-            lines, origin = self.lines[place : place + count], origins[place]
-            place += count
-            if origin is None:
-                found += [(line.text, line.remark) for line in lines]
-                continue
-            if longest.get(key) == count:  # shorter runs of the same line get no block
-                del longest[key]
-                found += [("", ""), (f"# {_one_line(str(origin))}", "")]
-            else:
-                note = f"{'gradient of ' * bool(origin.order)}{origin.line}"
-                lines = [replace(line, remark=f"{line.remark}, {note}".lstrip(", ")) for line in lines]
-            found += [(line.text, line.remark) for line in lines]
+        last = None
+        for line, origin in zip(self.lines, origins, strict=True):
+            told = None if origin is None else str(origin)
+            if told is not None and told != last:
+                found += [("", ""), (f"# {_one_line(told)}", "")]
+            last = told
+            found.append((line.text, line.remark))
         width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 

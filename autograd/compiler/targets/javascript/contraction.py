@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
+from glassgrad.autograd.compiler.targets.nested import Script
 from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 Span = tuple[int, int, int]
 """The start and end along an axis, and the number of entries computed at once."""
-
-
-class Script(Protocol):
-    """A script: its present lines, its functions, and which of these sum products: by size of block, number of sums,
-    dtype, and whether they add.
-    """
-
-    lines: list[str]
-    functions: list[str]
-    products: dict[tuple[int, int, int, str, bool], str]
-
-    def fresh(self, text: str) -> str:
-        """An unused variable."""
 
 
 def block_of(n: int) -> int:
@@ -40,47 +28,53 @@ def _tiles(n: int) -> Iterator[Span]:
         yield whole, n, n - whole
 
 
-def contract(
-    script: Script,
-    axes: Sequence[Axis],
-    sums: Sequence[Axis],
-    x: View,
-    y: View,
-    out: View,
-    dtype: Any,
-    *,
-    adds: bool = False,
-) -> None:
-    """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`.
+class Products(Script):
+    """A script whose products call a few functions, each of which is in ``functions``.
 
-    All products of a script call the same few functions, one for each size of block: browsers soon make a short
+    ``products``: their names, by size of block, number of sums, dtype, and whether they add. Browsers soon make a short
     function fast that is called often, and are slow to do so with a long one that has the loops of many products.
     """
-    axes, sums = merged(axes), merged(sums) or [(1, 0, 0)]
-    rows = max((a for a in axes if not a[2] and a[1]), default=(1, 0, 0, 0), key=lambda a: a[0])
-    columns = max((a for a in axes if not a[1] and a[2]), default=(1, 0, 0, 0), key=lambda a: a[0])
-    around = [a for a in axes if a is not rows and a is not columns]
-    pad = ""
-    places = [x.start, y.start, out.start]
-    for depth, (n, *steps) in enumerate(around):
-        script.lines.append(f"{pad}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
-        places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
-        pad += "  "
-    strides = rows[1], rows[3], columns[2], columns[3]
-    for top, bottom, height in _tiles(rows[0]):
-        for left, right, width in _tiles(columns[0]):
-            name = _function(script, height, width, len(sums), dtype, adds)
-            begin = [
-                added(p if p != "0" else "", top * r + left * c)
-                for p, r, c in zip(places, rows[1:], columns[1:], strict=True)
-            ]
-            given = [x.data, y.data, out.data, *begin, bottom - top, right - left, *strides, *chain(*sums)]
-            script.lines.append(f"{pad}{name}({', '.join(map(str, given))});")
-    for depth in reversed(range(len(around))):
-        script.lines.append("  " * depth + "}")
+
+    functions: list[str]
+    products: dict[tuple[int, int, int, str, bool], str]
+
+    def contract(
+        self,
+        axes: Sequence[Axis],
+        sums: Sequence[Axis],
+        x: View,
+        y: View,
+        out: View,
+        dtype: Any,
+        *,
+        adds: bool = False,
+    ) -> None:
+        """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`."""
+        axes, sums = merged(axes), merged(sums) or [(1, 0, 0)]
+        rows = max((a for a in axes if not a[2] and a[1]), default=(1, 0, 0, 0), key=lambda a: a[0])
+        columns = max((a for a in axes if not a[1] and a[2]), default=(1, 0, 0, 0), key=lambda a: a[0])
+        around = [a for a in axes if a is not rows and a is not columns]
+        pad = ""
+        places = [x.start, y.start, out.start]
+        for depth, (n, *steps) in enumerate(around):
+            self.lines.append(f"{pad}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
+            places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
+            pad += "  "
+        strides = rows[1], rows[3], columns[2], columns[3]
+        for top, bottom, height in _tiles(rows[0]):
+            for left, right, width in _tiles(columns[0]):
+                name = _function(self, height, width, len(sums), dtype, adds)
+                begin = [
+                    added(p if p != "0" else "", top * r + left * c)
+                    for p, r, c in zip(places, rows[1:], columns[1:], strict=True)
+                ]
+                given = [x.data, y.data, out.data, *begin, bottom - top, right - left, *strides, *chain(*sums)]
+                self.lines.append(f"{pad}{name}({', '.join(map(str, given))});")
+        for depth in reversed(range(len(around))):
+            self.lines.append("  " * depth + "}")
 
 
-def _function(script: Script, height: int, width: int, depth: int, dtype: Any, adds: bool) -> str:
+def _function(script: Products, height: int, width: int, depth: int, dtype: Any, adds: bool) -> str:
     """The name of the function of blocks of ``height`` by ``width`` sums in registers, each over ``depth`` axes.
 
     Where x begins, and its step from row to row; likewise y and its columns, and the result. Then each sum's length and

@@ -15,8 +15,7 @@ from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.interpreter import present
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets import nested
-from glassgrad.autograd.compiler.targets.javascript.contraction import contract
+from glassgrad.autograd.compiler.targets.javascript.contraction import Products
 from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
 from glassgrad.autograd.compiler.targets.kernels import fuse, updated_in_place
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
@@ -31,7 +30,7 @@ SHORT = 64
 """Constants of up to this number of elements are written as numbers, larger ones in base64."""
 
 
-class Script(nested.Script):
+class Script(Products):
     """The text of ``program`` as a function of ``memory``; see `Program.javascript`."""
 
     language = JAVASCRIPT
@@ -40,8 +39,7 @@ class Script(nested.Script):
         super().__init__(program, name or program.name)
         self.every, self.comments, self.states = every, comments, states
         self.heads: list[str] = []
-        self.functions: list[str] = []
-        self.products: dict[tuple[int, int, int, str, bool], str] = {}
+        self.functions, self.products = [], {}
 
     # ---------------------------------------------------------------------------------------------- of the language
 
@@ -81,8 +79,6 @@ class Script(nested.Script):
     def fill(self, view: View, text: str) -> None:
         """Fill an array with one number."""
         self.lines.append(f"{view.data}.fill({text});")
-
-    contract = contract
 
     # ------------------------------------------------------------------------------------------------------- the whole
 

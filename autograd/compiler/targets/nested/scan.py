@@ -44,17 +44,8 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
             row = replace(View.of(out.data, shape[1:]), offset=out.offset + start,
                           base=added(out.base, times(time, count)) if count else "")  # fmt: skip
             script.copy(results[i], row)
-    held = {carry.data for carry in carries}
-    after = []
-    for carry, result, value in zip(carries, results, program.outputs, strict=False):
-        if result.data in held and result != carry:  # another carry, or a view of this one
-            apart = script.scratch(f"{carry.data}_next", carry.shape, value.dtype)
-            script.copy(result, apart)
-            result = apart
-        after.append((result, carry))
-    for result, carry in after:
-        if result != carry:
-            script.copy(result, carry)
+    for result, carry in script.moves([*zip(results, carries, program.outputs, strict=False)]):
+        script.copy(result, carry)
     parts.append(script.lines)
     script.lines = before
     inside = script.within(body.name, parts)

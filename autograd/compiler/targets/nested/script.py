@@ -181,12 +181,16 @@ class Script:
         self.loop(nest, [(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
 
     def commits(self, program: Program) -> list[tuple[View, View]]:
-        """The copies that give states their new values, unless updated in place; old values still needed come first."""
-        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
-        pairs = [(target, source, value) for target, source, value in pairs if target != source]
-        written = {target.data for target, _, _ in pairs}
+        """The copies that give states their new values, unless updated in place."""
+        new = [(s, v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
+        return self.moves([(self.view(v), self.view(s), v) for s, v in new])
+
+    def moves(self, pairs: Sequence[tuple[View, View, Value]]) -> list[tuple[View, View]]:
+        """The copies from sources to targets, each with a value like them; what lies in a target is copied first."""
+        pairs = [(source, target, value) for source, target, value in pairs if source != target]
+        written = {target.data for _, target, _ in pairs}
         first, late = [], []
-        for target, source, value in pairs:
+        for source, target, value in pairs:
             if source.data in written:
                 old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
                 first.append((source, old))
