@@ -176,7 +176,7 @@ def string(text: str) -> str:
     return json.dumps(safe_javascript(text))
 
 
-JAVASCRIPT = Language(
+JAVASCRIPT: Language = Language(
     {
         **{name: f"Math.{name}({{0}})" for name in (*FUNCTIONS, "abs", "cbrt")},
         **{name: f"Math.{name}({{0}}, {{1}})" for name in OF_TWO},
