@@ -162,7 +162,6 @@ class Plan:
         self.pool = Pool()
         self.blocks: dict[Block, Any] = {}
         self._placed: dict[Any, Any] = {}
-        self.in_place = 0
         self._lay_out_constants()
         self._planned = self._find_planned()
         self.within = self._find_within()
@@ -309,7 +308,6 @@ class Plan:
                     reused = self._reused(instruction, i, last, blocks)
                     if reused is not None:
                         arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
-                        self.in_place += 1
                     else:
                         arrays[out] = self._take(out, blocks)
             for value in over[i]:

@@ -217,7 +217,7 @@ class Source(Text):
         plain = self.inputs[: len(self.given.inputs)]
         tests = [f"    if (!GG_PLAIN({name}$object, table->array)) return {NOT_PLAIN};" for name in plain]
         return "\n".join([
-            f"/* {safe_c(self.given.name)}: {self._signature()} */",
+            f"/* {safe_c(str(self.given).splitlines()[0].removesuffix(':'))} */",
             functions(self.blas.integer) if self.blas else functions(),
             END,
             *self.texts,
@@ -248,12 +248,6 @@ class Source(Text):
             "}",
             "",
         ])  # fmt: skip
-
-    def _signature(self) -> str:
-        """The names of inputs and results in the signature."""
-        inputs = ", ".join(f"{safe_c(v.name)} {v.shape} {v.dtype}" for v in self.given.inputs)
-        outputs = ", ".join(f"{safe_c(v.name)} {v.shape} {v.dtype}" for v in self.given.outputs)
-        return f"({inputs}) -> ({outputs})"
 
     # ---------------------------------------------------------------------------------------------- of the language
 

@@ -216,7 +216,7 @@ def test_the_source_in_c_has_the_users_names_and_shapes():
     _, _, step = trained("numpy")
     step(*batch())
     text = step.c_source
-    assert "/* step: (x (6, 4) float32, y (6,) int64) -> (loss () float32) */" in text
+    assert "/* step(x (6, 4), y (6,)) */" in text
     assert "float *layers_0_weight;  /* state layers_0_weight (8, 4) */" in text
     assert "    /* layers_0 (6, 8) = x_at_layers_0_weight_T + layers_0_bias */" in text
     assert "def step(" in step.source
