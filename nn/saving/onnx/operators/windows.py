@@ -316,10 +316,10 @@ def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"
     first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
     total: Any = None
     for chosen in itertools.product(*neighbours):
-        index: Any = 0
-        for (tap, _), length in zip(chosen, space, strict=True):
-            index = index * length + tap
-        part = ag.take(rows, index + first, axis=0)
+        row: Any = 0
+        for (index, _), length in zip(chosen, space, strict=True):
+            row = row * length + index
+        part = ag.take(rows, row + first, axis=0)
         for _, weight in chosen:
             part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
         total = part if total is None else total + part
