@@ -33,7 +33,7 @@ SMALL = {
     "num_experts_per_tok": 2, "image_size": 32, "patch_size": 8, "pad_token_id": 0, "bos_token_id": 1,
     "eos_token_id": 2, "decoder_start_token_id": 0, "attention_window": 4, "use_cache": False, "rotary_dim": 4,
     "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16, "v_head_dim": 8, "kv_lora_rank": 16,
-    "q_lora_rank": 16, "num_queries": 10,
+    "q_lora_rank": 16, "num_queries": 10, "max_source_positions": 32,
 }  # fmt: skip
 """Sizes of configurations of transformers, where they have them."""
 
@@ -134,7 +134,7 @@ def small_transformer(config, names=tuple(SMALL)):
         small = {name: SMALL[name] for name in names} | {"layer_types": (getattr(part, "layer_types", None) or [])[:2]}
         for name, value in small.items():
             with suppress(Exception):  # some names are properties, or differ from layer to layer
-                if isinstance(getattr(part, name, None), int | list):
+                if isinstance(getattr(part, name, None), int | list) or (name == "head_dim" and part.head_dim is None):
                     setattr(part, name, value)
         rope = getattr(part, "rope_parameters", None) or {}
         if rope:

@@ -187,14 +187,18 @@ def column(values: Any, axes: int) -> Any:
     return values.reshape((-1, *(1,) * axes))
 
 
+def at(x: Any, axis: int, part: Any) -> tuple[Any, ...]:
+    """An index, or a slice, of one axis of ``x`` as an index of ``x``."""
+    return (*(slice(None),) * (axis % x.ndim), part)
+
+
 def along(x: Any, axis: int, part: Any) -> Any:
     """The part of ``x`` at an index or slice of one axis."""
-    return ag.getitem(x, index=(*(slice(None),) * axis, part))
+    return ag.getitem(x, index=at(x, axis, part))
 
 
 def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
     """An axis cut into parts of the given ``lengths``, or into a number of equal parts."""
-    axis %= x.ndim
     given = [x.shape[axis] // lengths] * lengths if isinstance(lengths, int) else lengths
     ends = [*itertools.accumulate(given)]
     return [along(x, axis, slice(end - n, end)) for n, end in zip(given, ends, strict=True)]

@@ -17,6 +17,7 @@ from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
+from glassgrad.nn.saving.onnx.table import along, at, parts_of
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments about devices and layout, which are ignored."""
@@ -203,17 +204,9 @@ def expand(x, size):
     return ag.broadcast_to(x, shape=tuple(k if n == -1 else n for n, k in zip(size, kept, strict=True)))
 
 
-def along(x, dim, index):
-    """``x`` with an index, or a slice, on one axis."""
-    return x[at(x, dim, index)]
-
-
 def split(x, sizes, dim=0):
     n = x.shape[dim]
-    if isinstance(sizes, int):
-        sizes = [min(sizes, n - i) for i in range(0, n, sizes)]
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    return [along(x, dim, slice(end - size, end)) for end, size in zip(ends, sizes, strict=True)]
+    return parts_of(x, [min(sizes, n - i) for i in range(0, n, sizes)] if isinstance(sizes, int) else sizes, dim)
 
 
 def chunk(x, chunks, dim=0):
@@ -255,10 +248,6 @@ def windows(x, dim, size, step):
     """PyTorch's ``unfold``: windows of an axis, along a new last axis."""
     starts = ag.arange(0, x.shape[dim] - size + 1, step)
     return ag.moveaxis(ag.take(x, starts[:, None] + ag.arange(size), axis=dim), dim % x.ndim + 1, -1)
-
-
-def at(x, dim, where):
-    return (*(slice(None),) * (dim % x.ndim), where)
 
 
 def batch_norm_of_batch(x, weight, bias, *rest):
