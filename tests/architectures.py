@@ -167,7 +167,8 @@ def wrapped(model, names):
         def forward(self, *xs):
             named = dict(zip(names, xs, strict=True)) if names else {}
             if names and getattr(model.config, "is_encoder_decoder", False):
-                named["decoder_input_ids"] = xs[0]
+                is_text = not xs[0].is_floating_point()
+                named["decoder_input_ids"] = xs[0] if is_text else torch.full((xs[0].shape[0], 4), 5)
             out = model(**named) if names else model(*xs)
             leaves = torch.utils._pytree.tree_leaves(out if not hasattr(out, "to_tuple") else out.to_tuple())
             return tuple(y for y in leaves if isinstance(y, torch.Tensor) and y.is_floating_point())

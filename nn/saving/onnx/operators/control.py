@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
+from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError, SizeError
 from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
 
 operator("If", known="cond")(
@@ -13,12 +13,12 @@ operator("If", known="cond")(
 )
 
 
-def _stacked(values, axis=0):
+def _stacked(values):
     """Values as the entries of a new axis."""
     size = sum(getattr(value, "size", 0) * value.dtype.itemsize for value in values)
     if size > ALLOWED.get():
         raise SizeError(f"a loop collects {size / 2**30:,.1f} GiB; the limit is {ALLOWED.get() / 2**30:.3g} GiB")
-    return ag.stack(values, axis=axis) if values else numpy.zeros((0,), "float32")
+    return ag.stack(values) if values else numpy.zeros((0,), "float32")
 
 
 @operator("Loop", known="count")
@@ -39,49 +39,34 @@ def loop(count=None, cond=None, *carried, body):
     return (*states, *(_stacked(of_one) for of_one in zip(*collected, strict=True)))
 
 
-def _one_loop(body, states, scans, reverse):
-    """A Scan as one operation, whose body is traced once."""
-
-    def step(carries, parts):
-        out = [ag.asarray(value) for value in body(*carries, *parts)]
-        return tuple(out[: len(states)]), tuple(out[len(states) :])
-
-    step.__name__ = "scan"
-    carries, stacked = ag.scan(step, tuple(map(ag.asarray, states)), tuple(map(ag.asarray, scans)), reverse=reverse)
-    return (*carries, *stacked)
-
-
 @operator("Scan", since=9)
 def scan(
     *values, body, num_scan_inputs, scan_input_axes=None, scan_input_directions=None, scan_output_axes=None,
     scan_output_directions=None,
 ):  # fmt: skip
     """Run a body over the entries of axes, and pass states from one call to the next; the outputs are stacked."""
-    states, scans = list(values[:-num_scan_inputs]), values[-num_scan_inputs:]
-    axes = [axis_in(a, x.ndim) for a, x in zip(scan_input_axes or [0] * num_scan_inputs, scans, strict=True)]
-    steps = {x.shape[a] for a, x in zip(axes, scans, strict=True)}
-    if len(steps) != 1:
-        raise ShapeError(f"the scanned values have different lengths: {sorted(steps)}")
-    (length,) = steps
-    turned, turned_outputs = scan_input_directions or [0] * num_scan_inputs, scan_output_directions or ()
-    turns = {bool(d) for d in (*turned, *(turned_outputs or [0]))}
-    if length > 1 and not any(axes) and not any(scan_output_axes or ()) and len(turns) == 1:
-        try:
-            return _one_loop(body, states, scans, turns.pop())
-        except TraceError:
-            pass  # the body needs known values, for instance for a condition: run it step by step
-    collected = []
-    for t in range(length):
-        at = [length - 1 - t if d else t for d in turned]
-        out = body(*states, *(along(x, a, i) for x, a, i in zip(scans, axes, at, strict=True)))
-        collected.append(out[len(states) :])
-        states = out[: len(states)]
-    stacked = []
-    for i, of_one in enumerate(zip(*collected, strict=True)):
-        ordered = of_one[::-1] if turned_outputs and turned_outputs[i] else of_one
-        axis = axis_in(scan_output_axes[i], of_one[0].ndim + 1) if scan_output_axes else 0
-        stacked.append(_stacked(ordered, axis))
-    return (*states, *stacked)
+    states, scans = values[:-num_scan_inputs], values[-num_scan_inputs:]
+    reverse = all(scan_input_directions or [0])
+
+    def ordered(xs, directions):
+        """``xs`` in the order of the loop, and back."""
+        turned = [bool(d) != reverse for d in directions or [0] * len(xs)]
+        return [ag.flip(x, axis=0) if turn else x for x, turn in zip(xs, turned, strict=True)]
+
+    def step(carries, parts):
+        out = [ag.asarray(value) for value in body(*carries, *parts)]
+        return tuple(out[: len(states)]), tuple(out[len(states) :])
+
+    step.__name__ = "scan"
+    axes = scan_input_axes or [0] * num_scan_inputs
+    moved = [
+        ag.moveaxis(ag.asarray(x), axis, 0) if axis else ag.asarray(x) for axis, x in zip(axes, scans, strict=True)
+    ]
+    given = tuple(ordered(moved, scan_input_directions))
+    carries, stacked = ag.scan(step, tuple(map(ag.asarray, states)), given, reverse=reverse)
+    outs = ordered(stacked, scan_output_directions)
+    axes = scan_output_axes or [0] * len(outs)
+    return (*carries, *(ag.moveaxis(y, 0, axis) if axis else y for axis, y in zip(axes, outs, strict=True)))
 
 
 # ---------------------------------------------------------------------------------------------------------- sequences
