@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import Tensor, is_grad_enabled
-from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.errors import AutogradError, DomainError
 from glassgrad.nn.saving.onnx.table import Row, bounded, concrete, is_float
 
 NAMES = frozenset({
@@ -42,9 +42,15 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
         [onnx.numpy_helper.from_array(x, name) for name, x in given.items()],
     )  # fmt: skip
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset)])
-    for output in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output:
-        bounded([d.dim_value for d in output.type.tensor_type.shape.dim])
-    results = tuple(map(numpy.asarray, ReferenceEvaluator(model).run(None, {})))
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
+        for shape in [[d.dim_value for d in y.type.tensor_type.shape.dim] for y in inferred]:
+            bounded(shape)
+        results = tuple(map(numpy.asarray, ReferenceEvaluator(model).run(None, {})))
+    except AutogradError:
+        raise
+    except Exception as error:  # of many classes
+        raise DomainError(f"the package onnx can't compute it: {str(error)[:300]}") from error
     trained = any(isinstance(x, Tensor) and x.requires_grad for x in values)
     if trained and is_grad_enabled() and any(map(is_float, results)):
         raise DomainError("it has no derivative here: call the network under autograd.no_grad()")
