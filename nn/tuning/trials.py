@@ -286,22 +286,17 @@ def search(
     start = time.time()
     x, y, *test = _four(data)
     held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
-    options: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "loss": loss,
-        "compile": compile,
-    }
-    options |= {"seed": seed}
-    trainer = _Trainer(build, held, space, ends=start + first, **options)
+    trainer = _Trainer(build, held, space, epochs, batch_size, optimizer, loss, seed, compile, ends=start + first)
     study = _study(storage, name)
     # Each of the other processes searches, too, in the same study and without finals.
-    options |= {"trials": trials, "held_out": held_out, "finalists": 0, "storage": storage, "name": name}
-    options |= {"budget": None if budget is None else first}
+    options = {
+        "trials": trials, "budget": None if budget is None else first, "epochs": epochs, "batch_size": batch_size,
+        "optimizer": optimizer, "loss": loss, "held_out": held_out, "finalists": 0, "storage": storage, "name": name,
+        "seed": seed, "compile": compile,
+    }  # fmt: skip
     told = {t.number for t in _ended(study)}
-    interrupted = False
     finals: list[tuple[Finalist, Module]] = []
+    interrupted = False
 
     def tell(*_: Any) -> None:
         """Call the callback with the trials that have ended, those of other processes too."""
