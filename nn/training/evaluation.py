@@ -53,13 +53,10 @@ class Tally:
     def add_steps(self, outputs: Any, ys: Tensor, losses: Any) -> None:
         """Add several batches of equal size, stacked."""
         steps, rows = ys.shape[:2]
-        if isinstance(outputs, Tensor) and outputs.shape[:2] == (steps, rows):
-            outputs, ys = (t.reshape((steps * rows, *t.shape[2:])) for t in (outputs, ys))
-            self.add(outputs, ys, float(losses.mean()))
-            self.batches += steps - 1
-        else:
-            for k in range(steps):
-                self.add(outputs[k] if isinstance(outputs, Tensor) else outputs, ys[k], float(losses[k]))
+        by_row = isinstance(outputs, Tensor) and outputs.shape[:2] == (steps, rows)  # else there are no classes
+        output = outputs.reshape((steps * rows, *outputs.shape[2:])) if by_row else ()
+        self.add(output, ys.reshape((steps * rows, *ys.shape[2:])), float(losses.mean()))
+        self.batches += steps - 1
 
     def _classify(self, output: Any, y: Tensor) -> None:
         labels: Any = None
