@@ -81,15 +81,14 @@ def renamed(text: str) -> str:
     >>> renamed("const width = 1, of = {width, high: width}; f(of.width, `${width} width`);")
     'const a0 = 1, of = {width:a0, high: a0}; f(of.width, `${a0} width`);'
     """
-    counts = Counter(re.findall(r"[\w$]{3,}", text))
+    counts = Counter(re.findall(r"[\w$]+", text))
     declared = re.findall(r"\b(?:const|let|class|function\*?) ([\w$]{3,})|,([\w$]{3,})=(?![=>])|\b([\w$]{3,})=>", text)
     lists = re.findall(r"\b(?:const|let) \[([^\]]*)\]|\bfunction\*? [\w$]*\(([^)]*)\)|\(([\w$, ]*)\)=>", text)
     wanted = {name for names in declared for name in names if name}
     wanted |= {name for names in lists for name in re.findall(r"[\w$]{3,}", " ".join(names))}
     ranked = sorted(wanted - NOT_NAMES, key=lambda name: (-counts[name], name))
-    taken = set(re.findall(r"[\w$]+", text))
-    made = (f"{ascii_lowercase[i % 26]}{np.base_repr(i // 26, 36)}" for i in count())
-    return _with(text, dict(zip(ranked, (name for name in made if name not in taken), strict=False)))
+    free = (made for i in count() if (made := f"{ascii_lowercase[i % 26]}{np.base_repr(i // 26, 36)}") not in counts)
+    return _with(text, {name: next(free) for name in ranked})
 
 
 def _with(text: str, short: dict[str, str]) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
@@ -96,12 +95,10 @@ def step_through(
         )
     if live not in (None, True, False):
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
-    if path is not None:
-        path = as_path(path)
     with words.speaking(language):
-        roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
+        given, wanted = members(inputs, "inputs"), members(targets, "targets")
         recorded: Any = _called(y) if is_function(y) else y
-        scene = Scene(recorded, names=named(names), gradients=gradients, **roles)
+        scene = Scene(recorded, names=named(names), inputs=given, targets=wanted, gradients=gradients)
         scene.check_real("a page")
         if not scene.computed:
             raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
@@ -141,9 +138,8 @@ def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]
 
 def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, check: bool, neurons: bool) -> str:
     said = Words(scene)
-    ends = [card for card in scene.operations if card.place in scene.ends]
     data: dict[str, Any] = {
-        "end": ends[-1].key,
+        "end": next(card.key for card in reversed(scene.operations) if card.place in scene.ends),
         "cards": cards_of(scene, said, program is not None),
         "folds": folds_of(scene, said),
     }
@@ -160,7 +156,8 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     names = "common numbers program layout graph draw neurons beside stage"
     kinds = ["recorded"] if program is None else ["scalar"] if scene.scalar else []
     sources = assets(*(f"{name}.js" for name in names.split()), *["dual.js"] * ("scalar" in kinds))
-    code = lean.script(lean.needed(sources, [*kinds, *["numbers"] * scene.scalar]))
+    kinds += ["numbers"] * scene.scalar + ["forks"] * any(card.addends[1:] for card in scene.cards)
+    code = lean.script(lean.needed(sources, kinds))
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element

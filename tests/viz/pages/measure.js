@@ -15,7 +15,9 @@
     for (const r of range.getClientRects()) {
       if (r.width < .5) continue;
       const middle = (r.top + r.bottom) / 2, box = { left: r.left, right: r.right, top: middle - size * .4, bottom: middle + size * .4 };
-      const ended = parent.closest('h1, .hd, .lab span, .mod b');  // ends with three dots where it is too long
+      const ended = parent.closest('h1, .hd, .cv .lab span, .mod b');  // ends with three dots where it is too long
+      if (ended && ended.clientWidth < Math.min(ended.scrollWidth, size * 1.8)) found.push(`cut to a letter: ${said} ${ended.clientWidth}`);
+      if (ended && ended.scrollWidth > ended.clientWidth + 1 && !ended.title && !ended.matches('.hd')) found.push(`nowhere whole: ${said}`);
       if (ended) box.right = Math.min(box.right, ended.getBoundingClientRect().right);
       texts.push({ said, box, parent, bar: parent.closest('.bar') });
       if (!within(box, screen, 2)) found.push(`off the screen: ${said} ${place(box)}`);

@@ -1,6 +1,7 @@
 """The stage in Chromium: it can be read at every size, and pointer, finger and keys do what Python computes."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,20 @@ def residual():
     return h**2
 
 
-def chain():
+def chained(functions):
     h = leaf(0.5, "x")
-    for _ in range(40):
-        h = ag.sin(h) * 1.1 + 0.1
+    for function in functions:
+        h = function(h)
     return h**2
+
+
+def fifteen():
+    return chained(7 * (ag.sin, ag.exp))
+
+
+def chain():
+    """A chain of 61 operations, through which gradients become as small as 1.3e-36."""
+    return chained(30 * (ag.tanh, lambda h: h * -0.25))
 
 
 def layers():
@@ -90,7 +100,27 @@ def gates():
     return ag.sum(ag.tanh(x @ A) * (x @ B))
 
 
-GRAPHS = [scalar, shared, residual, chain, layers, batch, skips, turns]
+def two_out():
+    """Steps of two values each, which the next step reads both: a fold of a step has two values."""
+    h, last = leaf(0.5, "x"), leaf(0.8, "v")
+    for i in range(4):
+        a = h * leaf(0.3 + 0.1 * i, f"w{i}")
+        h = a * ag.sin(ag.tanh(a) + last) + a
+    return h**2
+
+
+def resnet():
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype("float32"), name="x")
+    return ag.cross_entropy(nn.models.resnet18(classes=10, seed=0).eval()(x), ag.Tensor([1]))
+
+
+GRAPHS = [scalar, shared, residual, chain, layers, batch, skips, turns, fifteen, two_out, resnet]
+LEAST = {turns: 4, fifteen: 8, chain: 8, two_out: 6, resnet: 7}  # bars of operations, at any size
+
+
+@cache
+def page_of(graph):
+    return step_through(graph())
 
 
 class Tab:
@@ -182,13 +212,15 @@ def tab(tmp_path_factory):
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.__name__)
 def test_everything_can_be_read_and_reached(graph, width, height, theme, tab):
-    tab.open(step_through(graph()), width, height, theme)
+    tab.open(page_of(graph), width, height, theme)
     for font in FONTS if theme == "light" else FONTS[:1]:
         tab.value(f"document.documentElement.style.setProperty('--sans', '\"{font}\"'); rebuild()")
         for state in STATES:
             tab.value(f"void ({state})")
             assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == [], (font, state)
         tab.value("acts.reset()")
+        if font == FONTS[0]:
+            assert tab.value("plan.bars.filter(b => b.ops.length).length") >= LEAST.get(graph, 0)
     assert tab.value("failed") == []
 
 
@@ -331,12 +363,6 @@ def test_no_step_is_offered_where_the_gradient_is_infinite(tab):
     assert tab.text("#rank") == ""
 
 
-def test_uses_that_take_turns_leave_more_than_one_bar(tab):
-    tab.open(step_through(turns()))
-    assert tab.value("plan.bars.filter(b => b.ops.length).length") >= 3
-    assert tab.value("plan.columns <= plan.edges.length")
-
-
 def test_one_input_that_two_products_read_is_one_bar(tab):
     tab.open(step_through(gates()))
     assert tab.value("plan.bars.filter(b => cards.get(b.leaf)?.r === 'data').map(b => [b.leaf, b.outs.length])") == [
@@ -381,14 +407,9 @@ def test_a_fold_of_single_numbers_has_one_gear(tab):
 
 
 def test_a_network_with_running_statistics_folds_into_its_modules(tab):
-    layers = [nn.Conv2d(3, 3, 3, padding=1, seed=i) for i in range(8)]
-    blocks = [nn.Sequential(layer, nn.BatchNorm2d(3), nn.ReLU()) for layer in layers]
-    model = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(48, 2, seed=9)).eval()
-    x = ag.Tensor(np.random.default_rng(0).normal(size=(1, 3, 4, 4)).astype("float32"), name="x")
-    tab.open(step_through(ag.cross_entropy(model(x), ag.Tensor([1])), live=False))
+    tab.open(page_of(resnet))
     assert tab.value("plan.bars.filter(b => b.leaf).map(b => b.leaf)") == ["x"]
-    assert tab.value("plan.bars.length") > 5
-    assert tab.value("verdicts.size > 20 && [...verdicts.values()].every(v => v !== 'wrong')")
+    assert tab.value("verdicts.size > 200 && [...verdicts.values()].every(v => v !== 'wrong')")
 
 
 def test_a_planted_fault_turns_its_edge_red_and_no_other(tab):

@@ -135,16 +135,6 @@ class Plot {
     return Object.assign(old, { of: attributes });
   }
   end() { while (this.svg.children.length > this.count) this.svg.lastChild.remove(); }
-  /* `dot` can be dragged along the axis: `put` is given the number below the pointer, rounded */
-  pull(dot, put, begin = () => {}) {
-    dot.onpointerdown = e => {
-      if (e.button) return;
-      e.preventDefault(); dot.classList.add('held'); begin();
-      const move = at => { const box = bounds(this.svg); put(+this.unX((at.clientX - box.left) / box.width * this.width).toFixed(2)); };
-      const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); dot.classList.remove('held'); };
-      listen(window, 'pointermove', move); listen(window, 'pointerup', end);
-    };
-  }
   /* a line through the points, with a gap where one is not finite */
   line(points, kind) {
     let d = '', down = false;

@@ -484,7 +484,8 @@
     const run = min((reach[1] - reach[0]) * .22, g ? (most - least + room) * .5 / abs(g) : Infinity);
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
-    slice.pull(dot, put, () => { if (!undone) remember(); });
+    if (!dot.held) dragged(dot, () => { if (!undone) remember(); }, (n, e) => put(+slice.unX((e.clientX - bounds(slice.svg).left) / bounds(slice.svg).width * slice.width).toFixed(2)));
+    dot.held = true;
     slice.end();
     el('slicehead').replaceChildren(say`${'L'} as ${name} alone changes`, ' ', element('span', { className: 'grad', textContent: say`slope ${scalar(g)}` }));
     el('slice').setAttribute('aria-label', say`Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
@@ -593,14 +594,6 @@
     layer = abs(v - whole) < .03 ? whole : v;
     later();
   };
-  el('layer').onkeydown = e => {
-    const to = { ArrowRight: .1, ArrowUp: .1, ArrowLeft: -.1, ArrowDown: -.1, PageUp: 1, PageDown: -1 }[e.key];
-    if (!to) return;
-    layer = clamp(round((abs(to) === 1 ? Math[to > 0 ? 'floor' : 'ceil'](layer + 1e-9 * to) + to : layer + to) * 100) / 100, 0, depth);
-    e.target.value = layer;
-    later();
-    e.preventDefault();
-  };
 
   /* ---------------------------------------------------------------- points */
 
@@ -639,19 +632,17 @@
     move(point, [0, 1].map(k => x[2 * point + k] + to[k] * (e.shiftKey ? .25 : .05)));
     e.preventDefault();
   });
-  function changeClass() {
-    if (point < 0 || fits) return;
-    label[point] = (label[point] + 1) % D.classes.length;
-    y.set(D.codes[label[point]], point * per);
-    byHand();
-  }
   addEventListener('keydown', e => {
     if (isShortcut(e) || /^(INPUT|SELECT)$/.test(e.target.tagName)) return;
     const key = e.key.toLowerCase();
     if (key === 't') el('run').click();
     else if (key === 'g') el('one').click();
     else if (key === 'n' || key === 'p') { point = (point + (key === 'n' ? 1 : N - 1) + (point < 0 && key === 'p' ? 1 : 0)) % N; plane.focus({ preventScroll: true }); later(); }
-    else if (key === 'c') changeClass();
+    else if (key === 'c' && point >= 0 && !fits) {
+      label[point] = (label[point] + 1) % D.classes.length;
+      y.set(D.codes[label[point]], point * per);
+      byHand();
+    }
     else if (key === 'escape' && large) { large = null; later(); }
     else return;
     e.preventDefault();

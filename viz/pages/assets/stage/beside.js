@@ -40,8 +40,8 @@ function sentence(frame) {
   if (isByNeurons) return ledger();
   /* only: scalar */ if (S.dual) return aboutDual(); /* end */
   if (S.chosen) {
-    const id = S.chosen, slope = gradientOf(id);
-    return { kick: say`one of ${cards.get(keyOf(id)).size} numbers`, head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };
+    const id = S.chosen, slope = gradientOf(id), card = cards.get(keyOf(id));
+    return { kick: card.size > 1 ? say`one of ${card.size} numbers` : TAGS()[card.r], head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };
   }
   if (!isLive) return { kick: say`As recorded`, head: say`Values run down, gradients climb back`, body: `<p>${D.reason && !phone ? esc(D.reason) : say`Walk through the steps with ← and →.`} ${confirmed()}</p>${D.notice ? `<p>${esc(D.notice)}</p>` : ''}` };
   return { kick: say`Everything can be moved`, head: say`Drag any number, any way`, body: `<p>${phone ? say`Every change runs down the gears; every gradient climbs back up.` : say`Or type, or use the arrow keys. Hold one in the middle to see what its own gradient means. <b>← →</b> walks through the steps.`}</p>${phone ? '' : `<p class="ok">${confirmed()}</p>`}${D.notice ? `<p>${esc(D.notice)}</p>` : ''}${phone || !ask ? '' : `<div class="row">${button('again', say`Ask me again`)}</div>`}` };
@@ -66,13 +66,18 @@ function aboutMove(h) {
       : `${bars(rows)}<p>${before} ${gap}</p><div class="row">${button('back', say`Back to ${brief(from)}`)}${ask ? button('again', say`ask me again`, 'link') : ''}</div>`,
   };
 }
+/* the formula of an operation in the names of its operands */
+const formulaOf = card => card.f.replace(/(\(?)([\ue000-\ue00b])(\)?)/gu, (_, open, mark, close) => {
+  const { n } = cards.get([...new Set(card.in.map(use => use.tail))][mark.codePointAt(0) - 0xe000]), isBare = isWhole(n) || card.f === mark || (open && close);
+  return open + (isBare ? n : `(${n})`) + close;
+});
 function aboutStep(act) {
   const { steps } = plan, at = steps.indexOf(act), downs = steps.filter(s => s.down).length;
   if (act.down) {
     const b = act.down, card = cardOf(b), one = isScalar && b.ops.length === 1 && !b.own.length, name = esc(card.s);
     const line = card.line ? `<p class="code">${esc(card.line)}</p>` : '', gears = one ? b.ins.map(e => say`${esc(cards.get(e.uses[0].tail).s)} <b>×${brief(gearOf(e))}</b>`).join(', ') : '';
-    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 2 : 4).map(c => c.f ? `${esc(c.s)} = ${esc(c.f)}` : esc(c.s)).join('<br>');
-    return { kick: say`Forward ${at + 1} of ${downs}`, head: card.size === 1 ? `${esc(titleOf(b))} = ${brief(N.value(card.k)[0])}` : esc(titleOf(b)),
+    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 1 : 4).map(c => c.f ? `${esc(c.s)} = ${esc(formulaOf(c))}` : esc(c.s)).join('<br>');
+    return { kick: say`Forward ${at + 1} of ${downs}`, head: card.size === 1 ? `${esc(wholeName(b))} = ${brief(N.value(card.k)[0])}` : esc(wholeName(b)),
       body: `<p>${esc(card.op)}: ${one ? `${esc(how)} = ${v(brief(N.value(card.k)[0]))}` : how}.${gears ? ` ${b.ins.length > 1 ? say`Its gears: ${gears}.` : say`Its gear: ${gears}.`}` : ''}</p>${line}` };
   }
   if (act.seed) return { kick: say`Backward, the start`, back: 1, head: say`${L()} against itself: 1`, body: `<p>${say`If ${L()} moves by h, ${L()} moves by h. So ${g(`${esc(by(END.s))} = 1`)}, and the way back begins.`}</p>` };
@@ -131,7 +136,8 @@ function drawPlot({ on, h }) {
   const room = max((high - low) * .12, 1e-6 * abs(L0), 1e-290);
   if (isSeen) [low, high] = [low - room, high + room];
   const w = svg.clientWidth || 320, height = svg.clientHeight || 200, phone = isPhone();
-  Object.assign(picture, { width: w, height, edge: phone ? [8, 58, 20, 50] : [28, 60, 24, 50] });
+  const left = max(50, ...ticks(low, high, 3).map(v => 8.5 * short(v).length));
+  Object.assign(picture, { width: w, height, edge: phone ? [8, 58, 20, left] : [28, 60, 24, left] });
   attr(svg, { viewBox: `0 0 ${w} ${height}`, 'aria-label': say`${END.s} as ${nameOf(id)} alone changes` });
   picture.begin([from - span, from + span], [low, high]);
   if (!phone) picture.add('text', { x: 22, y: 14, class: 'headline' }, say`${END.s}, as ${nameOf(id)} alone is turned`);

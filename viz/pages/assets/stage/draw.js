@@ -1,7 +1,7 @@
 /* The stage itself: bars of text over lines of SVG. Everything is made once for a layout; a frame writes what has changed. */
 const stage = el('stage'), isPhone = () => innerWidth < 700, isReduced = matchMedia('(prefers-reduced-motion:reduce)').matches;
 const opened = new Set();
-let plan = null, isByNeurons = !!D.neurons || address().has('neurons'), cells = [], drawn = [], lines = null;
+let plan = null, digit = .56, isByNeurons = !!D.neurons || address().has('neurons'), cells = [], drawn = [], lines = null;
 
 /* ---------------------------------------------------------------- what stands in a bar */
 
@@ -35,9 +35,11 @@ function arrangedFields(b) {
   while (units() * least > room && fields.length > 1) fields.splice(floor((fields.length - 1) / 2), 1);
   return Object.assign(fields, { unit: room / units() });
 }
+/* a bar whose name, number and gradient stand below each other, and the least width of one, with room for its button */
+const isThin = b => b.w < digit * (isPhone() ? 240 : 300) + (b.ops.length > 1 ? 80 : 40), leastOf = b => !isScalar ? 0 : digit * (isPhone() ? 100 : 200) + (b.ops.length > 1 ? 18 : 2);
 function heightOf(b, form) {
   const phone = isPhone(), size = sizesOf(0, phone);
-  if (form !== 'tall' || isOne(b) || isScalar) return phone && b.leaf && hasGradientShown(cardOf(b)) ? max(size.bar[form], size.bar.mid) : size.bar[form];
+  if (form !== 'tall' || isOne(b) || isScalar) return isThin(b) && hasGradientShown(cardOf(b)) ? max(size.bar[form], size.bar[b.w < digit * (phone ? 210 : 270) || b.ops.length > 1 ? 'tall' : 'mid']) : size.bar[form];
   const fields = arrangedFields({ ...b, w: undefined }), rows = max(1, ...fields.map(f => f.isTable ? f.rows : 1)), line = phone ? LINE.phone : LINE.tall;
   if (isLossBar(b)) return max(size.bar.tall, (phone ? 18 : 26) + (fields.length ? rows * line : 0));
   if (b.leaf) return max(hasGradientShown(cardOf(b)) ? size.bar.mid : size.bar.line, (phone ? 6 : 12) + rows * (hasGradientShown(cardOf(b)) || !fields[0]?.isTable ? line : phone ? 22 : 30));
@@ -48,19 +50,22 @@ function heightOf(b, form) {
 
 function layOut() {
   document.body.classList.toggle('phone', isPhone());
-  const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone();
+  const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone(), pen = element('canvas').getContext('2d');
+  /* how wide a digit is, as a part of its height */
+  pen.font = `bold 100px ${getComputedStyle(document.body).fontFamily}`;
+  digit = pen.measureText('8').width / 100;
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
   const other = (card, bar) => (card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1] : [other];
-  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, isScalar, isForked);
+  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
   const all = D.folds;
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
   const way = ways.find(w => fits(all, w)) ?? ways.at(-1);
-  const entries = entriesThatFit(all, opened, cards, list => look(list, way).fits);
+  const entries = entriesThatFit(all, opened, cards, list => look(list, way));
   plan = look(entries, way);
   if (plan.bars.length < 2) plan = look(entries, () => false);  /* else L alone would be shown */
-  plan.size = sizesOf(width, phone);
+  Object.assign(plan, { size: sizesOf(width, phone), character: digit * 1.08 * (phone ? 13 : 15.5 * plan.scale) });
   plan.bars.forEach((b, i) => { b.number = i; });
   plan.steps = stepsOf(plan);
 }
@@ -107,7 +112,7 @@ function makeBar(b) {
   const card = cardOf(b), place = element('div', { className: `bar ${isEnd(b) ? 'loss' : card.r} ${b.form}`, id: `b_${b.number}` }, stage);
   b.place = place;
   Object.assign(place.style, { left: `${b.x}px`, top: `${b.y}px`, width: `${b.w}px`, height: `${b.h}px` });
-  place.classList.toggle('thin', b.w < (isPhone() ? 150 : 170));
+  place.classList.toggle('thin', isThin(b));
   place.classList.toggle('slim', b.w < (isPhone() ? 190 : 300));
   if (isForked(b)) place.classList.add('forked');
   if (isOne(b) || isLossBar(b) || isScalar) makeOne(b, card, place); else makeMany(b, card, place);
@@ -123,13 +128,20 @@ const titleOf = b => {
   if (b.entry.t && b.entry.p && !b.entry.t.includes(' ')) return `${b.entry.t} ${b.entry.p.split('.').at(-1)}`;
   return b.entry.t ?? (b.ops.length > 1 ? cardOf(b).s : cardOf(b)[b.w < (isPhone() ? 230 : 380) ? 's' : 'n']);
 };
+/* A name that does not fit ends in three dots; the whole of it is told beside the pointer, and, with its step, at a tap. */
+const wholeName = b => b.entry.t ? `${b.entry.t} ${b.entry.p ?? ''}`.trim() : cardOf(b).n;
+function heading(tag, b, within) {
+  const k = plan.steps.findIndex(s => s.down === b), tapped = () => { if (b.leaf) choose(`${b.leaf}.0`); else toStep(S.step === k ? null : k); };
+  element(tag, { textContent: apart(titleOf(b)), title: wholeName(b), onclick: isLive || !b.leaf ? tapped : null }, within);
+}
 /* one number: its name, itself, how it came; its gradient, and how that came */
 function makeOne(b, card, place) {
   const id = `${card.k}.0`, left = element('div', { className: 'cv' }, place), label = element('div', { className: 'lab' }, left);
-  element('span', { textContent: apart(titleOf(b)) }, label);
+  heading('span', b, label);
   b.tag = element('small', {}, label);
   const big = element('div', { className: 'big' }, left);
   b.num = number(big, id);
+  if (b.w < (isPhone() ? 230 : 250)) b.num.digits = 3;
   cell(element('div', { className: 'sub' }, left), 'how', id, { b });
   if (isScalar ? b.own.length : isEnd(b) && b.form === 'tall') {
     b.inside = element('div', { className: 'inside' }, place);
@@ -154,10 +166,13 @@ function makeKnob(k, b) {
 /* What does not fit where all numbers are long goes: words first, then leaves that are kept inside, which are counted. */
 function fit(b) {
   const texts = all('.num, .cg .big, .gr', b.place).map(e => [e, e.innerHTML]);
-  for (const [e] of texts) e.textContent = '\u22120.8888';
-  const list = b.place.classList, overflows = () => [b.place, ...all('.cv, .cg', b.place)].some(e => e.scrollWidth > e.clientWidth + 1) || gaps();
+  for (const [e] of texts) if (e.textContent.length < 7) e.textContent = '\u22120.8888';
+  const names = all('.cv .lab', b.place), room = wide => { for (const e of names) e.style.minWidth = wide && `${min(e.firstChild.scrollWidth, wide)}px`; };
+  room(isPhone() ? 44 : 64);  // a name of five letters
+  const list = b.place.classList, overflows = () => [b.place, ...all('.cv, .cg, .cv .lab', b.place)].some(e => e.scrollWidth > e.clientWidth + 1) || gaps();
   const gaps = () => { const parts = [...b.place.children].filter(e => e.offsetWidth && e.className !== 'open').map(bounds); return parts.some((r, i) => i && r.left < parts[i - 1].right + 2 && r.top < parts[i - 1].bottom - 2) || parts.some(r => r.right > bounds(b.place).right - (b.entry.in ? 60 : 2)); };
   const knobs = b.inside ? all('.knob', b.inside) : [];
+  /* only: forks */
   /* the sum of streams, where there is room for it */
   const sum = one('.cg .big', b.place), n = streamsOf(b).length;
   if (sum && n > 1) {
@@ -165,28 +180,31 @@ function fit(b) {
     b.isTotal = n > 4 || overflows();
     sum.textContent = b.isTotal ? '\u22120.8888' : sum.textContent;
   }
+  /* end */
+  if (b.place.scrollHeight > b.place.clientHeight + 1) list.add('fewest');
   for (const level of ['few', 'less', 'fewer']) if (overflows()) list.add(level);
   let left = 0, told = null;
   while (knobs.length && overflows()) {
     const gone = knobs.pop();
     cells = cells.filter(c => !gone.contains(c.place));
     gone.remove();
-    told ??= element('span', { className: 'nm' }, b.inside);
-    told.textContent = `+${++left}`;
+    (told ??= element('span', { className: 'nm' }, b.inside)).textContent = `+${++left}`;
   }
   if (overflows()) list.add('fewest');
+  room('');
   for (const [e, html] of texts) { e.filled = null; e.innerHTML = html; }
 }
 function fitHead(b) {
-  const head = one('.mod', b.place), gradient = one('em', head);
+  const head = one('.mod', b.place), [name] = head.children, gradient = one('em', head), isCut = e => e.scrollWidth > e.clientWidth + 1;
   if (gradient) gradient.textContent = gradient.told = gradient.told.replace(/\S+$/, '\u22128.88e\u22128');
-  while (head.scrollWidth > head.clientWidth + 1 && head.children.length > 1) head.children[1].remove();
+  name.style.minWidth = `${min(name.scrollWidth, isPhone() ? 110 : 180)}px`;
+  for (const e of all('span', head)) if (isCut(head) || (isCut(name) && e.className !== 'rms')) e.remove();
 }
 /* several numbers: a title with formulas, and fields */
 function makeMany(b, card, place) {
   place.classList.add('many');
   const head = element('div', { className: 'mod' }, place);
-  element('b', { textContent: apart(titleOf(b)) }, head);
+  heading('b', b, head);
   if (b.leaf) element('span', { textContent: TAGS()[card.r] }, head);
   if (b.leaf && b.form === 'tall') place.classList.add('flat');
   const last = cardOf(b);
@@ -201,8 +219,7 @@ function makeMany(b, card, place) {
     const c = cards.get(k);
     if (c.f && c.f !== titleOf(b)) element('span', { textContent: apart(c.n === c.f ? c.f : `${c.s} = ${c.f}`) }, head);
   }
-  const box = element('div', { className: 'fields' }, place);
-  const fields = arrangedFields(b);
+  const box = element('div', { className: 'fields' }, place), fields = arrangedFields(b);
   for (const f of fields) makeField(f, box, false, b, fields.unit);
 }
 function makeField(f, within, isBare, b, unit = 0) {
@@ -279,11 +296,14 @@ function makeLines() {
     b.outs.forEach(e => { e.colour = streams.length > 1 ? streams.indexOf(e) % 4 : 0; });
   }
   for (const e of plan.edges) makeEdge(e, phone, /* only: numbers */ isUnder(e) ? under : /* end */ lines);
-  /* a text beside a ribbon reaches as far as the next lane */
-  for (const e of plan.edges) e.most = min(plan.width + 2, ...plan.edges.filter(f => f.lane > e.x && f !== e && f.y0 < e.at + 9 && f.y1 > e.at - 9).map(f => f.lane)) - 8;
+  /* a text beside a ribbon, or beside a lane, reaches as far as the next lane */
+  const reached = (e, x) => min(plan.width + 2, ...plan.edges.filter(f => f.lane > x && f !== e && f.y0 < e.at + 9 && f.y1 > e.at - 9).map(f => f.lane));
+  for (const e of plan.edges) Object.assign(e, { most: reached(e, e.x) - 8, room: reached(e, e.lane + 1) });
+  /* only: forks */
   for (const b of plan.bars) if (isForked(b)) {
     b.stack = { pieces: streamsOf(b).map(e => ({ e, bend: shape('path', { class: 'rib' }, lines), block: shape('rect', {}, lines), text: shape('text', { class: 'piece' }, lines) })), bracket: shape('path', { class: 'bracket' }, lines) };
   }
+  /* end */
 }
 /* only: numbers */
 /* whether an edge passes a bar between its own two */
@@ -305,13 +325,15 @@ function makeEdge(e, phone, within) {
     e.sent = shape('text', { class: 'ct' }, group);
   }
   e.formula = e.uses.length === 1 && (e.to.ops.length === 1 || e.to.entry.layer) ? e.uses[0].text : '';
+  if (e.from.ops.length > 1 && e.uses[0].tail !== e.from.ops.at(-1) && long > 60) e.named = shape('text', { class: 'gs', x: lane + 7, y: y0 + 15 }, group, cards.get(e.uses[0].tail).s);
   const hasGear = gearOf(e) !== undefined || (e.formula && e.formula.length <= (phone ? 6 : plan.isInline ? 8 : 12));
   if (hasGear) {
     e.turning = shape('g', {}, group);
     e.cog = shape('path', { class: 'gear', d: COG }, e.turning);
     e.ratio = shape('text', { class: 'gt' }, group);
     show(e.cog, plan.hasCogs);
-    set(e.ratio, plan.isInline ? { x: plan.hasCogs ? gear + radius + 3 : lane + (phone ? 13 : 8), y: at + 5, 'text-anchor': 'start' } : { x: gear, y: at + radius + (phone ? 5 : 9), 'text-anchor': 'middle' });
+    e.ratioAt = gear + radius + 3;
+    set(e.ratio, plan.isInline ? { x: e.ratioAt, y: at + 5, 'text-anchor': 'start' } : { x: gear, y: at + radius + (phone ? 5 : 9), 'text-anchor': 'middle' });
     e.was = shape('text', { class: 'gs' }, group);
   }
   e.chip = shape('g', { class: 'chip' }, lines);
@@ -412,7 +434,7 @@ function drawCell(c, { know, on, isHot, isLate, past }) {
   } else if (c.what === 'size') tell(c.place, know.isValue(b) ? say`rms ${brief(abs(sizeNow(now())), 2)}` : '?');
   else if (c.what === 'gradientSize') {
     const isShown = b.own.includes(c.key) ? know.isThrough(b) : isKnown(b, know);
-    tell(c.place, `${c.isBare ? say`rms` : by(cards.get(c.key).s)} ${isShown ? brief(abs(sizeNow(N.gradient(c.key))), 2) : '?'}`);
+    tell(c.place, `${c.isBare ? say`rms` : isPhone() && cards.get(c.key).s.length > 8 ? `∂${END.s}/∂·` : by(cards.get(c.key).s)} ${isShown ? brief(abs(sizeNow(N.gradient(c.key))), 2) : '?'}`);
   } else if (c.what === 'pattern') drawPattern(c.place, now(), cards.get(c.key), 'fwd', know.isValue(b));
   else drawPattern(c.place, N.gradient(c.key), cards.get(c.key), 'grad', b.own.includes(c.key) ? know.isThrough(b) : isKnown(b, know));
 }
@@ -426,11 +448,13 @@ function drawSum(c, know, b) {
   const streams = streamsOf(b), isAll = isKnown(b, know), digits = b.w < (isPhone() ? 150 : 260) ? 3 : 4, g = N.gradient(c.key)[0];
   c.place.classList.toggle('hid', !isAll);
   if (streams.length < 2 || b.isTotal) return fill(c.place, `<span>${isAll ? brief(g, digits) : '?'}</span>`);
+  /* only: forks */
   const known = streams.filter(know.isEdge).sort((p, q) => p.X - q.X), parts = known.map(addedBy);
   if (!known.length) return fill(c.place, '<span>?</span>');
   c.place.classList.remove('hid');
   const text = known.map((e, i) => `<span class="s${e.colour}">${i ? parts[i] < 0 ? '− ' : '+ ' : parts[i] < 0 ? '−' : ''}${brief(abs(parts[i]), 3)}</span>`).join(' ');
   fill(c.place, `${text} <span>= ${brief(isAll ? g : parts.reduce((p, q) => p + q, 0), digits)}${isAll ? '' : ' …'}</span>`);
+  /* end */
 }
 function drawPattern(canvas, array, card, colour, isShown) {
   const columns = array.width ?? card.sh.at(-1) ?? 1, rows = max(1, round(array.length / columns)), nx = min(columns, 26), ny = min(rows, 10);
@@ -461,9 +485,11 @@ function unit() {
   return base * ten * min(m / base, 1.35);
 }
 function drawLines(frame) {
-  const { know, on, isHot, isLate, past } = frame, u = unit(), phone = isPhone(), { act } = know, chips = [];
-  const isFree = (x, y, wide) => x + wide < plan.width - 4 && !chips.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < 22)
-    /* only: numbers */ && !plan.bars.some(b => b.y < y + 14 && b.y + b.h > y - 14 && b.x < x + wide && b.x + b.w > x) /* end */;
+  const { know, on, isHot, isLate, past } = frame, u = unit(), phone = isPhone(), { act } = know, texts = [];
+  /* texts of lines keep clear of each other and of bars */
+  const isFree = (x, y, wide) => x + wide < plan.width - 2 && !texts.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < (phone ? 17 : 22))
+    /* only: numbers */ && !plan.bars.some(b => b.y < y + (phone ? 10 : 14) && b.y + b.h > y - (phone ? 10 : 14) && b.x < x + wide && b.x + b.w > x) /* end */;
+  const take = (x, y, wide, most = Infinity) => { const is = x + wide < most && isFree(x, y, wide); if (is) texts.push({ left: x - 3, right: x + wide + 3, y }); return is; };
   for (const e of [...plan.edges].sort((p, q) => q.lane - p.lane)) {
     const hot = on && isHot(e.from) && isHot(e.to) || on && isHot(e.from), isActive = act?.down === e.to || act?.edges?.includes(e);
     const added = e.passes ? addedBy(e) : 0, isShown = e.passes && know.isEdge(e), width = clamp(abs(added) * u, 2.4, plan.reach.most) || 2.4, x = e.ribbonAt + width / 2;
@@ -484,18 +510,25 @@ function drawLines(frame) {
         show(e.was, below || !plan.isInline && right + 74 < e.x + plan.slot + plan.reach.lane && isFree(right, y, 74));
       }
     }
-    const tail = e.uses[0].tail, delta = on && hot && !isLate(e.from) && e.uses.every(use => use.tail === tail) && cards.get(tail).size <= 2 ? [...N.value(tail)].map((v, i) => v - past.value(tail)[i]) : [];
-    show(e.chip, delta.length > 0 && delta.some(d => abs(d) > 1e-12));
-    if (delta.length) {
-      const said = delta.map(signed).join(', '), wide = (phone ? 7.4 : 9.4) * said.length + 10;
-      tell(e.chipText, said);
-      set(e.chipBox, { x: -wide / 2, width: wide });
-      const middle = max(wide / 2 + 2, e.lane + (phone ? 9 : 12) - wide / 2), y = plan.isInline ? e.at : phone ? e.y0 + 11 : e.at - 2;
-      set(e.chip, { transform: `translate(${middle},${y})` });
-      if (delta.some(d => abs(d) > 1e-12)) {
-        chips.push({ left: middle - wide / 2 - 3, right: middle + wide / 2 + 3, y });
-        if (e.ratio && !plan.hasCogs) set(e.ratio, { x: max(e.lane + 13, middle + wide / 2 + 3) });
+    const tail = e.uses[0].tail, delta = on && hot && !isLate(e.from) && cards.get(tail).size <= 2 ? [...N.value(tail)].map((v, i) => v - past.value(tail)[i]) : [];
+    const turned = delta.map(signed).join(', '), broad = plan.character * turned.length + 10, middle = max(broad / 2 + 2, e.lane + (phone ? 9 : 12) - broad / 2), y = plan.isInline ? e.at : phone ? e.y0 + 11 : e.at - 2;
+    let isTold = delta.some(d => abs(d) > 1e-12);
+    if (e.ratio) {
+      const wide = plan.character * e.ratio.told.length, beside = middle + broad / 2 + 3;
+      if (plan.isInline && !plan.hasCogs) {
+        isTold &&= beside + wide < e.room;
+        e.ratioAt = isTold ? max(e.lane + 8, beside) : e.lane + (phone ? 13 : 8);
+        set(e.ratio, { x: e.ratioAt });
       }
+      show(e.ratio, plan.isInline ? take(e.ratioAt, e.at, wide, e.room) : take(e.gear - wide / 2, e.at + e.radius + (phone ? 1 : 4), wide));
+    }
+    if (e.named) show(e.named, take(e.lane + 7, e.y0 + 10, plan.character * e.named.textContent.length, e.room));
+    isTold &&= take(middle - broad / 2, y, broad);
+    show(e.chip, isTold);
+    if (isTold) {
+      tell(e.chipText, turned);
+      set(e.chipBox, { x: -broad / 2, width: broad });
+      set(e.chip, { transform: `translate(${middle},${y})` });
     }
     if (!e.passes) continue;
     show(e.ghost, !isShown);
@@ -507,10 +540,9 @@ function drawLines(frame) {
     let d = '';
     for (let y = e.y1 - 14; y > e.y0 + 10; y -= phone ? 22 : 30) d += `M${(x - reach).toFixed(1)} ${y + reach * .6}L${x.toFixed(1)} ${y - reach * .6}L${(x + reach).toFixed(1)} ${y + reach * .6}`;
     set(e.chevrons, { d, stroke: `var(--s${c})` });
-    const said = isWrong ? say`WRONG` : brief(added, isScalar ? 4 : 2), wide = said.length * (phone ? 7 : 9 * plan.scale);
-    const ratioEnd = plan.isInline && e.ratio && !isWrong ? e.gear + e.radius + 8 + e.ratio.told.length * (phone ? 7.5 : 10) : 0, left = max(x + width / 2 + 8, ratioEnd);
-    const isBeside = left + wide < e.most && isFree(left, e.at, wide), isOn = e.y1 - e.y0 > 150 && x + wide / 2 < e.most && isFree(x - wide / 2, (e.y0 + e.y1) / 2, wide);
-    const fits = isWrong || (isBeside || isOn) && (!phone || streamsOf(e.from).length > 1 || !isScalar);
+    const said = isWrong ? say`WRONG` : brief(added, isScalar ? 4 : 2), wide = said.length * plan.character, left = x + width / 2 + 8;
+    const isWanted = isWrong || !phone || streamsOf(e.from).length > 1 || !isScalar, isBeside = isWanted && take(left, e.at, wide, e.most);
+    const fits = isBeside || isWrong || isWanted && e.y1 - e.y0 > 150 && take(x - wide / 2, (e.y0 + e.y1) / 2, wide, e.most);
     show(e.sent, fits);
     if (fits) {
       tell(e.sent, said);
@@ -518,8 +550,9 @@ function drawLines(frame) {
       set(e.sent, { fill: `var(--s${c})` });
     }
   }
-  for (const b of plan.bars) if (b.stack) drawStack(b, know, u);
+  /* only: forks */ for (const b of plan.bars) if (b.stack) drawStack(b, know, u); /* end */
 }
+/* only: forks */
 /* Streams bend inside the bar that they come from and stack into one bar under a bracket; with both signs, each begins where the last one ended. */
 function drawStack(b, know, u) {
   const phone = isPhone(), foot = b.y + b.h, high = phone ? 11 : 20, top = foot - plan.fork + (phone ? -1 : 6);
@@ -544,6 +577,7 @@ function drawStack(b, know, u) {
   const y = top - (phone ? 2 : 5);
   set(b.stack.bracket, { d: `M${zero} ${y - 4}V${y}H${zero + at * u}V${y - 4}${isMixed ? `M${zero} ${y}V${top + high * 1.3}` : ''}` });
 }
+/* end */
 
 /* ---------------------------------------------------------------- all anew */
 

@@ -38,8 +38,8 @@ function addedBy(edge) {
   const sent = sentBy(edge);
   if (!sent) return 0;
   if (sent.length === 1) return sent[0];
-  const whole = N.gradient(edge.uses[0].tail), told = D.sockets?.[edge.uses[0].id]?.share;
-  if (told !== undefined) return told * sizeNow(whole);
+  const whole = N.gradient(edge.uses[0].tail), told = edge.uses.map(use => D.sockets?.[use.id]?.share).filter(share => share !== undefined);
+  if (told.length) return told.reduce((a, b) => a + b) * sizeNow(whole);
   if (!whole || whole.length !== sent.length || sent.rms !== undefined) return sizeNow(sent);
   let along = 0, square = 0;
   for (let k = 0; k < sent.length; k++) { along += sent[k] * whole[k]; square += whole[k] * whole[k]; }
@@ -52,7 +52,7 @@ function gearOf({ uses, to }) {
     return gear?.length === 1 ? gear[0] : undefined;
   }
   const last = to.ops.at(-1), out = N.gradient(last), sent = sentBy({ uses }), isWhole = to.outs.every(e => e.uses.every(use => use.tail === last));
-  return isWhole && new Set(uses.map(use => use.tail)).size < 2 && out?.[0] && out.length === 1 && sent?.length === 1 ? sent[0] / out[0] : undefined;
+  return isWhole && out?.[0] && out.length === 1 && sent?.length === 1 ? sent[0] / out[0] : undefined;
 }
 
 /* ---------------------------------------------------------------- entries: one number of a card, `key.entry` */

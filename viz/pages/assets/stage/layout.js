@@ -28,7 +28,7 @@ function barsOf(entries, cards, inside) {
   for (const to of bars) for (const key of to.ops) for (const use of cards.get(key).in) {
     const from = owner.get(use.tail);
     if (!from || from === to) continue;
-    const isFold = to.ops.length > 1 || from.ops.length > 1, id = isFold ? `${from.id}>${to.id}` : use.id;
+    const isFold = to.ops.length > 1 || from.ops.length > 1, id = isFold ? `${use.tail}>${to.id}` : use.id;  // each value that leaves a fold has an edge of its own
     if (!edges.has(id)) {
       const edge = { id, from, to, uses: [], X: 0 };
       edges.set(id, edge);
@@ -79,7 +79,7 @@ function ordered(bars) {
     for (const b of bars) {
       if (b.ins.length < 2) continue;
       const kept = b.ins;
-      const others = kept.length === 2 ? [[kept[1], kept[0]]] : kept.flatMap((e, i) => kept.slice(i + 1).map((f, j) => {
+      const others = kept.flatMap((e, i) => kept.slice(i + 1).map((f, j) => {
         const order = [...kept];
         [order[i], order[i + 1 + j]] = [f, e];
         return order;
@@ -168,48 +168,25 @@ const FORMS = ['tall', 'mid', 'line'];
 /* where lane, gear and ribbon of an edge are, from the middle of its slot, and the most that a ribbon is wide */
 function reachOf(slot, phone, isInline, alike) {
   if (!alike && slot > 300) return phone ? { lane: -66, gear: 0, ribbon: 46, most: 22 } : { lane: -110, gear: 0, ribbon: 80, most: 52 };
-  const found = phone ? { lane: -clamp(slot * .36, 28, 34), gear: -3, ribbon: clamp(slot * .24, 19, 26) } : { lane: -clamp(slot * .26, 32, 52), gear: slot < 190 ? -5 : 0, ribbon: clamp(slot * .2, 24, 42) };
+  const found = phone ? { lane: -clamp(slot * .36, 12, 34), gear: -3, ribbon: clamp(slot * .24, 9, 26) } : { lane: -clamp(slot * .26, 32, 52), gear: slot < 190 ? -5 : 0, ribbon: clamp(slot * .2, 24, 42) };
   if (isInline && phone && slot > 130) Object.assign(found, { gear: -14, ribbon: 46 });
   if (isInline && !phone) Object.assign(found, slot > 130 ? { lane: found.lane - 6, gear: -27, ribbon: max(found.ribbon, 46) } : { gear: -30, ribbon: 30 });
-  return { ...found, most: clamp(slot / 2 - found.ribbon - 7, 6, phone ? 20 : 58) };
+  return { ...found, most: clamp(slot / 2 - found.ribbon - 7, phone ? 4 : 6, phone ? 20 : 58) };
 }
-/* Gives each bar `x`, `y`, `w`, `h` and `form`, each edge `x`, and says whether all of it fits. `need(bar, form)` is the height of a bar; `alike`:
-   whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it. */
-function placed(bars, width, height, isPhone, need, alike, isForked) {
-  const size = sizesOf(width, isPhone), { rows, columns, sequences, crossed } = columned(bars);
+/* Gives each bar `x`, `y`, `w`, `h` and `form`, each edge `x`, and says what is lacking. `need(bar, form)` is the height of a bar, `least(bar)` the width that
+   its text takes; `alike`: whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it. */
+function placed(bars, width, height, isPhone, need, least, alike, isForked) {
+  const size = sizesOf(width, isPhone), { rows, columns, sequences, crossed } = columned(bars), slot = (width - 2 * size.pad) / columns;
   const lines = Array.from({ length: rows }, (_, row) => bars.filter(b => b.row === row));
-  const fork = bars.some(isForked) ? size.fork : 0;
-  for (const b of bars) b.form = 'tall';
-  /* `all` forms step by step, or the highest bar first, until the rows fit */
-  const tallest = line => max(...line.map(b => need(b, b.form) + (isForked(b) ? fork : 0)));
-  const gapOf = () => max(...bars.map(b => size.gap[alike ? b.form : b.form === 'tall' ? 'mid' : 'line']), alike ? 0 : size.gap.line);
-  const taken = () => lines.reduce((sum, line) => sum + tallest(line), 0) + 2 * size.top + (rows - 1) * gapOf();
-  while (taken() > height) {
-    const able = bars.filter(b => b.form !== 'line' && (alike || need(b, FORMS[FORMS.indexOf(b.form) + 1]) < need(b, b.form)));
-    if (!able.length) break;
-    const most = max(...able.map(b => need(b, b.form)));
-    for (const b of alike ? able : able.filter(b => need(b, b.form) === most)) b.form = FORMS[FORMS.indexOf(b.form) + 1];
-  }
-  const fits = taken() <= height + 1;
-  const spare = max(0, height - taken());
-  const scale = alike && !isPhone && bars.every(b => b.form === 'tall') ? clamp(1 + spare / rows / 260, 1, 1.32) : 1;
-  const slot = (width - 2 * size.pad) / columns, heights = lines.map(line => tallest(line) * scale);
-  const gap = rows > 1 ? (height - 2 * size.top - heights.reduce((a, b) => a + b, 0)) / (rows - 1) : 0;
-  const middle = X => size.pad + slot * (X + .5), isInline = gap < (isPhone ? 34 : 48), hasCogs = !isInline || slot > 130, reach = reachOf(slot, isPhone, isInline, alike);
-  const ends = [8 - reach.lane, reach.ribbon + reach.most + 6];
-  let y = size.top + (rows > 1 ? 0 : (height - heights[0]) / 4);
-  lines.forEach((line, row) => {
-    for (const b of line) Object.assign(b, { y, h: heights[row] });
-    y += heights[row] + gap;
-  });
+  const fork = bars.some(isForked) ? size.fork : 0, middle = X => size.pad + slot * (X + .5);
+  for (const b of bars) { b.form = 'tall'; for (const e of b.ins) e.x = middle(e.X); }
   const most = isPhone ? 230 : 330, text = isPhone ? 150 : 300;
-  for (const b of bars) for (const e of b.ins) e.x = middle(e.X);
-  sequences.forEach((items, row) => items.forEach(({ bar: b, up, down }, i) => {
+  const spread = ends => sequences.forEach((items, row) => items.forEach(({ bar: b, up, down }, i) => {
     if (!b) return;
     const xs = [...up, ...down].map(e => e.x), low = min(...xs) - slot / 2, high = max(...xs) + slot / 2;
-    const bound = (item, side) => item ? item.bar ? (middle(side > 0 ? min(...[...item.up, ...item.down].map(e => e.X)) : max(...[...item.up, ...item.down].map(e => e.X))) - side * slot / 2)
+    const bound = (item, side) => item ? item.bar ? side < 0 ? item.bar.x + item.bar.w + size.space / 2 : middle(min(...[...item.up, ...item.down].map(e => e.X))) - slot / 2
       : item.edge.x + (side > 0 ? -ends[0] : ends[1]) : side > 0 ? width - size.pad : size.pad;
-    const left = min(low, bound(items[i - 1], -1)), right = max(high, bound(items[i + 1], 1));
+    const left = bound(items[i - 1], -1), right = max(high, bound(items[i + 1], 1));
     let [from, to] = [low, high];
     if (b.leaf) {
       if (b.outs.length === 1 && to - from > most && alike) [from, to] = [(from + to - most) / 2, (from + to + most) / 2];
@@ -219,51 +196,78 @@ function placed(bars, width, height, isPhone, need, alike, isForked) {
       from = left;
       to = min(right, max(high, from + text, ...b.ins.filter(e => e.from.ops.length).map(e => e.from.x + e.from.w)));
     }
+    const wide = least(b) + size.space;
+    if (to - from < wide) { to = max(to, min(right, from + wide)); from = min(from, max(left, to - wide)); }
     Object.assign(b, { x: from + size.space / 2, w: to - from - size.space });
   }));
+  const endsOf = reach => [8 - reach.lane, reach.ribbon + reach.most + 6];
+  spread(endsOf(reachOf(slot, isPhone, true, alike)));
   for (const b of bars) if (b.w === undefined) Object.assign(b, { x: size.pad, w: width - 2 * size.pad });  // a graph of one bar
-  /* only: numbers */
-  /* room for a number, its gradient and a button; where edges are crossed, single bars have less to give way */
-  const isWide = b => !alike || b.w >= (b.ops.length > 1 ? (isPhone ? 132 : 190) : crossed ? (isPhone ? 90 : 136) : 0);
-  /* end */
-  return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, fits: fits && /* only: numbers */ bars.every(isWide) && /* end */ slot >= size.least * (!alike ? .5 : crossed ? .8 : .55) };
+  /* `all` forms step by step, or the highest bar first, until the rows fit */
+  const tallest = line => max(...line.map(b => need(b, b.form) + (isForked(b) ? fork : 0)));
+  const gapOf = () => max(...bars.map(b => size.gap[alike ? b.form : b.form === 'tall' ? 'mid' : 'line']), alike ? 0 : size.gap.line);
+  const taken = () => lines.reduce((sum, line) => sum + tallest(line), 0) + 2 * size.top + (rows - 1) * gapOf();
+  while (taken() > height) {
+    const able = bars.filter(b => b.form !== 'line' && (alike || need(b, FORMS[FORMS.indexOf(b.form) + 1]) < need(b, b.form)));
+    if (!able.length) break;
+    const high = max(...able.map(b => need(b, b.form)));
+    for (const b of alike ? able : able.filter(b => need(b, b.form) === high)) b.form = FORMS[FORMS.indexOf(b.form) + 1];
+  }
+  const over = max(0, taken() - height - 1), spare = max(0, height - taken());
+  const scale = alike && !isPhone && bars.every(b => b.form === 'tall') ? clamp(1 + spare / rows / 260, 1, 1.32) : 1, heights = lines.map(line => tallest(line) * scale);
+  const gap = rows > 1 ? (height - 2 * size.top - heights.reduce((a, b) => a + b, 0)) / (rows - 1) : 0;
+  const isInline = gap < (isPhone ? 34 : 48), hasCogs = !isInline || slot > 130, reach = reachOf(slot, isPhone, isInline, alike);
+  let y = size.top + (rows > 1 ? 0 : (height - heights[0]) / 4);
+  lines.forEach((line, row) => {
+    for (const b of line) Object.assign(b, { y, h: heights[row] });
+    y += heights[row] + gap;
+  });
+  if (!isInline) spread(endsOf(reach));
+  /* rows and columns that are too many, and bars too narrow for their text */
+  const narrow = size.least * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0);
+  return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, lack, fits: !lack };
 }
 
 /* ---------------------------------------------------------------- folding */
 
 /* The entries to show: the tree's, with folds opened that the reader chose or that hold most of the graph; then further folds are opened, or neighbours
-   joined, until they fill the stage. `tries(entries)` says whether they fit. `opened`: folds, whose entries are joined last. `cards`: for what leaves a run. */
+   are joined to runs, so that as many as fit fill the stage. `tries(entries)` gives their layout. `opened`: folds, whose entries are joined last. */
 function entriesThatFit(tree, opened, cards, tries, atMost = 60) {
   const weight = entry => keysOf(entry).length, isFold = entry => typeof entry !== 'string', half = weight({ in: tree }) / 2;
   const isOpen = entry => isFold(entry) && (opened.has(entry) || (!entry.layer && !entry.loss && weight(entry) > half));
   const expand = list => list.flatMap(entry => isOpen(entry) ? expand(entry.in) : [entry]);
   let list = expand(tree);
-  if (list.length <= atMost && tries(list)) {
+  if (list.length <= atMost && tries(list).fits) {
     for (let found = !opened.size; found;) {
       const folds = list.filter(e => isFold(e) && !e.layer && !e.loss).sort((a, b) => weight(a) - weight(b)), before = list;
-      found = folds.find(f => list.length + f.in.length - 1 <= atMost && tries(list.flatMap(e => e === f ? f.in : [e])));
+      found = folds.find(f => list.length + f.in.length - 1 <= atMost && tries(list.flatMap(e => e === f ? f.in : [e])).fits);
       if (found) list = before.flatMap(e => e === found ? found.in : [e]);
     }
     return list;
   }
-  const kept = new Set([...opened].flatMap(fold => expand(fold.in)));
-  const isKept = entry => kept.has(entry) || (entry.run && entry.in.some(e => kept.has(e))) ? 1 : 0;
-  const join = (a, b) => ({ run: 1, in: [...(a.run ? a.in : [a]), ...(b.run ? b.in : [b])] });
-  /* values that leave a run, other than its last */
-  const escaping = (a, b) => {
-    const keys = new Set([...keysOf(a), ...keysOf(b)]), last = keysOf(b).at(-1);
-    let n = 0;
-    for (const key of keys) if (key !== last && cards.get(key).uses.some(use => !keys.has(use.head))) n++;
-    return n;
+  const kept = new Set([...opened].flatMap(fold => expand(fold.in))), partsOf = entry => entry.run ? entry.in : [entry], runOf = parts => parts.length > 1 ? { run: 1, in: parts } : parts[0];
+  const replaced = (list, i, n, ...runs) => [...list.slice(0, i), ...runs.map(runOf), ...list.slice(i + n)], isKept = parts => kept.has(parts[0]) ? 1 : 0;
+  /* values of the first part, other than its last, that the rest of the graph uses */
+  const escaping = parts => {
+    const keys = new Set(parts.flatMap(keysOf)), last = keysOf(parts.at(-1)).at(-1);
+    return [...keys].filter(key => key !== last && cards.get(key).uses.some(use => !keys.has(use.head))).length;
   };
-  const cost = (a, b) => weight(a) + weight(b) + 8 * escaping(a, b) + 1e4 * (isKept(a) + isKept(b));
-  const costs = list.slice(1, -1).map((b, i) => cost(list[i], b));
-  while (costs.length && !(list.length <= atMost / 2 && tries(list))) {
-    const i = costs.indexOf(min(...costs));
-    list.splice(i, 2, join(list[i], list[i + 1]));
-    costs.splice(i, 1);
-    if (i < costs.length) costs[i] = cost(list[i], list[i + 1]);
-    if (i) costs[i - 1] = cost(list[i - 1], list[i]);
-  }
+  /* a run is divided, an opened one first, and in the middle rather than at its ends; then ends of runs are moved by one while less and less is lacking */
+  const divided = list => list.flatMap((entry, i) => {
+    const parts = partsOf(entry), n = parts.length;
+    return parts.slice(1).map((_, k) => ({ list: replaced(list, i, 1, parts.slice(0, k + 1), parts.slice(k + 1)), cost: 8 * escaping(parts.slice(0, k + 1)) + abs(n - 2 * k - 2) - n - 1e6 * isKept(parts) }));
+  }).sort((p, q) => p.cost - q.cost).slice(0, 24).map(p => p.list);
+  const moved = list => list.slice(1).flatMap((entry, i) => {
+    const parts = [...partsOf(list[i]), ...partsOf(entry)], n = partsOf(list[i]).length;
+    return [n - 1, n + 1].filter(k => k > 0 && k < parts.length).map(k => replaced(list, i, 2, parts.slice(0, k), parts.slice(k)));
+  });
+  const ranked = lists => lists.map(list => ({ list, lack: tries(list).lack })).sort((p, q) => p.lack - q.lack);
+  const settled = way => {
+    while (way.lack) { const [next] = ranked(moved(way.list)); if (!next || next.lack >= way.lack) return null; way = next; }
+    return way.list;
+  };
+  const runs = [];
+  list.forEach((entry, i) => { if (i && i < list.length - 1 && kept.has(entry) === kept.has(list[i - 1])) runs.at(-1).push(entry); else runs.push([entry]); });
+  for (let found = runs.map(runOf); found;) { list = found; found = ranked(divided(list)).slice(0, 3).map(settled).find(Boolean); }
   return list;
 }

@@ -32,11 +32,8 @@ function choose(id) {
   S.chosen = id;
   S.seen = true;
   draw();
-  const place = el('picked');
-  if (place) {
-    const made = number(place, id, 'big');
-    cells.push(made);
-  }
+  if (el('picked')) number(el('picked'), id, 'big');
+  later();
 }
 function turn() {
   const { id, by: h } = D.ask;
@@ -122,11 +119,6 @@ function worksheet() {
   const few = array => array && array.rms === undefined && array.length <= 16, line = '<u></u>';
   const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
-  const operand = (c, mark) => cards.get([...new Set(c.in.map(use => use.tail))][mark.codePointAt(0) - 0xe000]).n;
-  const named = c => c.f.replace(/(\(?)([\ue000-\ue00b])(\)?)/gu, (_, open, mark, close) => {
-    const n = operand(c, mark), isBare = isWhole(n) || c.f === mark || (open && close);
-    return open + (isBare ? n : `(${n})`) + close;
-  });
   /* a rule in the names of this graph: G is the gradient of what is computed, dots stand for the only operand */
   const rule = use => {
     const head = cards.get(use.head), n = cards.get(use.tail).s, text = head.in.length === 1 ? use.text.replace('…', isWhole(n) ? n : `(${n})`) : use.text;
@@ -134,7 +126,7 @@ function worksheet() {
   };
   const sums = c => c.uses.filter(use => use.passes && use.text).map(rule).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
-  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(c.s, named(c), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(c.s), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
+  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(c.s, formulaOf(c), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(c.s), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
   el('sheet').innerHTML = `<h1>${one('h1').innerHTML}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
 }
 listen(el('print'), 'click', () => { document.body.classList.remove('sheet'); print(); });
