@@ -153,11 +153,10 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
             data["verdicts"] = edge_verdicts(scene)
     if neurons:
         data["neurons"] = 1
-    names = "common numbers program layout graph draw neurons beside stage"
     kinds = ["recorded"] if program is None else ["scalar"] if scene.scalar else []
-    sources = assets(*(f"{name}.js" for name in names.split()), *["dual.js"] * ("scalar" in kinds))
     kinds += ["numbers"] * scene.scalar + ["forks"] * any(card.addends[1:] for card in scene.cards)
-    code = lean.script(lean.needed(sources, kinds))
+    names = "common numbers program layout graph draw neurons beside stage" + " dual" * ("scalar" in kinds)
+    code = lean.script(lean.needed(assets(*(f"{name}.js" for name in names.split())), kinds))
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element

@@ -35,7 +35,8 @@ class Words:
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
         for card in scene.cards:
-            if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or self._expected(card):
+            is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
+            if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
                 self.name[card] = self.short[card] = readable(card.name)
                 self.symbol[card] = card.written(scene.say)
                 continue
@@ -43,9 +44,6 @@ class Words:
             self.symbol[card] = whole if len(whole.text) <= LONG else brief
             self.name[card] = clipped(readable(self.symbol[card].text), LONG)
             self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
-
-    def _expected(self, card: Card) -> bool:
-        return not self.scene.scalar and bool(GIVEN.fullmatch(card.name))
 
     def _dotted(self, card: Card) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas."""
