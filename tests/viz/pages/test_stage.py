@@ -406,6 +406,20 @@ def test_a_fold_of_single_numbers_has_one_gear(tab):
     assert gears == [pytest.approx(2 * value * (1 - np.tanh(value) ** 2))]
 
 
+def test_each_value_that_leaves_a_fold_has_a_ribbon_of_its_own(tab):
+    a = leaf(0.5, "x") * 2.0
+    tab.open(step_through(a * ag.sin(a)))
+    folded = "{ t: 'both', p: '', layer: 1, in: D.folds.slice(0, 2) }"
+    tab.value(f"void (D.folds = [{folded}, D.folds[2]], acts.skip(), rebuild())")
+    assert sorted(tab.value("plan.edges.filter(e => e.from.ops.length > 1).map(addedBy)")) == [np.sin(1.0), 1.0]
+
+
+def test_a_name_is_told_whole_at_a_tap(tab):
+    tab.open(page_of(resnet), 390, 844)
+    tab.click(".bar:nth-of-type(4) .mod b")
+    assert tab.text("#say h2") == tab.value("document.querySelector('.bar:nth-of-type(4) .mod b').title")
+
+
 def test_a_network_with_running_statistics_folds_into_its_modules(tab):
     tab.open(page_of(resnet))
     assert tab.value("plan.bars.filter(b => b.leaf).map(b => b.leaf)") == ["x"]

@@ -70,29 +70,31 @@ def test_the_page_and_the_widget_tell_each_other_numbers(tmp_path):
     moved = "const { w } = numbers.leaves(); w[0] += .25; numbers.changed();"
     script = f"{asset('notebook.js')} addEventListener('message', () => setTimeout(() => {{ {moved} }}, 200));"
     page = widget.page.html.replace("</body>", f"<script>{script}</script></body>")
-    host = f"""<!doctype html><html><head><meta name="viewport"></head><body><div id="place"></div>
+    host = f"""<!doctype html><html><head><meta name="viewport"></head><body><p></p><p></p>
 <script>{asset("widget.js").replace("export default", "const made =")}</script></body></html>"""
     state = json.dumps({"page": page, "title": "t", "height": 700}).replace("<", "\\u003c")
+    # Two views of one model, which has what anywidget documents and nothing else.
     seen = browse(
         SimpleNamespace(html=host),
         tmp_path,
-        f"""const state = {state}, sent = [], told = {{}};
-        const model = {{ get: k => state[k], send: m => sent.push(m) }};
-        Object.assign(model, {{ on: (k, f) => told[k] = f, off: k => delete told[k] }});
+        f"""const state = {state}, sent = [], heard = new Set(), no = () => {{ throw Error('not to be called'); }};
+        const of = {{ get: k => state[k], send: m => sent.push(m), set: no, save_changes: no, widget_manager: null }};
+        const asks = f => (k, then) => {{ if (k !== 'msg:custom') no(); f(then); }};
+        Object.assign(of, {{ on: asks(f => heard.add(f)), off: asks(f => heard.delete(f) || no()) }});
+        const model = new Proxy(of, {{ get: (_, k) => k in of ? of[k] : no() }});
         const until = async n => {{ while (sent.length < n) await new Promise(f => setTimeout(f, 20)); }};
-        const done = made.render({{ model, el: document.getElementById('place') }});
-        await until(1);
-        told['msg:custom']({{ numbers: {{ w: [4, -1], none: [1] }} }});
+        const views = [...document.querySelectorAll('p')].map(el => made.render({{ model, el, experimental: {{}} }}));
         await until(2);
+        for (const tell of heard) tell({{ numbers: {{ w: [4, -1], none: [1] }} }}, []);
+        await until(4);
         seen.sent = sent;
-        done();
-        seen.left = Object.keys(told);""",
+        seen.left = views.map(close => (close(), heard.size));""",
         "",
         "--virtual-time-budget=20000",
         "--disable-features=IsolateSandboxedIframes",
     )
-    assert seen["sent"] == [{"ready": True}, {"numbers": {"w": [4.25, -1]}}]
-    assert seen["left"] == []
+    assert seen["sent"] == 2 * [{"ready": True}] + 2 * [{"numbers": {"w": [4.25, -1]}}]
+    assert seen["left"] == [1, 0]
 
 
 # ---------------------------------------------------------------------------------------------------------- JupyterLab

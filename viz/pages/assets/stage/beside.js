@@ -8,7 +8,7 @@ function beside(frame) {
   const said = sentence(frame), sayings = `${said.kick ? `<p class="kick ${said.back ? 'b' : ''}">${said.kick}</p>` : ''}<h2>${said.head}</h2>${said.body}`;
   if (words.said !== sayings) {
     words.said = sayings;
-    words.innerHTML = sayings;
+    fill(words, sayings);
     if (!frame.on && !S.wave) tell(el('live'), words.textContent);
   }
   document.body.classList.toggle('asking', !S.seen && !!D.ask && !frame.know.act);
