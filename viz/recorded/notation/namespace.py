@@ -117,8 +117,8 @@ class Notation:
         return written
 
     def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
-        """The operands, with an index such as ``[:, None]`` where axes were added for broadcasting: it distinguishes a
-        vector that multiplies rows from one that multiplies columns.
+        """The operands, with their shape where it was changed for broadcasting, as in ``v as (4, 1)``: it distinguishes
+        a vector that multiplies rows from one that multiplies columns.
         """
         parts = {arg: self.lift(given[arg]) for arg in op.args}
         if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
@@ -127,28 +127,22 @@ class Notation:
         for arg, x in parts.items():
             others = [y for y in parts.values() if y is not x and y.number is None and y.size > 1]
             if x.places and any(y.places != x.places for y in others):
-                placed[arg] = self._indexed(x)
+                placed[arg] = self._shaped(x)
         return given | placed
 
-    def _indexed(self, x: Symbol) -> Symbol:
+    def _shaped(self, x: Symbol) -> Symbol:
         if x.head == "negative":
-            return self._negated(self._indexed(x.inner[0]), x.value)
+            return self._negated(self._shaped(x.inner[0]), x.value)
         if has_factor(x):
-            return self.lift(self.call("multiply", _factor(x), self._indexed(x.inner[1])))
-        if x.places.startswith(" as "):
-            tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
-            return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
-        text, tex = (f"({x.text})", brackets(x.tex)) if x.level < CALL else (x.text, x.tex)
-        index = x.places.replace("None", r"\mathrm{None}")
-        return Symbol(self, text + x.places, rf"{{{tex}}}_{{{index}}}", CALL, x.value, "getitem", inner=(x,))
+            return self.lift(self.call("multiply", _factor(x), self._shaped(x.inner[1])))
+        tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
+        return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of its equation."""
-        written = self._applied(op, _bound(op, inputs, params), value)
-        if op.name in ("expand_dims", "squeeze") and value is not UNKNOWN and inputs[0].value is not UNKNOWN:
-            written.places = _places(inputs[0].shape, np.shape(value), leading=True)
-            return self._indexed(written) if written.places else written
-        return written
+        if op.name in ("expand_dims", "squeeze") and value is not UNKNOWN:
+            op, params = OPS["reshape"], {"shape": np.shape(value)}
+        return self._applied(op, _bound(op, inputs, params), value)
 
     def composed(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any) -> Symbol:
         """`apply` for operands that are formulas themselves: changes of shape are written where they matter."""
@@ -312,7 +306,7 @@ class Notation:
         if written.number is None:
             written.reshaped = name == "reshape"
             written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
-            if x.head == "matmul" and x.inner[1].places == "[:, None]" and np.shape(value) == x.shape[:-1]:
+            if x.head == "matmul" and x.inner[1].places.endswith(", 1)") and np.shape(value) == x.shape[:-1]:
                 written.places = ""  # a matrix times a vector
             if name == "broadcast_to" and np.size(value) > x.size:
                 written.spread = x
@@ -461,29 +455,12 @@ def _worth(symbol: Symbol, value: Any) -> Symbol:
     return same
 
 
-def _places(old: tuple[int, ...], new: tuple[int, ...], *, leading: bool = False) -> str:
-    """The notation for a change of shape where it must be written: ``[:, None]``, or ``as (4, 2)``.
-
-    New ``leading`` axes are left to broadcasting.
+def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
+    """The notation for a change of shape where it must be written, `` as (4, 2)``; new leading axes are left to
+    broadcasting.
     """
-    other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
-    index: list[str] = []
-    rest = list(old)
-    for n in new:
-        if rest and n == rest[0] and not (n == 1 and len(new) - len(index) > len(rest)):
-            index.append(":")
-            rest.pop(0)
-        elif n == 1:
-            index.append("None")
-        else:
-            return other
-    if rest or "None" not in index:
-        return other
-    while index and index[0] == "None" and not leading:
-        index.pop(0)
-    while index and index[-1] == ":":
-        index.pop()
-    return f"[{', '.join(index)}]" if "None" in index else ""
+    led = len(new) >= len(old) and new[len(new) - len(old) :] == old
+    return "" if led or not math.prod(old) == math.prod(new) > 1 else f" as ({', '.join(map(str, new))})"
 
 
 def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:

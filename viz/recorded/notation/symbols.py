@@ -45,7 +45,7 @@ class Symbol:
     inner: tuple[Symbol, ...] = ()
     tex_level: float = UNKNOWN
     # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
-    # named), an index such as [:, None] (beside an array), and the symbol before broadcasting (before a sum).
+    # named), the new shape (beside an array), and the symbol before broadcasting (before a sum).
     reshaped: bool = False
     places: str = ""
     spread: Symbol | None = None
