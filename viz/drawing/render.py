@@ -11,13 +11,13 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 import unicodedata
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape as _escape
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -217,16 +217,9 @@ def engines() -> list[Engine]:
 
 def _wheel() -> str | None:
     """The path of graphviz-pure's program, even if the environment's folder of scripts is not on PATH."""
-    try:
-        distribution = metadata.distribution("graphviz-pure")
-    except metadata.PackageNotFoundError:
-        return shutil.which("graphviz-pure")
-    for file in distribution.files or ():
-        if file.stem == "graphviz-pure" and file.suffix in ("", ".exe"):
-            path = Path(str(distribution.locate_file(file))).resolve()
-            if path.is_file() and os.access(path, os.X_OK):
-                return str(path)
-    return shutil.which("graphviz-pure")
+    schemes = sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")
+    folders = (sysconfig.get_path("scripts", scheme) for scheme in schemes)
+    return next(filter(None, (shutil.which("graphviz-pure", path=folder) for folder in (*folders, None))), None)
 
 
 # ---------------------------------------------------------------- the picture

@@ -23,8 +23,6 @@ from glassgrad.viz.recorded.folding import check_depth, readable
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
 from glassgrad.viz.recorded.validation import recorded
 
-ELSEWHERE = {"modules": "viz.draw_modules(y)", "blocks": "viz.draw_model(y)"}  # by views that other functions draw
-
 
 def draw_graph(
     y: ag.Tensor | Sequence[ag.Tensor] | Program,
@@ -63,8 +61,6 @@ def draw_graph(
     >>> picture.title, picture.alt
     ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
     """
-    if isinstance(view, str) and view in ELSEWHERE:
-        raise DrawingError(f"view = {view!r} is drawn by a function of its own: {ELSEWHERE[view]}")
     choice(view, "view", ("auto", "ops"))
     check_depth(depth)
     colours = style.theme_named(theme)

@@ -222,19 +222,17 @@ _Group = tuple[tuple[tuple[str, str], ...] | None, list[Node]]
 def calls_in(nodes: Iterable[Node], depth: int | None = None) -> Iterator[_Group]:
     """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
     ordered = sorted(nodes, key=lambda node: node.index)
-    scopes = [opened(node.scope or (), depth) for node in ordered]
-    containers = {scope[:depth] for scope in scopes for depth in range(len(scope))}
     models = models_of(ordered)
-    call: list[Node] = []
-    for i, (node, scope) in enumerate(zip(ordered, scopes, strict=True)):
+    runs = [
+        (scope, list(run))
+        for (scope, _), run in groupby(ordered, key=lambda node: (opened(node.scope or (), depth), models[node]))
+    ]
+    containers = {scope[:depth] for scope, _ in runs for depth in range(len(scope))}
+    for scope, run in runs:
         if scope in containers or not scope:
-            yield None, [node]
-            continue
-        call.append(node)
-        if i + 1 == len(ordered) or scopes[i + 1] != scope or models[ordered[i + 1]] != models[node]:
-            for nodes in calls(call, len(scope)):
-                yield scope, nodes
-            call = []
+            yield from ((None, [node]) for node in run)
+        else:
+            yield from ((scope, call) for call in calls(run, len(scope)))
 
 
 def _with_views(groups: Iterable[_Group], users: Mapping[Node, list[Node]]) -> list[_Group]:

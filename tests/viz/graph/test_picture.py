@@ -510,9 +510,6 @@ class TestModules:
         x = parameter(2.0)
         with pytest.raises(ValueError, match="view = 'table': choose 'auto' or 'ops'"):
             draw_graph(x * x, view="table")
-        for view, call in (("modules", "draw_modules"), ("blocks", "draw_model")):
-            with pytest.raises(ValueError, match=rf"view = '{view}' is drawn by .*: viz.{call}\(y\)"):
-                draw_graph(x * x, view=view)
 
 
 class TestTrouble:
