@@ -128,9 +128,8 @@ def evaluate(
         totals: dict[Any, np.ndarray] = {}
         parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
         ends = [fresh[place] for place in graph.outputs]
-        single = seeds is None and all(end.size == 1 and not is_complex(end.dtype) for end in ends)
         if seeds is None:
-            gradients = gradients and single
+            gradients = gradients and all(end.size == 1 and not is_complex(end.dtype) for end in ends)
             seeds = [ag.ones_like(end.detach()) for end in ends]
         wanted = [
             (end, conjugated(ag.asarray(seed).data)) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad
@@ -143,16 +142,7 @@ def evaluate(
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
         values = {place: host(tensor) for place, tensor in fresh.items()}
         was = outdated(graph, ys, values, exactly=bool(changed))
-        if changed and not was and single:
-            now = totals if gradients else evaluate(ys).gradients
-            changed = () if all(_is_as_recorded(leaf, now.get(leaf)) for leaf in changed) else changed
         return Evaluation(graph, values, totals, parts, changed, was)
-
-
-def _is_as_recorded(leaf: Any, gradient: np.ndarray | None) -> bool:
-    """Whether a gradient is the one that ``backward()`` has left, as after an optimizer's step of learning rate 0."""
-    kept = getattr(leaf, "grad", None)
-    return kept is not None and gradient is not None and equal(host(kept), gradient)
 
 
 def _in_shape(part: Any, source: Any) -> np.ndarray | None:

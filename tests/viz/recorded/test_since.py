@@ -115,14 +115,6 @@ def test_the_notice_is_in_the_present_language():
         assert "录制时 L 为 0.4320，此处为 0.008153" in unescape(viz.draw_graph(loss).source)
 
 
-@pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam])
-@pytest.mark.parametrize("gradients", [True, False])
-def test_a_step_that_changes_nothing_needs_no_notice(optimizer, gradients):
-    _, step = recorded(lr=0.0, optimizer=optimizer)
-    seen = evaluate(step(), gradients)
-    assert (seen.changed, seen.was) == ((), {})
-
-
 def test_equal_outputs_are_no_proof_without_equal_gradients():
     a, b = (ag.Tensor([value], requires_grad=True, name=name) for name, value in (("a", 2.0), ("b", 3.0)))
     y = ag.sum(a * b)
