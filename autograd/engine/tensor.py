@@ -63,7 +63,7 @@ class Tensor(TensorMethods):
     hooks: list[Any] | None
     _name: str | None
     _view: Any  # what it is a view of: see `writes`
-    _root: Any  # set on constants that were computed from one other constant: see `root_of`
+    _root: Any  # set on constants computed from one other constant, see `root_of`; False once ``data`` was assigned
 
     # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
     op = None
@@ -124,7 +124,7 @@ class Tensor(TensorMethods):
                 f"{self._called()} requires grad, and can't be set to {value.dtype}: only floating-point values have "
                 "derivatives."
             )
-        self._data = value
+        self._data, self._root = value, False
 
     @property
     def shape(self) -> Shape:

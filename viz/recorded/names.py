@@ -304,14 +304,14 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
 
     A constant with a name of its own stays what it is.
     """
-    start = min((node.index for node in graph.nodes if node.op is not None), default=0)
     found: dict[int, Any] = {}
     for leaf in graph.nodes:
         root = getattr(leaf, "_root", None) if isinstance(leaf, ag.Tensor) and not leaf.requires_grad else None
-        given = root() if root is not None else None
-        if given is None or given.requires_grad or written_at(given.data) > start:
+        given = root() if root else None
+        if given is None or given.requires_grad or leaf.name not in (None, given.name):
             continue
-        if leaf.name in (None, given.name):
+        changed = getattr(given, "_root", None) is False or written_at(given.data) or written_at(leaf.data)
+        if not changed:
             found[id(leaf)] = given
     return found
 
