@@ -122,7 +122,7 @@ class Cards(CardParts):
         shown = addends(card)
         if len(card.addends) > 1:
             rule = {"border": 1, "sides": "B", "color": "grad", "cellpadding": narrow}
-            for i, (said, whole) in enumerate(self._addends(card, shown)):
+            for i, (said, whole) in enumerate(self.addends(card)):
                 if i:
                     cells.append(cell(text("+", style.GRAD_LABEL, "grad"), cellpadding=1))
                 said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
@@ -135,9 +135,9 @@ class Cards(CardParts):
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
         return cell(table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=narrow)
 
-    def _addends(self, card: Card, shown: Sequence[Socket]) -> list[tuple[str, str]]:
-        """Each addend of a gradient as written, and its origin."""
-        said = []
+    def addends(self, card: Card) -> list[tuple[str, str]]:
+        """Each addend of a scalar's gradient as written, and its origin."""
+        said, shown = [], addends(card)
         for use in shown:
             assert use.contribution is not None
             number = numbers.scalar(use.contribution[()])

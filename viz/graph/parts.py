@@ -204,9 +204,12 @@ class CardParts:
 
     def _size_of(self, array: np.ndarray) -> int | None:
         """The type size of a table of these numbers, or None where there are too many."""
-        if self.compact and array.ndim and array.shape[-1] > style.TABLE_COLUMNS:
+        columns = array.shape[-1] if array.ndim else 1
+        if columns <= style.TABLE_COLUMNS and array.size <= columns * style.TABLE_ROWS:
+            return style.VALUE
+        if self.compact and columns > style.TABLE_COLUMNS:
             return None
-        return _size_of(array)
+        return style.SMALL if array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS else None
 
     def factor(self, array: np.ndarray) -> str:
         """The common factor of a table of these numbers, such as ` ×1e-3`."""
@@ -321,12 +324,3 @@ def says_more(card: Card) -> bool:
 
 def _finite(array: np.ndarray) -> bool:
     return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
-
-
-def _size_of(array: np.ndarray) -> int | None:
-    """The type size of a table of these numbers, or None where there are too many."""
-    columns = array.shape[-1] if array.ndim else 1
-    lines = array.size // columns if columns else 0
-    if lines <= style.TABLE_ROWS and columns <= style.TABLE_COLUMNS:
-        return style.VALUE
-    return style.SMALL if array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS else None

@@ -21,7 +21,7 @@ from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.drawing import TITLE
-from glassgrad.viz.graph.parts import FORMULA, addends, short, tag_of
+from glassgrad.viz.graph.parts import FORMULA, short, tag_of
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
@@ -234,10 +234,7 @@ class _Tape:
             return ""
         if card.shape:
             return f"sum of {len(card.addends) + seeded}: "
-        shown = addends(card)
-        said = [numbers.scalar(use.contribution[()]) for use in shown if use.contribution is not None]
-        if rest := len(card.addends) - len(shown):
-            said.append(f"{rest} more")
+        said = [number for number, _ in self.cards.addends(card)]
         if seeded:
             said.append(numbers.scalar(self._seed(card)[()]))
         return f"{' + '.join(said)} = "
