@@ -20,7 +20,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import as_path, check_function, number, refused, whole
+from glassgrad.autograd.common.validation import as_path, check_function, number, whole
 from glassgrad.viz.drawing import marks, numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.plots.chain import first_parameter
@@ -30,6 +30,7 @@ from glassgrad.viz.recorded.evaluate import evaluating, host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 SHOWN = 8  # examples of a picture
+NOISE = 0.15  # the standard deviation of SmoothGrad's noise, as a share of the range of an input
 
 
 class _Shown:
@@ -167,9 +168,7 @@ def saliency(
     target: Any = None,
     *,
     samples: int = 1,
-    noise: float = 0.15,
-    seed: Any = 0,
-    layer: Any = None,
+    layer: str | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
 ) -> Saliency:
@@ -180,9 +179,9 @@ def saliency(
     or (n,); None for the class with the largest score of each.
 
     ``samples`` above 1 gives SmoothGrad: the mean gradient over this number of inputs with normal noise, whose standard
-    deviation is ``noise`` times the range of each input; ``seed`` is an integer or a NumPy Generator.
+    deviation is 0.15 of the range of each input, always the same.
 
-    ``layer`` gives Grad-CAM instead: the path of a module such as ``"features.3"``, or the module, whose output A is
+    ``layer`` gives Grad-CAM instead: the path of a module such as ``"features.3"``, whose output A is
     (n, channels, *space). The map is relu(Σ_k α_k A_k) with α_k the mean of ∂score/∂A_k over space, interpolated
     linearly to the size of the input. For a module that is called several times, A is its last output.
 
@@ -197,31 +196,25 @@ def saliency(
     >>> found.gradient, found.map
     (array([[ 1., -2.]]), array([[1., 2.]]))
     """
-    array = _floating(x)
-    samples, noise = whole(samples, "samples", 1), number(noise, "noise", 0)
+    array, samples = _floating(x), whole(samples, "samples", 1)
     if layer is not None and samples > 1:
         raise DrawingError("samples= is for gradients and cannot be combined with layer=, which asks for Grad-CAM")
     with evaluating(model):
-        recorded, scores = _scores(model, array)
-        wanted = _targets(target, host(scores))
-        if classes is not None:
-            class_names(classes, scores.shape[1])
+        recorded, scores = _scores(model, array, classes)
+        wanted, gradient, method = _targets(target, host(scores)), None, "Grad-CAM"
         if layer is not None:
-            cam = _grad_cam(model, layer, scores, wanted, array)
-            return Saliency("Grad-CAM", array, wanted, host(scores), cam, None, image, classes)
-        gradient = host(ag.gradients(_picked(scores, wanted), recorded)).astype(float)
-        if samples > 1:
-            rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
-            axes = tuple(range(1, array.ndim))
-            spread = noise * (array.max(axis=axes, keepdims=True) - array.min(axis=axes, keepdims=True))
-            gradient = np.zeros_like(gradient)
-            for _ in range(samples):
-                draw = (array + spread * rng.standard_normal(array.shape)).astype(array.dtype)
-                recorded, noisy = _scores(model, draw)
-                gradient += host(ag.gradients(_picked(noisy, wanted), recorded))
-            gradient /= samples
-    method = "SmoothGrad" if samples > 1 else "Gradient"
-    return Saliency(method, array, wanted, host(scores), _size(gradient), gradient, image, classes)
+            found = _grad_cam(_known(model, layer), scores, wanted, array)
+        else:
+            draws, method = [(recorded, scores)], "Gradient"
+            if samples > 1:
+                rng, axes, method = np.random.default_rng(0), tuple(range(1, array.ndim)), "SmoothGrad"
+                spread = NOISE * np.ptp(array, axis=axes, keepdims=True)
+                noisy = (array + spread * rng.standard_normal(array.shape) for _ in range(samples))
+                draws = [_scores(model, draw.astype(array.dtype)) for draw in noisy]
+            slopes = (host(ag.gradients(_picked(y, wanted), x)).astype(float) for x, y in draws)
+            gradient = sum(slopes, np.zeros(array.shape)) / samples
+            found = np.abs(gradient).max(axis=1) if array.ndim == 4 else np.abs(gradient)
+    return Saliency(method, array, wanted, host(scores), found, gradient, image, classes)
 
 
 def adversarial(
@@ -251,18 +244,17 @@ def adversarial(
     array([[2.5, 1.5]])
     """
     array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
-    bounds = None if limits is None else _bounds(limits)
+    if limits is not None and not (isinstance(limits, Sequence) and len(limits) == 2 and limits[0] < limits[1]):
+        said = "give the smallest and the largest value that an entry may have, such as (0, 1)"
+        raise DrawingError(f"limits={limits!r}: {said}")
     with evaluating(model):
-        recorded, scores = _scores(model, array)
+        recorded, scores = _scores(model, array, classes)
         wanted = _targets(labels, host(scores), "labels")
-        if classes is not None:
-            class_names(classes, scores.shape[1])
         there = ag.asarray(wanted, device=scores.device)
         error = ag.cross_entropy(scores, there, reduction="sum") if loss is None else loss(scores, there)
         gradient = host(ag.gradients(error, recorded))
-        changed = (array + epsilon * np.sign(gradient)).astype(array.dtype)
-        if bounds is not None:
-            changed = np.clip(changed, *bounds).astype(array.dtype)
+        changed = array + epsilon * np.sign(gradient)
+        changed = (changed if limits is None else np.clip(changed, *limits)).astype(array.dtype)
         with ag.no_grad():
             ends = [y.detach() for y in (scores, _scores(model, changed)[1])]
             chances = [host(ag.softmax(y, axis=1) if loss is None else y) for y in ends]
@@ -288,16 +280,7 @@ def _floating(x: Any) -> np.ndarray:
     return array
 
 
-def _bounds(limits: Any) -> tuple[float, float]:
-    if not isinstance(limits, Sequence) or len(limits) != 2:
-        raise refused(limits, "limits", "the smallest and the largest value that an entry may have, such as (0, 1)")
-    low, high = number(limits[0], "limits[0]"), number(limits[1], "limits[1]")
-    if low > high:
-        raise DrawingError(f"limits={limits} has its smallest value last: give {high, low}")
-    return low, high
-
-
-def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
+def _scores(model: Any, array: np.ndarray, classes: Sequence[str] | None = None) -> tuple[ag.Tensor, ag.Tensor]:
     """The input as a Tensor that is differentiated, and the model's scores of it."""
     check_function(model, "model", "a module or a function from a batch to scores")
     with ag.enable_grad():
@@ -311,6 +294,8 @@ def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
         )
     if scores.node is None:
         raise DrawingError("the model's scores do not depend on x: compute them from x with functions of autograd")
+    if classes is not None:
+        class_names(classes, scores.shape[1])
     return x, scores
 
 
@@ -330,15 +315,8 @@ def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
 # ---------------------------------------------------------------- maps
 
 
-def _size(gradient: np.ndarray) -> np.ndarray:
-    """The absolute gradient; for images its maximum over the channels."""
-    sizes: np.ndarray = np.abs(gradient)
-    return np.asarray(sizes.max(axis=1)) if gradient.ndim == 4 else sizes
-
-
-def _grad_cam(model: Any, layer: Any, scores: ag.Tensor, target: np.ndarray, array: np.ndarray) -> np.ndarray:
+def _grad_cam(path: str, scores: ag.Tensor, target: np.ndarray, array: np.ndarray) -> np.ndarray:
     """relu(Σ_k α_k A_k), with α_k the mean over space of ∂score/∂A_k, in the size of the input."""
-    path = _path(model, layer)
     graph = ag.Graph(scores)
     inside = [node for node in graph.nodes if node.op is not None and path in dict(node.scope or ())]
     if not inside:
@@ -360,18 +338,14 @@ def _grad_cam(model: Any, layer: Any, scores: ag.Tensor, target: np.ndarray, arr
     return cam
 
 
-def _path(model: Any, layer: Any) -> str:
+def _known(model: Any, layer: str) -> str:
+    """The path of a layer that the model has."""
     modules = dict(model.named_modules()) if callable(getattr(model, "named_modules", None)) else {}
-    if isinstance(layer, str):
-        if layer in modules:
-            return str(layer)
+    if layer not in modules:
         known = [path for path in modules if path]
         listed = ", ".join(map(repr, known[:12])) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
         raise DrawingError(f"there is no layer {layer!r} in {type(model).__name__}: its modules are {listed or 'none'}")
-    for path, module in modules.items():
-        if module is layer:
-            return str(path)
-    raise DrawingError(f"the {type(layer).__name__} given as layer= is not part of the model: give its path, or a part")
+    return layer
 
 
 def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:

@@ -74,23 +74,19 @@ class TestGradient:
 
 class TestSmoothGrad:
     def test_it_is_the_mean_of_the_gradients_at_noisy_inputs(self):
-        found = viz.saliency(squares, X, target=0, samples=5, noise=0.3, seed=7)
-        rng = np.random.default_rng(7)
-        spread = 0.3 * (X.max(axis=1, keepdims=True) - X.min(axis=1, keepdims=True))
+        found = viz.saliency(squares, X, target=0, samples=5)
+        rng = np.random.default_rng(0)
+        spread = 0.15 * (X.max(axis=1, keepdims=True) - X.min(axis=1, keepdims=True))
         points = [X + spread * rng.standard_normal(X.shape) for _ in range(5)]
         assert np.allclose(found.gradient, np.mean([2 * W[0] * point for point in points], axis=0))
         assert found.method == "SmoothGrad"
 
-    def test_without_noise_it_is_the_gradient(self):
-        assert np.allclose(viz.saliency(squares, X, samples=3, noise=0).gradient, viz.saliency(squares, X).gradient)
-
 
 class TestGradCam:
-    @pytest.mark.parametrize("by", ["path", "module"])
-    def test_it_is_the_sum_of_maps_weighted_by_their_mean_gradient(self, by):
+    def test_it_is_the_sum_of_maps_weighted_by_their_mean_gradient(self):
         model = Net()
         x = RNG.normal(size=(2, 2, 3, 4))
-        found = viz.saliency(model, x, target=[1, 3], layer="relu" if by == "path" else model.relu)
+        found = viz.saliency(model, x, target=[1, 3], layer="relu")
         conv, fc = model.conv.weight.data[:, :, 0, 0], model.fc.weight.data
         maps = np.maximum(np.einsum("kc,ncij->nkij", conv, x) + model.conv.bias.data[:, None, None], 0)
         alpha = fc[[1, 3]] / (3 * 4)  # ∂score/∂A is the same at each place: the pool takes a mean
