@@ -256,7 +256,7 @@ def trained(sizes: list[int], rows: int = 2000) -> nn.Module:
 @picture
 def neurons() -> Any:
     x, y = digit()
-    return viz.draw_network(trained([256, 12, 10]), x[0], int(y[0]), image=(16, 16))
+    return viz.draw_network(trained([256, 12, 10]), x[0], int(y[0]), loss=F.cross_entropy, image=(16, 16))
 
 
 @picture

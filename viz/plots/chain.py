@@ -55,7 +55,13 @@ class Pass:
         return [self.x.size, *(layer.z.size for layer in self.layers)]
 
 
-def run_example(model: Callable[[Any], ag.Tensor], x: Any, target: Any, classes: Sequence[str] | None) -> Pass:
+def run_example(
+    model: Callable[[Any], ag.Tensor],
+    x: Any,
+    target: Any,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
+) -> Pass:
     """One example through the network, with the gradients where a target is given; see `draw_network`."""
     given = numbers_of(x, "x")
     if given.ndim == 0 or (given.ndim > 1 and given.shape[0] != 1):
@@ -66,11 +72,11 @@ def run_example(model: Callable[[Any], ag.Tensor], x: Any, target: Any, classes:
     n = output.size
     last = chain[-1][1]
     number = None if target is None else numbers_of(target, "target")
-    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1
+    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
     # Sigmoid outputs that are trained towards a class are read as its probabilities too.
     probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
     with ag.enable_grad():
-        truth, total, words = _loss(output, number, last, is_class, classes)
+        truth, total, words = _loss(output, number, last, is_class, loss, classes)
     seen = evaluate(output if total is None else total, gradients=total is not None)
     layers = []
     for node, activation, end in chain:
@@ -143,28 +149,48 @@ def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str,
 
 
 def _loss(
-    output: ag.Tensor, target: np.ndarray | None, last: str, is_class: bool, classes: Sequence[str] | None
+    output: ag.Tensor,
+    target: np.ndarray | None,
+    last: str,
+    is_class: bool,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
 ) -> tuple[np.ndarray | None, ag.Tensor | None, str]:
     """The target with one number per output, the recorded loss, and its formula in short."""
     if target is None:
         return None, None, ""
-    n, truth = output.size, target.reshape(-1).astype(float)
+    n = output.size
     if is_class and n > 1:
         label = int(target.reshape(()))
         if not 0 <= label < n:
             raise DrawingError(f"the target {label} is not a class of a network with {n} outputs: give 0 to {n - 1}")
-        truth = np.eye(n)[label]
+        truth = np.zeros(n)
+        truth[label] = 1.0
     elif target.size != n:
         raise DrawingError(
             f"a target of shape {target.shape} does not fit {numbers.counted(n, 'output')}: give a class as an"
             " integer, or one number per output"
         )
-    goal = ag.asarray(truth.astype(str(output.dtype)).reshape(output.shape), device=output.device)
+    else:
+        label, truth = -1, target.reshape(-1).astype(float)
+    if loss is not None:
+        check_function(loss, "loss", "a function of an output and a target")
+        given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
+        total = loss(output, _on_device_of(given, output))
+        if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
+            raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
+        return truth, total, ""
     if "softmax" in last and is_class:
-        return truth, -ag.log(ag.reshape(output, shape=(n,))[int(truth.argmax())]), "-ln"
+        return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
     if is_class and not last and n > 1:
-        scores, labels = (ag.reshape(x, shape=(1, n)) for x in (output, goal))
+        scores, labels = ag.reshape(output, shape=(1, n)), _on_device_of(np.array([label]), output)
         return truth, ag.cross_entropy(scores, labels), "-ln"
+    goal = _on_device_of(truth.astype(str(output.dtype)).reshape(output.shape), output)
     if n == 1 and not last and (is_class or classes is not None):
         return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
     return truth, ag.squared_error(output, goal, reduction="sum"), ""
+
+
+def _on_device_of(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
+    """The array on the device of the output."""
+    return ag.asarray(array, device=output.device)

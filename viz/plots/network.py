@@ -45,6 +45,7 @@ def draw_network(
     x: Any,
     target: Any = None,
     *,
+    loss: Callable[[Any, Any], ag.Tensor] | None = None,
     classes: Sequence[str] | None = None,
     title: str | None = None,
     theme: str | Theme = "light",
@@ -52,14 +53,14 @@ def draw_network(
 ) -> Picture:
     """Draw one example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
 
-    ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. A list of names in place
-    of ``x`` draws the neurons and their connections alone, without numbers. ``target`` is the class of the example
-    (an integer) or one number per output; without it there is no loss and no gradient. The loss is cross-entropy
-    for a class and linear outputs (binary cross-entropy for a single one), the log loss for a class and softmax
-    outputs, else the sum of squared differences. Outputs are drawn as probabilities of classes where the target is
-    a class and the outputs are linear or sigmoid, the last layer is a softmax, or ``classes`` gives names.
-    ``image``: the input is drawn as a picture when it looks like a square of 8 to 32 pixels; True or False
-    overrides this, ``(height, width)`` gives the shape.
+    ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. A list of names in place of
+    ``x`` draws the neurons and their connections alone, without numbers. ``target`` is the class of the example (an
+    integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
+    scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
+    one), the log loss for a class and softmax outputs, else the sum of squared differences. Outputs are drawn as
+    probabilities of classes where the target is a class and the outputs are linear or sigmoid, the last layer is a
+    softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it looks like a square of 8 to
+    32 pixels; True or False overrides this, ``(height, width)`` gives the shape.
 
     Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
     does not fit its outputs.
@@ -74,9 +75,9 @@ def draw_network(
     if isinstance(x, list | tuple) and x and all(isinstance(name, str) for name in x):
         if target is not None:
             raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
-        seen = run_example(model, np.zeros(len(x)), None, None)
+        seen = run_example(model, np.zeros(len(x)), None, None, None)
         return _Drawing(seen, None, class_names(x, len(x)), classes).draw(title).themed(theme)
-    seen = run_example(model, x, target, classes)
+    seen = run_example(model, x, target, loss, classes)
     picture = None
     given = numbers_of(x, "x")
     if isinstance(image, tuple) and len(image) != 2:

@@ -277,6 +277,10 @@ class TestOtherNetworks:
         plain = draw_network(model[:-1], np.ones((1, 3), dtype=np.float32), 2)
         assert re.search(r"L = [\d.]+", words(picture))[0] == re.search(r"L = [\d.]+", words(plain))[0]
 
+    def test_a_loss_of_ones_own(self):
+        picture = draw_network(lecture, [1.0, -1.0], [1.0, 0.0], loss=lambda y, t: ag.sum(ag.abs(y - t)))
+        assert "L = 1.211" in words(picture)
+
     def test_a_flattened_image_of_given_shape(self):
         model = nn.Sequential(nn.Flatten(), nn.Linear(30, 12, seed=0))
         picture = draw_network(model, np.ones((1, 5, 6), dtype=np.float32), 0, image=(5, 6))
