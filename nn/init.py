@@ -178,15 +178,9 @@ def kaiming_normal_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) 
     return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
 
 
-INITIALISERS: dict[str, Callable[..., Any]] = {
-    "xavier_uniform": xavier_uniform_,
-    "xavier_normal": xavier_normal_,
-    "kaiming_uniform": kaiming_uniform_,
-    "kaiming_normal": kaiming_normal_,
-    "zeros": zeros_,
-    "uniform": uniform_,
-    "normal": normal_,
-}
+_DRAWS = xavier_uniform_, xavier_normal_, kaiming_uniform_, kaiming_normal_, zeros_, uniform_, normal_
+
+INITIALISERS: dict[str, Callable[..., Any]] = {function.__name__.rstrip("_"): function for function in _DRAWS}
 """Initialisers by the names that layers take as ``init``. Xavier Glorot and Kaiming He are their authors."""
 
 

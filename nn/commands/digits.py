@@ -116,13 +116,11 @@ class RunFolder:
         """Claim ``path``; return whether it was free."""
         self.made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        self.fresh = not any(path.iterdir())
-        try:
-            if self.fresh:
-                with (path / "settings.json").open("xb") as file:
-                    file.write(settings.json())
-        except FileExistsError:  # another run claimed it just now
-            self.fresh = False
+        self.fresh = False
+        if not any(path.iterdir()):
+            with suppress(FileExistsError), (path / "settings.json").open("xb") as file:  # another run may claim it now
+                file.write(settings.json())
+                self.fresh = True
         return self.fresh
 
     def release(self) -> None:
