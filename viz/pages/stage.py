@@ -160,7 +160,7 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     if program is not None:
         compute = "".join(map(_without_states, (program.see, program.probe)))
         code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element
-    styles = lean.style(assets("common.css", "numbers.css", "stage.css"))
+    styles = lean.style(lean.needed(assets("common.css", "numbers.css", "stage.css"), kinds))
     return document(
         words.say("Backpropagation, step by step: {title}", title=title),
         body("stage.html", {"title": text(readable(title))}),

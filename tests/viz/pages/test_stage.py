@@ -42,13 +42,6 @@ def shared():
     return (w1 * ag.Tensor(1.0, name="x1") + w2 * ag.Tensor(2.0, name="x2")) * w1
 
 
-def residual():
-    h = leaf(0.5, "x")
-    for i in range(3):
-        h = h + ag.tanh(leaf(0.4 + 0.3 * i, f"w{i + 1}") * h)
-    return h**2
-
-
 def chained(functions):
     h = leaf(0.5, "x")
     for function in functions:
@@ -114,7 +107,7 @@ def resnet():
     return ag.cross_entropy(nn.models.resnet18(classes=10, seed=0).eval()(x), ag.Tensor([1]))
 
 
-GRAPHS = [scalar, shared, residual, chain, layers, batch, skips, turns, fifteen, two_out, resnet]
+GRAPHS = [scalar, shared, chain, layers, batch, skips, turns, fifteen, two_out, resnet]
 LEAST = {turns: 4, fifteen: 8, chain: 8, two_out: 6, resnet: 7}  # bars of operations, at any size
 
 

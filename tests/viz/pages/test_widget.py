@@ -50,12 +50,6 @@ class TestInPython:
         widget._heard(None, {"ready": True}, [])
         assert told == [{"numbers": {"w": [1.5, 2.5]}}]
 
-    def test_the_view_uses_the_specification_of_anywidget_alone(self):
-        view = asset("widget.js")
-        assert set(re.findall(r"model\.(\w+)", view)) == {"get", "send", "on", "off"}
-        assert view.rstrip().endswith("export default { render };")
-        assert "import" not in view
-
     def test_without_anywidget_the_page_is_shown_in_a_frame(self, monkeypatch):
         monkeypatch.setattr("glassgrad.viz.pages.widget._view_class", lambda: None)
         widget, *_ = shown()

@@ -124,12 +124,13 @@ function opener(b) {
   listen(made, 'click', () => { opened.add(b.entry); rebuild(); });
   return made;
 }
+const nameOfFold = ({ t, p }) => t && p && !t.includes(' ') ? `${t} ${p.split('.').at(-1)}` : t;
 const titleOf = b => {
-  if (b.entry.t && b.entry.p && !b.entry.t.includes(' ')) return `${b.entry.t} ${b.entry.p.split('.').at(-1)}`;
-  return b.entry.t ?? (b.ops.length > 1 ? cardOf(b).s : cardOf(b)[b.w < (isPhone() ? 230 : 380) ? 's' : 'n']);
+  const { entry } = b, named = entry.run ? entry.in.map(nameOfFold).filter(Boolean) : [], isShort = b.w < (b.ops.length > 1 ? Infinity : isPhone() ? 230 : 380);
+  return nameOfFold(entry) ?? (named.length > 1 ? `${named[0]} … ${named.at(-1)}` : cardOf(b)[isShort ? 's' : 'n']);
 };
 /* A name that does not fit ends in three dots; the whole of it is told beside the pointer, and, with its step, at a tap. */
-const wholeName = b => b.entry.t ? `${b.entry.t} ${b.entry.p ?? ''}`.trim() : cardOf(b).n;
+const wholeName = b => b.entry.t ? `${b.entry.t} ${b.entry.p ?? ''}`.trim() : titleOf({ ...b, w: Infinity });
 function heading(tag, b, within) {
   const k = plan.steps.findIndex(s => s.down === b), tapped = () => { if (b.leaf) choose(`${b.leaf}.0`); else toStep(S.step === k ? null : k); };
   element(tag, { textContent: apart(titleOf(b)), title: wholeName(b), onclick: isLive || !b.leaf ? tapped : null }, within);
@@ -198,7 +199,7 @@ function fitHead(b) {
   const head = one('.mod', b.place), [name] = head.children, gradient = one('em', head), isCut = e => e.scrollWidth > e.clientWidth + 1;
   if (gradient) gradient.textContent = gradient.told = gradient.told.replace(/\S+$/, '\u22128.88e\u22128');
   name.style.minWidth = `${min(name.scrollWidth, isPhone() ? 110 : 180)}px`;
-  for (const e of all('span', head)) if (isCut(head) || (isCut(name) && e.className !== 'rms')) e.remove();
+  for (const e of all('span, em', head)) if (isCut(head) || (isCut(name) && !e.className)) e.remove();
 }
 /* several numbers: a title with formulas, and fields */
 function makeMany(b, card, place) {
@@ -458,8 +459,7 @@ function drawSum(c, know, b) {
 }
 function drawPattern(canvas, array, card, colour, isShown) {
   const columns = array.width ?? card.sh.at(-1) ?? 1, rows = max(1, round(array.length / columns)), nx = min(columns, 26), ny = min(rows, 10);
-  if (canvas.width !== nx) canvas.width = nx;
-  if (canvas.height !== ny) canvas.height = ny;
+  for (const [side, n] of [['width', nx], ['height', ny]]) if (canvas[side] !== n) canvas[side] = n;
   const sums = new Float64Array(nx * ny), counts = new Float64Array(nx * ny);
   if (isShown) for (let k = 0; k < array.length; k++) {
     const at = floor(floor(k / columns) * ny / rows) * nx + floor(k % columns * nx / columns), size = abs(array[k]);
@@ -487,9 +487,9 @@ function unit() {
 function drawLines(frame) {
   const { know, on, isHot, isLate, past } = frame, u = unit(), phone = isPhone(), { act } = know, texts = [];
   /* texts of lines keep clear of each other and of bars */
-  const isFree = (x, y, wide) => x + wide < plan.width - 2 && !texts.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < (phone ? 17 : 22))
-    /* only: numbers */ && !plan.bars.some(b => b.y < y + (phone ? 10 : 14) && b.y + b.h > y - (phone ? 10 : 14) && b.x < x + wide && b.x + b.w > x) /* end */;
-  const take = (x, y, wide, most = Infinity) => { const is = x + wide < most && isFree(x, y, wide); if (is) texts.push({ left: x - 3, right: x + wide + 3, y }); return is; };
+  const isFree = (x, y, wide, half) => x + wide < plan.width - 2 && !texts.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < (phone ? 17 : 22))
+    /* only: numbers */ && !plan.bars.some(b => b.y < y + half && b.y + b.h > y - half && b.x < x + wide && b.x + b.w > x) /* end */;
+  const take = (x, y, wide, most = Infinity, half = phone ? 10 : 14) => { const is = x + wide < most && isFree(x, y, wide, half); if (is) texts.push({ left: x - 3, right: x + wide + 3, y }); return is; };
   for (const e of [...plan.edges].sort((p, q) => q.lane - p.lane)) {
     const hot = on && isHot(e.from) && isHot(e.to) || on && isHot(e.from), isActive = act?.down === e.to || act?.edges?.includes(e);
     const added = e.passes ? addedBy(e) : 0, isShown = e.passes && know.isEdge(e), width = clamp(abs(added) * u, 2.4, plan.reach.most) || 2.4, x = e.ribbonAt + width / 2;
@@ -507,7 +507,7 @@ function drawLines(frame) {
         tell(e.was, say`was ×${brief(before, 3)}`);
         const below = plan.gap > 98, right = e.passes ? x + width / 2 + 8 : e.gear + e.radius + 8, y = e.at + (e.passes ? 20 : 0);
         set(e.was, below ? { x: e.gear, y: e.at + e.radius + 27, 'text-anchor': 'middle' } : { x: right, y, 'text-anchor': 'start' });
-        show(e.was, below || !plan.isInline && right + 74 < e.x + plan.slot + plan.reach.lane && isFree(right, y, 74));
+        show(e.was, below || !plan.isInline && right + 74 < e.x + plan.slot + plan.reach.lane && isFree(right, y, 74, 14));
       }
     }
     const tail = e.uses[0].tail, delta = on && hot && !isLate(e.from) && cards.get(tail).size <= 2 ? [...N.value(tail)].map((v, i) => v - past.value(tail)[i]) : [];
@@ -520,7 +520,7 @@ function drawLines(frame) {
         e.ratioAt = isTold ? max(e.lane + 8, beside) : e.lane + (phone ? 13 : 8);
         set(e.ratio, { x: e.ratioAt });
       }
-      show(e.ratio, plan.isInline ? take(e.ratioAt, e.at, wide, e.room) : take(e.gear - wide / 2, e.at + e.radius + (phone ? 1 : 4), wide));
+      show(e.ratio, plan.isInline ? take(e.ratioAt, e.at, wide, e.room) : take(e.gear - wide / 2, e.at + e.radius + (phone ? 1 : 4), wide, Infinity, 7));
     }
     if (e.named) show(e.named, take(e.lane + 7, e.y0 + 10, plan.character * e.named.textContent.length, e.room));
     isTold &&= take(middle - broad / 2, y, broad);
