@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn, viz
+from glassgrad import nn
 from glassgrad.viz.difference import diff, snapshot
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.evaluate import evaluate
@@ -211,8 +211,3 @@ def test_the_dark_theme_has_no_light_ground():
 def test_it_fits_the_page():
     before, loss, _ = trained()
     assert float(re.search(r'<svg width="(\d+)pt"', diff(before, loss).svg())[1]) <= style.WIDTH
-
-
-def test_it_is_to_be_had_from_viz():
-    assert (viz.diff, viz.snapshot) == (diff, snapshot)
-    assert {"diff", "snapshot"} <= set(viz.__all__)
