@@ -61,8 +61,11 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
 
 
 def draw_program(program: Program, title: str | None = None) -> Picture:
-    """The picture of a program."""
-    return _Drawing(Reading(program)).draw(title)
+    """The picture of a program: the narrower one, where inputs on the left of cards make it wider than a page."""
+    drawn = _Drawing(Reading(program)).draw(title)
+    if drawn.size()[0] <= style.WIDTH:
+        return drawn
+    return min(drawn, _Drawing(Reading(program), inputs_right=True).draw(title), key=Picture.size)
 
 
 @dataclass(eq=False)
@@ -82,12 +85,12 @@ class _Shelf:
 class _Drawing:
     """One drawing."""
 
-    def __init__(self, reading: Reading) -> None:
-        self.reading, self.program = reading, reading.program
+    def __init__(self, reading: Reading, inputs_right: bool = False) -> None:
+        self.reading, self.program, self.inputs_right = reading, reading.program, inputs_right
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
         self.first: dict[Any, Home] = {}  # the first states with each form of update
-        self.beside: dict[Block, list[str]] = {}  # the inputs on the right of a card, or left of one that reads states
+        self.beside: dict[Block, list[str]] = {}  # the inputs that stand beside a card
         self.knobs = set(reading.knobs)
         self.shelves = self._shelves()
         self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
@@ -114,7 +117,7 @@ class _Drawing:
         for shelf in self.shelves:
             self._shelf(shelf)
         for block, keys in self.beside.items():
-            left = any(shelf.beside is block for shelf in self.shelves)
+            left = not self.inputs_right or any(shelf.beside is block for shelf in self.shelves)
             self.picture.same_rank([*keys, block.key] if left else [block.key, *keys])
             self.right |= set[tuple[str, str]]() if left else {(key, block.key) for key in keys}
         self._edges()
