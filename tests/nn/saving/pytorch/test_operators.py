@@ -50,7 +50,7 @@ GROUPS = {
         x.topk(2)[0] x.topk(2,0,False)[1] x.unfold(1,2,1) z.unfold(2,3,2) torch._weight_norm(x,p[:,:1]) F.fold(z[:,:,:4,0],(4,4),(2,2),stride=2) z.flip((2,3)) x.roll(1,0) x.roll((1,2),(0,1))
         F.pad(z,(1,2)) F.pad(z,(1,1,2,0),value=3.) F.pad(z,(1,1,1,1),mode="reflect") F.pad(z,(1,1,1,1),mode="replicate")
         F.pad(z,(1,1,1,1),mode="circular") x.tril() x.triu(1) x.contiguous() x.clone() x.detach() x.double().float()
-        x.to(torch.float64) x.type_as(i) x.new_zeros(2) x.new_ones(2) x.new_full((2,),3.) torch.zeros_like(x)
+        x.to(torch.float64) x.type_as(i) x.new_zeros(2) x.new_ones(2) x.new_full((2,),3.) torch.zeros_like(x) torch.empty_like(x).fill_(2.)*x
         torch.ones_like(x) torch.full_like(x,2.) torch.arange(3)+x[:,0] torch.arange(0,1,.25) torch.eye(3) torch.zeros(2)
         torch.full((2,),1.5) x[...,None] x.swapaxes(0,1) torch.meshgrid(x[0],y[0],indexing="ij")[0] x.diff() x.ravel()
     """,
