@@ -134,8 +134,8 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     program = trace.program
     if trace.given:
         raise NotWritten(
-            f"it adds to the gradient of {trace.given[0].name or 'a Tensor'} from before: call zero_grad() before "
-            "backward."
+            f"it adds to the gradient of {trace.given[0].origin.name or 'a Tensor'} from before: call zero_grad() "
+            "before backward."
         )
     if program.updates and isinstance(model, Module):
         raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
