@@ -288,7 +288,8 @@ def _stand_in(leaf: Any, traced: Any, name: str) -> Any:
     if not isinstance(leaf, Tensor):
         return traced
     made = type(leaf).__new__(type(leaf))
-    made._data, made._name, made.node, made.grad, made.hooks, made._view = traced, name, None, None, None, None
+    made._data, made._name = traced, name
+    made.node = made.grad = made.hooks = made._view = made._root = None
     getattr(made, "__dict__", {}).update(getattr(leaf, "__dict__", {}))
     made.requires_grad = leaf.requires_grad
     return made

@@ -451,7 +451,7 @@ def function_of(op, convert):
             out = fail(op, error, ({named},), ({values},), params)
         t = new(Tensor)
         t._data = out
-        t.grad = t.hooks = t._name = t._view = None
+        t.grad = t.hooks = t._name = t._view = t._root = None
         mode = mode_now()
         plan = plans[mask] if mask and mode.grad else UNRECORDED
         if plan.forgotten:

@@ -63,7 +63,7 @@ class Tensor(TensorMethods):
     hooks: list[Any] | None
     _name: str | None
     _view: Any  # what it is a view of: see `writes`
-    _root: Any  # set on constants computed from one other constant, see `root_of`; False once ``data`` was assigned
+    _root: Any  # of a constant computed from one other constant: see `root_of`; False once ``data`` was assigned
 
     # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
     op = None
@@ -83,7 +83,8 @@ class Tensor(TensorMethods):
             data = data.data
         array = backends.asarray(detached(data), dtype, copy=True)
         self._data = array if device is None else backends.to_device(array, device)
-        self.node, self.grad, self.hooks, self._name, self._view = None, None, None, name, None
+        self.node = self.grad = self.hooks = self._view = self._root = None
+        self._name = name
         self.requires_grad = False
         if name is not None:
             self.name = name
@@ -226,7 +227,7 @@ def root_of(given: tuple[Any, ...]) -> Any:
     found = None
     for x in given:
         if isinstance(x, Tensor):
-            root = getattr(x, "_root", None) or weakref.ref(x)
+            root = x._root or weakref.ref(x)
             if found is not None and root is not found:
                 return None
             found = root
@@ -239,6 +240,6 @@ def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tenso
     t._data = array
     t.node = node
     t.requires_grad = node is not None
-    t.grad = t.hooks = t._view = None
+    t.grad = t.hooks = t._view = t._root = None
     t._name = name
     return t

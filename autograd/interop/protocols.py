@@ -83,7 +83,8 @@ class Protocols:
 
     def __setstate__(self: Any, state: dict[str, Any]) -> None:
         self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
-        self.node, self.hooks, self._view, self._name = None, None, None, state["name"]
+        self.node = self.hooks = self._view = self._root = None
+        self._name = state["name"]
 
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         copy: Tensor = object.__new__(type(self))

@@ -306,11 +306,11 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
     """
     found: dict[int, Any] = {}
     for leaf in graph.nodes:
-        root = getattr(leaf, "_root", None) if isinstance(leaf, ag.Tensor) and not leaf.requires_grad else None
+        root = leaf._root if isinstance(leaf, ag.Tensor) and not leaf.requires_grad else None
         given = root() if root else None
         if given is None or given.requires_grad or leaf.name not in (None, given.name):
             continue
-        changed = getattr(given, "_root", None) is False or written_at(given.data) or written_at(leaf.data)
+        changed = given._root is False or written_at(given.data) or written_at(leaf.data)
         if not changed:
             found[id(leaf)] = given
     return found
