@@ -205,23 +205,6 @@ def test_a_change_before_a_number_is_asked_for_is_refused() -> None:
     np.testing.assert_array_equal(step(ag.ones(3), 1.5).data, [2.0, 2.0, 2.0])
 
 
-def test_a_number_that_the_function_changes_itself_is_refused_or_followed() -> None:
-    scale = 1.0
-
-    def doubled(x: Any) -> Any:
-        nonlocal scale
-        y = x * scale
-        if x.shape == (2,):
-            scale = scale * 2
-        return y
-
-    compiled, x = ag.compile(doubled), ag.ones(3)
-    for scale in FLOATS:
-        assert compiled(x).tolist() == [scale] * 3
-    with pytest.raises(TraceError, match="changes the variable scale at each call"):
-        compiled(ag.ones(2))
-
-
 def test_a_training_step_with_a_factor() -> None:
     def losses(wrap: Callable[[Any], Any]) -> list[float]:
         model = nn.MLP([2, 4, 1], seed=0, dtype="float64")
