@@ -61,7 +61,7 @@ REST = 0.1
 TWO_THREADS = {"jit": {"B": 0.9, "D": 0.9, "E": 0.9}}
 """The goals with two threads, in which products alone are divided."""
 
-PRODUCTS = re.compile(r"^ *((subtract_)?product_\w+|table->[sd]gemm|gg_transposef?)\(.*\);$", re.MULTILINE)
+PRODUCTS = re.compile(r"^ *(product_\w+|gg_dotsf?|table->[sd]gemm|gg_transposef?)\(.*\);$", re.MULTILINE)
 """The lines of a program in C that compute products."""
 
 SIDE = 512

@@ -122,6 +122,8 @@ class Compiled(Generic[P, R]):
                     with collector_paused():
                         executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 except Asked as asked:
+                    if asked.places <= self._fixed:
+                        raise
                     self._fixed |= asked.places
                     return self(*args, **kwargs)
                 if executable is None:

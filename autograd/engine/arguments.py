@@ -154,7 +154,8 @@ def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] 
     try:
         return backends.asarray(x)
     except AutogradError as error:
-        raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
+        error.args = (f"{op.name} can't take this: {error}",)
+        raise
 
 
 def operand(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:

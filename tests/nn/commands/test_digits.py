@@ -48,7 +48,7 @@ def test_pictures_have_their_content(drawn):
         assert words in graph
     neurons = (drawn / "neurons.svg").read_text(encoding="utf-8")
     assert "TARGET" in neurons
-    assert "class probability" in neurons
+    assert "probability" in neurons
     for name in LEFT:
         if name.endswith(".png"):
             with Image.open(drawn / name) as image:
