@@ -396,20 +396,18 @@ def _folded(name: str) -> Callable[..., Any]:
     )
 
 
-def _conv(level: Batch, x: Any, weight: Any, bias: Any = None, *, groups: int = 1, **how: Any) -> Any:
-    if level.owns(weight):
-        product = xp.conv(_channels(level, x), _rows(level, weight), groups=groups * level.size, **how)
-        out = _groups(level, product)
-    else:
-        out = _apart(level, xp.conv(_rows(level, x), weight, groups=groups, **how))
-    return out if bias is None else out + xp.reshape(bias, shape=(*bias.shape, *(1,) * (out.ndim - 2)))
+def _convolved(name: str) -> Callable[..., Any]:
+    """An operation on windows of ``x`` and a weight; weights of the examples' own are further groups of channels."""
 
+    def line(level: Batch, x: Any, weight: Any, bias: Any = None, *, groups: int = 1, **how: Any) -> Any:
+        convolve = partial(getattr(xp, name), **how)
+        if level.owns(weight):
+            out = _groups(level, convolve(_channels(level, x), _rows(level, weight), groups=groups * level.size))
+        else:
+            out = _apart(level, convolve(_rows(level, x), weight, groups=groups))
+        return out if bias is None else out + xp.reshape(bias, shape=(*bias.shape, *(1,) * (out.ndim - 2)))
 
-def _conv_input(level: Batch, y: Any, weight: Any, *, groups: int = 1, **how: Any) -> Any:
-    if level.owns(weight):
-        product = xp.conv_input(_channels(level, y), _rows(level, weight), groups=groups * level.size, **how)
-        return _groups(level, product)
-    return _apart(level, xp.conv_input(_rows(level, y), weight, groups=groups, **how))
+    return line
 
 
 def _conv_weight(level: Batch, x: Any, y: Any, *, groups: int = 1, **how: Any) -> Any:
@@ -443,11 +441,13 @@ def _cross_entropy(level: Batch, *arrays: Any, **params: Any) -> Any:
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: _by_axis(name) for name in ("dft", "inverse_dft", "real_dft", "inverse_real_dft")},
-    **{name: _folded(name) for name in ("at_max", "fold", "max_pool", "max_unpool", "sum_pool", "sum_unpool")},
-    "unfold": _folded("unfold"),
-    "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _conv,
-    "conv_input": _conv_input, "conv_weight": _conv_weight, "cross_entropy": _cross_entropy, "getitem": _getitem,
-    "linear": _linear, "scatter_add": _scatter_add, "scatter_along_axis": _scatter_along_axis,
+    **{
+        name: _folded(name)
+        for name in ("at_max", "fold", "max_pool", "max_unpool", "sum_pool", "sum_unpool", "unfold")
+    },
+    "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _convolved("conv"),
+    "conv_input": _convolved("conv_input"), "conv_weight": _conv_weight, "cross_entropy": _cross_entropy,
+    "getitem": _getitem, "linear": _linear, "scatter_add": _scatter_add, "scatter_along_axis": _scatter_along_axis,
     "scatter_take": _scatter_take, "setitem": _setitem, "solve": _solve,
 }  # fmt: skip
 """What operations do with a batch whose forward does not run on one: kernels, and writes to an array."""

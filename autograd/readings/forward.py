@@ -46,12 +46,7 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     ``g``, which requires grad, stands for the upstream gradient; its values make no difference, because rules are
     linear in it. Raises `DeclarationError` for a rule that is not.
     """
-    plan = op.plans[sum(1 << i for i in tangents)]
-    known = dict(zip(op.args, map(_constant, values), strict=False)) | {"out": _constant(out)}
-    if op.variadic:
-        known[op.args[0]] = tuple(map(_constant, values))
-    node: Any = SimpleNamespace(op=op, inputs=tuple(values), params=params, name=None, shape=out.shape)
-    parts = plan.pull(g, TENSORS, node, tuple(known.get(name) for name in (*op.args, "out")))
+    node, parts = _pulled(TENSORS, op, [*map(_constant, values)], _constant(out), g, tangents, params)
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]
@@ -64,6 +59,15 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     ys, seeds = zip(*pairs, strict=True)
     steps = backward_steps(ys, seeds, create_graph=True, inputs=[g])
     return next((total for vertex, total, _ in steps if vertex is g), None)
+
+
+def _pulled(
+    xp: Any, op: Op, values: Sequence[Any], out: Any, g: Any, tangents: Iterable[int], params: Any
+) -> tuple[Any, Any]:
+    """A node for the call of an operation, and what its rules for some of the arguments make of ``g``."""
+    node = SimpleNamespace(op=op, inputs=tuple(values), params=params, name=None, shape=out.shape)
+    known = {op.args[0]: node.inputs} if op.variadic else dict(zip(op.args, values, strict=False))
+    return node, op.plans[sum(1 << i for i in tangents)].pull(g, xp, node, (*map(known.get, op.args), out))
 
 
 def _constant(x: Any) -> Any:
@@ -85,14 +89,14 @@ def _transposed_now(op: Op, values: Sequence[Any], out: Any, tangents: dict[int,
 def _not_linear(op: Op) -> DeclarationError:
     return DeclarationError(
         f"a rule of {op.name} is not linear in g, so it is not a derivative: it may multiply g by other values and add "
-        "such products, but not use g in any other way."
+        "such products, but not use g in any other way, as a Python number, or within no_grad."
     )
 
 
 def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int], params: Any) -> None:
     """Raise `DeclarationError` for a user's rule that is not linear in ``g`` for arrays like these, also one within a
-    loop: its transpose would leave out a term without ``g``. Arrays of a trace, or of a level, are replaced by random
-    ones; a rule that can't be computed for these is not checked.
+    loop: its transpose would leave out a term without ``g``, and one that is computed from ``g`` unrecorded. Arrays of
+    a trace, or of a level, are replaced by random ones; a rule that can't be computed for these is not checked.
     """
     steps = params["loop"].body.steps if "loop" in params else ()
     users = [step.op for step in steps if step.op.foreign or "loop" in step.params]
@@ -105,18 +109,20 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
 
     kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
     *known, result = [drawn(x) if type(x) in kinds else x for x in (*values, out)]
-    saved = (tuple(known), result) if op.variadic else (*known, result)
-    node: Any = SimpleNamespace(op=op, inputs=known, params=params, name=None, shape=out.shape)
-    plan, u, w = op.plans[sum(1 << i for i in tangents)], drawn(out), drawn(out)
-    parts: Any = ()
+    u, w, along = drawn(out), drawn(out), {i: drawn(known[i]) for i in tangents}
+    gaps: list[Any] = []  # sums that have to be 0, each with that of the sizes of its terms
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
-        parts = [plan.pull(g, NUMPY, node, saved) for g in (2 * u - 30 * w, u, w)]
-    for both, one, other in zip(*parts, strict=True):
-        if both is not None:
-            most = abs(both) + 2 * abs(one) + 30 * abs(other)
-            if (abs(both - 2 * one + 30 * other) > min(1e5 * backends.epsilon(most.dtype), 0.1) * most).any():
-                raise _not_linear([*users, op][0])
+        parts = [_pulled(NUMPY, op, known, result, g, along, params)[1] for g in (u - 30 * w, u, w)]
+        own = [part for part in zip(*parts, strict=True) if part[0] is not None]
+        gaps += [(x - y + 30 * z, abs(x) + abs(y) + 30 * abs(z)) for x, y, z in own]
+        slope = _transposed_now(op, known, result, along, params)
+        terms = [] if slope is None else [u * slope]
+        terms += [-part * along[i] for i, part in enumerate(parts[1]) if part is not None]
+        gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms)))
+    most = 1e5 * max(backends.epsilon(x.dtype) for x in (u, *along.values()))
+    if any(NUMPY.any(abs(gap) > most * size) for gap, size in gaps):
+        raise _not_linear([*users, op][0])
 
 
 class TangentRule:
@@ -266,11 +272,10 @@ def _rule(
         rule = TangentRule(op, values, out, tangents, params, any_number)
     except TraceError:
         rule = None
-    if key is None:
-        return rule
-    if len(RULES) >= MOST_RULES:
-        RULES.clear()
-    RULES[key] = rule
+    if key is not None:
+        if len(RULES) >= MOST_RULES:
+            RULES.clear()
+        RULES[key] = rule
     return rule
 
 
@@ -290,18 +295,17 @@ class Dual(Lifted):
 
     __slots__ = ()
 
-    def item(self) -> Any:
-        """The value as a Python number."""
-        return self.parts[0].item()
-
 
 backends.SPACES[Dual] = LIFTED
 
 
 class Forward(Level):
-    """One call of `jvp`. Its arrays are polynomials in ε, whose coefficients are their parts, up to ``order``."""
+    """One call of `jvp`. Its arrays are polynomials in ε, whose coefficients are their parts, up to ``order``; ``made``
+    is their class.
+    """
 
     name, order = "jvp", 1
+    made: type[Lifted] = Dual
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result with its tangent."""
@@ -328,10 +332,6 @@ class Forward(Level):
         if not name.endswith("_like"):
             raise DomainError(f"jvp can't compute {name}, which is no operation, and so has no rule: call one that is.")
         return getattr(LIFTED, name)(*(x.parts[0] if self.owns(x) else x for x in args), **options)
-
-    def made(self, *parts: Any) -> Lifted:
-        """The array with these coefficients."""
-        return Dual(self, *parts)
 
     def settled(self, part: Any) -> Any:
         """Polynomials are paired by the coefficient of the highest power in their product: the gradient of a value is
@@ -379,7 +379,7 @@ def part_of(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
 @crossing()
 def as_part(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
     """The array with ``x`` as the coefficient of εᵏ, and with 0 for the others."""
-    return level.made(*[xp.zeros_like(x)] * k, x, *[xp.zeros_like(x)] * (1 - k))
+    return level.made(level, *[xp.zeros_like(x)] * k, x, *[xp.zeros_like(x)] * (1 - k))
 
 
 dual.vjp(

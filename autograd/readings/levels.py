@@ -153,6 +153,10 @@ class Lifted:
         """The value alone, as a constant."""
         return detached(self.parts[0])
 
+    def item(self) -> Any:
+        """The value as a Python number, which counts as a constant."""
+        return self.parts[0].item()
+
     dtype = property(lambda self: self.parts[0].dtype)
     device = property(lambda self: getattr(self.parts[0], "device", "cpu"))
     ndim = property(lambda self: len(self.shape))

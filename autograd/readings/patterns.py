@@ -84,10 +84,6 @@ class Known(Lifted):
         super().__init__(level, value)
         self.depends = depends
 
-    def item(self) -> Any:
-        """The value as a Python number, which counts as a constant."""
-        return self.parts[0].item()
-
 
 backends.SPACES[Known] = LIFTED
 

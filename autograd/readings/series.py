@@ -92,15 +92,11 @@ backends.SPACES[Jet] = LIFTED
 class Taylor(Forward):
     """One call of `jet`, up to ``tᵒʳᵈᵉʳ``."""
 
-    name = "jet"
+    name, made = "jet", Jet
 
     def __init__(self, order: int) -> None:
         super().__init__()
         self.order = order
-
-    def made(self, *parts: Any) -> Lifted:
-        """The series with these coefficients."""
-        return Jet(self, *parts)
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with all coefficients."""
