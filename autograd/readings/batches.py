@@ -80,13 +80,14 @@ class Batch(Level):
         x = x if hasattr(x, "shape") else NUMPY.asarray(x)
         return xp.broadcast_to(x, shape=(self.size, *x.shape))
 
-    def aligned(self, *arrays: Any, least: int = 0) -> list[Any]:
+    def aligned(self, *arrays: Any) -> list[Any]:
         """The arrays so that they broadcast: each with as many axes behind that of the examples as the longest."""
-        ndim = max(least, *(len(getattr(x, "shape", ())) for x in arrays))
-        return [
-            xp.reshape(x.value, shape=(self.size, *(1,) * (ndim - x.ndim), *x.shape)) if self.owns(x) else x
-            for x in arrays
-        ]
+        ndim = max(len(getattr(x, "shape", ())) for x in arrays)
+        return [self.widened(x, ndim - x.ndim) if self.owns(x) else x for x in arrays]
+
+    def widened(self, x: Any, count: int) -> Any:
+        """The value of ``x`` with ``count`` more axes behind that of the examples."""
+        return xp.reshape(x.value, shape=(self.size, *(1,) * count, *x.shape)) if count > 0 else x.value
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result of an operation: by its line, or by its forward."""
@@ -201,7 +202,7 @@ def _reshape(level: Batch, x: Any, shape: Any, copy: Any = None) -> Any:
 
 
 def _broadcast_to(level: Batch, x: Any, shape: Any) -> Any:
-    return level.of(xp.broadcast_to(level.aligned(x, least=len(shape))[0], shape=(level.size, *shape)))
+    return level.of(xp.broadcast_to(level.widened(x, len(shape) - x.ndim), shape=(level.size, *shape)))
 
 
 def _expand_dims(level: Batch, x: Any, axis: Any) -> Any:
@@ -254,7 +255,7 @@ def _searchsorted(level: Batch, x: Any, y: Any, side: str = "left") -> Any:
 
 
 def _tile(level: Batch, x: Any, repetitions: Any) -> Any:
-    (value,) = level.aligned(x, least=len(repetitions))
+    value = level.widened(x, len(repetitions) - x.ndim)
     return level.of(xp.tile(value, (1, *(1,) * (value.ndim - 1 - len(repetitions)), *repetitions)))
 
 

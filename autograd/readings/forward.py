@@ -65,7 +65,7 @@ def _pulled(
     xp: Any, op: Op, values: Sequence[Any], out: Any, g: Any, tangents: Iterable[int], params: Any
 ) -> tuple[Any, Any]:
     """A node for the call of an operation, and what its rules for some of the arguments make of ``g``."""
-    node = SimpleNamespace(op=op, inputs=tuple(values), params=params, name=None, shape=out.shape)
+    node = SimpleNamespace(op=op, inputs=tuple(values), params=params, shape=out.shape)
     known = {op.args[0]: node.inputs} if op.variadic else dict(zip(op.args, values, strict=False))
     return node, op.plans[sum(1 << i for i in tangents)].pull(g, xp, node, (*map(known.get, op.args), out))
 
@@ -114,8 +114,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
         parts = [_pulled(NUMPY, op, known, result, g, along, params)[1] for g in (u - 30 * w, u, w)]
-        own = [part for part in zip(*parts, strict=True) if part[0] is not None]
-        gaps += [(x - y + 30 * z, abs(x) + abs(y) + 30 * abs(z)) for x, y, z in own]
+        gaps += [(x - y + 30 * z, abs(x) + abs(y) + abs(z)) for x, y, z in zip(*parts, strict=True) if x is not None]
         slope = _transposed_now(op, known, result, along, params)
         terms = [] if slope is None else [u * slope]
         terms += [-part * along[i] for i, part in enumerate(parts[1]) if part is not None]
