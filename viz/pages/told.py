@@ -228,25 +228,20 @@ def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[
             continue
         card, last = cards[entry], made[-1] if made else None
         before = cards.get(last["in"][-1]) if isinstance(last, dict) and last.get("layer") else cards.get(str(last))
-        follows = before is not None and [s.tail for s in card.sockets] == [before] and len(before.uses) == 1
-        name = card.operation.op.name
-        if not scene.scalar and before is not None and _continues(card, before):
+        if not scene.scalar and before is not None and _continues(card, before, isinstance(last, dict)):
             if isinstance(last, dict):
                 last["in"].append(entry)
             else:
                 made[-1] = {"t": _layer(before, card), "p": before.path or "", "in": [last, entry], "layer": 1}
-        elif not scene.scalar and follows and name in ACTIVATIONS and isinstance(last, dict):
-            last["in"].append(entry)
         else:
             made.append(entry)
     return made
 
 
-def _continues(card: Card, before: Card) -> bool:
-    """Whether an operation is the activation, or the bias, of the layer before it."""
+def _continues(card: Card, before: Card, in_layer: bool) -> bool:
+    """Whether an operation is an activation, or the bias, of the layer that ends with the one before it."""
     tails, name = _operands(card), card.operation.op.name
-    biased = before.operation.op.name == "add" and any(map(_is_layer, _operands(before)))
-    if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or biased):
+    if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or in_layer):
         return False
     others = [tail for tail in tails if tail is not before]
     bias = name == "add" and all(tail.role == PARAM for tail in others) and _is_layer(before)
