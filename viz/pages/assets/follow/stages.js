@@ -166,7 +166,7 @@ function labels() {
     }
     if (isTime) return;
     const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
-    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, /^\d*$/.test(path) ? '' : path)}</text><text class="muted" x="${x}" y="35">${fitting(space, s === 0 && D.paints && !D.recorded && say`${size}, paint on it`, some && `${some} × ${size}`, some, size)}</text>`);
+    out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, ...(/^\d*$/.test(path) ? [] : [path, path.replace(/^\D+/, '…')]))}</text><text class="muted" x="${x}" y="35">${fitting(space, s === 0 && D.paints && !D.recorded && say`${size}, paint on it`, some && `${some} × ${size}`, some, size)}</text>`);
     if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
   });
   if (isTime) {
