@@ -16,8 +16,8 @@ function beside(frame) {
   if (isLive) { rank(frame); drawPlot(frame); }
 }
 const bars = rows => {
-  const most = max(...rows.map(([, , x]) => abs(x))) || 1;
-  return `<div class="pa">${rows.map(([kind, name, x]) => `<span>${name}</span><i class="${kind}" style="width:${(100 * abs(x) / most).toFixed(1)}%"></i><b class="${kind}">${signed(x)}</b>`).join('')}</div>`;
+  const wide = widths(rows.map(([, , x]) => x));
+  return `<div class="pa">${rows.map(([kind, name, x], i) => `<span>${name}</span><i class="${kind}" style="width:${wide[i]}"></i><b class="${kind}">${signed(x)}</b>`).join('')}</div>`;
 };
 
 /* ---------------------------------------------------------------- the sentence */
@@ -56,10 +56,10 @@ function aboutMove(h) {
   const phone = isPhone(), id = S.moved, name = esc(nameOf(id)), from = S.past.value(keyOf(id))[entryOf(id)], L0 = S.past.value(D.end)[0], moved = valueOf(`${D.end}.0`) - L0;
   const slope = S.past.gradient(keyOf(id))?.[entryOf(id)], said = slope === undefined ? null : slope * h, ask = D.ask;
   const guess = ask && S.guess !== null && id === ask.id && near(h, ask.by) ? S.guess - L0 : null;
-  const to = brief(from + h), head = moved < 0 ? say`${name} ${brief(from)} → ${to}: ${L()} falls by ${brief(-moved, 3)}` : moved > 0 ? say`${name} ${brief(from)} → ${to}: ${L()} rises by ${brief(moved, 3)}` : say`${name} ${brief(from)} → ${to}: ${L()} stays`;
+  const to = brief(from + h), head = !isFinite(moved) ? say`${name} ${brief(from)} → ${to}: ${L()} is ${brief(valueOf(`${D.end}.0`))}` : moved < 0 ? say`${name} ${brief(from)} → ${to}: ${L()} falls by ${brief(-moved, 3)}` : moved > 0 ? say`${name} ${brief(from)} → ${to}: ${L()} rises by ${brief(moved, 3)}` : say`${name} ${brief(from)} → ${to}: ${L()} stays`;
   const rows = [...(guess === null ? [] : [['bg', say`your guess`, guess]]), ...(said === null ? [] : [['bp', say`gradient × h`, said]]), ['ba', say`${L()} really moves`, moved]];
   const before = said === null ? '' : say`${g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)} before the turn.`;
-  const gap = said === null ? '' : abs(said - moved) <= .006 * abs(moved) ? say`They agree.` : say`They differ because ${L()} is curved; halve h and the gap becomes a quarter.`;
+  const gap = said === null || !isFinite(moved) ? '' : abs(said - moved) <= .006 * abs(moved) ? say`They agree.` : say`They differ because ${L()} is curved; halve a small h and the gap becomes a quarter.`;
   return {
     kick: phone ? '' : cards.get(keyOf(id)).in ? say`You hold ${name} ${signed(h)} off` : `h = ${signed(h)}`, head,
     body: phone ? `<p>${name.length > 5 ? '' : before} ${said === null || name.length > 5 ? '' : say`Times h = ${signed(h)} it is ${g(signed(said))}.`} ${guess === null ? '' : say`You said ${signed(guess)}.`} ${gap}</p>`
@@ -145,9 +145,8 @@ function drawPlot({ on, h }) {
   if (isSeen) {
     picture.line(curve.points, 'line');
     if (slope !== undefined) {
-      let reach = max(abs(step) * 1.25, span * .45);
-      if (slope) reach = min(reach, (high - low) / abs(slope));
-      picture.line([[from - reach, L0 - slope * reach], [from + reach, L0 + slope * reach]], 'tangent');
+      const reach = max(abs(step) * 1.25, span * .45), ends = [-1, 1].map(side => side * min(reach, slope ? (side * slope > 0 ? high - L0 : L0 - low) / abs(slope) : reach));
+      picture.line(ends.map(by => [from + by, L0 + slope * by]), 'tangent');
     }
   }
   if (step || !isSeen) picture.add('path', { class: 'touched', d: `M${picture.x(to)} ${picture.edge[0]}V${height - picture.edge[2]}` });
@@ -163,7 +162,7 @@ function drawPlot({ on, h }) {
   } else if (step && isSeen) {
     if (S.guess !== null && ask && id === ask.id && near(step, ask.by)) { dot(to, S.guess, 'yours', 9); picture.add('text', { class: 'mark', x: picture.x(to) + 13, y: clamp(picture.y(S.guess) + 5, 12, height) }, say`you`); }
     const predicted = L0 + (slope ?? 0) * step;
-    if (slope !== undefined && drawable(predicted)) picture.add('path', { class: 'diamond', d: `M${picture.x(to) - 6} ${clamp(picture.y(predicted), -9, height + 9)}l6 -6l6 6l-6 6z` });
+    if (slope !== undefined && drawable(predicted)) picture.add('path', { class: 'diamond', d: `M${picture.x(to) - 6} ${clamp(picture.y(predicted), picture.edge[0], height - picture.edge[2])}l6 -6l6 6l-6 6z` });
     dot(to, valueOf(`${D.end}.0`), 'full');
   }
   picture.end();

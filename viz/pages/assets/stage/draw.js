@@ -57,12 +57,11 @@ function layOut() {
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
   const other = (card, bar) => (card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
-  const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1] : [other];
+  const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked()] : [other];
   const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
-  const all = D.folds;
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
-  const way = ways.find(w => fits(all, w)) ?? ways.at(-1);
-  const entries = entriesThatFit(all, opened, cards, list => look(list, way));
+  const way = ways.find(w => fits(D.folds, w)) ?? ways.at(-1);
+  const entries = entriesThatFit(D.folds, opened, cards, list => look(list, way));
   plan = look(entries, way);
   if (plan.bars.length < 2) plan = look(entries, () => false);  /* else L alone would be shown */
   Object.assign(plan, { size: sizesOf(width, phone), character: digit * 1.08 * (phone ? 13 : 15.5 * plan.scale) });
@@ -390,12 +389,14 @@ function drawBar(b, { know, on }) {
   if (b.compare) compareIn(b, on);
   if (b.tag) tell(b.tag, isEnd(b) && !S.seen && S.step === null && isLive && D.ask ? say`drag it to your guess` : b.w < (isPhone() ? 150 : 210) && cardOf(b).r === 'param' ? '' : TAGS()[isEnd(b) ? 'loss' : cardOf(b).r]);
 }
+/* how wide bars of these sizes are; what is not a number has none */
+const widths = xs => xs.map(x => `${isFinite(x) ? (100 * abs(x) / (max(...xs.filter(isFinite).map(abs)) || 1)).toFixed(1) : 0}%`);
 /* in L: what the gradient says of the move, and what L did */
 function compareIn(b, on) {
   const g = on && S.past.gradient(keyOf(S.moved))?.[entryOf(S.moved)], isDone = !S.wave || S.wave.down >= plan.rows - 1;
   if (!on || g === undefined || !isDone) return fill(b.compare, '');
-  const said = g * moveOf(), moved = N.value(D.end)[0] - S.past.value(D.end)[0], most = max(abs(said), abs(moved)) || 1, wide = x => `${(100 * abs(x) / most).toFixed(1)}%`;
-  fill(b.compare, `<span>${say`gradient × h`}</span><u><i class="bp" style="width:${wide(said)}"></i></u><b class="gg">${signed(said)}</b><span>${say`really`}</span><u><i class="ba" style="width:${wide(moved)}"></i></u><b>${signed(moved)}</b>`);
+  const said = g * moveOf(), moved = N.value(D.end)[0] - S.past.value(D.end)[0], wide = widths([said, moved]);
+  fill(b.compare, `<span>${say`gradient × h`}</span><u><i class="bp" style="width:${wide[0]}"></i></u><b class="gg">${signed(said)}</b><span>${say`really`}</span><u><i class="ba" style="width:${wide[1]}"></i></u><b>${signed(moved)}</b>`);
 }
 const barOf = new Map();
 const shownIn = key => barOf.get(key);
@@ -565,7 +566,7 @@ function drawStack(b, know, u) {
   for (const { bend, block, text } of b.stack.pieces) for (const part of [bend, block, text]) show(part, false);
   known.sort((p, q) => p.e.X - q.e.X).forEach(({ e, bend, block, text }, i) => {
     const v = addedBy(e), from = zero + at * u, to = zero + (at + v) * u, left = min(from, to), wide = max(2.4, abs(to - from)), ribbon = clamp(abs(v) * u, 2.4, plan.reach.most), x = e.ribbonAt;
-    const y = top + (isMixed ? i * high * .62 : 0), tall = isMixed ? high * .6 : high, y2 = y + tall, m = (y2 + foot) / 2 + 2;
+    const deep = min(high * .62, (foot - top - high) / known.length), y = top + (isMixed ? i * deep : 0), tall = isMixed ? deep : high, y2 = y + tall, m = (y2 + foot) / 2 + 2;
     set(bend, { d: `M${x} ${foot}C${x} ${m} ${left} ${m} ${left} ${y2}H${left + wide}C${left + wide} ${m} ${x + ribbon} ${m} ${x + ribbon} ${foot}Z`, fill: v < 0 ? `url(#n${e.colour})` : `var(--sf${e.colour})`, stroke: `var(--s${e.colour})` });
     set(block, { x: left, y, width: wide, height: tall, fill: `var(--s${e.colour})` });
     const said = brief(v, 3), room = !isMixed && said.length * (phone ? 7.5 : 9.5) < wide;

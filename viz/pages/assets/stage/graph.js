@@ -61,12 +61,12 @@ const [keyOf, entryOf] = [id => id.slice(0, id.lastIndexOf('.')), id => +id.slic
 const valueOf = id => N.value(keyOf(id))[entryOf(id)], gradientOf = id => N.gradient(keyOf(id))?.[entryOf(id)];
 /* `W1[0,1]`; an axis of length 1 has no index */
 function nameOf(id, isShort) {
-  const card = cards.get(keyOf(id)), name = isShort ? card.s : card.n;
+  const card = cards.get(keyOf(id)), name = (isShort ? card.s : card.n).replace(/^(.{5}).{5,}(.{10})$/u, '$1…$2');
   if (card.size === 1) return name;
   let at = entryOf(id);
   const index = [];
   for (const n of [...card.sh].reverse()) { if (n > 1) index.unshift(at % n); at = floor(at / n); }
-  return `${/[^\p{L}\p{N}_.′]/u.test(name) ? `(${name})` : name}[${index.join(',')}]`;
+  return `${/[^\p{L}\p{N}_.…′]/u.test(name) ? `(${name})` : name}[${index.join(',')}]`;
 }
 const isWhole = said => /^[\p{L}\p{N}_.′]+(\[[\d,]+\])?$/u.test(said) || /^\p{L}*\([^()]*\)$/u.test(said);
 const by = said => `∂${END.s}/∂${isWhole(said) ? said : `(${said})`}`;

@@ -3,6 +3,8 @@
 /* ---------------------------------------------------------------- bars and edges */
 
 const keysOf = entry => typeof entry === 'string' ? [entry] : entry.in.flatMap(keysOf);
+/* the leaf that the question turns, which stays in sight, and whether a bar has it, with a number for each entry */
+const asked = () => D.ask && keyOf(D.ask.id), isAsked = b => !!D.ask && cards.get(asked()).size < 13 && (b.leaf === asked() || b.own.includes(asked()));
 
 /* The bars of a list of entries of the tree of folds: one for each, and one for each leaf that is not kept inside the bar of its only user.
    A leaf is kept inside if `inside(card, bar)`. */
@@ -210,8 +212,8 @@ function placed(bars, width, height, isPhone, need, least, alike, isForked) {
   while (taken() > height) {
     const able = bars.filter(b => b.form !== 'line' && (alike || need(b, FORMS[FORMS.indexOf(b.form) + 1]) < need(b, b.form)));
     if (!able.length) break;
-    const high = max(...able.map(b => need(b, b.form)));
-    for (const b of alike ? able : able.filter(b => need(b, b.form) === high)) b.form = FORMS[FORMS.indexOf(b.form) + 1];
+    const most = b => need(b, b.form) - 1e6 * isAsked(b), high = max(...able.map(most));
+    for (const b of alike ? able : able.filter(b => most(b) === high)) b.form = FORMS[FORMS.indexOf(b.form) + 1];
   }
   const over = max(0, taken() - height - 1), spare = max(0, height - taken());
   const scale = alike && !isPhone && bars.every(b => b.form === 'tall') ? clamp(1 + spare / rows / 260, 1, 1.32) : 1, heights = lines.map(line => tallest(line) * scale);

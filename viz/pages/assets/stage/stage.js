@@ -117,7 +117,7 @@ function writeTable() {
 /* A worksheet: every step with a line for each number, the entries of a step before the next step needs them; and its solutions. */
 function worksheet() {
   const few = array => array && array.rms === undefined && array.length <= 16, line = '<u></u>';
-  const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
+  const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula && formula !== name ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
   /* a rule in the names of this graph: G is the gradient of what is computed, dots stand for the only operand */
   const rule = use => {
