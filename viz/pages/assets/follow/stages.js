@@ -167,7 +167,7 @@ function labels() {
     if (isTime) return;
     const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
     out.push(`<text class="bold" x="${x}" y="16"><title>${esc(`${label} ${path}`)}</title>${fitting(space, label, ...(/^\d*$/.test(path) ? [] : [path, path.replace(/^\D+/, '…')]))}</text><text class="muted" x="${x}" y="35">${fitting(space, s === 0 && D.paints && !D.recorded && say`${size}, paint on it`, some && `${some} × ${size}`, some, size)}</text>`);
-    if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', '∂L/∂')}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
+    if (S.loss !== null) out.push(`<text class="said" x="${x}" y="${second - 24}">${fitting(space, s ? say`∂L/∂ these` : '∂L/∂x', say`gradient`)}</text><text class="muted" x="${x}" y="${second - 7}">${fitting(space, say`length ${brief(reach(s), 2)}`, brief(reach(s), 2))}</text>`);
   });
   if (isTime) {
     const most = max(...columns().map(reach));
@@ -230,7 +230,7 @@ function panel() {
   if (!at) fill(el('cell'), `<h2>${say`Point at a cell`}</h2><p class="note">${isTime ? say`Its value, its gradient, and what a change of it does.` : say`The windows it was read from and that read it, its gradient, and which maps that came back from.`}</p>`);
   else {
     const i = entry(at), g = R.d[at.s][i], { small } = D.stages[at.s];
-    fill(el('cell'), `<h2>${esc(where(at))}</h2><table class="rows"><tr><td>${small > 1 ? say`mean of ${small * small} values` : say`value`}</td><td class="num">${brief(R.v[at.s][i])}</td></tr><tr><td class="grad">${small > 1 ? say`mean of ${'∂L/∂'}` : '∂L/∂'}</td><td class="num grad">${brief(g)} ${mark(`${at.s},${i}`)}</td></tr></table><div id="sent"></div>`);
+    fill(el('cell'), `<h2>${esc(where(at))}</h2><table class="rows"><tr><td>${small > 1 ? say`mean of ${small * small} values` : say`value`}</td><td class="num">${brief(R.v[at.s][i])}</td></tr><tr><td class="grad">${small > 1 ? say`mean of ${say`gradient`}` : say`gradient`}</td><td class="num grad">${brief(g)} ${mark(`${at.s},${i}`)}</td></tr></table><div id="sent"></div>`);
     if (live.sent && at.s < last) sent(at, i, g);
   }
   question();
