@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DTypeError, TraceError
+from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
 
 COMPARED = 1 << 16
 """Captured arrays of up to this many bytes, if operations of Tensors use them, are compared at each call."""
@@ -205,6 +205,10 @@ class Trace:
             self.changes = surroundings.changes()
             self.check_repeatable()
             raise
+        except TypeError as error:  # as of a function in C that takes floats alone
+            if not self.numbers or isinstance(error, AutogradError) or surroundings.changes():
+                raise
+            raise Asked(str(error), frozenset(self.numbers)) from error
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
         self.left = {s: value for s, value in left.items() if s in self.replaced}
