@@ -244,9 +244,11 @@ def adversarial(
     array([[2.5, 1.5]])
     """
     array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
-    if limits is not None and not (isinstance(limits, Sequence) and len(limits) == 2 and limits[0] < limits[1]):
-        said = "give the smallest and the largest value that an entry may have, such as (0, 1)"
-        raise DrawingError(f"limits={limits!r}: {said}")
+    if limits is not None:
+        is_pair = isinstance(limits, Sequence) and len(limits) == 2
+        if not is_pair or number(limits[0], "limits[0]") >= number(limits[1], "limits[1]"):
+            said = "give the smallest and the largest value that an entry may have, such as (0, 1)"
+            raise DrawingError(f"limits={limits!r}: {said}")
     with evaluating(model):
         recorded, scores = _scores(model, array, classes)
         wanted = _targets(labels, host(scores), "labels")
