@@ -28,8 +28,8 @@ def with_outputs(markdown: str, site: Path) -> str:
 
 def tested(folder: Path) -> Iterator[str]:
     """The pictures whose texts the tests keep, each with its code; they are written into this folder."""
-    from tests.promises.pictures import PICTURES
     from tests.viz.outline import GALLERY
+    from tests.viz.pictures import PICTURES
 
     yield "## What the tests draw {#tested}\n\nThe tests keep each of these as text, and read what changes."
     for name, draw in PICTURES.items():

@@ -1,6 +1,6 @@
 """A picture as text: its titles, the words on each card, the cards in each box, and its lines.
 
-Each picture of `tests.promises.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
+Each picture of `tests.viz.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
 that can be read. ``python -m tests.viz.outline`` writes these texts anew; names after it choose some.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from glassgrad.viz.drawing import labels
 from glassgrad.viz.drawing.render import Cluster, Edge, Node, Picture
-from tests.promises.pictures import PICTURES
+from tests.viz.pictures import PICTURES
 
 GALLERY = Path(__file__).with_name("gallery")
 

@@ -9,9 +9,9 @@ import pytest
 
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.render import Picture
-from tests.promises.pictures import PICTURES
 from tests.viz.outline import GALLERY
 from tests.viz.pages.browser import browse, needs_chromium
+from tests.viz.pictures import PICTURES
 
 pytestmark = [needs_chromium, pytest.mark.check]
 

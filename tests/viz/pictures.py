@@ -1,17 +1,11 @@
-"""Forty-five pictures, drawn by the public functions alone, to lay new ones beside those that are kept.
+"""The pictures of the gallery, drawn by the public functions alone.
 
-``python -m tests.promises.pictures --out FOLDER`` draws them as SVG and PNG; names after it choose some. ``--beside``
-adds ``beside.html``, one offline page with the kept picture and the new one of each. Those kept in ``pictures/`` are of
-7ba52f13, with compressed SVG (``.svgz``) and small PNG: ``--keep`` writes this form.
+``python -m tests.viz.pictures --out FOLDER`` draws them as SVG and PNG, to be looked at; names choose some.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import gzip
-import html
-import io
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +19,6 @@ from glassgrad import nn, viz
 from glassgrad.viz import lesson
 
 F = nn.functional
-KEPT = Path(__file__).with_name("pictures")
 PICTURES: dict[str, Callable[[], Any]] = {}
 """Functions that return something with a method ``save``, by the name of the picture."""
 
@@ -538,74 +531,21 @@ def saliency() -> Any:
 
 # ------------------------------------------------------------------------------------------------------------- writing
 
-WIDEST, COLOURS = 1000, 32
-"""Pixels of the longer side, and colours, of a PNG that is kept."""
-
-
-def small(content: bytes) -> bytes:
-    """A PNG with fewer pixels and colours."""
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(content)).convert("RGB")
-    image.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
-    return stream.getvalue()
-
-
-def write(names: list[str], out: Path, keep: bool = False) -> None:
-    """Draw pictures into a folder; print the seconds of each."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        since = time.perf_counter()
-        shown = PICTURES[name]()
-        svg, png = out / f"{name}.svg", out / f"{name}.png"
-        shown.save(svg)
-        shown.save(png)
-        if keep:
-            svg.with_suffix(".svgz").write_bytes(gzip.compress(svg.read_bytes(), mtime=0))
-            svg.unlink()
-            png.write_bytes(small(png.read_bytes()))
-        print(f"{time.perf_counter() - since:6.2f} s  {name}", flush=True)
-
-
-def embedded(svg: bytes) -> str:
-    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}">'
-
-
-def beside(names: list[str], out: Path) -> str:
-    """A page with each kept picture beside the new one; those whose bytes are equal are named in a line."""
-    rows, equal = [], []
-    for name in names:
-        old, new = gzip.decompress((KEPT / f"{name}.svgz").read_bytes()), (out / f"{name}.svg").read_bytes()
-        if old == new:
-            equal.append(name)
-        else:
-            cells = f"<td>{embedded(old)}</td><td>{embedded(new)}</td>"
-            rows.append(f'<tr><th colspan="2">{html.escape(name)}</th></tr><tr>{cells}</tr>')
-    same = f"<p>Equal to the last byte: {', '.join(equal) or 'none'}.</p>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Pictures, kept and new</title><style>'
-        "body{font:14px sans-serif}td{width:50%;vertical-align:top;border:1px solid #ccc}img{max-width:100%}"
-        f"th{{text-align:left;padding-top:2em}}</style><h1>Kept, and new</h1>{same}<table>{''.join(rows)}</table>\n"
-    )
-
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.promises.pictures", description="Draw the pictures.")
+    parser = argparse.ArgumentParser(prog="python -m tests.viz.pictures", description="Draw the pictures.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="pictures to draw; all without one")
     parser.add_argument("--out", type=Path, required=True, help="the folder to draw into")
-    parser.add_argument("--keep", action="store_true", help="compress SVG and PNG, as those that are kept")
-    parser.add_argument("--beside", action="store_true", help="write beside.html: the kept pictures and the new ones")
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.names if name not in PICTURES]:
         parser.error(f"no picture {unknown[0]!r}: choose from {', '.join(PICTURES)}")
-    if given.keep and given.beside:
-        parser.error("--beside compares new pictures, and --keep makes kept ones: give one of them")
-    names = given.names or [*PICTURES]
-    write(names, given.out, given.keep)
-    if given.beside:
-        (given.out / "beside.html").write_text(beside(names, given.out), encoding="utf-8")
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name in given.names or PICTURES:
+        since = time.perf_counter()
+        shown = PICTURES[name]()
+        shown.save(given.out / f"{name}.svg")
+        shown.save(given.out / f"{name}.png")
+        print(f"{time.perf_counter() - since:6.2f} s  {name}", flush=True)
 
 
 if __name__ == "__main__":
