@@ -11,6 +11,23 @@ from glassgrad.autograd.backends import PYTHON_REALS, is_complex
 from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.errors import DTypeError
 
+
+def direct(name: str, doc: str, symbol: str = "", *, of: int = 1, **notation: Any) -> Op:
+    """The operation ``xp.name(x)``, or ``xp.name(x, y)`` if it is one ``of`` two arrays that broadcast. ``symbol``: by
+    default its name; ``notation`` as for `op`.
+    """
+
+    def of_one(xp, x):
+        return getattr(xp, name)(x)
+
+    def of_two(xp, x, y):
+        return getattr(xp, name)(x, y)
+
+    forward = of_one if of == 1 else of_two
+    forward.__name__, forward.__doc__ = name, doc
+    return op(symbol or name, broadcasts=of == 2, **notation)(forward)
+
+
 # ----------------------------------------------------------------------------------------------------------- arithmetic
 
 
@@ -211,21 +228,10 @@ hypot.vjp(x=_along, y=lambda xp, g, y, out: _along(xp, g, x=y, out=out))
 # --------------------------------------------------------------------------------------------- exponentials, logarithms
 
 
-@op("exp", tex="e^{{{x}}}")
-def exp(xp, x):
-    """Elementwise exponential."""
-    return xp.exp(x)
-
-
+exp = direct("exp", "Elementwise exponential.", tex="e^{{{x}}}")
 exp.vjp(x=lambda xp, g, out: xp.multiply_no_nan(out, g))
 
-
-@op("expm1", tex=r"\left(e^{{{x}}} - 1\right)")
-def expm1(xp, x):
-    """Elementwise ``exp(x) - 1``, exact near 0."""
-    return xp.expm1(x)
-
-
+expm1 = direct("expm1", "Elementwise ``exp(x) - 1``, exact near 0.", tex=r"\left(e^{{{x}}} - 1\right)")
 expm1.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.exp(x), g))  # out + 1 loses all digits for x far below 0
 
 
@@ -239,31 +245,13 @@ def log(xp, x):
 
 log.vjp(x=lambda xp, g, x: xp.xdivy(g, x))
 
-
-@op("log1p", text="log(1 + {x})", tex=r"\ln(1 + {x})")
-def log1p(xp, x):
-    """Elementwise ``log(1 + x)``, exact near 0."""
-    return xp.log1p(x)
-
-
+log1p = direct("log1p", "Elementwise ``log(1 + x)``, exact near 0.", text="log(1 + {x})", tex=r"\ln(1 + {x})")
 log1p.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 + x))
 
-
-@op("log₂", tex=r"\log_2 {x}")
-def log2(xp, x):
-    """Elementwise logarithm to base 2."""
-    return xp.log2(x)
-
-
+log2 = direct("log2", "Elementwise logarithm to base 2.", "log₂", tex=r"\log_2 {x}")
 log2.vjp(x=lambda xp, g, x: xp.xdivy(g, math.log(2.0) * x))
 
-
-@op("log₁₀", tex=r"\log_{{10}} {x}")
-def log10(xp, x):
-    """Elementwise logarithm to base 10."""
-    return xp.log10(x)
-
-
+log10 = direct("log10", "Elementwise logarithm to base 10.", "log₁₀", tex=r"\log_{{10}} {x}")
 log10.vjp(x=lambda xp, g, x: xp.xdivy(g, math.log(10.0) * x))
 
 
@@ -285,57 +273,22 @@ logaddexp.vjp(x=_share_of_sum, y=lambda xp, g, x, y: _share_of_sum(xp, g, y, x))
 # --------------------------------------------------------------------------------------------------------------- angles
 
 
-@op("sin", tex=r"\sin {x}")
-def sin(xp, x):
-    """Elementwise sine of radians."""
-    return xp.sin(x)
-
-
+sin = direct("sin", "Elementwise sine of radians.", tex=r"\sin {x}")
 sin.vjp(x=lambda xp, g, x: g * xp.cos(x))
 
-
-@op("cos", tex=r"\cos {x}")
-def cos(xp, x):
-    """Elementwise cosine of radians."""
-    return xp.cos(x)
-
-
+cos = direct("cos", "Elementwise cosine of radians.", tex=r"\cos {x}")
 cos.vjp(x=lambda xp, g, x: -g * xp.sin(x))
 
-
-@op("tan", tex=r"\tan {x}")
-def tan(xp, x):
-    """Elementwise tangent of radians."""
-    return xp.tan(x)
-
-
+tan = direct("tan", "Elementwise tangent of radians.", tex=r"\tan {x}")
 tan.vjp(x=lambda g, out: g * (1 + out * out))
 
-
-@op("asin", tex=r"\arcsin {x}")
-def asin(xp, x):
-    """Elementwise inverse sine, in radians."""
-    return xp.asin(x)
-
-
+asin = direct("asin", "Elementwise inverse sine, in radians.", tex=r"\arcsin {x}")
 asin.vjp(x=lambda xp, g, x: xp.xdivy(g, xp.sqrt(1 - x * x)))
 
-
-@op("acos", tex=r"\arccos {x}")
-def acos(xp, x):
-    """Elementwise inverse cosine, in radians."""
-    return xp.acos(x)
-
-
+acos = direct("acos", "Elementwise inverse cosine, in radians.", tex=r"\arccos {x}")
 acos.vjp(x=lambda xp, g, x: -xp.xdivy(g, xp.sqrt(1 - x * x)))
 
-
-@op("atan", tex=r"\arctan {x}")
-def atan(xp, x):
-    """Elementwise inverse tangent, in radians."""
-    return xp.atan(x)
-
-
+atan = direct("atan", "Elementwise inverse tangent, in radians.", tex=r"\arctan {x}")
 atan.vjp(x=lambda g, x: g / (1 + x * x))
 
 
@@ -357,46 +310,19 @@ atan2.vjp(
 )
 
 
-@op("sinh", tex=r"\sinh {x}")
-def sinh(xp, x):
-    """Elementwise hyperbolic sine."""
-    return xp.sinh(x)
-
-
+sinh = direct("sinh", "Elementwise hyperbolic sine.", tex=r"\sinh {x}")
 sinh.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.cosh(x), g))
 
-
-@op("cosh", tex=r"\cosh {x}")
-def cosh(xp, x):
-    """Elementwise hyperbolic cosine."""
-    return xp.cosh(x)
-
-
+cosh = direct("cosh", "Elementwise hyperbolic cosine.", tex=r"\cosh {x}")
 cosh.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.sinh(x), g))
 
-
-@op("tanh", tex=r"\tanh {x}")
-def tanh(xp, x):
-    """Elementwise hyperbolic tangent."""
-    return xp.tanh(x)
-
-
+tanh = direct("tanh", "Elementwise hyperbolic tangent.", tex=r"\tanh {x}")
 tanh.vjp(x=lambda g, out: g * (1 - out * out))
 
-
-@op("asinh", tex=r"\operatorname{{arsinh}} {x}")
-def asinh(xp, x):
-    """Elementwise inverse hyperbolic sine."""
-    return xp.asinh(x)
-
-
+asinh = direct("asinh", "Elementwise inverse hyperbolic sine.", tex=r"\operatorname{{arsinh}} {x}")
 asinh.vjp(x=lambda xp, g, x: g / (xp.sqrt(x * x + 1) if is_complex(x.dtype) else xp.hypot(x, 1.0)))
 
-
-@op("acosh", tex=r"\operatorname{{arcosh}} {x}")
-def acosh(xp, x):
-    """Elementwise inverse hyperbolic cosine."""
-    return xp.acosh(x)
+acosh = direct("acosh", "Elementwise inverse hyperbolic cosine.", tex=r"\operatorname{{arcosh}} {x}")
 
 
 def _acosh_by_x(xp: Any, g: Any, x: Any) -> Any:
@@ -406,13 +332,7 @@ def _acosh_by_x(xp: Any, g: Any, x: Any) -> Any:
 
 acosh.vjp(x=_acosh_by_x)
 
-
-@op("atanh", tex=r"\operatorname{{artanh}} {x}")
-def atanh(xp, x):
-    """Elementwise inverse hyperbolic tangent."""
-    return xp.atanh(x)
-
-
+atanh = direct("atanh", "Elementwise inverse hyperbolic tangent.", tex=r"\operatorname{{artanh}} {x}")
 atanh.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 - x * x))
 
 
@@ -495,13 +415,9 @@ def round(xp, x):
 
 round.vjp(x=lambda xp, g: xp.zeros_like(g))
 
-
-@op("trunc", tex=r"\operatorname{{trunc}}({x})")
-def trunc(xp, x):
-    """Elementwise integer part. Piecewise constant: its gradient is zero."""
-    return xp.trunc(x)
-
-
+trunc = direct(
+    "trunc", "Elementwise integer part. Piecewise constant: its gradient is zero.", tex=r"\operatorname{{trunc}}({x})"
+)
 trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
 
 
@@ -735,14 +651,10 @@ erf.vjp(x=_erf_by_x)
 # --------------------------------------------------------------------------------------------- comparisons, no gradient
 
 
-def _constant(symbol: str, name: str, doc: str, sign: str) -> Op:
-    """The operation ``xp.name(x, y)``, drawn as a ``sign`` (in TeX) between two values, which has no gradient."""
-
-    def forward(xp, x, y):
-        return getattr(xp, name)(x, y)
-
-    forward.__name__, forward.__doc__ = name, f"{doc} No gradient."
-    return op(symbol, text=f"{{x}} {symbol} {{y}}", tex=f"{{x}} {sign} {{y}}", level=1, broadcasts=True)(forward)
+def _constant(sign: str, name: str, doc: str, tex: str) -> Op:
+    """The operation ``xp.name(x, y)``, written as a ``sign`` between two values, which has no gradient."""
+    between = {"text": f"{{x}} {sign} {{y}}", "tex": f"{{x}} {tex} {{y}}"}
+    return direct(name, f"{doc} No gradient.", sign, of=2, level=1, **between)
 
 
 equal = _constant("=", "equal", "Elementwise ``x == y``, as booleans.", "=")
@@ -771,10 +683,9 @@ bitwise_right_shift = _constant(
 )
 
 
-@op("not", text="not {x}", tex=r"\neg {x}", level=3)
-def logical_not(xp, x):
-    """Elementwise negation of booleans. No gradient."""
-    return xp.logical_not(x)
+logical_not = direct(
+    "logical_not", "Elementwise negation of booleans. No gradient.", "not", text="not {x}", tex=r"\neg {x}", level=3
+)
 
 
 @op("~", text="~{x}", tex=r"\neg {x}", level=3)
@@ -783,28 +694,10 @@ def bitwise_invert(xp, x):
     return xp.bitwise_invert(x)
 
 
-@op("signbit")
-def signbit(xp, x):
-    """Whether the sign bit of each element is set, also of ``-0.0``. No gradient."""
-    return xp.signbit(x)
-
-
-@op("isfinite")
-def isfinite(xp, x):
-    """Whether each element is neither NaN nor infinite. No gradient."""
-    return xp.isfinite(x)
-
-
-@op("isinf")
-def isinf(xp, x):
-    """Whether each element is infinite. No gradient."""
-    return xp.isinf(x)
-
-
-@op("isnan")
-def isnan(xp, x):
-    """Whether each element is NaN. No gradient."""
-    return xp.isnan(x)
+signbit = direct("signbit", "Whether the sign bit of each element is set, also of ``-0.0``. No gradient.")
+isfinite = direct("isfinite", "Whether each element is neither NaN nor infinite. No gradient.")
+isinf = direct("isinf", "Whether each element is infinite. No gradient.")
+isnan = direct("isnan", "Whether each element is NaN. No gradient.")
 
 
 @op("Re", tex=r"\operatorname{{Re}} {x}")
