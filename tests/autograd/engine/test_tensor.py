@@ -32,12 +32,6 @@ class TestMaking:
         given[0] = 5.0
         assert_array_equal(t.data, [1.0, 1.0, 1.0])
 
-    def test_asarray_does_not_copy(self):
-        given = np.ones(3)
-        assert ag.asarray(given).data is given
-        t = Tensor(given)
-        assert ag.asarray(t) is t
-
     def test_asarray_in_another_dtype_is_recorded(self):
         x = leaf([1.0, 2.0])
         y = ag.asarray(x, dtype="float32")
@@ -154,26 +148,16 @@ class TestRepr:
             (lambda: Tensor([[1.0, -20.0], [0.5, 3.0]]), "Tensor([[  1.0, -20.0],\n        [  0.5,   3.0]])"),
             (lambda: Tensor([1e-12, 1 / 3, np.inf, np.nan]), "Tensor([1e-12, 0.333333, inf, nan])"),
             (lambda: Tensor([]), "Tensor([])"),
+            (lambda: Tensor(np.zeros((0, 3))), "Tensor([], shape=(0, 3))"),
         ],
     )
     def test_shows_value_flag_and_maker(self, tensor, text):
         assert repr(tensor()) == text
 
-    def test_a_name_of_a_result_is_shown(self):
-        y = leaf(2.0) * 3.0
-        y.name = "z1"
-        assert repr(y) == "Tensor(6.0, name='z1', op=multiply)"
-
     def test_long_arrays_are_shortened(self):
         text = repr(Tensor(np.arange(1000.0)))
         assert "..." in text
         assert len(text) < 200
-
-    def test_a_repr_is_not_recorded_and_needs_no_gradient_switched_off(self):
-        x = leaf(np.ones(3))
-        repr(x)
-        str(x * 2)
-        assert x.grad is None
 
 
 class TestPython:
@@ -181,10 +165,6 @@ class TestPython:
         assert (float(Tensor(2.5)), int(Tensor(3)), bool(Tensor(0.0)), [10, 20, 30][Tensor(1)]) == (2.5, 3, False, 20)
         assert f"{leaf(2.0):.3f}" == "2.000"
         assert f"{Tensor(2.0)}" == "Tensor(2.0)"
-
-    def test_item_and_tolist(self):
-        assert leaf([[2.0]]).item() == 2.0
-        assert leaf([[1.0, 2.0]]).tolist() == [[1.0, 2.0]]
 
     def test_iteration_records(self):
         x = leaf([1.0, 2.0])
@@ -249,11 +229,6 @@ class TestCopies:
         assert d.data is y.data
         assert (d.requires_grad, d.node, d.name) == (False, None, "y")
 
-    def test_detach_cuts_the_gradient(self):
-        x = leaf(3.0)
-        (x * x.detach()).backward()
-        assert x.grad.item() == 3.0
-
     def test_clone_copies_and_is_recorded(self):
         x = leaf([1.0, 2.0])
         y = x.clone()
@@ -281,12 +256,6 @@ class TestCopies:
         assert_array_equal(x.grad.data, [2.0, 4.0])
         assert (y.name, y.requires_grad) == ("w", True)
 
-    def test_a_deep_copy_keeps_sharing_inside(self):
-        x = leaf(1.0)
-        a, b = copy.deepcopy([x, x])
-        assert a is b
-        assert a is not x
-
     @pytest.mark.parametrize("do", [pickle.dumps, copy.deepcopy, copy.copy])
     def test_a_result_is_refused(self, do):
         with pytest.raises(
@@ -295,10 +264,6 @@ class TestCopies:
             r"history: use \.detach\(\) first",
         ):
             do(leaf(2.0) * 3.0)
-
-    def test_a_detached_result_can_be_pickled(self):
-        y = pickle.loads(pickle.dumps((leaf(2.0) * 3.0).detach()))
-        assert (y.item(), y.requires_grad) == (6.0, False)
 
 
 class TestShapesAndTypes:
@@ -397,13 +362,6 @@ class TestAssignment:
         assert x.grad.item() == 6.0
         assert (buffer.name, buffer.node.name) == ("buffer", "buffer")
 
-    def test_a_constant_that_a_graph_used_keeps_its_value_there(self):
-        x, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
-        y = (x * c).sum()
-        c[0] = 100.0
-        y.backward()
-        assert_array_equal(x.grad.data, [3.0, 4.0])
-
     def test_masks_slices_lists_and_tensors_as_index(self):
         y = Tensor(np.zeros((2, 3)))
         y[y == 0.0] = 1.0
@@ -427,18 +385,6 @@ class TestAssignment:
         ):
             w[0] = 5.0
         assert_array_equal(w.data, [1.0, 2.0])
-
-    def test_under_no_grad_it_sets_a_leafs_value(self):
-        w = leaf([1.0, 2.0], "w")
-        y = (w * w).sum()
-        with ag.no_grad():
-            w[0] = 5.0
-        assert (w.requires_grad, w.is_leaf, w.name) == (True, True, "w")
-        y.backward()  # of the value that it had
-        assert_array_equal(w.grad.data, [2.0, 4.0])
-        w.zero_grad()
-        (w * w).sum().backward()
-        assert_array_equal(w.grad.data, [10.0, 4.0])
 
     def test_a_value_of_the_wrong_shape_is_refused_and_changes_nothing(self):
         y = Tensor([1.0, 2.0])
@@ -491,15 +437,6 @@ class TestUpdates:
                 p //= 1.0
                 p %= 3.0
         assert (w.tolist(), w.requires_grad, w.is_leaf) == ([[1.0, 1.0], [0.0, 1.0]], True, True)
-
-    def test_constants_in_a_list_are_changed(self):
-        p, averages = leaf([3.0]), [Tensor([1.0])]
-        with ag.no_grad():
-            for e in averages:
-                e *= 0.9
-                e += 0.1 * p
-        assert averages[0].tolist() == pytest.approx([1.2])
-        assert not averages[0].requires_grad
 
     def test_a_leaf_that_requires_grad_is_refused_where_operations_are_recorded(self):
         w = leaf([1.0], name="w")
@@ -589,14 +526,6 @@ class TestNoGrad:
         assert square.__doc__ == "The square."
         with switch():
             assert ag.is_grad_enabled() is recorded
-
-    def test_a_decorated_function_may_call_itself(self):
-        @ag.no_grad()
-        def product(x, n):
-            return x if n == 0 else x * product(x, n - 1)
-
-        assert not product(leaf(2.0), 3).requires_grad
-        assert ag.is_grad_enabled()
 
     def test_nested_in_any_order(self):
         x = leaf(2.0)
@@ -845,13 +774,3 @@ def test_ampersand_and_friends_are_bitwise_as_in_numpy():
     assert (~(Tensor([1.0, -1.0]) > 0)).tolist() == [False, True]
     with pytest.raises(DTypeError, match="bitwise_and can't take"):
         six & Tensor([1.5])
-
-
-def test_a_tensor_never_equals_none():
-    assert (Tensor([1.0]) == None) is False  # noqa: E711
-    assert (Tensor([1.0]) != None) is True  # noqa: E711
-
-
-def test_an_empty_tensor_shows_its_shape():
-    assert repr(Tensor(np.zeros((0, 3)))) == "Tensor([], shape=(0, 3))"
-    assert repr(Tensor([])) == "Tensor([])"
