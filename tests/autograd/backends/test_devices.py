@@ -303,6 +303,11 @@ class TestRefused:
         ):
             ag.zeros(2, device="cuda:2")
 
+    def test_no_device(self, gpu):
+        gpu.cuda.runtime.getDeviceCount = lambda: 0
+        with pytest.raises(DeviceError, match=r"device 'cuda:0' is not available: choose 'cpu'\."):
+            Tensor([1.0]).to("cuda:0")
+
     def test_no_cupy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)
         with pytest.raises(

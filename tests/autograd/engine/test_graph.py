@@ -47,14 +47,6 @@ def test_a_node_holds_no_data_but_what_rules_ask_for():
     assert not hasattr(y.node, "data")
 
 
-def test_creation_numbers_are_the_topological_order():
-    x = leaf(1.0)
-    a = x * 2.0
-    b = x * 3.0
-    c = b + a
-    assert a.node.index < b.node.index < c.node.index
-
-
 def test_nodes_come_inputs_first_and_once_each():
     x, w = leaf(2.0, "x"), leaf(3.0, "w")
     u = x * w

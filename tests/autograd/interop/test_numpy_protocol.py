@@ -81,6 +81,23 @@ CALLS = {
     "transpose of a vector": (lambda x: np.transpose(x, 0), V),
     "astype": (lambda x: np.astype(x, np.float64), X),
     "real": (np.real, X),
+    "arctan": (np.arctan, X),
+    "arctan2": (lambda x: np.arctan2(x, 2.0), X),
+    "amax": (np.amax, X),
+    "var": (lambda x: np.var(x, ddof=1), V),
+    "cumsum": (np.cumsum, V),
+    "clip": (lambda x: np.clip(x, 0.0, 1.5), V),
+    "reshape": (lambda x: np.reshape(x, (3, 1)), V),
+    "squeeze": (lambda x: np.squeeze(x.reshape(1, 3), axis=0), V),
+    "expand_dims": (lambda x: np.expand_dims(x, 0), V),
+    "broadcast_to": (lambda x: np.broadcast_to(x, (2, 3)), V),
+    "roll": (lambda x: np.roll(x, 1), V),
+    "tile": (lambda x: np.tile(x, reps=(2, 1)), V),
+    "repeat": (lambda x: np.repeat(x, 2), V),
+    "pad": (lambda x: np.pad(x, 1), V),
+    "take": (lambda x: np.take(x, [0, 2]), V),
+    "tensordot": (lambda x: np.tensordot(x, x, 1), V),
+    "einsum": (lambda x: np.einsum("i,i->", x, x), V),
 }
 
 

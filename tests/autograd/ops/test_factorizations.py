@@ -248,21 +248,6 @@ def test_a_tolerance_may_be_any_kind_of_number(kind) -> None:
 # ------------------------------------------------------------------------------------------------------------- complex
 
 
-def test_complex_constants_are_decomposed_as_numpy_does() -> None:
-    z = RNG.normal(size=(3, 3)) + 1j * RNG.normal(size=(3, 3))
-    hermitian = z @ z.conj().T + np.eye(3)
-    np.testing.assert_allclose(linalg.eigvalsh(hermitian).data, np.linalg.eigvalsh(hermitian))
-    np.testing.assert_allclose(linalg.cholesky(hermitian).data, np.linalg.cholesky(hermitian))
-    upper = linalg.cholesky(hermitian, upper=True).data
-    np.testing.assert_allclose(upper.conj().T @ upper, hermitian)
-    np.testing.assert_allclose(linalg.pinv(z[:, :2]).data, np.linalg.pinv(z[:, :2]))
-    np.testing.assert_allclose(linalg.det(z).data, np.linalg.det(z))
-    u, s, vh = linalg.svd(z)
-    np.testing.assert_allclose((u.data * s.data) @ vh.data, z)
-    q, r = linalg.qr(z)
-    np.testing.assert_allclose(q.data @ r.data, z)
-
-
 def test_results_have_the_standards_names() -> None:
     x = turned([1.0, 2.0])
     assert linalg.eigh(x)._fields == ("eigenvalues", "eigenvectors")

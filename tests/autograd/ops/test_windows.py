@@ -57,20 +57,6 @@ def test_convolution_agrees_with_pytorch(seed):
     agree(ag.conv(*inputs, stride=stride, padding=padding, dilation=dilation, groups=groups), theirs, inputs, tensors)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_max_pooling_gives_the_gradient_of_equal_elements_to_the_first_as_pytorch_does(seed):
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(seed)
-    axes = int(rng.integers(1, 4))
-    size, stride = drawn(rng, 1, 3, axes), drawn(rng, 1, 3, axes)
-    padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in size)
-    space = tuple(k + int(rng.integers(0, 5)) for k in size)
-    x = rng.integers(0, 4, size=(2, 2, *space)).astype(float)
-    ours, theirs = ag.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    pooled = getattr(torch.nn.functional, f"max_pool{axes}d")(theirs, size, stride, padding)
-    agree(ag.max_pool(ours, size=size, stride=stride, padding=padding), pooled, [ours], [theirs])
-
-
 def peculiar_poolings(count: int, seed: int = 0):
     """Random windows, their gradient and a y for `at_max`, and an x with NaN, infinities, equal elements, or only the
     lowest ones."""

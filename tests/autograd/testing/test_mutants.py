@@ -1,7 +1,5 @@
 """Every rule that is wrong on purpose is found, and the page that tells by what is that of these."""
 
-from collections import Counter
-
 import pytest
 
 from glassgrad import autograd as ag
@@ -12,16 +10,6 @@ from tests.sampling import sampled, waiting
 FIRST = list({mutant.kind: mutant for mutant in reversed(MUTANTS)}.values())
 """One of each kind."""
 NAMES = [f"{mutant.kind}: {mutant.name}" for mutant in MUTANTS]
-
-
-def test_there_are_many_of_every_kind():
-    kinds = Counter(mutant.kind for mutant in MUTANTS)
-    assert len(MUTANTS) == len(set(NAMES)) >= 60
-    for kind in (
-        "sign", "factor", "missing broadcast", "swapped argument", "wrong axis", "wrong at a kink",
-        "wrong only in second order",
-    ):  # fmt: skip
-        assert kinds[kind] >= 8
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -72,11 +60,3 @@ class TestOnesOwn:
         told = {row.split(" | ")[1]: row.split(" | ")[2] for row in text.splitlines() if row.count(" | ") == 2}
         assert [wrong.name for wrong in WRONG if own_row(wrong) not in told] == []
         assert f"**{len(WRONG)} of {len(WRONG)} are found, and 0 of {len(OWN)} right operations are refused.**" in text
-
-    def test_there_are_many_of_every_kind(self):
-        kinds = {wrong.kind for wrong in WRONG}
-        assert len(WRONG) == len({wrong.name for wrong in WRONG}) >= 60
-        assert kinds >= {
-            "sign", "factor", "broadcast", "axis", "forgotten", "tail", "at 0", "parameter", "negative axis",
-            "op(x, x)", "second order", "dtype", "shape", "overflow", "in place", "ties", "not linear", "state",
-        }  # fmt: skip

@@ -359,18 +359,6 @@ class TestLarge:
         found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 40))))}
         assert found == {"x": "ok", "bias": "ok" if fault == "right" else "wrong"}
 
-    def test_a_kink_within_the_step_is_distinguished_from_a_fault(self):
-        x = np.random.default_rng(0).normal(size=30_000)
-        x[123] = 0.0
-        check = only(ag.relu(param(x)))
-        assert check.verdict == "kink"
-
-    @pytest.mark.parametrize("rule", [lambda g, x: g * x, lambda g, x: 2 * g * x + 1e-3])
-    def test_wrong_elements_are_named(self, rule):
-        check = only(squared(rule)(param(np.linspace(1.0, 2.0, 20_000))))
-        assert check.verdict == "wrong"
-        assert check.element is not None
-
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_edge_of_a_domain_is_no_fault_whatever_is_drawn(seed):
