@@ -1,4 +1,4 @@
-"""Every operation in complex128: its gradient and tangent beside central differences, and PyTorch."""
+"""Every operation in complex128: its gradient and tangent beside central differences."""
 
 from typing import Any
 
@@ -14,13 +14,6 @@ from glassgrad.autograd.testing import gradcheck, gradgradcheck
 from tests.autograd.ops.test_table import DIFFERENTIABLE, OPS
 from tests.operations import TABLE
 
-UNEQUAL = {
-    "cholesky": "PyTorch reads the lower triangle",
-    "eigenvectors": "their phases differ",
-    "eigvalsh": "PyTorch reads the lower triangle",
-    "max": "PyTorch has no order of complex numbers",
-    "min": "PyTorch has no order of complex numbers",
-}
 REAL = {"bessel_i", "erf", "gelu", "polygamma", "standardize"}
 """Operations whose values, but not gradients, are computed for complex numbers."""
 
@@ -73,33 +66,6 @@ def test_gradient_and_tangent(name: str, data: st.DataObject) -> None:
             tangent, numeric, rtol=1e-4, atol=1e-6 + 1e-6 * np.abs(y.data).max() + 1e-4 * np.abs(numeric).max()
         )
     assert all(g.dtype == x.dtype for g, x in zip(slopes, moved, strict=True))
-
-
-@pytest.mark.parametrize("name", sorted(name for name in DIFFERENTIABLE if name in TABLE and TABLE[name].torch))
-@given(data=st.data())
-def test_agrees_with_pytorch(name: str, data: st.DataObject) -> None:
-    torch = pytest.importorskip("torch")
-    if name in UNEQUAL or name in REAL:
-        pytest.skip(UNEQUAL.get(name, "it is computed for real numbers"))
-    rng = np.random.default_rng(0)
-    arrays, params = data.draw(TABLE[name].cases)
-    given = [complex_(x, rng) for x in arrays]
-    inputs = [ag.Tensor(x, requires_grad=x.dtype.kind == "c") for x in given]
-    theirs = [torch.asarray(x).requires_grad_(x.dtype.kind == "c") for x in given]
-    try:
-        y, z = OPS[name](*inputs, **params), TABLE[name].by_torch(torch, *theirs, **params)
-    except (AutogradError, RuntimeError, TypeError, UserWarning):
-        return  # one of both does not take complex numbers
-    if not (y.requires_grad and z.requires_grad) or y.dtype != str(z.dtype).removeprefix("torch."):
-        return
-    seed = np.asarray(np.cos(np.arange(y.size)).reshape(y.shape), dtype=y.dtype)
-    try:
-        z.backward(torch.asarray(seed))
-    except RuntimeError:
-        return
-    for x, t in zip(inputs, theirs, strict=True):
-        if x.requires_grad and t.grad is not None and np.isfinite(t.grad.numpy()).all():
-            assert_allclose(ag.gradients(y, x, seed).data, t.grad.resolve_conj().numpy(), rtol=1e-8, atol=1e-8)
 
 
 # ------------------------------------------------------------------------------------------------------- factorizations

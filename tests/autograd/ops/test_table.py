@@ -153,24 +153,6 @@ def test_empty_and_0d_arrays(name: str, case: Case) -> None:
             assert g is None or (g.shape == x.shape and np.isfinite(g.data).all())
 
 
-@pytest.mark.parametrize("name", sorted(name for name, row in TABLE.items() if row.torch))
-@given(data=st.data())
-def test_agrees_with_pytorch(name: str, data: st.DataObject) -> None:
-    torch = pytest.importorskip("torch")
-    arrays, params = data.draw(TABLE[name].cases)
-    inputs = tensors(name, arrays)
-    theirs = [torch.asarray(np.array(x)).requires_grad_(t.requires_grad) for x, t in zip(arrays, inputs, strict=True)]
-    y = OPS[name](*inputs, **params)
-    z = TABLE[name].by_torch(torch, *theirs, **params)
-    np.testing.assert_allclose(y.data, z.detach().resolve_conj().numpy(), rtol=1e-10, atol=1e-10)
-    if y.requires_grad:
-        z.backward(torch.asarray(np.cos(np.arange(y.size)).reshape(y.shape)).to(z.dtype))
-        for g, t in zip(backward(y, inputs), theirs, strict=True):
-            if g is not None:
-                expected = np.zeros(g.shape) if t.grad is None else t.grad.numpy()
-                np.testing.assert_allclose(g.data, expected, rtol=1e-10, atol=1e-10)
-
-
 def documented(name: str) -> Any:
     return doctest.DocTestParser().get_doctest(OPS[name].__doc__, {}, name, None, None)
 
