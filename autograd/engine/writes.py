@@ -81,28 +81,20 @@ def old_value(tensor: Tensor) -> Tensor:
     return wrap(tensor.data, name=tensor.name) if constant else tensor
 
 
-def become(tensor: Tensor, value: Tensor) -> None:
-    """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; the array alone to a
-    leaf that requires grad, to what the Tensor is detached from, and under ``no_grad``. Raises `GradientError` where
+def become(tensor: Tensor, value: Tensor, alone: bool = False) -> None:
+    """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; the array ``alone`` to
+    a leaf that requires grad, to what the Tensor is detached from, and under ``no_grad``. Raises `GradientError` where
     a recorded value would go to what the Tensor is detached from.
     """
     view = view_of(tensor)
     source: Any = view and view.source()
-    if view is not None and view.op is not None:
-        become(source, _put_back(view, source, value))
+    if view is not None and view.op is None:
+        if not alone:
+            _check_detached(tensor, source, value)
+        become(source, wrap(value.data), alone=True)
     elif view is not None:
-        if value.requires_grad:
-            raise GradientError(
-                f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
-                "without its gradient: write value.detach(), or to a copy made with .clone()."
-            )
-        if is_differentiated(source._data):
-            raise GradientError(
-                f"{tensor._called()} is detached from Tensor {describe(source)}, which has a derivative in this "
-                "function that would be lost: write to a copy made with .clone()."
-            )
-        _give(source, wrap(value.data))
-    if tensor.requires_grad and (tensor.node is None or not MODE.get().grad):
+        become(source, _put_back(view, wrap(source.data) if alone else source, value), alone)
+    if alone or (tensor.requires_grad and (tensor.node is None or not MODE.get().grad)):
         tensor.data = value
     else:
         name = tensor.name
@@ -117,15 +109,18 @@ def become(tensor: Tensor, value: Tensor) -> None:
         view.array = source._data
 
 
-def _give(tensor: Tensor, value: Tensor) -> None:
-    """Give ``tensor``, and the Tensor that it is a view of, the array of ``value`` alone: their nodes stay."""
-    view = view_of(tensor)
-    source: Any = view and view.source()
-    if view is not None:
-        _give(source, value if view.op is None else _put_back(view, wrap(source.data), value))
-    tensor.data = value
-    if view is not None:
-        view.array = source._data
+def _check_detached(tensor: Tensor, source: Tensor, value: Tensor) -> None:
+    """Raise `GradientError` where ``source``, from which ``tensor`` is detached, would lose a derivative."""
+    if value.requires_grad:
+        raise GradientError(
+            f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
+            "without its gradient: write value.detach(), or to a copy made with .clone()."
+        )
+    if is_differentiated(source._data):
+        raise GradientError(
+            f"{tensor._called()} is detached from Tensor {describe(source)}, which has a derivative in this "
+            "function that would be lost: write to a copy made with .clone()."
+        )
 
 
 def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
