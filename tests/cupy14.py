@@ -62,31 +62,6 @@ def signature(text: str) -> inspect.Signature:
 
 NAMES: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
 
-DIFFERENCES = {
-    "missing": ["unstack", "vecdot", "errstate", "special"],
-    "missing in linalg": ["matrix_norm", "vector_norm", "svdvals", "vecdot", "outer", "diagonal", "trace", "tensordot"],
-    "missing in arrays": ["__array_namespace__", "__index__", "__array_interface__"],
-    "other parameters": {
-        "reshape": "newshape, not shape",
-        "argsort": "kind, not stable and descending; always stable",
-        "sort": "kind, not stable and descending; always stable",
-        "clip": "a_min and a_max, one of which must be given",
-    },
-    "other results": {
-        "reductions": "0-d arrays, never scalars",
-        "where": "the condition must be an array",
-        "float, bool, int, item, get, tolist, repr": "wait for the device",
-        "x[mask], nonzero": "wait for the device, to know how many there are",
-        "x[indices], take": "an index out of range comes in again at the other end",
-        "x[indices] = values": "which value stays is open where an index comes twice",
-        "linalg.inv, linalg.solve, linalg.cholesky": "say nothing of a singular matrix unless cupyx.errstate asks",
-        "add.at": "int32, uint32, uint64, float16, float32, float64 only",
-        "maximum.at": "int32, uint32, uint64, float32, float64 only",
-        "zeros, arange and the like": "on the current device, which is not always that of the arrays at hand",
-        "x[numpy_array], x[list]": "copies the index to the device without a word",
-    },
-}
-"""Where CuPy 14 is not what the array API standard, or NumPy, would have; each is met in ``autograd/backends/``."""
 
 if __name__ == "__main__":
     import cupy
