@@ -26,7 +26,6 @@ from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, comput
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
 from glassgrad.autograd.compiler.tracing.surroundings import is_users_file
-from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import CheckError
 
@@ -119,7 +118,7 @@ class Seen:
         self.streams = {path: generator.bit_generator.state for path, generator in generators.items()}
         for path, tensor in tensors.items():
             self.values[path] = values_of(tensor)
-            if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
+            if tensor.grad is not None:
                 self.values[f"{path}.grad"] = values_of(tensor.grad)
         leaves, structure = trees.flatten(result)
         self.form = structure, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
@@ -132,7 +131,7 @@ class Kept:
 
     def __init__(self, tensors: Iterable[Tensor], arrays: Iterable[Any], generators: Iterable[Any]) -> None:
         self.tensors = [(t, t._data, t.grad, t.node, t.requires_grad) for t in tensors]
-        grads = [t.grad for t, *_ in self.tensors if t.grad is not None and not isinstance(t.grad, Consumed)]
+        grads = [t.grad for t, *_ in self.tensors if t.grad is not None]
         self.values = [(x, values_of(x)) for x in (*(t for t, *_ in self.tensors), *grads, *arrays)]
         self.streams = [(generator, generator.bit_generator.state) for generator in generators]
 

@@ -338,8 +338,8 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = Fa
     is traced again when a variable, an attribute or an item of a container that it reads has changed. A function that
     changes Python state at each call is refused.
 
-    Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself: return
-    these. Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function
+    Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself and whose
+    gradients it clears before: return these. Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function
     itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked

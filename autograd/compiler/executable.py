@@ -26,7 +26,7 @@ from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
-from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
+from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner, written
 from glassgrad.autograd.engine.operation import Op
@@ -149,7 +149,7 @@ def dead_ends(trace: Trace) -> list[Node | None]:
 
 def _kind(grad: Any) -> Any:
     """Shape, dtype and device of a gradient; ``None`` if there is none or it has a graph."""
-    if grad is None or isinstance(grad, Consumed) or grad.node is not None:
+    if grad is None or grad.node is not None:
         return None
     return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
 
@@ -389,9 +389,6 @@ class Executable:
         for i, tensor in enumerate(trace.delivered):
             scope[f"delivered_{i}"] = tensor
             lines += f"    delivered_{i}.grad = wrap(outputs[{first + i}])\n"
-        for i, tensor in enumerate(trace.consumed):
-            scope[f"consumed_{i}"], scope[f"gone_{i}"] = tensor, Consumed(tensor, trace.name)
-            lines += f"    consumed_{i}.grad = gone_{i}\n"
         for i, (holder, key, value) in enumerate(trace.settings):
             scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
             place = f"[{key!r}]" if isinstance(holder, dict) else f".{key}"
@@ -421,15 +418,10 @@ class Executable:
         return broken
 
     def holds(self) -> bool:
-        """Whether all guards hold, apart from the arrays of states. Raises `GradientError` if a gradient is needed that
-        an earlier call has discarded.
-        """
+        """Whether all guards hold, apart from the arrays of states."""
         trace = self.trace
         if self.broken_guards():
             return False
-        for tensor in (*trace.ungraded, *(value.origin for value in trace.given)):
-            if isinstance(tensor.grad, Consumed):
-                raise tensor.grad.refusal()
         given = all(_kind(value.origin.grad) == self._kind_of(value) for value in trace.given)
         return given and all(tensor.grad is None for tensor in trace.ungraded)
 

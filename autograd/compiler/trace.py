@@ -132,10 +132,9 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
     origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
-    after the call; ``consumed`` those whose gradient is used only within the program. ``replaced`` are states that get
-    another array instead of being written in place, and ``left`` has what is left in old arrays that were written to
-    before. ``restarts`` are generators that restart at each call, with their initial states.
-    ``changes`` are variables, attributes and items that the function changed.
+    after the call. ``replaced`` are states that get another array instead of being written in place, and ``left`` has
+    what is left in old arrays that were written to before. ``restarts`` are generators that restart at each call, with
+    their initial states. ``changes`` are variables, attributes and items that the function changed.
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
@@ -213,11 +212,9 @@ class Trace:
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
         self.left = {s: value for s, value in left.items() if s in self.replaced}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
-        wanted = [(t, value) for t, value in grads if value is not None and id(t) not in used]
+        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
         self.delivered = [t for t, _ in wanted]
-        self.consumed = [t for t, value in grads if value is not None and id(t) in used and tracer.accumulates(t)]
-        kept = {id(t) for t in (*self.delivered, *self.consumed)}
-        self.cleared = [t for t, _ in grads if id(t) not in kept]
+        self.cleared = [t for t, _ in grads if not any(t is other for other in self.delivered)]
         self.given = [value for _, value in tracer.given.values()]
         inputs += self.given
         outputs = [*self.result.values, *(value for _, value in wanted)]

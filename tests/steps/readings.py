@@ -44,7 +44,6 @@ from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable, t
 from glassgrad.autograd.compiler.targets.calls import has_kernel
 from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.trace import Trace
-from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
 from tests.autograd.compiler.targets.plans import check_plan
@@ -95,9 +94,8 @@ def smallest_fault(step: TrainingStep, verdict: Verdict, target: str = "numpy") 
 class Seen:
     """The observable state after a line.
 
-    ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
-    except those that a compiled function has consumed. ``form``: the structure of the results, and for each whether it
-    requires grad, or its class. ``streams``: the states of the random generators.
+    ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``.
+    ``form``: the structure of the results, and for each whether it requires grad, or its class. ``streams``: the states of the random generators.
     """
 
     values: dict[Any, Array]
@@ -142,7 +140,7 @@ class Run:
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
             seen.values[path] = np.array(tensor._data)
-            if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
+            if tensor.grad is not None:
                 seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
         return seen
 
@@ -157,7 +155,7 @@ class Run:
             mine, gradient = tensor._data, seen.values.get(f"{path}.grad")
             if isinstance(mine, np.ndarray) and mine.flags.writeable and mine.dtype.kind == "f":
                 mine[...] = seen.values[path]
-            if gradient is not None and tensor.grad is not None and not isinstance(tensor.grad, Consumed):
+            if gradient is not None and tensor.grad is not None:
                 tensor.grad.data = np.array(gradient)[()]
         for n, (live, copy) in enumerate(zip(*self.returned[-1], strict=True)):  # later calls may take them
             if live.shape and live.flags.writeable and live.dtype.kind == "f":

@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
-from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
+from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.operation import Op
@@ -414,8 +414,6 @@ class Tracer:
         self.read_last[key] = raw
         if key in self.gradients:
             return raw
-        if isinstance(raw, Consumed):
-            raise raw.refusal()
         self.gradients[key] = tensor, raw
         if raw is None:
             self.ungraded[key] = tensor

@@ -13,7 +13,6 @@ from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import GradientError
 
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
@@ -22,33 +21,6 @@ NAME: Any = Tensor.__dict__["name"]
 VALUES: Any = Tensor.__dict__["data"]
 _LOCK = threading.Lock()
 _watchers = 0
-
-
-class Consumed(Tensor):
-    """Placeholder for a gradient that a compiled function computed, used and discarded. It has no values."""
-
-    __slots__ = ("function",)
-
-    function: str
-
-    def __init__(self, tensor: Tensor, function: str) -> None:
-        self.node, self.grad, self.hooks, self._name = None, None, None, tensor.name
-        self.requires_grad, self.function = False, function
-
-    def refusal(self) -> GradientError:
-        """The error that reading the values raises."""
-        return GradientError(
-            f"the gradient of Tensor {self.name or ''} was used by the compiled {self.function}, which does not keep "
-            "it, and was not cleared since: call zero_grad() before each backward, in the function or outside, and "
-            "return the gradients that are wanted."
-        )
-
-    @property
-    def _data(self) -> Any:
-        raise self.refusal()
-
-    def __repr__(self) -> str:
-        return f"<gradient used by the compiled {self.function}>"
 
 
 def slot_value(slot: Any, tensor: Tensor) -> Any:

@@ -95,7 +95,7 @@ HAZARDS: dict[str, tuple[str, str, str, str]] = {
 
 def bound(program: Program, device: str = "cpu") -> Executable:
     """A program as it is carried out, after all passes and on the arrays of its states."""
-    lists = ("changes", "guards", "settings", "restarts", "ungraded", "given", "delivered", "cleared", "consumed")
+    lists = ("changes", "guards", "settings", "restarts", "ungraded", "given", "delivered", "cleared")
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
     flags = {"is_tensor": [False] * count, "recorded": [False] * count, "is_scalar": [True] * count}
