@@ -339,8 +339,8 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = Fa
     changes Python state at each call is refused.
 
     Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself and whose
-    gradients it clears before: return these. Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function
-    itself is called.
+    gradients it clears before: return these. Results are not part of a graph. Where an argument or a captured Tensor is
+    being differentiated, the function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call

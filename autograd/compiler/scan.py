@@ -16,7 +16,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.ops.loops.body import Body, Typed
+from glassgrad.autograd.ops.loops.body import Body, Typed, renumbered
 from glassgrad.autograd.ops.loops.scan import KERNELS, looped
 
 Pair = tuple[Any, Any]
@@ -173,12 +173,10 @@ def body_of(
     rest are consts), and the Tensors and arrays that it captured, which become further consts.
     """
     found = recorded(step, types, name, names)
-    consts = len(types) - sum(counts) + len(found.captured)
-    body = Body(
-        name, [found.names[i] for i in range(sum(counts) + consts)], (*counts, consts), found.types, found.constants,
-        found.steps, [out for out in found.outputs if out is not None], recorded,
-    )  # fmt: skip
-    return body, found.captured
+    inputs = [*range(len(types)), *(number for _, number in found.captured)]
+    outputs = [out for out in found.outputs if out is not None]
+    body = renumbered(name, inputs, (*counts, len(inputs) - sum(counts)), found, found.steps, outputs)
+    return body, [thing for thing, _ in found.captured]
 
 
 def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:

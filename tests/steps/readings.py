@@ -95,7 +95,8 @@ class Seen:
     """The observable state after a line.
 
     ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``.
-    ``form``: the structure of the results, and for each whether it requires grad, or its class. ``streams``: the states of the random generators.
+    ``form``: the structure of the results, and for each whether it requires grad, or its class. ``streams``: the states
+    of the random generators.
     """
 
     values: dict[Any, Array]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
@@ -25,24 +25,6 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed
 from glassgrad.autograd.readings.levels import RECORDER, Lifted, innermost, plain_parts
-
-
-class Recording(NamedTuple):
-    """The operations that a function called. Values have numbers: inputs, then ``captured``, then all others.
-
-    ``captured``: the Tensors and arrays that the function captured. ``outputs``: the numbers of its results, ``None``
-    for a result ``None``. ``mark``: how many operations there were when the function called its ``mark()``.
-    """
-
-    name: str
-    names: dict[int, str]
-    types: dict[int, Typed]
-    constants: dict[int, Any]
-    steps: list[Step]
-    outputs: list[int | None]
-    captured: list[Any]
-    mark: int
-    record: Callable[..., Any]
 
 
 class BodyTracer(Tracer):
@@ -162,12 +144,20 @@ class BodyTracer(Tracer):
 
 
 class Recorder(Observer):
-    """Records every operation that is called."""
+    """Records every operation that a function calls. Values have numbers, the inputs first.
+
+    ``captured``: the Tensors and arrays that the function captured, with their numbers. ``outputs``: the numbers of its
+    results, ``None`` for a result ``None``. ``mark``: how many operations there were when the function called its
+    ``mark()``. ``names``: those of the inputs and of what was captured. ``record`` makes further recordings.
+    """
 
     exact = notices_changes = True
 
-    def __init__(self, tracer: BodyTracer) -> None:
-        self.tracer = tracer
+    def __init__(self, tracer: BodyTracer, names: Sequence[str], record: Callable[..., Recorder]) -> None:
+        self.tracer, self.record = tracer, record
+        self.names = dict(enumerate(names))
+        self.outputs: list[int | None] = []
+        self.captured: list[tuple[Any, int]] = []
         self.numbers: dict[Any, int] = {}
         self.types: dict[int, Typed] = {}
         self.constants: dict[int, Any] = {}
@@ -263,14 +253,14 @@ class Recorder(Observer):
 
 def recorded(
     function: Callable[..., Sequence[Any]], types: Sequence[Typed], name: str, names: Sequence[str]
-) -> Recording:
+) -> Recorder:
     """Trace ``function(inputs, mark)`` on Tensors of these types, which require grad where they are real.
 
     It returns a list of Tensors, arrays, numbers or ``None``. Raises `TraceError` where it asks for a value, or keeps a
     Tensor that will have none.
     """
     tracer = BodyTracer(TRACER.get())
-    recorder = Recorder(tracer)
+    recorder = Recorder(tracer, names, recorded)
     mode = MODE.get()
     token = MODE.set(Mode(True, mode.scope, recorder))
     try:
@@ -284,16 +274,19 @@ def recorded(
             if tracer.refused is not None:
                 raise tracer.refused
             arrays = [None if r is None else r.data if isinstance(r, Tensor) else r for r in results]
-            outputs = [None if a is None else recorder.number_of(a) for a in arrays]
+            recorder.outputs = [None if a is None else recorder.number_of(a) for a in arrays]
     finally:
         MODE.reset(token)
         tracer.lines.close()
-    captured = [(thing, recorder.numbers.get(id(traced))) for thing, traced in tracer.found.values()]
+    found = [(thing, recorder.numbers.get(id(traced))) for thing, traced in tracer.found.values()]
+    recorder.captured = [(thing, number) for thing, number in found if number is not None]
+    for i, (thing, number) in enumerate(recorder.captured):
+        recorder.names[number] = getattr(thing, "name", None) or f"c{i}"
     del inputs, results, arrays
     recorder.held.clear()
     tracer.found.clear()
     tracer.check_all_gone(name)
-    return _numbered(name, recorder, len(types), captured, outputs, names)
+    return recorder
 
 
 @method("step")
@@ -313,21 +306,3 @@ def program_of(body: Body) -> Program:
             instruction.origin = None
         body.program = Program(identifier(body.name), [x.value for x in inputs], tracer.instructions, outputs)
     return body.program  # type: ignore[no-any-return]
-
-
-def _numbered(
-    name: str, recorder: Recorder, count: int, captured: list[Any], outputs: list[int | None], names: Sequence[str]
-) -> Recording:
-    """The recording, renumbered so that captured inputs follow the others."""
-    found = [(thing, number) for thing, number in captured if number is not None]
-    order = [*range(count), *(number for _, number in found)]
-    order += [number for number in recorder.types if number not in set(order)]
-    new = {old: i for i, old in enumerate(order)}
-    steps = [s._replace(args=tuple(new[a] for a in s.args), out=new[s.out]) for s in recorder.steps]
-    called = dict(enumerate(names))
-    called |= {count + i: getattr(thing, "name", None) or f"c{i}" for i, (thing, _) in enumerate(found)}
-    return Recording(
-        name, called, {new[old]: kind for old, kind in recorder.types.items()},
-        {new[old]: value for old, value in recorder.constants.items()}, steps,
-        [None if out is None else new[out] for out in outputs], [thing for thing, _ in found], recorder.mark, recorded,
-    )  # fmt: skip

@@ -168,6 +168,27 @@ class Body:
         return f"<body {self.name}, {len(self.steps)} operations>"
 
 
+def renumbered(
+    name: str, inputs: list[int], counts: tuple[int, int, int], recording: Any, steps: list[Step], outputs: list[int]
+) -> Body:
+    """A body of ``steps`` of a recording, with its values renumbered, ``inputs`` first."""
+    numbers: dict[int, int] = {old: new for new, old in enumerate(inputs)}
+    types = {new: recording.types[old] for old, new in numbers.items()}
+    constants = {}
+
+    def number(old: int) -> int:
+        if old not in numbers:
+            new = numbers[old] = len(numbers)
+            types[new] = recording.types[old]
+            if old in recording.constants:
+                constants[new] = recording.constants[old]
+        return numbers[old]
+
+    made = [s._replace(args=tuple(map(number, s.args)), out=number(s.out)) for s in steps]
+    names = [recording.names.get(i, f"v{i}") for i in inputs]
+    return Body(name, names, counts, types, constants, made, list(map(number, outputs)), recording.record)
+
+
 def _returned(operation: Op) -> Callable[..., Any]:
     """The forward of a user's operation, with its result converted to an array."""
 

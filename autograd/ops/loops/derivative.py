@@ -12,7 +12,7 @@ from glassgrad.autograd.engine.backward import backward_steps
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, needed
+from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, needed, renumbered
 
 
 class AfterLoop(NamedTuple):
@@ -94,8 +94,8 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
         [*body.names, *(f"d_{i}" for i in range(len(seeds)))],
     )
     types, constants = joint.types, joint.constants
-    for i, found in enumerate(joint.captured, count + len(seeds)):  # arrays that are constants of the body
-        constants[i] = found.data if isinstance(found, Tensor) else found
+    for found, number in joint.captured:  # arrays that are constants of the body
+        constants[number] = found.data if isinstance(found, Tensor) else found
     ours = joint.steps[: joint.mark]
     results = dict(zip((*through, *others), joint.outputs[len(body.outputs) :], strict=True))
     same = invariant(joint.steps, {*range(first, count), *constants})
@@ -148,7 +148,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     forward.core = body
     inputs = [*carried, *range(count + len(through), count + len(seeds)), *kept, *xs, *consts]
     counts = len(carried), len(inputs) - len(carried) - len(consts), len(consts)
-    backward = _renumbered(f"gradient_of_{body.name}{suffix}", inputs, counts, joint, theirs, outputs)
+    backward = renumbered(f"gradient_of_{body.name}{suffix}", inputs, counts, joint, theirs, outputs)
     return Derivative(forward, backward, through, sums, ends, kept, xs, consts, slopes, places, after_loop)
 
 
@@ -172,27 +172,6 @@ def _pulled(
             if vertex in places:
                 found[places[vertex]] = g
     return [*outputs, *(found.get(i) for i in wanted)]
-
-
-def _renumbered(
-    name: str, inputs: list[int], counts: tuple[int, int, int], joint: Any, steps: list[Step], outputs: list[int]
-) -> Body:
-    """A body of ``steps`` with its values renumbered, ``inputs`` first."""
-    numbers: dict[int, int] = {old: new for new, old in enumerate(inputs)}
-    types = {new: joint.types[old] for old, new in numbers.items()}
-    constants = {}
-
-    def number(old: int) -> int:
-        if old not in numbers:
-            new = numbers[old] = len(numbers)
-            types[new] = joint.types[old]
-            if old in joint.constants:
-                constants[new] = joint.constants[old]
-        return numbers[old]
-
-    made = [s._replace(args=tuple(map(number, s.args)), out=number(s.out)) for s in steps]
-    names = [joint.names.get(i, f"v{i}") for i in inputs]
-    return Body(name, names, counts, types, constants, made, list(map(number, outputs)), joint.record)
 
 
 def _addends(value: int, makers: dict[int, Step], types: dict[int, Typed]) -> list[int]:
