@@ -55,7 +55,16 @@ MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
 """Methods that are replaced during a trace."""
-MEMBERS = (types.FunctionType, staticmethod, classmethod, property, functools.partialmethod)
+INSIDE = {
+    types.MethodType: ("__func__", "__self__"),
+    functools.partial: ("func", "args", "keywords"),
+    functools.partialmethod: ("func", "args", "keywords"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+    property: ("fget",),
+    functools.cached_property: ("func",),
+}
+"""What a callable or a member of a class is made of."""
 BY_NAME = frozenset(
     ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
 )
@@ -124,21 +133,12 @@ class Surroundings:
         self._seen[id(value)] = value, name
         if kind is types.FunctionType:
             self._follow(value)
-        elif kind is types.MethodType:
-            self._visit(value.__func__, name)
-            self._visit(value.__self__, name)
+        elif isinstance(value, tuple(INSIDE)):
+            for part in next(parts for base, parts in INSIDE.items() if isinstance(value, base)):
+                self._visit(getattr(value, part), name)
         elif kind in (types.BuiltinMethodType, types.MethodWrapperType):  # as d.get
             if not isinstance(value.__self__, types.ModuleType):
                 self._visit(value.__self__, name.rpartition(".")[0] or name)
-        elif isinstance(value, functools.partial):
-            for i, part in enumerate((value.func, value.args, value.keywords)):
-                self._visit(part, f"argument {i} of {name}")
-        elif isinstance(value, staticmethod | classmethod):
-            self._visit(value.__func__, name)
-        elif isinstance(value, functools.partialmethod):
-            self._visit(functools.partial(value.func, *value.args, **value.keywords), name)
-        elif kind is property:
-            self._visit(value.fget, name)
         elif isinstance(value, numpy.ndarray):
             self.arrays.append((value, name))
             self._contents += contents([(value, name)], ())
@@ -188,17 +188,17 @@ class Surroundings:
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
-        for each in _codes_in(code):
-            identity, lines = _questions_in(each)
-            self.asks_identity |= identity
-            self.asks_types += lines
-        texts = _texts_in(code)
-        self._names |= dict.fromkeys((*_names_in(code), *texts))
-        for name in (*_names_in(code), *texts):
+        names = _names_in(code)
+        self._names |= dict.fromkeys(names)
+        for name in names:
             if name in variables:
                 self._note(Guard(variables, name, MISSING, f"the global {name}"))
-        for name in _imports_in(code):
-            self._visit(sys.modules.get(name), name)
+        for each in _codes_in(code):
+            identity, lines, modules = _questions_in(each)
+            self.asks_identity |= identity
+            self.asks_types += lines
+            for name in modules:
+                self._visit(sys.modules.get(name), name)
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(function, name) is not None:
                 self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
@@ -280,16 +280,10 @@ class Surroundings:
                 continue
             if key in ("__init__", "__new__", "__post_init__") and kind is not thing:
                 continue
-            is_member = isinstance(value, MEMBERS)
-            if is_member:
+            if is_member := hasattr(type(value), "__get__"):
                 self._visit(value, f"{name}.{key}")
-            elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
-                self._visit(wrapped, f"{name}.{key}")
-            elif _is_users_class(type(value)) and hasattr(type(value), "__get__"):
-                self._visit(value, f"{name}.{key}")
-                self._visit(type(value).__get__, f"{name}.{key}")
-            is_plain = not key.startswith("__") and not hasattr(type(value), "__get__")  # as a method may read of `cls`
-            if _is_users_class(cls) and (is_plain or (is_member and key not in REPORTED)):
+            is_noted = is_member or not key.startswith("__")  # a plain value may be read by a method, of `cls`
+            if _is_users_class(cls) and is_noted and key not in REPORTED:
                 for each in kind.__mro__[: kind.__mro__.index(cls) + 1]:
                     self._note(Member(each, key, MISSING, f"{each.__name__}.{key}"))
 
@@ -330,18 +324,28 @@ def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: types.CodeType) -> tuple[str, ...]:
-    """Names of globals and attributes in ``code``, including those in nested functions."""
-    return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
+    """Names of globals and attributes in ``code``, including those in nested functions, and those in the texts of a
+    function that takes names as texts.
+    """
+    found: list[str] = []
+    for each in _codes_in(code):
+        found += each.co_names
+        if not BY_NAME.isdisjoint(each.co_names):
+            found += [word for part in each.co_consts if isinstance(part, str) for word in _WORD.findall(part)]
+    return tuple(dict.fromkeys(found))
 
 
-_COMPARING = {dis.opmap["IS_OP"], dis.opmap["CONTAINS_OP"]}
+_WORD = re.compile(r"[^\W\d]\w*")
+_ASKING = {dis.opmap[name] for name in ("IS_OP", "CONTAINS_OP", "IMPORT_NAME")}
 
 
 @functools.lru_cache(maxsize=4096)
-def _questions_in(code: types.CodeType) -> tuple[bool, list[str]]:
-    """Whether ``code`` may compare the identity of variables, and its lines that call `type` of a variable."""
-    if not (_COMPARING & {*code.co_code[::2]} or {"id", "type"} & {*code.co_names}):
-        return False, []
+def _questions_in(code: types.CodeType) -> tuple[bool, list[str], list[str]]:
+    """Whether ``code`` may compare the identity of variables, its lines that call `type` of a variable, and the modules
+    that it imports.
+    """
+    if not (_ASKING & {*code.co_code[::2]} or {"id", "type"} & {*code.co_names}):
+        return False, [], []
     steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
     identity = "id" in code.co_names
     lines = []
@@ -351,26 +355,7 @@ def _questions_in(code: types.CodeType) -> tuple[bool, list[str]]:
             name = now.argval[0] if isinstance(now.argval, tuple) else now.argval
             number = now.positions.lineno if now.positions else code.co_firstlineno
             lines += [f"{code.co_filename}:{number}"] if name not in ("self", "cls") else []
-    return identity, lines
-
-
-@functools.lru_cache(maxsize=4096)
-def _texts_in(code: types.CodeType) -> frozenset[str]:
-    """Identifiers in the string constants of ``code``, if it uses a function such as ``getattr``."""
-    by_name = (each for each in _codes_in(code) if not BY_NAME.isdisjoint(each.co_names))
-    texts = (part for each in by_name for part in each.co_consts if isinstance(part, str))
-    return frozenset(word for text in texts for word in _WORD.findall(text))
-
-
-_WORD = re.compile(r"[^\W\d]\w*")
-
-
-@functools.lru_cache(maxsize=4096)
-def _imports_in(code: types.CodeType) -> tuple[str, ...]:
-    """Names of the modules that ``code`` imports."""
-    if dis.opmap["IMPORT_NAME"] not in code.co_code[::2]:
-        return ()
-    return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
+    return identity, lines, [step.argval for step in steps if step.opname == "IMPORT_NAME"]
 
 
 @functools.lru_cache(maxsize=4096)
