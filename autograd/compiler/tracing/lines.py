@@ -56,11 +56,29 @@ class _Owners(dict[str, int]):
 _owner = _Owners()
 
 
+def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameType | None, int]]:
+    """The frames that run now, the innermost first, without the tracer's own; each with the frame that it called and
+    the owner of its code. The last is the function that ``root`` calls, which counts as the user's.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    inner: FrameType | None = None
+    while frame is not None and frame.f_code is not root:
+        outer, owner = frame.f_back, _owner[frame.f_code.co_filename]
+        if outer is None or outer.f_code is root:
+            owner = USER
+        if owner != TRACING:
+            yield frame, inner, owner
+        inner, frame = frame, outer
+
+
+def _users_frame(root: CodeType | None = None) -> FrameType:
+    """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
+    return next(frame for frame, _, owner in _callers(root) if owner == USER)
+
+
 def line_of_user() -> str:
     """``file:line`` of the innermost code that is neither this package's nor NumPy's."""
-    frame: Any = sys._getframe(1)
-    while frame.f_back is not None and _owner[frame.f_code.co_filename] != USER:
-        frame = frame.f_back
+    frame = _users_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -170,7 +188,7 @@ class Lines(Observer):
         if self._walked is not None:
             self._latest = self._walked
             return self._latest
-        frame = self._frame()
+        frame = _users_frame(self.root)
         scope = MODE.get().scope
         key = id(frame.f_code), frame.f_lineno, scope
         if key not in self._origins:
@@ -178,16 +196,6 @@ class Lines(Observer):
             self._origins[key] = Origin(*text_of(frame.f_code.co_filename, frame.f_lineno), path)
         self._latest = self._origins[key]
         return self._latest
-
-    def _frame(self) -> FrameType:
-        """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
-        frame: Any = sys._getframe(2)
-        while _owner[frame.f_code.co_filename] != USER:
-            outer = frame.f_back
-            if outer is None or outer.f_code is self.root:
-                break
-            frame = outer
-        return frame  # type: ignore[no-any-return]
 
     def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
         """Iterate over the nodes in ``order``; instructions recorded meanwhile belong to the node's line.
@@ -221,7 +229,7 @@ class Lines(Observer):
 
     def variable(self, thing: Any) -> str:
         """The name of an object in the user's code: a variable, or an attribute of a local one; empty if none."""
-        frame = self._frame()
+        frame = _users_frame(self.root)
         names = [*frame.f_locals.items(), *frame.f_globals.items()]
         if found := next((name for name, held in names if held is thing), ""):
             return found
@@ -232,16 +240,12 @@ class Lines(Observer):
 
     def computed(self, value: Value) -> None:
         """Record the name of ``value``, which an operation, an optimizer or the user's code computed."""
-        frame: Any = sys._getframe(2)
-        inner: Any = None
-        while frame is not None and _owner[frame.f_code.co_filename] == TRACING:
-            inner, frame = frame, frame.f_back
-        while frame is not None and _owner[frame.f_code.co_filename] in (USER, RULES, MODULES):
-            name = target(frame)
-            if name != _RETURN:
+        for frame, inner, owner in _callers(self.root):
+            if owner == INNER:
+                return
+            if (name := target(frame)) != _RETURN:
                 self._give_local(value, name, frame, inner)
                 return
-            inner, frame = frame, frame.f_back
 
     def made(self, value: Value) -> None:
         """Record that a Tensor was created for ``value``; its node, if any, has the next index."""
@@ -253,32 +257,22 @@ class Lines(Observer):
         """Name ``value`` after the user's assignment, the path of the module, or a variable in ``nn``. The last Tensor
         that a call creates is taken as its result.
         """
-        frame: Any = sys._getframe(3)
-        inner: Any = None
-        module: Any = None
-        name, within = "", _RETURN
-        while frame is not None and frame.f_code is not self.root:
-            code, outer = frame.f_code, frame.f_back
-            owner = _owner[code.co_filename]
-            if owner != USER and outer is not None and outer.f_code is not self.root:
-                if within == _RETURN and owner in (RULES, MODULES):
-                    within = target(frame)
-                    if within != _RETURN:
-                        self._give_local(value, within, frame, inner)
-                if module is None and owner == MODULES and code.co_name == "__call__":
-                    module = frame
-            else:
-                name = target(frame)
-                if name != _RETURN:
+        module: FrameType | None = None
+        is_returned = True  # by all functions of these packages so far
+        for frame, inner, owner in _callers(self.root):
+            if owner == USER:
+                if (name := target(frame)) != _RETURN:
+                    self._give(self._assigned, value, name, frame, frame.f_lasti, inner)
                     break
-                name = ""
-            inner, frame = frame, outer
-        if name.strip("_"):
-            self._give(self._assigned, value, name, (frame, frame.f_lasti, inner))
+            elif is_returned and owner in (RULES, MODULES) and (name := target(frame)) != _RETURN:
+                self._give_local(value, name, frame, inner)
+                is_returned = False
+            if module is None and owner == MODULES and frame.f_code.co_name == "__call__":
+                module = frame
         if module is not None and (scope := MODE.get().scope) and scope[-1][0]:
             path, label = scope[-1]
             name = f"{label.lower()}_{path}" if path[0].isdigit() else path
-            self._give(self._outputs, value, name, (module, 0, module))
+            self._give(self._outputs, value, name, module, 0, module)
 
     def _give_local(self, value: Value, name: str, frame: Any, inner: Any) -> None:
         """Give ``value`` the name of a local variable. A later assignment in the function takes the name from an
@@ -289,16 +283,17 @@ class Lines(Observer):
             if before is not None and before[0] is frame and before[1] < frame.f_lasti:
                 self.local.pop(before[2], None)
             self._calls[id(frame), name, 0] = frame, frame.f_lasti, value
-            self._give(self.local, value, name, (frame, frame.f_lasti, inner))
+            self._give(self.local, value, name, frame, frame.f_lasti, inner)
 
-    def _give(self, names: dict[Value, str], value: Value, name: str, call: tuple[Any, int, Any]) -> None:
-        frame, position, inner = call
-        key = id(frame), position, id(names)
-        before = self._calls.get(key)
-        if before is not None and before[0] is frame and before[1] is inner:
-            names.pop(before[2], None)
-        names.setdefault(value, name)
-        self._calls[key] = frame, inner, value
+    def _give(self, names: dict[Value, str], value: Value, name: str, frame: Any, position: int, inner: Any) -> None:
+        """Name the result of the call at a position of ``frame``, which runs in ``inner``: its last value so far."""
+        if name.strip("_"):
+            key = id(frame), position, id(names)
+            before = self._calls.get(key)
+            if before is not None and before[0] is frame and before[1] is inner:
+                names.pop(before[2], None)
+            names.setdefault(value, name)
+            self._calls[key] = frame, inner, value
 
     @property
     def given(self) -> dict[Value, str]:

@@ -25,6 +25,7 @@ def test_a_training_step_reads_as_one_would_write_it() -> None:
     optimizer = nn.optim.SGD([w], lr=0.1)
 
     def step(x: ag.Tensor) -> ag.Tensor:
+        optimizer.zero_grad()
         loss = (x @ w).square().sum()
         loss.backward()
         optimizer.step()
