@@ -9,7 +9,6 @@ as at a kink, or where a gradient that is zero up to rounding is normalized: suc
 
 from __future__ import annotations
 
-import functools
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +24,7 @@ from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
-from glassgrad.autograd.compiler.tracing.surroundings import is_users_file
+from glassgrad.autograd.compiler.tracing.surroundings import is_users_file, parts_of
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import CheckError
 
@@ -73,10 +72,8 @@ def _parts(path: str, thing: Any) -> Iterable[tuple[str, Any]]:
         return [(f"{path}[{i}]", value) for i, value in enumerate(thing.values())]
     if isinstance(thing, list | tuple | set | frozenset | deque):
         return [(f"{path}[{i}]", value) for i, value in enumerate(thing)]
-    if isinstance(thing, types.MethodType):
-        return [("self", thing.__self__), (path, thing.__func__)]
-    if isinstance(thing, functools.partial):
-        return [(path, thing.func), (path, thing.args), (path, thing.keywords)]
+    if parts := parts_of(thing):
+        return [("self" if name == "__self__" else path, part) for name, part in parts.items()]
     if isinstance(thing, types.FunctionType):
         code, found = thing.__code__, list[tuple[str, Any]]()
         for name, cell in zip(code.co_freevars, thing.__closure__ or (), strict=True):

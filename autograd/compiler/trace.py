@@ -61,17 +61,13 @@ class Arguments:
     def _named(self, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
         """The arguments by the function's own names, in the order of ``args`` and ``kwargs``."""
         try:
-            bound = inspect.signature(self._function).bind(*args, **kwargs)
+            parameters = [*inspect.signature(self._function).parameters.values()]
         except (TypeError, ValueError):
-            return [*((f"x{i}", part) for i, part in enumerate(args)), *kwargs.items()]
-        named: list[tuple[str, Any]] = []
-        for name, part in bound.arguments.items():
-            kind = bound.signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                continue
-            if kind is not inspect.Parameter.KEYWORD_ONLY and name not in kwargs:
-                named.append((name, part))
-        return [*named, *kwargs.items()]
+            parameters = []
+        names = [p.name for p in parameters if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        others = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), "x")
+        names += [f"{others}[{i}]" for i in range(len(args) - len(names))]
+        return [*zip(names, args, strict=False), *kwargs.items()]
 
     def filled(self, arrays: list[Any]) -> Any:
         """``args, kwargs`` with the arrays replaced."""

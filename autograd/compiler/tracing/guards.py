@@ -45,7 +45,10 @@ class Guard(NamedTuple):
         """The value that is there now."""
         if isinstance(self.holder, DICTS):
             return self.holder.get(self.key, MISSING)
-        return getattr(self.holder, self.key, MISSING)
+        try:
+            return getattr(self.holder, self.key, MISSING)
+        except ValueError:  # of the cell of a variable that has no value yet
+            return MISSING
 
     def holds(self) -> bool:
         """Whether the value is that of the trace, or a plain value that is bitwise equal."""
@@ -81,17 +84,6 @@ class Member(Guard):
     def source(self, number: int) -> str:
         """An expression that is true while it is the same member."""
         return f"holder_{number}.__dict__.get({self.key!r}, MISSING) is value_{number}"
-
-
-class Variable(Guard):
-    """A variable of an enclosing function: the content of its cell."""
-
-    def now(self) -> Any:
-        """The value that is there now."""
-        try:
-            return self.holder.cell_contents
-        except ValueError:
-            return MISSING
 
 
 class Items(Guard):

@@ -37,7 +37,6 @@ from glassgrad.autograd.compiler.tracing.guards import (
     Guard,
     Items,
     Member,
-    Variable,
 )
 from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
 from glassgrad.autograd.compiler.tracing.numbers import Number
@@ -55,7 +54,7 @@ MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
 """Methods that are replaced during a trace."""
-INSIDE = {
+_INSIDE = {
     types.MethodType: ("__func__", "__self__"),
     functools.partial: ("func", "args", "keywords"),
     functools.partialmethod: ("func", "args", "keywords"),
@@ -133,9 +132,9 @@ class Surroundings:
         self._seen[id(value)] = value, name
         if kind is types.FunctionType:
             self._follow(value)
-        elif isinstance(value, tuple(INSIDE)):
-            for part in next(parts for base, parts in INSIDE.items() if isinstance(value, base)):
-                self._visit(getattr(value, part), name)
+        elif parts := parts_of(value):
+            for part in parts.values():
+                self._visit(part, name)
         elif kind in (types.BuiltinMethodType, types.MethodWrapperType):  # as d.get
             if not isinstance(value.__self__, types.ModuleType):
                 self._visit(value.__self__, name.rpartition(".")[0] or name)
@@ -183,11 +182,11 @@ class Surroundings:
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
         if not is_users_file(code.co_filename):  # a decorator such as no_grad
-            for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
+            for guard in [Guard(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
-            self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
+            self._note(Guard(cell, "cell_contents", MISSING, f"the variable {name}"))
         names = _names_in(code)
         self._names |= dict.fromkeys(names)
         for name in names:
@@ -314,6 +313,12 @@ INCIDENTAL = frozenset(
 """Names in classes that do not influence the results of methods."""
 
 
+def parts_of(thing: Any) -> dict[str, Any]:
+    """What a method, a partial function or another callable is made of, by name; empty for anything else."""
+    names = next((names for kind, names in _INSIDE.items() if isinstance(thing, kind)), ())
+    return {name: getattr(thing, name) for name in names}
+
+
 def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
     """``code``, and that of the functions nested in it."""
     yield code
@@ -408,4 +413,4 @@ def place_of(guard: Guard) -> Any:
     return type(guard), id(guard.holder), guard.key
 
 
-__all__ = ["Surroundings", "contents", "is_users_file", "place_of"]
+__all__ = ["Surroundings", "contents", "is_users_file", "parts_of", "place_of"]
