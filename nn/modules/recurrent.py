@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Any, ClassVar, Unpack
 
-from glassgrad.autograd import Tensor, asarray, permute_dims, squeeze
+from glassgrad.autograd import Tensor, asarray, expand_dims, linear, permute_dims, sequence_mask, squeeze
 from glassgrad.autograd.common.validation import choice, flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional import recurrence
@@ -15,19 +15,18 @@ from glassgrad.nn.init import uniform_
 from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
 
 
-def _weights(module: Module, ending: str, gates: int, inputs: int, hidden: int, bias: bool, made: Drawn) -> None:
+def _weights(module: Any, ending: str, inputs: int, made: Drawn) -> None:
     """Give ``module`` the parameters of one direction of one layer, uniform on ±1/√hidden, as in PyTorch."""
-    rows = gates * hidden
+    hidden, rows = module.hidden_size, recurrence.CELLS[module.kind].gates * module.hidden_size
     shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs), "weight_hh": (rows, hidden)}
-    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
+    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if module.bias else {}
     bound = 1 / math.sqrt(hidden)
     for name, shape in shapes.items():
         setattr(module, f"{name}{ending}", parameter(shape, partial(uniform_, low=-bound, high=bound), **made))
 
 
-def _weights_of(module: Module, ending: str) -> list[Any]:
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return [getattr(module, f"{name}{ending}", None) for name in names]
+def _weights_of(module: Module, ending: str = "") -> list[Any]:
+    return [getattr(module, f"{name}{ending}", None) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 class _Recurrent(Module):
@@ -53,11 +52,10 @@ class _Recurrent(Module):
         self.batch_first = flag(batch_first, "batch_first")
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), flag(bidirectional, "bidirectional")
         self.generator = made["seed"]
-        gates = recurrence.GATES[self.kind]
         for layer in range(self.num_layers):
             inputs = self.hidden_size * self.directions if layer else self.input_size
             for ending in self._endings(layer):
-                _weights(self, ending, gates, inputs, self.hidden_size, self.bias, made)
+                _weights(self, ending, inputs, made)
 
     @property
     def directions(self) -> int:
@@ -86,20 +84,29 @@ class _Recurrent(Module):
                 f"{name} takes x {form.format(self.input_size)}, or one sequence (steps, {self.input_size}); it was "
                 f"given shape {x.shape}."
             )
-        alone = x.ndim == 2
+        alone, mask = x.ndim == 2, None
         if alone and lengths is not None:
             raise DomainError(f"{name}: lengths are for batches; x is one sequence, of shape {x.shape}.")
         if alone:
             x = x[:, None, :]
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
-        wanted = (self.num_layers * self.directions, *x.shape[1 : 1 if alone else 2], self.hidden_size)
-        states = None if state is None else recurrence.state_of(name, self.kind, state, wanted, x)
+        if 0 in x.shape[:2]:
+            what = "sequences without steps" if not x.shape[0] else "a batch of no sequences"
+            raise ShapeError(f"{name} was given {what}: x (steps, batch, features) has shape {x.shape}.")
+        if lengths is not None:
+            if (lengths := asarray(lengths)).shape != x.shape[1:2]:
+                raise ShapeError(
+                    f"{name} takes one length for each of the {x.shape[1]} sequences, of shape {x.shape[1:2]}; lengths "
+                    f"has shape {lengths.shape}."
+                )
+            mask = expand_dims(sequence_mask(lengths, length=x.shape[0]).to(x.device), axis=-1)
+        shape = (self.num_layers * self.directions, *x.shape[1 : 1 if alone else 2], self.hidden_size)
+        states = recurrence.state_of(name, self.kind, state, shape)
         if alone and states is not None:
             states = [h[:, None, :] for h in states]
         weights = [[_weights_of(self, ending) for ending in self._endings(i)] for i in range(self.num_layers)]
-        mask = recurrence.mask_of(name, lengths, x)
-        x, ends = recurrence.layers(self.kind, name, x, states, weights, self._dropped, mask)
+        x, ends = recurrence.layers(self.kind, x, states, weights, self._dropped, mask)
         if alone:
             x, ends = squeeze(x, axis=1), [squeeze(h, axis=1) for h in ends]
         elif self.batch_first:
@@ -193,12 +200,19 @@ class _Cell(Module):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **made: Unpack[Drawn]) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.bias = flag(bias, "bias")
-        _weights(self, "", recurrence.GATES[self.kind], self.input_size, self.hidden_size, self.bias, made)
+        _weights(self, "", self.input_size, made)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """The state after ``x``, (batch, input) or (input,), given the ``state`` before, zeros by default."""
-        x = as_floating(x, self.weight_ih)  # type: ignore[attr-defined]
-        found = recurrence.cell(self.kind, type(self).__name__, x, state, _weights_of(self, ""))
+        x, name = asarray(as_floating(x, self.weight_ih)), type(self).__name__  # type: ignore[attr-defined]
+        if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
+            size = self.input_size
+            raise ShapeError(f"{name} takes x (batch, {size}) or ({size},); it was given shape {x.shape}.")
+        shape = (*x.shape[:-1], self.hidden_size)
+        before = recurrence.state_of(name, self.kind, state, shape)
+        weight_ih, weight_hh, bias_ih, bias_hh = _weights_of(self)
+        z = linear(x, weight_ih, bias_ih)
+        found = recurrence.CELLS[self.kind].step(z, recurrence.begun(self.kind, before, shape, z), weight_hh, bias_hh)
         return found[0] if len(found) == 1 else tuple(found)
 
 

@@ -590,7 +590,7 @@ def recurrent(module, kind, x, state, weights, biases, layers, p, train, bidirec
         return F.dropout(x, p, module.training, generator=module.generator)
 
     x = transpose(x, 0, 1) if batch_first else x
-    x, last = recurrence.layers(kind.removeprefix("rnn_"), kind, x, states, grouped, between)
+    x, last = recurrence.layers(kind.removeprefix("rnn_"), x, states, grouped, between)
     return (transpose(x, 0, 1) if batch_first else x, *last)
 
 
