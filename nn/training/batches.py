@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from glassgrad.autograd import Tensor, asarray, take
-from glassgrad.autograd.backends import NUMPY, is_inexact
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import NUMPY, is_inexact, namespace
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn.data import minibatches
@@ -28,16 +28,13 @@ class Batches:
         self.dtype: Any = None if first is None else first.dtype
         self.device = None if first is None else first.device
         self.data, self.batch_size, self.parallel = data, batch_size, parallel
-        self.pair: Any = None  # all samples (x, y): Tensors if they are on a GPU, else arrays
-        self.on_gpu = False
+        self.pair: Any = None  # the arrays of all samples (x, y)
         if isinstance(data, tuple) and len(data) == 2:
             x, y = (asarray(part).detach() for part in data)
             like_x, like_y = (NUMPY.broadcast_to(0.0, part.shape) for part in (x, y))
             minibatches(like_x, like_y, batch_size, None, shuffle=False)  # raises now for data that can't be batched
-            self.on_gpu = self.device not in (None, "cpu") and parallel is None
-            device = self.device if self.on_gpu and self.device is not None else "cpu"
-            x, y = self._cast(x.to(device)), self._cast(y.to(device))
-            self.pair = (x, y) if self.on_gpu else (x.numpy(), y.numpy())
+            there = "cpu" if self.device is None or parallel is not None else self.device
+            self.pair = tuple(self._cast(part.to(there)).data for part in (x, y))
         elif not isinstance(data, Iterable) or isinstance(data, Iterator):
             raise DTypeError(
                 f"{name} is {of_type(data)}: give (x, y), or an iterable of batches (x, y) that can be "
@@ -50,23 +47,16 @@ class Batches:
             return math.ceil(len(self.pair[0]) / self.batch_size)
         return len(self.data) if hasattr(self.data, "__len__") else 0
 
-    def rows(self, seed: Any) -> Any:
-        """The row numbers of each batch that `epoch` would draw; ``None`` unless the data are arrays on the CPU."""
-        if self.pair is None or self.on_gpu or self.parallel is not None:
-            return None
-        count = NUMPY.arange(len(self.pair[0]))
-        return [rows for rows, _ in minibatches(count, count, self.batch_size, seed, shuffle=seed is not None)]
+    def rows(self, seed: Any) -> list[Any]:
+        """The numbers of the rows of each batch, in random order unless ``seed`` is None, for `pair`."""
+        x, size = self.pair[0], self.batch_size
+        order = NUMPY.arange(len(x)) if seed is None else generator(seed).permutation(len(x))
+        order = namespace(x).asarray(order)
+        return [order[i : i + size] for i in range(0, len(x), size)]
 
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over the batches, in random order unless ``seed`` is None."""
-        batches = self.data
-        if self.pair is not None:
-            x, y = self.pair
-            if self.on_gpu:
-                batches = self._gather(x, y, seed)
-            else:
-                batches = minibatches(x, y, self.batch_size, seed, shuffle=seed is not None)
-        for batch in batches:
+        for batch in self.data if self.pair is None else self._drawn(seed):
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise DTypeError(
                     f"the data yields {of_type(batch)} instead of a batch (x, y): give all samples as one "
@@ -76,16 +66,17 @@ class Batches:
             x, y = asarray(x, device=self.device), asarray(y, device=self.device)
             yield (x, y) if self.pair is not None else (self._cast(x), self._cast(y))
 
+    def _drawn(self, seed: Any) -> Iterator[Any]:
+        """The batches of `pair`."""
+        (x, y), size = self.pair, self.batch_size
+        if seed is None:
+            yield from ((x[i : i + size], y[i : i + size]) for i in range(0, len(x), size))
+        else:
+            yield from ((x.take(rows, axis=0), y.take(rows, axis=0)) for rows in self.rows(seed))
+
     def _cast(self, values: Tensor) -> Tensor:
         """Floating values in the model's dtype. Integers stay: they may be labels, or indices into an embedding."""
         return values if self.dtype is None or not is_inexact(values.dtype) else values.to(self.dtype)
-
-    def _gather(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """`minibatches`, gathered on the device of x and y."""
-        order = None if seed is None else asarray(generator(seed).permutation(len(x)), device=self.device)
-        for start in range(0, len(x), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            yield (x[rows], y[rows]) if order is None else (take(x, order[rows], axis=0), take(y, order[rows], axis=0))
 
 
 def row_count(y: Tensor) -> int:

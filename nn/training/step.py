@@ -9,6 +9,7 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import is_host
 from glassgrad.autograd.compiler import Steps
 from glassgrad.autograd.errors import TargetError, TraceError
 from glassgrad.nn.errors import TrainingError
@@ -52,10 +53,11 @@ class Step:
         tally, parallel = Tally(), self.parallel
         for module in self.training:  # not what the user has put into evaluation mode
             module.training = True
-        rows = batches.rows(seed) if self.program is not None and self.program.target != "numpy" else None
-        if rows is not None:
-            self._run_rows(batches.pair, rows, tally)
-        for x, y in batches.epoch(seed) if rows is None else ():
+        in_c = self.program is not None and self.program.target != "numpy" and parallel is None
+        several = in_c and batches.pair is not None and is_host(batches.pair[0])
+        if several:
+            self._run_rows(batches.pair, batches.rows(seed), tally)
+        for x, y in () if several else batches.epoch(seed):
             output, value = self._step(x, y, tally.batches + 1)
             tally.add(output if parallel is None or parallel.counts else None, y, value)
             self.report.batch(tally)
