@@ -112,52 +112,45 @@ class Step:
 
     def _step(self, x: Tensor, y: Tensor, batch: int) -> tuple[Any, Any]:
         """Update the weights; return output and loss of the batch."""
-        done = self._run_program(x, y) if self.program is not None and self.parallel is None else None
-        output, value = done or self._compute_gradients(x, y)
+        done, parallel = self._run_program(x, y) if self.program is not None else None, self.parallel
+        output, value = done or self._run_uncompiled(x, y)
+        if parallel is not None:
+            value = parallel.average_gradients(self.parameters, float(value), row_count(y))
         if type(value) is float and not math.isfinite(value):
             raise self._diverged(value, f"epoch {self.report.done + 1}, batch {batch}")
-        if done is None:
-            if self.max_norm is not None:
-                clip_grad_norm_(self.parameters, self.max_norm)
+        if done is None or parallel is not None:
             self.interrupts.broken = True
-            self.optimizer.step()
+            self._update()
         self.interrupts.check()
         return output, value
 
-    def _compute_gradients(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
-        self.optimizer.zero_grad()
-        if self.parallel is None:
-            output = forward(self.model, x, self.loss)
-            loss = self.loss(output, y)
-            value = loss_value(loss)
-            if type(value) is not float or math.isfinite(value):
-                loss.backward()
-            return output, value
-        output, value, rows = None, 0.0, row_count(y)
-        if rows and self.program is not None and (done := self._run_program(x, y)) is not None:
-            output, value = done
-        elif rows:
-            with self.parallel.sharded():
-                output = forward(self.model, x, self.loss)
-                loss = self.loss(output, y)
-            value = loss_value(loss)
-            (rows * loss).backward()  # even if it is not finite: other ranks may wait for this one
-        return output, self.parallel.average_gradients(self.parameters, float(value), rows)
+    def _run_uncompiled(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
+        """Output and loss, after the gradients have been computed."""
+        with nullcontext() if self.parallel is None else self.parallel.sharded():
+            output, loss = self._backward(x, y)
+        return output, loss_value(loss)
 
-    def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
-        """The function to compile. With ``parallel`` it returns gradients, otherwise it updates the weights."""
+    def _backward(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+        """Output and loss, and the gradients in the parameters: with ``parallel`` those of the sum over the rows."""
         self.optimizer.zero_grad()
         output = forward(self.model, x, self.loss)
-        loss: Tensor = self.loss(output, y)
+        loss: Any = self.loss(output, y)
         if not isinstance(loss, Tensor) or loss.size != 1:
             loss_value(loss)  # raises
-        if self.parallel is not None:
-            (row_count(y) * loss).backward()
-            return output, loss, [p.grad for p in self.parameters]
-        loss.backward()
+        (loss if self.parallel is None else row_count(y) * loss).backward()
+        return output, loss
+
+    def _update(self) -> None:
         if self.max_norm is not None:
             clip_grad_norm_(self.parameters, self.max_norm)
         self.optimizer.step()
+
+    def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
+        """The function to compile. With ``parallel`` it returns gradients, otherwise it updates the weights."""
+        output, loss = self._backward(x, y)
+        if self.parallel is not None:
+            return output, loss, [p.grad for p in self.parameters]
+        self._update()
         return output, loss, []
 
     def _run_program(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
