@@ -1,7 +1,6 @@
-"""Losses and metrics: PyTorch's values where it is installed, and what they refuse."""
+"""Losses, dropout and one-hot labels; `tests.conformance.test_opinfo` compares values with PyTorch."""
 
 import inspect
-import math
 import re
 from pathlib import Path
 
@@ -17,33 +16,6 @@ RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(6, 4)) * 3
 LABELS = np.array([0, 3, 1, 1, 2, 3])
 SOFT = RNG.dirichlet(np.ones(4), size=6)
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(
-    ("name", "target"),
-    [
-        ("cross_entropy", LABELS),
-        ("cross_entropy", SOFT),
-        ("mse_loss", SOFT),
-        ("binary_cross_entropy_with_logits", SOFT),
-        ("l1_loss", SOFT),
-        ("huber_loss", SOFT),
-        ("smooth_l1_loss", SOFT),
-        ("nll_loss", LABELS),
-    ],
-)
-def test_losses_and_their_gradients_are_pytorchs(name, target, reduction):
-    torch = pytest.importorskip("torch")
-    ours = ag.Tensor(LOGITS, requires_grad=True)
-    theirs = torch.tensor(LOGITS, requires_grad=True)
-    loss = getattr(F, name)(ours, target, reduction=reduction)
-    expected = getattr(torch.nn.functional, name)(theirs, torch.tensor(target), reduction=reduction)
-    np.testing.assert_allclose(loss.data, expected.detach().numpy(), rtol=1e-12)
-    weights = RNG.normal(size=loss.shape)
-    loss.backward(weights)
-    expected.backward(torch.tensor(weights))
-    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -126,28 +98,6 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("target", [LABELS, SOFT], ids=["labels", "probabilities"])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_class_weights_ignored_labels_and_smoothing_are_pytorchs(options, target, reduction):
-    torch = pytest.importorskip("torch")
-    if target is SOFT:
-        options = {name: value for name, value in options.items() if name != "ignore_index"}
-    ours, theirs = ag.Tensor(LOGITS, requires_grad=True), torch.tensor(LOGITS, requires_grad=True)
-    loss = F.cross_entropy(ours, target, reduction=reduction, **options)
-    expected = torch.nn.functional.cross_entropy(
-        theirs,
-        torch.tensor(target),
-        reduction=reduction,
-        **{name: torch.tensor(value) if name == "weight" else value for name, value in options.items()},
-    )
-    np.testing.assert_allclose(loss.data, expected.detach().numpy(), rtol=1e-12)
-    upstream = np.random.default_rng(1).normal(size=loss.shape)
-    loss.backward(upstream)
-    expected.backward(torch.tensor(upstream))
-    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_options_of_cross_entropy_by_hand_compiled_and_to_second_order(options):
     def loss(logits):
@@ -173,27 +123,6 @@ def test_labels_that_are_ignored_may_be_no_class_and_send_no_gradient():
         F.cross_entropy(logits, np.array([0, -100, 1, 1, -1, 3]), ignore_index=-100)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus"])
-def test_activations_are_pytorchs(name):
-    torch = pytest.importorskip("torch")
-    ours = getattr(F, name)(ag.Tensor(LOGITS)).data
-    np.testing.assert_allclose(ours, getattr(torch.nn.functional, name)(torch.tensor(LOGITS)).numpy(), rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_softmaxes_are_pytorchs(name):
-    torch = pytest.importorskip("torch")
-    for axis in (0, 1):
-        ours = getattr(F, name)(ag.Tensor(LOGITS), axis=axis).data
-        np.testing.assert_allclose(
-            ours, getattr(torch.nn.functional, name)(torch.tensor(LOGITS), dim=axis).numpy(), rtol=1e-12
-        )
-
-
-def test_equal_logits_cost_the_logarithm_of_the_classes():
-    assert F.cross_entropy(np.zeros((3, 10)), [0, 5, 9]).item() == pytest.approx(math.log(10))
-
-
 @pytest.mark.parametrize("name", ["mse_loss", "binary_cross_entropy_with_logits", "cross_entropy"])
 @pytest.mark.parametrize("target", [np.zeros(4), np.zeros((5, 3)), [0.0, 1.0, 0.0], [[0.0]]])
 def test_a_refusal_names_the_loss_that_was_called(name, target):
@@ -203,72 +132,6 @@ def test_a_refusal_names_the_loss_that_was_called(name, target):
 
 
 X = RNG.normal(size=(6, 4, 5)) * 2 + 1
-
-
-def leaf(*shape):
-    return RNG.normal(size=shape)
-
-
-def beside_pytorch(ours, theirs, *arrays):
-    """Both functions on leaves of the same arrays: their values and gradients agree."""
-    torch = pytest.importorskip("torch")
-    a = [ag.Tensor(x, requires_grad=True) for x in arrays]
-    b = [torch.tensor(x, requires_grad=True) for x in arrays]
-    y, expected = ours(*a), theirs(torch, *b)
-    np.testing.assert_allclose(y.data, expected.detach().numpy(), rtol=1e-10, atol=1e-12)
-    weights = RNG.normal(size=y.shape)
-    y.backward(weights)
-    expected.backward(torch.tensor(weights))
-    for mine, other in zip(a, b, strict=True):
-        np.testing.assert_allclose(mine.grad.data, other.grad.numpy(), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(5,), (4, 5), (6, 4, 5)])
-@pytest.mark.parametrize("affine", [0, 1, 2])
-def test_layer_norm_is_pytorchs(shape, affine):
-    arrays = [leaf(*shape) for _ in range(affine)]
-    beside_pytorch(
-        lambda x, *wb: F.layer_norm(x, shape, *wb, eps=0.01),
-        lambda torch, x, *wb: torch.nn.functional.layer_norm(x, shape, *wb, eps=0.01),
-        X,
-        *arrays,
-    )
-
-
-@pytest.mark.parametrize("x", [X[..., 0], X], ids=["(6, 4)", "(6, 4, 5)"])
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("affine", [0, 1, 2])
-def test_batch_norm_is_pytorchs(x, training, affine):
-    torch = pytest.importorskip("torch")
-    mean, var = leaf(4), 1 + leaf(4) ** 2
-    ours = ag.Tensor(mean), ag.Tensor(var)
-    theirs = torch.tensor(mean), torch.tensor(var)
-
-    def of(function, running, x, wb):
-        weight, bias = [*wb, None, None][:2]
-        return function(x, *running, weight, bias, training, 0.3, 0.01)
-
-    beside_pytorch(
-        lambda x, *wb: of(F.batch_norm, ours, x, wb),
-        lambda torch, x, *wb: of(torch.nn.functional.batch_norm, theirs, x, wb),
-        x,
-        *[leaf(4) for _ in range(affine)],
-    )
-    for mine, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine.data, other.numpy())
-
-
-def test_gradients_of_the_norms_are_those_of_differences():
-    w, b = (ag.Tensor(leaf(4), requires_grad=True) for _ in range(2))
-    x = ag.Tensor(X[..., 0], requires_grad=True)
-    ag.testing.gradcheck(lambda *args: F.layer_norm(args[0], 4, *args[1:]), x, w, b)
-    ag.testing.gradgradcheck(lambda *args: F.layer_norm(args[0], 4, *args[1:]), x, w, b)
-
-    def normed(x, w, b):
-        return F.batch_norm(x, ag.zeros(4), ag.ones(4), w, b, training=True)
-
-    ag.testing.gradcheck(normed, x, w, b)
-    ag.testing.gradgradcheck(normed, x, w, b)
 
 
 def test_a_later_batch_leaves_an_earlier_evaluations_gradient_right():

@@ -46,29 +46,9 @@ def test_names_of_pytorch_and_ignored_arguments_are_kept_or_refused(tmp_path):
         nn.Softmax(1, dim=0)
 
 
-def test_gelu_agrees_with_its_tanh_form_roughly():
-    approximation = 0.5 * X * (1 + np.tanh(np.sqrt(2 / np.pi) * (X + 0.044715 * X**3)))
-    np.testing.assert_allclose(nn.GELU()(X).data, approximation, atol=1e-3)
-
-
 def test_flatten_an_empty_batch():
     assert nn.Flatten()(np.zeros((0, 2, 3))).shape == (0, 6)
     assert nn.Flatten()([[[1.0], [2.0]]]).shape == (1, 2)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"), [("silu", {}), ("elu", {}), ("elu", {"alpha": 0.5}), ("leaky_relu", {"negative_slope": 0.2})]
-)
-def test_activations_have_pytorchs_values_and_derivatives(name, options):
-    torch = pytest.importorskip("torch")
-    values = [-1e4, -2.0, -1e-9, 0.0, 0.5, 30.0]
-    ours, theirs = ag.Tensor(values, requires_grad=True), torch.tensor(values, dtype=torch.float64, requires_grad=True)
-    found = getattr(nn.functional, name)(ours, **options)
-    expected = getattr(torch.nn.functional, name)(theirs, **options)
-    np.testing.assert_allclose(found.data, expected.detach().numpy(), rtol=1e-12)
-    found.sum().backward()
-    expected.sum().backward()
-    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("activation", ["silu", "elu"])
