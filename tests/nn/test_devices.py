@@ -1,13 +1,10 @@
 """A training on a GPU, by a strict stand-in for CuPy: nothing is copied and nothing waited for within a step."""
 
-import sys
-
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd import backends
 from glassgrad.autograd.errors import DeviceError, DomainError
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import TrainingError
@@ -59,16 +56,6 @@ LOSSES = {
     "squared error of one-hot labels": (lambda out, y: F.mse_loss(out, F.one_hot(y, 3)), LABELS),
     "binary cross-entropy": (F.binary_cross_entropy_with_logits, TARGETS),
 }
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    """The stand-in with two GPUs, as ``cupy``."""
-    cupy = standin.module()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    yield cupy
-    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
-        del backends.PLACES[key]
 
 
 def steps(model, make, loss, x, y, max_norm=None, compiled=False):
@@ -132,11 +119,6 @@ def test_a_step_copies_nothing_and_waits_for_nothing(gpu, net, optimizer, loss, 
 
 
 class TestCompiled:
-    def test_the_source_is_the_program_that_runs(self, gpu):
-        f = ag.compile(lambda x, w: ag.tanh(x @ w + 1.0).sum())
-        f(ag.ones((2, 3), device="cuda"), ag.ones((3, 2), device="cuda"))
-        assert "x_at_w_plus_one (2, 2) = x @ w + 1.0" in f.source
-
     def test_one_function_on_both(self, gpu):
         f = ag.compile(lambda x: ag.exp(x) * 2.0)
         assert [f(ag.ones(2, device=d)).device for d in ("cpu", "cuda:1", "cpu", "cuda:0")] == [
@@ -179,21 +161,6 @@ class TestCompiled:
         model.to("cpu")
         assert step(x.to("cpu")).device == "cpu"
 
-    def test_results_keep_their_values(self, gpu):
-        """A returned parameter is a copy: the next step writes to the parameter."""
-        w = ag.Tensor([1.0], device="cuda")
-
-        @ag.compile
-        def step():
-            with ag.no_grad():
-                w[...] = w + 1.0
-            return w, w * 2.0
-
-        first = step()
-        step()
-        assert [t.item() for t in first] == [2.0, 4.0]
-        assert w.item() == 3.0
-
     def test_arrays_created_on_the_device_during_a_trace(self, gpu):
         f = ag.compile(lambda x: x * ag.ones(2, device="cuda") + ag.eye(2, device="cuda")[0])
         assert f(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [2.0, 2.0]
@@ -208,17 +175,6 @@ class TestCompiled:
 
         eager, compiled, x = noisy(), ag.compile(noisy()), ag.ones(2, device="cuda")
         assert [compiled(x).tolist() for _ in range(3)] == [eager(x).tolist() for _ in range(3)]
-
-    def test_sorts_and_factorizations_run_on_the_device(self, gpu):
-        x = np.random.default_rng(0).normal(size=(4, 4))
-
-        def function(x):
-            order = ag.argsort(x, axis=0)
-            picked = ag.take_along_axis(x, order, axis=0)
-            return ag.linalg.solve(x + 5.0 * ag.eye(4), picked), ag.concat([x, picked])[1:3], ag.max(x, axis=0)
-
-        for a, b in zip(ag.compile(function)(ag.Tensor(x, device="cuda")), function(ag.Tensor(x)), strict=True):
-            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
 def test_the_stand_in_counts_transfers(gpu):

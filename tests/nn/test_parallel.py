@@ -15,11 +15,9 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd import backends
 from glassgrad.nn import parallel
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import ParallelError
-from tests import standin
 from tests.nn import ranks
 from tests.sampling import sampled, waiting
 
@@ -329,14 +327,8 @@ def test_a_launcher_of_another_mpi_is_detected(monkeypatch):
         parallel.Parallel()
 
 
-def test_gradients_on_a_gpu_are_summed_on_the_cpu(monkeypatch):
-    cupy = standin.module()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    try:
-        weight = ag.Tensor([1.0, 2.0], requires_grad=True, device="cuda")
-        weight.grad = ag.Tensor([3.0, 4.0], device="cuda")
-        assert parallel.Parallel().average_gradients([weight], loss=0.5, rows=2) == 0.5
-        assert (weight.grad.device, weight.grad.to("cpu").tolist()) == ("cuda:0", [1.5, 2.0])
-    finally:
-        for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
-            del backends.PLACES[key]
+def test_gradients_on_a_gpu_are_summed_on_the_cpu(gpu):
+    weight = ag.Tensor([1.0, 2.0], requires_grad=True, device="cuda")
+    weight.grad = ag.Tensor([3.0, 4.0], device="cuda")
+    assert parallel.Parallel().average_gradients([weight], loss=0.5, rows=2) == 0.5
+    assert (weight.grad.device, weight.grad.to("cpu").tolist()) == ("cuda:0", [1.5, 2.0])

@@ -1,16 +1,13 @@
 """Recurrent layers: values and gradients are PyTorch's, compiled is eager, and what they refuse."""
 
 import random
-import sys
 
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd import backends
 from glassgrad.autograd.errors import DomainError
-from tests import standin
 
 CONFIGURATIONS = 12
 """How many random ones are compared with PyTorch here; hundreds were, when these layers were written."""
@@ -194,19 +191,6 @@ def test_dropout_between_layers_in_training_only():
     np.testing.assert_array_equal(layer(x)[0].data, layer(x)[0].data)
 
 
-def network(layer):
-    """A network in which ``layer`` is called ``reader``."""
-
-    class Network(nn.Module):
-        def __init__(self):
-            self.reader = layer
-
-        def forward(self, *args, **options):
-            return self.reader(*args, **options)
-
-    return Network()
-
-
 X = np.ones((5, 2, 3), "float32")
 
 
@@ -216,16 +200,6 @@ def test_lengths_are_checked_at_each_call_of_a_compiled_function():
     f(ag.Tensor(X), ag.Tensor([5, 2]))
     with pytest.raises(DomainError, match="the length 6: lengths of sequences go from 1 to 5"):
         f(ag.Tensor(X), ag.Tensor([6, 2]))
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    """The stand-in for CuPy."""
-    cupy = standin.module()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    yield cupy
-    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
-        del backends.PLACES[key]
 
 
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
