@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -45,15 +43,6 @@ def test_each_class_looks_like_itself(digits):
     assert (nearest == digits.y_test).mean() > 0.75
 
 
-def test_loading_takes_well_under_a_second():
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        nn.data.digits()
-        times.append(time.process_time() - start)
-    assert min(times) < 0.5
-
-
 def test_dtype_is_an_option_and_must_be_a_float(digits):
     assert nn.data.digits("float64").x_test.dtype == np.float64
     with pytest.raises(DTypeError, match="x_train of 'digits' is int64: give floats"):
@@ -73,10 +62,3 @@ def test_a_pickle_in_the_file_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(nn.data.embedded, "PATH", path)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         nn.data.digits()
-
-
-def test_datasets_names_every_loader():
-    assert dict(nn.data.DATASETS) == {
-        "digits": nn.data.digits,
-        "mnist": nn.data.mnist,
-    }

@@ -42,6 +42,7 @@ def mnist_files(grey=GREY, labels=LABELS):
 def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
     serve(*mnist_files())
     data = mnist()
+    assert mnist("float64").x_test.dtype == np.float64
     assert (data.name, data.image_shape, data.classes) == ("mnist", (28, 28), tuple("0123456789"))
     assert (data.x_train.shape, data.x_test.shape) == ((5, 784), (2, 784))
     assert data.x_train.dtype == np.float32
@@ -64,21 +65,6 @@ def test_mnist_files_may_be_unpacked(serve, tmp_path):
     np.testing.assert_array_equal(found.x_train, wanted.x_train)
     np.testing.assert_array_equal(found.y_test, wanted.y_test)
     assert not [*tmp_path.glob("*.gz")]
-
-
-def test_the_folder_may_be_given(serve, tmp_path, home):
-    serve(*mnist_files())
-    mnist(folder=tmp_path / "mine")
-    asked = len(home.asked)
-    assert asked == len(list((tmp_path / "mine").iterdir())) == 4
-    mnist(folder=str(tmp_path / "mine"))
-    assert len(home.asked) == asked
-
-
-def test_the_dtype_is_an_option(serve):
-    serve(*mnist_files())
-    data = mnist("float64")
-    assert data.x_train.dtype == data.x_test.dtype == np.float64
 
 
 @pytest.mark.parametrize(
