@@ -19,14 +19,14 @@ COMPLETE = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "RNN", 
 
 @pytest.fixture(scope="module")
 def outcomes():
+    if len(conformance.node_cases()) < 1404:
+        pytest.skip(f"onnx {onnx.__version__} has fewer cases, some of them with results that it mended later")
     return conformance.run_all()
 
 
 @pytest.mark.check
 def test_as_many_cases_pass_as_before(outcomes):
     nodes = [o for o in outcomes if not o.name.startswith(("test_operator_",)) and not _is_converted(o)]
-    if len(nodes) < 1404:
-        pytest.skip(f"onnx {onnx.__version__} has fewer cases")
     passed = sum(o.status == "passes" for o in nodes)
     assert passed >= LEAST, f"{passed} of {len(nodes)}"
 
