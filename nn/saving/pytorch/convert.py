@@ -19,7 +19,7 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Sh
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module, Parameter, _join
-from glassgrad.nn.saving.pytorch.operators import IGNORED, ROWS, STATEFUL, SYMBOLS
+from glassgrad.nn.saving.pytorch.operators import IGNORED, NAMES, REDUCTIONS, ROWS, STATEFUL, SYMBOLS
 
 if TYPE_CHECKING:
     import torch
@@ -152,8 +152,8 @@ def _filled(template: Any, values: dict[str, Any]) -> Any:
     kind = type(template)
     if kind is Ref:
         return values[template.name]
-    if kind is tuple or kind is list:
-        return kind(_filled(item, values) for item in template)
+    if kind is tuple:
+        return tuple(_filled(item, values) for item in template)
     if kind is dict:
         return {key: _filled(item, values) for key, item in template.items()}
     return template
@@ -519,12 +519,29 @@ def _steps(program: Any) -> Iterator[Step]:
             node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else None,
             node.target if name is None else STATEFUL.get(name) or ROWS[name],
             name in STATEFUL,
-            tuple(map(_template, node.args)),
-            {key: _template(value) for key, value in node.kwargs.items() if key not in IGNORED},
+            *_arguments(node),
             scopes,
             f"{name or node.target}{module}",
             tuple(used.name for used in node.all_input_nodes if last[used.name] == i and used.name not in kept),
         )
+
+
+def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call as its row takes them, by ATen's names of them; see `NAMES`."""
+    schema = getattr(node.target, "_schema", None)
+    names = [a.name for a in schema.arguments] if schema is not None else [""] * len(node.args)
+    args, named = [], {}
+    for name, value in (*zip(names, map(_template, node.args), strict=False), *_template(node.kwargs).items()):
+        if name == "reduction":
+            value = REDUCTIONS[value]
+        if name in NAMES and value not in (None, ()):
+            named[NAMES[name]] = value
+        elif name not in NAMES and name not in IGNORED:
+            if name in node.kwargs:
+                named[name] = value
+            else:
+                args.append(value)
+    return tuple(args), named
 
 
 def _scopes(stack: Mapping[str, tuple[str, Any]]) -> Iterable[tuple[str, str]]:
@@ -542,11 +559,9 @@ def _template(value: Any) -> Any:
     if isinstance(value, torch.fx.Node):
         return Ref(value.name)
     if isinstance(value, list | tuple):
-        return [_template(item) for item in value]
-    if isinstance(value, dict):
+        return tuple(map(_template, value))
+    if isinstance(value, Mapping):
         return {key: _template(item) for key, item in value.items()}
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
-    if isinstance(value, torch.device):
-        return str(value)
     return value

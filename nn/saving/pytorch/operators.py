@@ -19,8 +19,22 @@ from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
 from glassgrad.nn.saving.onnx.table import along, at, parts_of
 
-IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
-"""Keyword arguments about devices and layout, which are ignored."""
+NAMES = {
+    "dim": "axis", "dims": "axis", "dimension": "axis", "keepdim": "keepdims", "diagonal": "k", "dtype": "dtype",
+    "max": "max", "min": "min", "negative_slope": "slope", "norm": "norm", "ord": "ord", "reduction": "reduction",
+}  # fmt: skip
+"""Arguments of ATen that a row takes by keyword, under our name; it takes the others in ATen's order. One that is
+``None`` or ``[]``, such as the axes of a sum of all, is left out."""
+
+REDUCTIONS = ("none", "mean", "sum")
+"""PyTorch's reductions of losses by their numbers."""
+
+IGNORED = {
+    "compute_mode", "copy", "cudnn_enable", "cudnn_enabled", "device", "generator", "half_to_float", "implicit",
+    "layout", "memory_format", "non_blocking", "path", "pin_memory", "scale_grad_by_freq", "sorted", "sparse",
+    "sparse_grad", "stable", "train", "training", "use_input_stats",
+}  # fmt: skip
+"""Arguments of ATen that no row is given: about devices, layout and speed, and the mode in which it was followed."""
 
 Row = Callable[..., Any]
 
@@ -58,26 +72,20 @@ def _kind(x):
     return next(i for i, kind in enumerate(KINDS) if ag.isdtype(x.dtype, kind))
 
 
-def axes_of(dim):
-    """Axes of a reduction: PyTorch's ``[]`` and ``None`` are all of them."""
-    return None if dim is None or dim == [] else tuple(dim) if isinstance(dim, list | tuple) else dim
+def of_dtype(function, x, *args, dtype=None, **options):
+    """``function`` of ``x`` in another dtype."""
+    return function(x if dtype is None else x.astype(dtype), *args, **options)
 
 
-def reduced(function, x, dim=None, keepdim=False, *, dtype=None):
-    """``function`` as a reduction with PyTorch's arguments."""
-    x = x if dtype is None else x.astype(dtype)
-    return function(x, axis=axes_of(dim), keepdims=keepdim)
-
-
-def with_indices(best, where, x, dim=None, keepdim=False):
+def with_indices(best, where, x, other=None, *, axis=None, keepdims=False):
     """PyTorch's ``max`` or ``min``: of all elements, of an axis with the indices, or elementwise of two arrays."""
-    if dim is None:
+    if other is not None:
+        return (ag.maximum if best is ag.max else ag.minimum)(x, other)
+    if axis is None:
         return best(x)
-    if isinstance(dim, Tensor):
-        return (ag.maximum if best is ag.max else ag.minimum)(x, dim)
-    index = where(x, axis=dim, keepdims=True)
-    values = ag.take_along_axis(x, index, axis=dim)
-    return (values, index) if keepdim else (ag.squeeze(values, axis=dim), ag.squeeze(index, axis=dim))
+    index = where(x, axis=axis, keepdims=True)
+    values = ag.take_along_axis(x, index, axis=axis)
+    return (values, index) if keepdims else (ag.squeeze(values, axis=axis), ag.squeeze(index, axis=axis))
 
 
 def add(x, other, *, alpha=1):
@@ -94,19 +102,14 @@ def divide(x, other, *, rounding_mode=None):
     return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
 
 
-def glu(x, dim=-1):
-    left, right = chunk(x, 2, dim)
+def glu(x, axis=-1):
+    left, right = chunk(x, 2, axis)
     return left * ag.sigmoid(right)
 
 
 def prelu(x, weight):
     weight = weight if weight.size == 1 or x.ndim < 2 else weight.reshape((-1, *(1,) * (x.ndim - 2)))
     return ag.where(x > 0, x, weight * x)
-
-
-def softmax_row(function, x, dim, dtype=None):
-    """``function``, a softmax or its logarithm, with PyTorch's arguments ``(x, dim, dtype or half_to_float)``."""
-    return function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
 
 
 def addmm(bias, x, y, *, beta=1, alpha=1):
@@ -153,7 +156,7 @@ def bilinear(x, y, weight, bias=None):
     return out if bias is None else out + bias
 
 
-def embedding_bag(weight, index, offsets, scale=False, mode=0, sparse=False, factors=None, with_end=False, row=-1):
+def embedding_bag(weight, index, offsets, mode=0, factors=None, with_end=False, row=-1):
     """The sum (mode 0), mean (1) or maximum (2) of the rows of each bag; a bag begins at its offset."""
     offsets = offsets[:-1] if with_end else offsets
     bag = ag.sum(ag.arange(len(index))[:, None] >= offsets, axis=1) - 1
@@ -165,15 +168,10 @@ def embedding_bag(weight, index, offsets, scale=False, mode=0, sparse=False, fac
     return out if mode == 0 else out / ag.maximum(counts, 1).astype(out.dtype), None, None, None
 
 
-def fourier(function, axes, x, sizes=None, dims=None, norm=None):
-    """A Fourier transform, of one axis or of several, with PyTorch's arguments."""
-    names = ("n", "axis") if axes == -1 else ("s", "axes")
-    options = dict(zip(names, (sizes, axes if dims is None else dims), strict=True))
-    return function(x, **options, norm=norm or "backward")
-
-
-def view(x, shape):
-    return x.astype(shape) if isinstance(shape, str) else ag.reshape(x, shape=tuple(shape))
+def view(x, shape=None, *, dtype=None):
+    if dtype is not None:
+        raise DomainError(f"view({dtype}), which reads the bits of another dtype, is not converted.")
+    return ag.reshape(x, shape=shape)
 
 
 def flatten(x, start_dim=0, end_dim=-1):
@@ -183,13 +181,13 @@ def flatten(x, start_dim=0, end_dim=-1):
     return x.reshape((*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
-def unflatten(x, dim, sizes):
-    dim %= x.ndim
-    return x.reshape((*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
+def unflatten(x, sizes, axis):
+    axis %= x.ndim
+    return x.reshape((*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
 
-def squeeze(x, dim=None):
-    axes = range(x.ndim) if dim is None else [d % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim])]
+def squeeze(x, axis=None):
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else [axis])]
     return ag.squeeze(x, axis=tuple(i for i in axes if x.shape[i] == 1)) if x.ndim else x
 
 
@@ -204,13 +202,13 @@ def expand(x, size):
     return ag.broadcast_to(x, shape=tuple(k if n == -1 else n for n, k in zip(size, kept, strict=True)))
 
 
-def split(x, sizes, dim=0):
-    n = x.shape[dim]
-    return parts_of(x, [min(sizes, n - i) for i in range(0, n, sizes)] if isinstance(sizes, int) else sizes, dim)
+def split(x, sizes, axis=0):
+    n = x.shape[axis]
+    return parts_of(x, [min(sizes, n - i) for i in range(0, n, sizes)] if isinstance(sizes, int) else sizes, axis)
 
 
-def chunk(x, chunks, dim=0):
-    return split(x, -(-x.shape[dim] // chunks), dim)
+def chunk(x, chunks, axis=0):
+    return split(x, -(-x.shape[axis] // chunks), axis)
 
 
 def everywhere(indices):
@@ -226,32 +224,33 @@ def written(x, where, values, accumulate=False):
     return ag.setitem(x, values.astype(x.dtype), index=where)
 
 
-def scattered(reduction, x, dim, index, values):
+def scattered(reduction, x, index, values, axis):
     """``x`` with values at indices along an axis, or added there."""
     values = asarray(values, dtype=x.dtype)
     values = values[tuple(map(slice, index.shape))] if values.ndim else ag.broadcast_to(values, shape=index.shape)
-    return scatter_elements(x, index, values, axis=dim, reduction=reduction)
+    return scatter_elements(x, index, values, axis=axis, reduction=reduction)
 
 
-def in_order(x, dim=-1, descending=False, count=None):
+def in_order(x, descending=False, *, axis=-1, count=None):
     """The elements along an axis in order, or the first ``count`` of these, and their indices."""
-    order = along(ag.argsort(x, axis=dim, descending=descending), dim, slice(count))
-    return ag.take_along_axis(x, order, axis=dim), order
+    order = along(ag.argsort(x, axis=axis, descending=descending), axis, slice(count))
+    return ag.take_along_axis(x, order, axis=axis), order
 
 
-def weight_norm(v, g, dim=0):
-    size = norm(v, 2, [i for i in range(v.ndim) if i != dim % v.ndim], True)
+def weight_norm(v, g, axis=0):
+    others = tuple(i for i in range(v.ndim) if i != axis % v.ndim)
+    size = ag.linalg.vector_norm(v, axis=others, keepdims=True)
     return v * (g / size), size
 
 
-def windows(x, dim, size, step):
+def windows(x, size, step, axis):
     """PyTorch's ``unfold``: windows of an axis, along a new last axis."""
-    starts = ag.arange(0, x.shape[dim] - size + 1, step)
-    return ag.moveaxis(ag.take(x, starts[:, None] + ag.arange(size), axis=dim), dim % x.ndim + 1, -1)
+    starts = ag.arange(0, x.shape[axis] - size + 1, step)
+    return ag.moveaxis(ag.take(x, starts[:, None] + ag.arange(size), axis=axis), axis % x.ndim + 1, -1)
 
 
 def batch_norm_of_batch(x, weight, bias, *rest):
-    *running, _training, momentum, eps = rest
+    *running, momentum, eps = rest
     mean, var = running or (None, None)
     return F.batch_norm(x, mean, var, weight, bias, True, momentum, eps), None, None
 
@@ -260,19 +259,13 @@ def pad(x, pad, mode="constant", value=None):
     return spatial.pad(x, pad, mode, 0.0 if value is None else value)
 
 
-def variance(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
-    if isinstance(dim, bool):  # var(x, unbiased)
-        dim, unbiased = None, dim
-    correction = correction if unbiased is None else int(unbiased)
-    return ag.var(x, axis=axes_of(dim), correction=1 if correction is None else correction, keepdims=keepdim)
+def variance(function, x, unbiased=True, *, correction=None, **axes):
+    return function(x, correction=int(unbiased) if correction is None else correction, **axes)
 
 
-def norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
-    return ag.linalg.vector_norm(x, axis=axes_of(dim), keepdims=keepdim, ord=ord)
-
-
-def cumulative(function, x, dim, *, dtype=None):
-    return function(x if dtype is None else x.astype(dtype), axis=dim)
+def var_mean(x, *args, axis=None, keepdims=False, **options):
+    mean = ag.mean(x, axis=axis, keepdims=keepdims)
+    return variance(ag.var, x, *args, axis=axis, keepdims=keepdims, **options), mean
 
 
 def arange(*bounds, dtype=None):
@@ -280,24 +273,24 @@ def arange(*bounds, dtype=None):
     return ag.arange(*bounds, dtype=dtype or ("int64" if whole else "float32"))
 
 
-def full(size, value, *, dtype=None):
+def full(size, value=0.0, *, dtype=None):
     kinds = {bool: "bool", int: "int64", float: "float32"}
-    return ag.full(tuple(size), value, dtype=dtype or kinds.get(type(value), "float32"))
+    return ag.full(size, value, dtype=dtype or kinds.get(type(value), "float32"))
 
 
 def new(x, size, value=0, *, dtype=None):
     """An array of one value, in the dtype of ``x``."""
-    return ag.full(tuple(size), value, dtype=dtype or x.dtype)
+    return ag.full(size, value, dtype=dtype or x.dtype)
 
 
-def convert(x, *dtypes, dtype=None, **rest):
-    """``to`` in all its forms: the dtype is a string here, and devices are ignored."""
-    to = dtype or next((d for d in dtypes if isinstance(d, str) and not d.startswith(("cpu", "cuda"))), None)
-    return x if to is None else x.astype(to)
+def alike(x, value=0, *, dtype=None):
+    return new(x, x.shape, value, dtype=dtype)
 
 
-def layer_norm(x, shape, weight=None, bias=None, eps=1e-5, *_):
-    return F.layer_norm(x, tuple(shape), weight, bias, eps)
+def convert(x, other=None, *, dtype=None):
+    """``to`` in all its forms."""
+    dtype = dtype if other is None else other.dtype
+    return x if dtype is None else x.astype(dtype)
 
 
 def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
@@ -313,19 +306,14 @@ def classes_last(x):
     return ag.moveaxis(x, 1, -1) if x.ndim > 2 else x
 
 
-REDUCTIONS = ("none", "mean", "sum")
-
-
-def cross_entropy(x, target, weight=None, reduction=1, ignore=-100, smoothing=0):
+def cross_entropy(x, target, weight=None, ignore=-100, smoothing=0.0, **options):
     soft = target.shape == x.shape
-    return F.cross_entropy(
-        classes_last(x), classes_last(target) if soft else target, weight, reduction=REDUCTIONS[reduction],
-        ignore_index=None if soft else ignore, label_smoothing=smoothing,
-    )  # fmt: skip
+    target, ignored = (classes_last(target), None) if soft else (target, ignore)
+    return F.cross_entropy(classes_last(x), target, weight, ignore_index=ignored, label_smoothing=smoothing, **options)
 
 
-def nll_loss(x, target, weight=None, reduction=1, ignore=-100):
-    return F.nll_loss(classes_last(x), target, weight, ignore_index=ignore, reduction=REDUCTIONS[reduction])
+def nll_loss(x, target, weight=None, ignore=-100, **options):
+    return F.nll_loss(classes_last(x), target, weight, ignore_index=ignore, **options)
 
 
 FLOATING = (
@@ -335,12 +323,19 @@ FLOATING = (
 )  # fmt: skip
 """Elementwise functions with floating results and the same names here."""
 
+SAME = (
+    "abs", "all", "any", "argmax", "argmin", "ceil", "flip", "floor", "isfinite", "isinf", "isnan", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logsumexp", "matmul", "outer", "prod", "relu", "roll", "round", "sign",
+    "square", "stack", "sum", "tril", "triu", "trunc",
+)  # fmt: skip
+"""Functions with the same names and arguments."""
+
 PLAIN = {
-    "abs": "abs", "neg": "negative", "ceil": "ceil", "floor": "floor", "round": "round", "trunc": "trunc",
-    "square": "square", "sign": "sign", "relu": "relu", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
-    "logical_not": "logical_not", "bitwise_not": "bitwise_invert", "logical_and": "logical_and",
-    "logical_or": "logical_or", "logical_xor": "logical_xor", "matmul": "matmul", "mm": "matmul", "bmm": "matmul",
-    "mv": "matmul", "dot": "matmul", "outer": "outer", "detach": "stop_gradient",
+    "neg": "negative", "bitwise_not": "bitwise_invert", "mm": "matmul", "bmm": "matmul", "mv": "matmul",
+    "dot": "matmul", "detach": "stop_gradient", "clamp": "clip", "clamp_min": "clip", "clamp_max": "clip",
+    "amax": "max", "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "gather": "take_along_axis",
+    "index_select": "take", "mT": "matrix_transpose", "movedim": "moveaxis", "repeat": "tile", "unbind": "unstack",
+    "unsqueeze": "expand_dims",
 }  # fmt: skip
 """Functions with the same arguments, by their names here."""
 
@@ -359,6 +354,7 @@ POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
 
 ROWS: dict[str, Row] = {
     **{name: partial(of_floats, getattr(ag, name)) for name in FLOATING},
+    **{name: getattr(ag, name) for name in SAME},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
     **{name: partial(promoted, getattr(ag, ours)) for name, ours in PROMOTED.items()},
     # arithmetic
@@ -368,15 +364,12 @@ ROWS: dict[str, Row] = {
     "div": partial(promoted, divide),
     "where": lambda condition, x, y: promoted(partial(ag.where, condition), x, y),
     "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
-    "clamp": lambda x, min=None, max=None: ag.clip(x, min, max),
-    "clamp_min": lambda x, min: ag.clip(x, min, None),
-    "clamp_max": lambda x, max: ag.clip(x, None, max),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
     "hardsigmoid": hardsigmoid,
     "hardswish": lambda x: x * hardsigmoid(x),
-    "leaky_relu": lambda x, negative_slope=0.01: F.leaky_relu(x, slope=negative_slope),
+    "leaky_relu": F.leaky_relu,
     "elu": elu,
     "selu": lambda x: elu(x, 1.6732632423543772, scale=1.0507009873554805),
     "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
@@ -386,17 +379,13 @@ ROWS: dict[str, Row] = {
     "log_sigmoid": lambda x: -F.softplus(-x),
     "prelu": prelu,
     "glu": glu,
-    "softmax": partial(softmax_row, ag.softmax),
-    "_softmax": partial(softmax_row, ag.softmax),
-    "log_softmax": partial(softmax_row, ag.log_softmax),
-    "_log_softmax": partial(softmax_row, ag.log_softmax),
+    **dict.fromkeys(("softmax", "_softmax"), partial(of_dtype, ag.softmax)),
+    **dict.fromkeys(("log_softmax", "_log_softmax"), partial(of_dtype, ag.log_softmax)),
     # products, layers and losses
     "linear": F.linear,
-    "addmm": addmm,
-    "baddbmm": addmm,
-    "addmv": addmm,
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), addmm),
     "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
-    "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
+    "einsum": lambda equation, arrays: ag.einsum(equation, *arrays),
     "convolution": convolution,
     **{name: getattr(spatial, name) for name in WINDOWS},
     **{name: partial(pool, getattr(spatial, name)) for name in POOLS},
@@ -410,127 +399,99 @@ ROWS: dict[str, Row] = {
     "_upsample_bicubic2d_aa": partial(upsample, "cubic", antialias=True),
     "_upsample_bilinear2d_aa": partial(upsample, "linear", antialias=True),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sampler),
-    "layer_norm": layer_norm,
-    "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
+    "layer_norm": F.layer_norm,
+    "native_layer_norm": lambda *args: (F.layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
-    "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
-    "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
-    "embedding": lambda weight, index, row=-1, *_: F.embedding(index, weight, row if row >= 0 else None),
+    "group_norm": F.group_norm,
+    "rms_norm": F.rms_norm,
+    "embedding": lambda weight, index, row=-1: F.embedding(index, weight, row if row >= 0 else None),
     "embedding_bag": embedding_bag,
     "bilinear": bilinear,
-    "cdist": lambda x, y, p=2.0, mode=None: norm(x[..., :, None, :] - y[..., None, :, :], p, -1),
+    "cdist": lambda x, y, p=2.0: ag.linalg.vector_norm(x[..., :, None, :] - y[..., None, :, :], axis=-1, ord=p),
     **{f"linalg_{name}": getattr(ag.linalg, name) for name in ("cholesky", "det", "inv")},
     "linalg_solve": lambda a, b: ag.linalg.solve(a, b[..., None])[..., 0] if b.ndim < a.ndim else ag.linalg.solve(a, b),
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
-    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, reduction=REDUCTIONS[reduction]),
+    "mse_loss": F.mse_loss,
     **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
-    "view": view,
-    "_unsafe_view": view,
-    "reshape": view,
+    **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
     "view_as_real": lambda x: ag.stack([ag.real(x), ag.imag(x)], axis=-1),
     "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
     "view_as": lambda x, other: x.reshape(other.shape),
     "flatten": flatten,
     "unflatten": unflatten,
     "squeeze": squeeze,
-    "unsqueeze": lambda x, dim: ag.expand_dims(x, axis=dim),
     "transpose": transpose,
     "t": lambda x: x if x.ndim < 2 else transpose(x, 0, 1),
-    "permute": lambda x, dims: ag.permute_dims(x, axes=tuple(d % x.ndim for d in dims)),
-    "movedim": ag.moveaxis,
+    "permute": lambda x, axis=(): ag.permute_dims(x, axes=axis),
     "numpy_T": lambda x: ag.permute_dims(x, axes=tuple(range(x.ndim))[::-1]),
-    "mT": ag.matrix_transpose,
     "expand": expand,
     "expand_as": lambda x, other: expand(x, other.shape),
-    "repeat": lambda x, repeats: ag.tile(x, tuple(repeats)),
-    "tile": lambda x, repeats: ag.tile(x, tuple(repeats)),
-    "repeat_interleave": lambda x, repeats, dim=None, output_size=None: ag.repeat(x, repeats, axis=dim),
-    "cat": lambda arrays, dim=0: promoted(
-        lambda *a: ag.concat(list(a), axis=dim), *(a for a in arrays if a.shape != (0,))
-    ),
-    "stack": lambda arrays, dim=0: ag.stack(list(arrays), axis=dim),
+    "tile": lambda x, axis: ag.tile(x, axis),
+    "repeat_interleave": lambda x, repeats, output_size=None, axis=None: ag.repeat(x, repeats, axis=axis),
+    "cat": lambda arrays, axis=0: promoted(partial(ag.concat, axis=axis), *(a for a in arrays if a.shape != (0,))),
     **dict.fromkeys(("split", "split_with_sizes", "unsafe_split"), split),
     "chunk": chunk,
     "sort": in_order,
-    "topk": lambda x, k, dim=-1, largest=True, ordered=True: in_order(x, dim, largest, k),
+    "topk": lambda x, k, largest=True, axis=-1: in_order(x, largest, axis=axis, count=k),
     "unfold": windows,
     "_weight_norm_interface": weight_norm,
-    "unbind": lambda x, dim=0: [along(x, dim, i) for i in range(x.shape[dim])],
-    "select": along,
-    "slice": lambda x, dim=0, start=None, end=None, step=1: along(x, dim, slice(start, end, step)),
-    "narrow": lambda x, dim, start, length: along(x, dim, slice(start, start + length)),
+    "select": lambda x, index, axis: along(x, axis, index),
+    "slice": lambda x, start=None, end=None, step=1, axis=0: along(x, axis, slice(start, end, step)),
+    "narrow": lambda x, start, length, axis: along(x, axis, slice(start, start + length)),
     "index": lambda x, indices: x[everywhere(indices)],
-    "copy": lambda x, source, *_: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
+    "copy": lambda x, source: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
     "fill": lambda x, value: ag.full(x.shape, value, dtype=x.dtype),
-    "slice_scatter": lambda x, source, dim=0, start=None, end=None, step=1: written(
-        x, at(x, dim, slice(start, end, step)), source
+    "slice_scatter": lambda x, source, start=None, end=None, step=1, axis=0: written(
+        x, at(x, axis, slice(start, end, step)), source
     ),
-    "select_scatter": lambda x, source, dim, index: written(x, at(x, dim, index), source),
+    "select_scatter": lambda x, source, index, axis: written(x, at(x, axis, index), source),
     **dict.fromkeys(
         ("index_put", "_unsafe_index_put"), lambda x, indices, *values: written(x, everywhere(indices), *values)
     ),
-    "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
-    "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
     "scatter": partial(scattered, "none"),
     "scatter_add": partial(scattered, "add"),
-    "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
-    "roll": lambda x, shifts, dims=(): ag.roll(x, tuple(shifts), axis=tuple(dims) or None),
     "pad": pad,
     "constant_pad_nd": lambda x, pads, value=0.0: pad(x, pads, "constant", value),
     **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda x, pads: pad(x, pads, "reflect")),
     **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda x, pads: pad(x, pads, "replicate")),
-    "tril": lambda x, k=0: ag.tril(x, k=k),
-    "triu": lambda x, k=0: ag.triu(x, k=k),
-    **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x, *_: x),
-    "to": convert,
-    "_to_copy": convert,
-    "type_as": lambda x, other: x.astype(other.dtype),
+    **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x: x),
+    **dict.fromkeys(("to", "_to_copy", "type_as"), convert),
     # reductions
-    "sum": partial(reduced, ag.sum),
-    "mean": partial(reduced, ag.mean),
-    "amax": partial(reduced, ag.max),
-    "amin": partial(reduced, ag.min),
-    "prod": partial(reduced, ag.prod),
-    "any": partial(reduced, ag.any),
-    "all": partial(reduced, ag.all),
-    "logsumexp": partial(reduced, ag.logsumexp),
+    "mean": partial(of_dtype, ag.mean),
     "max": partial(with_indices, ag.max, ag.argmax),
     "min": partial(with_indices, ag.min, ag.argmin),
-    "argmax": partial(reduced, ag.argmax),
-    "argmin": partial(reduced, ag.argmin),
-    "var": variance,
-    "std": lambda *args, **options: ag.sqrt(variance(*args, **options)),
-    "var_mean": lambda x, dim=None, *args, **options: (
-        variance(x, dim, *args, **options),
-        ag.mean(x, axis=axes_of(dim), keepdims=options.get("keepdim", False)),
-    ),
-    "linalg_vector_norm": norm,
-    "cumsum": partial(cumulative, ag.cumulative_sum),
-    "cumprod": partial(cumulative, ag.cumulative_prod),
+    "var": partial(variance, ag.var),
+    "std": partial(variance, ag.std),
+    "var_mean": var_mean,
+    "linalg_vector_norm": partial(of_dtype, ag.linalg.vector_norm),
     # new arrays
-    **dict.fromkeys(("zeros", "empty"), lambda size, dtype="float32": full(size, 0.0, dtype=dtype)),
-    "ones": lambda size, dtype="float32": full(size, 1.0, dtype=dtype),
-    "full": full,
-    **dict.fromkeys(("zeros_like", "empty_like"), lambda x, dtype=None: new(x, x.shape, dtype=dtype)),
-    "ones_like": lambda x, dtype=None: new(x, x.shape, 1, dtype=dtype),
-    "full_like": lambda x, value, dtype=None: new(x, x.shape, value, dtype=dtype),
+    **dict.fromkeys(("zeros", "empty", "full"), full),
+    "ones": partial(full, value=1.0),
+    **dict.fromkeys(("zeros_like", "empty_like", "full_like"), alike),
+    "ones_like": partial(alike, value=1),
     **dict.fromkeys(("new_zeros", "new_empty", "new_full"), new),
-    "new_ones": lambda x, size, dtype=None: new(x, size, 1, dtype=dtype),
+    "new_ones": partial(new, value=1),
     "arange": arange,
-    "scalar_tensor": lambda value, dtype=None: full((), value, dtype=dtype),
-    "sym_size": lambda x, dim: x.shape[dim],
+    "scalar_tensor": partial(full, ()),
+    "sym_size": lambda x, axis: x.shape[axis],
     "sym_numel": lambda x: x.size,
     "item": lambda x: x.item(),
 }
-"""``(inputs and parameters as in ATen) → result``, by the name of the operation without its overload."""
+"""``(arguments, see `NAMES`) → result``, by the name of the operation without its overload."""
+
+
+def _fourier(function, x, sizes=None, *, axis=None, **norm):
+    """A Fourier transform of several axes."""
+    return function(x, s=sizes, axes=axis, **norm)
+
 
 for _name in ("fft", "ifft", "rfft", "irfft"):
-    ROWS[f"fft_{_name}"] = partial(fourier, getattr(ag.fft, _name), -1)
-    ROWS[f"fft_{_name}2"] = partial(fourier, getattr(ag.fft, f"{_name}n"), (-2, -1))
-    ROWS[f"fft_{_name}n"] = partial(fourier, getattr(ag.fft, f"{_name}n"), None)
+    ROWS[f"fft_{_name}"] = getattr(ag.fft, _name)
+    ROWS[f"fft_{_name}n"] = partial(_fourier, getattr(ag.fft, f"{_name}n"))
+    ROWS[f"fft_{_name}2"] = partial(ROWS[f"fft_{_name}n"], axis=(-2, -1))
 
 
 STATEFUL: dict[str, Row] = {}
@@ -549,7 +510,7 @@ def stateful(*names: str) -> Callable[[Row], Row]:
 
 
 @stateful("batch_norm")
-def batch_norm(module, x, weight, bias, mean, var, training, momentum, eps, *_):
+def batch_norm(module, x, weight, bias, mean, var, momentum, eps):
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
 
@@ -557,11 +518,11 @@ def batch_norm(module, x, weight, bias, mean, var, training, momentum, eps, *_):
 @stateful("_native_batch_norm_legit_no_training")
 def decomposed_batch_norm(module, x, weight, bias, mean, var, momentum, eps):
     """`batch_norm` as it is written where PyTorch decomposes other operations."""
-    return batch_norm(module, x, weight, bias, mean, var, False, momentum, eps), None, None
+    return batch_norm(module, x, weight, bias, mean, var, momentum, eps), None, None
 
 
 @stateful("instance_norm")
-def instance_norm(module, x, weight, bias, mean, var, by_sample, momentum, eps, *_):
+def instance_norm(module, x, weight, bias, mean, var, momentum, eps):
     """Instance normalisation; with running statistics only in evaluation of a module that has them."""
     if mean is None or module.training:
         return F.instance_norm(x, mean, var, weight, bias, True, momentum, eps)
@@ -569,19 +530,17 @@ def instance_norm(module, x, weight, bias, mean, var, by_sample, momentum, eps, 
 
 
 @stateful("dropout")
-def dropout(module, x, p, train):
+def dropout(module, x, p):
     """Dropout, in the module's training mode."""
     return F.dropout(x, p, module.training, generator=module.generator)
 
 
 @stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
-def recurrent(module, kind, x, state, weights, biases, layers, p, train, bidirectional, batch_first):
+def recurrent(module, kind, x, state, weights, biases, layers, p, bidirectional, batch_first=False):
     """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
-    if not isinstance(layers, int):
-        raise DomainError(f"{kind} of packed sequences is not converted: give padded ones.")
     directions, size = 1 + bidirectional, 4 if biases else 2
     if len(weights) != layers * directions * size:
-        raise DomainError(f"{kind} with projections is not converted.")
+        raise DomainError(f"{kind} with projections, or of packed sequences, is not converted: give padded ones.")
     states = [state] if isinstance(state, Tensor) else state
     one = [[*weights[i : i + size], None, None][:4] for i in range(0, len(weights), size)]
     grouped = [one[i : i + directions] for i in range(0, len(one), directions)]
@@ -595,7 +554,7 @@ def recurrent(module, kind, x, state, weights, biases, layers, p, train, bidirec
 
 
 @stateful("feature_dropout")
-def feature_dropout(module, x, p, train):
+def feature_dropout(module, x, p):
     """Dropout of whole channels, in the module's training mode."""
     of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
     return of(x, p, module.training, generator=module.generator)
