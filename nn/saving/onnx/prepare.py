@@ -8,7 +8,7 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import AutogradError, SizeError
 from glassgrad.nn.saving.onnx.apply import apply
 from glassgrad.nn.saving.onnx.read import Graph
-from glassgrad.nn.saving.onnx.reference import NAMES
+from glassgrad.nn.saving.onnx.reference import is_computed
 from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 CONSTANTS = 8
@@ -83,7 +83,7 @@ def _fold(graph: Graph, left: dict[bool, int], is_certain: bool) -> None:
     kept = []
     for step in graph.steps:
         known = all(not n or (n in graph.values and n not in graph.parameters) for n in step.inputs)
-        if not known or any(step.bodies()) or step.row.name in NAMES:  # these may take long
+        if not known or any(step.bodies()) or is_computed(step.row):  # these may take long
             kept.append(step)
             continue
         is_repeated = step.row.name == "ConstantOfShape"

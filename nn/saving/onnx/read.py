@@ -280,7 +280,7 @@ class _Reader:
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
         opset = self.opsets.get(domain, 1 if domain else OPSET)
-        row = row_of(name, opset) or reference_row(self.onnx, node, opset)
+        row = reference_row(self.onnx, node, opset) or row_of(name, opset)
         if row is None:
             self.unknown[name if name not in TABLE else f"{name} of opset {opset}"] += 1
             return None

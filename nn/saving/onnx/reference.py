@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import partial
 from typing import Any
 
@@ -12,15 +13,28 @@ from glassgrad.autograd.errors import AutogradError, DomainError
 from glassgrad.nn.saving.onnx.table import Row, bounded, concrete, is_float
 
 NAMES = frozenset({
-    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "MelWeightMatrix",
+    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "EyeLike", "MelWeightMatrix",
     "Momentum", "NonMaxSuppression", "Scaler", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip
 
+RARE: dict[str, Container[Any]] = {
+    "block_size": range(1, 2**63), "coordinate_transformation_mode": (b"tf_crop_and_resize",), "detect_negative": (0,),
+    "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
+    "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
+}  # fmt: skip
+"""Attributes of other operators, and the values with which they have no derivative here either."""
+
+
+def is_computed(row: Row) -> bool:
+    """Whether the package ``onnx`` computes a row."""
+    return isinstance(row.function, partial) and row.function.func is _computed
+
 
 def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
-    """The row of a node whose operator is one of `NAMES`, else ``None``."""
+    """The row of a node whose operator is one of `NAMES`, or that has an attribute of `RARE`, else ``None``."""
+    is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
     try:
-        schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if node.op_type in NAMES else None
+        schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare or node.op_type in NAMES else None
     except onnx.defs.SchemaError:  # of another opset or domain
         schema = None
     if schema is None:

@@ -429,7 +429,7 @@ ROWS: dict[str, Row] = {
     "numpy_T": lambda x: ag.permute_dims(x, axes=tuple(range(x.ndim))[::-1]),
     "expand": expand,
     "expand_as": lambda x, other: expand(x, other.shape),
-    "tile": lambda x, axis: ag.tile(x, axis),
+    "tile": lambda x, axis: ag.tile(x, repetitions=axis),
     "repeat_interleave": lambda x, repeats, output_size=None, axis=None: ag.repeat(x, repeats, axis=axis),
     "cat": lambda arrays, axis=0: promoted(partial(ag.concat, axis=axis), *(a for a in arrays if a.shape != (0,))),
     **dict.fromkeys(("split", "split_with_sizes", "unsafe_split"), split),

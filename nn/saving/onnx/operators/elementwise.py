@@ -94,7 +94,7 @@ BINARY: dict[str, Callable[..., Any]] = {
 UNARY: dict[str, Callable[..., Any]] = {
     "Abs": ag.abs, "Acos": ag.acos, "Acosh": ag.acosh, "Asin": ag.asin, "Asinh": ag.asinh, "Atan": ag.atan,
     "Atanh": ag.atanh, "BitwiseNot": ag.bitwise_invert, "Ceil": ag.ceil, "Cos": ag.cos, "Cosh": ag.cosh, "Erf": ag.erf,
-    "Exp": ag.exp, "Floor": ag.floor, "Identity": lambda x: x, "IsNaN": ag.isnan, "Log": ag.log,
+    "Exp": ag.exp, "Floor": ag.floor, "Identity": lambda x: x, "IsInf": ag.isinf, "IsNaN": ag.isnan, "Log": ag.log,
     "Mish": activations.mish, "Neg": ag.negative, "Not": ag.logical_not, "Reciprocal": ag.reciprocal, "Relu": ag.relu,
     "Round": ag.round, "Sigmoid": ag.sigmoid, "Sign": ag.sign, "Sin": ag.sin, "Sinh": ag.sinh, "Softplus": ag.softplus,
     "Sqrt": ag.sqrt, "Tan": ag.tan, "Tanh": ag.tanh,
@@ -142,17 +142,6 @@ def clip(x, min=None, max=None):
     return x if high is None else ag.minimum(x, high)
 
 
-@operator("IsInf")
-def is_inf(x, *, detect_negative=1, detect_positive=1):
-    """Mask of the infinite elements of ``x`` with the requested signs."""
-    signs = (detect_negative, ag.less(x, 0)), (detect_positive, ag.greater(x, 0))
-    found = ag.isinf(x)
-    for wanted, side in signs:
-        if not wanted:
-            found = ag.logical_and(found, ag.logical_not(side))
-    return found
-
-
 # -------------------------------------------------------------------------------------------------------- activations
 
 
@@ -169,6 +158,9 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "HardSwish": lambda x: x * activations.hardsigmoid(x),
     "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha=alpha),
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
+    "Shrink": lambda x, *, bias=0.0, lambd=0.5: cast(
+        ag.where(ag.less(x, -lambd), x + bias, ag.where(ag.greater(x, lambd), x - bias, ag.zeros_like(x))), x.dtype
+    ),
 }
 
 for _name, _function in ACTIVATIONS.items():
@@ -181,14 +173,6 @@ def prelu(x, slope):
     if slope.ndim == 1 and x.ndim > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
         slope = column(slope, x.ndim - 2)
     return ag.where(ag.less(x, 0), ag.multiply(slope, x), x)
-
-
-@operator("Shrink")
-def shrink(x, *, bias=0.0, lambd=0.5):
-    """``x`` moved toward 0 by ``bias`` where it is beyond ``lambd``, else 0."""
-    above, below = ag.greater(x, lambd), ag.less(x, -lambd)
-    zero = ag.zeros_like(x)
-    return cast(ag.where(below, x + bias, ag.where(above, x - bias, zero)), x.dtype)
 
 
 @operator("Gelu")

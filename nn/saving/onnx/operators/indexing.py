@@ -10,7 +10,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import IndexingError, ShapeError
-from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, is_known, operator
 
 
 def indices_in(indices, n):
@@ -75,25 +75,10 @@ def _flat_places(x, indices, batch_dims):
 
 
 def _scattered(x, flat, updates, reduction):
-    """``x`` as rows, with ``updates`` written to the rows ``flat``, or combined with their values."""
-    choice(reduction, "reduction", ("none", "add", "mul", "max", "min"))
-    if reduction == "none":
+    """``x`` as rows, with ``updates`` written to the rows ``flat``, or added to them."""
+    if choice(reduction, "reduction", ("none", "add")) == "none":
         return ag.setitem(x, updates, index=(flat,))
-    if reduction == "add":
-        return ag.add(x, ag.scatter_add(updates, index=(flat,), shape=x.shape))
-    # One update at a time for each row: further updates of a row go into further rounds.
-    flat = concrete(flat)
-    combine = {"mul": ag.multiply, "max": ag.maximum, "min": ag.minimum}[reduction]
-    round_of = numpy.zeros(flat.size, int)
-    counts: dict[int, int] = {}
-    for i, place in enumerate(flat.tolist()):
-        round_of[i] = counts[place] = counts.get(place, -1) + 1
-    for turn in range(max(counts.values(), default=-1) + 1):
-        these = numpy.flatnonzero(round_of == turn)
-        places = flat[these]
-        new = combine(ag.getitem(x, index=(places,)), ag.getitem(updates, index=(these,)))
-        x = ag.setitem(x, new, index=(places,))
-    return x
+    return ag.add(x, ag.scatter_add(updates, index=(flat,), shape=x.shape))
 
 
 @operator("ScatterElements", "Scatter")

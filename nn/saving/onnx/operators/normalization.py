@@ -16,25 +16,14 @@ def _column(values, x):
 
 @operator("BatchNormalization")
 def batch_normalization(
-    x, scale, bias, mean, var, *, epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1, is_test=0, outputs=1
+    x, scale, bias, mean, var, *, epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1, is_test=0
 ):
-    """``x`` normalized by a known mean and variance of each channel; in ``training_mode`` by those of the batch."""
-    if not training_mode:
-        if not spatial and scale.ndim != 1:
-            raise DomainError("spatial=0, statistics for each element, is not supported")
-        factor = ag.divide(scale, ag.sqrt(ag.add(var, epsilon)))
-        shift = ag.subtract(bias, ag.multiply(mean, factor))
-        return cast(ag.add(ag.multiply(x, _column(factor, x)), _column(shift, x)), x.dtype)
-    axes = (0, *range(2, x.ndim))
-    y = ag.standardize(x, axis=axes, eps=epsilon)
-    y = ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
-    if outputs < 2:
-        return y
-    moved = [
-        ag.add(ag.multiply(old, momentum), ag.multiply(new, 1 - momentum))
-        for old, new in ((mean, ag.mean(x, axis=axes)), (var, ag.var(x, axis=axes)))
-    ]
-    return cast(y, x.dtype), *(cast(new, mean.dtype) for new in moved)
+    """``x`` normalized by a known mean and variance of each channel."""
+    if not spatial and scale.ndim != 1:
+        raise DomainError("spatial=0, statistics for each element, is not supported")
+    factor = ag.divide(scale, ag.sqrt(ag.add(var, epsilon)))
+    shift = ag.subtract(bias, ag.multiply(mean, factor))
+    return cast(ag.add(ag.multiply(x, _column(factor, x)), _column(shift, x)), x.dtype)
 
 
 @operator("InstanceNormalization")

@@ -10,16 +10,14 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.saving.onnx.operators.windows import conv
-from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, dtype_of, is_float, operator
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, dtype_of, is_float, operator
 
 
-def _along(values, x, axis, block_size):
-    """Scales or zero points, broadcast against ``x``: one, or one for each entry or block of an axis."""
-    if values is None or values.ndim == 0 or (values.ndim == 1 and values.shape[0] == 1 and not block_size):
+def _along(values, x, axis):
+    """Scales or zero points, broadcast against ``x``: one, or one for each entry of an axis."""
+    if values is None or values.ndim == 0 or values.shape == (1,):
         return values
     axis = axis_in(axis, x.ndim)
-    if block_size:
-        return along(ag.repeat(values, repeats=block_size, axis=axis), axis, slice(0, x.shape[axis]))
     if values.shape != x.shape[axis : axis + 1]:
         raise ShapeError(f"there are {values.shape} scales or zero points for axis {axis} of x {x.shape}")
     return column(values, x.ndim - 1 - axis)
@@ -31,8 +29,8 @@ def quantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0,
     dtype = zero_point.dtype if zero_point is not None else dtype_of(output_dtype or 2)
     if precision:
         x, scale = cast(x, dtype_of(precision)), cast(scale, dtype_of(precision))
-    y = ag.round(ag.divide(x if is_float(x) else cast(x, scale.dtype), _along(scale, x, axis, block_size)))
-    return _shifted(y, _along(zero_point, x, axis, block_size), numpy.dtype(dtype))
+    y = ag.round(ag.divide(x if is_float(x) else cast(x, scale.dtype), _along(scale, x, axis)))
+    return _shifted(y, _along(zero_point, x, axis), numpy.dtype(dtype))
 
 
 def _shifted(y, zero_point, dtype):
@@ -45,9 +43,9 @@ def _shifted(y, zero_point, dtype):
 @operator("DequantizeLinear")
 def dequantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0):
     """``(x - zero_point) · scale``."""
-    wide = _centred(x, _along(zero_point, x, axis, block_size))
+    wide = _centred(x, _along(zero_point, x, axis))
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
-    return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis, block_size)), dtype)
+    return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis)), dtype)
 
 
 def _centred(x, zero_point, by_row=False):

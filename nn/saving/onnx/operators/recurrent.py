@@ -91,9 +91,6 @@ def _recurrent(
     count = 2 if direction == "bidirectional" else 1
     if x.ndim != 3 or w.ndim != 3 or r.ndim != 3 or w.shape[0] != count or r.shape[0] != count:
         raise ShapeError(f"x {x.shape}, W {w.shape} and R {r.shape} do not fit {count} directions")
-    if layout:
-        x = ag.permute_dims(x, axes=(1, 0, 2))
-        initial = [s if s is None else ag.permute_dims(s, axes=(1, 0, 2)) for s in initial]
     steps, batch, hidden = x.shape[0], x.shape[1], r.shape[2]
     masks = []
     if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:
@@ -107,10 +104,7 @@ def _recurrent(
         states, ys = repeated(step, states, [z, *masks], of_step, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])
         lasts.append(states)
-    y, last = ag.stack(outs, axis=1), [ag.stack(s) for s in zip(*lasts, strict=True)]
-    if layout:
-        y, last = ag.permute_dims(y, axes=(2, 0, 1, 3)), [ag.permute_dims(s, axes=(1, 0, 2)) for s in last]
-    return y, *last
+    return ag.stack(outs, axis=1), *(ag.stack(s) for s in zip(*lasts, strict=True))
 
 
 def _halves(b, i):

@@ -1,4 +1,4 @@
-"""Sums and other reductions, softmax and its loss, matrix products, sorting."""
+"""Sums and other reductions, softmax, matrix products, sorting."""
 
 from __future__ import annotations
 
@@ -84,10 +84,7 @@ for _name, (_function, _nothing) in REDUCTIONS.items():
 
 
 def _place_of(function, x, *, axis=0, keepdims=1, select_last_index=0):
-    axis = axis_in(axis, x.ndim)
-    if not select_last_index:
-        return function(x, axis=axis, keepdims=bool(keepdims))
-    return ag.subtract(x.shape[axis] - 1, function(ag.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
+    return function(x, axis=axis_in(axis, x.ndim), keepdims=bool(keepdims))
 
 
 operator("ArgMax")(partial(_place_of, ag.argmax))
@@ -122,14 +119,6 @@ def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mea
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
     log_prob = ag.moveaxis(log_prob, 1, -1)
     return losses.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
-
-
-@operator("SoftmaxCrossEntropyLoss")
-def softmax_cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction="mean", outputs=1):
-    """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
-    given = ag.moveaxis(scores, 1, -1), labels, weights
-    loss = losses.cross_entropy(*given, reduction=reduction, ignore_index=ignore_index)
-    return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
 
 
 def _cumulative(function, neutral, x, axis, *, exclusive=0, reverse=0):

@@ -9,7 +9,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.spatial import cropped
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, column, ints, number, operator, parts_of
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
@@ -220,13 +220,6 @@ def range_(start, limit, delta):
     count = max(math.ceil((high - low) / step), 0)
     bounded((count,), start.dtype)
     return (low + numpy.arange(count) * step).astype(start.dtype)
-
-
-@operator("EyeLike")
-def eye_like(x, *, dtype=None, k=0):
-    """Ones on a diagonal, zeros elsewhere, in the shape of the matrix ``x``."""
-    rows, columns = bounded(x.shape)
-    return numpy.eye(rows, columns, k, dtype=x.dtype if dtype is None else dtype_of(dtype))
 
 
 @operator("OneHot", known="depth")

@@ -173,16 +173,6 @@ NEAREST: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _coordinates(mode, n, m, scale, start, end):
-    new = numpy.arange(m, dtype="float64")
-    if mode == "tf_crop_and_resize":
-        if m > 1:
-            return start * (n - 1) + new * ((end - start) * (n - 1) / (m - 1))
-        return numpy.full(m, 0.5 * (start + end) * (n - 1))
-    known = *COORDINATES, "tf_crop_and_resize"
-    return COORDINATES[choice(mode, "coordinate_transformation_mode", known)](new, n, m, scale)
-
-
 def _near(d, a=-0.75):
     return ((a + 2) * d - (a + 3)) * d * d + 1
 
@@ -221,42 +211,29 @@ def resize(
 ):  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
     choice(mode, "mode", ("nearest", "linear", "cubic"))
+    coordinates = COORDINATES[choice(coordinate_transformation_mode, "coordinate_transformation_mode", COORDINATES)]
     along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
     if sizes is not None and sizes.size:
         to = ints(sizes)
         factors = [m / x.shape[a] for m, a in zip(to, along, strict=True)]
-        if keep_aspect_ratio_policy != "stretch":
-            one = min(factors) if keep_aspect_ratio_policy == "not_larger" else max(factors)
-            factors = [one] * len(along)
-            to = [math.floor(one * x.shape[a] + 0.5) for a in along]
     elif scales is not None and scales.size:
         factors = [float(s) for s in scales]
-        spans = [1.0] * len(along)
-        if coordinate_transformation_mode == "tf_crop_and_resize":
-            spans = [float(roi[i + len(along)] - roi[i]) for i in range(len(along))]
-        to = [math.floor(x.shape[a] * span * s) for s, a, span in zip(factors, along, spans, strict=True)]
+        to = [math.floor(x.shape[a] * s) for s, a in zip(factors, along, strict=True)]
     else:
         raise DomainError("it has neither scales nor sizes")
     new = dict(zip(along, to, strict=True))
     bounded([new.get(i, n) for i, n in enumerate(x.shape)], x.dtype)
-    crops = coordinate_transformation_mode == "tf_crop_and_resize"
-    outside = []
-    for i, (axis, factor, m) in enumerate(zip(along, factors, to, strict=True)):
+    for axis, factor, m in zip(along, factors, to, strict=True):
         n = x.shape[axis]
-        start, end = (float(roi[i]), float(roi[i + len(along)])) if crops else (0.0, 1.0)
-        if n == m and factor == 1 and (start, end) == (0.0, 1.0):
+        if n == m and factor == 1:
             continue
-        places = _coordinates(coordinate_transformation_mode, n, m, factor, start, end)
-        if crops and ((places < 0) | (places > n - 1)).any():
-            outside.append((axis, (places < 0) | (places > n - 1)))
+        places = coordinates(numpy.arange(m, dtype="float64"), n, m, factor)
         if mode == "nearest":
             nearest = NEAREST[choice(nearest_mode, "nearest_mode", NEAREST)](places)
             x = ag.take(x, numpy.clip(nearest, 0, n - 1).astype("int64"), axis=axis)
         else:
             matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
             x = times(x, matrix.T.astype(x.dtype if is_float(x) else "float64"), axis)
-    for axis, where in outside:
-        x = ag.where(column(where, x.ndim - 1 - axis), extrapolation_value, x)
     return x
 
 
