@@ -12,14 +12,14 @@ Tensor([6.0, 0.0, 2.0, 0.0])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd.backends import NUMPY, is_complex
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import Shape, along, normalize_axes, normalize_axis
 from glassgrad.autograd.common.validation import whole
-from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
@@ -85,6 +85,8 @@ def real_dft(xp, x, *, n=None, axis=-1, norm="backward"):
     >>> ag.fft.rfft(ag.Tensor([1.0, 2.0, 3.0, 4.0])).tolist()
     [(10+0j), (-2+2j), (-2+0j)]
     """
+    if is_complex(x.dtype):
+        raise TypeError("rfft transforms real numbers: use fft, or rfft of real(x) where the imaginary parts are 0.")
     return xp.fft.rfft(x, n=n, axis=normalize_axis(axis, len(x.shape)), norm=norm)
 
 
@@ -149,6 +151,13 @@ def _last_apart(x: Tensor, s: Axes, axes: Axes) -> tuple[list[tuple[int, int | N
     return places[:-1], places[-1]
 
 
+def _each(transform: Op, x: Tensor, places: Iterable[tuple[int, int | None]], norm: str | None) -> Tensor:
+    """``x`` with this transform along each of the axes."""
+    for place, n in places:
+        x = transform(x, n=n, axis=place, norm=norm)
+    return x
+
+
 def fftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "backward") -> Tensor:
     """`fft` along several ``axes``: by default all, or with ``s`` the last ones.
 
@@ -158,10 +167,8 @@ def fftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "ba
     >>> ag.fft.fftn(ag.Tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
     """
-    out = asarray(x)
-    for place, n in reversed(_places(out, s, axes)):
-        out = fft(out, n=n, axis=place, norm=norm)
-    return out
+    x = asarray(x)
+    return _each(fft, x, reversed(_places(x, s, axes)), norm)
 
 
 def ifftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "backward") -> Tensor:
@@ -172,10 +179,8 @@ def ifftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "b
     Tensor([[1.0, 2.0],
             [3.0, 4.0]])
     """
-    out = asarray(x)
-    for place, n in reversed(_places(out, s, axes)):
-        out = ifft(out, n=n, axis=place, norm=norm)
-    return out
+    x = asarray(x)
+    return _each(ifft, x, reversed(_places(x, s, axes)), norm)
 
 
 def rfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "backward") -> Tensor:
@@ -187,10 +192,7 @@ def rfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "b
     """
     x = asarray(x)
     others, (last, n) = _last_apart(x, s, axes)
-    half = rfft(x, n=n, axis=last, norm=norm)
-    for place, length in reversed(others):
-        half = fft(half, n=length, axis=place, norm=norm)
-    return half
+    return _each(fft, rfft(x, n=n, axis=last, norm=norm), reversed(others), norm)
 
 
 def irfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "backward") -> Tensor:
@@ -209,9 +211,7 @@ def irfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "
             f"irfftn: s = {s} leaves the length along axis {last} open, which NumPy takes as {m} and PyTorch as "
             f"{2 * m - 2}: give the length."
         )
-    for place, length in others:
-        x = ifft(x, n=length, axis=place, norm=norm)
-    return irfft(x, n=n, axis=last, norm=norm)
+    return irfft(_each(ifft, x, others, norm), n=n, axis=last, norm=norm)
 
 
 def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Tensor:

@@ -24,6 +24,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op, check_rules
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, TraceError
+from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import (
     Function,
     check_function,
@@ -98,22 +99,32 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     loop: its transpose would leave out a term without ``g``, and one that is computed from ``g`` unrecorded. Arrays of
     a trace, or of a level, are replaced by random ones; a rule that can't be computed for these is not checked.
     """
-    steps = params["loop"].body.steps if "loop" in params else ()
-    users = [step.op for step in steps if step.op.foreign or "loop" in step.params]
-    if not (users or op.foreign or op.redeclared):
-        return  # those of this package are tested
     draw = NUMPY.random.default_rng(0)
 
-    def drawn(like: Any) -> Any:
-        return NUMPY.asarray(draw.uniform(0.1, 0.9, tuple(like.shape)), dtype=like.dtype)
+    def drawn(shape: Any, dtype: Any) -> Any:
+        return NUMPY.asarray(draw.uniform(0.1, 0.9, tuple(shape)), dtype=dtype)
 
+    if "loop" in params:  # of its function each operation that is the user's
+        body = params["loop"].body
+        for step in body.steps:
+            if step.op.foreign or "loop" in step.params:
+                known = [body.constants[a] if a in body.constants else drawn(*body.types[a]) for a in step.args]
+                mask = step.op.plans[step.mask & (1 << len(known)) - 1].mask
+                if along := {i: x for i, x in enumerate(known) if mask >> i & 1}:
+                    rule_for(step.op, known, drawn(*body.types[step.out]), along, step.params)
+        return
+    if not (op.foreign or op.redeclared):
+        return  # those of this package are tested
     kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
-    *known, result = [drawn(x) if type(x) in kinds else x for x in (*values, out)]
-    u, w, along = drawn(out), drawn(out), {i: drawn(known[i]) for i in tangents}
+    *known, result = [drawn(x.shape, x.dtype) if type(x) in kinds else x for x in (*values, out)]
+    u, w = (drawn(out.shape, out.dtype) for _ in range(2))
+    along = {i: drawn(known[i].shape, known[i].dtype) for i in tangents}
     gaps: list[Any] = []  # sums that have to be 0, each with that of the sizes of its terms
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
-        parts = [_pulled(NUMPY, op, known, result, g, along, params)[1] for g in (u - 30 * w, u, w)]
+        given = [*map(_constant, known)], _constant(result)
+        pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params)[1] for g in (u - 30 * w, u, w)]
+        parts = [[x if x is None else asarray(x).data for x in found] for found in pulled]
         gaps += [(x - y + 30 * z, abs(x) + abs(y) + abs(z)) for x, y, z in zip(*parts, strict=True) if x is not None]
         slope = _transposed_now(op, known, result, along, params)
         terms = [] if slope is None else [u * slope]
@@ -121,7 +132,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
         gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms)))
     most = 1e5 * max(backends.epsilon(x.dtype) for x in (u, *along.values()))
     if any(NUMPY.any(abs(gap) > most * size) for gap, size in gaps):
-        raise _not_linear([*users, op][0])
+        raise _not_linear(op)
 
 
 class TangentRule:

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, TargetError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, TargetError
 from glassgrad.autograd.testing import gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_numpys_functions_of_tensors_are_recorded() -> None:
         (lambda x: ag.fft.fft(x, n=0), DomainError, "n=0"),
         (lambda x: ag.fft.fft(x, norm="x"), DomainError, "norm"),
         (lambda x: ag.fft.fft(x, axis=2), DomainError, "axis 2 is out of range"),
-        (lambda x: ag.fft.rfft(x * 1j), AutogradError, "real_dft can't take x = .* complex128"),
+        (lambda x: ag.fft.rfft(x * 1j), DTypeError, r"x = \(3, 4\) complex128: rfft transforms real numbers: use fft"),
         (lambda x: ag.fft.rfftn(1.0), ShapeError, "a transform of real numbers needs an axis"),
         (lambda x: ag.fft.fftn(x, s=(1,), axes=(0, 1)), ShapeError, "has 1 lengths for 2 axes"),
         (lambda x: ag.fft.fftfreq(0), DomainError, "n = 0: give a number of at least 1"),

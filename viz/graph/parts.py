@@ -88,22 +88,11 @@ class CardParts:
             return " ", " "
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
-        whole = self._in_complex(socket) or socket.sent_from(self.by(socket.head)).text
+        whole = socket.sent_from(self.by(socket.head)).text
         written = f"{self.by(socket.head)} × {prime(socket)}" if has_prime(socket) else whole
         if len(written) > (BRIEF if self.compact else DERIVATIVE):
             written = "by its rule"
         return written, f"sent to {socket.tail.name}: {whole}"
-
-    def _in_complex(self, socket: Socket) -> str:
-        """The gradient sent through a socket, of complex numbers: a rule computes with the conjugates of gradients, and
-        of a real operand the real part counts. An empty string if all are real.
-        """
-        head, tail = (np.iscomplexobj(card.value) for card in (socket.head, socket.tail))
-        if not (head or tail):
-            return ""
-        by = self.by(socket.head)
-        text = socket.sent_from(f"conj({by})" if head else by).text
-        return f"conj({text})" if tail else f"Re({text})"
 
     # ------------------------------------------------------------ parts
 

@@ -152,13 +152,20 @@ class Socket:
 
     def sent_from(self, name: str) -> Symbol:
         """The gradient that the rule computes from the gradient of the card, called ``name``; at the end of the graph
-        that is 1.
+        that is 1. With complex numbers a rule computes with the conjugates of gradients, and of a real operand the real
+        part counts.
         """
-        head = self.head
+        head, say = self.head, self.scene.say
         if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
             return self.local
         g = head.gradient if head.gradient is not None else np.ones_like(head.value)
-        return self.scene.pull(self, self.scene.say.upstream(name, g))
+        upstream, is_complex = say.upstream(name, g), head.value.dtype.kind == "c"
+        part = self.scene.pull(self, say.call("conj", upstream) if is_complex else upstream)
+        if self.tail.value.dtype.kind == "c":
+            part = say.call("conj", part)
+        elif is_complex:
+            part = say.call("real", part)
+        return part
 
     @cached_property
     def slope(self) -> Symbol | None:

@@ -666,6 +666,9 @@ def test_complex_numbers_have_both_parts_and_the_gradient_that_users_see():
         assert f"{part.real:.4g}"[:4] in said
         assert f"{part.imag:+.4g}i" in said
     assert "conj(∂L/∂t3 × conj(sign(z)))" in said  # of the real gradient of abs(z)
+    twice = unescape(draw_graph(ag.sum(abs(ag.conj(ag.conj(z)))), gradients=True).source)
+    assert "L = sum(|z|)" in twice
+    assert "sent to z: conj(∂L/∂t1)" in twice
     for draw in (viz.explain, viz.step_through):
         with pytest.raises(DrawingError, match="z is complex: draw_graph shows"):
             draw(loss)

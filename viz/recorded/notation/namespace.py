@@ -149,6 +149,8 @@ class Notation:
         given = _bound(op, inputs, params)
         if op.name in SILENT:
             return self._silent(op.name, self.lift(given.pop("x")), given, value)
+        if op.name == "conj" and (short := self._simple("conj", given, value)) is not None:
+            return short
         return self._applied(op, self._placed(op, given) if op.broadcasts else given, value)
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
@@ -270,11 +272,13 @@ class Notation:
             return _worth(self.lift(given["x" if condition.number else "y"]), value)
         if name in SILENT:
             return self._silent(name, self.lift(given["x"]), {k: v for k, v in given.items() if k != "x"}, value)
-        if name == "matrix_transpose":
+        if name in ("matrix_transpose", "conj", "real"):
             x = self.lift(given["x"])
-            if x.number is not None:
+            is_real = x.value is not UNKNOWN and not np.iscomplexobj(x.value)
+            if x.number is not None if name == "matrix_transpose" else is_real:
                 return _worth(x, value)
-            return _worth(x.inner[0], value) if x.head == name and x.inner[0].shape == np.shape(value) else None
+            undone = x.head == name and x.inner[0].shape == np.shape(value)
+            return _worth(x.inner[0], value) if undone and name != "real" else None
         if name == "getitem" and (x := self.lift(given["x"])).number is not None:
             return _worth(x, value)
         if name == "sum":
