@@ -459,6 +459,11 @@ class Picture:
     def _repr_svg_(self) -> str | None:
         return self._repr_mimebundle_().get("image/svg+xml")
 
+    def _repr_html_(self) -> str | None:
+        # Within the page of a notebook, where its tooltips show; an image has none.
+        svg = self._repr_svg_()
+        return svg and svg[svg.index("<svg") :]
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         try:
             return {"image/svg+xml": self.svg(), "text/plain": repr(self)}

@@ -215,6 +215,11 @@ class TestFiles:
         shown = picture._repr_mimebundle_()
         assert shown["image/svg+xml"] == picture._repr_svg_() == picture.svg()
         assert shown["text/plain"] == repr(picture) == "<Picture 'Two <cards>'>"
+        hostile = Picture(title="</svg><script>alert(1)</script>", alt='"><img src=x onerror=alert(1)>')
+        hostile.node("a", text("</title><script>alert(1)</script>", 11, "ink"))
+        html = hostile._repr_html_()
+        assert html.startswith("<svg")
+        assert {element.tag.split("}")[1] for element in ElementTree.fromstring(html).iter()}.isdisjoint({"script", "img"})
         image = ElementTree.fromstring(shown["image/svg+xml"].encode())
         assert (image.get("role"), image.get("aria-label")) == ("img", picture.alt)
 
@@ -281,7 +286,7 @@ class TestEngines:
         assert names_in(tmp_path) == ["a.gv"]
 
     def test_without_one_a_notebook_says_so(self, picture, no_engine):
-        assert picture._repr_svg_() is None
+        assert picture._repr_svg_() is picture._repr_html_() is None
         shown = picture._repr_mimebundle_()
         assert "image/svg+xml" not in shown
         assert "not drawn, no layout engine was found" in shown["text/plain"]
