@@ -20,6 +20,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import AutogradError, TargetError
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.scan import Loop
@@ -127,11 +128,11 @@ class _Traced:
     def __init__(self, scene: Scene, data: bool) -> None:
         self.scene = scene
         leaves = [card for card in scene.cards if card.node is None]
-        self.leaves = {card: _state(card, data or card.needs_grad) for card in leaves}
+        self.leaves = {card: _state(card, data or card.needs_grad) for card in leaves if card not in scene.views}
         (self.end,) = (card for card in scene.operations if card.place in scene.ends)
         held = [card for card in scene.operations if card.value.dtype.kind == "f" and card is not self.end]
         self.holds = {card: _zeros(card, f"hold_{card.key}") for card in held}
-        seeded = [card for card in leaves if scene.scalar and card.value.dtype.kind == "f"]
+        seeded = [card for card in self.leaves if scene.scalar and card.value.dtype.kind == "f"]
         self.seeds = {card: _zeros(card, f"seed_{card.key}") for card in seeded}
         movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
         self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
@@ -174,6 +175,8 @@ class _Traced:
         on from there.
         """
         results, values = {}, {card: leaves.get(card.key, state) for card, state in self.leaves.items()}
+        for card, (root, op, params) in self.scene.views.items():
+            results[card] = values[card] = OPS[op].apply(values[root], **params)
         for card in self.scene.operations:
             node = card.operation
             operands = list(node.inputs)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.pages.emitted import packed
@@ -35,6 +36,11 @@ class Words:
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
         for card in scene.cards:
+            if card in scene.views:
+                tail, op, params = scene.views[card]
+                self.symbol[card] = scene.say.composed(OPS[op], [tail.written(scene.say)], params, card.value)
+                self.name[card] = self.short[card] = readable(self.symbol[card].text)
+                continue
             is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
             if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
                 self.name[card] = self.short[card] = readable(card.name)
@@ -128,7 +134,10 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
     said = {}
     for card in scene.cards:
         record: dict[str, Any] = {"n": clipped(words.name[card], 48)}
-        if card.role in ROLES:
+        if card in scene.views:
+            tail, op, _ = scene.views[card]
+            record |= {"op": op.replace("_", " "), "f": words.name[card], "in": [[tail.key, 0, 0, ""]]}
+        elif card.role in ROLES:
             record["r"] = ROLES[card.role]
         if words.short[card] != words.name[card]:
             record["s"] = words.short[card]
@@ -186,7 +195,7 @@ def folds_of(scene: Scene, words: Words) -> list[Any]:
     A fold is a module's call, or a layer: an operation with parameters and the activations that follow it alone. Each
     is a run of operations without a gap, so no path leaves it and comes back.
     """
-    ordered = sorted(scene.operations, key=lambda card: card.operation.index)
+    ordered = sorted(scene.operations, key=_recorded)
     tree = list(_by_scope(ordered, 0))
     while len(tree) == 1 and isinstance(tree[0], dict):
         tree = tree[0]["in"]  # one module is the whole graph
@@ -220,7 +229,9 @@ def _by_scope(cards: Sequence[Card], depth: int) -> Iterator[Any]:
 
 
 def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[Any]:
-    """The tree with an operation that has parameters and the activations after it as one fold."""
+    """The tree with an operation that has parameters and the activations after it as one fold, and with the views of a
+    constant where they are read first.
+    """
     made: list[Any] = []
     for entry in tree:
         if isinstance(entry, dict):
@@ -234,8 +245,13 @@ def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[
             else:
                 made[-1] = {"t": _layer(before, card), "p": before.path or "", "in": [last, entry], "layer": 1}
         else:
-            made.append(entry)
+            first = [view for view in scene.views if card is min((use.head for use in view.uses), key=_recorded)]
+            made += [*(view.key for view in first), entry]
     return made
+
+
+def _recorded(card: Card) -> int:
+    return card.operation.index
 
 
 def _continues(card: Card, before: Card, in_layer: bool) -> bool:

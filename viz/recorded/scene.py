@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,6 +271,18 @@ class Scene:
     def _is_choice(self, array: Any) -> bool:
         return _is_mask(array) or id(array) in self._computed
 
+    @cached_property
+    def views(self) -> dict[Card, tuple[Card, str, dict[str, Any]]]:
+        """Constants that are another constant of the graph, transposed or reshaped: which one, and by what operation
+        with what parameters.
+        """
+        found = {}
+        for card in self.cards:
+            root = self._by_place.get(self.names.origins.get(id(card.place)))
+            if root is not None and (made := _view(root.place.data, card.place.data)):
+                found[card] = root, *made
+        return found
+
     def card(self, given: Any) -> Card | None:
         """The card of an entry of a node's inputs; None for a number."""
         place = self.names.place(given)
@@ -437,6 +449,18 @@ def _groups(cards: list[Card]) -> list[Group]:
         seen[label] = seen.get(label, 0) + 1
         group.title = f"{label} {seen[label]}" if labels.count(label) > 1 else label
     return groups
+
+
+def _view(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
+    """The operation that makes ``y`` of ``x`` in the same memory, with its parameters."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ctypes.data == y.ctypes.data):
+        return None
+    for axes in permutations(range(x.ndim)):
+        turned = x.transpose(axes)
+        if (turned.shape, turned.strides) == (y.shape, y.strides):
+            return "permute_dims", {"axes": axes}
+    is_dense = x.size == y.size and x.flags.c_contiguous and y.flags.c_contiguous
+    return ("reshape", {"shape": y.shape}) if is_dense else None
 
 
 def _is_mask(part: Any) -> bool:

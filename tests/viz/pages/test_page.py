@@ -54,6 +54,16 @@ def test_layers_and_modules_are_folds():
     assert data(step_through(ag.sum(ag.relu(added))))["folds"][:2] == ["z1", "t1"], "no bias"
 
 
+def test_an_input_that_is_also_read_transposed_is_drawn_once():
+    x, w = ag.Tensor(np.arange(6.0).reshape(2, 3), name="x"), ag.Tensor(np.ones((2, 2)), requires_grad=True)
+    told = data(step_through(ag.sum(ag.permute_dims(x, axes=(1, 0)) @ w + ag.reshape(x, (3, 2)) * ag.sum(w @ x))))
+    turned, reshaped = (key for key, card in told["cards"].items() if card.get("in") == [["x", 0, 0, ""]])
+    assert (told["cards"][turned]["n"], told["cards"][turned]["op"]) == ("permute(x, (1, 0))", "permute dims")
+    assert told["folds"] == [turned, "z1", "z2", "t1", reshaped, "t2", "t3", "L"]
+    assert {turned, reshaped}.isdisjoint(told["at"]["leaf"])
+    assert {turned, reshaped, "x"} < told["at"]["value"].keys()
+
+
 @pytest.mark.parametrize(
     "name", ["</script><script>alert(1)</script>", "<!--", "]]>", "a\u2028b", "\ud800", "权重", "\0"]
 )

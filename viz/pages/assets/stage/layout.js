@@ -235,8 +235,8 @@ function placed(bars, width, height, isPhone, need, least, alike, isForked) {
 /* The entries to show: the tree's, with folds opened that the reader chose or that hold most of the graph; then further folds are opened, or neighbours
    are joined to runs, so that as many as fit fill the stage. `tries(entries)` gives their layout. `opened`: folds, whose entries are joined last. */
 function entriesThatFit(tree, opened, cards, tries, atMost = 60) {
-  const weight = entry => keysOf(entry).length, isFold = entry => typeof entry !== 'string', half = weight({ in: tree }) / 2;
-  const isOpen = entry => isFold(entry) && (opened.has(entry) || (!entry.layer && !entry.loss && weight(entry) > half));
+  const weight = entry => keysOf(entry).length, isFold = entry => typeof entry !== 'string', most = .6 * weight({ in: tree });
+  const isOpen = entry => isFold(entry) && (opened.has(entry) || (!entry.layer && !entry.loss && weight(entry) > most));
   const expand = list => list.flatMap(entry => isOpen(entry) ? expand(entry.in) : [entry]);
   let list = expand(tree);
   if (list.length <= atMost && tries(list).fits) {
