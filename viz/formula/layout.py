@@ -102,7 +102,7 @@ class Layout:
         return made
 
     def _step(self, loop: Recurrence) -> list[Row]:
-        ends, seeds, names = loop.cells(1)
+        ends, seeds, names = loop.cell()
         cell = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds)
         write = Writer(cell, self._write.named(self._write.end))
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}

@@ -1,7 +1,8 @@
-"""A loop over time as a picture: one cell with an arrow from its end to its beginning, or several cells in a row."""
+"""A loop over time as a picture: one step with an arrow that closes it, and the size of the gradient over all steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -16,22 +17,24 @@ from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import Names
-from glassgrad.viz.recorded.scene import Scene
+from glassgrad.viz.recorded.scene import Card, Scene
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
+THICK: dict[str, Any] = {"cls": "fwd loop", "penwidth": 2.4}  # the arrow of time
+
 
 def draw_loop(
-    y: ag.Tensor, *, steps: int = 1, which: int = 0, title: str | None = None, theme: str | Theme = "light"
+    y: ag.Tensor, *, step: int | None = None, which: int = 0, title: str | None = None, theme: str | Theme = "light"
 ) -> Picture:
     """One step of a recorded loop (`autograd.scan`, `nn.RNN`, `LSTM`, `GRU`), with an arrow that closes it.
 
     ``y``: a Tensor computed with the loop. If it is a scalar, its gradients are drawn, and a staircase shows the size
-    of ∂L/∂h after every step: stairs that fall to the left are a gradient that vanishes on its way back. Values, and
-    parts of a weight's gradient, are those of the last step. ``steps``: how many of the last steps are drawn, one below
-    the other. ``which``: the index of the loop, in the order in which several ran.
+    of ∂L/∂h after every step: stairs that fall to the left are a gradient that vanishes on its way back. ``step``: the
+    one that is drawn, in the order in which they run: 1 for the first, None for the last. Values, and parts of a
+    weight's gradient, are those of this step. ``which``: the index of the loop, in the order in which several ran.
 
-    Raises `DrawingError` where there is no loop, and for more steps than there are.
+    Raises `DrawingError` where there is no loop, or no such step.
 
     >>> w = ag.Tensor(0.5, requires_grad=True, name="w")
     >>> h, _ = ag.scan(lambda h, x: (ag.tanh(w * h + x), None), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
@@ -51,40 +54,15 @@ def draw_loop(
         raise DrawingError(f"which={which} is not a loop: there are {len(found)}, 0 to {len(found) - 1}")
     loop = found[which]
     times = loop.loop.length
-    if not 1 <= whole(steps, "steps") <= times:
-        raise DrawingError(f"steps={steps} can't be drawn: the loop has {times} steps")
-    ends, seeds, names = loop.cells(steps)
+    step = times if step is None else whole(step, "step")
+    if not 1 <= step <= times:
+        raise DrawingError(f"step={step} can't be drawn: the loop has {times} steps, 1 to {times}")
+    ends, seeds, names = loop.cell(step - 1)
     scene = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds if seeds is not None else False)
     scene.notice = notice(seen, Names(seen.graph))
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
-    last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"
-    picture = _Cell(scene, loop, steps).draw(title or f"{times} × {loop.title}: {last}").themed(colours)
-    if steps == 1:
-        levels = [card.depth for card in scene.operations]
-        side = "w" if len(set(levels)) == len(levels) else "e"  # Graphviz leads the arrow round a chain on the left
-        for name in loop.carries:
-            tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
-            if tail is None or head is None:
-                continue
-            key, back = f"{tail.key}_{head.key}", head.gradient is not None
-            forward: dict[str, Any] = {"cls": "fwd loop", "penwidth": 2.4, "id": f"l_{key}"}
-            if side == "e":  # a line beside the branches of a cell would be a tangle: only its ends are drawn
-                before, after = f"before_{head.key}", f"after_{tail.key}"
-                picture.node(before, _beyond("from t-1", "to t-1" if back else " "))
-                picture.node(after, _beyond("to t+1", "from t+1" if back else " "))
-                picture.edge(f"{before}:v:s", f"{head.key}:n", **forward)
-                picture.edge(f"{tail.key}:v:s", f"{after}:v:n", **(forward | {"id": f"m_{key}"}))
-                if back:
-                    picture.edge(f"{before}:g:s", f"{head.key}:n", cls="bwd", id=f"t_{key}")
-                    picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
-                continue
-            words = text(f"  × {times}", style.GRAD_LABEL, "fwd", bold=True)
-            from_to = f"{tail.key}:{side}", f"{head.key}:{side}"
-            picture.edge(*from_to, label=words, constraint=False, **forward)
-            if back:
-                picture.edge(*from_to, constraint=False, cls="bwd", id=f"t_{key}")
-    return picture
+    return _Cell(scene, loop, names).draw(title or f"{times} × {loop.title}: step {step}").themed(colours)
 
 
 def _beyond(value: str, gradient: str) -> Label:
@@ -93,21 +71,51 @@ def _beyond(value: str, gradient: str) -> Label:
 
 
 class _Cell(Drawing):
-    """The cards of one step or several, under the staircase of the gradient."""
+    """The cards of one step, under the staircase of the gradient."""
 
-    def __init__(self, scene: Scene, loop: Recurrence, steps: int) -> None:
-        self.loop, self.steps = loop, steps
+    def __init__(self, scene: Scene, loop: Recurrence, names: Mapping[str, ag.Tensor]) -> None:
+        self.loop, self.names = loop, names
         super().__init__(scene)
+
+    def _drawn(self, title: str) -> Picture:
+        picture = super()._drawn(title)
+        levels = [card.depth for card in self.scene.operations]
+        for name in self.loop.carries:
+            tail, head = (self.scene.card(vertex_of(self.names[f"{name}[{when}]"])) for when in ("t", "t-1"))
+            if tail is not None and head is not None:
+                if len(set(levels)) == len(levels):
+                    self._closed(picture, tail, head)
+                else:
+                    self._ends(picture, tail, head)
+        return picture
+
+    def _closed(self, picture: Picture, tail: Card, head: Card) -> None:
+        """Draw the arrow from the end of a chain to its beginning: Graphviz leads it round the chain on the left."""
+        words = text(f"  × {self.loop.loop.length}", style.GRAD_LABEL, "fwd", bold=True)
+        key, ends = f"{tail.key}_{head.key}", (f"{tail.key}:w", f"{head.key}:w")
+        picture.edge(*ends, label=words, constraint=False, id=f"l_{key}", **THICK)
+        if head.gradient is not None:
+            picture.edge(*ends, constraint=False, cls="bwd", id=f"t_{key}")
+
+    def _ends(self, picture: Picture, tail: Card, head: Card) -> None:
+        """Draw the ends of the arrow alone: a line beside the branches of a cell would be a tangle."""
+        key, back = f"{tail.key}_{head.key}", head.gradient is not None
+        before, after = f"before_{head.key}", f"after_{tail.key}"
+        picture.node(before, _beyond("from t-1", "to t-1" if back else " "))
+        picture.node(after, _beyond("to t+1", "from t+1" if back else " "))
+        picture.edge(f"{before}:v:s", f"{head.key}:n", id=f"l_{key}", **THICK)
+        picture.edge(f"{tail.key}:v:s", f"{after}:v:n", id=f"m_{key}", **THICK)
+        if back:
+            picture.edge(f"{before}:g:s", f"{head.key}:n", cls="bwd", id=f"t_{key}")
+            picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
 
     def _reading(self) -> list[tuple[str, str]]:
         parts = super()._reading()
         if self.scene.computed:
-            part = "this step" if self.steps == 1 else "these steps"
-            parts.append((f"of a weight: the part of {part}", "grad"))
-        if self.steps == 1:
-            parts.append(("thick arrow = on to the next step", "fwd"))
-            if self.scene.computed:
-                parts.append(("∂L/∂h[t-1] = on back to the step before", "grad"))
+            parts.append(("of a weight: the part of this step", "grad"))
+        parts.append(("thick arrow = on to the next step", "fwd"))
+        if self.scene.computed:
+            parts.append(("∂L/∂h[t-1] = on back to the step before", "grad"))
         return parts
 
     def _lines(self) -> list[list[Label]]:

@@ -99,43 +99,49 @@ class Recurrence:
         return found
 
     @cached_property
-    def _run(self) -> tuple[list[list[ag.Tensor]], list[list[ag.Tensor]]]:
-        """The carries before each step and after the last, and the ys, recorded step by step."""
-        carries, xs, consts = self._arrays()
-        now = [ag.Tensor(array, requires_grad=array.dtype.kind == "f") for array in carries]
-        states, results = [now], []
-        with ag.enable_grad():
-            for t in self.order:
-                outputs = self.body.run(*now, *(ag.Tensor(x[t]) for x in xs), *map(ag.Tensor, consts))
-                outputs = [out if isinstance(out, ag.Tensor) else ag.Tensor(out) for out in outputs]
-                now = outputs[: self.body.carries]
-                states.append(now)
-                results.append(outputs[self.body.carries :])
-        return states, results
+    def _shared(self) -> list[ag.Tensor]:
+        """The values that all steps share."""
+        first = self.body.carries + self.body.xs
+        given = zip(self._arrays()[2], self.node.inputs[first:], strict=True)
+        return [ag.Tensor(x, requires_grad=bool(getattr(place, "requires_grad", False))) for x, place in given]
 
     @cached_property
+    def _steps(self) -> list[tuple[list[ag.Tensor], list[ag.Tensor], list[ag.Tensor]]]:
+        """Each step, recorded apart from the others: the carries before it, its inputs, and its outputs."""
+        now, xs, _ = self._arrays()
+        found = []
+        for t in self.order:
+            before = [ag.Tensor(array, requires_grad=array.dtype.kind == "f") for array in now]
+            rows = [ag.Tensor(x[t], requires_grad=x.dtype.kind == "f") for x in xs]
+            with ag.enable_grad():
+                outputs = self.body.run(*before, *rows, *self._shared)
+            found.append((before, rows, [out if isinstance(out, ag.Tensor) else ag.Tensor(out) for out in outputs]))
+            now = [host(out) for out in outputs[: self.body.carries]]
+        return found
+
+    @cached_property
+    def _backward(self) -> tuple[list[list[np.ndarray]], list[list[np.ndarray]]]:
+        """∂L/∂(each carry) before the first step and after each, and, for the outputs of each step, the part that comes
+        from later steps and from outside of the loop. Both are empty where no gradient was computed.
+        """
+        upstream, n = self._upstream(), self.body.carries
+        whole: list[list[np.ndarray]] = []
+        arriving: list[list[np.ndarray]] = []
+        if not upstream:
+            return whole, arriving
+        later = [upstream.get(i, np.zeros(out.shape)) for i, out in enumerate(self._steps[-1][2][:n])]
+        for (before, _, outputs), t in zip(self._steps[::-1], self.order[::-1], strict=True):
+            ys = [upstream[i][t] if i in upstream else np.zeros(y.shape) for i, y in enumerate(outputs[n:], n)]
+            arriving.insert(0, later + ys)
+            found = _gradients(outputs, [*before, *outputs[:n]], arriving[0])
+            later, own = found[:n], found[n:]
+            whole.insert(0, own)
+        return [later, *whole], arriving
+
+    @property
     def gradients(self) -> list[list[np.ndarray]] | None:
         """∂L/∂(each carry) before each step and after the last; None where no gradient was computed."""
-        upstream = self._upstream()
-        if not upstream:
-            return None
-        states, results = self._run
-        ends, seeds = [], []
-        for i, state in enumerate(states[-1]):
-            if i in upstream and state.requires_grad:
-                ends.append(state)
-                seeds.append(ag.Tensor(upstream[i]))
-        for t, ys in zip(self.order, results, strict=True):
-            for i, y in enumerate(ys, self.body.carries):
-                if i in upstream and y.requires_grad:
-                    ends.append(y)
-                    seeds.append(ag.Tensor(upstream[i][t]))
-        wanted = [state for step in states for state in step]
-        asked = [state for state in wanted if state.requires_grad]
-        found = iter(ag.gradients(ends, asked, seeds)) if ends and asked else iter(())
-        given = [host(next(found)) if state.requires_grad else np.zeros(state.shape) for state in wanted]
-        n = self.body.carries
-        return [given[i : i + n] for i in range(0, len(given), n)]
+        return self._backward[0] or None
 
     def sizes(self, carry: int = 0) -> list[float] | None:
         """The rms of ∂L/∂(a carry) after each step, in the order of the steps."""
@@ -145,51 +151,35 @@ class Recurrence:
 
     # ------------------------------------------------------------ cells
 
-    def cells(self, count: int) -> tuple[list[ag.Tensor], list[Any] | None, dict[str, ag.Tensor]]:
-        """The last ``count`` steps as a graph of their own: outputs, their upstream gradients, and names."""
-        _, xs, consts = self._arrays()
-        states, _ = self._run
-        upstream, gradients = self._upstream(), self.gradients
-        start = len(states) - 1 - count
-        names: dict[str, ag.Tensor] = {}
-        first = self.body.carries + self.body.xs
-        shared = []
-        for name, array, given in zip(self.consts, consts, self.node.inputs[first:], strict=True):
-            shared.append(ag.Tensor(array, requires_grad=bool(getattr(given, "requires_grad", False))))
-            names.setdefault(name, shared[-1])
-        now = []
-        for name, state in zip(self.carries, states[start], strict=True):
-            now.append(ag.Tensor(host(state), requires_grad=state.requires_grad))
-            names[f"{name}[{_ago(count)}]"] = now[-1]
-        ends: dict[int, tuple[ag.Tensor, Any]] = {}
-        with ag.enable_grad():
-            for k, t in enumerate(self.order[start:], start):
-                when = _ago(count - 1 - (k - start))
-                rows = [ag.Tensor(x[t], requires_grad=x.dtype.kind == "f") for x in xs]
-                names |= {f"{name}[{when}]": row for name, row in zip(self.xs, rows, strict=True)}
-                outputs = self.body.run(*now, *rows, *shared)
-                now = outputs[: self.body.carries]
-                for i, out in enumerate(outputs[self.body.carries :], self.body.carries):
-                    y = f"y{i - self.body.carries + 1}" if len(outputs) - self.body.carries > 1 else "y"
-                    names.setdefault(f"{y}[{when}]", out)
-                    arrives = upstream[i][t] if i in upstream else np.zeros(out.shape)
-                    known = ends.get(id(out), (out, 0.0))[1]
-                    ends[id(out)] = out, known + arrives
-                names = {name: x for name, x in names.items() if not any(x is state for state in now)}
-                names |= {f"{name}[{when}]": state for name, state in zip(self.carries, now, strict=True)}
-            for i, state in enumerate(now):  # the whole gradient of the last carries, also through their ys
-                ends[id(state)] = state, gradients[-1][i] if gradients is not None else 0.0
-        kept = [(out, seed) for out, seed in ends.values() if out.node is not None]
-        return [out for out, _ in kept], None if gradients is None else [seed for _, seed in kept], names
+    def cell(self, which: int = -1) -> tuple[list[ag.Tensor], list[Any] | None, dict[str, ag.Tensor]]:
+        """One step as a graph of its own: outputs, their upstream gradients, and names.
+
+        ``which``: the index of the step in the order in which they run.
+        """
+        before, rows, outputs = self._steps[which]
+        ys = [f"y{i + 1}" for i in range(len(outputs) - self.body.carries)]
+        ends = [*self.carries, *(ys if ys[1:] else ["y"] * len(ys))]  # a y that is a carry has the carry's name
+        names = dict(zip(self.consts, self._shared, strict=True))
+        names |= {f"{name}[t-1]": state for name, state in zip(self.carries, before, strict=True)}
+        names |= {f"{name}[t]": x for name, x in zip([*self.xs, *ends], [*rows, *outputs], strict=True)}
+        seeds: dict[int, Any] = {}
+        for out, arrives in zip(outputs, self._backward[1][which], strict=True) if self._backward[1] else ():
+            seeds[id(out)] = seeds.get(id(out), 0.0) + arrives
+        recorded = [out for out in {id(out): out for out in outputs}.values() if out.node is not None]
+        return recorded, [seeds[id(out)] for out in recorded] if seeds else None, names
+
+
+def _gradients(ends: list[ag.Tensor], wanted: list[ag.Tensor], seeds: list[np.ndarray]) -> list[np.ndarray]:
+    """The gradients of Tensors, given those of the outputs; zeros where none is asked for."""
+    given = [(end, ag.Tensor(seed)) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
+    asked = [x for x in wanted if x.requires_grad]
+    found = iter(ag.gradients([end for end, _ in given], asked, [seed for _, seed in given]) if given and asked else ())
+    return [host(next(found)) if given and x.requires_grad else np.zeros(x.shape) for x in wanted]
 
 
 def inputs_of(names: Mapping[str, ag.Tensor], loop: Recurrence) -> list[ag.Tensor]:
-    """The inputs among the names of `Recurrence.cells`: the states before its steps, and entries of xs."""
+    """The inputs among the names of `Recurrence.cell`: the states before it, and entries of xs."""
     return [x for name, x in names.items() if x.node is None and name not in loop.consts]
-
-
-def _ago(steps: int) -> str:
-    return f"t-{steps}" if steps else "t"
 
 
 def recurrences(nodes: Sequence[Node], seen: Evaluation) -> list[Recurrence]:

@@ -382,7 +382,6 @@ PICTURES = {
     "not finite": lambda: viz.draw_modules(classifier(1e300), gradients=True),
     "dead": lambda: viz.draw_modules(classifier(-0.0), gradients=True),
     "loop": lambda: viz.draw_loop(recurrent()),
-    "two steps": lambda: viz.draw_loop(recurrent(), steps=2),
     "several outputs": lambda: viz.draw_graph([scalar(), ag.sum(network(1))], gradients=True),
     "program": lambda: viz.draw_graph(ag.trace(lambda x: ag.sum(ag.tanh(x) * x), ag.Tensor([1.0, 2.0]))),
     "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0]),

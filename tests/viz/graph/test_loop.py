@@ -131,20 +131,17 @@ class TestCell:
         assert "arrowtail=vee" in line
         assert "id=t_" not in viz.draw_loop(2 * ag.reshape(loss, shape=(1,))[[0, 0]]).source  # no gradients
 
-    def test_two_cells_are_drawn_out_on_request(self):
-        picture = viz.draw_loop(the_loss(Net(nn.RNN), sequence()), steps=2)
-        text = words(picture)
-        assert picture.title == f"{TIMES} × RNN: steps {TIMES - 1} to {TIMES}"
-        assert "id=l_" not in picture.source
-        for name in ("h[t-2]", "h[t-1]", "h[t]", "Wx[t-1]", "Wx[t]", "= sum of 2"):
-            assert name in text
-
-    def test_gradients_of_the_last_steps_add_up_to_the_whole(self):
-        loss = the_loss(model := Net(nn.RNN), sequence())
-        loop = the_loop(loss)
-        ends, seeds, names = loop.cells(TIMES)
-        found = ag.gradients(ends, names["weight_hh_l0"], [ag.Tensor(seed) for seed in seeds])
-        assert np.allclose(found.data, ag.gradients(loss, model.rnn.weight_hh_l0).data)
+    @pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
+    def test_each_step_fits_on_a_page_and_their_gradients_add_up_to_the_whole(self, layer):
+        loss = the_loss(model := Net(layer), sequence())
+        loop, total = the_loop(loss), 0.0
+        for which in range(TIMES):
+            ends, seeds, names = loop.cell(which)
+            total += ag.gradients(ends, names["weight_hh_l0"], [ag.Tensor(seed) for seed in seeds]).data
+        assert np.allclose(total, ag.gradients(loss, model.rnn.weight_hh_l0).data)
+        picture = viz.draw_loop(loss, step=2)
+        assert picture.title == f"{TIMES} × {layer.__name__}: step 2"
+        assert picture.size()[0] <= style.WIDTH
 
     def test_a_graph_without_a_loop_is_refused(self):
         loss = the_loss(Net(nn.RNN), sequence())
@@ -152,8 +149,8 @@ class TestCell:
             viz.draw_loop(ag.sum(ag.Tensor([1.0], requires_grad=True)))
         with pytest.raises(ValueError, match="which=1 is not a loop: there are 1, 0 to 0"):
             viz.draw_loop(loss, which=1)
-        with pytest.raises(ValueError, match=f"steps=9 can't be drawn: the loop has {TIMES}"):
-            viz.draw_loop(loss, steps=9)
+        with pytest.raises(ValueError, match=f"step=9 can't be drawn: the loop has {TIMES}"):
+            viz.draw_loop(loss, step=9)
 
 
 class TestFolded:
