@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -23,6 +24,9 @@ from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 LISTED = 30
 """How many parameters a repr lists."""
+
+GIVEN: weakref.WeakKeyDictionary[ONNXModel, list[Tensor]] = weakref.WeakKeyDictionary()
+"""The NumPy arrays of each network's last call: a picture shows these, and not what the network makes of them first."""
 
 
 def load(path: str | PathLike[str]) -> ONNXModel:
@@ -84,6 +88,7 @@ class ONNXModel(Module):
         values = self._bound(inputs, named)
         sizes: dict[str, tuple[int, str]] = {}
         env = {i.name: _taken(i, value, sizes) for i, value in zip(self.inputs, values, strict=True)}
+        GIVEN[self] = [x for x in env.values() if isinstance(x, Tensor) and type(x.data) is numpy.ndarray]
         given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
         with holding(ALLOWED, max(LIMIT, GROWTH * given)):
             found = self._run(self._graph, env)

@@ -53,6 +53,13 @@ def test_wrong_inputs_are_refused_in_a_sentence(tmp_path, args, named, error, se
         nn.load_onnx(linear(tmp_path))(*args, **named)
 
 
+def test_a_picture_shows_the_array_that_was_given_not_what_the_network_makes_of_it_first(tmp_path):
+    nodes = [helper.make_node("Transpose", ["x"], ["t"]), helper.make_node("MatMul", ["w", "t"], ["y"])]
+    weight = {"w": np.ones((3, 4), "float32")}
+    model = nn.load_onnx(saved(tmp_path, nodes, [value("x", [2, 4])], [value("y", [3, 2])], weight))
+    assert "(2, 4)" in viz.draw_modules(ag.sum(model(X))).source
+
+
 def test_axes_of_one_name_have_one_length(tmp_path):
     node = helper.make_node("Concat", ["a", "b"], ["y"], axis=1)
     path = saved(tmp_path, [node], [value("a", ["n", 1]), value("b", ["n", 1])], [value("y", ["n", 2])])
