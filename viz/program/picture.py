@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from glassgrad.autograd.common.messages import of_type
@@ -61,38 +60,20 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
 
 
 def draw_program(program: Program, title: str | None = None) -> Picture:
-    """The picture of a program: the narrower one, where inputs on the left of cards make it wider than a page."""
-    drawn = _Drawing(Reading(program)).draw(title)
-    if drawn.size()[0] <= style.WIDTH:
-        return drawn
-    return min(drawn, _Drawing(Reading(program), inputs_right=True).draw(title), key=Picture.size)
-
-
-@dataclass(eq=False)
-class _Shelf:
-    """States that are first read by the same card: the key of their card, and that of their updates."""
-
-    homes: list[Home]
-    beside: Block | None
-    key: str = ""
-    updates: str = ""
-
-    @property
-    def states(self) -> list[Value]:
-        return [state for home in self.homes for state in home.states]
+    """The picture of a program."""
+    return _Drawing(Reading(program)).draw(title)
 
 
 class _Drawing:
     """One drawing."""
 
-    def __init__(self, reading: Reading, inputs_right: bool = False) -> None:
-        self.reading, self.program, self.inputs_right = reading, reading.program, inputs_right
+    def __init__(self, reading: Reading) -> None:
+        self.reading, self.program = reading, reading.program
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
-        self.first: dict[Any, Home] = {}  # the first states with each form of update
-        self.beside: dict[Block, list[str]] = {}  # the inputs that stand beside a card
-        self.knobs = set(reading.knobs)
-        self.shelves = self._shelves()
+        self.part: dict[str, str] = {}  # what each card is: a part of the program, "input" or "state"
+        self.written: dict[Any, Home] = {}  # the first states with each form of update
+        self.updates: list[tuple[list[str], dict[str, str]]] = []  # the ends and the words of their edges
         self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
 
     def draw(self, title: str | None) -> Picture:
@@ -103,28 +84,45 @@ class _Drawing:
             "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.15, ranksep=0.3
         )
         for value in self.program.inputs:
-            self._leaf(value, "INPUT")
-        if self.knobs:
-            self._knobs()
-        hidden = self._hidden()
-        for block in reading.blocks:
-            block.key = hidden[block] if block in hidden else self._fresh(block.lines[-1].name)
-            self.card.update(dict.fromkeys(block.lines, block.key))
-        self.shelves = [shelf for shelf in self.shelves if shelf.beside not in hidden]
-        for block in reading.blocks:
+            self._card(value.name, "data", [self._named("INPUT", value)], [value], "input")
+        if reading.knobs:
+            rows = [
+                self._named("KNOB", v, " read at each call") if v.kind == "knob" else row(self._line(v, main=False))
+                for v in reading.knobs
+            ]
+            self._card("knobs", "data", rows, reading.knobs, "knob")
+        shelves = self._shelves()
+        hidden = self._hidden(shelves)
+        drawn = [block for block in reading.blocks if block not in hidden]
+        for block in drawn:
+            self._block(block)
+        for block, homes in shelves.items():
             if block not in hidden:
-                self._block(block)
-        for shelf in self.shelves:
-            self._shelf(shelf)
-        for block, keys in self.beside.items():
-            left = not self.inputs_right or any(shelf.beside is block for shelf in self.shelves)
-            self.picture.same_rank([*keys, block.key] if left else [block.key, *keys])
-            self.right |= set[tuple[str, str]]() if left else {(key, block.key) for key in keys}
+                self._shelf(homes, self.card[block.lines[0]] if block and block.part == FORWARD else "")
+        for value in self.program.inputs:
+            readers = {reading.block_of.get(reader) for reader in reading.readers.get(value, ())}
+            last = [block for block in drawn[1:] if block in readers and block.part == FORWARD][-1:]
+            for block in last:
+                self._beside(self.card[block.lines[0]], self.card[value])
         self._edges()
         return self.picture
 
-    def _fresh(self, name: str) -> str:
-        return fresh(identifier(name), self.taken)
+    def _card(
+        self, name: str, kind: str, rows: Sequence[Label], values: Iterable[Value], part: str, **more: Any
+    ) -> str:
+        """Draw the card of these values; return its key."""
+        key = fresh(identifier(name), self.taken)
+        self.card.update(dict.fromkeys(values, key))
+        self.part[key] = part
+        look = {"derivative": {"style": "ROUNDED,DASHED"}, "data": {}, "parameter": {}}.get(kind, {"style": "ROUNDED"})
+        label = table(row(cell(table(*rows, color="hair"), cellpadding=4)), **frame(kind, cellpadding=2, **look))
+        self.picture.node(key, label, **{"cls": f"card {part}", **more})
+        return key
+
+    def _beside(self, key: str, *others: str) -> None:
+        """Put cards on the right of the one that reads the first of them."""
+        self.right.add((others[0], key))
+        self.picture.same_rank([key, *others])
 
     # ------------------------------------------------------------ words
 
@@ -150,7 +148,9 @@ class _Drawing:
 
     # ------------------------------------------------------------ cards
 
-    def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> Label:
+    def _line(
+        self, value: Value, *, main: bool, ink: str = "ink", mut: str = "muted", italic: bool = False, new: str = ""
+    ) -> Label:
         """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
@@ -158,168 +158,115 @@ class _Drawing:
         named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
         lines = wrapped(f" {'<-' if new else '='} {formula}", taken=len(name + shape))
         first, *others = (text(line, size, ink, italic=italic) for line in lines)
-        key = self._fresh(f"{value.name}_line")
+        key = fresh(identifier(f"{value.name}_line"), self.taken)
         return cell(aligned(named + first, *others), align="LEFT", id=key, title=whole, cellpadding=1)
 
-    def _hidden(self) -> dict[Block, str]:
+    def _named(self, tag: str, value: Value, note: str = "") -> Label:
+        """The row of a value that no line of the program makes."""
+        name = text(clipped(value.name), style.NAME, "ink", bold=True)
+        shape = caption(f" {note or numbers.shape(value.shape)}")
+        return row(cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2))
+
+    def _hidden(self, shelves: Mapping[Block | None, list[Home]]) -> set[Block]:
         """The blocks in the middle of a large program, which are not drawn: a card counts their lines."""
-        found: dict[Block, str] = {}
-        if len(self.reading.blocks) <= style.CARDS:
-            return found
-        for part in (FORWARD, BACKWARD):
+        hidden: set[Block] = set()
+        for part in (FORWARD, BACKWARD) if len(self.reading.blocks) > style.CARDS else ():
             middle = [block for block in self.reading.blocks if block.part == part][ENDS:-ENDS]
-            if not middle:
-                continue
-            key = self._fresh(f"not_drawn_{part}")
-            found.update(dict.fromkeys(middle, key))
-            states = sum(len(shelf.states) for shelf in self.shelves if shelf.beside in found) * (part == FORWARD)
-            lines = numbers.count(sum(len(block.lines) for block in middle))
-            words = f"... {lines} lines{f' and {numbers.count(states)} states' if states else ''} not drawn"
-            inside = row(cell(caption(words), cellpadding=6))
-            self.picture.node(key, table(inside), cls="gap", group=part)
-        return found
-
-    def _leaf(self, value: Value, tag: str) -> None:
-        key = self.card[value] = self._fresh(value.name)
-        inside = row(self._tag(tag), self._named(value))
-        self.picture.node(key, table(inside, **frame("data", cellpadding=2)), cls="card input")
-        first = self.reading.first([value])
-        if first is not None and first is not self.reading.blocks[0] and first.part == FORWARD:
-            self.beside.setdefault(first, []).append(key)
-
-    def _tag(self, word: str) -> Label:
-        return cell(text(word, style.TAG, "muted"), cellpadding=3)
-
-    def _named(self, value: Value, **attributes: Any) -> Label:
-        return cell(
-            text(clipped(value.name), style.NAME, "ink", bold=True),
-            caption(f" {numbers.shape(value.shape)}"),
-            align="LEFT",
-            cellpadding=3,
-            **attributes,
-        )
-
-    def _knobs(self) -> None:
-        key = self._fresh("knobs")
-        rows = []
-        for value in self.reading.knobs:
-            self.card[value] = key
-            if value.kind == "knob":
-                named = text(clipped(value.name), style.NAME, "ink", bold=True)
-                tags = text("KNOB  ", style.TAG, "muted"), caption("  read at each call")
-                rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
-            else:
-                rows.append(row(self._line(value, "ink", "muted", main=False)))
-        self.picture.node(key, table(*rows, **frame("data", cellpadding=2)), cls="card knob")
+            if middle:
+                values = [value for block in middle for value in block.lines]
+                states = sum(len(home.states) for block in middle for home in shelves.get(block, ()))
+                more = f" and {numbers.count(states)} states" if states else ""
+                words = row(cell(caption(f"... {numbers.count(len(values))} lines{more} not drawn")))
+                self._card(f"not_drawn_{part}", "data", [words], values, part, cls="gap", group=part)
+                hidden.update(middle)
+        return hidden
 
     def _block(self, block: Block) -> None:
         returned = [v for v in block.lines if v in self.program.outputs]
         loss = block.part == FORWARD and any(not v.shape for v in returned)
         back = block.part == BACKWARD
         ink, mut = ("loss_ink", "loss_mut") if loss else ("ink", "muted")
-        rows = [
-            row(self._line(v, ink, mut, main=v is block.lines[-1] or v in returned, italic=back)) for v in block.lines
+        mains = {block.lines[-1], *returned}
+        rows = [row(self._line(v, main=v in mains, ink=ink, mut=mut, italic=back)) for v in block.lines]
+        read = dict.fromkeys(v for value in block.lines for v in self.reading.reads[value])
+        arrays = [f"CONSTANT  {v.name} {numbers.shape(v.shape)}" for v in read if v.kind == "constant" and v.shape]
+        rows += [
+            row(cell(text(said, style.TAG, mut), align="LEFT")) for said in [*["RETURNED"] * bool(returned), *arrays]
         ]
-        rows += [row(cell(text("RETURNED", style.TAG, mut), align="LEFT"))] if returned else []
-        rows += self._constants(block.lines, mut)
         kind = "loss" if loss else "derivative" if back else "operation"
-        card = frame(kind, style="ROUNDED,DASHED" if kind == "derivative" else "ROUNDED", cellpadding=2)
-        inside = row(cell(table(*rows), cellpadding=4))
-        cls = f"card {'loss' if loss else block.part}"
-        self.picture.node(block.key, table(inside, **card), group=block.part, cls=cls)
-
-    def _constants(self, lines: Sequence[Value], colour: str) -> list[Label]:
-        """The constant arrays that these lines read."""
-        read = dict.fromkeys(v for line in lines for v in self.reading.reads[line] if v.kind == "constant" and v.shape)
-        return [
-            row(cell(text(f"CONSTANT  {v.name} {numbers.shape(v.shape)}", style.TAG, colour), align="LEFT"))
-            for v in read
-        ]
+        look = {"cls": "card loss"} if loss else {}
+        self._card(block.lines[-1].name, kind, rows, block.lines, block.part, group=block.part, **look)
 
     # ------------------------------------------------------------ states
 
-    def _shelves(self) -> list[_Shelf]:
-        """The states by the card that reads them first."""
+    def _shelves(self) -> dict[Block | None, list[Home]]:
+        """The states by the block that reads them first."""
         reading = self.reading
-        found: dict[Any, _Shelf] = {}
+        found: dict[Block | None, list[Home]] = {}
         for home in reading.homes:
             first = reading.first([*home.states, *home.views])
             if first is None:
                 read = [reading.block_of.get(v) for line in home.lines for v in reading.reads[line]]
                 first = next((block for block in reading.blocks if block in read), None)
-            found.setdefault(first, _Shelf([], first)).homes.append(home)
-        return list(found.values())
+            found.setdefault(first, []).append(home)
+        return found
 
-    def _shelf(self, shelf: _Shelf) -> None:
-        reading = self.reading
+    def _shelf(self, homes: Sequence[Home], reader: str) -> None:
+        """Draw states on the right of their ``reader``, and beside them their updates."""
+        reading, program = self.reading, self.program
+        states = [state for home in homes for state in home.states]
+        trained = {state for state in states if _is_trained(program, state)}
         rows = []
-        shelf.key = self._fresh(shelf.states[0].name)
-        trained = any(_is_trained(self.program, state) for state in shelf.states)
-        for home in shelf.homes:
-            for state in home.states:
-                self.card[state] = shelf.key
-                word = "PARAM" if _is_trained(self.program, state) else "STATE"
-                rows.append(row(self._tag(word), self._named(state)))
+        for home in homes:
+            rows += [self._named("PARAM" if state in trained else "STATE", state) for state in home.states]
             for view in home.views:
-                self.card[view] = shelf.key
-                if any(reader not in home.views for reader in reading.readers.get(view, [view])):
-                    rows.append(row(cell(" "), self._line(view, "ink", "muted", main=False)))
-        card = frame("parameter" if trained else "data", cellpadding=2)
-        self.picture.node(shelf.key, table(*rows, **card), cls="card state")
-        ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
-        self.right |= {(shelf.key, end) for end in ends}
-        lines = [home for home in shelf.homes if home.lines]
-        if not lines:
-            return
-        shelf.updates = self._fresh(f"{shelf.key}_update")
-        rows = []
-        for i, home in enumerate(lines):
-            if i:
-                rows.append(RULE)
-            self.card.update(dict.fromkeys(home.lines, shelf.updates))
-            like = self._alike(home)
-            for value in home.lines:
-                if like is not None and reading.part[value] == UPDATE:
-                    continue
-                back = reading.part[value] == BACKWARD
-                new = next((s for s, v in self.program.updates.items() if v is value), None)
-                name, ink = new.name if new else "", "grad" if back else "ink"
-                rows.append(row(self._line(value, ink, "muted", main=bool(new) or back, italic=back, new=name)))
-            if like is not None:
-                more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
-                words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(reading.form(home)))} lines"
-                first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
-                rows.append(row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1)))
-        card = frame("update", style="ROUNDED", cellpadding=2)
-        inside = row(cell(table(*rows, color="hair"), cellpadding=4))
-        self.picture.node(shelf.updates, table(inside, **card), cls="card update")
-        self.picture.same_rank([*ends, shelf.key, shelf.updates])
+                if any(other not in home.views for other in reading.readers.get(view, [view])):
+                    rows.append(row(self._line(view, main=False)))
+        values = [*states, *(view for home in homes for view in home.views)]
+        key = self._card(states[0].name, "parameter" if trained else "data", rows, values, "state")
+        others = [key]
+        if lines := [value for home in homes for value in home.lines]:
+            updates = [self._update(home) for home in homes if home.lines]
+            rows = [part for rows in updates for part in (RULE, *rows)][1:]
+            others.append(self._card(f"{key}_update", "update", rows, lines, UPDATE))
+            names = ", ".join(v.name for v in states if v in program.updates)
+            self.updates.append((others, {"id": f"u_{key}", "tooltip": f"new value of {names}"}))
+        if reader:
+            self._beside(reader, *others)
+        else:
+            self.picture.same_rank(others)
 
-    def _alike(self, home: Home) -> Home | None:
-        """Earlier states with the same update, if it is long; else None."""
-        form = self.reading.form(home)
-        return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
+    def _update(self, home: Home) -> list[Label]:
+        """The lines that update states; a long update that earlier states have too is not written again."""
+        reading, form = self.reading, self.reading.form(home)
+        like = home if len(form) <= ALIKE else self.written.setdefault(form, home)
+        rows = []
+        for value in home.lines:
+            back = reading.part[value] == BACKWARD
+            new = next((state.name for state, v in self.program.updates.items() if v is value), "")
+            if back or like is home:
+                ink = "grad" if back else "ink"
+                rows.append(row(self._line(value, main=bool(new) or back, ink=ink, italic=back, new=new)))
+        if like is not home:
+            more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
+            words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(form))} lines"
+            first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
+            rows.append(row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1)))
+        return rows
 
     # ------------------------------------------------------------ edges
 
     def _edges(self) -> None:
-        parts = {block.key: block.part for block in self.reading.blocks}
-        parts |= {shelf.updates: UPDATE for shelf in self.shelves} | {shelf.key: "state" for shelf in self.shelves}
         drawn: set[tuple[str, str]] = set()
         for value in self.reading.written:
-            head = self.card.get(value)
+            head = self.card.get(value, "")
             for arg in self.reading.reads[value]:
-                tail = self.card.get(arg)
-                if head not in parts or tail is None or tail == head or (tail, head) in drawn:
-                    continue
-                drawn.add((tail, head))
-                if arg not in self.knobs:
-                    self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
-        for shelf in self.shelves:
-            if shelf.updates:
-                names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
-                told = f"new value of {names}"
-                self.picture.edge(shelf.key, shelf.updates, cls="update", id=f"u_{shelf.key}", tooltip=told)
+                ends = tail, _ = self.card.get(arg, head), head
+                if head and tail not in (head, "knobs") and ends not in drawn and arg not in self.reading.knobs:
+                    drawn.add(ends)
+                    self._edge(arg, *ends, self.part[tail], self.part[head])
+        for updated, words in self.updates:
+            self.picture.edge(*updated, cls="update", **words)
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""
