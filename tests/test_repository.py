@@ -41,7 +41,7 @@ DATA = {
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "viz/pages/assets").rglob("*.*")),
     "viz/drawing/chinese.toml",
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
-    *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
+    *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.*")),
 }
 
 

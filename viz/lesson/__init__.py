@@ -9,9 +9,10 @@ The text is in docs/lesson (in a wheel: viz/lesson/text), in English and Chinese
 """
 
 from glassgrad.viz.drawing.words import speak
-from glassgrad.viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises
+from glassgrad.viz.lesson.exercises import Exercise, LessonError, Verdict, check, exercise, exercises
 from glassgrad.viz.lesson.notebooks import notebook
 from glassgrad.viz.lesson.pages import outputs, write
+from glassgrad.viz.lesson.text import CHAPTERS
 
 __all__ = [
     "CHAPTERS",

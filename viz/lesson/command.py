@@ -36,7 +36,7 @@ def version() -> str:
     """A name for the present lesson: a version, and a hash of its text, its code and the packages that draw for it."""
     found = hashlib.sha256(repr([find_spec(name) is None for name in ("matplotlib", "optuna")]).encode())
     here = Path(__file__).parent
-    for path in sorted((*folder().rglob("*.md"), *here.rglob("*.py"), *here.glob("*.css"), *here.glob("*.js"))):
+    for path in sorted((*folder().rglob("*.*"), *here.rglob("*.py"), *here.glob("*.css"), *here.glob("*.js"))):
         found.update(path.read_bytes())
     return f"{__version__}-{found.hexdigest()[:12]}"
 

@@ -1,31 +1,28 @@
 """Exercises of the lesson: the right answer, the common wrong ones, and the sentence that each of them gets.
 
-All values are computed by the library. The page (`lesson.js`) checks answers by the table of `Exercise.table`, so that
-it says the same.
+All values are computed by the library (`answers`), and the sentences are text of the lesson, in ``answers.toml``. The
+page (`lesson.js`) checks answers by the table of `Exercise.table`, so that it says the same.
 """
 
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.drawing.words import TABLES, say
+from glassgrad.viz.drawing.words import TABLES, language, say
+from glassgrad.viz.lesson.text import CHAPTERS, folder
 from glassgrad.viz.recorded.evaluate import host
 
 Number: TypeAlias = int | float
 Numbers: TypeAlias = tuple[Number, ...]
-
-CHAPTERS = (
-    *("neuron", "layers", "matrices", "digits", "losses"),
-    *("descent", "backpropagation", "space", "search", "structures", "attention"),
-)
-"""The chapters by number, from 1."""
 
 LANGUAGES = tuple(TABLES)
 
@@ -76,19 +73,27 @@ class Reply(NamedTuple):
         return all(abs(a - v) <= n * (1 + 1e-9) + 1e-12 for a, v, n in zip(given, self.value, self.near, strict=True))
 
 
+class _Quoted(dict[str, Any]):
+    """Values as a sentence quotes them, with four significant digits."""
+
+    def __getitem__(self, name: str) -> int | str:
+        value = super().__getitem__(name)
+        return value if isinstance(value, int | str) else f"{float(value):.4g}"
+
+
 class Exercise:
     """One exercise: ``answer``, the sentence for it, replies to common mistakes, and a hint.
 
-    ``mistakes``: the value that gets a sentence, by the sentence. Sentences are English, and are kept in the present
-    language; ``fields`` fills their places, with four significant digits. An answer of several numbers is a sequence.
-    An integer must be given exactly, any other number to two significant digits.
+    ``values``: what the function of `answers` computes; ``sentences``: its section of ``answers.toml``. An answer of
+    several numbers is a sequence. An integer must be given exactly, any other number to two significant digits.
     """
 
-    def __init__(self, answer: Any, right: str, mistakes: Mapping[str, Any], hint: str, **fields: Any) -> None:
-        filled = {name: x if isinstance(x, int | str) else f"{float(x):.4g}" for name, x in fields.items()}
-        self.answer = _numbers(answer)
-        self.right, self.hint = say(right, **filled), say(hint, **filled)
-        self.mistakes = [(_numbers(value), say(sentence, **filled)) for sentence, value in mistakes.items()]
+    def __init__(self, values: Mapping[str, Any], sentences: Mapping[str, Any]) -> None:
+        quoted = _Quoted(values)
+        self.answer = _numbers(values["answer"])
+        self.right, self.hint = (sentences[kind].format_map(quoted) for kind in ("right", "hint"))
+        mistakes = sentences["mistakes"].items()
+        self.mistakes = [(_numbers(values[name]), sentence.format_map(quoted)) for name, sentence in mistakes]
 
     def replies(self) -> list[Reply]:
         """The reply to the answer, then those to every wrong value that is recognised: the exercise's own, the general
@@ -166,6 +171,12 @@ def _numbers(given: Any) -> Numbers:
     return tuple(flat)
 
 
+@cache
+def _sentences(language: str) -> dict[str, Any]:
+    """The sentences of all exercises, by chapter and exercise."""
+    return tomllib.loads((folder() / language / "answers.toml").read_text(encoding="utf-8"))
+
+
 def exercises(chapter: int) -> tuple[Exercise, ...]:
     """The exercises of a chapter, which is counted from 1.
 
@@ -173,9 +184,9 @@ def exercises(chapter: int) -> tuple[Exercise, ...]:
     """
     if not (isinstance(chapter, int) and 1 <= chapter <= len(CHAPTERS)):
         raise LessonError(f"the lesson has chapters 1 to {len(CHAPTERS)}, not {chapter!r}")
-    module = import_module(f"glassgrad.viz.lesson.answers.{CHAPTERS[chapter - 1]}")
-    made: tuple[Exercise, ...] = module.exercises()
-    return made
+    name = CHAPTERS[chapter - 1]
+    module = import_module(f"glassgrad.viz.lesson.answers.{name}")
+    return tuple(Exercise(getattr(module, key)(), said) for key, said in _sentences(language())[name].items())
 
 
 def exercise(chapter: int, number: int) -> Exercise:

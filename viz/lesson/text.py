@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from glassgrad.viz.drawing.words import known_language
-from glassgrad.viz.lesson.exercises import CHAPTERS
+
+CHAPTERS = (
+    *("neuron", "layers", "matrices", "digits", "losses"),
+    *("descent", "backpropagation", "space", "search", "structures", "attention"),
+)
+"""The chapters by number, from 1."""
 
 _HERE = Path(__file__).parent
 _CODE = re.compile(r"^( *)```python\n(.*?)^\1```\n?", re.MULTILINE | re.DOTALL)

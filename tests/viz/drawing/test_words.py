@@ -53,14 +53,11 @@ def of_templates():
 
 
 def of_python():
-    """The sentences that `say` and `tex_said` are given as they are, and those of the lesson."""
+    """The sentences that `say` and `tex_said` are given as they are, and those common to all exercises."""
     found = set(WORDS.values())
     for tree in python():
         for node in ast.walk(tree):
             called = isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if called == "Exercise":
-                _, right, mistakes, hint = node.args
-                found.update(sentence.value for sentence in (right, hint, *mistakes.keys))
             if called in ("say", "tex_said") and node.args:
                 given = node.args[0]
                 if isinstance(given, ast.Constant):

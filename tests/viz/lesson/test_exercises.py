@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 import shutil
 import subprocess
+import tomllib
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from glassgrad.viz import lesson
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, tolerance
+from glassgrad.viz.lesson.text import folder
 
 
 def every():
@@ -59,6 +62,19 @@ def test_sentences_are_whole_in_both_languages(language):
             for said in [made.right, made.hint, *(said for _, said in made.mistakes)]:
                 assert said[-1] in {"en": ".?", "zh": "。？"}[language]
                 assert any("\u4e00" <= letter <= "\u9fff" for letter in said) == (language == "zh")
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_quotes():
+    english, chinese = (
+        tomllib.loads((folder() / language / "answers.toml").read_text("utf-8")) for language in LANGUAGES
+    )
+
+    def outline(text):
+        if isinstance(text, dict):
+            return [(name, outline(inner)) for name, inner in text.items()]
+        return sorted(re.findall(r"{\w+}", text))
+
+    assert outline(english) == outline(chinese)
 
 
 def test_two_digits_are_enough_unless_the_answer_is_an_integer():

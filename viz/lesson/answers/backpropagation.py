@@ -1,89 +1,49 @@
 """Chapter 7: backpropagation by hand, in one neuron and in the lecture's network."""
 
-from __future__ import annotations
+from typing import Any
 
 from glassgrad import autograd as ag
-from glassgrad.viz.lesson.answers.layers import LAYERS, output
-from glassgrad.viz.lesson.exercises import Exercise
+from glassgrad.viz.lesson.answers.layers import INPUT, LAYERS, output
 
 W, X, B, Y = 1.0, 3.0, -2.0, 1.0
-INPUT, TARGET = (1.0, -1.0), (1.0, 0.0)
+TARGET = (1.0, 0.0)
 
 
-def exercises() -> tuple[Exercise, ...]:
-    """A weight of one neuron; a weight of the lecture's last layer; a neuron from which two paths lead to the loss."""
-    return _neuron(), *_network()
-
-
-def _neuron() -> Exercise:
-    w = ag.Tensor(W, requires_grad=True)
-    z = w * X + B
+def neuron() -> dict[str, Any]:
+    """A weight of one neuron."""
+    w, x = ag.Tensor(W, requires_grad=True), X
+    z = w * x + B
     p = ag.sigmoid(z)
-    loss = (p - Y) ** 2
-    right, at_z, at_p = ag.gradients([loss], [w, z, p])
+    answer, at_z, at_p = ag.gradients([(p - Y) ** 2], [w, z, p])
     (local,) = ag.gradients([p], [z])
-    return Exercise(
-        right,
-        "Backward along the path: 2 (p - y) = {at_p}, times σ'(z) = {local}, times x = {x}.",
-        {
-            "You forgot the factor σ'(z): the gradient also passes the activation.": at_p * X,
-            "That is ∂L/∂z, which is also ∂L/∂b. For w there is one more factor, x.": at_z,
-            "You forgot the 2 of the square's derivative.": right / 2,
-            "The sign is wrong. p is too small and x positive, so the loss falls when w grows.": -right,
-            "You used σ(z) for σ'(z). The slope is p (1 - p).": at_p * p * X,
-            "That is ∂L/∂p. Go on to z and then to w.": at_p,
-        },
-        "Three factors: 2 (p - y), then σ'(z) = p (1 - p), then x. Here p = σ({z}) = {p}.",
-        at_p=at_p,
-        local=local,
-        x=X,
-        z=z,
-        p=p,
-    )
+    straight, half, negative, level = at_p * x, answer / 2, -answer, at_p * p * x
+    return locals()
 
 
-def _network() -> tuple[Exercise, Exercise]:
-    """The lecture's network, from the outputs of its second layer on."""
-    a = ag.Tensor(output(ag.Tensor(INPUT), layers=2), requires_grad=True)
+def last_layer() -> dict[str, Any]:
+    """The lecture's network from the outputs of its second layer on: its values and gradients."""
+    a = ag.Tensor(output(INPUT, layers=2), requires_grad=True)
     w = ag.Tensor(LAYERS[2][0], requires_grad=True)
     z = w @ a + ag.Tensor(LAYERS[2][1])
     p = ag.sigmoid(z)
-    loss = ag.sum((p - ag.Tensor(TARGET)) ** 2)
-    at_w, at_a, at_z, at_p = ag.gradients([loss], [w, a, z, p])
-    crossed = at_z[1] * w[1, 0]
-    right = at_w[1, 0]
-    weight = Exercise(
-        right,
-        "δ of the second output, 2 (p - y) σ'(z) = {delta}, times the first input, a = {a}.",
-        {
-            "That is δ of the second output, ∂L/∂z. The weight multiplies a, so a is one more factor.": at_z[1],
-            "You forgot the factor σ'(z) of the second output.": at_p[1] * a[0],
-            "That is entry [0, 1]: the row says which output neuron, the column which input.": at_w[0, 1],
-            "You took the second input. Entry [1, 0] meets the first one.": at_w[1, 1],
-            "That is entry [0, 0], of the first output.": at_w[0, 0],
-            "You multiplied δ by the weight. That is for the input's gradient; here multiply by the input.": crossed,
-            "You forgot the 2 of the square, or took the mean of the two errors. The loss is their sum.": right / 2,
-        },
-        "∂L/∂W[1, 0] = δ of output 1 times input 0 of that layer, with δ = 2 (p - y) p (1 - p).",
-        delta=at_z[1],
-        a=a[0],
-    )
+    at_w, at_a, at_z, at_p = ag.gradients([ag.sum((p - ag.Tensor(TARGET)) ** 2)], [w, a, z, p])
+    one, two = at_z * w[:, 0]
+    return locals()
 
-    one, two = at_z[0] * w[0, 0], crossed
-    paths = Exercise(
-        at_a[0],
-        "Both outputs read this neuron, and both paths count: {one} + ({two}).",
-        {
-            "You followed the path to the first output only. The neuron also reaches the second: add both.": one,
-            "You followed the path to the second output only. The neuron also reaches the first: add both.": two,
-            "That is the mean of the two paths, or a 2 of the square is missing. Paths are added.": (one + two) / 2,
-            "You subtracted the second path. Its weight is -1: the sign is in the weight already.": one - two,
-            "You forgot the factor σ'(z) on both paths.": at_p[0] * w[0, 0] + at_p[1] * w[1, 0],
-            "You added the two δ. Each must be multiplied by the weight of its path.": ag.sum(at_z),
-            "That is the second neuron of this layer. The first one's weights are column 0 of W.": at_a[1],
-        },
-        "One product for each path: δ of the output times the weight between. Then add the two.",
-        one=one,
-        two=two,
-    )
-    return weight, paths
+
+def weight() -> dict[str, Any]:
+    """A weight of the last layer."""
+    net = last_layer()
+    at_w, delta, a, crossed = net["at_w"], net["at_z"][1], net["a"][0], net["two"]
+    answer, straight, half = at_w[1, 0], net["at_p"][1] * a, at_w[1, 0] / 2
+    entry_01, entry_11, entry_00 = at_w[0, 1], at_w[1, 1], at_w[0, 0]
+    return locals()
+
+
+def paths() -> dict[str, Any]:
+    """A neuron from which two paths lead to the loss."""
+    net = last_layer()
+    one, two, (answer, neighbour) = net["one"], net["two"], net["at_a"]
+    mean, difference, deltas = (one + two) / 2, one - two, ag.sum(net["at_z"])
+    straight = net["at_p"] @ net["w"][:, 0]
+    return locals()
