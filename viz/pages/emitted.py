@@ -29,7 +29,6 @@ from glassgrad.viz.pages import lean
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-TOKENS = list(COLOURS)
 
 
 @contextmanager
@@ -182,26 +181,18 @@ def by_theme(light: str, dark: str) -> str:
     )
 
 
-def variables(paint: bool = True) -> str:
-    """The colours of both themes as variables, and (``paint``) rules that recolour a finished SVG by attribute."""
+def variables() -> str:
+    """The colours of both themes, and the fonts, as variables."""
 
     def block(theme: Theme) -> str:
-        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in TOKENS)
+        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in COLOURS)
         return f"{colours}color-scheme:{theme.name}"
 
-    rules = "".join(
-        f'.picture [{attribute}="{getattr(style.LIGHT, name)}"]{{{attribute}:var(--{name})}}'
-        for name in TOKENS
-        for attribute in ("fill", "stroke")
-        if paint
-    )
     fonts = (
         '--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
-        '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
+        f'--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;--drawn:{style.FONTS};'
     )
-    if paint:
-        fonts += f";--drawn:{style.FONTS}"
-    return f"{by_theme(f'{fonts};{block(style.LIGHT)}', block(style.DARK))}\n{rules}"
+    return by_theme(fonts + block(style.LIGHT), block(style.DARK))
 
 
 def ramps() -> str:

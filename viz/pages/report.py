@@ -10,9 +10,8 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,9 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import check_instance
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.marks import BLANK
 from glassgrad.viz.drawing.render import Picture, RenderError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
+from glassgrad.viz.pages.emitted import POLICY, assets, body, document, packed, ramps, text, variables
 from glassgrad.viz.pages.pad import Pad, pad
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.plots.digits import plot_confusion
@@ -166,7 +164,7 @@ class _Report:
         reads = "It reads {right} of {total} unseen pictures correctly: {share} %."
         reads = say(reads, right=f"{right:,}", total=f"{total:,}", share=f"{100 * right / total:.2f}")
         fields = {"title": text(self.title), "reads": reads, "facts": facts, "links": links, "sections": sections}
-        styles = [variables(), ramps(), _recoloured(), assets("common.css", "networks.css", "report.css")]
+        styles = [variables(), ramps(), assets("common.css", "networks.css", "report.css")]
         styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
         scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         script = f"{self.network.script}\n{assets(*scripts)}\n"
@@ -286,8 +284,8 @@ class _Report:
         paths = []
         for step in range(1, last + 1):
             where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
-            paths += [f'<path class="v{step}" d="{where}"/>'] if where else []
-        ground = f'<rect width="{width}" height="{height}" class="v0"/>'
+            paths += [f'<path style="fill:var(--v{step})" d="{where}"/>'] if where else []
+        ground = f'<rect width="{width}" height="{height}" style="fill:var(--v0)"/>'
         return (
             f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
             f"{ground}{''.join(paths)}</svg>"
@@ -344,51 +342,7 @@ class _Report:
         return f'<p>{told}</p><iframe srcdoc="{html.escape(self.steps.html)}" title="{text(title)}"></iframe>'
 
 
-# ---------------------------------------------------------------- pictures in a page of two themes
-
-
-def _steps() -> Iterator[tuple[str, str]]:
-    """The colours of both ramps, and their variables."""
-    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
-        yield from ((colour, f"{letter}{k}") for k, colour in enumerate(ramp))
-
-
-def _recoloured() -> str:
-    """Style rules by which pictures in the colours of a ramp follow the theme."""
-    return "".join(f'.picture [fill="{colour}"],.{name}{{fill:var(--{name})}}' for colour, name in _steps())
-
-
-EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))
-MIXED = (("paper", "fwd"), ("paper", "knob"), ("hair", "grad"))  # the ends of the same blend on a page
-LINES = tuple((getattr(style.LIGHT, a), getattr(style.LIGHT, b)) for a, b in MIXED[:2])
-
-
-@cache
-def _blend(colour: str) -> str:
-    """A blended colour of a light picture as a blend of the page's own colours; empty for any other colour.
-
-    >>> _blend(style.mix(style.LIGHT.paper, style.LIGHT.knob, 0.25))
-    'color-mix(in srgb,var(--knob) 25%,var(--paper))'
-    """
-    if colour in EXACT:
-        return ""
-    given = _rgb(colour)
-    for ends, (low, high) in zip((*LINES, style.GRAD_EDGE), MIXED, strict=True):
-        start, end = map(_rgb, ends)
-        t = float(np.clip((given - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1))
-        if np.abs(start + t * (end - start) - given).max() < 1:
-            # the weakest gradient still stands out from the paper
-            share = 30 + 70 * t if high == "grad" else 100 * t
-            return f"color-mix(in srgb,var(--{high}) {share:.0f}%,var(--{low}))"
-    return ""
-
-
-def _blended(attribute: str, colour: str) -> str:
-    return f' style="{attribute}:{blend}"' if (blend := _blend(colour)) else ""
-
-
-def _rgb(colour: str) -> np.ndarray:
-    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
+# ---------------------------------------------------------------- pictures
 
 
 def _drawn(picture: Picture) -> str:
@@ -401,7 +355,6 @@ def _drawn(picture: Picture) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<g id="[^"]*" class="(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg)  # Graphviz's names
     svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
-    svg = re.sub(r' (fill|stroke)="(#[0-9a-f]{6})"', lambda m: _blended(*m.groups()) or m[0], svg)
     svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
     return f'{FRAME}{text(picture.title)}">{svg}</div>'
 
@@ -414,12 +367,9 @@ def _least(svg: str) -> str:
 
 
 def _plotted(plot: Any, prefix: str) -> str:
-    """A plot for the page: in the colours of the page, with ids that begin with ``prefix``."""
+    """A plot for the page, with ids that begin with ``prefix``."""
     svg = words.markup(plot._repr_svg_(), plot.names)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)
-    colours = [(getattr(style.LIGHT, name), name) for name in TOKENS] + [(BLANK, "paper")]
-    for colour, name in [*colours, *_steps()]:
-        svg = svg.replace(f": {colour}", f": var(--{name})")
     return re.sub(r"<svg([^>]*)>", lambda m: f'<svg class="picture" style="{_least(m[0])}"{m[1]}>', svg, count=1)

@@ -164,7 +164,7 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     return document(
         words.say("Backpropagation, step by step: {title}", title=title),
         body("stage.html", {"title": text(readable(title))}),
-        f"{variables(paint=False)}\n{_streams()}\n{styles}",
+        f"{variables()}\n{_streams()}\n{styles}",
         data=data,
         script=lean.renamed(code),
     )

@@ -93,7 +93,7 @@ def follow(
         if not programs or size > LARGEST:
             recorded, judged = _recorded(network, found, data)
             programs, memory = "", {"states": {}, "parameters": [], "recorded": recorded, "verdicts": judged}
-        styles = "\n".join([emitted.variables(paint=False), assets("common.css", "follow.css")])
+        styles = "\n".join([emitted.variables(), assets("common.css", "follow.css")])
         whole = "\n".join([programs, assets("common.js", "program.js", "follow.js", script)])
         body = emitted.body("follow.html", {"title": text(title)})
         page = Page(title, emitted.document(title, body, styles, data=data | memory, script=whole))
