@@ -293,9 +293,7 @@ class _Report:
 
     def _confusion(self) -> str:
         held = self.held
-        plot = plot_confusion(held.labels, held.predictions, classes=list(held.classes))
-        name = f"{say('Confusion matrix')}: {words.matched(plot.description, plot.names)}"
-        return f'{FRAME}{text(name)}">{_plotted(plot, "confusion-")}</div>'
+        return _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes)))
 
     # ------------------------------------------------------------ saliency
 

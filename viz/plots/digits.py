@@ -10,8 +10,9 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.plots.figure import Plot, cell_axes, class_numbers, percent, titled_figure
+from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text
+from glassgrad.viz.drawing.render import Picture
+from glassgrad.viz.plots.figure import Plot, class_numbers, percent
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
@@ -107,7 +108,7 @@ def plot_digits(
     return sheet(rows, title, line, described, side=CELL, classes=classes or ())
 
 
-def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | None = None) -> Plot:
+def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | None = None) -> Picture:
     """Confusion matrix: a row for each true class, a column for each predicted one.
 
     ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
@@ -117,7 +118,7 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
     Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
 
     >>> plot_confusion([0, 0, 1, 1], [0, 1, 1, 1])
-    Plot('3 of 4 right (75 %), most often 0 read as 1 (1 time)')
+    <Picture '3 of 4 right (75 %)'>
     """
     true = np.asarray(host(labels))
     if true.ndim != 1 or true.size == 0:
@@ -142,40 +143,28 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
         a, b = divmod(int(mistakes.argmax()), k)
         worst = f", most often {names[a]} read as {names[b]} ({numbers.counted(most, 'time')})"
 
-    size = 0.46  # inches of a cell
-    margin = max(0.35 + 0.085 * max(map(len, names)), 0.75)  # at least the room of "precision"
-    side, edge = k * size, 0.45
-    slanted = max(map(len, names)) > 4
-    top = 1.05 + (0.07 * max(map(len, names)) if slanted else 0)
-    width, height = max(margin + side + 0.95, 5.4), top + side + edge
-    line = "row = true class     column = predicted class     boxed = right"
-    with titled_figure(width, height, summary, line) as figure:
-        from matplotlib.patches import Rectangle
+    bold = [text(name, style.CELL, "ink", bold=True) for name in names]
+    lines = [row(cell(""), *map(cell, bold), cell(caption("recall")))]
+    for i in range(k):
+        recall = cell(_share(counts[i, i], counts[i].sum()))
+        cells = (_count(int(n), i == j, most) for j, n in enumerate(counts[i]))
+        lines.append(row(cell(bold[i], align="RIGHT"), *cells, recall))
+    shares = (cell(_share(counts[i, i], counts[:, i].sum())) for i in range(k))
+    lines.append(row(cell(caption("precision"), align="RIGHT"), *shares))
+    line = [caption("row = true class"), caption("column = predicted class"), caption("boxed = right")]
+    picture = Picture("confusion", title=summary, reading=[line], alt=summary + worst, names=classes or ())
+    picture.node("counts", table(*lines, cellpadding=4, color="hair"))
+    return picture
 
-        axes = cell_axes(figure, margin, edge, (side, side), (k, k))
-        middle: dict[str, Any] = {"ha": "center", "va": "center"}
-        small: dict[str, Any] = {"fontsize": style.SMALL, "color": LIGHT.muted}
-        bold: dict[str, Any] = {"fontsize": style.CELL, "color": LIGHT.ink, "weight": "bold"}
-        for i in range(k):
-            for j in range(k):
-                n = int(counts[i, j])
-                ground = LIGHT.paper if i == j or not n else style.on_ramp(n / most, GROUNDS)
-                axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=LIGHT.hair, linewidth=0.6))
-                ink = LIGHT.ink if ground == LIGHT.paper else style.text_on(ground)
-                look = {"fontsize": style.CAPTION, "color": ink, "weight": "bold" if i == j else "normal"}
-                axes.text(j + 0.5, i + 0.5, f"{n}" if n or i == j else "", **middle, **look)
-            box: dict[str, Any] = {"facecolor": "none", "edgecolor": LIGHT.ink, "linewidth": 1.8}
-            axes.add_patch(Rectangle((i, i), 1, 1, zorder=3, clip_on=False, **box))
-            found, claimed = counts[i].sum(), counts[:, i].sum()
-            recall = percent(counts[i, i] / found) if found else "none"
-            precision = percent(counts[i, i] / claimed) if claimed else "none"
-            axes.text(-0.25, i + 0.5, names[i], ha="right", va="center", **bold)
-            if slanted:
-                axes.text(i + 0.4, -0.15, names[i], rotation=45, rotation_mode="anchor", ha="left", va="center", **bold)
-            else:
-                axes.text(i + 0.5, -0.35, names[i], **middle, **bold)
-            axes.text(k + 0.2, i + 0.5, recall, ha="left", va="center", **small)
-            axes.text(i + 0.5, k + 0.35, precision, **middle, **small)
-        axes.text(k + 0.2, -0.35, "recall", ha="left", va="center", **small)
-        axes.text(-0.25, k + 0.35, "precision", ha="right", va="center", **small)
-    return Plot(figure, summary + worst, classes or ())
+
+def _share(part: int, whole: int) -> Label:
+    return caption(percent(part / whole) if whole else "none")
+
+
+def _count(n: int, right: bool, most: int) -> Label:
+    """A cell of the confusion matrix: darker the more mistakes, boxed where they are right."""
+    look: dict[str, Any] = {"width": 30, "height": 26, "border": 1, "color": "hair"}
+    if right:
+        return cell(caption(n, "ink"), **look | {"border": 2, "color": "ink"})
+    ground = style.on_ramp(n / most, GROUNDS) if n else "paper"
+    return cell(caption(n, f"on@{ground}") if n else "", bgcolor=ground, **look)

@@ -176,15 +176,6 @@ def framed_axes(axes: Axes, colour: str, width: float) -> None:
         spine.set_linewidth(width)
 
 
-def cell_axes(figure: Figure, left: float, bottom: float, size: tuple[float, float], cells: tuple[int, int]) -> Any:
-    """Axes for so many rows and columns of cells, the first row on top; in inches."""
-    axes = axes_at(figure, left, bottom, *size)
-    axes.set_xlim(0, cells[1])
-    axes.set_ylim(cells[0], 0)
-    axes.set_axis_off()
-    return axes
-
-
 def colour_map(colours: Sequence[str]) -> ListedColormap:
     """A colour map of these colours, from the smallest value to the largest."""
     from matplotlib.colors import ListedColormap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,25 +13,25 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.drawing.words import joined, noted
-from glassgrad.viz.plots.figure import Plot, cell_axes, titled_figure, write
+from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text, width
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.notation.windows import formula, geometry
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 SHOWN = ("conv", "max_pool", "sum_pool")
 CHANNELS = 3  # drawn; the sum of the others is written
 AROUND = 1  # entries around a window
 WIDEST = 11  # entries of a grid along an axis; a wider one is refused
-CELL_WIDTH, CELL_HEIGHT, SIGN = 0.47, 0.24, 0.3  # inches
-TOP, LEFT, HEAD, GAP = 0.78, 0.15, 0.24, 0.22
-LETTER = 0.083  # inches: a letter of a bold caption, at most on average
+WIDTH, HEIGHT, INDEX = 38, 18, 14  # points: an entry, and the number of a row or column
+KINDS = {  # of a grid: its ink, its frames and its ground
+    "value": ("ink", "fwd", "fwd_bg"),
+    "knob": ("ink", "knob", "knob_bg"),
+    "gradient": ("grad", "grad", "grad_bg"),
+    "products": ("grad", "fwd", "grad_bg"),
+}
 
 
 @dataclass
@@ -47,11 +47,38 @@ class _Grid:
     outside: str = "0"  # written for entries outside of the array
 
     @property
-    def size(self) -> tuple[float, float]:
-        """Width and height in inches, with the title and the numbers of rows and columns."""
-        rows, columns = self.values.shape
-        labels = 0.2 if self.start is not None else 0.0
-        return max(columns * CELL_WIDTH + labels, LETTER * len(self.title)), rows * CELL_HEIGHT + HEAD + labels
+    def label(self) -> Label:
+        """The title, and the numbers below it with those of their rows and columns."""
+        (down, across), (top, left) = self.values.shape, self.start or (0, 0)
+        small: dict[str, Any] = {"width": INDEX, "height": INDEX, "fixedsize": True, "border": 0}
+        indices = INDEX * (self.start is not None)
+        lines = [[self._entry((i + top, j + left), self.values[i, j]) for j in range(across)] for i in range(down)]
+        if indices:
+            lines = [[cell(caption(i + top), **small), *line] for i, line in enumerate(lines)]
+            lines.insert(0, [cell(caption(left + j - 1) if j else "", **small) for j in range(across + 1)])
+        wide, tall = across * WIDTH + indices + 2, down * HEIGHT + indices + 2
+        fixed: dict[str, Any] = {"fixedsize": True, "width": wide, "height": tall}  # else the engine would stretch it
+        numbered = table(*(row(*line) for line in lines), cellborder=1, color="hair", **fixed)
+        heading = text(self.title, style.CAPTION, KINDS[self.kind][0], bold=True)
+        fixed |= {"width": max(wide, round(1.1 * width(heading))) + 4, "height": tall + 18}
+        return table(row(cell(heading, align="LEFT")), row(cell(numbered, align="LEFT")), **fixed)
+
+    def _entry(self, at: tuple[int, ...], value: float) -> Label:
+        ink, edge, ground = KINDS[self.kind]
+        look: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fixedsize": True}
+        if np.isnan(value):
+            if self.kind == "products":
+                return cell("", border=0, **look)
+            look["bgcolor"] = "hair"
+            said, ink = "" if self.kind == "gradient" else self.outside, "ink"
+        elif at in self.framed or self.start is None:
+            said, look["bgcolor"] = _entry(float(value)), ground
+        else:
+            said, ink = _entry(float(value)), "muted"
+        if at in self.framed or at in self.strong:
+            look |= {"border": 3 if at in self.strong else 2, "color": edge}
+        italic = ink == "grad"
+        return cell(text(said, style.CAPTION, ink, bold=at in self.strong, italic=italic) if said else "", **look)
 
 
 _Rows: TypeAlias = list[list[_Grid | str]]
@@ -65,7 +92,7 @@ def plot_window(
     at: Sequence[int] | None = None,
     point: Sequence[int] | None = None,
     loss: ag.Tensor | None = None,
-) -> Plot:
+) -> Picture:
     """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
 
     ``y``: the recorded result of a convolution or a pooling over one or two spatial axes. ``at``: an output (example,
@@ -78,7 +105,7 @@ def plot_window(
     >>> x = ag.Tensor([[[1.0, 2.0, 3.0, 4.0]]], name="x")
     >>> y = ag.conv(x, ag.Tensor([[[1.0, -1.0]]], requires_grad=True, name="w"), padding=1)
     >>> plot_window(y, at=(0, 0, 1))
-    Plot('z1[0,0,1] = Σ of 2 products = -1')
+    <Picture 'The window of z1[0,0,1]'>
     """
     recorded(y)
     node = y.node
@@ -101,11 +128,7 @@ def plot_window(
     which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
-    drawn = view.forward(index) if at is not None else view.backward(index)
-    told = notice(seen, Names(seen.graph))
-    drawn.said += told
-    drawn.alt = joined(f"{drawn.alt}." if told else drawn.alt, noted(told))
-    return drawn.plot()
+    return view.forward(index) if at is not None else view.backward(index)
 
 
 class _View:
@@ -113,6 +136,7 @@ class _View:
 
     def __init__(self, node: Node, seen: Evaluation) -> None:
         called = Names(seen.graph)
+        self.notice = notice(seen, called)
         given = {arg: place for arg, place in zip(node.op.args, node.inputs, strict=False) if place is not None}
         arrays = {arg: seen.value(place) for arg, place in given.items()}
         shapes = {arg: array.shape for arg, array in arrays.items()}
@@ -169,7 +193,22 @@ class _View:
             parts.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
         return rows, " + ".join(parts).replace("+ -", "- "), sum(sums)
 
-    def forward(self, index: Sequence[int]) -> _Sheet:
+    def _sheet(self, rows: _Rows, title: str, line: str, said: Sequence[str], alt: str, begin: int = 0) -> Picture:
+        """Rows of grids below each other, later ones aligned with part number ``begin`` of the first, and words above.
+
+        Parts that only the first row has stand in the middle of all rows.
+        """
+        first, *others = rows
+        end = begin + len(others[0]) if others else len(first)
+        spans = [{} if begin <= i < end else {"rowspan": len(rows)} for i in range(len(first))]
+        cells = [row(*(_part(part, **span) for part, span in zip(first, spans, strict=True)))]
+        cells += [row(*map(_part, parts)) for parts in others]
+        words = [[caption(line)], *([text(one, style.CELL, "ink")] for one in said)]
+        picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice)
+        picture.node("window", table(*cells, cellspacing=6))
+        return picture
+
+    def forward(self, index: Sequence[int]) -> Picture:
         """The window of one output."""
         n, o, *_ = index
         place = (index[2], index[3]) if len(index) == 4 else (0, index[2])
@@ -179,7 +218,7 @@ class _View:
         result, largest = self._part("y", n, o, [place]), self.name == "max_pool"
         line = "framed = the window"
         if any(map(any, self.place.pads)):
-            line += f"; hatched = outside of the input, {'not counted' if largest else 'counted as 0'}"
+            line += f"; grey = outside of the input, {'not counted' if largest else 'counted as 0'}"
         if self.w is None:
             inside = [at for _, at, is_in in taps if is_in]
             strong = {max(inside, key=lambda at: float(self.arrays["x"][(n, o, *at)]))} if largest else set()
@@ -188,16 +227,16 @@ class _View:
             said = f"{name} = {f'the largest of {len(inside)}' if largest else f'Σ of {len(inside)} numbers'} = {whole}"
             rows: _Rows = [[grid, "max →" if largest else "Σ →", result]]
             line += "; thick = the largest of it" if largest else ""
-            return _Sheet(rows, f"The window of {name}", line, [self.formula, said], said)
+            return self._sheet(rows, f"The window of {name}", line, [self.formula, said], said)
         inside = self.w.shape[1]
         first = o // (self.w.shape[0] // self.groups) * inside
         rows, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(inside)], taps)
         rows[0] += ["Σ →", result]
         said = f"{name} = {total}" + (f" = {whole}" if inside > 1 or self.b is not None else "")
         alt = f"{name} = Σ of {inside * len(taps)} products{' + bias' * (self.b is not None)} = {whole}"
-        return _Sheet(rows, f"The window of {name}", line, [self.formula, said], alt)
+        return self._sheet(rows, f"The window of {name}", line, [self.formula, said], alt)
 
-    def backward(self, index: Sequence[int]) -> _Sheet:
+    def backward(self, index: Sequence[int]) -> Picture:
         """The outputs that one entry of the input reached."""
         n, c, *_ = index
         point = (index[2], index[3]) if len(index) == 4 else (0, index[2])
@@ -207,7 +246,7 @@ class _View:
         title, line = f"Where {entry} goes", "framed = the outputs that read the entry"
         if not taps:
             said = f"{entry} is in no window: its gradient is 0"
-            return _Sheet([[start]], title, line, [said], said)
+            return self._sheet([[start]], title, line, [said], said)
         if self.w is None:
             largest, x, g = self.name == "max_pool", self.arrays["x"][n, c], self.arrays["g"][n, c]
             strong = set()
@@ -216,10 +255,11 @@ class _View:
                 strong |= {place} if max(window, key=lambda at: float(x[at])) == point else set()
             parts = [self._part(of, n, c, places, strong=strong) for of in ("y", "g")]
             passed = sum(float(g[place]) for place in (strong if largest else places))
-            said = f"read by {len(places)} windows" + (f", the largest in {len(strong)} of them" if largest else "")
+            said = f"read by {numbers.counted(len(places), 'window')}"
+            said += f", the largest in {len(strong)} of them" if largest else ""
             said += f": ∂L/∂{entry} = {numbers.scalar(passed)}"
             line += "; thick = the largest is there" if largest else ""
-            return _Sheet([[start, "→", parts[0], "→", parts[1]]], title, line, [said], said)
+            return self._sheet([[start, "→", parts[0], "→", parts[1]]], title, line, [said], said)
         out, inside = self.w.shape[:2]
         each = out // self.groups
         channels = [(o, o, c % inside) for o in range(c // inside * each, (c // inside + 1) * each)]
@@ -227,7 +267,7 @@ class _View:
         rows[0] = [start, "→", *rows[0]]
         said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")
         line += ", and the weights that they multiply it by"
-        return _Sheet(rows, title, line, [said], said, begin=2)
+        return self._sheet(rows, title, line, [said], said, begin=2)
 
 
 def _entry(x: float) -> str:
@@ -253,82 +293,5 @@ def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **optio
     return _Grid(title, values, (rows.start, columns.start), framed, **options)
 
 
-# ---------------------------------------------------------------- drawing
-
-
-@dataclass
-class _Sheet:
-    """Rows of grids below each other, later ones aligned with part number ``begin`` of the first, and words below."""
-
-    rows: _Rows
-    title: str
-    line: str
-    said: list[str]
-    alt: str
-    begin: int = 0
-
-    def plot(self) -> Plot:
-        """The plot."""
-        lead = sum(map(_width, self.rows[0][: self.begin]))
-        widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(self.rows)]
-        heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in self.rows]
-        width = max(*widths, 0.075 * max(map(len, self.said)), 0.072 * len(self.line)) + 2 * LEFT
-        height = TOP + sum(heights) + 0.22 * len(self.said) + 0.1
-        with titled_figure(width, height, self.title, self.line) as figure:
-            top = height - TOP
-            for k, (row, tall) in enumerate(zip(self.rows, heights, strict=True)):
-                x = LEFT + (lead if k else 0.0)
-                for part in row:
-                    if isinstance(part, str):
-                        middle: dict[str, Any] = {"ha": "center", "va": "center"}
-                        at = x + _width(part) / 2, top - (tall - GAP + HEAD) / 2
-                        write(figure, *at, part, style.VALUE, LIGHT.muted, **middle)
-                    else:
-                        _table(figure, part, x, top - (tall - GAP - part.size[1]) / 2)
-                    x += _width(part)
-                top -= tall
-            for k, words in enumerate(self.said):
-                write(figure, LEFT, top - 0.22 * k, words, style.CELL, LIGHT.ink, va="top")
-        return Plot(figure, self.alt)
-
-
-def _width(part: _Grid | str) -> float:
-    return part.size[0] if isinstance(part, _Grid) else SIGN + 0.07 * (len(part) - 1)
-
-
-def _table(figure: Figure, grid: _Grid, x: float, top: float) -> None:
-    """Draw a grid with its top left corner here, in inches."""
-    from matplotlib.patches import Rectangle
-
-    rows, columns = grid.values.shape
-    labels = 0.2 if grid.start is not None else 0.0
-    ink = LIGHT.grad if grid.kind in ("gradient", "products") else LIGHT.ink
-    ground = {"gradient": LIGHT.grad_bg, "products": LIGHT.grad_bg, "knob": LIGHT.knob_bg}.get(grid.kind, LIGHT.fwd_bg)
-    write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
-    bottom = top - HEAD - labels - rows * CELL_HEIGHT
-    axes = cell_axes(figure, x + labels, bottom, (columns * CELL_WIDTH, rows * CELL_HEIGHT), (rows, columns))
-    top_row, left_column = grid.start or (0, 0)
-    for (i, j), value in np.ndenumerate(grid.values):
-        at, missing = (i + top_row, j + left_column), bool(np.isnan(value))
-        if missing and grid.kind == "products":
-            continue
-        counts = at in grid.framed or grid.start is None
-        face = LIGHT.panel if missing else ground if counts else LIGHT.paper
-        look: dict[str, Any] = {"edgecolor": LIGHT.hair, "linewidth": 0.6, "hatch": "////" if missing else None}
-        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=face, **look))
-        said = ("" if grid.kind == "gradient" else grid.outside) if missing else _entry(float(value))
-        look = {"fontweight": "bold" if at in grid.strong else "normal", "fontsize": style.SMALL}
-        look |= {"style": "italic" if ink == LIGHT.grad else "normal"}
-        colour = LIGHT.muted if missing or not counts else ink
-        axes.text(j + 0.5, i + 0.54, said, color=colour, ha="center", va="center", **look)
-    edge = {"gradient": LIGHT.grad, "knob": LIGHT.knob}.get(grid.kind, LIGHT.fwd)
-    for places, line in ((grid.framed, 1.6), (grid.strong, 3.0)):
-        for i, j in places:
-            corner = j - left_column, i - top_row
-            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=edge, linewidth=line, clip_on=False))
-    if grid.start is not None:
-        small: dict[str, Any] = {"fontsize": style.TAG, "color": LIGHT.muted}
-        for j in range(columns):
-            axes.text(j + 0.5, -0.12, str(left_column + j), ha="center", va="bottom", **small)
-        for i in range(rows):
-            axes.text(-0.08, i + 0.54, str(top_row + i), ha="right", va="center", **small)
+def _part(part: _Grid | str, **span: int) -> Label:
+    return cell(part.label if isinstance(part, _Grid) else text(part, style.VALUE, "muted"), **span)

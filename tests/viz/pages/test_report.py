@@ -122,12 +122,10 @@ def test_no_key_of_a_picture_says_darker_where_a_dark_page_is_lighter(parts):
 
 def test_the_confusion_matrix_counts(parts):
     _, held, page = parts
-    counts = np.zeros((10, 10), int)
-    np.add.at(counts, (held.labels, held.predictions), 1)
-    label, drawn = re.search('aria-label="(Confusion matrix: [^"]*)">(.*?)</svg>', page.html, re.DOTALL).groups()
-    assert f"{np.trace(counts)} of 60 right" in label
+    right = int((held.predictions == held.labels).sum())
+    drawn = re.search(f'aria-label="{right} of 60 right[^"]*">(.*?)</svg>', page.html, re.DOTALL)[1]
     said = re.findall(r">(\d+)</text>", drawn)
-    assert sum(map(int, said)) == counts.sum() + 2 * sum(map(int, CLASSES)), "the counts, and the names of both axes"
+    assert sum(map(int, said)) == 60 + 2 * sum(map(int, CLASSES)), "the counts, and the names of both axes"
 
 
 def test_mistakes_come_with_the_surest_first(parts):

@@ -89,7 +89,7 @@ def test_a_loop_and_a_window_say_so():
     layer = nn.Conv2d(1, 1, 2, seed=0)
     y = layer(ag.Tensor(np.arange(9.0, dtype="float32").reshape(1, 1, 3, 3)))
     layer.weight.data -= 1.0
-    assert "recomputed with the present values of W1" in viz.plot_window(y, at=(0, 0, 0, 0)).description
+    assert "recomputed with the present values of W1" in viz.plot_window(y, at=(0, 0, 0, 0)).alt
     rnn = nn.RNN(2, 2, seed=0)
     loss = ag.sum(rnn(ag.ones((3, 1, 2), dtype="float32"))[0])
     for parameter in rnn.parameters():
