@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn, viz
+from glassgrad import nn
 from glassgrad.viz.plots.features import feature_space
 from glassgrad.viz.plots.spaces import HEIGHTS, MARKS, letter
-from tests.sampling import waiting
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -235,20 +234,3 @@ class TestRefusals:
         x[3] = np.nan
         with pytest.raises(ValueError, match="not finite in the panel 'input"):
             feature_space(model, x, [0, 1] * 3)
-
-
-@pytest.mark.parametrize("sizes", [waiting([2, 4, 3, 2, 2]), [5, 3, 2]])
-def test_saves_the_same_file_twice(sizes, tmp_path):
-    x = RNG.normal(size=(20, sizes[0]))
-    one, two = (viz.feature_space(nn.MLP(sizes, seed=0), x, np.arange(20) % 2) for _ in range(2))
-    for suffix in (".png", ".svg"):
-        paths = [plot.save(tmp_path / f"{i}{suffix}") for i, plot in enumerate((one, two))]
-        assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
-def test_the_model_is_left_as_it_was():
-    model = nn.MLP([2, 2, 2], seed=0)
-    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
-    feature_space(model, X, LABELS)
-    assert all(parameter.grad is None for parameter in model.parameters())
-    assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from glassgrad import nn
 from glassgrad.viz.drawing import fonts, style
 from glassgrad.viz.drawing.render import EngineWarning
 from glassgrad.viz.plots.digits import plot_confusion, plot_digits
@@ -122,10 +121,6 @@ class TestHistory:
         assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "accuracy"]
         assert [len(series(axes)) for axes in plot.figure.axes] == [2, 1]
         assert "2 runs (run 1, run 2): loss, accuracy over 3 epochs" in plot.description
-
-    def test_runs_of_fit(self):
-        histories = {name: nn.History(loss=[1.0, 0.5]) for name in "ab"}
-        assert set(series(plot_history(histories).figure.axes[0])) == {"series_loss_a", "series_loss_b"}
 
     def test_names_of_runs_are_not_taken_for_formulas_and_stay_apart(self):
         names = ["$x^{2$", "$\\alpha$", "learning rate 0.1, Adam", "learning rate 0.2, Adam"]
