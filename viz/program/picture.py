@@ -73,7 +73,7 @@ class _Drawing:
         self.card: dict[Value, str] = {}  # the card of each value
         self.part: dict[str, str] = {}  # what each card is: a part of the program, "input" or "state"
         self.written: dict[Any, Home] = {}  # the first states with each form of update
-        self.updates: list[tuple[list[str], dict[str, str]]] = []  # the ends and the words of their edges
+        self.updates: list[tuple[list[str], dict[str, Any]]] = []  # the ends and the words of their edges
         self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
 
     def draw(self, title: str | None) -> Picture:
@@ -96,14 +96,14 @@ class _Drawing:
         drawn = [block for block in reading.blocks if block not in hidden]
         for block in drawn:
             self._block(block)
-        for block, homes in shelves.items():
-            if block not in hidden:
-                self._shelf(homes, self.card[block.lines[0]] if block and block.part == FORWARD else "")
+        for reader, homes in shelves.items():
+            if reader not in hidden:
+                self._shelf(homes, self.card[reader.lines[0]] if reader and reader.part == FORWARD else "")
         for value in self.program.inputs:
-            readers = {reading.block_of.get(reader) for reader in reading.readers.get(value, ())}
-            last = [block for block in drawn[1:] if block in readers and block.part == FORWARD][-1:]
-            for block in last:
-                self._beside(self.card[block.lines[0]], self.card[value])
+            readers = {reading.block_of.get(each) for each in reading.readers.get(value, ())}
+            forward = [block for block in drawn[1:] if block in readers and block.part == FORWARD]
+            if forward:
+                self._beside(self.card[forward[-1].lines[0]], self.card[value])
         self._edges()
         return self.picture
 
@@ -261,10 +261,10 @@ class _Drawing:
         for value in self.reading.written:
             head = self.card.get(value, "")
             for arg in self.reading.reads[value]:
-                ends = tail, _ = self.card.get(arg, head), head
-                if head and tail not in (head, "knobs") and ends not in drawn and arg not in self.reading.knobs:
-                    drawn.add(ends)
-                    self._edge(arg, *ends, self.part[tail], self.part[head])
+                tail = self.card.get(arg, head)
+                if head and tail not in (head, "knobs") and (tail, head) not in drawn and arg not in self.reading.knobs:
+                    drawn.add((tail, head))
+                    self._edge(arg, tail, head, self.part[tail], self.part[head])
         for updated, words in self.updates:
             self.picture.edge(*updated, cls="update", **words)
 
