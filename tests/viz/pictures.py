@@ -411,7 +411,7 @@ def experts() -> Any:
 @picture
 def onnx_network() -> Any:
     """A file that `nn.save_onnx` wrote."""
-    model = nn.load_onnx(Path(__file__).with_name("files") / "convolutional.onnx")
+    model = nn.load_onnx(Path(__file__).parents[1] / "promises" / "files" / "convolutional.onnx")
     loss = ag.mean(model(held(numbers(2, 1, 8, 8, dtype="float32"), "x")) ** 2)
     loss.backward()
     return viz.draw_graph(loss)
@@ -419,7 +419,7 @@ def onnx_network() -> Any:
 
 @picture
 def onnx_transformer() -> Any:
-    model = nn.load_onnx(Path(__file__).with_name("files") / "transformer.onnx")
+    model = nn.load_onnx(Path(__file__).parents[1] / "promises" / "files" / "transformer.onnx")
     loss = ag.mean(model(held(numbers(2, 12, dtype="float32"), "x")) ** 2)
     return viz.draw_graph(loss)
 
