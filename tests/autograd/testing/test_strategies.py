@@ -138,6 +138,7 @@ class TestOnesOwnOperation:
                 gradcheck(program, *program.tensors())
             except GradcheckError as error:
                 assume(not str(error).startswith("unchecked"))  # as of a sum that is always 0
+                assume("softsign" in str(error))  # and not an operation that another test declared
                 raise
 
         with pytest.raises(GradcheckError, match="the derivative of output 0") as caught:
