@@ -108,15 +108,6 @@ class TestDeclaration:
         assert repr(mixed) == "<operation mixed(x, y, scale=2.0, *, mode)>"
         assert ag.OPS["mixed"] is mixed
 
-    def test_notation_defaults_to_a_call(self):
-        @ag.op("f")
-        def my_function(xp, x, y):
-            return x + y
-
-        assert my_function.text == "f({x}, {y})"
-        assert my_function.tex.format(x="a", y="b") == r"\operatorname{my function}(a, b)"
-        assert my_function.level == 9
-
     def test_a_rule_may_take_all_parameters_that_it_does_not_name(self):
         @ag.op("f")
         def scaled(xp, x, *, by, plus=0.0):
@@ -193,16 +184,6 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
 
 
 class TestApplying:
-    def test_a_users_operation_is_like_any_other(self):
-        op = cube()
-        x = leaf([1.0, 2.0])
-        y = op(x)
-        assert_array_equal(y.data, [1.0, 8.0])
-        assert y.node.op is op
-        slope = ag.gradients(y.sum(), x, create_graph=True)
-        assert_array_equal(slope.data, [3.0, 12.0])
-        assert_array_equal(ag.gradients(slope.sum(), x).data, [6.0, 12.0])
-
     def test_rules_name_operations_of_ones_own_in_a_second_derivative_too(self):
         @ag.op("∘")
         def thrice(xp, x):
@@ -301,32 +282,6 @@ class TestApplying:
             assert np.shares_memory(asked[name], array)
         assert (asked["x_shape"], asked["y_shape"], asked["power"]) == ((2,), (1, 1), 2)
         assert asked["xp"].exp is np.exp
-
-    def test_an_optional_array_may_be_left_out(self):
-        @ag.op("f")
-        def offset(xp, x, y=None):
-            return x if y is None else x + y
-
-        offset.vjp(x=lambda g: g, y=lambda g: g)
-        x, y = leaf([1.0, 2.0]), leaf(3.0)
-        assert_array_equal(offset(x).data, [1.0, 2.0])
-        offset(x, y).sum().backward()
-        assert y.grad.item() == 2.0
-        offset(x).sum().backward()
-        assert_array_equal(x.grad.data, [2.0, 2.0])
-
-    def test_any_number_of_arrays_one_by_one_or_as_a_list(self):
-        @ag.op("Σ")
-        def total(xp, *arrays, weight=1.0):
-            return sum(arrays) * weight
-
-        total.vjp(arrays=lambda g, arrays_shape, weight: tuple(g * weight for _ in arrays_shape))
-        a, b = leaf([1.0, 2.0]), leaf(3.0)
-        for y in (total(a, b, 5.0, weight=2.0), total([a, b, 5.0], weight=2.0)):
-            assert_array_equal(y.data, [18.0, 20.0])
-        y.sum().backward()
-        assert_array_equal(a.grad.data, [2.0, 2.0])
-        assert b.grad.item() == 4.0
 
     def test_parameters_by_position(self):
         x = leaf([[1.0, 5.0], [3.0, 4.0]])
@@ -431,20 +386,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "call",
         [
-            *(
-                lambda x, name=name: getattr(ag, name)(x, axis=2)
-                for name in (
-                    "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp", "softmax", "log_softmax", "all",
-                    "any", "argmax", "argmin", "argsort", "sort", "flip", "squeeze", "cumulative_sum",
-                    "cumulative_prod", "unstack",
-                )
-            ),
+            *(lambda x, name=name: getattr(ag, name)(x, axis=2) for name in ("sum", "softmax", "sort", "std")),
             lambda x: ag.expand_dims(x, axis=3),
             lambda x: ag.permute_dims(x, axes=(0, 2)),
-            lambda x: ag.moveaxis(x, 0, 2),
             lambda x: ag.roll(x, shift=1, axis=2),
-            lambda x: ag.repeat(x, repeats=2, axis=2),
-            lambda x: ag.take(x, [0], axis=2),
             lambda x: ag.take_along_axis(x, [[0]], axis=2),
             lambda x: ag.concat([x, x], axis=2),
             lambda x: ag.stack([x, x], axis=3),

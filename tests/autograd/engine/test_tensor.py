@@ -503,18 +503,6 @@ class TestNoGrad:
         assert ag.is_grad_enabled()
         assert (y.requires_grad, y.node) == (False, None)
 
-    def test_as_a_decorator_at_every_call(self):
-        @ag.no_grad()
-        def square(x):
-            """The square."""
-            return x * x
-
-        x = leaf(2.0)
-        assert not square(x).requires_grad
-        assert not square(x).requires_grad
-        assert (square.__name__, square.__doc__) == ("square", "The square.")
-        assert (x * x).requires_grad
-
     @pytest.mark.parametrize(("switch", "recorded"), [(ag.no_grad, False), (ag.enable_grad, True)])
     def test_as_a_decorator_without_brackets(self, switch, recorded):
         @switch
@@ -537,12 +525,6 @@ class TestNoGrad:
                 assert (x * x).requires_grad
             assert not (x * x).requires_grad
         assert (x * x).requires_grad
-
-    def test_one_instance_may_be_entered_twice(self):
-        off = ag.no_grad()
-        with off, off:
-            pass
-        assert ag.is_grad_enabled()
 
     def test_recording_resumes_after_an_exception(self):
         with pytest.raises(KeyError), ag.no_grad():

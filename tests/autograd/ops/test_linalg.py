@@ -67,20 +67,3 @@ def test_tensordot_as_in_numpy(axes: Any) -> None:
     x, y = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))
     np.testing.assert_allclose(ag.tensordot(x, y, axes=axes).data, np.tensordot(x, y, axes=axes))
     assert gradcheck(lambda x, y: ag.tensordot(x, y, axes=axes), x, y)
-
-
-def test_outer_as_in_numpy() -> None:
-    x, y = RNG.normal(size=3), RNG.normal(size=(2, 2))
-    np.testing.assert_array_equal(ag.outer(x, y).data, np.outer(x, y))
-    assert gradcheck(ag.outer, x, y)
-
-
-def test_linear_without_a_bias() -> None:
-    x, w = RNG.normal(size=(5, 3)), RNG.normal(size=(2, 3))
-    np.testing.assert_array_equal(ag.linear(x, w, None).data, x @ w.T)
-
-
-def test_linear_leaves_its_bias_alone() -> None:
-    bias = np.ones(2)
-    ag.linear(np.ones((5, 3)), np.ones((2, 3)), bias)
-    np.testing.assert_array_equal(bias, 1.0)

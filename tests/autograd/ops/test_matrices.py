@@ -58,22 +58,6 @@ def test_powers_as_in_numpy(n: int) -> None:
     assert gradcheck(lambda x: linalg.matrix_power(x, n), x[0])
 
 
-def test_the_power_zero_is_the_identity() -> None:
-    power = linalg.matrix_power(ag.Tensor(np.zeros((2, 3, 3)), requires_grad=True), 0)
-    np.testing.assert_array_equal(power.data, np.stack([np.eye(3)] * 2))
-
-
-def test_a_trace_takes_a_dtype() -> None:
-    assert linalg.trace(ag.Tensor(np.eye(2), dtype="float32"), dtype=ag.float64).dtype == ag.float64
-    assert linalg.trace(np.eye(2, dtype=np.int8)).dtype == ag.int64
-
-
-def test_diagonals_are_of_the_last_two_axes() -> None:
-    x = RNG.normal(size=(2, 3, 4))
-    assert linalg.diagonal(x).shape == (2, 3)
-    assert linalg.trace(x).shape == (2,)
-
-
 @pytest.mark.parametrize("x", [[3.0, 0.0, 4.0], [0.0, 1.0, 0.0]], ids=str)
 def test_a_norm_is_smooth_where_an_element_is_zero(x):
     size = np.linalg.norm(x)

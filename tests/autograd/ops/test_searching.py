@@ -9,12 +9,6 @@ from glassgrad import autograd as ag
 X = np.array([[3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
 
 
-def test_nonzero_is_numpys() -> None:
-    for ours, theirs in zip(ag.nonzero(X), np.nonzero(X), strict=True):
-        np.testing.assert_array_equal(ours.data, theirs)
-    np.testing.assert_array_equal(ag.Tensor(X)[ag.nonzero(X)].data, X[X != 0])
-
-
 def test_unique_agrees_with_numpy() -> None:
     for name in ("unique_all", "unique_counts", "unique_inverse"):
         ours, theirs = getattr(ag, name)(X), getattr(np, name)(X)
@@ -29,11 +23,6 @@ def test_values_that_are_unique_keep_their_gradient() -> None:
     x = ag.Tensor(X, requires_grad=True)
     ag.sum(ag.unique_values(x) * np.array([1.0, 10.0, 100.0])).backward()
     assert x.grad.tolist() == [[100.0, 1.0, 10.0], [0.0, 0.0, 0.0]]
-
-
-def test_searchsorted_takes_a_sorter() -> None:
-    x = np.array([3.0, 1.0, 2.0])
-    assert ag.searchsorted(x, [2.0, 0.0], sorter=np.argsort(x), side="right").tolist() == [2, 0]
 
 
 def test_diff_with_prepend_and_append() -> None:

@@ -28,42 +28,6 @@ def test_unstack_undoes_stack(axis: int) -> None:
     assert gradcheck(lambda x: ag.unstack(x, axis=axis), X)
 
 
-@pytest.mark.parametrize(("source", "destination"), [(0, -1), (-1, 0), ((0, 1), (2, 0)), ((2,), (0,))])
-def test_moveaxis_as_in_numpy(source: Any, destination: Any) -> None:
-    np.testing.assert_array_equal(ag.moveaxis(X, source, destination).data, np.moveaxis(X, source, destination))
-
-
-def test_arrays_come_as_a_list_or_one_by_one() -> None:
-    a, b = ag.Tensor([1.0], requires_grad=True), ag.Tensor([2.0, 3.0], requires_grad=True)
-    together = ag.concat([a, b])
-    np.testing.assert_array_equal(together.data, ag.concat(a, b).data)
-    together.backward(np.array([1.0, 2.0, 3.0]))
-    np.testing.assert_array_equal(a.grad.data, [1.0])
-    np.testing.assert_array_equal(b.grad.data, [2.0, 3.0])
-
-
-def test_one_array_twice_gets_both_gradients() -> None:
-    a = ag.Tensor([1.0], requires_grad=True)
-    ag.stack([a, a, np.ones(1)]).backward(np.array([[1.0], [2.0], [4.0]]))
-    np.testing.assert_array_equal(a.grad.data, [3.0])
-
-
-def test_padding_receives_no_gradient() -> None:
-    x = ag.Tensor([1.0, 2.0], requires_grad=True)
-    y = ag.pad(x, pad_width=1, constant_values=7.0)
-    np.testing.assert_array_equal(y.data, [7.0, 1.0, 2.0, 7.0])
-    y.backward(np.array([10.0, 1.0, 2.0, 10.0]))
-    np.testing.assert_array_equal(x.grad.data, [1.0, 2.0])
-
-
-def test_repeats_may_be_an_array() -> None:
-    x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
-    y = ag.repeat(x, repeats=np.array([2, 0, 1]))
-    np.testing.assert_array_equal(y.data, [1.0, 1.0, 3.0])
-    y.sum().backward()
-    np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 1.0])
-
-
 @pytest.mark.parametrize(
     ("ours", "expected"),
     [
