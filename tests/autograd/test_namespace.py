@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DeviceError, DomainError, GradientError
+from glassgrad.autograd.errors import DomainError
 
 OTHERS = ("ArrayAPIStrictFlags", "Device", "broadcast_shapes", "isin")
 """Names of array-api-strict that the standard has not, or later."""
@@ -208,8 +208,6 @@ def test_a_tensor_knows_its_namespace() -> None:
     assert t.__array_namespace__() is ag
     assert t.__array_namespace__(api_version="2024.12") is ag
     assert ag.__array_api_version__ == "2024.12"
-    with pytest.raises(DomainError, match=r"API '2099.12' is not supported; choose 2021.12 or .* or 2024.12"):
-        t.__array_namespace__(api_version="2099.12")
 
 
 def test_all_names_what_there_is_once() -> None:
@@ -244,13 +242,6 @@ def test_dlpack_of_pytorch() -> None:
     assert ag.from_dlpack(torch.ones(2, dtype=torch.float32)).dtype == ag.float32
 
 
-def test_dlpack_refuses() -> None:
-    with pytest.raises(GradientError, match=r"requires grad, and what another library computes .* use \.detach"):
-        np.from_dlpack(ag.Tensor([1.0], requires_grad=True))
-    with pytest.raises(TypeError, match="list does not support the DLPack protocol: use asarray"):
-        ag.from_dlpack([1.0])
-
-
 # ------------------------------------------------------------------------------------------- copies, devices, operators
 
 
@@ -261,8 +252,6 @@ def test_a_copy_is_made_where_one_is_asked_for() -> None:
     assert copied is not t
     assert copied.requires_grad
     assert ag.asarray(t, copy=False) is t
-    with pytest.raises(TypeError, match="can't get another dtype or device without a copy: leave copy out"):
-        ag.asarray(t, dtype=ag.float32, copy=False)
     array = np.ones(2)
     assert np.shares_memory(ag.asarray(array, copy=False).data, array)
     assert not np.shares_memory(ag.asarray(array, copy=True).data, array)
@@ -271,13 +260,6 @@ def test_a_copy_is_made_where_one_is_asked_for() -> None:
     assert not np.shares_memory(ag.reshape(array, (2, 1), copy=True).data, array)
     with pytest.raises(DomainError, match=r"reshape can't take .* copy=False"):
         ag.reshape(np.ones((2, 3)).T, (6,), copy=False)
-
-
-def test_to_device_is_the_standards_name() -> None:
-    t = ag.Tensor([1.0])
-    assert t.to_device("cpu") is t
-    with pytest.raises(DeviceError, match="leave stream out"):
-        t.to_device("cpu", stream=1)
 
 
 def test_operators_of_integers() -> None:
@@ -334,11 +316,6 @@ def test_dtypes_of_results() -> None:
 )
 def test_kinds_of_dtypes(dtype: str, kind: Any, expected: bool) -> None:
     assert ag.isdtype(getattr(ag, dtype), kind) is expected
-
-
-def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(DomainError, match="isdtype: 'real' is not a kind of dtype; choose 'bool', 'signed integer'"):
-        ag.isdtype(ag.float32, "real")
 
 
 def test_namespace_info() -> None:

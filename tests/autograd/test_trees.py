@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import trees
-from glassgrad.autograd.errors import DeclarationError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DeclarationError, ShapeError
 
 
 class Point(NamedTuple):
@@ -85,16 +84,12 @@ def test_paths_are_expressions() -> None:
 
 def test_map_takes_trees_of_one_structure() -> None:
     assert trees.map(lambda x, y: x + y, Point(1, [2]), Point(10, [20])) == Point(11, [22])
-    with pytest.raises(ShapeError, match=r"a tree of the structure list\(\*\) is needed; int was given"):
-        trees.map(lambda x, y: x + y, Point(1, [2]), Point(10, 20))
 
 
 def test_other_classes_are_leaves() -> None:
     """Subclasses of dict and list may have code and attributes of their own, and a set has no order."""
     counter = Counter("abca")
     assert trees.leaves([counter, {3}]) == [counter, {3}]
-    with pytest.raises(DTypeError, match="set is not an array of numbers"):
-        ag.asarray({3})
 
 
 def test_modules_are_leaves() -> None:
@@ -124,13 +119,9 @@ def test_a_class_is_registered_once() -> None:
     assert trees.unflatten(structure, [3, 4])[0].parts[1].parts == (4,)
     with pytest.raises(DeclarationError, match="Pair is registered as a container already"):
         trees.register(Pair, lambda x: (x.parts, None), lambda data, parts: Pair(*parts))
-    with pytest.raises(DeclarationError, match="register takes a class; it was given 3"):
-        trees.register(3, lambda x: (x.parts, None), lambda data, parts: Pair(*parts))  # type: ignore[arg-type]
 
 
 def test_mismatched_structures_raise() -> None:
-    with pytest.raises(ShapeError, match="1 leaves for a structure of 2: give one for each"):
-        trees.unflatten(trees.flatten([1, 2])[1], [1])
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(ShapeError, match="list can't be flattened: it is nested too deeply, or contains itself"):

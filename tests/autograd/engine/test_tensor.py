@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 
 
 def leaf(values, name=None, dtype=None):
@@ -97,13 +97,6 @@ class TestMaking:
         assert (t.shape, t.ndim, t.size, t.item()) == ((), 0, 1, 3.0)
         assert isinstance((t * 2.0).data, np.floating)
 
-    def test_an_unknown_device_is_refused(self):
-        for device in ("gpu", "cuda:x", "cpu:1"):
-            with pytest.raises(
-                DeviceError, match=rf"unknown device '{device}': choose 'cpu', 'cuda' or 'cuda:1' and the like"
-            ):
-                Tensor([1.0], device=device)
-
 
 class TestRequiresGrad:
     def test_a_dtype_makes_floats_of_integers(self):
@@ -116,15 +109,6 @@ class TestRequiresGrad:
         x.requires_grad_(False)
         assert not (x * x).requires_grad
         assert Tensor(3).requires_grad_(False).dtype == np.int64
-
-    def test_requires_grad_of_a_result_cannot_be_changed(self):
-        y = leaf(2.0) * 3.0
-        with pytest.raises(
-            GradientError,
-            match=r"\(\) float64 was made by multiply: only a leaf can be switched; use "
-            r"\.detach\(\)",
-        ):
-            y.requires_grad_(False)
 
     def test_results_require_grad_and_are_no_leaves(self):
         x = leaf(2.0)
@@ -172,10 +156,6 @@ class TestPython:
         (a * b).backward()
         assert_array_equal(x.grad.data, [2.0, 1.0])
         assert len(x) == 2
-
-    def test_a_number_has_no_length(self):
-        with pytest.raises(DTypeError, match=r"a Tensor of shape \(\) has no length"):
-            len(Tensor(1.0))
 
     def test_comparisons_are_elementwise_and_hashing_is_by_identity(self):
         x, y = Tensor([1.0, 2.0]), Tensor([1.0, 3.0])
@@ -375,23 +355,6 @@ class TestAssignment:
         t[0] = 5.0
         assert_array_equal(given, [0.0, 0.0])
 
-    def test_a_leaf_is_refused(self):
-        w = leaf([1.0, 2.0], "w")
-        with pytest.raises(
-            GradientError,
-            match=r"Tensor 'w' \(2,\) float64 is a leaf that requires grad: its value can't be "
-            r"changed in place while operations are recorded; change it, or a copy made with \.clone\(\), "
-            r"under autograd\.no_grad\(\)",
-        ):
-            w[0] = 5.0
-        assert_array_equal(w.data, [1.0, 2.0])
-
-    def test_a_value_of_the_wrong_shape_is_refused_and_changes_nothing(self):
-        y = Tensor([1.0, 2.0])
-        with pytest.raises(ShapeError, match=r"setitem can't take x = \(2,\) float64, value = \(3,\) float64"):
-            y[:] = np.ones(3)
-        assert_array_equal(y.data, [1.0, 2.0])
-
 
 # ---------------------------------------------------------------------------------------------------------------- modes
 
@@ -438,14 +401,6 @@ class TestUpdates:
                 p %= 3.0
         assert (w.tolist(), w.requires_grad, w.is_leaf) == ([[1.0, 1.0], [0.0, 1.0]], True, True)
 
-    def test_a_leaf_that_requires_grad_is_refused_where_operations_are_recorded(self):
-        w = leaf([1.0], name="w")
-        with pytest.raises(
-            GradientError, match=r"'w' .* leaf that requires grad: .* write w = w - \.\.\. .*under autograd\.no_grad"
-        ):
-            w -= 0.1
-        assert w.tolist() == [1.0]
-
     def test_integers_do_not_become_floats(self):
         n = Tensor([1, 2])
         with pytest.raises(DTypeError, match=r"int64 can't take a value of dtype float64 in place: write x = x / "):
@@ -485,12 +440,6 @@ class TestData:
     def test_an_integer_leaf_takes_floats_as_they_are(self):
         x = Tensor([1, 2])
         x.data = [0.5, 1.5]
-        assert x.tolist() == [0.5, 1.5]
-
-    def test_integers_in_an_array_are_refused_where_grad_is_required(self):
-        x = leaf([0.5, 1.5])
-        with pytest.raises(DTypeError, match=r"requires grad, and can't be set to int64: only floating-point"):
-            x.data = np.array([1, 2])
         assert x.tolist() == [0.5, 1.5]
 
 
@@ -638,46 +587,12 @@ class TestNumPy:
         assert np.asarray(a).shape == ()
         assert np.array([a, b]).tolist() == Tensor([a, b]).tolist() == [1.0, 2.0]
 
-    @pytest.mark.parametrize("call", [np.asarray, np.array, lambda x: x.numpy(), lambda x: np.asarray(x * 2.0)])
-    def test_asarray_of_what_requires_grad_is_refused(self, call):
-        with pytest.raises(
-            GradientError,
-            match=r"Tensor \(2,\) float64 requires grad, and what NumPy computes from it would not "
-            r"be recorded: make an array of Tensors with autograd\.stack.*, or use \.detach\(\)",
-        ):
-            call(leaf([1.0, 2.0]))
-
-    def test_numpy_functions_that_cannot_be_recorded_are_refused(self):
-        x = leaf([1.0, 2.0])
-        with pytest.raises(
-            DTypeError,
-            match=r"np\.median can't record Tensors: in autograd use sort, or \.detach\(\)\.numpy\(\) for the values",
-        ):
-            np.median(x)
-        with pytest.raises(DTypeError, match=r"np\.add\.reduce can't record Tensors"):
-            np.add.reduce(x)
-        with pytest.raises(DTypeError, match=r"np\.add\(\.\.\., out=\) can't be recorded: assign the result instead"):
-            np.add(x, 1.0, out=np.zeros(2))
-        with pytest.raises(
-            DTypeError,
-            match=r"np\.add can't be recorded as it is called \(.*'dtype'\): autograd has "
-            r"add\(x, y\)",
-        ):
-            np.add(x, 1.0, dtype="float32")
-        with pytest.raises(
-            DTypeError,
-            match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, axis=None, ",
-        ):
-            np.std(x, dtype="float32")
-
     def test_numpy_functions_of_constants_return_numpys_result(self):
         t = Tensor([1.0, 2.0])
         assert np.allclose(t, [1.0, 2.0])
         assert np.array_equal([1.0, 2.0], t)
         assert np.linalg.norm(x=t, ord=1) == 3.0
         assert_array_equal(np.column_stack([t, [3.0, 4.0]]), [[1.0, 3.0], [2.0, 4.0]])
-        with pytest.raises(DTypeError, match=r"np\.column_stack can't record Tensors: in autograd use stack"):
-            np.column_stack([t, leaf([3.0, 4.0])])
 
     def test_numpy_functions_that_write_values_do_not_record(self):
         w = leaf([1.0, 2.0])
@@ -690,11 +605,6 @@ class TestNumPy:
         with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
             np.add(out, 1.0, out=w)
 
-    def test_adding_to_an_array_in_place_is_refused(self):
-        a = np.zeros(2)
-        with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
-            a += leaf([1.0, 2.0])
-
 
 def test_ampersand_and_friends_are_bitwise_as_in_numpy():
     six, three = Tensor([6]), Tensor([3])
@@ -705,5 +615,3 @@ def test_ampersand_and_friends_are_bitwise_as_in_numpy():
         [-7],
     )
     assert (~(Tensor([1.0, -1.0]) > 0)).tolist() == [False, True]
-    with pytest.raises(DTypeError, match="bitwise_and can't take"):
-        six & Tensor([1.5])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from glassgrad.autograd.errors import DomainError, DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.testing import Domain, array, check_grad, integers
 
 
@@ -98,46 +98,3 @@ class TestMessage:
 
     def test_nothing_shown(self):
         assert "unchecked" in message(lambda x: np.maximum(x, 0.0).sum(), np.sign, [0.0])
-
-
-class TestRefusals:
-    def test_a_derivative_of_another_shape(self):
-        with pytest.raises(ShapeError) as caught:
-            check_grad(hyperbolic, lambda x: np.cos(x)[:2], np.ones(3))
-        assert str(caught.value) == (
-            "df returned an array of shape (2,) for input 0 ('x') of shape (3,), and the output has shape (3,): return "
-            "the Jacobian, of shape (3, 3), or the derivative of each element, of shape (3,)."
-        )
-        with pytest.raises(ShapeError, match=r"with vjp=True it returns gradients, each of the shape of its input"):
-            check_grad(np.sin, lambda x, g: g.sum(), np.ones(3), vjp=True)
-
-    def test_too_few_derivatives(self):
-        with pytest.raises(DTypeError, match=r"df returned 1 array\(s\), and f has 2 real input\(s\): return one"):
-            check_grad(lambda x, y: x * y, lambda x, y: y, 1.0, 2.0)
-
-    def test_several_outputs_without_an_upstream_gradient(self):
-        with pytest.raises(DTypeError, match=r"f returns 2 outputs: pass vjp=True, and a df that takes the inputs and"):
-            check_grad(lambda x: (x, x), lambda x: x, 1.0)
-
-    def test_no_real_input(self):
-        with pytest.raises(DTypeError, match=r"no input is real floating point; write 3\.0 for 3"):
-            check_grad(np.sin, np.cos, 3)
-
-    def test_values_that_are_not_finite(self):
-        with pytest.raises(DomainError, match=r"output 0 of log is not finite here"):
-            check_grad(np.log, np.reciprocal, 0.0)
-        with pytest.raises(DomainError, match=r"input 0 .*is nan at \[\]"):
-            check_grad(np.sin, np.cos, np.nan)
-
-    def test_no_function(self):
-        with pytest.raises(DTypeError, match=r"df = 3 is an int: give a function that returns its derivative"):
-            check_grad(np.sin, 3, 1.0)
-
-    def test_a_function_that_draws(self):
-        rng = np.random.default_rng(0)
-        with pytest.raises(GradcheckError, match="f gave two different answers to the same inputs"):
-            check_grad(lambda x: x * rng.normal(), lambda x: x, 1.0)
-
-    def test_errors_of_the_functions_are_not_wrapped(self):
-        with pytest.raises(ZeroDivisionError):
-            check_grad(np.sin, lambda x: 1 // 0, 1.0)

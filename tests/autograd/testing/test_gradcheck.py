@@ -8,7 +8,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
+from glassgrad.autograd.errors import AutogradError, DomainError, GradcheckError
 from glassgrad.autograd.testing import assert_rule, gradcheck, gradgradcheck
 from glassgrad.autograd.testing.strategies import POSITIVE
 from tests.sampling import sampled
@@ -260,36 +260,9 @@ class TestMessage:
     def test_a_smaller_step_stays_clear_of_a_kink(self, distance):
         assert gradcheck(ag.relu, [distance * 6.06e-6])
 
-    def test_nothing_shown_at_kinks(self):
-        said = message(lambda x: x + ag.floor(x), [2.0])
-        assert said == (
-            "unchecked: nothing was shown about the derivative with respect to input 0 ('x'): all its elements are at "
-            "kinks, where any slope between both sides is right. Move them away."
-        )
-        assert "unchecked" in message(ag.relu, [0.0])
-
-    def test_no_evidence_within_the_tolerance(self):
-        said = message(ag.sin, [1.0], atol=10.0)
-        assert said.startswith("unchecked: nothing was shown about the derivative with respect to input 0 ('x'): all ")
-        assert "comes nearest is 0.54, the tolerance 10: choose inputs at which the values move more" in said
-        lost = declared(lambda xp, x: 1e6 + 1e-8 * np.cbrt(x), name="lost", x=lambda g: g * 3e-8)
-        assert "unchecked: nothing was shown" in message(lost, [1.0])
-        assert "unchecked: nothing was shown" in message(lambda x: x * 1e-9 + 1e6, [0.5, -1.0])
-
-    def test_no_evidence_about_one_of_two_inputs(self):
-        said = message(lambda x, y: x * x + ag.relu(y), [1.0], [0.0])
-        assert said.startswith("unchecked: nothing was shown about the derivative with respect to input 1 ('y')")
-
     def test_float32_on_the_way(self):
         said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
         assert "at this input       1, in float32\n" in said
-
-    def test_an_output_that_is_not_recorded(self):
-        said = message(lambda x: x.detach() * 2.0, [1.0])
-        assert (
-            "nothing recorded leads from the outputs to it: .detach(), .data, NumPy or no_grad on the way, or an "
-            "operation that has no rule for this argument."
-        ) in said
 
     def test_a_way_that_a_rule_leaves_out(self):
         assert "analytic (rules)    0\n" in message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
@@ -501,25 +474,6 @@ class TestCaptured:
             parameter.requires_grad_(False)
         assert gradcheck(net, [[1.0, 2.0]])
 
-    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
-    def test_a_value_computed_before_is_unchecked(self, check):
-        w = Tensor([3.0, 4.0], requires_grad=True)
-        slope = 2.0 * w
-        assert message(lambda x: x * slope, [1.0, 2.0], check=check) == (
-            "unchecked: f captures (2,) float64, which multiply computed before, so that it can't be moved: compute it "
-            "in the function, pass it as an input, or .detach() it if it is a constant."
-        )
-        assert check(lambda x: x * slope.detach(), [1.0, 2.0])
-
-    def test_an_input_must_matter_all_the_same(self):
-        w = Tensor([3.0, 4.0], requires_grad=True)
-        assert message(lambda x: w * w, [1.0, 2.0]).startswith("nothing was checked: no output of f depends on any inp")
-
-    def test_no_evidence(self):
-        w = Tensor([0.0], requires_grad=True)
-        said = message(lambda x: x + ag.relu(w), [1.0])
-        assert said.startswith("unchecked: nothing was shown about the derivative with respect to captured 'w'")
-
 
 class TestLarge:
     """Random projections, and the way back from them to one element."""
@@ -612,30 +566,8 @@ class TestGradgradcheck:
         assert gradcheck(guarded, [0.0])
         assert "analytic (rules)    nan" in message(guarded, [0.0], check=gradgradcheck)
 
-    def test_refuses_what_gradcheck_refuses(self):
-        with pytest.raises(DomainError, match="differences need finite inputs"):
-            gradgradcheck(lambda x: x, [np.nan])
-        with pytest.raises(GradcheckError, match="nothing was checked"):
-            gradgradcheck(lambda x: Tensor([1.0]), [1.0])
 
-
-class TestRefusals:
-    @pytest.mark.parametrize(("bad", "text"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
-    def test_inputs_that_are_not_finite(self, bad, text):
-        with pytest.raises(
-            DomainError,
-            match=re.escape(f"input 1 ('y') is {text} at [0, 1]: differences need finite inputs; choose others."),
-        ):
-            gradcheck(lambda x, y: x * y, 1.0, [[1.0, bad]])
-
-    def test_integers(self):
-        with pytest.raises(
-            DTypeError,
-            match=r"input 0 \('x'\) is \(2,\) int64: only floating-point values can be moved by a "
-            r"small step; write 3\.0 for 3, set requires_grad only on the Tensors to check, or let the",
-        ):
-            gradcheck(lambda x: x * 2.0, [1, 2])
-
+class TestComplex:
     def test_complex_numbers(self):
         z = np.array([1 + 2j, 0.5 - 1j])
         for f in (ag.exp, ag.abs, lambda x: x * ag.conj(x), lambda x: (ag.real(x), x * 2j)):
@@ -652,42 +584,6 @@ class TestRefusals:
         assert gradcheck(lambda x: ag.real(conj_wrong(x)), 1.5)
         with pytest.raises(GradcheckError, match=r"output 0 \[1\] with respect to input 0 \('x'\) \[1\] is wrong"):
             gradcheck(conj_wrong, 0.5 + 0.5j)
-
-    def test_outputs_without_derivatives(self):
-        with pytest.raises(
-            DTypeError,
-            match=r"output 1 of f is \(1,\) bool: gradcheck compares floating-point values; return "
-            r"only such outputs",
-        ):
-            gradcheck(lambda x: (x, x > 0.0), [1.0])
-
-    def test_outputs_that_are_no_tensors(self):
-        with pytest.raises(
-            DTypeError, match=r"output 0 of f is ndarray: return Tensors computed from those that are given"
-        ):
-            gradcheck(lambda x: np.ones(2), [1.0])
-
-    def test_values_that_are_not_finite(self):
-        with pytest.raises(DomainError, match=r"output 1 of f is not finite here: choose inputs at which it is"):
-            gradcheck(lambda x: (x, 1.0 / x), [0.0])
-
-    def test_a_function_that_draws(self):
-        rng = np.random.default_rng(0)
-        with pytest.raises(
-            GradcheckError,
-            match=r"f gave two different answers to the same inputs, so differences of them tell "
-            r"nothing: have it draw from a generator that it seeds itself",
-        ):
-            gradcheck(lambda x: x * rng.normal(), [1.0])
-
-    @pytest.mark.parametrize("f", [lambda x: Tensor([1.0]), lambda x: ()])
-    def test_a_check_of_nothing(self, f):
-        with pytest.raises(
-            GradcheckError,
-            match=r"nothing was checked: no output of f depends on any input\. It must compute from "
-            r"the Tensors that it is given, not from others of the same values",
-        ):
-            gradcheck(f, [1.0])
 
     def test_the_error_is_an_assertion_that_failed(self):
         with pytest.raises(AssertionError):

@@ -1,7 +1,5 @@
 """`assert_rule`: one operation, at given or at drawn inputs."""
 
-import re
-
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -116,11 +114,6 @@ def test_a_rule_that_keeps_values_of_the_last_call():
 class TestUnchecked:
     """A check that shows nothing does not pass."""
 
-    @pytest.mark.parametrize("x", [0.0, [0.0], [0.0, 0.0]])
-    def test_at_kinks(self, x):
-        with pytest.raises(GradcheckError, match="unchecked: nothing was shown about the derivative of relu with resp"):
-            assert_rule(ag.relu, x)
-
     def test_in_every_call(self):
         @ag.op("flat")
         def flat(xp, x, y):
@@ -174,19 +167,3 @@ class TestRefusals:
         ):
             assert_rule(loss)
         assert_rule(loss, reduction="none")
-
-    def test_no_rule(self):
-        with pytest.raises(
-            GradcheckError, match=r"argmax has no rule to test: declare one with argmax\.vjp\(x=\.\.\.\)\."
-        ):
-            assert_rule(ag.argmax)
-
-    def test_nothing_to_move(self):
-        with pytest.raises(
-            GradcheckError,
-            match=re.escape(
-                "none of the arrays given to sin is real floating point and has a rule: its rules are for x; "
-                "write 3.0 for 3."
-            ),
-        ):
-            assert_rule(ag.sin, np.array([1, 2]))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing import Domain, array, axes, axis, declare, integers
+from glassgrad.autograd.testing import Domain, array, axes, axis, declare
 from glassgrad.autograd.testing.declarations import REAL, declaration_of
 from glassgrad.autograd.testing.strategies import calls_of, differentiable_operations, filled
 from tests.operations import cases
@@ -161,24 +161,6 @@ class TestCorners:
         drawn = [call.inputs["x0"] for call in self.calls(op, "small", 100)]
         assert len({x for array in drawn for x in np.ravel(array).tolist()} & set(REAL.special)) > 15
         assert any(len(set(np.ravel(array).tolist())) < np.size(array) for array in drawn)
-
-
-@pytest.mark.parametrize(
-    ("takes", "text"),
-    [
-        ({"z": "n"}, r"declare\(mine\) was given z: the arguments of mine are x, i, and its parameters by\."),
-        ({"x": 3}, r"declare\(mine\): x is an argument, which takes an array\(\.\.\.\), integers\(\.\.\.\), .*given 3"),
-        ({"by": array("n")}, r"declare\(mine\): by is a parameter, which takes a strategy of its values"),
-        ({"by": axis("y")}, r"declare\(mine\): by is an axis of 'y', which is not an argument"),
-        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is not a side of an argument: the sides"),
-        ({"x": "n*k"}, r"'n\*k' is not a side of a shape: write names and numbers with spaces between"),
-        ({"x": "n-"}, r"'n-' is not a side of a shape"),
-    ],
-)
-def test_invalid_declarations_raise(takes, text):
-    op = operation(lambda xp, x, i, *, by=1: x, name="mine")
-    with pytest.raises(DeclarationError, match=text):
-        declare(op, **takes)
 
 
 def test_no_operation():
