@@ -39,27 +39,6 @@ class TestMaking:
         y.sum().backward()
         assert x.grad.dtype == np.float64
 
-    @pytest.mark.parametrize(
-        ("given", "dtype"),
-        [
-            (1.0, "float64"),
-            (1, "int64"),
-            (True, "bool"),
-            ([1, 2.5], "float64"),
-            (np.float32(1), "float32"),
-            ([], "float64"),
-        ],
-    )
-    def test_dtypes_are_numpys(self, given, dtype):
-        assert Tensor(given).dtype == np.dtype(dtype)
-
-    def test_big_endian_becomes_native(self):
-        t = Tensor(np.array([1.0, 2.0], ">f8"), requires_grad=True)
-        assert t.data.dtype.isnative
-        (t * t).sum().backward()
-        assert_array_equal(t.grad.data, [2.0, 4.0])
-        assert Tensor(np.array(3.0, ">f4")).data.dtype.isnative
-
     def test_read_only_input(self):
         given = np.ones(3)
         given.flags.writeable = False
@@ -120,24 +99,6 @@ class TestRequiresGrad:
 
 
 class TestRepr:
-    @pytest.mark.parametrize(
-        ("tensor", "text"),
-        [
-            (lambda: Tensor([1.0, 2.5]), "Tensor([1.0, 2.5])"),
-            (lambda: Tensor(3), "Tensor(3)"),
-            (lambda: Tensor([True, False]), "Tensor([True, False])"),
-            (lambda: Tensor([1.0], dtype="float32"), "Tensor([1.0], dtype=float32)"),
-            (lambda: leaf([1.0], "w"), "Tensor([1.0], name='w', requires_grad=True)"),
-            (lambda: leaf(2.0) * 3.0, "Tensor(6.0, op=multiply)"),
-            (lambda: Tensor([[1.0, -20.0], [0.5, 3.0]]), "Tensor([[  1.0, -20.0],\n        [  0.5,   3.0]])"),
-            (lambda: Tensor([1e-12, 1 / 3, np.inf, np.nan]), "Tensor([1e-12, 0.333333, inf, nan])"),
-            (lambda: Tensor([]), "Tensor([])"),
-            (lambda: Tensor(np.zeros((0, 3))), "Tensor([], shape=(0, 3))"),
-        ],
-    )
-    def test_shows_value_flag_and_maker(self, tensor, text):
-        assert repr(tensor()) == text
-
     def test_long_arrays_are_shortened(self):
         text = repr(Tensor(np.arange(1000.0)))
         assert "..." in text
@@ -145,11 +106,6 @@ class TestRepr:
 
 
 class TestPython:
-    def test_numbers(self):
-        assert (float(Tensor(2.5)), int(Tensor(3)), bool(Tensor(0.0)), [10, 20, 30][Tensor(1)]) == (2.5, 3, False, 20)
-        assert f"{leaf(2.0):.3f}" == "2.000"
-        assert f"{Tensor(2.0)}" == "Tensor(2.0)"
-
     def test_iteration_records(self):
         x = leaf([1.0, 2.0])
         a, b = x
@@ -162,27 +118,6 @@ class TestPython:
         assert (x == y).tolist() == [True, False]
         assert (x != y).tolist() == [False, True]
         assert len({x, y, x}) == 2
-
-    @pytest.mark.parametrize(
-        ("write", "value"),
-        [
-            (lambda x: 2 + x, 5.0),
-            (lambda x: 2 - x, -1.0),
-            (lambda x: 2 * x, 6.0),
-            (lambda x: 6 / x, 2.0),
-            (lambda x: 2**x, 8.0),
-            (lambda x: 7 // x, 2.0),
-            (lambda x: 7 % x, 1.0),
-            (lambda x: x % 2, 1.0),
-            (lambda x: x // 2, 1.0),
-            (lambda x: +x - (-x), 6.0),
-            (lambda x: abs(-x), 3.0),
-        ],
-    )
-    def test_operators_take_numbers_on_either_side(self, write, value):
-        x = leaf(3.0)
-        assert write(x).item() == value
-        assert write(x).requires_grad
 
     def test_matrices_from_the_left(self):
         x = leaf([1.0, 2.0])
@@ -256,13 +191,6 @@ class TestShapesAndTypes:
             (3, 2, 1),
             (3, 2),
         )
-
-    def test_reshapes_take_numbers_or_a_tuple(self):
-        x = leaf(np.arange(6.0))
-        assert x.reshape(2, 3).shape == x.reshape((2, 3)).shape == x.reshape(-1, 3).shape == (2, 3)
-        assert x.reshape(2, 3).flatten().shape == (6,)
-        assert x.reshape(1, 6, 1).squeeze().shape == (6,)
-        assert x.reshape(1, 6, 1).squeeze(axis=0).shape == (6, 1)
 
     def test_to_and_astype(self):
         x = leaf([1.0, 2.0])
@@ -551,31 +479,6 @@ class TestNoGrad:
 
 
 class TestNumPy:
-    @pytest.mark.parametrize(
-        ("call", "value"),
-        [
-            (lambda a, x: a + x, [11.0, 22.0]),
-            (lambda a, x: a - x, [9.0, 18.0]),
-            (lambda a, x: a * x, [10.0, 40.0]),
-            (lambda a, x: a / x, [10.0, 10.0]),
-            (lambda a, x: a**x, [10.0, 400.0]),
-            (lambda a, x: a @ x, 50.0),
-            (lambda a, x: a[0] * x, [10.0, 20.0]),  # a NumPy scalar on the left
-            (lambda a, x: np.float64(2) ** x, [2.0, 4.0]),
-            (lambda a, x: x + a, [11.0, 22.0]),
-        ],
-    )
-    def test_an_array_on_the_left_gives_a_tensor(self, call, value):
-        y = call(np.array([10.0, 20.0]), leaf([1.0, 2.0]))
-        assert isinstance(y, Tensor)
-        assert y.requires_grad
-        assert_array_equal(y.data, value)
-
-    def test_comparisons_with_an_array(self):
-        y = np.array([1.0, 5.0]) > Tensor([2.0, 2.0])
-        assert isinstance(y, Tensor)
-        assert y.tolist() == [False, True]
-
     def test_asarray_of_a_constant(self):
         t = Tensor([1.0, 2.0])
         assert np.shares_memory(np.asarray(t), t.data)
@@ -604,14 +507,3 @@ class TestNumPy:
         assert_array_equal(out, [2.0, 3.0])
         with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
             np.add(out, 1.0, out=w)
-
-
-def test_ampersand_and_friends_are_bitwise_as_in_numpy():
-    six, three = Tensor([6]), Tensor([3])
-    assert ((six & three).tolist(), (six | three).tolist(), (six ^ three).tolist(), (~six).tolist()) == (
-        [2],
-        [7],
-        [5],
-        [-7],
-    )
-    assert (~(Tensor([1.0, -1.0]) > 0)).tolist() == [False, True]
