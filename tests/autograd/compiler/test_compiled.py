@@ -132,21 +132,6 @@ def test_anomalies_are_detected_by_the_function_itself() -> None:
 # ------------------------------------------------------------------------------------------------------------- states
 
 
-def test_states_in_a_ring() -> None:
-    """Each takes the value that the one before it had; all from one shift."""
-    states = [parameter([float(i)], f"s{i}") for i in range(5)]
-
-    def turn() -> None:
-        arrays = [s.data.copy() for s in states]
-        for s, array in zip(states, [arrays[-1], *arrays], strict=False):
-            s.data = array
-
-    compiled = ag.compile(turn)
-    for i in range(1, 7):
-        compiled()
-        assert [s.item() for s in states] == [float((k - i) % 5) for k in range(5)]
-
-
 def test_a_state_takes_an_input_and_gives_its_value() -> None:
     memory = ag.zeros(3)
 
@@ -161,20 +146,6 @@ def test_a_state_takes_an_input_and_gives_its_value() -> None:
     assert memory.data is not inputs[-1].data
     inputs[-1].data[:] = 50.0
     assert memory.tolist() == [3.0] * 3
-
-
-def test_a_state_that_is_updated_twice() -> None:
-    w = parameter([1.0])
-
-    def f() -> ag.Tensor:
-        w.data = w.data * 2
-        middle = w + 0.0
-        w.data = w.data + middle.data
-        return middle
-
-    compiled = ag.compile(f)
-    assert [compiled().item() for _ in range(3)] == [2.0, 8.0, 32.0]
-    assert w.item() == 64.0
 
 
 @pytest.mark.parametrize("turn", [np.flip, np.transpose, lambda array: array[::-1]])
@@ -238,23 +209,6 @@ def test_a_state_of_shape_zero_and_an_empty_one() -> None:
     assert count.item() == 3
     assert count.dtype == ag.int64
     assert int(count) + 1 == 4
-
-
-def test_one_state_under_two_names() -> None:
-    """Two Tensors of one array: what is written to the one is in the other, as it is eagerly."""
-    w = parameter()
-    other = w.detach()
-
-    def f(x: ag.Tensor) -> Any:
-        d = w.data
-        d -= x.data
-        w.data = d
-        return w + 0.0
-
-    compiled = ag.compile(f)
-    for i in range(1, 4):
-        assert compiled(ag.ones(3)).tolist() == [1.0 - i, 2.0 - i, 3.0 - i]
-        assert other.tolist() == w.tolist()
 
 
 def test_an_argument_that_is_a_state() -> None:
@@ -411,18 +365,6 @@ def test_a_state_of_shape_0_is_a_number_of_which_there_are_no_views(view: str) -
         array = np.asarray(eval(f"ag.asarray({view})", {"ag": ag, "w": w}).data)
         assert not np.shares_memory(array, w._data)
     assert w.item() == 4.0
-
-
-def test_weights_that_are_tied_and_parted() -> None:
-    """A target that was given the array of another Tensor follows it no more once that has an array of its own."""
-    w, target = parameter(), parameter([0.0, 0.0, 0.0], "target")
-    step = ag.compile(lambda: setattr(w, "data", w.data + 1.0))
-    step()
-    target.data = w.data
-    w.data = w.data.copy()
-    step()
-    assert target.tolist() == [2.0, 3.0, 4.0]
-    assert w.tolist() == [3.0, 4.0, 5.0]
 
 
 @pytest.mark.parametrize("when", ["before", "between", "new"])
@@ -656,20 +598,6 @@ def test_a_compiled_function_within_another() -> None:
     assert inner.programs == []
     assert ag.compile(outer) is outer
     check(lambda x: ag.gradients(outer(x).sum(), x), ag.Tensor([1.0], requires_grad=True))
-
-
-def test_a_step_within_a_step() -> None:
-    model, _, step = trained("SGD")
-    other = mlp().to("float64")
-    other.load_state_dict(model.state_dict())
-    eager = step_of(other, OPTIMIZERS["SGD"](other.parameters()))
-
-    @ag.compile
-    def twice(x: ag.Tensor, y: ag.Tensor) -> Any:
-        return step(x, y), step(x, y)
-
-    for batch in batches(3):
-        agree(twice(*batch), (eager(*batch), eager(*batch)), "two steps at once")
 
 
 def test_a_method_and_its_name() -> None:

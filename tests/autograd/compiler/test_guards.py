@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -71,45 +70,6 @@ def test_another_object_of_the_same_value_changes_nothing() -> None:
     assert count() == 1
     assert alike((0.9, NAN), (0.9, float("nan")))
     assert not alike((0.0,), (-0.0,))
-
-
-class Open(nn.Module):
-    def forward(self, x: ag.Tensor) -> Any:
-        x = x * getattr(self, "scale", 1.0)
-        return self.skip(x) if hasattr(self, "skip") else x
-
-
-def test_attributes_added_after_the_trace() -> None:
-    agree(Open(), lambda model: setattr(model, "scale", -3.0))
-    agree(Open(), lambda model: setattr(model, "skip", nn.LeakyReLU()))
-
-
-def test_attributes_deleted_after_the_trace() -> None:
-    model = Open()
-    model.scale = 3.0
-    agree(model, lambda model: delattr(model, "scale"))
-
-
-def test_a_function_that_is_exchanged() -> None:
-    class Activated(nn.Module):
-        def __init__(self) -> None:
-            self.act = ag.tanh
-
-        def forward(self, x: ag.Tensor) -> Any:
-            return self.act(x)
-
-    agree(Activated(), lambda model: setattr(model, "act", ag.sigmoid))
-
-
-@pytest.mark.parametrize("name", ["moves", "lambda", "a b", "_private"])
-def test_names_of_any_kind(name: str) -> None:
-    class Named(nn.Module):
-        def forward(self, x: ag.Tensor) -> Any:
-            return x * getattr(self, name)
-
-    model = Named()
-    setattr(model, name, 2.0)
-    agree(model, lambda model: setattr(model, name, 3.0))
 
 
 class Weighted(nn.Module):
@@ -185,31 +145,6 @@ def test_attributes_set_by_the_function_cause_no_new_trace() -> None:
     assert count() == 1
 
 
-def test_objects_created_by_the_function_are_watched() -> None:
-    class Lazy(nn.Module):
-        def __init__(self) -> None:
-            self.act: Any = None
-
-        def forward(self, x: ag.Tensor) -> Any:
-            if self.act is None:
-                self.act = nn.LeakyReLU(0.1)
-            return self.act(-x)
-
-    agree(Lazy(), lambda model: setattr(model.act, "slope", 0.5))
-
-
-def test_attribute_access_of_ones_own() -> None:
-    class Tenfold:
-        def __getattribute__(self, name: str) -> Any:
-            value = object.__getattribute__(self, name)
-            return value * 10 if name == "scale" else value
-
-    class Model(Scaled, Tenfold):
-        pass
-
-    agree(Model(2.0), lambda model: setattr(model, "scale", 3.0))
-
-
 def test_an_old_gradient_does_not_matter_in_another_mode() -> None:
     model = nn.Linear(2, 2, seed=0)
     optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
@@ -257,19 +192,6 @@ def test_hooks_come_and_go() -> None:
     assert w.tolist() != before
 
 
-def test_a_method_that_is_overridden_on_the_object() -> None:
-    def override(layer: Any) -> None:
-        layer.forward = lambda x: x * 0
-
-    agree(nn.Linear(2, 1, seed=0), override)
-
-    def and_back(layer: Any) -> None:
-        override(layer)
-        del layer.forward
-
-    agree(nn.Linear(2, 1, seed=0), and_back)
-
-
 def _take_the_first(optimizer: Any) -> None:
     group = optimizer.param_groups[0]
     group["params"][:] = group["params"][:1]
@@ -312,55 +234,6 @@ def test_an_optimizers_groups_and_state_may_be_replaced(change: Callable[[Any], 
         return parameters
 
     follows(trained, target, rtol=1e-12)
-
-
-class Members:
-    @staticmethod
-    def static() -> float:
-        return 2.0
-
-    @classmethod
-    def of_class(cls) -> float:
-        return 2.0
-
-    @property
-    def read(self) -> float:
-        return 2.0
-
-    def __call__(self) -> float:
-        return 2.0
-
-    def scaled(self, by: float) -> float:
-        return 2.0 * by
-
-    part = functools.partialmethod(scaled, 2.0)
-
-
-class Heirs(Members):
-    pass
-
-
-THREE: dict[str, tuple[Callable[[Any], float], str, Any]] = {
-    "a static method": (lambda it: it.static(), "static", staticmethod(lambda: 3.0)),
-    "a method of the class": (lambda it: it.of_class(), "of_class", classmethod(lambda cls: 3.0)),
-    "a property": (lambda it: it.read, "read", property(lambda self: 3.0)),
-    "what a call of the object does": (lambda it: it(), "__call__", lambda self: 3.0),
-    "a partial method": (lambda it: it.part(), "part", functools.partialmethod(Members.scaled, 1.5)),
-}
-
-
-@pytest.mark.parametrize("place", [Members, Heirs])
-@pytest.mark.parametrize(("use", "name", "other"), THREE.values(), ids=[*THREE])
-def test_a_member_of_a_class_may_be_replaced(
-    monkeypatch: pytest.MonkeyPatch, use: Callable[[Any], float], name: str, other: Any, place: type
-) -> None:
-    it = Heirs()
-    compiled = ag.compile(lambda x: x * use(it))
-    compiled(X)
-    monkeypatch.setattr(place, name, other, raising=False)
-    for _ in range(2):
-        np.testing.assert_array_equal(compiled(X).data, (X * use(it)).data)
-    assert use(it) == 3.0
 
 
 class Config:

@@ -59,6 +59,36 @@ class M(nn.Module): forward = lambda self, x: x * vars(self)["scale"]
 m = M(); m.scale = 2.0 | m(x) | m.scale = 3.0
 class M(nn.Module): forward = lambda self, x: x * 2.0
 m = M() | m(x) | M.forward = lambda self, x: x * 3.0
+class M(nn.Module): forward = lambda self, x: x * 2.0
+m = M() | m(x) | m.forward = lambda x: x * 3.0
+class M(nn.Module): forward = lambda self, x: x * 2.0
+m = M(); m.forward = lambda x: x * 3.0 | m(x) | del m.forward
+class M(nn.Module): forward = lambda self, x: self.act(x)
+m = M(); m.act = ag.tanh | m(x) | m.act = ag.sigmoid
+class M(nn.Module): forward = lambda self, x: x * getattr(self, "scale", 1.0)
+m = M() | m(x) | m.scale = 3.0
+class M(nn.Module): forward = lambda self, x: x * getattr(self, "scale", 1.0)
+m = M(); m.scale = 2.0 | m(x) | del m.scale
+class M(nn.Module): forward = lambda self, x: self.skip(x) if hasattr(self, "skip") else x
+m = M() | m(-x) | m.skip = nn.LeakyReLU()
+class M(nn.Module):
+    act = None
+    def forward(self, x):
+        self.act = self.act or nn.LeakyReLU(0.1)
+        return self.act(-x)
+m = M() | m(x) | m.act.slope = 0.5
+class T:
+    def __getattribute__(self, name):
+        value = object.__getattribute__(self, name)
+        return value * 10 if name == "scale" else value
+class M(nn.Module): forward = lambda self, x: x * self.scale
+class N(M, T): pass
+m = N(); m.scale = 2.0 | m(x) | m.scale = 3.0
+m = nn.Tanh(); setattr(m, "a b", 2.0) | x * getattr(m, "a b") | setattr(m, "a b", 3.0)
+m = nn.Tanh(); setattr(m, "lambda", 2.0) | x * getattr(m, "lambda") | setattr(m, "lambda", 3.0)
+m = nn.Tanh(); m._own = 2.0 | x * m._own | m._own = 3.0
+t = ag.Tensor([1.0, 2.0], name="w") | x * (2.0 if t.name == "w" else 3.0) | t.name = "b"
+t = [ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])] | x * t[0] + t[1] | t[1] = ag.Tensor([5.0, 6.0])
 # variables, defaults and other parts of functions
 s = 2.0 | x * s | s = 3.0
 s = 2.0 | x * globals()["s"] | s = 3.0
@@ -81,6 +111,8 @@ def h():
     return v
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 pass | x * h() | s.v = 3.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.v = 2.0
+s.__file__ = "/site-packages/s.py"; import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 s = types.ModuleType("settings_of_mine"); s.d = {"v": 2.0}; s.f = lambda x: x * s.d["v"]
@@ -153,6 +185,42 @@ c = C() | x * c.get() | C.get = lambda self: 3.0
 class C: get = lambda self: 2.0
 class D: get = lambda self: 3.0
 c = C() | x * c.get() | c.__class__ = D
+class C: get = staticmethod(lambda: 2.0)
+class D(C): pass
+c = D() | x * c.get() | C.get = staticmethod(lambda: 3.0)
+class C: get = staticmethod(lambda: 2.0)
+class D(C): pass
+c = D() | x * c.get() | D.get = staticmethod(lambda: 3.0)
+class C: get = classmethod(lambda cls: 2.0)
+class D(C): pass
+c = D() | x * c.get() | C.get = classmethod(lambda cls: 3.0)
+class C: get = classmethod(lambda cls: 2.0)
+class D(C): pass
+c = D() | x * c.get() | D.get = classmethod(lambda cls: 3.0)
+class C: s = property(lambda self: 2.0)
+class D(C): pass
+c = D() | x * c.s | C.s = property(lambda self: 3.0)
+class C: s = property(lambda self: 2.0)
+class D(C): pass
+c = D() | x * c.s | D.s = property(lambda self: 3.0)
+class C: __call__ = lambda self: 2.0
+class D(C): pass
+c = D() | x * c() | C.__call__ = lambda self: 3.0
+class C: __call__ = lambda self: 2.0
+class D(C): pass
+c = D() | x * c() | D.__call__ = lambda self: 3.0
+class C:
+    scaled = lambda self, by: 2.0 * by
+    get = functools.partialmethod(scaled, 2.0)
+c = C() | x * c.get() | C.get = functools.partialmethod(C.scaled, 1.5)
+class C:
+    scaled = lambda self, by: 2.0 * by
+    get = functools.partialmethod(scaled, 2.0)
+class D(C): pass
+c = D() | x * c.get() | C.scaled = lambda self, by: 3.0; C.get = functools.partialmethod(C.scaled, 1.5)
+class B: get = lambda self: 2.0
+class C(B): get = lambda self: super(C, self).get() + 1.0
+c = C() | x * c.get() | B.get = lambda self: 7.0
 class C: get = lambda self: self.s
 c = C(); c.s = 2.0; h = c.get | x * h() | c.s = 3.0
 class B: get = lambda self: self.s

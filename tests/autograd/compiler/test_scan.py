@@ -3,7 +3,6 @@
 import gc
 import random
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -261,21 +260,6 @@ def test_the_graph_is_freed_with_the_loss():
         gc.enable()
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_compiled_is_eager(options):
-    loss = recurrent(ag.scan, **options)
-
-    @ag.compile
-    def compiled(x, h, w, u):
-        value, slopes = ag.value_and_grad(loss, (0, 1, 2, 3))(x, h, w, u)
-        return value, slopes, gradients_of(summed(loss))(x, h, w, u)
-
-    expected = ag.value_and_grad(recurrent(loop, **options), (0, 1, 2, 3))(*ARGUMENTS)
-    second = gradients_of(summed(recurrent(loop, **options)))(*ARGUMENTS)
-    for _ in range(2):
-        assert_same(compiled(*map(ag.Tensor, ARGUMENTS)), (*expected, second))
-
-
 def test_a_compiled_training_step_captures_the_weights():
     def trained(wrap, scan):
         w, u = (ag.Tensor(a, requires_grad=True) for a in (W, U))
@@ -308,28 +292,6 @@ def test_a_compiled_loop_is_one_instruction_for_any_number_of_steps():
         for t in (2, 50)
     }
     assert len(counts) == 1
-
-
-OPTIONS_OF_STEP = SimpleNamespace(k=3.0)
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        lambda h, x: ((h + x if OPTIONS_OF_STEP.k > 0 else h - x), None),
-        lambda h, x: (h + x * OPTIONS_OF_STEP.k, None),
-        lambda h, x: (h + x * ag.Tensor([OPTIONS_OF_STEP.k, 1.0]), None),
-        lambda h, x: (h + x * float(OPTIONS_OF_STEP.k), None),
-        lambda h, x: (ag.clip(h + x, -abs(OPTIONS_OF_STEP.k), abs(OPTIONS_OF_STEP.k)), None),
-        lambda h, x: (sum((x for _ in range(int(abs(OPTIONS_OF_STEP.k)))), h), None),
-    ],
-    ids=["if", "product", "array", "float", "bounds", "count"],
-)
-def test_a_number_that_varies_between_calls_of_a_compiled_function(step):
-    x = ag.ones((3, 2))
-    compiled = ag.compile(lambda x: ag.scan(step, ag.zeros(2), x)[0])
-    for OPTIONS_OF_STEP.k in (3.0, 5.0, -7.0, 9.0, 1.0, -2.0):
-        np.testing.assert_array_equal(compiled(x).data, ag.scan(step, ag.zeros(2), x)[0].data)
 
 
 UNARY = [

@@ -339,19 +339,6 @@ def test_a_model_cast_between_calls() -> None:
         assert all(array.dtype == "float64" for pair in pairs for array in kept(*pair))
 
 
-def test_eager_steps_in_between() -> None:
-    """Eager code changes the same arrays, and sees what the compiled step left."""
-    pairs = [(model, OPTIMIZERS["Adam"](model.parameters())) for model in (mlp().to("float64"), mlp().to("float64"))]
-    eager, other = step_of(*pairs[0]), step_of(*pairs[1])
-    compiled = ag.compile(other)
-    for i, batch in enumerate(batches(20)):
-        eager(*batch)
-        (compiled if i % 3 else other)(*batch)
-        pairs[1][1].zero_grad()
-    for one, two in zip(kept(*pairs[0]), kept(*pairs[1]), strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-10)
-
-
 def test_a_gradient_that_is_gone_when_the_arrays_of_the_states_are_others() -> None:
     w = ag.Tensor(2.0, requires_grad=True)
     step = ag.compile(lambda x: (w * w * x).sum().backward())

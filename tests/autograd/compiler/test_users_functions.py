@@ -10,14 +10,11 @@ import collections
 import dataclasses
 import enum
 import functools
-import importlib
 import itertools
 import operator
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,19 +90,6 @@ def test_refused(name: str) -> None:
 # ------------------------------------------------------------------------------------------ variables and their changes
 
 
-@refused(r"changes the variable n at each call")
-def a_counter_that_nothing_reads(wrap: Wrap) -> Any:
-    n = 0
-
-    @wrap
-    def f(x: Any) -> Any:
-        nonlocal n
-        n += 1
-        return x + 1
-
-    return [f(x) for x in xs()], n
-
-
 @followed
 def a_variable_of_the_function_itself(wrap: Wrap) -> Any:
     @wrap
@@ -137,22 +121,6 @@ def a_cache_by_shape(wrap: Wrap) -> Any:
         return x * cache[x.shape]
 
     return [f(x) for x in xs()], [f(x) for x in xs(shape=(2, 2))], [*cache]
-
-
-@followed
-def a_list_of_weights_of_which_one_is_exchanged(wrap: Wrap) -> Any:
-    weights = [ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([[0.5, 0.0], [0.0, 0.5]])]
-
-    @wrap
-    def f(x: Any) -> Any:
-        for w in weights:
-            x = ag.tanh(x @ w)
-        return x
-
-    first = f(xs(shape=(2, 2))[0])
-    weights[1] = ag.Tensor([[0.0, 1.0], [1.0, 0.0]])
-    weights.append(ag.Tensor([[2.0, 0.0], [0.0, 2.0]]))
-    return first, f(xs(shape=(2, 2))[0])
 
 
 @followed
@@ -526,27 +494,6 @@ def what_was_taken_of_a_state_stays(wrap: Wrap) -> Any:
 
 
 @followed
-def a_method_of_a_base_class_that_is_exchanged(wrap: Wrap) -> Any:
-    class Base:
-        factor = 1.0
-
-        def scaled(self, x: Any) -> Any:
-            return x * 2.0
-
-    class Derived(Base):
-        def scaled(self, x: Any) -> Any:
-            return super().scaled(x) + super().factor
-
-    each = Derived()
-    f = wrap(lambda x: each.scaled(x) + 1.0)
-    seen = [f(x) for x in xs()]
-    Base.scaled = lambda self, x: x * 7.0  # type: ignore[method-assign]
-    seen += [f(x) for x in xs()]
-    Base.factor = 3.0
-    return seen, [f(x) for x in xs()]
-
-
-@followed
 def a_group_that_is_added_to_an_optimizer(wrap: Wrap) -> Any:
     first, second = parameter(), parameter((0.5, 0.5, 0.5))
     optimizer = nn.optim.SGD([first], lr=0.1)
@@ -647,34 +594,6 @@ def weights_that_are_written_through_flat_views(wrap: Wrap) -> Any:
             seen.append(evaluate(x))
         seen += [flat.copy(), *(p.detach() for p in model.parameters())]
     return seen
-
-
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """An installed package with a setting."""
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    (folder / "scales.py").write_text("SCALE = 2.0")
-    monkeypatch.syspath_prepend(str(folder))
-    yield importlib.import_module("scales")
-    del sys.modules["scales"]
-
-
-def test_a_setting_that_the_function_reads_of_an_installed_package_is_watched(package: Any) -> None:
-    step = ag.compile(lambda x: x * package.SCALE)
-    for scale in (2.0, 3.0, 2.0, -1.0):
-        package.SCALE = scale
-        assert step(ag.ones(2)).tolist() == [scale, scale]
-
-
-def test_names_of_tensors_are_watched_where_the_function_asks_for_them() -> None:
-    w = ag.Tensor([1.0, 2.0], name="weight")
-    step = ag.compile(lambda x: x * w if w.name == "weight" else x + w)
-    x = ag.Tensor([3.0, 4.0])
-    assert step(x).tolist() == [3.0, 8.0]
-    w.name = "bias"
-    assert step(x).tolist() == [4.0, 6.0]
-    assert isinstance(ag.Tensor.__dict__["name"].fget, FunctionType)
 
 
 class Row(enum.IntEnum):

@@ -120,60 +120,6 @@ class Options:
         self.items, self.pairs = [1.0, 2.0], {"a": 1.0, "b": 2.0}
 
 
-class Slotted:
-    __slots__ = ("scale",)
-
-    def __init__(self) -> None:
-        self.scale = 1.0
-
-
-class Scaled(nn.Module):
-    def __init__(self) -> None:
-        self.scale = 1.0
-
-
-def found(way: str) -> tuple[Callable[..., Any], Callable[[float], Any]]:
-    """A function that finds a number, and what changes it."""
-    options, slotted, module, number = Options(), Slotted(), Scaled(), 1.0
-    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
-
-    def renew(value: float) -> None:
-        nonlocal number
-        number = value
-
-    return {
-        "a variable": (lambda x: x * number, renew),
-        "an attribute": (lambda x: x * options.scale, lambda value: setattr(options, "scale", value)),
-        "a slot": (lambda x: x * slotted.scale, lambda value: setattr(slotted, "scale", value)),
-        "a module's": (lambda x: x * module.scale, lambda value: setattr(module, "scale", value)),
-        "a class's": (lambda x: x * Options.scale, lambda value: setattr(Options, "scale", value)),
-        "an item of a list": (lambda x: x * sum(options.items), lambda value: options.items.__setitem__(1, value)),
-        "an item of a dict": (lambda x: x * options.pairs["a"], lambda value: options.pairs.update(a=value, b=-value)),
-        "a learning rate": (
-            lambda x: x * optimizer.param_groups[0]["lr"],
-            lambda value: optimizer.param_groups[0].update(lr=abs(value)),
-        ),
-    }[way]
-
-
-WAYS = (
-    "a variable", "an attribute", "a slot", "a module's", "a class's", "an item of a list", "an item of a dict",
-    "a learning rate",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_captured_number_may_change(way: str) -> None:
-    function, change = found(way)
-    compiled, x = ag.compile(function), ag.ones(3, dtype="float32")
-    for value in (*FLOATS, 2, 3, 4.5):
-        change(value)
-        expected = function(x)
-        got = compiled(x)
-        np.testing.assert_array_equal(got.data, expected.data)
-        assert got.dtype == expected.dtype
-
-
 def test_a_number_kept_by_the_step_is_refused() -> None:
     kept = Options()
 
