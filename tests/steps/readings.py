@@ -26,6 +26,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.compiler.check import (
     DRAWS,
     Array,
+    Seen,
     difference,
     distance,
     half_of_the_digits,
@@ -90,20 +91,6 @@ def smallest_fault(step: TrainingStep, verdict: Verdict, target: str = "numpy") 
 # ------------------------------------------------------------------------------------------------- a script that runs
 
 
-@dataclass
-class Seen:
-    """The observable state after a line.
-
-    ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``.
-    ``form``: the structure of the results, and for each whether it requires grad, or its class. ``streams``: the states
-    of the random generators.
-    """
-
-    values: dict[Any, Array]
-    form: Any
-    streams: list[Any]
-
-
 class Run:
     """A script that runs line by line. ``wrap`` is applied to its functions."""
 
@@ -127,28 +114,19 @@ class Run:
         count = len(results)
         with np.errstate(all="ignore"):
             exec(self.lines[i], self.scope)
-        leaves, form = trees.flatten(results[count:])
-        lives = [_array(leaf) for leaf in leaves]
+        lives = [_array(leaf) for leaf in trees.leaves(results[count:])]
         self.returned.append((lives, [np.array(array) for array in lives]))
-        seen = self.look()
-        seen.values |= enumerate(self.returned[-1][1])
-        seen.form = form, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
-        return seen
+        return self.look(results[count:])
 
-    def look(self) -> Seen:
-        """The current state, without results."""
+    def look(self, results: Any = None) -> Seen:
+        """The current state, with these results."""
         self.tensors, self.generators = self.held()  # names may have been reassigned
-        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
-        for path, tensor in self.tensors.items():
-            seen.values[path] = np.array(tensor._data)
-            if tensor.grad is not None:
-                seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
-        return seen
+        return Seen(self.tensors, self.generators, results)
 
-    def rewind(self, streams: Sequence[Any]) -> None:
+    def rewind(self, streams: Mapping[str, Any]) -> None:
         """Set every random generator to an earlier state."""
-        for generator, state in zip(self.generators.values(), streams, strict=True):
-            generator.bit_generator.state = state
+        for path, generator in self.generators.items():
+            generator.bit_generator.state = streams[path]
 
     def follow(self, seen: Seen) -> None:
         """Copy the states and last results of another run in place, so that rounding does not add up over the calls."""

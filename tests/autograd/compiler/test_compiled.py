@@ -282,57 +282,6 @@ def test_a_state_that_is_written_to_stays_in_its_array(layout: str, shape: tuple
     follows(values, target, rtol=1e-12)
 
 
-def test_references_to_the_old_array_keep_the_old_values() -> None:
-    """A parameter that is given another array leaves the one it had, whoever has it now."""
-    model, _, step = trained("SGD")
-    for p in model.parameters():
-        saved = p.data
-        values = saved.copy()
-        p.data = values * 2.0
-        step(*batches(1)[0])
-        np.testing.assert_array_equal(saved, values, err_msg=p.name)
-
-
-ASSIGNED = (
-    "w.data = w.data - 0.1 * g.data", "w.data = g.data", "w.data = w.data[::-1] * 1", "w.data = w.data.copy()",
-    "w.data = ag.zeros(w.shape).data", "w.data = ag.zeros_like(w).data", "w.data = w.clone().data",
-    "w.data = (w.data.copy() * 2).T.reshape(w.shape)", "w.data = w.data.copy('F')", "s.data = x.data * 1",
-    "s.data = w.data + x.data", "s.data = w.data * 1\ns.data[...] = x.data", "s.data = w.data * 1\ns.data[0] = 3",
-    "s.data = x.data * 1\ns.data *= w.data\nw.data = s.data * 1", "with ag.no_grad():\n    w[...] = w - 0.1 * g",
-    "with ag.no_grad():\n    w[0] = 1", "w.data = ag.roll(w, 1, axis=0).data", "w.data = ag.sort(w, axis=0).data",
-    "w.data -= 0.1 * g.data", "w.data = ag.stack([w[0], w[1]]).data", "w.data = ag.flip(w).data * x.data.sum()",
-    "s.data = ag.astype(ag.broadcast_to(x[0], x.shape), x.dtype).data * 1", "w.data = ag.where(x > 0, x, w).data",
-    "w.data = ag.cumulative_sum(w, axis=0).data",
-)  # fmt: skip
-"""Assignments of arrays whose memory order in eager mode depends on that of others."""
-
-
-@pytest.mark.parametrize("assigned", ASSIGNED)
-def test_states_have_the_values_of_eager_mode_in_any_memory_order(assigned: str) -> None:
-    """For states and arguments of any order, which vary from call to call; there is one program."""
-    shape = 2, 3, 2
-
-    def values(compiled: bool, layout: Callable[[Any], Any]) -> list[Any]:
-        w, s = ag.Tensor(np.arange(12.0).reshape(shape), requires_grad=True, name="w"), ag.zeros(shape)
-        w.data = layout(w.data)
-        scope: dict[str, Any] = {"ag": ag, "w": w, "s": s}
-        body = f"w.zero_grad()\n((w * x) ** 2).sum().backward()\ng = w.grad\n{assigned}"
-        exec("def step(x):\n    " + body.replace("\n", "\n    "), scope)
-        run, found = ag.compile(scope["step"]) if compiled else scope["step"], []
-        for given, anew in (("rows", ""), ("columns", ""), ("permuted", "columns"), ("rows", "rows")):
-            x = ag.Tensor(np.linspace(-1.0, 2.0, 12).reshape(shape))
-            x.data = LAYOUTS[given](x.data)
-            if anew:
-                w.data = LAYOUTS[anew](w.data)
-            run(x)
-            found += [w.tolist(), s.tolist()]
-        assert not compiled or len(run.programs) == 1
-        return found
-
-    for layout in (np.copy, np.asfortranarray, LAYOUTS["permuted"]):
-        np.testing.assert_allclose(values(True, layout), values(False, layout), rtol=1e-12)
-
-
 @pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
 def test_results_are_new_arrays_by_rows(target: Any) -> None:
     w = ag.Tensor(np.arange(6.0).reshape(3, 2).T, requires_grad=True, name="w")

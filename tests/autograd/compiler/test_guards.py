@@ -205,6 +205,9 @@ REGROUPED: dict[str, Callable[[Any], Any]] = {
     "a parameter removed": lambda o: o.param_groups[0]["params"].pop(0),
     "parameters replaced in place": _take_the_first,
     "another list of parameters": lambda o: o.param_groups[0].update(params=o.param_groups[0]["params"][1:]),
+    "a group added": lambda o: o.param_groups.append(
+        {**o.param_groups[0], "params": [o.param_groups[0]["params"].pop()], "lr": 0.01}
+    ),
     "another group": lambda o: o.param_groups.__setitem__(0, {**o.param_groups[0], "lr": 0.5}),
     "other groups": lambda o: setattr(o, "param_groups", [{**o.param_groups[0], "params": [next(iter(o.state))]}]),
     "another state Tensor": lambda o: [s.update(momentum_buffer=s["momentum_buffer"] * 2) for s in o.state.values()],

@@ -147,6 +147,11 @@ d = D(); d.s = 2.0 | x * d.s | d.s = 3.0
 a = np.array([2.0]) | x * float(a[0]) | a[0] = 3.0
 a = np.ones(1_000_000) | x * float(a[0]) | a[0] = 3.0
 a = np.array(2.0) | x * float(a) | a[...] = 3.0
+a = np.array([1.0, 2.0]) | x * len(str(a[0])) * len(f"{a}") * len(repr(a.sum())) | a[0] += 99.25
+a = np.array([1.0, 2.0]); d = [a, a] | x * d[0] * (2.0 if d[0] is d[1] else 3.0) | d[1] = a.copy()
+a = np.arange(4.0).reshape(2, 2) | x * a[1] + a.T[0] | a[...] = -a
+a = np.array([True, False]) | x[a].sum() + ag.where(a, x, 0.0) | a[1] = True
+a = np.array([0, 1]) | x[a] * 2 | a[0] = 1
 a = np.array(["2020-01-01"], "M8[D]") | x * a[0].astype("int64") | a[0] = "2021-01-01"
 a = np.array([2.0, None], dtype=object) | x * a[0] | a[0] = 3.0
 # objects

@@ -357,36 +357,6 @@ def an_early_return(wrap: Wrap) -> Any:
     return [f(x, depth) for x in xs() for depth in range(4)]
 
 
-# ------------------------------------------------------------------------------------------------ arrays that are found
-
-
-@followed
-def a_view_of_an_array(wrap: Wrap) -> Any:
-    data = np.arange(12.0).reshape(4, 3)
-    f = wrap(lambda x, i: x * data[i] + data.T[0, :3])
-    first = f(xs()[0], 1)
-    data[...] = -data
-    return first, f(xs()[0], 1), f(xs()[0], 2)
-
-
-@followed
-def a_mask_that_is_found(wrap: Wrap) -> Any:
-    mask = np.array([True, False, True])
-    f = wrap(lambda x: (x[mask], ag.where(mask, x, 0.0)))
-    first = f(xs()[0])
-    mask[1] = True
-    return first, f(xs()[0])
-
-
-@followed
-def an_index_that_is_found(wrap: Wrap) -> Any:
-    index = np.array([0, 2])
-    f = wrap(lambda x: x[index] * 2)
-    first = f(xs()[0])
-    index[0] = 1
-    return first, f(xs()[0])
-
-
 # --------------------------------------------------------------------------------------------------------------- random
 
 
@@ -478,41 +448,6 @@ def an_error_of_ones_own(wrap: Wrap) -> Any:
 
 
 @followed
-def what_was_taken_of_a_state_stays(wrap: Wrap) -> Any:
-    count, h = ag.Tensor(0.0), ag.zeros(3)
-
-    @wrap
-    def f(x: Any) -> None:
-        count.data = count.data + 1
-        h.data = (h + x).data
-
-    taken = []
-    for x in xs():
-        taken.append((h.detach(), h.data, count.data, count.detach()))
-        f(x)
-    return taken, h, count
-
-
-@followed
-def a_group_that_is_added_to_an_optimizer(wrap: Wrap) -> Any:
-    first, second = parameter(), parameter((0.5, 0.5, 0.5))
-    optimizer = nn.optim.SGD([first], lr=0.1)
-
-    @wrap
-    def step(x: Any) -> Any:
-        first.zero_grad()
-        second.zero_grad()
-        loss = ((first * x + second) ** 2).sum()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    seen = [step(x) for x in xs()]
-    optimizer.param_groups.append({**optimizer.param_groups[0], "params": [second], "lr": 0.01})
-    return seen, [step(x) for x in xs()], first.detach(), second.detach()
-
-
-@followed
 def an_array_that_numpy_and_a_tensor_use(wrap: Wrap) -> Any:
     a, k = np.arange(3.0), [0]
     f = wrap(lambda x: (x + a + (a.mean() if x.shape[0] == 2 else 0), float(a.max())))
@@ -539,37 +474,6 @@ def a_number_that_is_a_state(wrap: Wrap) -> Any:
         now = average.data
         now += 1.0  # a number, which is replaced
         seen.append((now, average.data, average.detach()))
-    return seen
-
-
-@followed
-def texts_of_arrays_that_change(wrap: Wrap) -> Any:
-    table, x = np.array([1.0, 2.0]), ag.Tensor([1.0, 2.0])
-    functions = [
-        wrap(lambda: x * len(str(table[0]))),
-        wrap(lambda: x * len(f"{table}")),
-        wrap(lambda: x * table * len(repr(table.sum()))),
-        wrap(lambda: x * {"100.25": 2.0}.get(str(table[0]), 5.0)),
-    ]
-    seen = []
-    for _ in range(3):
-        seen += [f() for f in functions]
-        table[0] += 99.25
-    return seen
-
-
-@followed
-def an_array_in_two_places_that_changes(wrap: Wrap) -> Any:
-    table, x = np.array([1.0, 2.0]), ag.Tensor([1.0, 2.0])
-    tables, named = [table, table], {"a": table, "b": table}
-    f = wrap(lambda: x * tables[0] * (2.0 if tables[0] is tables[1] else 3.0))
-    g = wrap(lambda: x * named["a"] + named["b"])
-    seen = []
-    for i in range(5):
-        seen += [f(), g(), *(type(value).__name__ for value in (*tables, *named.values()))]
-        table[0] += 1.0
-        if i > 2:
-            tables[1] = named["b"] = table.copy()
     return seen
 
 
