@@ -79,7 +79,7 @@ class Tracer:
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Number] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
-        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # attributes that were written, old values
+        self.attributes: dict[tuple[int, str], Any] = {}  # attributes that were written, and the objects
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.names: dict[str, int] = {}
@@ -542,17 +542,16 @@ class Tracer:
         return value
 
     def attribute_written(self, holder: Any, name: str) -> None:
-        """Remember the value of an attribute of ``holder`` before it is set or deleted."""
+        """Note that an attribute of ``holder`` is set or deleted."""
         if name not in UNWATCHED and (isinstance(holder, tuple(WATCHED)) or self.surroundings.name_of(holder)):
-            own = object.__getattribute__(holder, "__dict__")
-            self.attributes.setdefault((id(holder), name), (holder, name, own.get(name, MISSING)))
+            self.attributes[id(holder), name] = holder
 
     def all_settings(self) -> list[tuple[Any, str, Any]]:
         """Attributes that the function sets without reading them first, and their values: each call sets them."""
         found = [*self.settings.values()]
-        for key, (holder, name, _) in self.attributes.items():
+        for (key, name), holder in self.attributes.items():
             own = object.__getattribute__(holder, "__dict__")
-            if key not in self.seen_reads and name in own:
+            if (key, name) not in self.seen_reads and name in own:
                 found.append((own, name, own[name]))
         return found
 
