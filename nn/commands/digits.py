@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from importlib import util
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -148,8 +146,24 @@ def _train(
         write_file(folder.path / "settings.json", settings.json())
         state = f"the weights of epoch {history.epochs} are in {save_weights(model, settings, data, folder.path)}"
 
+    x, y, *held = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
+    moved = [shift(settings.shift, data.image_shape)]
+    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr)
     try:
-        history = _fit(model, settings, data, keep if parallel and folder else None, parallel)
+        history = fit(
+            model,
+            LOSSES[settings.loss],
+            optimizer,
+            Batches(x, y, settings.batch, settings.seed, augment=moved) if settings.shift else (x, y),
+            epochs=settings.epochs,
+            batch_size=settings.batch,
+            seed=settings.seed,
+            validation=tuple(held),
+            schedule=optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs),
+            callback=keep if parallel and folder else None,
+            parallel=parallel,
+            compile="c",
+        )
     except ParallelError as error:
         raise Refused(f"{str(error).rstrip('.')}{f'; {state}' if folder else ''}") from None
     except TrainingError as error:
@@ -157,28 +171,6 @@ def _train(
     if not history.epochs:
         raise KeyboardInterrupt
     return history
-
-
-def _fit(
-    model: Module, settings: Settings, data: Dataset, callback: Callable[[History], None] | None, parallel: Any = None
-) -> History:
-    x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
-    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr)
-    moved = [shift(settings.shift, data.image_shape)]
-    return fit(
-        model,
-        LOSSES[settings.loss],
-        optimizer,
-        Batches(x, y, settings.batch, settings.seed, augment=moved) if settings.shift else (x, y),
-        epochs=settings.epochs,
-        batch_size=settings.batch,
-        seed=settings.seed,
-        validation=(x_validation, y_validation),
-        schedule=optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs),
-        callback=callback,
-        parallel=parallel,
-        compile="c",
-    )
 
 
 def _opening(settings: Settings, data: Dataset, model: Module, parallel: Parallel | None) -> str:

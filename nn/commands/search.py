@@ -65,6 +65,8 @@ def find(options: Namespace) -> bool:
 
     Returns whether Ctrl-C ended the search. ``options``: those of the command.
     """
+    if launched() > 1:
+        raise Refused(f"mpirun has started {launched()} processes: start one with --jobs, or more with one --storage")
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
@@ -75,14 +77,11 @@ def find(options: Namespace) -> bool:
     except OSError as error:
         raise Refused(f"{folder} cannot be written to: {reason(error)}") from None
     storage = options.storage or str(folder / "search.journal")
-    first = launched("RANK") == 0  # processes that mpirun started share the trials; the first one trains the finalists
     shape, classes = digits.image_shape, len(digits.classes)
     models, budget = options.models, options.budget
     print(f"{options.trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
-    if first:
-        limit = "" if budget is None else f", all in about {budget:g} s"
-        print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}")
-    print(flush=True)
+    limit = "" if budget is None else f", all in about {budget:g} s"
+    print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}\n", flush=True)
     try:
         found = search(
             partial(build, shape=shape, classes=classes),
@@ -95,7 +94,7 @@ def find(options: Namespace) -> bool:
             storage=storage,
             jobs=options.jobs,
             seed=options.seed,
-            finalists=FINALISTS if first else 0,
+            finalists=FINALISTS,
             seeds=SEEDS,
             callback=lambda trial: print(trial, flush=True),
         )
@@ -103,8 +102,6 @@ def find(options: Namespace) -> bool:
         raise
     except OSError as error:
         raise Refused(f"{storage} cannot be used: {reason(error)}") from None
-    if not first:
-        return found.interrupted
     print(f"\n{found.summary()}\n")
     list_files(folder, _files(found, digits, folder))
     return found.interrupted
@@ -124,10 +121,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     yield path, "every trial: choice, curve, parameters, seconds, seed"
     if any(trial.accuracy is not None for trial in found.trials):
         plot = viz.plot_search(found)
-        yield (
-            plot.save(folder / "search.svg"),
-            "networks, learning curves, and accuracy against size",
-        )
+        yield plot.save(folder / "search.svg"), "networks, learning curves, and accuracy against size"
         yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
 
 

@@ -7,7 +7,7 @@ import math
 import platform
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,41 +63,34 @@ def rate(text: str) -> float:
 from_0 = partial(count, least=0)
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Let ``parser`` take the settings as options."""
-    add = parser.add_argument_group("the network").add_argument
-    add("--model", choices=NETWORKS, help="kind of network (default: mlp)")
-    hidden = "neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)"
-    add("--hidden", type=count, nargs="*", metavar="N", help=hidden)
-    add("--loss", choices=LOSSES, help="loss to minimise (default: cross-entropy)")
-    add = parser.add_argument_group("learning").add_argument
-    add("--data", choices=DATASETS, help="data set (default: digits, included in the package)")
-    add("--optimizer", choices=OPTIMIZERS, help="optimization algorithm (default: adamw)")
-    add("--epochs", type=count, metavar="N", help="passes over the data (default: 12 for mlp)")
-    add("--batch", type=count, metavar="N", help="digits per step (default: 100)")
-    add("--lr", type=rate, metavar="X", help="learning rate (default: depends on model, optimizer and loss)")
-    add(
-        "--shift", type=from_0, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)"
-    )
-    add("--seed", type=from_0, metavar="N", help="seed of all random numbers (default: 0)")
-    add("--device", metavar="NAME", help="cpu or cuda (default: cpu)")
+def _option(default: Any, words: str, **how: Any) -> Any:
+    """A field of `Settings`: its default, its description in the help, and how argparse reads it."""
+    return field(default=default, metadata={"help": words, **how})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run. Values are those of the options, which argparse has checked."""
+    """The settings of a run, each one an option. Values are those of the options, which argparse has checked."""
 
-    model: str = "mlp"
-    hidden: tuple[int, ...] = (100,)
-    loss: str = "cross-entropy"
-    optimizer: str = "adamw"
-    epochs: int = 12
-    batch: int = 100
-    lr: float = 0.01
-    shift: int = 0
-    seed: int = 0
-    device: str = "cpu"
-    data: str = "digits"
+    model: str = _option("mlp", "kind of network (default: mlp)", choices=NETWORKS)
+    hidden: tuple[int, ...] = _option(
+        (100,),
+        "neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)",
+        type=count,
+        nargs="*",
+        metavar="N",
+    )
+    loss: str = _option("cross-entropy", "loss to minimise (default: cross-entropy)", choices=LOSSES)
+    data: str = _option("digits", "data set (default: digits, included in the package)", choices=DATASETS)
+    optimizer: str = _option("adamw", "optimization algorithm (default: adamw)", choices=OPTIMIZERS)
+    epochs: int = _option(12, "passes over the data (default: 12 for mlp)", type=count, metavar="N")
+    batch: int = _option(100, "digits per step (default: 100)", type=count, metavar="N")
+    lr: float = _option(0.01, "learning rate (default: depends on model, optimizer and loss)", type=rate, metavar="X")
+    shift: int = _option(
+        0, "move digits at random by up to N pixels (default: 0 for mlp, else 1)", type=from_0, metavar="N"
+    )
+    seed: int = _option(0, "seed of all random numbers (default: 0)", type=from_0, metavar="N")
+    device: str = _option("cpu", "cpu or cuda (default: cpu)", metavar="NAME")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Settings:
@@ -125,6 +118,13 @@ class Settings:
         """The settings as JSON, with the versions in use."""
         versions = {"glassgrad": ag.__version__, "python": platform.python_version(), "numpy": np.__version__}
         return (json.dumps({**asdict(self), "versions": versions}, indent=2) + "\n").encode()
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Let ``parser`` take the settings as options."""
+    group = parser.add_argument_group("network and learning")
+    for setting in fields(Settings):
+        group.add_argument(f"--{setting.name}", **setting.metadata)
 
 
 class _Reader(ArgumentParser):

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -288,12 +288,6 @@ def search(
     held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
     trainer = _Trainer(build, held, space, epochs, batch_size, optimizer, loss, seed, compile, ends=start + first)
     study = _study(storage, name)
-    # Each of the other processes searches, too, in the same study and without finals.
-    options = {
-        "trials": trials, "budget": None if budget is None else first, "epochs": epochs, "batch_size": batch_size,
-        "optimizer": optimizer, "loss": loss, "held_out": held_out, "finalists": 0, "storage": storage, "name": name,
-        "seed": seed, "compile": compile,
-    }  # fmt: skip
     told = {t.number for t in _ended(study)}
     finals: list[tuple[Finalist, Module]] = []
     interrupted = False
@@ -307,7 +301,7 @@ def search(
                     callback(_trial(t))
 
     try:
-        with _others(jobs - 1, (build, (x, y, *test), space), options):
+        with _others(jobs - 1, (trainer, storage, name, trials)):
             trainer.run_trials(study, trials, tell)
         tell()
     except KeyboardInterrupt:
@@ -381,11 +375,17 @@ def _journal(optuna: Any, path: Path) -> Any:
         raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
 
 
+def _work(trainer: _Trainer, storage: Any, name: str, trials: int) -> None:
+    """Run trials of the study in another process."""
+    with suppress(KeyboardInterrupt):
+        trainer.run_trials(_study(storage, name), trials, lambda *_: None)
+
+
 @contextmanager
-def _others(count: int, given: tuple[Any, ...], options: dict[str, Any]) -> Iterator[None]:
+def _others(count: int, given: tuple[Any, ...]) -> Iterator[None]:
     """So many more processes that search meanwhile. Each ends the trial that it is in, unless there is an error."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=search, args=given, kwargs=options, daemon=True) for _ in range(count)]
+    processes = [context.Process(target=_work, args=given, daemon=True) for _ in range(count)]
     try:
         try:
             for process in processes:

@@ -272,15 +272,6 @@ def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
     }
 
 
-@pytest.mark.check
-@mpi
-def test_digits_removes_its_files_if_training_diverges(tmp_path):
-    (tmp_path / "fault.py").write_text(KILLER)
-    done = launch(2, "fault.py", 9, "diverge", 3, "--lr", "1e30", cwd=tmp_path)
-    assert "The loss became" in done.stderr
-    assert not (tmp_path / "run").exists()
-
-
 @mpi
 def test_what_can_not_be_pickled_is_told_to_all_ranks(tmp_path):
     (tmp_path / "send.py").write_text(

@@ -69,14 +69,6 @@ def test_examples_in_the_help_are_understood(command, capsys):
         assert parser().parse_args(shlex.split(line)[3:]).command == command
 
 
-def test_the_program_runs(small, tmp_path):
-    Image.new("L", (9, 9)).save(tmp_path / "blank.png")
-    words = [sys.executable, "-m", "glassgrad.nn", "predict", small / "model.npz", tmp_path / "blank.png"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "shows no digit" in done.stderr
-
-
 def test_an_ascii_terminal_is_enough(tmp_path):
     program = (
         "import sys; from glassgrad.nn.__main__ import main; from glassgrad.nn.commands.results import Run;"

@@ -9,6 +9,7 @@ from glassgrad import nn
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.commands import search as command
 from glassgrad.nn.data import Dataset
+from tests.nn.commands.helpers import refused
 from tests.sampling import sampled
 
 pytest.importorskip("optuna")
@@ -61,13 +62,11 @@ def test_times_have_units():
     assert [command.seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
 
 
-def test_processes_that_mpirun_started_leave_the_finals_to_the_first(tmp_path, capsys, monkeypatch):
-    for launcher in ("OMPI_COMM_WORLD", "PMI"):
-        monkeypatch.setenv(f"{launcher}_SIZE", "2")
-        monkeypatch.setenv(f"{launcher}_RANK", "1")
-    assert run(tmp_path) == 0
-    assert "trained again" not in capsys.readouterr().out
-    assert not (tmp_path / "out" / "report.html").exists()
+def test_processes_that_mpirun_started_are_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert "mpirun has started 2 processes: start one with --jobs" in refused(capsys, "search", "digits")
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, monkeypatch):

@@ -87,18 +87,8 @@ def test_a_cell_called_step_by_step_is_the_layer(name):
         state = cell(x[t], state)
         h = state[0] if name == "LSTM" else state
         np.testing.assert_allclose(h.data, outputs[t].data, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
-def test_cells_are_pytorchs(name):
-    torch = pytest.importorskip("torch")
-    ours, theirs = getattr(nn, f"{name}Cell")(3, 4, dtype="float64"), getattr(torch.nn, f"{name}Cell")(3, 4).double()
-    ours.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
-    x = np.random.default_rng(0).normal(size=(2, 3))
-    for given in (x, x[0]):
-        found, wanted = ours(given), theirs(torch.tensor(given))
-        for y, z in zip(*((r if name == "LSTM" else [r]) for r in (found, wanted)), strict=True):
-            assert_close(y, z)
+    alone = cell(x[0, 1])
+    np.testing.assert_allclose((alone[0] if name == "LSTM" else alone).data, outputs[0, 1].data, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])

@@ -60,29 +60,22 @@ def test_every_step_is_pytorchs(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_float32_stays_float32_and_in_place(name, options):
+def test_float32_stays_float32_and_in_place_and_gradients_stay(name, options):
     parameters = start("float32")
     optimizer = getattr(nn.optim, name)(parameters, **options)
     arrays = [p.data for p in parameters]
     before = [a.copy() for a in arrays]
     for step in range(1, 4):
         set_grads(parameters, step)
+        grads = [None if p.grad is None else p.grad.tolist() for p in parameters]
         optimizer.step()
+        assert [None if p.grad is None else p.grad.tolist() for p in parameters] == grads
     for p, array, old in zip(parameters[:2], arrays, before, strict=False):
         assert p.data is array
         assert (array != old).all()
     assert {str(p.dtype) for p in parameters} == {"float32"}
     kept = [t for state in optimizer.state.values() for k, t in state.items() if k != "step"]
     assert {str(t.dtype) for t in kept} <= {"float32"}
-
-
-@pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_a_step_changes_no_gradient(name, options):
-    parameters = start()
-    set_grads(parameters, 3)
-    grads = [p.grad.data.copy() for p in parameters]
-    getattr(nn.optim, name)(parameters, **options).step()
-    assert all((p.grad.data == g).all() for p, g in zip(parameters, grads, strict=True))
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
@@ -216,11 +209,7 @@ def test_groups_have_options_of_their_own():
 def test_zero_grad_forgets():
     parameters = start()
     set_grads(parameters, 1)
-    optimizer = nn.optim.SGD(iter(parameters), lr=0.1)
-    optimizer.zero_grad()
-    assert [p.grad for p in parameters] == [None] * 3
-    set_grads(parameters, 1)
-    optimizer.zero_grad(set_to_none=True)
+    nn.optim.SGD(iter(parameters), lr=0.1).zero_grad(set_to_none=True)
     assert [p.grad for p in parameters] == [None] * 3
 
 
@@ -258,21 +247,6 @@ def test_each_finds_a_minimum(name):
         ((w - ag.Tensor([1.0, 2.0])) ** 2).sum().backward()
         optimizer.step()
     np.testing.assert_allclose(w.data, [1, 2], atol=0.06)
-
-
-def test_clipping_is_pytorchs():
-    torch = pytest.importorskip("torch")
-    for limit in (0.5, 100.0):
-        ours = start()
-        set_grads(ours, 1)
-        theirs = [torch.tensor(p.data, requires_grad=True) for p in ours]
-        for p, q in zip(ours, theirs, strict=True):
-            q.grad = torch.tensor(p.grad.data)
-        norm = nn.optim.clip_grad_norm_(ours, limit)
-        expected = torch.nn.utils.clip_grad_norm_(theirs, limit)
-        assert norm.item() == pytest.approx(expected.item(), rel=1e-12)
-        for p, q in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=1e-12)
 
 
 def test_clipping_edges():
