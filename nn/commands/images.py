@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassgrad.autograd.common.files import read_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.terminal import Refused, reason
-from glassgrad.nn.data.ink import SIZE, to_ink
+from glassgrad.nn.data.embedded import SIZE, to_ink
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """Formats to open. Some others that Pillow knows run programs, such as Ghostscript for EPS."""

@@ -18,7 +18,7 @@ from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.images import read_image
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
-from glassgrad.nn.data.ink import SIZE
+from glassgrad.nn.data.embedded import SIZE
 from glassgrad.nn.errors import printable
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import load_metadata, load_model

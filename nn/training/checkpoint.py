@@ -1,4 +1,4 @@
-"""A training in a file, from which `fit` goes on as if it had never stopped."""
+"""What `fit` goes back to, and a training in a file, from which it goes on as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -17,33 +17,49 @@ from glassgrad.nn.training.history import History
 
 
 class Checkpoint:
-    """What changes during a training, and the file that keeps it; ``path=None`` keeps nothing.
+    """What changes during a training: kept in memory after an epoch to be restored, and in a file to go on from.
 
-    ``draws``: a generator, or an object with one, besides those of the modules.
+    ``path``: of the file; ``None`` for none. ``draws``: a generator, or an object with one, besides those of the
+    modules.
     """
 
     def __init__(
         self, path: Any, model: Module, optimizer: Optimizer, schedule: LRScheduler | None, *draws: Any
     ) -> None:
         self.path: Path | None = None if path is None else as_path(path)
+        self.model, self.optimizer = model, optimizer
         parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
         self.parts: dict[str, Any] = {name: part for name, part in parts.items() if part is not None}
         self.generators = generators_of(*draws, *model.modules())
+        self.best: dict[str, Tensor] = {}  # the weights of the best epoch
 
-    def save(self, history: History, best: dict[str, Tensor]) -> None:
-        """Write the state after an epoch; ``best``: the weights that would be kept now."""
+    def take(self, *, weights: bool) -> None:
+        """Keep the state of the optimizer, and the ``weights`` if they are the best so far."""
+        if weights or not self.best:
+            self.best = self.model.state_dict()
+        self.state = [(t, Tensor(t)) for tensors in self.optimizer.state.values() for t in tensors.values()]
+
+    def restore(self, *, weights: bool, state: bool) -> None:
+        """Go back to what was kept."""
+        if weights:
+            self.model.load_state_dict(self.best)
+        for tensor, before in self.state if state else ():
+            tensor.data = before.data
+
+    def save(self, history: History, best: bool) -> None:
+        """Write the state after an epoch, with the ``best`` weights if they would be kept now."""
         if self.path is not None:
             content: dict[str, Any] = self._states()
             content["generators"] = [generator.bit_generator.state for generator in self.generators]
-            save({"fit": content, "history": vars(history), "best": best}, self.path)
+            save({"fit": content, "history": vars(history), "best": self.best if best else {}}, self.path)
 
-    def load(self) -> tuple[History, dict[str, Tensor]]:
-        """Restore what the file holds, if there is one; return its history and its best weights.
+    def load(self) -> History:
+        """Restore what the file holds, if there is one; return its history.
 
         Raises `nn.errors.FileError` for another file, and `nn.errors.StateError` for that of another training.
         """
         if self.path is None or not self.path.exists():
-            return History(), {}
+            return History()
         saved, before = load(self.path), self._states()
         try:
             states, history = saved["fit"], History(**saved["history"])
@@ -62,7 +78,8 @@ class Checkpoint:
                 "give resume= another file, or remove it."
             ) from None
         history.interrupted = False
-        return history, saved["best"]
+        self.best = saved["best"]
+        return history
 
     def _states(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self.parts.items()}

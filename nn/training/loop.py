@@ -8,7 +8,6 @@ from os import PathLike
 from time import perf_counter
 from typing import Any, TextIO
 
-from glassgrad.autograd import Tensor
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole
 from glassgrad.autograd.errors import DomainError, DTypeError
@@ -22,9 +21,8 @@ from glassgrad.nn.training.batches import Batches
 from glassgrad.nn.training.checkpoint import Checkpoint
 from glassgrad.nn.training.evaluation import check_loss, evaluate_batches, modes_restored
 from glassgrad.nn.training.history import History
-from glassgrad.nn.training.interrupts import Interrupts
 from glassgrad.nn.training.report import Report
-from glassgrad.nn.training.step import Step
+from glassgrad.nn.training.step import Interrupts, Step
 
 
 def fit(
@@ -143,18 +141,19 @@ def fit(
     rng = None if seed is None else generator(seed)
     first = parallel is None or parallel.rank == 0
     checkpoint = Checkpoint(resume, model, optimizer, schedule, rng, data)
-    history, best = checkpoint.load()
+    history = checkpoint.load()
     if parallel is not None:
         settings = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm, history.epochs
         rng = parallel.start(model, optimizer, rng, settings, chain(*(b.pair or () for b in (batches, held_out) if b)))
     report = Report(progress if first else False, epochs, len(batches), history.epochs)
-    interrupts, kept = Interrupts(parallel), _Snapshot(model, optimizer, best)
+    interrupts = Interrupts(parallel)
+    checkpoint.take(weights=False)
     step = Step(
         model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, check=check,
         interrupts=interrupts, report=report,
     )  # fmt: skip
     if first and not history.epochs:  # now, as the file may be refused
-        checkpoint.save(history, {})
+        checkpoint.save(history, best=False)
     damaged = False
     with interrupts, modes_restored(model):
         try:
@@ -164,7 +163,7 @@ def fit(
                 held = None if held_out is None else evaluate_batches(model, loss, held_out, parallel)
                 step.check_weights()
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
-                kept.take(weights=held is None or history.best_epoch == epoch)
+                checkpoint.take(weights=held is None or history.best_epoch == epoch)
                 if isinstance(schedule, ReduceLROnPlateau):
                     schedule.step((held or trained).loss)
                 elif schedule is not None:
@@ -178,7 +177,7 @@ def fit(
                 stop = stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience)
                 history.stopped_early = stop
                 if first:
-                    checkpoint.save(history, {} if held is None else kept.weights)
+                    checkpoint.save(history, best=held is not None)
                 interrupts.check()
                 if stop:
                     break
@@ -193,7 +192,7 @@ def fit(
         finally:
             damaged = damaged or interrupts.broken
             interrupts.ignored = True  # the rest is quick and must complete
-            kept.restore(weights=damaged or history.best_epoch is not None, state=damaged)
+            checkpoint.restore(weights=damaged or history.best_epoch is not None, state=damaged)
             history.stopped_early = history.stopped_early and history.epochs < epochs
             history._set_note(damaged)
             report.clear()
@@ -209,23 +208,3 @@ def _check_optimizer(optimizer: Optimizer, model: Module) -> None:
             "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with "
             "model.parameters() whenever you make a new model."
         )
-
-
-class _Snapshot:
-    """Copies of the weights and the optimizer's state, to restore."""
-
-    def __init__(self, model: Module, optimizer: Optimizer, best: dict[str, Tensor]) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.weights: dict[str, Tensor] = best or model.state_dict()
-        self.take(weights=False)
-
-    def take(self, *, weights: bool) -> None:
-        if weights:
-            self.weights = self.model.state_dict()
-        self.state = [(t, Tensor(t)) for tensors in self.optimizer.state.values() for t in tensors.values()]
-
-    def restore(self, *, weights: bool, state: bool) -> None:
-        if weights:
-            self.model.load_state_dict(self.weights)
-        for tensor, before in self.state if state else ():
-            tensor.data = before.data

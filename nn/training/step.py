@@ -1,8 +1,10 @@
-"""One training step, and an epoch of them."""
+"""One training step, an epoch of them, and Ctrl-C between two steps."""
 
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -18,8 +20,49 @@ from glassgrad.nn.optim import Optimizer, clip_grad_norm_
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches, row_count
 from glassgrad.nn.training.evaluation import Evaluation, Tally, forward, loss_value
-from glassgrad.nn.training.interrupts import Interrupts
 from glassgrad.nn.training.report import Report
+
+
+class Interrupts:
+    """A context in which Ctrl-C waits for the next `check`; a second Ctrl-C acts at once.
+
+    With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same step.
+
+    Attributes:
+        broken: whether weights are being written; if an error leaves it True, they may be half updated.
+        ignored: whether Ctrl-C has no effect.
+    """
+
+    def __init__(self, parallel: Parallel | None) -> None:
+        self.parallel = parallel
+        self.broken = self.waiting = self.ignored = False
+        self.previous: Any = None
+
+    def __enter__(self) -> Interrupts:
+        # Replace Python's default handler only, not one of the user's. Only the main thread may do so.
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.ignored:
+            return
+        if self.waiting:
+            raise KeyboardInterrupt
+        self.waiting = True
+        if self.parallel is not None:
+            self.parallel.interrupted = True
+
+    def check(self) -> None:
+        """End an update, and raise `KeyboardInterrupt` if a Ctrl-C is waiting."""
+        self.broken = False
+        if self.waiting and self.parallel is None:
+            raise KeyboardInterrupt
 
 
 class Step:

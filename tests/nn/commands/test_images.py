@@ -10,7 +10,7 @@ from PIL import Image
 
 from glassgrad.nn.commands.images import read_image
 from glassgrad.nn.commands.terminal import Refused
-from glassgrad.nn.data.ink import to_ink
+from glassgrad.nn.data.embedded import to_ink
 from tests.nn.commands.helpers import grey, refused
 
 DRAWN = {

@@ -15,7 +15,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.data import digits
-from glassgrad.nn.data.ink import to_ink
+from glassgrad.nn.data.embedded import to_ink
 from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.emitted import in_double
