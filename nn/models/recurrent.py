@@ -1,19 +1,116 @@
-"""Recurrent networks that read a picture row by row."""
+"""Recurrent networks for text and for pictures read row by row, and the base of all language models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
-from glassgrad.autograd import asarray, reshape
-from glassgrad.autograd.common.validation import choice, pair, whole
-from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd import Tensor, asarray, no_grad, reshape, softmax
+from glassgrad.autograd.backends import NUMPY, to_numpy
+from glassgrad.autograd.common.validation import choice, number, pair, whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.embedding import Embedding
 from glassgrad.nn.modules.linear import Linear
 from glassgrad.nn.modules.module import Drawn, Module
 from glassgrad.nn.modules.recurrent import GRU, LSTM, RNN
 
 KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-"""Recurrent layers by the names that `RowRecurrent` takes."""
+"""Recurrent layers by the names that `CharRNN` and `RowRecurrent` take."""
+
+
+class LanguageModel(Module):
+    """Base of language models: at each position of a text they give the logits of the next symbol."""
+
+    symbols: int
+
+    def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        """Logits (batch, symbols) of the symbol after ``tokens`` (batch, length), and the next state."""
+        raise NotImplementedError(f"{type(self).__name__} defines no _next(tokens, state).")
+
+    def sample(
+        self, count: int = 1, *, start: Any = (0,), length: int = 100, temperature: float = 1.0, seed: Any = None
+    ) -> list[list[int]]:
+        """Draw ``count`` continuations of ``start`` from the model, as lists of symbols.
+
+        A text ends before the symbol 0, or after ``length`` symbols. ``temperature`` divides the logits: below 1 it
+        makes likely symbols likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
+
+        >>> from glassgrad import nn
+        >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)
+        [[1], []]
+        """
+        count, length = whole(count, "count"), whole(length, "length")
+        temperature, draw = number(temperature, "temperature", 1e-6), generator(seed)
+        begun = [whole(symbol, "start[i]", 0) for symbol in start]
+        if not begun or max(begun) >= self.symbols:
+            raise DomainError(f"start = {start!r}: give at least one symbol, from 0 to {self.symbols - 1}.")
+        texts: list[list[int]] = [[] for _ in range(count)]
+        going, state, tokens = [True] * count, None, NUMPY.asarray([begun] * count)
+        was_training = self.training
+        self.eval()
+        try:
+            with no_grad():
+                for _ in range(length):
+                    logits, state = self._next(tokens, state)
+                    chances = to_numpy(softmax(logits / temperature).data)
+                    bounds = NUMPY.cumulative_sum(NUMPY.asarray(chances, dtype="float64"), axis=1)
+                    drawn = (bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(1)
+                    for i, symbol in enumerate(drawn.tolist()):
+                        going[i] = going[i] and symbol != 0
+                        texts[i] += [symbol] * going[i]
+                    if not any(going):
+                        break
+                    tokens = drawn[:, None]
+        finally:
+            self.train(was_training)
+        return texts
+
+
+class CharRNN(LanguageModel):
+    """A recurrent language model: the logits of the next symbol at each position of a text.
+
+    Input: integers (batch, length) from 0 to symbols - 1. Output: logits (batch, length, symbols), and the state after
+    the last position, to pass with the next piece of text. ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``, with
+    ``num_layers`` layers of ``hidden`` units after an embedding of ``embedding_dim``.
+
+    >>> from glassgrad import nn
+    >>> model = nn.models.char_rnn(27, hidden=16, seed=0)
+    >>> logits, (h, c) = model([[0, 5, 3]])
+    >>> logits.shape, h.shape
+    ((1, 3, 27), (1, 1, 16))
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        kind: str = "lstm",
+        embedding_dim: int = 32,
+        hidden: int = 128,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        **made: Unpack[Drawn],
+    ) -> None:
+        self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
+        self.kind = choice(kind, "kind", KINDS)
+        self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
+        self.dropout = number(dropout, "dropout", 0, 1)
+        self.embedding = Embedding(symbols, embedding_dim, **made)
+        layers = {"num_layers": num_layers, "dropout": dropout, "batch_first": True}
+        self.reader = KINDS[kind](embedding_dim, hidden, **layers, **made)
+        self.head = Linear(hidden, symbols, **made)
+
+    def forward(self, tokens: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
+        """Integers (batch, length) to logits (batch, length, symbols) and the state; ``lengths`` as in `nn.RNN`."""
+        outputs, state = self.reader(self.embedding(tokens), state, lengths=lengths)
+        return self.head(outputs), state
+
+    def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        logits, state = self(tokens, state)
+        return logits[:, -1], state
+
+
+char_rnn = CharRNN
 
 
 class RowRecurrent(Module):

@@ -7,8 +7,7 @@ from typing import Any, Unpack
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import pair, whole
-from glassgrad.nn.models.language import LanguageModel
-from glassgrad.nn.models.recurrent import rows_of
+from glassgrad.nn.models.recurrent import LanguageModel, rows_of
 from glassgrad.nn.modules.attention import TransformerEncoderLayer
 from glassgrad.nn.modules.containers import ModuleList
 from glassgrad.nn.modules.embedding import Embedding, PositionalEncoding
