@@ -109,12 +109,14 @@ class MultiheadAttention(Module):
         query = asarray(as_floating(query, self.out_proj.weight))
         key, value = (query, query) if same else (asarray(as_floating(x, query)) for x in (key, value))
         single = query.ndim == 2
-        for name, x, features in (
-            ("query", query, self.embed_dim),
-            ("key", key, self.kdim),
-            ("value", value, self.vdim),
-        ):
-            self._check(name, x, query.ndim, features)
+        widths = {"query": (query, self.embed_dim), "key": (key, self.kdim), "value": (value, self.vdim)}
+        for name, (x, features) in widths.items():
+            if x.ndim != query.ndim or x.ndim not in (2, 3) or x.shape[-1] != features or 0 in x.shape:
+                order = "batch, length" if self.batch_first else "length, batch"
+                raise ShapeError(
+                    f"MultiheadAttention takes a {name} ({order}, {features}), or (length, {features}) without a "
+                    f"batch; it was given shape {x.shape}."
+                )
         if single:
             query, key, value = (expand_dims(x, axis=0) for x in (query, key, value))
         elif not self.batch_first:
@@ -126,7 +128,8 @@ class MultiheadAttention(Module):
                 "value."
             )
         n, length, keys = query.shape[0], query.shape[1], key.shape[1]
-        q, k, v = self._together(query) if same else self._apart(query, key, value)
+        one = same and self.kdim == self.vdim == self.embed_dim
+        q, k, v = self._together(query) if one else self._apart(query, key, value)
         mask = self._mask(key_padding_mask, attn_mask, is_causal, (n, length, keys), single)
         weights = attention_weights(q, k, mask)
         if self.training and self.dropout:
@@ -142,18 +145,8 @@ class MultiheadAttention(Module):
         weights = weights.mean(1) if average_attn_weights else weights
         return out, squeeze(weights, axis=0) if single else weights
 
-    def _check(self, name: str, x: Tensor, ndim: int, features: int) -> None:
-        if x.ndim != ndim or ndim not in (2, 3) or x.shape[-1] != features or 0 in x.shape:
-            order = "batch, length" if self.batch_first else "length, batch"
-            raise ShapeError(
-                f"MultiheadAttention takes a {name} ({order}, {features}), or (length, {features}) without a batch; it "
-                f"was given shape {x.shape}."
-            )
-
     def _together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of one sequence, by one product: each (batch, heads, length, features)."""
-        if self.kdim != self.embed_dim or self.vdim != self.embed_dim:
-            return self._apart(x, x, x)
         n, length, e = x.shape
         projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         parts = reshape(projected, shape=(n, length, 3, self.num_heads, e // self.num_heads))

@@ -100,40 +100,6 @@ def compiled(folder):
             (folder / f"{norm} {parallel.rank}.txt").write_text(said.getvalue())
 
 
-class Alone(nn.Module):
-    """Looks at its rank's rows and draws for these, and knows of no others."""
-
-    def __init__(self):
-        self.generator = np.random.default_rng(1)
-        self.register_buffer("seen", ag.zeros(8))
-
-    def forward(self, x):
-        mean = x.mean(axis=0)
-        if self.training:
-            self.seen.data = mean.detach().data
-            x = x + ag.random.normal(x.shape, generator=self.generator)
-        return x - mean
-
-
-def repeats(folder):
-    with Parallel() as parallel:
-        for attempt in "first", "second":
-            model = nn.Sequential(nn.Linear(6, 8, seed=parallel.rank), Alone(), nn.Linear(8, 3, seed=2))
-            nn.fit(
-                model,
-                nn.functional.cross_entropy,
-                nn.optim.SGD(model.parameters(), lr=0.1),
-                TRAIN,
-                epochs=3,
-                batch_size=20,
-                validation=HELD,
-                progress=False,
-                parallel=parallel,
-            )
-            state = np.concatenate([value.numpy().reshape(-1) for value in model.state_dict().values()])
-            np.save(folder / f"{attempt} {parallel.rank}.npy", state)
-
-
 def averaged(folder):
     with Parallel() as parallel:
         rank = parallel.rank
@@ -145,9 +111,11 @@ def averaged(folder):
         loss = parallel.average_gradients([w, of_one, frozen, of_none], loss=rank + 0.5, rows=count)
         seen = [loss, w.grad.tolist(), of_one.grad.tolist(), of_none.grad, frozen.grad]
         untouched = parallel.average_gradients([w], loss=float("inf") if rank else 0.0, rows=1), w.grad.tolist()
-        said = parallel.broadcast({"from": rank})
+        said, buffer = parallel.broadcast({"from": rank}), ag.Tensor([float(rank)])
+        parallel.sync_buffers([buffer])
         rows = [len(parallel.shard(range(n), range(n))[0]) for n in range(6)]
-        content = [seen, untouched, said, parallel.sum(rank, 1), rows, parallel.local_rank, parallel.device("cuda")]
+        sums = [*parallel.sum(rank, 1), *buffer.tolist()]
+        content = [seen, untouched, said, sums, rows, parallel.local_rank, parallel.device("cuda")]
         (folder / f"{rank}.json").write_text(json.dumps(content))
 
 
