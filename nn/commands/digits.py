@@ -20,7 +20,6 @@ from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings, read_se
 from glassgrad.nn.commands.terminal import Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
 from glassgrad.nn.errors import ParallelError, TrainingError
-from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.activation import Sigmoid
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.module import Module
@@ -79,12 +78,10 @@ def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> H
 
 def built(settings: Settings, data: Dataset) -> Module:
     """The untrained network; for the mean squared error its outputs are those of a sigmoid."""
-    classes = len(data.classes)
-    if settings.model == "mlp":
-        output = "sigmoid" if settings.loss == "mse" else None
-        return MLP([data.x_train.shape[1], *settings.hidden, classes], output=output, seed=settings.seed)
-    model = NETWORKS[settings.model].build(data.image_shape, classes, settings.hidden, settings.seed)
-    return Sequential(model, Sigmoid()) if settings.loss == "mse" else model
+    own = settings.model == "mlp" and settings.loss == "mse"
+    given = data.image_shape, len(data.classes), settings.hidden, settings.seed
+    model = NETWORKS[settings.model].build(*given, **({"output": "sigmoid"} if own else {}))
+    return Sequential(model, Sigmoid()) if settings.loss == "mse" and not own else model
 
 
 class RunFolder:

@@ -22,13 +22,13 @@ Shape = tuple[int, int]
 class Network(NamedTuple):
     """How a network is built, and its default settings.
 
-    ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels. ``words``: its
-    name in a sentence. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``shift``: the largest
-    random shift of training pictures in pixels. ``rates``: learning rates by optimizer; ``None`` for those of the
-    settings.
+    ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels; a search gives
+    further options. ``words``: its name in a sentence. ``hidden``: neurons of its hidden layers, ``None`` if they are
+    fixed. ``shift``: the largest random shift of training pictures in pixels. ``rates``: learning rates by optimizer;
+    ``None`` for those of the settings.
     """
 
-    build: Callable[[Shape, int, tuple[int, ...], Any], Module]
+    build: Callable[..., Module]
     words: str
     hidden: tuple[int, ...] | None = None
     epochs: int = 12
@@ -36,8 +36,8 @@ class Network(NamedTuple):
     rates: Mapping[str, float] | None = None
 
 
-def _mlp(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    return MLP((shape[0] * shape[1], *hidden, classes), seed=seed)
+def _mlp(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any, **options: Any) -> Module:
+    return MLP((shape[0] * shape[1], *hidden, classes), **options, seed=seed)
 
 
 def _lenet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
@@ -84,8 +84,11 @@ def _block(inputs: int, outputs: int, draw: Any) -> Module:
     return Residual(body, Sequential(shortcut, BatchNorm2d(outputs)))
 
 
-def _recurrent(kind: str) -> Callable[[Shape, int, tuple[int, ...], Any], Module]:
-    return lambda shape, classes, hidden, seed: RowRecurrent(shape, classes, kind, seed=seed)
+def _recurrent(kind: str) -> Callable[..., Module]:
+    def build(shape: Shape, classes: int, hidden: Any, seed: Any, layers: int = 1) -> Module:
+        return RowRecurrent(shape, classes, kind, hidden or 128, layers, seed=seed)
+
+    return build
 
 
 def _transformer(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:

@@ -15,11 +15,10 @@ from typing import Any
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn import optim
-from glassgrad.nn.commands.networks import cnn
+from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
-from glassgrad.nn.models import MLP, RowRecurrent
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.parallel import launched
 from glassgrad.nn.saving import save
@@ -30,13 +29,9 @@ FINALISTS = SEEDS = 3
 Range = tuple[int, int]
 
 
-def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -> Module:
+def build(model: str, shape: Range, classes: int, *, hidden: Any, seed: int, **choice: Any) -> Module:
     """The untrained network for a choice of `space`."""
-    if model == "mlp":
-        return MLP([shape[0] * shape[1], *choice["hidden"], classes], choice["activation"], seed=seed)
-    if model in ("lstm", "gru"):
-        return RowRecurrent(shape, classes, model, choice["hidden"], choice["layers"], seed=seed)
-    return cnn(shape, classes, choice["hidden"], seed, choice["channels"])
+    return NETWORKS[model].build(shape, classes, hidden, seed, **choice)
 
 
 MODELS = ("mlp", "cnn", "lstm", "gru")
