@@ -148,10 +148,7 @@ def fit(
     report = Report(progress if first else False, epochs, len(batches), history.epochs)
     interrupts = Interrupts(parallel)
     checkpoint.take(weights=False)
-    step = Step(
-        model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, check=check,
-        interrupts=interrupts, report=report,
-    )  # fmt: skip
+    step = Step(model, loss, optimizer, max_norm, parallel, compile, check, interrupts, report)
     if first and not history.epochs:  # now, as the file may be refused
         checkpoint.save(history, best=False)
     damaged = False

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -65,29 +66,26 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+@dataclass(eq=False)
 class Step:
     """A training step: loss and gradients of a batch, then the update; one compiled program if ``compile``.
 
     If it can't be compiled, the report says why and it runs uncompiled. With ``parallel`` only gradients are compiled.
     """
 
-    def __init__(
-        self,
-        model: Module,
-        loss: Callable[[Any, Any], Any],
-        optimizer: Optimizer,
-        *,
-        max_norm: float | None,
-        parallel: Parallel | None,
-        compile: bool | str,
-        check: bool,
-        interrupts: Interrupts,
-        report: Report,
-    ) -> None:
-        self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
-        self.parallel, self.interrupts, self.report = parallel, interrupts, report
-        self.training = [m for m in model.modules() if m.training or not model.training]
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    model: Module
+    loss: Callable[[Any, Any], Any]
+    optimizer: Optimizer
+    max_norm: float | None
+    parallel: Parallel | None
+    compile: InitVar[bool | str]
+    check: InitVar[bool]
+    interrupts: Interrupts
+    report: Report
+
+    def __post_init__(self, compile: bool | str, check: bool) -> None:
+        self.training = [m for m in self.model.modules() if m.training or not self.model.training]
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         target = "numpy" if compile is True else compile
         self.program = ag.compile(self._traced, target=target, check=check) if target else None
 
