@@ -1,7 +1,9 @@
-"""Weights to PyTorch and back: equal bits, equal outputs, for every layer that both have and all networks of nn.models.
+"""Weights to PyTorch and back: equal bits, equal outputs, for every layer that both have and published networks.
 
 Outputs are equal to 1e-12 in float64. In float32 both round, in another order: ours are as near to float64 as theirs.
 """
+
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -108,7 +110,7 @@ def test_a_layer_round_trip_through_pytorch(name, tmp_path):
     check(getattr(nn, name)(*arguments).eval(), theirs, inputs, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "googlenet", *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet34", "resnet152"])
 def test_a_published_network_round_trip_through_pytorch(name, tmp_path):
     models = pytest.importorskip("torchvision").models
     theirs, own = {"aux_logits": False, "init_weights": False}, {"aux": False}
@@ -118,142 +120,18 @@ def test_a_published_network_round_trip_through_pytorch(name, tmp_path):
     check(getattr(nn.models, name)(classes=3, **own).eval(), net, [images(4, 3, side, side)], tmp_path)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("depth", [11, 13, 16, 19])
+@pytest.mark.parametrize(("depth", "batch_norm"), [(11, False), (16, True)])
 def test_vgg_round_trips_through_pytorch(depth, batch_norm, tmp_path):
-    """The full network once; the others with the last layers of small ones, as theirs have 120 million parameters."""
-    models, t = pytest.importorskip("torchvision").models, torch.nn
-    theirs = getattr(models, f"vgg{depth}{'_bn' * batch_norm}")
-    is_full = (depth, batch_norm) == (16, False)
-    with torch.device("cpu" if is_full else "meta"):
-        net = theirs(num_classes=3)
-    if not is_full:
-        net.avgpool = t.AdaptiveAvgPool2d(1)
-        net.classifier = t.Sequential(
-            t.Linear(512, 512), t.ReLU(), t.Dropout(), t.Linear(512, 512), t.ReLU(), t.Dropout(), t.Linear(512, 3)
-        )
-        net = randomized(net.to_empty(device="cpu"))
-    ours = getattr(nn.models, f"vgg{depth}")(classes=3, batch_norm=batch_norm, small=not is_full)
-    check(ours.eval(), net.eval(), [images(4, 3, 32, 32)], tmp_path)
+    models = pytest.importorskip("torchvision").models
+    theirs = getattr(models, f"vgg{depth}{'_bn' * batch_norm}")(num_classes=3)
+    ours = getattr(nn.models, f"vgg{depth}")(classes=3, batch_norm=batch_norm)
+    check(ours.eval(), theirs.eval(), [images(4, 3, 32, 32)], tmp_path)
 
 
-class Chain(torch.nn.Module):
-    """Named modules of PyTorch and functions, one after the other."""
-
-    def __init__(self, **parts):
-        super().__init__()
-        self.order = [*parts.values()]
-        for name, part in parts.items():
-            if isinstance(part, torch.nn.Module):
-                setattr(self, name, part)
-
-    def forward(self, x):
-        for part in self.order:
-            x = part(x)
-        return x
-
-
-class Position(torch.nn.Module):
-    """Adds a buffer ``pe``; the weights that are saved fill it."""
-
-    def __init__(self, length, features):
-        super().__init__()
-        self.register_buffer("pe", torch.zeros(length, features))
-
-    def forward(self, x):
-        return x + self.pe[: x.shape[1]]
-
-
-class Encoder(torch.nn.ModuleList):
-    """Layers of a Transformer that normalise first."""
-
-    def __init__(self, is_causal):
-        options = {"batch_first": True, "norm_first": True}
-        super().__init__(torch.nn.TransformerEncoderLayer(8, 2, 16, 0.1, "gelu", **options) for _ in range(2))
-        self.is_causal = is_causal
-
-    def forward(self, x):
-        hidden = torch.triu(torch.ones(x.shape[1], x.shape[1], dtype=torch.bool), 1) if self.is_causal else None
-        for layer in self:
-            x = layer(x, src_mask=hidden)
-        return x
-
-
-def networks():
-    """Each network of ours that torchvision lacks, the same in PyTorch, and an input."""
-    t, m = torch.nn, nn.models
-    sizes = {"d_model": 8, "nhead": 2, "num_layers": 2, "dim_feedforward": 16}
-    tokens = DRAW.integers(0, 5, (2, 6))
-    linear = [t.Linear(400, 120), t.Tanh(), t.Linear(120, 84), t.Tanh(), t.Linear(84, 10)]
+def test_lenet_round_trips_through_pytorch(tmp_path):
+    t = torch.nn
     maps = [t.Conv2d(1, 6, 5, padding=2), t.Tanh(), t.AvgPool2d(2), t.Conv2d(6, 16, 5), t.Tanh(), t.AvgPool2d(2)]
-    yield (
-        m.MLP([4, 5, 6, 3], norm="batch"),
-        Chain(
-            layers=t.Sequential(
-                t.Linear(4, 5), t.BatchNorm1d(5), t.Sigmoid(), t.Linear(5, 6), t.BatchNorm1d(6), t.Sigmoid(),
-                t.Linear(6, 3),
-            )
-        ),
-        images(7, 4),
-    )  # fmt: skip
-    yield (
-        m.lenet5(),
-        Chain(features=t.Sequential(*maps), flatten=t.Flatten(), classifier=t.Sequential(*linear)),
-        images(2, 1, 28, 28),
-    )
-    for kind, layer in (("rnn", t.RNN), ("lstm", t.LSTM), ("gru", t.GRU)):
-        yield (
-            m.RowRecurrent((4, 3), 2, kind, hidden=6, num_layers=2),
-            Chain(
-                fold=lambda x: x.reshape(-1, 4, 3),
-                rows=layer(3, 6, 2, batch_first=True),
-                last=lambda found: found[0][:, -1],
-                head=t.Linear(6, 2),
-            ),
-            images(5, 12),
-        )
-        yield (
-            m.char_rnn(5, kind, embedding_dim=3, hidden=6),
-            Chain(
-                embedding=t.Embedding(5, 3),
-                reader=layer(3, 6, batch_first=True),
-                all=lambda found: found[0],
-                head=t.Linear(6, 5),
-            ),
-            tokens,
-        )
-    yield (
-        m.RowTransformer((4, 3), 2, **sizes),
-        Chain(
-            fold=lambda x: x.reshape(-1, 4, 3),
-            rows=t.Linear(3, 8),
-            position=Position(4, 8),
-            layers=Encoder(is_causal=False),
-            norm=t.LayerNorm(8),
-            mean=lambda x: x.mean(1),
-            head=t.Linear(8, 2),
-        ),
-        images(5, 12),
-    )
-    yield (
-        m.char_transformer(5, max_len=9, **sizes),
-        Chain(
-            embedding=t.Embedding(5, 8),
-            position=Position(9, 8),
-            layers=Encoder(is_causal=True),
-            norm=t.LayerNorm(8),
-            head=t.Linear(8, 5),
-        ),
-        tokens,
-    )
-
-
-def test_other_networks_round_trip_through_pytorch(tmp_path):
-    for ours, theirs, x in networks():
-        check(ours.eval(), randomized(theirs).eval(), [x], tmp_path)
-
-
-def test_these_are_all_networks():
-    tested = {type(ours) for ours, _, _ in networks()} | {nn.models.AlexNet, nn.models.VGG, nn.models.GoogLeNet}
-    made = {value for value in vars(nn.models).values() if isinstance(value, type)}
-    assert made == tested | {nn.models.ResNet}
+    linear = [t.Linear(400, 120), t.Tanh(), t.Linear(120, 84), t.Tanh(), t.Linear(84, 10)]
+    parts = {"features": t.Sequential(*maps), "flatten": t.Flatten(), "classifier": t.Sequential(*linear)}
+    theirs = randomized(t.Sequential(OrderedDict(parts))).eval()
+    check(nn.models.lenet5().eval(), theirs, [images(2, 1, 28, 28)], tmp_path)

@@ -26,6 +26,8 @@ MODELS = [
     nn.MLP([3, 4, 2], seed=0),
     nn.MLP([3, 4, 2], "tanh", "softmax", seed=0),
     nn.MLP([3, 2], seed=0, dtype="float64"),
+    nn.MLP([3, 4, 4, 2], norm="batch", dropout=0.2, seed=0),
+    nn.MLP([3, 4, 4, 2], norm="layer", seed=0),
     nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False), nn.LeakyReLU(0.3), nn.Sequential(nn.GELU(), nn.Softmax())),
     nn.Sequential({"hidden": nn.Linear(3, 3), "act": nn.Softplus(), "relu": nn.ReLU(), "tanh": nn.Tanh()}),
     nn.MLP([3, 4, 2], seed=0)[:-1],
@@ -35,15 +37,16 @@ MODELS = [
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_a_model_round_trip(model, tmp_path):
+    for _ in range(3):
+        model(X)  # statistics of a batch norm
     path = tmp_path / "model.npz"
     nn.save(model, path)
     twin = nn.load_model(path)
     assert repr(twin) == repr(model)
-    assert [*twin.state_dict()] == [*model.state_dict()]
+    assert [*twin.state_dict()] == [*nn.load(path)] == [*model.state_dict()]
     assert [p.dtype for p in twin.parameters()] == [p.dtype for p in model.parameters()]
-    np.testing.assert_array_equal(twin(X).data, model(X).data)
+    np.testing.assert_array_equal(twin.eval()(X).data, model.eval()(X).data)
     assert all(p.requires_grad for p in twin.parameters())
-    assert twin.state_dict().keys() == nn.load(path).keys()
 
 
 @pytest.mark.parametrize(
@@ -67,34 +70,6 @@ def test_every_layer_comes_back_as_it_was_made(make, tmp_path):
     }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda dtype: nn.MLP([3, 4, 4, 2], norm="batch", dropout=0.2, seed=0, dtype=dtype),
-        lambda dtype: nn.MLP([3, 4, 4, 2], norm="layer", seed=0, dtype=dtype),
-        lambda dtype: nn.Sequential(
-            nn.LayerNorm(3, 0.1, bias=False, dtype=dtype),
-            nn.Dropout(0.25),
-            nn.LayerNorm((3,), elementwise_affine=False),
-            nn.BatchNorm1d(3, 0.2, 0.5, affine=False, dtype=dtype),
-            nn.BatchNorm1d(3, dtype=dtype),
-        ),
-    ],
-)
-def test_norms_come_back_with_what_they_have_seen(build, dtype, tmp_path):
-    model = build(dtype)
-    for _ in range(3):
-        model(X.astype(dtype))
-    nn.save(model, tmp_path / "model.npz")
-    twin = nn.load_model(tmp_path / "model.npz")
-    assert repr(twin) == repr(model)
-    assert {k: (v.dtype, v.tolist()) for k, v in twin.state_dict().items()} == {
-        k: (v.dtype, v.tolist()) for k, v in model.state_dict().items()
-    }
-    np.testing.assert_array_equal(twin.eval()(X).data, model.eval()(X).data)
-
-
 def test_numpy_alone_reads_the_weights(tmp_path):
     model = MODELS[0]
     nn.save(model, tmp_path / "model.npz")
@@ -102,15 +77,17 @@ def test_numpy_alone_reads_the_weights(tmp_path):
         np.testing.assert_array_equal(file["layers.0.weight"], model.layers[0].weight.data)
 
 
-def test_a_metadata_round_trip(tmp_path):
-    path = tmp_path / "model.npz"
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_a_metadata_round_trip(ending, tmp_path):
+    path = tmp_path / f"model.{ending}"
     nn.save(MODELS[0], path, metadata={"classes": ["null", "één"], "shape": [16, 16]})
     assert nn.load_metadata(path) == {"classes": ["null", "één"], "shape": [16, 16]}
     nn.save(MODELS[0], path)
     assert nn.load_metadata(path) == {}
 
 
-def test_a_checkpoint_round_trip(tmp_path):
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_a_checkpoint_round_trip(ending, tmp_path):
     content = {
         "model": MODELS[0].state_dict(),
         "epoch": 3,
@@ -124,8 +101,8 @@ def test_a_checkpoint_round_trip(tmp_path):
         "__glassgrad__": np.zeros(2),
         "empty": np.zeros((0, 3), bool),
     }
-    nn.save(content, tmp_path / "c.npz")
-    back = nn.load(tmp_path / "c.npz")
+    nn.save(content, tmp_path / f"c.{ending}")
+    back = nn.load(tmp_path / f"c.{ending}")
     assert list(back) == list(content)
     assert {k: back[k] for k in ("epoch", "best", "limit", "note", "nothing", "flag")} == {
         "epoch": 3, "best": 0.25, "limit": float("inf"), "note": "ü", "nothing": None, "flag": True,

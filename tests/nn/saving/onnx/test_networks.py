@@ -111,51 +111,6 @@ def test_silero_vad_over_a_sequence_with_a_recurrent_layer():
     check_gradients(*beside_onnxruntime(path, feed))
 
 
-class Speech(nn.Module):
-    """The network of ``silero_vad_16k.safetensors``, with the names in that file."""
-
-    def __init__(self):
-        self.stft_conv = nn.Conv1d(1, 258, 256, stride=128, bias=False)
-        self.conv1 = nn.Conv1d(129, 128, 3, padding=1)
-        self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
-        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
-        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
-        self.lstm_cell = nn.LSTMCell(128, 128)
-        self.final_conv = nn.Conv1d(128, 1, 1)
-
-    def forward(self, x, state):
-        x = ag.concat([x, x[:, -2:-66:-1]], axis=1)[:, None]
-        spectrum = self.stft_conv(x)
-        x = ag.sqrt(spectrum[:, :129] ** 2 + spectrum[:, 129:] ** 2)
-        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            x = conv(x).relu()
-        h, c = self.lstm_cell(x[..., 0], (state[0], state[1]))
-        return self.final_conv(h.relu()[..., None]).sigmoid()[:, 0].mean(axis=1, keepdims=True), ag.stack([h, c])
-
-
-def test_silero_vad_from_safetensors_in_layers_of_nn(tmp_path):
-    """The file holds weights of another training than the ONNX files, so these are put into the ONNX network."""
-    pytest.importorskip("safetensors")
-    model, weights = Speech(), nn.load(path_of(f"{SILERO}/silero_vad_16k.safetensors"))
-    model.load_state_dict(weights)
-    network = onnx.load(path_of(f"{SILERO}/silero_vad_16k_op15.onnx"))
-    names = {"stft_conv.weight": "stft.forward_basis_buffer"}
-    for part in ("weight", "bias"):
-        names |= {f"conv{i + 1}.{part}": f"encoder.{i}.reparam_conv.{part}" for i in range(4)}
-        names |= {f"final_conv.{part}": f"decoder.decoder.2.{part}"}
-        names |= {f"lstm_cell.{part}_{of}": f"decoder.rnn.{part}_{of}" for of in ("ih", "hh")}
-    tensors = {t.name: t for t in network.graph.initializer}
-    for ours, theirs in names.items():
-        tensors[f"model.{theirs}"].CopyFrom(onnx.numpy_helper.from_array(weights[ours].data, f"model.{theirs}"))
-    assert set(names) == {name for name, _ in model.named_parameters()}
-    onnx.save(network, tmp_path / "speech.onnx")
-    _, wanted = beside_onnxruntime(tmp_path / "speech.onnx", {i.name: VOICE[i.name] for i in network.graph.input})
-    found = model(VOICE["input"], VOICE["state"])
-    for got, want in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(got.data, want.data, rtol=0, atol=1e-5 * np.abs(want.data).max())
-    check_gradients(model, found)
-
-
 def test_magika():
     """Which type a file has, from its first and last bytes."""
     path = path_of("magika/models/standard_v3_3/model.onnx")
