@@ -36,9 +36,6 @@ DEEPEST = 64
 DTYPE_ATTRIBUTES = ("to", "dtype", "output_datatype", "softmax_precision", "stash_type")
 """Attributes that are a dtype."""
 
-HINT = "consumed_inputs"
-"""An attribute of opsets before 6: inputs whose memory may be used again."""
-
 LISTED = 8
 """How many problems an error lists."""
 
@@ -204,23 +201,20 @@ class _Reader:
         sizes: dict[tuple[str, str], int] = {}
         bodies = {(f.domain, f.name): f for f in model.functions}
 
-        def size(nodes: Any, around: tuple[Any, ...]) -> int:
+        def size(nodes: Any, depth: int = 0) -> int:
+            if depth > DEEPEST:
+                raise FileError(f"{self.path}: a function calls itself, or they are nested more than {DEEPEST} deep.")
             total = 0
             for node in nodes:
                 key = node.domain, node.op_type
-                if key in around:
-                    raise FileError(f"{self.path}: the function {node.op_type!r} calls itself.")
-                if len(around) > DEEPEST:
-                    raise FileError(f"{self.path}: its functions are nested more than {DEEPEST} deep.")
                 if key in bodies and key not in sizes:
-                    sizes[key] = size(bodies[key].node, (*around, key))
+                    sizes[key] = size(bodies[key].node, depth + 1)
                 total += sizes.get(key, 1)
                 for attribute in node.attribute:
-                    for graph in (attribute.g, *attribute.graphs):
-                        total += size(graph.node, around)
+                    total += sum(size(graph.node, depth) for graph in (attribute.g, *attribute.graphs))
             return total
 
-        if size(model.graph.node, ()) > NODES:
+        if size(model.graph.node) > NODES:
             raise FileError(f"{self.path}: with its functions inlined it has more than {NODES:,} nodes, the limit.")
         try:
             return self.onnx.inliner.inline_local_functions(model)
@@ -286,8 +280,6 @@ class _Reader:
             return None
         attributes = {}
         for attribute in node.attribute:
-            if attribute.name == HINT:
-                continue
             try:
                 attributes[attribute.name] = self._attribute(attribute)
             except (DTypeError, FileError) as error:

@@ -224,21 +224,15 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
             return w.reshape(name, (-1,))
     if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
         return _at_places(w, i, x)
-    cuts, gone, new = [], [], []
-    axis = position = 0
-    for entry in entries:
-        if entry is None:
-            new.append(position)
-        elif isinstance(entry, slice):
-            start, stop, step = entry.indices(shape[axis])
-            if (start, stop, step) != (0, shape[axis], 1):
-                cuts.append((start, stop if stop >= 0 else -(2**31), axis, step))
-        else:
-            start = int(entry) % shape[axis]
-            cuts.append((start, start + 1, axis, 1))
-            gone.append(axis)
-        position += not isinstance(entry, int | numpy.integer)
-        axis += entry is not None
+    parts = [entry for entry in entries if entry is not None]
+    gone = [axis for axis, part in enumerate(parts) if not isinstance(part, slice)]
+    new = [i for i, e in enumerate(e for e in entries if e is None or isinstance(e, slice)) if e is None]
+    cuts = []
+    for axis, (part, n) in enumerate(zip(parts, shape, strict=True)):
+        whole = part if isinstance(part, slice) else slice(int(part) % n, int(part) % n + 1)
+        start, stop, step = whole.indices(n)
+        if axis in gone or (start, stop, step) != (0, n, 1):
+            cuts.append((start, stop if stop >= 0 else -(2**31), axis, step))
     if cuts:
         x = w.node("Slice", x, *(w.ints(*column) for column in zip(*cuts, strict=True)))
     if gone:

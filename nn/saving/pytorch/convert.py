@@ -201,7 +201,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
         axes = tuple(dynamic_axes)
         net = _with_two(torch, module, inputs, axes, seed)
-        net = net or _converted(*_exported(torch, module, inputs, axes), module, seed)
+        net = net or _followed(torch, module, inputs, axes, seed)
     for given in (inputs, _others(torch, inputs)):
         if names := _changed_backward(torch, module, net, given):
             raise ConversionError(
@@ -216,7 +216,7 @@ def _with_two(torch: Any, module: Any, inputs: Any, axes: tuple[int, ...], seed:
     if 0 not in axes or not inputs or any(x.shape[:1] != (1,) for x in inputs):
         return None
     try:
-        net = _converted(*_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs), axes), module, seed)
+        net = _followed(torch, module, tuple(torch.cat([x, x]) for x in inputs), axes, seed)
     except AutogradError:
         return None
     return net if all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs))) else None
@@ -247,7 +247,7 @@ def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> 
     """Whether both give the same in evaluation mode."""
     try:
         with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
-            wanted, found = module(*inputs), net(*map(_numpy, inputs))
+            wanted, found = module(*(x.clone() for x in inputs)), net(*map(_numpy, inputs))
     except Exception:  # of any class, as the module may be anyone's
         return False
     theirs, ours = map(torch.utils._pytree.tree_leaves, (wanted, found))
@@ -326,18 +326,32 @@ def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
+def _followed(torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...], seed: int) -> Converted:
+    """The module through the graph of `_exported`.
+
+    Where something is changed in place, and the outputs are not PyTorch's, the change is also seen through a view: then
+    PyTorch writes the graph without such changes.
+    """
+    program, lost = _exported(torch, module, inputs, axes)
+    net = _converted(program, lost, module, seed)
+    if not any(map(_is_inplace, _calls(program))) or _agree(torch, module, net, _others(torch, inputs)):
+        return net
+    return _converted(*_exported(torch, module, inputs, axes, functional=True), module, seed)
+
+
 def _exported(
-    torch: Any, module: Any, inputs: tuple[Any, ...], dynamic_axes: tuple[int, ...]
+    torch: Any, module: Any, inputs: tuple[Any, ...], dynamic_axes: tuple[int, ...], functional: bool = False
 ) -> tuple[Any, tuple[str, ...]]:
     """The exported program of ``module`` in evaluation mode, with only operations that have a row.
 
     It is for any length of the ``dynamic_axes``; where PyTorch can't export that, for the inputs' lengths alone. Also
     the names of operations that do something in training mode, and were lost when others were decomposed.
+    ``functional``: nothing is changed in place.
     """
     for axes in (dynamic_axes, ()):
         try:
             with _evaluating(module):
-                program, lost = _program(torch, module, inputs, axes)
+                program, lost = _program(torch, module, inputs, axes, functional)
         except Exception as error:  # torch.export raises errors of many classes
             if axes:
                 continue
@@ -354,14 +368,16 @@ def _exported(
     )
 
 
-def _program(torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+def _program(
+    torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...], functional: bool
+) -> tuple[Any, tuple[str, ...]]:
     """See `_exported`. Operations without a row are left where PyTorch does not write them as others."""
     # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
     variable = [{a: torch.export.Dim.AUTO for a in axes if a < x.ndim and x.shape[a] > 1} for x in inputs]
     by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
     program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
     before = _of_training(program)
-    if _aliased(program):
+    if functional:
         program = program.run_decompositions({})
     rules, unknown = torch.export.default_decompositions(), set[str]()
     while (left := _unknown(program)) and left != unknown:
@@ -407,27 +423,6 @@ def _unknown(program: Any) -> set[str]:
 def _is_inplace(node: Any) -> bool:
     schema = getattr(node.target, "_schema", None)
     return schema is not None and schema.name.endswith("_") and not schema.name.endswith("__")
-
-
-def _aliased(program: Any) -> bool:
-    """Whether a value is changed in place while another one, which is used later, shares its memory."""
-    nodes = [*program.graph.nodes]
-    order = {node: i for i, node in enumerate(nodes)}
-    group: dict[Any, set[Any]] = {}
-    for node in _calls(program):
-        schema = getattr(node.target, "_schema", None)
-        if schema is not None and node.args and any(r.alias_info is not None for r in schema.returns):
-            source = node.args[0]
-            if source in order or source in group:
-                together = group.setdefault(source, {source})
-                together.add(node)
-                group[node] = together
-    for node in _calls(program):
-        if _is_inplace(node):
-            others = (o for o in group.get(node.args[0], ()) if o is not node.args[0] and order[o] < order[node])
-            if any(order[user] > order[node] for other in others for user in other.users):
-                return True
-    return False
 
 
 def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> Converted:

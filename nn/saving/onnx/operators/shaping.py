@@ -66,12 +66,10 @@ def expand(x, shape):
     return x if to == x.shape else ag.broadcast_to(x, shape=to)
 
 
-@operator("Tile", known="repeats tiles axis")
-def tile(x, repeats, axis=None):
-    """``x`` repeated along each axis; before opset 6 along one."""
+@operator("Tile", known="repeats")
+def tile(x, repeats):
+    """``x`` repeated along each axis."""
     counts = ints(repeats)
-    if axis is not None:
-        counts = [counts[0] if i == number(axis) else 1 for i in range(x.ndim)]
     if len(counts) != x.ndim:
         raise ShapeError(f"x {x.shape} needs one number of repeats for each axis: {counts}")
     bounded([n * m for n, m in zip(x.shape, counts, strict=True)], x.dtype)
@@ -124,10 +122,10 @@ def _range(start, stop, step, n):
     return slice(begin if begin < n - 1 else None, end if end >= 0 else None, step)
 
 
-@operator("Pad", known="pads constant_value axes paddings")
-def pad(x, pads=None, constant_value=None, axes=None, *, mode="constant", value=0.0, paddings=None):
+@operator("Pad", known="pads constant_value axes")
+def pad(x, pads, constant_value=None, axes=None, *, mode="constant", value=0.0):
     """``x`` padded, or cropped by negative numbers."""
-    given = ints(pads if paddings is None else paddings)
+    given = ints(pads)
     along = [axis_in(a, x.ndim) for a in ints(axes)] if axes is not None else [*range(x.ndim)]
     if len(given) != 2 * len(along):
         raise ShapeError(f"x {x.shape} needs a pad before and behind each of {len(along)} axes: {given}")

@@ -238,10 +238,8 @@ def resize(
 
 
 @operator("Upsample", "Resize", known="scales")
-def upsample(x, scales=None, *, mode="nearest", height_scale=None, width_scale=None):
+def upsample(x, scales, *, mode="nearest"):
     """``x`` resampled by factors, as before opset 11."""
-    if scales is None:
-        scales = [1.0, 1.0, height_scale, width_scale]
     return resize(
         x, scales=numpy.asarray(scales), mode={"bilinear": "linear"}.get(mode, mode),
         coordinate_transformation_mode="asymmetric", nearest_mode="floor",
