@@ -1,22 +1,13 @@
-"""What `nn.save_onnx` writes: layers, losses, optimizers and operations, each run by onnxruntime beside ours.
-
-``python -m tests.onnx_export`` rewrites the tables of docs/onnx.md.
-"""
+"""What `nn.save_onnx` writes: layers, losses, optimizers and networks, each run by onnxruntime beside ours."""
 
 from __future__ import annotations
 
-import re
-import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
 from glassgrad import nn
-from glassgrad.autograd.errors import AutogradError
 
-PAGE = Path(__file__).parents[1] / "docs/onnx.md"
 F = nn.functional
 
 
@@ -229,25 +220,23 @@ def nodes(path):
 
 
 def check_forward(model, inputs, path, tolerance=1e-6):
-    """Write a model and compare; the operators that it became."""
+    """Write a model and compare."""
     nn.save_onnx(model, path, *inputs)
     found, wanted = run(path, *inputs).values(), flat(model(*inputs))
     for got, want in zip(found, wanted, strict=True):
         assert got.shape == want.shape
         assert got.dtype == want.dtype
         np.testing.assert_allclose(got, want.data, rtol=0, atol=tolerance * max(1, np.abs(want.data).max(initial=0)))
-    return nodes(path)
 
 
 def check_network(model, inputs, path):
     """Write a network and run it: its outputs are as near to float64 as ours, or to 1e-6 of the largest."""
-    counted = check_forward(model, inputs, path, 1e-5)
+    check_forward(model, inputs, path, 1e-5)
     found, wanted = run(path, *inputs).values(), flat(model(*inputs))
     exact = flat(model.to("float64")(*(x.astype("float64") if x.dtype.kind == "f" else x for x in inputs)))
     for got, ours, want in zip(found, wanted, exact, strict=True):
         theirs, own = (np.abs(x - want.data).max() / np.abs(want.data).max() for x in (got, ours.data))
         assert theirs <= max(1e-6, 2 * own)
-    return counted
 
 
 def check_step(model, optimizer, loss, inputs, path, steps=3, tolerance=1e-6):
@@ -270,57 +259,3 @@ def check_step(model, optimizer, loss, inputs, path, steps=3, tolerance=1e-6):
         np.testing.assert_allclose(found["loss"], want.data, rtol=0, atol=tolerance)
     for name, p in (*model.named_parameters(), *model.named_buffers()):
         np.testing.assert_allclose(state[name], p.data, rtol=0, atol=tolerance * max(1, np.abs(p.data).max()))
-    return nodes(path)
-
-
-def operators(counted):
-    """``Gemm, 2 Relu``."""
-    return ", ".join(f"{n} {name}" if n > 1 else name for name, n in counted.items()) or "nothing"
-
-
-def tables(folder):
-    """The tables of the page."""
-    path = str(Path(folder) / "model.onnx")
-
-    def attempt(function, *args):
-        try:
-            return operators(function(*args, path))
-        except AutogradError as error:
-            return f"refused: {error}"
-
-    parts = ["| layer, in evaluation | nodes |", "|---|---|"]
-    for name, (make, *inputs) in LAYERS.items():
-        parts.append(f"| {name} | {attempt(check_forward, make().eval(), inputs)} |")
-    parts += ["", "| network of `nn.models`, in evaluation | nodes |", "|---|---|"]
-    for name, (make, *inputs) in MODELS.items():
-        parts.append(f"| {name} | {operators(check_network(make().eval(), inputs, path))} |")
-    parts += ["", "| loss | nodes |", "|---|---|"]
-    for name, (make, *inputs) in LOSSES.items():
-        parts.append(f"| {name} | {attempt(check_forward, make(), inputs)} |")
-    parts += ["", "| training step: loss, gradients, update | nodes |", "|---|---:|"]
-    mlp, x = NETWORKS["MLP"]
-    for name, optimizer in OPTIMIZERS.items():
-        counted = check_step(mlp(), optimizer, F.cross_entropy, (x, LABELS), path)
-        parts.append(f"| MLP (4, 5, 3), {name} | {sum(counted.values())} |")
-    for name, (make, x) in NETWORKS.items():
-        counted = check_step(make(), OPTIMIZERS["SGD"], F.cross_entropy, (x, LABELS), path)
-        parts.append(f"| {name}, SGD | {sum(counted.values())} |")
-    parts += ["", "| refused operations | why |", "|---|---|"]
-    for reason in dict.fromkeys(REFUSED.values()):
-        names = ", ".join(f"`{n}`" for n, why in REFUSED.items() if why == reason)
-        parts.append(f"| {names} | {reason} |")
-    return "\n".join(parts)
-
-
-BEGIN, END = "<!-- export: begin -->", "<!-- export: end -->"
-
-
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        text = tables(folder)
-    page = PAGE.read_text()
-    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.S))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
