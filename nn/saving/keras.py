@@ -13,8 +13,7 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -117,15 +116,6 @@ def _datasets(group: h5py.Group, seen: set[h5py.Group], path: str = "") -> Itera
 
 Arrays = dict[str, Any]
 
-ROLES = {
-    **dict.fromkeys(("dense", "conv", "depthwise", "convtranspose"), ("kernel", "bias")),
-    "batchnormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
-    "layernormalization": ("gamma", "beta"),
-    "embedding": ("embeddings",),
-    **dict.fromkeys(("lstm", "gru", "simplernn"), ("kernel", "recurrent_kernel", "bias")),
-}
-"""Arrays of a layer in the order of a ``.weights.h5``, which numbers them."""
-
 
 def _kernel(w: Any) -> Any:
     """(*size, in, out) to (out, in, *size)."""
@@ -138,22 +128,9 @@ def _depthwise(w: Any) -> Any:
     return w.reshape(-1, 1, *w.shape[2:])
 
 
-def _weighted(layout: Callable[[Any], Any]) -> Callable[[Arrays, Any], Arrays]:
-    """A converter for a layer with a kernel, whose axes ``layout`` reorders, and a bias."""
-    return lambda arrays, module: {"weight": layout(arrays["kernel"]), "bias": arrays.get("bias")}
-
-
-def _normalization(arrays: Arrays, module: Any) -> Arrays:
-    return {
-        "weight": arrays.get("gamma"),
-        "bias": arrays.get("beta"),
-        "running_mean": arrays.get("moving_mean"),
-        "running_var": arrays.get("moving_variance"),
-    }
-
-
-def _recurrent(gates: Sequence[int], split: bool, arrays: Arrays, module: Any) -> Arrays:
-    """Those of a recurrent layer. ``gates``: the index in Keras of each gate; ``split``: it has two biases."""
+def _recurrent(gates: Sequence[int], arrays: Arrays, module: Any) -> Arrays:
+    """The arrays of a recurrent layer as those of the module. ``gates``: the index in Keras of each gate."""
+    split = len(gates) == 3  # a GRU has two biases
 
     def ordered(a: Any) -> Any:
         parts = np.split(a, len(gates), axis=-1)
@@ -172,38 +149,53 @@ def _recurrent(gates: Sequence[int], split: bool, arrays: Arrays, module: Any) -
     return converted
 
 
-CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
-    "dense": _weighted(np.transpose),
-    "conv": _weighted(_kernel),
-    "depthwise": _weighted(_depthwise),
-    "convtranspose": _weighted(_kernel),  # (*size, out, in) to (in, out, *size)
-    "batchnormalization": _normalization,
-    "layernormalization": _normalization,
-    "embedding": lambda arrays, module: {"weight": arrays["embeddings"]},
-    "lstm": partial(_recurrent, (0, 1, 2, 3), False),
-    "gru": partial(_recurrent, (1, 0, 2), True),  # Keras: update, reset, new; here: reset, update, new
-    "simplernn": partial(_recurrent, (0,), False),
-}
-"""A layer's arrays in Keras as those of the module, by kind of layer."""
+class Kind(NamedTuple):
+    """A kind of Keras layer.
+
+    ``classes`` are those of ``nn``; ``names`` its arrays, in the order in which a ``.weights.h5`` numbers them, with
+    their names here; ``layout`` turns its kernel; ``gates`` has the index in Keras of each gate of a recurrent one.
+    """
+
+    classes: tuple[type[Module], ...]
+    names: dict[str, str]
+    layout: Callable[[Any], Any] = np.asarray
+    gates: tuple[int, ...] = ()
+
+    def converted(self, arrays: Arrays, module: Any) -> Arrays:
+        """The arrays of a layer as those of a module."""
+        if self.gates:
+            return _recurrent(self.gates, arrays, module)
+        given = arrays | ({"kernel": self.layout(arrays["kernel"])} if "kernel" in self.names else {})
+        return {ours: given.get(theirs) for theirs, ours in self.names.items()}
 
 
-KINDS: dict[type[Module], str] = {
-    linear.Linear: "dense",
-    **{getattr(convolution, f"Conv{axes}d"): "conv" for axes in (1, 2, 3)},
-    **{getattr(convolution, f"ConvTranspose{axes}d"): "convtranspose" for axes in (1, 2, 3)},
-    normalization.BatchNorm1d: "batchnormalization",
-    normalization.LayerNorm: "layernormalization",
-    embedding.Embedding: "embedding",
-    recurrent.LSTM: "lstm",
-    recurrent.GRU: "gru",
-    recurrent.RNN: "simplernn",
+def _of_all_axes(name: str) -> tuple[type[Module], ...]:
+    return tuple(getattr(convolution, f"{name}{axes}d") for axes in (1, 2, 3))
+
+
+WEIGHTED = {"kernel": "weight", "bias": "bias"}
+SCALED = {"gamma": "weight", "beta": "bias"}
+STATISTICS = {"moving_mean": "running_mean", "moving_variance": "running_var"}
+RECURRENT = dict.fromkeys(("kernel", "recurrent_kernel", "bias"), "")
+
+KINDS = {
+    "dense": Kind((linear.Linear,), WEIGHTED, np.transpose),
+    "conv": Kind(_of_all_axes("Conv"), WEIGHTED, _kernel),
+    "depthwise": Kind((), WEIGHTED, _depthwise),  # a Conv with as many groups as channels
+    "convtranspose": Kind(_of_all_axes("ConvTranspose"), WEIGHTED, _kernel),  # (*size, out, in) to (in, out, *size)
+    "batchnormalization": Kind((normalization.BatchNorm1d,), SCALED | STATISTICS),
+    "layernormalization": Kind((normalization.LayerNorm,), SCALED),
+    "embedding": Kind((embedding.Embedding,), {"embeddings": "weight"}),
+    "lstm": Kind((recurrent.LSTM,), RECURRENT, gates=(0, 1, 2, 3)),
+    "gru": Kind((recurrent.GRU,), RECURRENT, gates=(1, 0, 2)),  # Keras: update, reset, new; here: reset, update, new
+    "simplernn": Kind((recurrent.RNN,), RECURRENT, gates=(0,)),
 }
-"""The kinds of Keras layers, by class."""
+"""The kinds by the names of their Keras layers, without underscores and axes."""
 
 
 def _kind(module: Any) -> str | None:
     """The kind of Keras layer that a module is; ``None`` for one without state of its own."""
-    kind = next((kind for layer, kind in KINDS.items() if isinstance(module, layer)), None)
+    kind = next((name for name, kind in KINDS.items() if isinstance(module, kind.classes)), None)
     if kind == "conv" and module.groups == module.in_channels > 1:
         return "depthwise"
     return f"bidirectional {kind}" if kind and getattr(module, "bidirectional", False) else kind
@@ -259,11 +251,11 @@ def _natural(name: str) -> list[Any]:
 def _by_role(kind: str, layer: str, arrays: Arrays) -> Arrays:
     if not all(role.isdigit() for role in arrays):
         return arrays
-    roles = ROLES.get(kind)
-    if roles is None:
-        raise StateError(f"{layer} has no counterpart here: nn reads weights of {', '.join(sorted(ROLES))}.")
+    if kind not in KINDS:
+        raise StateError(f"{layer} has no counterpart here: nn reads weights of {', '.join(sorted(KINDS))}.")
+    roles = [*KINDS[kind].names]
     if kind == "batchnormalization" and len(arrays) == 2:
-        roles = roles[2:]
+        roles = [*STATISTICS]
     elif kind == "batchnormalization" and len(arrays) == 3:
         raise StateError(f"{layer} has a scale or a center, but not both; BatchNorm has both (affine=True) or none.")
     return dict(zip(roles, (arrays[key] for key in sorted(arrays, key=int)), strict=False))
@@ -304,7 +296,7 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
         epsilon = epsilons[kind].pop(0) if epsilons.get(kind) else None
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
-        converted = CONVERTED[kind.removeprefix("bidirectional ")](arrays, inner)
+        converted = KINDS[kind.removeprefix("bidirectional ")].converted(arrays, inner)
         if kind == "dense":
             if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
                 converted["weight"] = _from_channels_last(converted["weight"], channels)
