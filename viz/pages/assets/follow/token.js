@@ -76,8 +76,8 @@ function values() {
   const most = largest(R.lines), thick = v => min(18, .4 * pitch) * v / most;
   for (let k = 0; k < K; k++) {
     out.push(`<path class="frame" d="M${left},${y[k + 1]}H${width}"/>`);
-    for (const t of columns()) out.push(`<path class="line" d="${band(x(t), y[k], thick(R.lines[k * n + t]), y[k + 1], thick(R.lines[(k + 1) * n + t]))}"/>`);
-    if (!D.blocks[k].heads) for (const t of columns()) out.push(`<path class="arc" opacity=".35" stroke-width="1.5" d="${loop(k, t)}"/>`);
+    out.push(`<path class="line" d="${columns().map(t => band(x(t), y[k], thick(R.lines[k * n + t]), y[k + 1], thick(R.lines[(k + 1) * n + t]))).join('')}"/>`);
+    if (!D.blocks[k].heads) out.push(`<path class="arc" opacity=".35" stroke-width="1.5" d="${columns().map(t => loop(k, t)).join('')}"/>`);
     else {
       const arcs = [];
       for (let h = 0; h < D.blocks[k].heads; h++) if (isOpen(k, h)) for (const q of columns()) for (const t of columns()) {
@@ -85,7 +85,9 @@ function values() {
         if (w > .04 && t !== q) arcs.push([w, t, q]);
       }
       arcs.sort((a, b) => b[0] - a[0]).length = min(arcs.length, 160);
-      for (const [w, t, q] of arcs) out.push(`<path class="arc" opacity="${(.08 + .3 * w).toFixed(2)}" stroke-width="${(.5 + 7 * w * min(1, pitch / 50)).toFixed(1)}" d="${curve(x(t), y[k] + 6, x(q), y[k + 1] - 6)}"/>`);
+      const paths = Array(26).fill('');  // one for each strength, as few elements are drawn fast
+      for (const [w, t, q] of arcs) paths[round(25 * min(1, w))] += curve(x(t), y[k] + 6, x(q), y[k + 1] - 6);
+      paths.forEach((d, i) => { if (d) out.push(`<path class="arc" opacity="${(.08 + .012 * i).toFixed(2)}" stroke-width="${(.5 + .28 * i * min(1, pitch / 50)).toFixed(1)}" d="${d}"/>`); });
     }
     const at = narrow ? [2, y[k] + 15] : [0, (y[k] + y[k + 1]) / 2 + 5];
     names.push(`<text class="bold pick ${narrow ? 'halo' : ''}" data-block="${k}" x="${at[0]}" y="${at[1]}">${esc(blockName(k))}</text>`);
