@@ -134,7 +134,7 @@ def test_nothing_is_small_or_runs_out_of_the_page(page, tmp_path, size):
       const isSeen = e => e.getClientRects().length && !e.closest('.sr,script');
       const texts = [...document.querySelectorAll('body *')].filter(e => says(e) && isSeen(e));
       seen.small = Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize)));
-      seen.wide = document.documentElement.scrollWidth - innerWidth;
+      seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
         seen.tall = document.documentElement.scrollHeight - innerHeight;
     """
     seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000", f"--window-size={size}")
