@@ -354,6 +354,10 @@ def test_a_gradient_of_zero_does_not_shorten_the_step_that_is_offered(tab):
     w, b, x = leaf([0.5, -1.0], "w"), leaf(0.2, "b"), ag.Tensor([0.0, 1.0], name="x")
     tab.open(step_through((ag.sigmoid(w @ x + b) - 1.0) ** 2))
     assert tab.value("D.rate") == 1
+    a = leaf(0.0, "a")
+    for loss, why in ((a * a, "the way into L multiplies by 0"), (a - a, "what comes back to a cancels")):
+        tab.open(step_through(loss))
+        assert tab.text("#rank") == f"No small turn changes LEvery gradient is 0: {why}.Reset"
 
 
 def test_what_is_infinite_or_no_number_is_said_and_no_step_is_offered(tab):

@@ -98,6 +98,12 @@ function verdictOf(e) {
 
 /* ---------------------------------------------------------------- which number */
 
+/* where the gradient of a value becomes 0 */
+function stopped(key) {
+  const uses = cards.get(key).uses.filter(use => use.passes), dead = uses.find(use => sizeNow(N.gradient(use.head)) && !sizeNow(N.sent(use.id)));
+  if (dead) return say`the way into ${esc(cards.get(dead.head).s)} multiplies by 0`;
+  return uses.length && !uses.some(use => sizeNow(N.sent(use.id))) ? stopped(uses[0].head) : say`what comes back to ${esc(cards.get(key).s)} cancels`;
+}
 function rank(frame) {
   const phone = isPhone(), { on } = frame, hidden = !S.seen && S.step === null || S.wave, ask = D.ask;
   if (hidden || !trained.length) {
@@ -109,6 +115,7 @@ function rank(frame) {
     return { id, d, said: slope * d, fell: outputAt([id], [d]) - L0 };
   }).filter(f => isFinite(f.fell));
   if (!falls.length) return fill(ranking, '');
+  if (!falls[0].said) return fill(ranking, `<h3>${say`No small turn changes ${L()}`}</h3><p>${say`Every gradient is 0: ${stopped(keyOf(falls[0].id))}.`}</p><div class="row">${button('reset', say`Reset`)}</div>`);
   const [top] = falls, most = max(...falls.map(f => max(abs(f.said), abs(f.fell)))) || 1, ties = falls.filter(f => near(f.said, top.said)), name = esc(nameOf(top.id)), now = valueOf(top.id);
   const then = top.fell <= 0 ? say`${name} ${brief(now, 3)} → ${brief(now + top.d, 3)} lowers ${L()} by ${brief(abs(top.fell), 3)}` : say`${name} ${brief(now, 3)} → ${brief(now + top.d, 3)} would raise ${L()} by ${brief(abs(top.fell), 3)}`;
   const head = countTrained === 1 ? say`One step of ${name}: ${then}` : ties.length > 1 ? phone ? then : say`${ties.slice(0, 2).map(f => esc(nameOf(f.id))).join(', ')} should change equally: ${then}` : phone && name.length > 9 ? then : say`${name} should change most: ${then}`;
