@@ -24,7 +24,8 @@ GEAR = 16  # characters of a formula beside a gear
 WHOLE = 256  # entries up to which a recorded array is told whole; of a larger one its block means
 ROLES = {PARAM: "param", INPUT: "data", TARGET: "target", LOSS: "loss"}
 GIVEN = re.compile(r"[za]\d+")  # generated names that a reader expects for layers
-MARKS = [chr(0xE000 + i) for i in range(12)]  # stand for operands in a formula whose numbers the page fills in
+*MARKS, OUT = (chr(0xE000 + i) for i in range(12))
+"""Stand for operands and for the result in a formula: the page fills in their numbers or their names."""
 
 
 class Words:
@@ -51,11 +52,12 @@ class Words:
             self.name[card] = clipped(readable(self.symbol[card].text), LONG)
             self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
 
-    def _dotted(self, card: Card) -> dict[Card, Symbol]:
-        """The operands with dots instead of formulas."""
-        say = self.scene.say
-        named = {s.tail for s in card.sockets if s.tail.node is None or self.name[s.tail] == readable(s.tail.name)}
-        return {s.tail: self.symbol[s.tail] if s.tail in named else say.symbol("…", s.tail.value) for s in card.sockets}
+    def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
+        """The operands with dots instead of formulas, or with marks as long as there are some."""
+        say, tails = self.scene.say, dict.fromkeys(socket.tail for socket in card.sockets)
+        named = {tail for tail in tails if tail.node is None or self.name[tail] == readable(tail.name)}
+        short = zip(tails, [*marks, *"…" * len(tails)], strict=False)
+        return {tail: self.symbol[tail] if tail in named else say.symbol(mark, tail.value) for tail, mark in short}
 
     def _composed(self, card: Card, inside: dict[Card, Symbol]) -> Symbol:
         node = card.operation
@@ -84,24 +86,33 @@ class Words:
         written = say.composed(node.op, self._operands(card, inside), node.params, card.value)
         return clipped(readable(written.text), 60)
 
+    def on_paper(self, card: Card) -> str:
+        """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
+        steps = {s.tail for s in card.sockets if s.tail.node is not None and s.tail.key != self.name[s.tail]}
+        if self.scene.scalar or not steps:
+            return ""
+        inside = self.symbol | {tail: self.scene.say.symbol(tail.key, tail.value) for tail in steps}
+        return readable(self._composed(card, inside).text)
+
     def gear(self, socket: Socket) -> str:
-        """The factor of a socket as a formula: the rule run on symbols; empty where it is longer than fits."""
+        """The factor of a socket as a formula with marks, its rule run on symbols; empty where it is too long."""
         head, say = socket.head, self.scene.say
         if not (socket.passes or self.scene.scalar):
             return ""
-        symbol = head.operation.op.symbol
-        out = say.symbol(symbol if symbol.isalpha() else self.short[head], head.value)
+        out = say.symbol(OUT, head.value)
         if self.scene.scalar:
             g = Symbol(say, "1", "1", value=np.ones_like(head.value), number=1.0)
         else:
             g = say.upstream("G", np.ones_like(head.value) if head.gradient is None else head.gradient)
-        operands = self._operands(head, self._dotted(head))
+        operands = self._operands(head, self._dotted(head, MARKS))
         part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
         said = "" if part is None else readable(part.text)
         if not self.scene.scalar:
             product = re.fullmatch(r"G(?:·| × )([^+−]*)", said)
             said = "×1" if said == "G" else f"×{product[1]}" if product else said
-        return said if len(said) <= GEAR else ""
+        symbol = head.operation.op.symbol
+        shown = said.replace(OUT, symbol if symbol.isalpha() else self.short[head])
+        return said if len(shown) <= GEAR else ""
 
 
 def readable(text: str) -> str:
@@ -148,6 +159,8 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
         if card.node is not None:
             record["op"] = card.operation.op.name.replace("_", " ")
             record["f"] = words.formula(card)
+            if paper := words.on_paper(card):
+                record["w"] = paper
             record["in"] = [[s.tail.key, s.index, int(s.passes), words.gear(s)] for s in card.sockets]
             if line := user_line(card):
                 record["line"] = line

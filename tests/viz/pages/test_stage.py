@@ -464,7 +464,10 @@ def test_a_worksheet_asks_for_each_number_and_has_the_solutions(tab):
     tab.value("worksheet()")
     items = tab.value("[...document.querySelectorAll('#sheet li')].map(e => e.textContent)")
     assert len(items) == 2 * (5 + 7)
-    assert items[2] == "σ(w·x + b) = "
-    assert items[12] == "w·x = 2"
-    assert items[6].startswith("∂L/∂(σ(w·x + b) − y) = ∂L/∂L × 2·(σ(w·x + b) − y)")
+    assert items[:5] == ["t1 = w·x = ", "t2 = t1 + b = ", "a1 = σ(t2) = ", "t3 = a1 − y = ", "L = t3² = "]
+    assert items[12] == "t1 = w·x = 2"
+    assert items[6:9] == ["∂L/∂t3 = ∂L/∂L × 2·t3 = ", "∂L/∂a1 = ∂L/∂t3 × 1 = ", "∂L/∂t2 = ∂L/∂a1 × (a1·(1 − a1)) = "]
     assert items[-1].endswith("= −0.1058")
+    tab.open(step_through(ag.sum((leaf([0.5, 2.0], "x") + 1.0) ** 2)))
+    tab.value("worksheet()")
+    assert tab.text("#sheet ol") == "t1 = x + 1 = , t2 = t1² = , L = sum(t2) = "

@@ -1,10 +1,15 @@
 /* The graph of the page: its cards, and its numbers now, before the hand took hold of one, and along one of them. */
 const D = JSON.parse(el('data').textContent), isLive = !!D.at, cards = new Map(Object.entries(D.cards));
 for (const [k, card] of cards) {
-  card.in = card.in?.map(([tail, index, passes, text]) => ({ tail, head: k, index, passes, text, id: `${k}/${index}` }));
+  card.in = card.in?.map(([tail, index, passes, rule]) => ({ tail, head: k, index, passes, rule, id: `${k}/${index}` }));
   Object.assign(card, { k, uses: [], r: card.r ?? 'op', s: card.s ?? card.n, sh: card.sh ?? [], size: (card.sh ?? []).reduce((a, b) => a * b, 1) });
 }
-for (const card of cards.values()) for (const use of card.in ?? []) cards.get(use.tail).uses.push(use);
+/* a formula of an operation with `of(key)` for the marks of operands and of the result; a rule is told with dots, and with the function's name */
+const marked = (text, { k, in: uses }, of) => { const tails = [...new Set(uses.map(use => use.tail))]; return text.replace(/[\ue000-\ue00b]/gu, m => of(m === '\ue00b' ? k : tails[m.codePointAt(0) - 0xe000])); };
+for (const card of cards.values()) for (const use of card.in ?? []) {
+  cards.get(use.tail).uses.push(use);
+  use.text = marked(use.rule, card, key => key === card.k ? /^\p{L}+(?=\()/u.exec(card.f)?.[0] ?? card.s : '…');
+}
 const END = cards.get(D.end), isScalar = [...cards.values()].every(card => !card.sh.length), isForked = b => streamsOf(b).length > 1;
 const streamsOf = b => {
   const streams = b.outs.filter(e => e.uses.some(use => use.passes));

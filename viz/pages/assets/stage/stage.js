@@ -119,14 +119,15 @@ function worksheet() {
   const few = array => array && array.rms === undefined && array.length <= 16, line = '<u></u>';
   const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula && formula !== name ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
-  /* a rule in the names of this graph: G is the gradient of what is computed, dots stand for the only operand */
+  /* steps without a name of their own have short ones; a rule has the names of this graph, and G is the gradient of what is computed */
+  const named = key => { const c = cards.get(key); return c.in ? key : c.s; };
   const rule = use => {
-    const head = cards.get(use.head), n = cards.get(use.tail).s, text = head.in.length === 1 ? use.text.replace('…', isWhole(n) ? n : `(${n})`) : use.text;
-    return isScalar ? `${by(head.s)} × ${/[+\u2212 -]/.test(use.text) ? `(${text})` : text}` : text.startsWith('×') ? `${by(head.s)} ${text}` : text.replace(/\bG\b/g, by(head.s));
+    const g = by(named(use.head)), text = marked(use.rule, cards.get(use.head), named);
+    return isScalar ? `${g} × ${/[+\u2212 -]/.test(text) ? `(${text})` : text}` : text.startsWith('×') ? `${g} × ${text.slice(1)}` : text.replace(/\bG\b/g, g);
   };
   const sums = c => c.uses.filter(use => use.passes && use.text).map(rule).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
-  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(c.s, formulaOf(c), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(c.s), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
+  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(named(c.k), marked(c.w ?? c.f, c, named), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(named(c.k)), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
   el('sheet').innerHTML = `<h1>${one('h1').innerHTML}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
 }
 listen(el('print'), 'click', () => { document.body.classList.remove('sheet'); print(); });
