@@ -1,4 +1,4 @@
-"""A picture as text: its titles, the words on each card, the cards in each box, and its lines.
+"""A picture as text: its titles, its alternative text, the words on each card, the cards in each box, and its lines.
 
 Each picture of `tests.viz.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
 that can be read. ``python -m tests.viz.outline`` writes these texts anew; names after it choose some.
@@ -28,7 +28,7 @@ def outline(shown: Any) -> str:
         drawn = [part.get_text() for part in figure.findobj(Text)]
         return "\n".join([repr(shown), *dict.fromkeys(filter(str.strip, drawn))]) + "\n"
     head = words(shown.graph.get("label", ()))
-    return "\n".join([*(f"# {line}" for line in head), "", *_items(shown.items, "")]) + "\n"
+    return "\n".join([*(f"# {line}" for line in head), shown.alt, "", *_items(shown.items, "")]) + "\n"
 
 
 def _items(items: list[Any], indent: str) -> Iterator[str]:
@@ -42,8 +42,7 @@ def _items(items: list[Any], indent: str) -> Iterator[str]:
         elif isinstance(item, Edge) and item.attributes.get("style") != "invis":
             said = " | ".join(words(item.label))
             line = "<-" if item.attributes.get("dir") == "back" else "->"
-            tail, head = (end.partition(":")[0] for end in (item.tail, item.head))
-            yield f"{indent}{tail} {line} {head} ({item.attributes.get('cls', '')}) {said}".rstrip()
+            yield f"{indent}{item.tail} {line} {item.head} ({item.attributes.get('cls', '')}) {said}".rstrip()
 
 
 def words(label: labels.Label) -> list[str]:
