@@ -10,33 +10,10 @@ from glassgrad.viz.recorded.names import derivative
 from glassgrad.viz.recorded.scene import Scene
 
 
-def test_a_constant_without_a_name_is_written_as_its_number() -> None:
-    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
-    scene = Scene((w * x - ag.Tensor(1.0)) ** 2)
-    assert [card.name for card in scene.cards] == ["w", "x", "t1", "t2", "L"]
-    assert scene.expression(80) == "(w·x - 1)²"
-
-
 def test_the_number_is_that_of_the_tensor_wherever_it_stands() -> None:
     w = ag.Tensor(2.0, requires_grad=True, name="w")
     scene = Scene(ag.Tensor(0.5) * (ag.Tensor(1.0) - w) / ag.Tensor(-3.0))
     assert scene.expression(80) == "0.5·(1 - w) / (-3)"
-
-
-@pytest.mark.parametrize("how", ["name", "names", "inputs", "targets"])
-def test_a_number_with_a_name_or_a_role_keeps_its_card(how: str) -> None:
-    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0)
-    if how == "name":
-        x.name = "x"
-    given = {"names": {"x": x}} if how == "names" else {how: [x]} if how in ("inputs", "targets") else {}
-    scene = Scene((w - x) ** 2, **given)
-    assert scene.card(x) is not None
-    assert "3" not in scene.expression(80)
-
-
-def test_an_array_without_a_name_keeps_its_letter() -> None:
-    w = ag.Tensor(2.0, requires_grad=True, name="w")
-    assert [card.name for card in Scene((w * ag.Tensor([1.0, 2.0])).sum()).cards] == ["w", "x", "t1", "L"]
 
 
 def test_a_constant_beside_an_input_is_no_second_input() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.viz.drawing import words
 from glassgrad.viz.recorded.evaluate import changed_leaves, evaluate
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.since import notice
@@ -105,14 +104,6 @@ def test_a_snapshot_beside_its_own_graph_needs_no_notice_and_one_taken_after_the
     step()
     assert "recomputed" not in viz.diff(before, loss).alt
     assert "before: recomputed" in viz.diff(viz.snapshot(loss), loss).alt
-
-
-def test_the_notice_is_in_the_present_language():
-    _, step = recorded()
-    loss = step()
-    with words.speaking("zh"):
-        assert "注意：按 W1、b1 当前的值重新计算" in viz.draw_graph(loss).alt
-        assert "录制时 L 为 0.4320，此处为 0.008153" in unescape(viz.draw_graph(loss).source)
 
 
 def test_equal_outputs_are_no_proof_without_equal_gradients():
