@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from glassgrad.autograd.errors import WriteError
 from glassgrad.viz.drawing import labels, render, style, texts
 from glassgrad.viz.drawing.labels import cell, row, table, text
 from glassgrad.viz.drawing.render import EngineWarning, Picture, RenderError
@@ -82,27 +80,10 @@ class TestLabels:
         assert "<B> </B>" in made.source
         made.svg()
 
-    def test_attributes_left_out_and_translated(self):
-        made = Picture()
-        made.node("a", table(row(cell("x", port=None, fixedsize=True, border=2.4, sides="B"))))
-        assert '<TD FIXEDSIZE="TRUE" BORDER="2.4" SIDES="B">x</TD>' in made.source
-
     def test_words_on_the_loss_are_light(self):
         made = Picture(theme="dark")
         made.node("a", table(row(cell(text("x", 9, "muted"))), **labels.frame("loss")))
         assert f'BGCOLOR="{style.DARK.loss_bg}"><TR><TD><FONT COLOR="{style.DARK.loss_mut}"' in made.source
-
-    def test_ids_have_letters_digits_and_underscores(self):
-        assert [texts.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
-            "layers_0_weight",
-            "_",
-            "_",
-            "_a_",
-        ]
-
-    def test_long_names_keep_both_ends(self):
-        assert texts.clipped("layers.10.weight", 11) == "laye...ight"
-        assert texts.clipped("short", 11) == "short"
 
     def test_wide_characters_are_given_room(self):
         assert texts.text_width("权重", 10) == 20
@@ -114,12 +95,6 @@ class TestLabels:
 
 
 class TestSource:
-    def test_ports_classes_and_ids(self, picture):
-        assert "a:v:s -> b" in picture.source
-        assert "class=fwd" in picture.source
-        assert "id=n_a" in picture.source
-        assert 'ID="a_val"' in picture.source
-
     def test_clusters_and_ranks(self, picture):
         with picture.cluster("1", text("Linear", 10, "muted")):
             picture.node("c", text("c", 11, "ink"))
@@ -144,13 +119,6 @@ class TestSource:
         picture.node("d", text("d", 11, "ink"))
         assert "d [label" in picture.source.split("subgraph")[1].split("}")[1]
 
-    def test_the_dark_theme_has_its_own_paper(self):
-        assert f'bgcolor="{style.DARK.paper}"' in Picture(theme="dark").source
-
-    def test_an_unknown_theme_is_refused(self):
-        with pytest.raises(ValueError, match="there is no theme 'pink'"):
-            Picture(theme="pink")
-
 
 class TestSvg:
     def test_title_words_and_role(self, picture):
@@ -164,9 +132,6 @@ class TestSvg:
         svg = picture.svg()
         assert "<a " not in svg
         assert re.search(r'<g id="a_a_val"><title>a = &quot;1.0&quot;</title>', svg)
-
-    def test_the_name_of_the_graph_does_not_pop_up(self, picture):
-        assert "<title>g</title>" not in picture.svg()
 
 
 class TestFiles:
@@ -189,10 +154,6 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"a picture saves as \.svg, \.png, \.pdf, \.gv, \.dot, not as 'a\.bmp'"):
             picture.save(tmp_path / "a.bmp")
         assert names_in(tmp_path) == []
-
-    def test_a_folder_that_is_not_there(self, picture, tmp_path):
-        with pytest.raises(WriteError, match=r"a\.svg can't be written: No such file or directory\. Name a file"):
-            picture.save(tmp_path / "missing" / "a.svg")
 
     def test_never_half_a_file(self, picture, tmp_path, monkeypatch):
         path = tmp_path / "a.gv"
@@ -303,10 +264,6 @@ class TestEngines:
         program(tmp_path, "sys.stdout.write('%PDF' + sys.argv[2])")
         monkeypatch.setenv("PATH", str(tmp_path))
         assert picture.save(tmp_path / "a.pdf").read_bytes() == b"%PDF-Tpdf"
-
-    @pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
-    def test_the_real_one_draws_a_pdf(self, picture, tmp_path):
-        assert picture.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_importing_viz_does_not_import_graphviz():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -13,7 +12,6 @@ from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.program import Program
-from glassgrad.autograd.compiler.passes.optimize import steps
 from glassgrad.viz.drawing import style
 from glassgrad.viz.program import passes
 from tests.viz.program.test_picture import PROGRAMS, mlp
@@ -41,20 +39,6 @@ def drawn(step: Program) -> viz.Picture:
     return viz.diff(step, step.optimized())
 
 
-def test_a_removed_line_names_the_pass_that_removed_it(drawn: viz.Picture):
-    found = {left: told for left, told, right in rows(drawn) if not right}
-    assert found["d_loss () = broadcast_to(1.0, shape=())"] == "- algebra"
-    assert found["miss_2 (4, 2) = layers_2 - y"] == "- common subexpressions"
-    assert found["t4 (3,) = lr_float32_2 * d_layers_0_bias"] == "- pack"
-
-
-def test_a_new_line_names_the_pass_that_wrote_it(drawn: viz.Picture, step: Program):
-    ((state, new),) = step.optimized().updates.items()
-    found = {right: told for left, told, right in rows(drawn) if not left}
-    assert found["layers_0_bias (3,) = piece(parameters, start=12, shape=(3,))"] == "+ pack"
-    assert found[f"{state.name} (23,) <- {new.name}"] == "+ pack"
-
-
 def test_an_unchanged_line_stands_beside_itself(drawn: viz.Picture):
     found = rows(drawn)
     assert (TANH, "", TANH) in found
@@ -78,26 +62,12 @@ def test_each_line_of_both_is_there(name: str, monkeypatch: pytest.MonkeyPatch):
     assert all(told[1:] for left, told, right in found if left != right), "every change has a pass"
 
 
-def test_marks_do_not_depend_on_colour(drawn: viz.Picture):
-    assert "<S><I>d_loss () = broadcast_to(1.0, shape=())</I></S>" in drawn.source
-    assert "<I>d_layers_0_bias (3,) = ones @ d_layers_0</I>" in drawn.source
-    assert "<B>layers_0_bias (3,) = piece(parameters, start=12," in drawn.source
-    assert "- struck through = gone" in drawn.source
-
-
 def test_words(drawn: viz.Picture, step: Program):
     assert drawn.title == "step: 41 instructions → 33"
     assert drawn.alt == f"{drawn.title}. lines: 19 gone, 8 new, 3 changed, 18 the same."
     assert ">as traced<" in viz.diff(step, step, labels=("as traced", "again")).source
     assert viz.diff(step, step, title="mine").title == "mine"
     assert style.DARK.paper in viz.diff(step, step, theme="dark").source
-
-
-def test_one_pass_is_compared_too(step: Program):
-    programs = dict(steps(step))
-    picture = viz.diff(programs["algebra"], programs["common subexpressions"])
-    assert "lines: 4 gone, 4 changed" in picture.alt
-    assert {told for left, told, right in rows(picture) if left != right} == {"-", "~"}
 
 
 def test_programs_of_their_own_are_compared_by_name(step: Program):
@@ -131,12 +101,6 @@ def test_nothing_is_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Program, "run", refuse)
     assert "<svg" in viz.diff(program, after).svg()
     assert all((state.origin.data == array).all() for state, array in before.items())
-
-
-def test_labels_are_escaped():
-    program = mlp(2, 1)
-    svg = viz.diff(program, program, labels=("</TD>&", "after")).svg()
-    assert "</TD>&" in "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
 
 
 @pytest.mark.parametrize(
