@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ELLIPSIS = "..."
-CHUNK = 1 << 13  # entries that are converted at a time
 
 
 def in_parts(x: Any, text: Callable[[Any], str]) -> str:
@@ -177,20 +175,17 @@ def _entry(x: float, exponent: int, decimals: int) -> str:
 
 def root_mean_square(array: Any) -> float:
     """The root mean square of an array; 0 for an empty one."""
-    values = sizes(np.asarray(array))
-    values = np.ravel(values if values.dtype.kind == "f" else values.astype(np.float64))
-    if values.size == 1:
-        return abs(float(values[0]))
-    top = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
+    values = sizes(np.ravel(array))
+    top = _largest(values)
     if top == 0 or not math.isfinite(top):
-        return abs(top)
-    # In pieces, so that a large float32 array is not copied.
-    piece, total = np.empty(min(CHUNK, values.size)), 0.0
-    for i in range(0, values.size, CHUNK):
-        part = values[i : i + CHUNK]
-        scaled = np.divide(part, top, out=piece[: part.size])
-        total += float(scaled @ scaled)
-    return top * math.sqrt(total / values.size)
+        return top
+    scaled = np.divide(values, top, dtype=np.float64)
+    return top * math.sqrt(float(scaled @ scaled) / values.size)
+
+
+def _largest(values: np.ndarray) -> float:
+    """The largest absolute value, by which others are divided, so that no sum of them overflows; 0 for none."""
+    return max(abs(float(np.max(values))), abs(float(np.min(values)))) if values.size else 0.0
 
 
 def rms(x: Any) -> str:
@@ -264,21 +259,17 @@ def summary(array: Any) -> str:
     '0 to 1, mean 0.5, sd 0.5'
     """
     values = sizes(np.ravel(array))
-    n, total, squares, low, high, middle = 0, 0.0, 0.0, math.inf, -math.inf, math.nan
-    for i in range(0, values.size, CHUNK):
-        part = values[i : i + CHUNK].astype(np.float64)
-        finite = part if np.isfinite(part).all() else part[np.isfinite(part)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-            middle = float(finite[0]) if math.isnan(middle) else middle
-            finite = finite - middle  # the difference of two large squares would lose digits
-            n, total, squares = n + finite.size, total + float(finite.sum()), squares + float(finite @ finite)
-    if n == 0:
+    kept = np.isfinite(values)
+    finite = values if kept.all() else values[kept]
+    if not finite.size:
         return "no entries" if values.size == 0 else f"none of {count(values.size)} finite"
-    mean = total / n
-    deviation = math.sqrt(max(squares / n - mean * mean, 0.0))
-    text = f"{short(low)} to {short(high)}, mean {short(middle + mean)}, sd {short(deviation)}"
-    lost = values.size - n
+    top = _largest(finite) or 1.0
+    scaled = np.divide(finite, top, dtype=np.float64)
+    mean = float(scaled.mean())
+    scaled -= mean
+    deviation = math.sqrt(float(scaled @ scaled) / finite.size)
+    text = f"{short(finite.min())} to {short(finite.max())}, mean {short(top * mean)}, sd {short(top * deviation)}"
+    lost = values.size - finite.size
     return text + (f", {count(lost)} not finite" if lost else "")
 
 
@@ -300,17 +291,14 @@ def blocks(array: Any, *, signed: bool = False) -> np.ndarray:
     >>> blocks(np.repeat([[1.0, -3.0]], 26, axis=1).reshape(1, 52)).shape, blocks([[1.0, -3.0]], signed=True)
     ((1, 26), array([[ 1., -3.]]))
     """
-    given = sizes(np.asarray(array))
-    if not given.size:
+    values = sizes(np.asarray(array)).astype(np.float64)
+    if not values.size:
         return np.zeros((1, 1))
-    values = given if given.dtype.kind == "f" else given.astype(np.float64)
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
-    down, across = (
-        _cuts(length, limit)
-        for length, limit in zip(values.shape, (style.THUMB_ROWS, style.THUMB_COLUMNS), strict=True)
-    )
-    sums = np.array([_column_sums(values[a:b], signed) for a, b in pairwise(down)])
-    means: np.ndarray = np.add.reduceat(sums, across[:-1], axis=1) / np.outer(np.diff(down), np.diff(across))
+    limits = style.THUMB_ROWS, style.THUMB_COLUMNS
+    down, across = (_cuts(length, limit) for length, limit in zip(values.shape, limits, strict=True))
+    rows = np.add.reduceat(values if signed else np.abs(values), down[:-1], axis=0)
+    means: np.ndarray = np.add.reduceat(rows, across[:-1], axis=1) / np.outer(np.diff(down), np.diff(across))
     return means
 
 
@@ -319,28 +307,17 @@ def _cuts(length: int, limit: int) -> np.ndarray:
     return np.linspace(0, length, min(length, limit) + 1).round().astype(int)
 
 
-def _column_sums(matrix: np.ndarray, signed: bool) -> np.ndarray:
-    """The sums of (absolute) values down each column, a few rows at a time: a large matrix is not copied."""
-    few = max(CHUNK // matrix.shape[1], 1)
-    sized = np.positive if signed else np.abs
-    return sum(
-        (sized(matrix[i : i + few]).sum(axis=0, dtype=np.float64) for i in range(0, len(matrix), few)),
-        start=np.zeros(matrix.shape[1]),
-    )
-
-
 def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     """A histogram of the finite entries: `n` counts from the smallest to the largest.
 
     >>> bins([0.0, 1.0, 1.0], n=2)
     array([1, 2])
     """
-    values = sizes(np.asarray(array)).astype(np.float64, copy=False)
+    values = sizes(np.ravel(array))
     finite = values[np.isfinite(values)]
-    try:
-        with np.errstate(divide="raise", invalid="raise"):
-            return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
-    except (ValueError, FloatingPointError):  # too few floats lie between the smallest and the largest
-        span = float(finite.max() - finite.min()) or 2.0 * float(np.abs(finite).max())
-        places = np.clip((finite - finite.min()) / span * n, 0, n - 1)
-        return np.bincount(places.astype(int), minlength=n)
+    if not finite.size:
+        return np.zeros(n, dtype=int)
+    finite = np.divide(finite, _largest(finite) or 1.0, dtype=np.float64)
+    span = float(np.ptp(finite))
+    places = (finite - finite.min()) / span * n if span else np.full(finite.size, n / 2)
+    return np.bincount(np.minimum(places.astype(int), n - 1), minlength=n)
