@@ -21,10 +21,10 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages.emitted import in_double, packed, refusals, size_of, too_large
 from glassgrad.viz.plots.chain import first_parameter
+from glassgrad.viz.recorded.calls import users_of
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.layers import POOLS, products
 from glassgrad.viz.recorded.names import LOOP
-from glassgrad.viz.recorded.rows import users_of
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
+from glassgrad.viz.recorded.calls import Call, numbered, opened, parts_of, users_of
 from glassgrad.viz.recorded.evaluate import Evaluation, host, total
 from glassgrad.viz.recorded.names import LOSSES, Names, fresh, projected
 
@@ -132,17 +133,6 @@ class Link:
 # ---------------------------------------------------------------- from nodes to rows
 
 
-def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple[str, str], ...]:
-    """The outer part of a scope: the model, whose path is empty, and ``depth`` modules within it.
-
-    >>> opened((("", "Net"), ("blocks.0", "Block"), ("blocks.0.linear", "Linear")), 1)
-    (('', 'Net'), ('blocks.0', 'Block'))
-    """
-    if depth is None or not scope:
-        return scope
-    return scope[: depth + (scope[0][0] == "")]
-
-
 def rows_of(
     graph: ag.Graph,
     names: Mapping[str, Any] | None = None,
@@ -161,9 +151,8 @@ def rows_of(
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
     users = users_of(graph.nodes)
-    groups = _with_views(calls_in((node for node in graph.nodes if node.op is not None), depth), users)
-    titles = [module[-1][1] if module else _part(nodes[0]) or op_title(nodes[0]) for module, nodes in groups]
-    often, seen = Counter(titles), Counter[str]()
+    calls = _with_views(parts_of(graph.nodes, depth), users)
+    labels = [call.scope[-1][1] if call.scope else _part(call.nodes[0]) or op_title(call.nodes[0]) for call in calls]
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
@@ -173,11 +162,10 @@ def rows_of(
     def row(title: str, letter: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, letter, place, **known)
 
-    times = Counter[Any]()
-    models = models_of(sorted((node for node in graph.nodes if node.op is not None), key=lambda node: node.index))
     own = belongings(graph)
     origin = {key: given for key, given in called.origins.items() if key not in own}
-    for (module, nodes), title in zip(groups, titles, strict=True):
+    for call, label, title in zip(calls, labels, numbered(labels), strict=True):
+        nodes = call.nodes
         read = [use for node in nodes for use in _uses(node, entries)]
         every = [(origin.get(id(x), x), role) for x, role in read]
         hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
@@ -187,23 +175,18 @@ def rows_of(
                 name = getattr(place, "name", None) or called[x].shown
                 home[id(place)] = row(name, name, place)
                 rows.append(home[id(place)])
-        seen[title] += 1
-        numbered = f"{title} {seen[title]}" if often[title] > 1 else title
         trained = {id(place): place for place, role in uses if role == "parameter"}
         parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
         shown |= trained.keys()
-        which = module, models[nodes[0]]
-        if module:
-            times[which] += 1
         output = _output(nodes, graph, users)
         here = row(
-            numbered,
+            title,
             called[output].shown,
             output,
             nodes=tuple(nodes),
-            path=module[-1][0] if module else None,
-            call=times[which] if module and parameters else 1,
-            label=title,
+            path=call.scope[-1][0] if call.scope else None,
+            call=call.call if parameters else 1,
+            label=label,
             scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
         )
@@ -216,83 +199,17 @@ def rows_of(
     return rows, links
 
 
-_Group = tuple[tuple[tuple[str, str], ...] | None, list[Node]]
-
-
-def calls_in(nodes: Iterable[Node], depth: int | None = None) -> Iterator[_Group]:
-    """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
-    ordered = sorted(nodes, key=lambda node: node.index)
-    models = models_of(ordered)
-    runs = [
-        (scope, list(run))
-        for (scope, _), run in groupby(ordered, key=lambda node: (opened(node.scope or (), depth), models[node]))
-    ]
-    containers = {scope[:depth] for scope, _ in runs for depth in range(len(scope))}
-    for scope, run in runs:
-        if scope in containers or not scope:
-            yield from ((None, [node]) for node in run)
-        else:
-            yield from ((scope, call) for call in calls(run, len(scope)))
-
-
-def _with_views(groups: Iterable[_Group], users: Mapping[Node, list[Node]]) -> list[_Group]:
-    """The groups, an operation outside of modules together with those that only turn its result."""
-    joined: list[_Group] = []
-    for module, nodes in groups:
+def _with_views(calls: Iterable[Call], users: Mapping[Node, list[Node]]) -> list[Call]:
+    """The calls, an operation outside of modules together with those that only turn its result."""
+    joined: list[Call] = []
+    for call in calls:
         before = joined[-1] if joined else None
-        turns = module is None and nodes[0].op.name in VIEWS
-        if turns and before and before[0] is None and users.get(before[1][-1]) == nodes:
-            before[1].extend(nodes)
+        turns = not call.scope and call.nodes[0].op.name in VIEWS
+        if turns and before and not before.scope and users.get(before.nodes[-1]) == call.nodes:
+            before.nodes += call.nodes
         else:
-            joined.append((module, nodes))
+            joined.append(call)
     return joined
-
-
-def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
-    """The model of each node, if several have the same scope: two networks of one class, side by side.
-
-    All calls of a module have one scope object, unless the mode changes between them. Two objects for the same path are
-    one model if one's parameters are among the other's. ``nodes`` are in the order of execution.
-    """
-    nodes = list(nodes)
-    trained: dict[int, set[int]] = {}
-    for node in nodes:
-        trained.setdefault(id(_root(node)), set()).update(map(id, _trained(node)))
-    known: dict[Any, list[set[int]]] = {}
-    number: dict[int, int] = {}
-    for root in map(_root, nodes):
-        if id(root) not in number:
-            own, models = trained[id(root)], known.setdefault(root, [])
-            fits = (i for i, model in enumerate(models) if own <= model or model <= own)
-            i = number[id(root)] = next(fits, len(models))
-            if own and i == len(models):
-                models.append(own)
-            elif own:
-                models[i] |= own
-    return {node: number[id(_root(node))] for node in nodes}
-
-
-def _root(node: Node) -> tuple[str, ...]:
-    return node.scope[0] if node.scope else ()
-
-
-def calls(nodes: list[Node], depth: int) -> list[list[Node]]:
-    """The nodes of a module, one list for each of its consecutive calls.
-
-    A call starts where the same operations begin anew with the same parameters. If they all belong to one part of the
-    module, only that part was called several times.
-    """
-    own = [(node.op, node.scope, tuple(map(id, _trained(node)))) for node in nodes]
-    n = len(nodes)
-    period = next((p for p in range(1, n) if n % p == 0 and own == own[:p] * (n // p)), n)
-    inner = {(scope or ())[depth : depth + 1] for _, scope, _ in own[:period]}
-    if (len(inner) == 1 and inner != {()}) or not any(trained for _, _, trained in own[:period]):
-        return [nodes]
-    return [nodes[i : i + period] for i in range(0, n, period)]
-
-
-def _trained(node: Node) -> list[Any]:
-    return [place for place in node.inputs if isinstance(place, ag.Tensor) and place.requires_grad]
 
 
 def belongings(graph: ag.Graph) -> set[int]:
@@ -307,10 +224,10 @@ def belongings(graph: ag.Graph) -> set[int]:
     - An array that is not a Tensor belongs to the module, unless it is the first input of the call.
     """
     found: set[int] = set()
-    for scope, run in groupby(calls_in(node for node in graph.nodes if node.op is not None), key=lambda part: part[0]):
-        if scope is None:
+    for scope, run in groupby(parts_of(graph.nodes), key=lambda call: call.scope):
+        if not scope:
             continue
-        call = [node for _, nodes in run for node in nodes]
+        call = [node for part in run for node in part.nodes]
         given = (place for node in call for place in node.inputs)
         places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
         leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]
@@ -350,16 +267,6 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
         elif getattr(place, "size", 1) > 1:
             uses.append((place, "input"))
     return uses
-
-
-def users_of(nodes: Iterable[Any]) -> dict[Node, list[Node]]:
-    """For each node, the nodes that use its value."""
-    users: dict[Node, list[Node]] = {}
-    for node in nodes:
-        for place in node.inputs:
-            if isinstance(place, Node):
-                users.setdefault(place, []).append(node)
-    return users
 
 
 def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:

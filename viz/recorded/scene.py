@@ -6,12 +6,11 @@ Nothing is drawn here.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby, permutations
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +21,12 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.calls import Call, calls_of, numbered
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.lowered import lowered
 from glassgrad.viz.recorded.names import PARAM, Constant, Names
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
-from glassgrad.viz.recorded.rows import calls, models_of
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import numbers_of, recorded
 
@@ -52,7 +51,7 @@ class Card:
     one_minus: Card | None = None  # the y of a constant that is called 1 - y
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
-    group: Group | None = None
+    group: Call | None = None
     depth: int = 0  # operations on the longest path to here
     doubted: bool = False  # its gradient has passed a wrong rule
 
@@ -184,17 +183,6 @@ class Socket:
         return Symbol(say, ones.text, ones.tex, ones.level, slopes) if same else None
 
 
-@dataclass(eq=False, repr=False)
-class Group:
-    """One call of a module: the scope of its operations, outermost first, which call it is, and of which model."""
-
-    scope: tuple[tuple[str, str], ...]
-    call: int
-    model: int = 0
-    title: str = ""
-    cards: list[Card] = field(default_factory=list)
-
-
 class Scene:
     """The cards of the graph that computed ``outputs``, in topological order.
 
@@ -231,7 +219,7 @@ class Scene:
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
-        self.groups = _groups(self.cards)
+        self.groups = self._calls()
 
     def _add(self, place: Any) -> None:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
@@ -248,6 +236,19 @@ class Scene:
             card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
             tail.uses.append(card.sockets[-1])
             card.depth = max(card.depth, tail.depth + 1)
+
+    def _calls(self) -> list[Call]:
+        """The calls of modules, each noted on the cards of its operations and of the parameters that it alone uses."""
+        found = [call for call in calls_of(card.place for card in self.cards) if call.scope]
+        for call, title in zip(found, numbered([call.scope[-1][1] for call in found]), strict=True):
+            call.title = title
+            for node in call.nodes:
+                self._by_place[node].group = call
+        for card in self.cards:
+            homes = {use.head.group for use in card.uses}
+            if card.role == PARAM and len(homes) == 1:
+                card.group = homes.pop()
+        return found
 
     @property
     def choices(self) -> list[str]:
@@ -417,38 +418,6 @@ def _mark(which: int, often: int, operands: int) -> str:
     if often == 1:
         return ""
     return say("(right)" if which else "(left)") if operands == 2 else f"({which + 1})"
-
-
-# ---------------------------------------------------------------- modules
-
-
-def _groups(cards: list[Card]) -> list[Group]:
-    """The calls of innermost modules, with their operations and the parameters that they alone use."""
-    groups: list[Group] = []
-    times = Counter[Any]()
-    ordered = sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index)
-    by_node = {card.place: card for card in ordered}
-    models = models_of(by_node)
-    for (scope, model), run in groupby(ordered, key=lambda card: (card.place.scope, models[card.place])):
-        if not scope:
-            continue
-        for nodes in calls([card.place for card in run], len(scope)):
-            times[scope, model] += 1
-            groups.append(Group(scope, times[scope, model], model, cards=[by_node[node] for node in nodes]))
-            for node in nodes:
-                by_node[node].group = groups[-1]
-    for card in cards:
-        if card.node is None and card.role == PARAM:
-            homes = {use.head.group for use in card.uses}
-            if len(homes) == 1 and (home := homes.pop()) is not None:
-                card.group = home
-                home.cards.append(card)
-    labels = [group.scope[-1][1] for group in groups]
-    seen: dict[str, int] = {}
-    for group, label in zip(groups, labels, strict=True):
-        seen[label] = seen.get(label, 0) + 1
-        group.title = f"{label} {seen[label]}" if labels.count(label) > 1 else label
-    return groups
 
 
 def _view(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:

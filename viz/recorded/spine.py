@@ -11,7 +11,7 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.viz.recorded.rows import users_of
+from glassgrad.viz.recorded.calls import users_of
 
 Edge = tuple[Node, int]
 PRODUCTS = ("matmul", "linear", "conv", "einsum")

@@ -12,9 +12,10 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.graph.modules import draw_modules
+from glassgrad.viz.recorded.calls import opened
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.folding import Repeat, folded
-from glassgrad.viz.recorded.rows import Caution, opened, rows_of, warn
+from glassgrad.viz.recorded.rows import Caution, rows_of, warn
 from tests.viz.laid_out import printed
 
 
