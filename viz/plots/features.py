@@ -24,7 +24,6 @@ from glassgrad.viz.plots.figure import Plot, class_numbers, titled_figure
 from glassgrad.viz.plots.spaces import (
     GAP,
     LETTER,
-    LETTER_SMALL,
     MARKS,
     PILE,
     RINGS,
@@ -148,7 +147,7 @@ def feature_space(
     reading += [f"{len(chosen)} of {n:,} points drawn"] * (len(chosen) < n)
     reading += [f"{numbers.counted(omitted, 'wider layer')} not drawn"] * (omitted > 0)
     line = "     ".join(reading)
-    width = max(columns * (GAP + SIDE) + 0.3, LETTER_SMALL * len(line) + 0.3)
+    width = columns * (GAP + SIDE) + 0.3
     names = [clipped(" ".join(name.split())) for name in names]
     beside = max(1, min(k, int((width - 0.3) / (0.36 + LETTER * max(map(len, names))))))  # classes in a line of the key
     head = HEAD + KEY * (-(-k // beside) - 1)

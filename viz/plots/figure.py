@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 FORMATS = (".svg", ".png", ".pdf")
+MARGIN = 0.15  # inches around what is drawn, which may be wider than the figure
 
 
 class Plot:
@@ -84,7 +85,8 @@ class Plot:
                 for text in texts:
                     text.set_fontfamily(found)
             buffer = io.BytesIO()
-            self.figure.savefig(buffer, format=form, metadata=metadata, dpi=style.DPI)
+            look: dict[str, Any] = {"dpi": style.DPI, "bbox_inches": "tight", "pad_inches": MARGIN}
+            self.figure.savefig(buffer, format=form, metadata=metadata, **look)
         for text, family in zip(texts, before, strict=True):
             text.set_fontfamily(family)
         if lacking:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PILE = 3  # from so many points at one place on, their number is written beside them
 
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
-LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
+LETTER = 0.078  # inches: a letter of a name, at most on average
 
 
 @dataclass(frozen=True)

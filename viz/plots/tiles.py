@@ -1,7 +1,7 @@
 """Tiles: small arrays as pictures, with their sign, in rows and columns.
 
 Sign needs no hue. In a small tile a negative entry is a smaller square. In a larger one the lightness goes one way,
-from the most negative (lightest) to the most positive (darkest), and the key shows zero.
+from the most negative (lightest) to the most positive (darkest), and a line below says so.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ import numpy as np
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.marks import BLANK
 from glassgrad.viz.drawing.style import LIGHT
+from glassgrad.viz.drawing.texts import text_width
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, titled_figure, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
 
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
 VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
 FRAMED = 8  # the longest side of a tile whose entries have a line around each
 NEGATIVE = 0.55  # the side of the square of a negative entry
-LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
-LETTER = 0.075  # inches: a letter of a caption, at most on average
-KEY, KEY_WIDTH = 0.3, 0.8  # inches: the height of the key, and the width of its squares or its ramp
+LEFT, TOP, GAP = 0.15, 0.72, 0.1  # inches
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,11 @@ def sheet(
 
     ``side``: of a tile, in inches. ``classes``: the user's names, which are not translated.
     """
-    margin = LEFT + (max(map(len, names)) * LETTER + 0.08 if names else 0)
+    margin = LEFT + max((text_width(name, style.CAPTION) / 72 + GAP for name in names), default=0.0)
     columns = max(map(len, rows))
     heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for row in rows]
-    signed = [tile for row in rows for tile in row if _is_signed(tile)]
-    key = _key_words(signed) if signed else ""
-    written = max(LETTER * len(line), 1.6 * LETTER * len(title), KEY_WIDTH + LETTER * len(key))
-    width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + written)
-    height = TOP + sum(heights) + BOTTOM + KEY * bool(signed)
-    with titled_figure(width, height, title, line) as figure:
+    height = TOP + sum(heights)
+    with titled_figure(margin + columns * (side + GAP), height, title, line) as figure:
         top = height - TOP
         for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             if names:
@@ -86,8 +80,8 @@ def sheet(
                 write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
                 write(figure, middle, top - side - 0.18, tile.note, style.SMALL, note, va="top", ha="center")
             top -= tall
-        if signed:
-            _key(figure, signed, key)
+        signs = _signs([tile for row in rows for tile in row if _is_signed(tile)])
+        write(figure, LEFT, 0, signs, style.CAPTION, LIGHT.muted, va="top")
     return Plot(figure, alt, classes)
 
 
@@ -151,26 +145,10 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str) -> None:
     axes.add_collection(squares)
 
 
-def _key_words(tiles: Sequence[Tile]) -> str:
-    """The words of the key of signs."""
+def _signs(tiles: Sequence[Tile]) -> str:
+    """The words on the marks of signs, empty if there are none."""
+    words = "lightest = most negative, middle = 0, darkest = most positive"
     if all(map(_is_small, tiles)):
-        words = "small square = negative; stronger = larger"
-    else:
-        words = "lightest = most negative, middle = 0, darkest = most positive"
+        words = "small square = negative; stronger = larger" if tiles else ""
     most = {tile.most for tile in tiles}
     return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")
-
-
-def _key(figure: Figure, tiles: Sequence[Tile], words: str) -> None:
-    """Draw the legend: small and large squares for signs, or the colour scale with its zero."""
-    axes = axes_at(figure, LEFT, 0.16, KEY_WIDTH - 0.1, 0.12)
-    axes.set_axis_off()
-    if all(map(_is_small, tiles)):
-        _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind)
-        axes.set_xlim(-0.5, 4.5)
-        axes.set_ylim(0.5, -0.5)
-        axes.set_aspect("equal", anchor="W")
-    else:
-        ramp = colour_map(style.signed_ramp(tiles[-1].kind == "gradient"))
-        axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
-    write(figure, LEFT + KEY_WIDTH, 0.22, words, style.CAPTION, LIGHT.muted, va="center")
