@@ -32,7 +32,6 @@ from glassgrad.viz.recorded.validation import numbers_of
 
 MISTAKES = 40  # shown, on the page and on the sheet of a run
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
-FRAME = '<div class="scroll" tabindex="0" role="group" aria-label="'  # of a figure, which may be wider than the page
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,12 @@ class Held:
         return np.asarray(self.probabilities[np.arange(len(self.images)), self.predictions])
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest number of the pictures, apart even if they are equal."""
+        low, high = float(self.images.min()), float(self.images.max())
+        return low, high if high > low else low + 1
+
+    @property
     def surest_mistakes(self) -> np.ndarray:
         """The indices of the wrong predictions, most confident first."""
         wrong = np.flatnonzero(self.predictions != self.labels)
@@ -119,255 +124,214 @@ def lab_report(
     height, width = held.images.shape[1:]
     with words.speaking(language):
         network = pad(model, loss, probabilities, (height, width), len(held.classes))
-        report = _Report(title, history, held, network, modules, neurons, steps, facts or {}, looks or {})
-        page = Page(title, report.html())
+        health = say("Layer by layer, with the health of its gradients")
+        parts = [  # the id of each, its link, its heading and its content
+            ("draw", say("Draw"), say("Draw a digit"), _pad(held, network)),
+            ("learning", say("Learning curves"), say("Learning curves, epoch by epoch"), _curves(history)),
+            ("mistakes", say("Mistakes"), say("Confusion matrix"), _mistakes(held, network, len(neurons))),
+            ("looks", say("What it looks at"), say("What it looks at"), _looks(looks or {})),
+            ("modules", say("Modules"), health, _modules(modules)),
+            ("neurons", say("Neurons"), say("Neuron by neuron"), _neurons(held, network, neurons)),
+            ("steps", say("Step by step"), say("Forward and backward, step by step"), _steps(steps)),
+        ]
+        there = [part for part in parts if part[-1]]
+        links = "".join(f'<a href="#{key}">{link}</a>' for key, link, _, _ in there)
+        sections = "".join(
+            f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{heading}</h2>{content}</section>'
+            for key, _, heading, content in there
+        )
+        known = {text(words.matched(k)): text(words.matched(v)) for k, v in (facts or {}).items()}
+        right, total = int((held.predictions == held.labels).sum()), len(held.labels)
+        reads = "It reads {right} of {total} unseen pictures correctly: {share} %."
+        fields = {
+            "title": text(title),
+            "reads": say(reads, right=f"{right:,}", total=f"{total:,}", share=f"{100 * right / total:.2f}"),
+            "facts": "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in known.items()),
+            "links": links,
+            "sections": sections,
+        }
+        styles = [variables(), ramps(), assets("common.css", "networks.css", "report.css")]
+        styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
+        scripts = ["common.js", *(() if network.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
+        code, data = f"{network.script}\n{assets(*scripts)}\n", _data(held, network, neurons)
+        main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
+        page = Page(title, document(title, main, "\n".join(styles), data=data, script=code, policy=policy))
     if path is not None:
         page.save(path)
     return page
 
 
-@dataclass(eq=False)
-class _Report:
-    """Builder of one report."""
+def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, Any]:
+    """What the script needs: the network, and the pictures that can be put on the pad, the last one first."""
+    if network.refusal:
+        return {"network": None}
+    images = [(s.image, say("{label} from the digits below.", label=s.label), -1) for s in neurons]
+    first = int((held.predictions == held.labels).argmax())  # the first that it reads correctly
+    for i in [*held.surest_mistakes[:MISTAKES], first]:
+        said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
+        read = "A {true} that it reads as {said}." if said != true else "An unseen {true}. Draw over it."
+        images.append((held.images[i], say(read, true=true, said=said), int(held.labels[i])))
+    return {
+        "shape": held.images.shape[1:],
+        "range": held.range,
+        "classes": list(held.classes),
+        "network": network.data,
+        "samples": [{"x": packed(image), "t": t, "label": label} for image, t, label in images],
+        "first": len(images) - 1,
+    }
 
-    title: str
-    history: Any
-    held: Held
-    network: Pad
-    modules: Picture | None
-    neurons: Sequence[Specimen]
-    steps: Page | None
-    facts: Mapping[str, str]
-    looks: Mapping[str, Plot]
 
-    def __post_init__(self) -> None:
-        held = self.held
-        self.low, self.high = float(held.images.min()), float(held.images.max())
-        if self.high <= self.low:
-            self.high = self.low + 1
-        self.surest = held.surest_mistakes[:MISTAKES]
-        self.refusal = self.network.refusal
-        self.first = int((held.predictions == held.labels).argmax())  # the first that it reads correctly
+def _pad(held: Held, network: Pad) -> str:
+    if network.refusal:
+        return f"<p>{text(network.refusal)}</p>"
+    hidden = "".join(
+        f'<div class="layer"><h3>{text(layer["words"])}</h3>'
+        f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
+        f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
+        f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
+        f'</div><p class="note" id="said{k}">{say("Point at a cell for its numbers.")}</p></div>'
+        for k, layer in enumerate(network.data["layers"])
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
+        '<td class="p"></td></tr>'
+        for name in held.classes
+    )
+    height, width = held.images.shape[1:]
+    crop, skipped, notes = "", network.data["skipped"], []
+    if held.crop:
+        crop = say("crop and centre it like the training data")
+        crop = f'<label><input type="checkbox" id="crop" checked>{crop}</label>'
+    if skipped:
+        notes.append(say("{n} layers between them are not shown.", n=skipped))
+    if hidden:
+        notes.append(say("Stronger is larger, a small square is negative. Dashed frame: the gradient."))
+    keys = (
+        "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
+        " draws, {delete} clears, the name of a class makes it the aim."
+    )
+    fields = {
+        "box": f"0 0 {width} {height}",
+        "label": say("Drawing pad, {height} rows by {width} columns", height=height, width=width),
+        "keys": say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")}),
+        "aims": "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(held.classes)),
+        "rows": rows,
+        "hidden": hidden,
+        "crop": crop,
+        "notes": "".join(f'<p class="note">{note}</p>' for note in notes),
+    }
+    return body("pad.html", fields)
 
-    def html(self) -> str:
-        there = [part for part in self._parts() if part[-1]]
-        links = "".join(f'<a href="#{key}">{link}</a>' for key, link, _, _ in there)
-        sections = "".join(
-            f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{heading}</h2>{body}</section>'
-            for key, _, heading, body in there
-        )
-        facts = "".join(
-            f"<div><dt>{text(words.matched(k))}</dt><dd>{text(words.matched(v))}</dd></div>"
-            for k, v in self.facts.items()
-        )
-        right, total = int((self.held.predictions == self.held.labels).sum()), len(self.held.labels)
-        reads = "It reads {right} of {total} unseen pictures correctly: {share} %."
-        reads = say(reads, right=f"{right:,}", total=f"{total:,}", share=f"{100 * right / total:.2f}")
-        fields = {"title": text(self.title), "reads": reads, "facts": facts, "links": links, "sections": sections}
-        styles = [variables(), ramps(), assets("common.css", "networks.css", "report.css")]
-        styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
-        scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
-        script = f"{self.network.script}\n{assets(*scripts)}\n"
-        main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
-        return document(self.title, main, "\n".join(styles), data=self._data(), script=script, policy=policy)
 
-    def _parts(self) -> list[tuple[str, str, str, str]]:
-        """The id of each part, its link, its heading and its content; a part without content is left out."""
-        health = say("Layer by layer, with the health of its gradients")
-        return [
-            ("draw", say("Draw"), say("Draw a digit"), self._pad()),
-            ("learning", say("Learning curves"), say("Learning curves, epoch by epoch"), self._curves()),
-            ("mistakes", say("Mistakes"), say("Confusion matrix"), self._mistakes()),
-            ("looks", say("What it looks at"), say("What it looks at"), self._looks()),
-            ("modules", say("Modules"), health, self._modules()),
-            ("neurons", say("Neurons"), say("Neuron by neuron"), self._neurons()),
-            ("steps", say("Step by step"), say("Forward and backward, step by step"), self._steps()),
-        ]
+def _curves(history: Any) -> str:
+    curves = (_plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history)))
+    return f'<div class="curves">{"".join(curves)}</div>'
 
-    def _data(self) -> dict[str, Any]:
-        if self.refusal:
-            return {"network": None}
-        held = self.held
-        below = "{label} from the digits below."
-        images = [(s.image, say(below, label=s.label), -1) for s in self.neurons]
-        for i in [*self.surest, self.first]:
-            said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
-            read = "A {true} that it reads as {said}." if said != true else "An unseen {true}. Draw over it."
-            images.append((held.images[i], say(read, true=true, said=said), int(held.labels[i])))
-        return {
-            "shape": held.images.shape[1:],
-            "range": [self.low, self.high],
-            "classes": list(held.classes),
-            "network": self.network.data,
-            "samples": [{"x": packed(image), "t": t, "label": label} for image, t, label in images],
-            "first": len(images) - 1,
-        }
 
-    # ------------------------------------------------------------ the pad
-
-    def _pad(self) -> str:
-        if self.refusal:
-            return f"<p>{text(self.refusal)}</p>"
-        hidden = "".join(
-            f'<div class="layer"><h3>{text(layer["words"])}</h3>'
-            f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
-            f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
-            f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
-            f'</div><p class="note" id="said{k}">{say("Point at a cell for its numbers.")}</p></div>'
-            for k, layer in enumerate(self.network.data["layers"])
-        )
-        rows = "".join(
-            f'<tr><th scope="row">{text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
-            '<td class="p"></td></tr>'
-            for name in self.held.classes
-        )
-        height, width = self.held.images.shape[1:]
-        crop, skipped, notes = "", self.network.data["skipped"], []
-        if self.held.crop:
-            crop = say("crop and centre it like the training data")
-            crop = f'<label><input type="checkbox" id="crop" checked>{crop}</label>'
-        if skipped:
-            notes.append(say("{n} layers between them are not shown.", n=skipped))
-        if hidden:
-            notes.append(say("Stronger is larger, a small square is negative. Dashed frame: the gradient."))
-        keys = (
-            "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
-            " draws, {delete} clears, the name of a class makes it the aim."
-        )
-        fields = {
-            "box": f"0 0 {width} {height}",
-            "label": say("Drawing pad, {height} rows by {width} columns", height=height, width=width),
-            "keys": say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")}),
-            "aims": "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(self.held.classes)),
-            "rows": rows,
-            "hidden": hidden,
-            "crop": crop,
-            "notes": "".join(f'<p class="note">{note}</p>' for note in notes),
-        }
-        return body("pad.html", fields)
-
-    # ------------------------------------------------------------ curves, confusion, mistakes
-
-    def _curves(self) -> str:
-        curves = "".join(
-            f'{FRAME}{text(words.matched(plot.description, plot.names))}">{_plotted(plot, f"curve{k}-")}</div>'
-            for k, plot in enumerate(histories(self.history))
-        )
-        return f'<div class="curves">{curves}</div>'
-
-    def _mistakes(self) -> str:
-        wrong = int((self.held.predictions != self.held.labels).sum())
-        if not wrong:
-            return f"{self._confusion()}<p>{say('It makes no mistake.')}</p>"
-        several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
-        told = say("{n} in all.", n=f"{wrong:,}") + ("" if self.refusal else say(" Press one to put it on the pad."))
-        tiles = "".join(f"<li>{self._tile(int(i), len(self.neurons) + n)}</li>" for n, i in enumerate(self.surest))
-        several = say(several, n=len(self.surest))
-        return f'{self._confusion()}<h2>{several}</h2><p>{told}</p><ul class="tiles">{tiles}</ul>'
-
-    def _tile(self, i: int, sample: int) -> str:
-        held = self.held
+def _mistakes(held: Held, network: Pad, before: int) -> str:
+    """The confusion matrix, and the mistakes, which on the pad follow so many other pictures."""
+    matrix = _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes)))
+    if not (wrong := len(held.surest_mistakes)):
+        return f"{matrix}<p>{say('It makes no mistake.')}</p>"
+    tiles = []
+    for sample, i in enumerate(held.surest_mistakes[:MISTAKES].tolist(), before):
         said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
         read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
-        told = f"<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
-        if self.refusal:
-            return f'<div class="tile">{self._ink(held.images[i])}{told}</div>'
-        return f'<button type="button" class="tile" data-put="{sample}">{self._ink(held.images[i])}{told}</button>'
+        told = f"{_ink(held, held.images[i])}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
+        put = f'<button type="button" class="tile" data-put="{sample}">{told}</button>'
+        tiles.append(f'<li>{f"""<div class="tile">{told}</div>""" if network.refusal else put}</li>')
+    several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
+    told = say("{n} in all.", n=f"{wrong:,}") + ("" if network.refusal else say(" Press one to put it on the pad."))
+    heading = say(several, n=len(tiles))
+    return f'{matrix}<h2>{heading}</h2><p>{told}</p><ul class="tiles">{"".join(tiles)}</ul>'
 
-    def _ink(self, image: Any) -> str:
-        """A picture as vectors: one path for each step of the ramp."""
-        values = np.asarray(image, dtype=float)
-        height, width = values.shape
-        last = len(style.VALUE_RAMP) - 1
-        share = np.nan_to_num((values - self.low) / (self.high - self.low))
-        level = np.clip(np.rint(share * last), 0, last).astype(int)
-        paths = []
-        for step in range(1, last + 1):
-            where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
-            paths += [f'<path style="fill:var(--v{step})" d="{where}"/>'] if where else []
-        ground = f'<rect width="{width}" height="{height}" style="fill:var(--v0)"/>'
-        return (
-            f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
-            f"{ground}{''.join(paths)}</svg>"
-        )
 
-    def _confusion(self) -> str:
-        held = self.held
-        return _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes)))
+def _ink(held: Held, image: Any) -> str:
+    """A picture as vectors: one path for each step of the ramp."""
+    values = np.asarray(image, dtype=float)
+    height, width = values.shape
+    (low, high), last = held.range, len(style.VALUE_RAMP) - 1
+    share = np.nan_to_num((values - low) / (high - low))
+    level = np.clip(np.rint(share * last), 0, last).astype(int)
+    paths = []
+    for step in range(1, last + 1):
+        where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
+        paths += [f'<path style="fill:var(--v{step})" d="{where}"/>'] if where else []
+    ground = f'<rect width="{width}" height="{height}" style="fill:var(--v0)"/>'
+    return (
+        f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
+        f"{ground}{''.join(paths)}</svg>"
+    )
 
-    # ------------------------------------------------------------ saliency
 
-    def _looks(self) -> str:
-        captions = [words.matched(f"{caption}.") for caption in self.looks]
-        return "".join(
-            f"<p>{text(caption[:1].upper() + caption[1:])}</p>"
-            f'{FRAME}{text(caption)}">{_plotted(plot, f"look{k}-")}</div>'
-            for k, (caption, plot) in enumerate(zip(captions, self.looks.values(), strict=True))
-        )
+def _looks(looks: Mapping[str, Plot]) -> str:
+    captions = (words.matched(f"{caption}.") for caption in looks)
+    return "".join(
+        f"<p>{text(caption[:1].upper() + caption[1:])}</p>{_plotted(plot, f'look{k}-', caption)}"
+        for k, (caption, plot) in enumerate(zip(captions, looks.values(), strict=True))
+    )
 
-    # ------------------------------------------------------------ modules, neurons, steps
 
-    def _modules(self) -> str:
-        if self.modules is None:
-            return ""
-        told = say("One batch, forward and backward. A box with a word marks a problem.")
-        return f"<p>{told}</p>{_drawn(self.modules)}"
+def _modules(modules: Picture | None) -> str:
+    if modules is None:
+        return ""
+    told = say("One batch, forward and backward. A box with a word marks a problem.")
+    return f"<p>{told}</p>{_drawn(modules)}"
 
-    def _neurons(self) -> str:
-        if not self.neurons:
-            return ""
-        choice = "".join(
-            f'<button type="button" aria-pressed="{"false" if i else "true"}">'
-            f"{self._ink(specimen.image)}{text(specimen.label)}</button>"
-            for i, specimen in enumerate(self.neurons)
-        )
-        put = f'<p><button id="put" type="button">{say("Put this digit on the pad")}</button></p>'
-        drawings = "".join(
-            f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
-            for i, specimen in enumerate(self.neurons)
-        )
-        told = say("Choose a digit. Point at a value or a weight for all its digits.")
-        return (
-            f'<p>{told}</p><div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
-            f"{'' if self.refusal else put}"
-        )
 
-    def _steps(self) -> str:
-        if self.steps is None:
-            return ""
-        told = say("A small batch: every operation, then every gradient, with the check of its rule.")
-        title = say("{title}, step by step", title=self.steps.title)
-        return f'<p>{told}</p><iframe srcdoc="{html.escape(self.steps.html)}" title="{text(title)}"></iframe>'
+def _neurons(held: Held, network: Pad, neurons: Sequence[Specimen]) -> str:
+    if not neurons:
+        return ""
+    choice = "".join(
+        f'<button type="button" aria-pressed="{"false" if i else "true"}">'
+        f"{_ink(held, specimen.image)}{text(specimen.label)}</button>"
+        for i, specimen in enumerate(neurons)
+    )
+    put = f'<p><button id="put" type="button">{say("Put this digit on the pad")}</button></p>'
+    drawings = "".join(
+        f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
+        for i, specimen in enumerate(neurons)
+    )
+    told = say("Choose a digit. Point at a value or a weight for all its digits.")
+    return (
+        f'<p>{told}</p><div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
+        f"{'' if network.refusal else put}"
+    )
+
+
+def _steps(steps: Page | None) -> str:
+    if steps is None:
+        return ""
+    told = say("A small batch: every operation, then every gradient, with the check of its rule.")
+    title = say("{title}, step by step", title=steps.title)
+    return f'<p>{told}</p><iframe srcdoc="{html.escape(steps.html)}" title="{text(title)}"></iframe>'
 
 
 # ---------------------------------------------------------------- pictures
 
 
 def _drawn(picture: Picture) -> str:
-    """A Graphviz picture for the page, or the error message if it could not be drawn."""
+    """A picture for the page, or the error message if it could not be drawn."""
     try:
-        svg = picture.svg()
+        return _figure(picture.title, picture.svg())
     except RenderError as error:
         return f'<p class="note">{text(say("Not drawn: {why}", why=error))}</p>'
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<g id="[^"]*" class="(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg)  # Graphviz's names
-    svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
-    svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
-    return f'{FRAME}{text(picture.title)}">{svg}</div>'
 
 
-def _least(svg: str) -> str:
-    """CSS of a picture: as wide as the page, but wide enough to be readable."""
-    width = re.search(r'width="([\d.]+)pt"', svg)
-    wide = float(width[1]) if width else 0
-    return f"width:{wide:g}pt;max-width:100%;min-width:{LEAST * wide:.0f}pt"
-
-
-def _plotted(plot: Any, prefix: str) -> str:
+def _plotted(plot: Plot, prefix: str, caption: str = "") -> str:
     """A plot for the page, with ids that begin with ``prefix``."""
-    svg = words.markup(plot._repr_svg_(), plot.names)
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)
-    return re.sub(r"<svg([^>]*)>", lambda m: f'<svg class="picture" style="{_least(m[0])}"{m[1]}>', svg, count=1)
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", plot._repr_svg_(), flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", words.markup(svg, plot.names))
+    return _figure(caption or words.matched(plot.description, plot.names), svg)
+
+
+def _figure(label: str, svg: str) -> str:
+    """A drawing in a frame: as wide as the page, but wide enough to be readable, where it scrolls."""
+    head, _, inside = svg[svg.index("<svg") :].partition(">")
+    inside = re.sub(r"<!--.*?-->\n?", "", inside, flags=re.DOTALL)
+    inside = re.sub(r'(<g id="[^"]*" class="(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n', r"\1", inside)  # Graphviz's
+    inside = re.sub(r'(?<=<g) id="[^"]*"', "", inside)
+    wide = float(found[1]) if (found := re.search(r'width="([\d.]+)pt"', head)) else 0.0
+    size = f"width:{wide:g}pt;max-width:100%;min-width:{LEAST * wide:.0f}pt"
+    head = re.sub(' style="[^"]*"', "", head).replace("<svg", f'<svg class="picture" style="{size}"')
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{text(label)}">{head}>{inside}</div>'
