@@ -7,8 +7,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.viz.plots.features import feature_space
-from glassgrad.viz.plots.spaces import HEIGHTS, MARKS, letter
+from glassgrad.viz.plots.features import HEIGHTS, MARKS, feature_space, letter
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -121,34 +120,21 @@ class TestMarks:
             assert [line.get_marker() for line in lines(axes, "class_")] == [letter("a"), letter("7")]
         assert letter("7").get_extents().height > letter("7").get_extents().width  # one upright character
 
-    def test_many_wrong_answers_have_a_bar_below_that_buries_nothing(self):
-        plot = feature_space(nn.MLP([2, 3, 2, 10], seed=0), X, np.arange(40) % 10)
-        (bar,) = lines(plot.figure.axes[0], "wrong")
-        assert bar.get_marker() != "o"
-        assert len(bar.get_xydata()) > 25
-        assert any("bar below = wrong answer" in text for text in texts(plot))
-
     def test_points_in_one_place_are_counted(self):
         plot = feature_space(xor(), np.repeat(CORNERS, 5, 0), np.repeat(XOR, 5))
         assert [text.get_text() for text in plot.figure.axes[0].texts if text.get_gid() == "pile"] == ["5×"] * 4
         assert any("points in one place" in text for text in texts(plot))
         assert not any("points in one place" in text for text in texts(feature_space(xor(), CORNERS, XOR)))
 
-    def test_wrong_answers_are_ringed_and_counted(self):
-        plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]))
+    def test_wrong_answers_are_marked_and_counted(self):
+        plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]), classes=["same", "different"])
         assert plot.description == "Feature space 2-2-1: 3 of 4 right"
         for axes in plot.figure.axes:
-            (ring,) = lines(axes, "wrong")
-            (point,) = ring.get_xydata()
+            (bar,) = lines(axes, "wrong")
+            (point,) = bar.get_xydata()
             (marks,) = lines(axes, "class_1")
             np.testing.assert_allclose(point, marks.get_xydata()[-1])
-        assert any("ring = wrong answer" in text for text in texts(plot))
-
-    def test_without_wrong_answers_there_is_no_ring(self):
-        plot = feature_space(xor(), CORNERS, XOR, classes=["same", "different"])
-        assert plot.description == "Feature space 2-2-1: 4 of 4 right"
-        assert not any(lines(axes, "wrong") for axes in plot.figure.axes)
-        assert not any("ring" in text for text in texts(plot))
+        assert any("bar below = wrong answer" in text for text in texts(plot))
         assert {"same", "different"} <= set(texts(plot))
 
     def test_any_name_is_shown_as_it_is_and_within_the_picture(self, tmp_path):
@@ -204,6 +190,8 @@ class TestDecision:
         # Nearly flat outputs: all above 0, half of them above 0.5.
         plot = feature_space(xor(scale=0.01), CORNERS, XOR)
         assert plot.description.endswith("4 of 4 right")
+        assert not any(lines(axes, "wrong") for axes in plot.figure.axes)
+        assert not any("wrong answer" in text for text in texts(plot))
 
     def test_the_walls_of_a_space_show_the_answers_there(self):
         model = nn.MLP([2, 3, 2], "tanh", dtype="float64", seed=0)
