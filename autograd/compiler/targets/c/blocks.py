@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from glassgrad.autograd.compiler.targets.c.build import processor
@@ -12,7 +13,7 @@ from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nested.script import Script
 from glassgrad.autograd.compiler.targets.nests import Axis, View, added, counting, times
 
-READ = ("x", "y", "w", "bias")
+READ = ("x", "y", "w", "bias", "factor")
 """The names of arrays that are only read."""
 
 
@@ -80,8 +81,8 @@ def block(
     for r, (down, row) in enumerate(zip(downs, names, strict=True)):
         for gap, name in zip(gaps, row, strict=True):
             lines.append(f"*({vector} *)(z + {down + gap}) {written.format(name, r=r)};")
-    bias = f", const {kind} *restrict bias" if "bias" in written else ""
-    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z{bias}"
+    more = "".join(f", const {kind} *restrict {name}" for name in ("bias", "factor") if name in written)
+    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z{more}"
     return source.function(f"block_{len(rows)}x{len(vectors) * width}", parameters, lines)
 
 
@@ -167,9 +168,15 @@ def _panels(n: int, dtype: Any, *, adds: bool = False) -> list[tuple[int, list[i
     return found
 
 
-def in_blocks(source: Text, a: View, b: View, out: View, dtype: Any, *, adds: bool = False) -> None:
-    """Write ``out = a @ b``, or ``out += a @ b``, as a function that goes from block to block."""
-    (m, n), k, kind = out.shape, a.shape[1], C.types[str(dtype)]
+def in_blocks(
+    source: Text, a: View, b: View, out: View, dtype: Any, written: str = "= {}",
+    more: Mapping[str, View] = MappingProxyType({}),
+) -> None:  # fmt: skip
+    """Write ``out = a @ b`` as a function that goes from block to block.
+
+    ``written``: how the sums are written, by which a product can also be added. ``more``: further arrays that it names.
+    """
+    (m, n), k, kind, adds = out.shape, a.shape[1], C.types[str(dtype)], written != "= {}"
     if n > 1 and b.strides[1] != 1:
         b = in_order(source, b, dtype)
     if n > 1 and out.strides[1] != 1:
@@ -192,11 +199,12 @@ def in_blocks(source: Text, a: View, b: View, out: View, dtype: Any, *, adds: bo
         for first, count, height in heights(m, most_rows() * 2 // vectors):
             row = "i" if count > 1 else str(first or "")
             steps, downs = ([r * view.strides[0] for r in range(height)] for view in (a, out))
-            function = block(source, kind, width, loops, steps, gaps, downs, gaps, "+= {}" if adds else "= {}")
+            function = block(source, kind, width, loops, steps, gaps, downs, gaps, written)
             x, z = (
                 added(view, row and times(row, step)) for view, step in (("x", a.strides[0]), ("z", out.strides[0]))
             )
             loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
-            lines.append(f"{pad}{loop}{function}({x}, {added('y', column)}, {added(z, column)});")
+            given = ", ".join([x, added("y", column), added(z, column), *more])
+            lines.append(f"{pad}{loop}{function}({given});")
         lines += ["}"] if pad else []
-    called(source, f"product_{m}x{k}x{n}", lines, {"x": a, "y": b, "z": out}, kind)
+    called(source, f"product_{m}x{k}x{n}", lines, {"x": a, "y": b, "z": out, **more}, kind)

@@ -127,10 +127,29 @@ def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
         given = x.shape[0], k, x.pointer, x.strides[0], y.pointer, z.pointer, z.strides[0]
         source.lines.append(f"gg_dots{suffix(dtype)}({', '.join(map(str, given))});")
         return
+    cost, way = _in_blocks_best(a, b, out, dtype)
+    if call := _by_blas(source, a, b, out, dtype, cost):
+        source.lines.append(call)
+    else:
+        _in_parts(source, *way, dtype)
+
+
+def subtract_product(source: Text, out: View, factor: View, a: View, b: View, dtype: Any) -> bool:
+    """Write ``out -= factor * (a @ b)`` in blocks, without memory for the product; return whether that pays."""
+    cost, way = _in_blocks_best(a, b, out, dtype)
+    whole = way[2].strides[1] == 1 and way[2].shape[1] % lanes(dtype) == 0 and a.shape[1] <= LONG
+    if not whole or _by_blas(source, a, b, out, dtype, cost):
+        return False
+    source.operations += prod(a.shape) * b.shape[1]
+    in_blocks(source, *way, dtype, "-= GG_APART(*factor * {})", {"factor": factor})
+    return True
+
+
+def _in_blocks_best(a: View, b: View, out: View, dtype: Any) -> tuple[float, tuple[View, View, View]]:
+    """About how many cycles blocks take, and the matrices of the faster way: as they are, or transposed."""
     ways = [(a, b, out), (turned(b), turned(a), turned(out))]
     costs = [cycles(*way, dtype) for way in ways]
-    if not _by_blas(source, a, b, out, dtype, min(costs)):
-        _in_parts(source, *ways[costs.index(min(costs))], dtype)
+    return min(costs), ways[costs.index(min(costs))]
 
 
 def _in_parts(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
@@ -142,7 +161,7 @@ def _in_parts(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
         source.lines.append(f"for (long $p = {first}; $p < {k}; $p += {LONG}) {{")
         x = replace(a[:, :LONG], base=added(a.base, times("$p", a.strides[1])))
         y = replace(b[:LONG], base=added(b.base, times("$p", b.strides[0])))
-        in_blocks(source, x, y, out, dtype, adds=True)
+        in_blocks(source, x, y, out, dtype, "+= {}")
         source.lines.append("}")
 
 
@@ -164,25 +183,21 @@ def _leading(matrix: View, by_rows: bool) -> int | None:
     return step if step >= max(columns, 1) else None
 
 
-def _by_blas(source: Text, a: View, b: View, out: View, dtype: Any, cost: float) -> bool:
-    """Write a BLAS call if BLAS can read and write these matrices in fewer than ``cost`` cycles.
-
-    Returns whether it was written.
-    """
+def _by_blas(source: Text, a: View, b: View, out: View, dtype: Any, cost: float) -> str:
+    """The call of BLAS; nothing if it can't read and write these matrices, or not in fewer than ``cost`` cycles."""
     (m, n), k = out.shape, a.shape[1]
     by_rows = _leading(out, True) is not None
     steps = [(_leading(x, by_rows), _leading(x, not by_rows)) for x in (a, b)]
     leading = _leading(out, by_rows)
     if source.blas is None or leading is None or (None, None) in steps:
-        return False
+        return ""
     is_large = min(k, LONG) * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
     if not is_large and cost < _of_blas(a, b, dtype):
-        return False
+        return ""
     given = [AS_IT_IS if one is not None else TRANSPOSED for one, _ in steps]
     first, second = (two if one is None else one for one, two in steps)
     arguments = [
         ROW_MAJOR if by_rows else COLUMN_MAJOR, *given, m, n, k, 1,
         a.pointer, first, b.pointer, second, 0, out.pointer, leading,
     ]  # fmt: skip
-    source.lines.append(f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(map(str, arguments))});")
-    return True
+    return f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(map(str, arguments))});"

@@ -18,12 +18,12 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.primitives import is_view
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, roots
 from glassgrad.autograd.compiler.targets.c.blocks import Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
 from glassgrad.autograd.compiler.targets.c.numpys import Blas, address_of
-from glassgrad.autograd.compiler.targets.c.products import contract
-from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
+from glassgrad.autograd.compiler.targets.c.products import contract, subtract_product
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, counting
 from glassgrad.autograd.compiler.targets.plan import Block, Pool, schedule
@@ -155,11 +155,12 @@ class Source(Text):
         """The whole text: functions, kernels, the memory, and the function that is called."""
         program = self.given = self.given.changed(instructions=schedule(self.given))
         steps = fuse(program)
-        self._last = self._last_reads(program, steps)
         risky = max((n for n, step in enumerate(steps) if _may_raise(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
+        steps = self._with_products(program, steps)
+        self._last = self._last_reads(program, steps)
         for value in program.inputs:
             self.view(value)
             self.inputs.append(self.name_of(value))
@@ -175,6 +176,38 @@ class Source(Text):
         for source, target in self.commits(program):
             self.copy(source, target)
         return self._joined()
+
+    def _with_products(self, program: Program, steps: Sequence[Kernel | Instruction]) -> Sequence[Kernel | Instruction]:
+        """The steps with ``w - scale * (x @ y)``, the next value of a state w that is written in place, as one kernel.
+
+        It comes after all others, and so none of what it reads may be a state that is written to.
+        """
+        makers, uses, root_of = program.producers(), program.uses(), roots(program.instructions)
+        kept = {*program.outputs, *program.updates.values()}
+        late: list[Kernel | Instruction] = []
+        gone: set[Instruction] = set()
+        for new, state in self.in_place.items():
+            last = makers[new]
+            scaled = makers.get(last.args[-1])
+            if uses[new] or scaled is None or (last.op, scaled.op) != ("subtract", "multiply"):
+                continue
+            scale, found = sorted(scaled.args, key=lambda value: len(value.shape))
+            made = makers.get(found)
+            if made is None or made.op != "matmul" or last.args[0] is not state or found.shape != state.shape:
+                continue
+            read = [state, scale, *made.args]
+            alone = all(uses[i.out] == [user] and i.out not in kept for i, user in ((made, scaled), (scaled, last)))
+            stays = all(root_of.get(v, v) not in program.updates for v in read[1:])
+            if alone and stays and not scale.shape and {v.dtype for v in read} == {new.dtype}:
+                late.append(Kernel(read, [new], [made, scaled, last]))
+                gone |= {made, scaled, last}
+        rest: list[Kernel | Instruction] = []
+        for step in steps:
+            if isinstance(step, Instruction) or gone.isdisjoint(step.instructions):
+                rest += [step] if step not in gone else []
+            elif left := [i for i in step.instructions if i not in gone]:
+                rest.append(Kernel(inputs_of(left), [v for v in step.outputs if makers[v] not in gone], left))
+        return [*rest, *late]
 
     def _take_results(self, program: Program) -> None:
         """Compute results into the arrays that are returned, if they are temporaries with memory of their own."""
@@ -279,6 +312,16 @@ class Source(Text):
     def kernel(self, kernel: Kernel) -> None:
         """A call of a function that computes a kernel."""
         self._kernel = kernel
+        if kernel.instructions and kernel.instructions[0].op == "matmul":
+            product, *rest = kernel.instructions
+            before = len(self.lines)
+            self.said(*kernel.instructions)
+            views = [self.view(v) for v in kernel.inputs]
+            if not subtract_product(self, *views, kernel.outputs[0].dtype):
+                del self.lines[before:]
+                self.instruction(product)
+                self.kernel(Kernel(inputs_of(rest), kernel.outputs, rest))
+            return
         super().kernel(kernel)
 
     def nest(self, shape: Any, views: Sequence[View], axes: Sequence[int]) -> Nest:

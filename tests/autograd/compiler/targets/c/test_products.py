@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
+from glassgrad import nn
 from glassgrad.autograd.compiler.targets.c import blocks, executable
+from glassgrad.autograd.compiler.targets.c.source import END
 from glassgrad.autograd.compiler.trace import Trace
 from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
 from tests.autograd.compiler.targets.node import Case
@@ -69,3 +71,24 @@ def test_long_products_of_float32_keep_their_digits(monkeypatch, blas):
     exact = np.float64(x[0, 0]) ** 2 * x.shape[1]
     for found in ag.compile(products, target="c")(ag.asarray(x)):
         np.testing.assert_allclose(found.data, exact, rtol=2e-5)
+
+
+@needs_compiler
+def test_a_product_that_is_subtracted_from_a_state_is_rounded_before():
+    rng = np.random.default_rng(0)
+    x, y, rate = rng.standard_normal((1, 3), "f4"), rng.standard_normal((1, 64), "f4"), np.float32(0.1)
+    a, *_ = states = [nn.Parameter(rng.standard_normal((3, 64), "f4")) for _ in range(3)]
+    products = x.T @ y, x.T @ y**2, x.T @ a.data[:1]
+    expected = [state.data - rate * product for state, product in zip(states, products, strict=True)]
+
+    @ag.compile(target="c")
+    def step(x: Any, y: Any, rate: Any) -> None:
+        products = x.T @ y, x.T @ y**2, x.T @ a.detach()[:1]
+        for state, product in zip(states, products, strict=True):
+            values = state.data
+            values -= (rate * product).data
+            state.data = values
+
+    step(*map(ag.asarray, (x, y, rate)))
+    np.testing.assert_array_equal([state.data for state in states], expected)
+    assert "GG_APART" in step.source.partition(END)[2]
