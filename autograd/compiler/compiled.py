@@ -114,7 +114,7 @@ class Compiled(Generic[P, R]):
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self._lock:
             known = self._executables.get(key)
-            if any(i in self._fixed for i, _ in numbers):  # since another thread's call
+            if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
                 return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():

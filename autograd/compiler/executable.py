@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner, written
+from glassgrad.autograd.engine.memory import LAST, WRITES, base_of, clock_of, owner, written
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -348,7 +348,6 @@ class Executable:
             scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, self._kind_of(state)
             terms.append(f"kind(replaced_{i}) == like_{i}")
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
-        all_written(memories.values())
         self.memories = frozenset(memories)
         self.used = scope["used"] = [0]
         scope.update(
@@ -359,7 +358,8 @@ class Executable:
             kind=_kind,
             array=numpy.array,
         )
-        marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
+        scope |= {f"clock_{i}": clock_of(memory) for i, memory in enumerate(memories.values())}
+        marks = "".join(f"clock_{i}[0] = " for i in range(len(memories))) + f"WRITES[{LAST}] = "
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
         return (

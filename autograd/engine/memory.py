@@ -21,6 +21,9 @@ LAST = 0
 WRITES: dict[int, int] = {LAST: 0}
 """The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
 
+CLOCKS: dict[int, list[int]] = {}
+"""The same for memory that compiled programs write to: lists of one time, which is quick to set."""
+
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
 
 
@@ -64,7 +67,18 @@ def written_at(array: Any) -> int:
     >>> written_at(w) == written_at(w[:1]) > written_at(numpy.ones(3)) == 0
     True
     """
-    return WRITES.get(id(owner(array)), 0)
+    key = id(owner(array))
+    return max([WRITES.get(key, 0), *CLOCKS.get(key, ())])
+
+
+def clock_of(memory: Any) -> list[int]:
+    """The list of one time that a compiled program sets at each call, before it writes to this memory."""
+    key = id(memory)
+    if key not in CLOCKS:
+        CLOCKS[key] = [0]
+        with suppress(TypeError):
+            weakref.finalize(memory, CLOCKS.pop, key, None).atexit = False
+    return CLOCKS[key]
 
 
 def _remember(key: int, array: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy
@@ -83,6 +83,8 @@ class Member(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while it is the same member."""
+        if type(self.value) is FunctionType and self.key.isidentifier():  # the same one of a base would do
+            return f"holder_{number}.{self.key} is value_{number}"
         return f"holder_{number}.__dict__.get({self.key!r}, MISSING) is value_{number}"
 
 
@@ -134,6 +136,27 @@ class Parts(Items):
         first = len(self.value) - count
         same = [f"{holder}[{key}] is {part}_{first + i}" for i, key in enumerate(keys)]
         return " and ".join([f"len({holder}) == {count}", *same])
+
+
+class Empty(Guard):
+    """A dict of empty dicts, as an optimizer without state keeps."""
+
+    @classmethod
+    def of(cls, container: Any, name: str) -> Empty:
+        """The guard of ``container`` as it is."""
+        return cls(container, None, {key: {} for key in container}, name)
+
+    def now(self) -> Any:
+        """A copy of it."""
+        return {key: {**value} for key, value in self.holder.items()}
+
+    def holds(self) -> bool:
+        """Whether its keys are the same, and its values still empty."""
+        return bool(self.holder == self.value)
+
+    def source(self, number: int) -> str:
+        """The same, as an expression."""
+        return f"holder_{number} == value_{number}"
 
 
 class Content(Guard):
@@ -191,6 +214,8 @@ def within(value: Any, name: str) -> Iterator[Guard]:
         params = dict.get(value, "params")
         yield Guard(value, "params", params, f"{name}['params']")
         yield from within(params, f"{name}['params']")
+    elif type(value) is dict and value and all(type(each) is dict and not each for each in value.values()):
+        yield Empty.of(value, name)
     elif isinstance(value, list | dict):
         yield Parts.of(value, name)
         for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):

@@ -10,7 +10,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.compiler.tracing.guards import alike
+from glassgrad.autograd.compiler.tracing.guards import alike, within
 from tests.autograd.compiler.oracle import follows, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
@@ -237,6 +237,14 @@ def test_an_optimizers_groups_and_state_may_be_replaced(change: Callable[[Any], 
         return parameters
 
     follows(trained, target, rtol=1e-12)
+
+
+def test_state_that_an_optimizer_without_any_gets_is_seen():
+    optimizer = nn.optim.SGD([ag.Tensor([1.0], requires_grad=True) for _ in range(2)], lr=0.1)
+    (guard,) = within(optimizer.state, "state")
+    for _ in range(2):
+        assert guard.holds() == eval(guard.source(0), guard.names(0)) == (not any(optimizer.state.values()))
+        next(iter(optimizer.state.values()))["momentum_buffer"] = ag.zeros(1)
 
 
 class Config:

@@ -246,15 +246,17 @@ def test_many_at_once_are_noted_as_one_by_one():
 
 def test_entries_go_with_their_arrays():
     gc.collect()
-    before = len(memory.WRITES)
+    before = len(memory.WRITES), len(memory.CLOCKS)
     arrays = [np.ones(3) for _ in range(20)]
     memory.all_written(arrays[:10])
     for a in arrays[10:]:
         memory.written(a[1:])
-    assert len(memory.WRITES) == before + 20
+    memory.clock_of(a)[0] = later = memory.written_at(a) + 1
+    assert memory.written_at(a[1:]) == later
+    assert (len(memory.WRITES), len(memory.CLOCKS)) == (before[0] + 20, before[1] + 1)
     del arrays, a
     gc.collect()
-    assert len(memory.WRITES) == before
+    assert (len(memory.WRITES), len(memory.CLOCKS)) == before
 
 
 def test_memory_that_no_array_owns_is_noted_too():
