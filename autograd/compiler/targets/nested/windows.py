@@ -281,7 +281,14 @@ def _at_max(script: Script, out: View, y: View, x: View, **sliding: Any) -> None
 @whole("sum_unpool")
 def _sum_unpool(script: Script, out: View, y: View, **sliding: Any) -> None:
     windows = Windows(**sliding)
-    for _ in windows.space:
-        y = y.with_axis(len(y.shape), 1)
     with room(script, out, windows) as found:
-        script.copy(y, windows.seen(found), "+=")
+        seen = windows.seen(found)
+        if prod(windows.size) > MOST or not windows.are_apart:
+            for _ in windows.space:
+                y = y.with_axis(len(y.shape), 1)
+            script.copy(y, seen, "+=")
+            return
+        taps = _by_tap(seen)
+        nest = Nest(y.shape, [*taps, y])
+        lines = [(len(nest.loops), f"{nest.at(k)} = {nest.at(len(taps))};") for k in range(len(taps))]
+        script.loop_apart(nest, lines, found.data, "sum_unpool")
