@@ -68,7 +68,7 @@ def written_at(array: Any) -> int:
     True
     """
     key = id(owner(array))
-    return max([WRITES.get(key, 0), *CLOCKS.get(key, ())])
+    return max(WRITES.get(key, 0), *CLOCKS.get(key, (0,)))
 
 
 def clock_of(memory: Any) -> list[int]:

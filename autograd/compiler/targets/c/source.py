@@ -177,7 +177,7 @@ class Source(Text):
             self.copy(source, target)
         return self._joined()
 
-    def _with_products(self, program: Program, steps: Sequence[Kernel | Instruction]) -> Sequence[Kernel | Instruction]:
+    def _with_products(self, program: Program, steps: list[Kernel | Instruction]) -> list[Kernel | Instruction]:
         """The steps with ``w - scale * (x @ y)``, the next value of a state w that is written in place, as one kernel.
 
         It comes after all others, and so none of what it reads may be a state that is written to.
@@ -316,8 +316,8 @@ class Source(Text):
             product, *rest = kernel.instructions
             before = len(self.lines)
             self.said(*kernel.instructions)
-            views = [self.view(v) for v in kernel.inputs]
-            if not subtract_product(self, *views, kernel.outputs[0].dtype):
+            out, factor, a, b = (self.view(v) for v in kernel.inputs)
+            if not subtract_product(self, out, factor, a, b, kernel.outputs[0].dtype):
                 del self.lines[before:]
                 self.instruction(product)
                 self.kernel(Kernel(inputs_of(rest), kernel.outputs, rest))
