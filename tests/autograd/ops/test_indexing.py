@@ -154,9 +154,3 @@ def test_sort(axis: int, descending: bool) -> None:
     expected = np.flip(expected, axis=axis) if descending else expected
     np.testing.assert_array_equal(ag.sort(X, axis=axis, descending=descending).data, expected)
     assert gradcheck(lambda x: ag.sort(x, axis=axis, descending=descending), X)
-
-
-@pytest.mark.parametrize("descending", [False, True])
-def test_equal_elements_keep_their_order(descending: bool) -> None:
-    order = ag.argsort([1.0, 0.0, 1.0, 0.0], descending=descending)
-    np.testing.assert_array_equal(order.data, [0, 2, 1, 3] if descending else [1, 3, 0, 2])
