@@ -244,32 +244,23 @@ class Surroundings:
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
-        own, name = attributes_of(holder), self.name_of(holder) or type(holder).__name__
-        found: list[Guard] = []
+        own, name, kind = attributes_of(holder), self.name_of(holder) or type(holder).__name__, type(holder)
         if key in _WHOLE:
             if own is not NOTHING:
                 self.guards[Items, id(own), None] = Items.of(own, name)
                 for part, value in [*own.items()]:
                     self.visit(value, f"{name}.{part}")
             return
-        home = next((cls for cls in type(holder).__mro__ if key in vars(cls)), None)
+        home = next((cls for cls in kind.__mro__ if key in vars(cls)), None)
         value = MISSING if home is None else vars(home)[key]
-        of_package = hasattr(type(value), "__get__") and home is not None and not _is_users_class(home)
-        if own is not NOTHING and not of_package:
-            found.append(Guard(own, key, MISSING, f"{name}.{key}"))
-        if key not in own and home is not None:
-            if hasattr(type(value), "__set__"):  # a slot, or a property, which reads others
-                found = (
-                    [Guard(holder, key, MISSING, f"{name}.{key}")] if type(value) is types.MemberDescriptorType else []
-                )
-            elif _is_users_class(type(holder)) and (
-                type(value) is types.FunctionType or not hasattr(type(value), "__get__")
-            ):
-                found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
-                found.append(Guard(holder, "__class__", MISSING, f"the class of {name}"))
-        for guard in found:
-            if place_of(guard) not in self.guards:
-                self._note(guard)
+        is_member = hasattr(type(value), "__get__")
+        if own is not NOTHING and (home is None or not is_member or _is_users_class(home)):
+            self._note(Guard(own, key, MISSING, f"{name}.{key}"))
+        if type(value) is types.MemberDescriptorType:  # of a slot
+            self._note(Guard(holder, key, MISSING, f"{name}.{key}"))
+        elif key not in own and _is_users_class(kind) and (type(value) is types.FunctionType or not is_member):
+            self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
+            self._note(Guard(holder, "__class__", MISSING, f"the class of {name}"))
         self.visit(MISSING, name)
 
     def _look_into_class(self, cls: type, thing: Any, name: str) -> None:

@@ -178,6 +178,8 @@ c = C() | x * c.s | C.s = 3.0
 class B: s = 2.0
 class C(B): pass
 c = C() | x * c.s | C.s = 3.0
+class C: pass
+c = C() | x * getattr(c, "t", 1.0) | C.t = 5.0
 class B:
     s = 2.0
     get = classmethod(lambda cls: cls.s)
