@@ -380,11 +380,11 @@ def _is_users_class(cls: type) -> bool:
     return is_users_file(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
 
 
-def _drawn(generator: Any) -> bytes:
+def _drawn(generator: Any) -> Any:
     """The state of a random generator; NumPy's global one for ``None``."""
     if generator is None or isinstance(generator, numpy.random.RandomState):
         return pickle.dumps((generator or numpy.random).get_state(legacy=False))
-    return pickle.dumps(generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.getstate())
+    return pickle.dumps(generator.bit_generator.state) if hasattr(generator, "bit_generator") else generator.getstate()
 
 
 def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Content]:
