@@ -46,6 +46,7 @@ NETS = {
         nn.RMSNorm(8),
         nn.Linear(8, 3, seed=1),
     ),
+    "recurrent": lambda: nn.models.RowRecurrent((2, 3), 3, "gru", 4, seed=0),
     "attention": lambda: nn.models.RowTransformer((2, 3), 3, 4, 2, 1, 5, 0.0, seed=0),
 }
 

@@ -347,3 +347,56 @@ def test_a_loader_of_pytorch_trains_as_its_batches_do():
     ours, theirs = (train(net(), epochs=2, data=data) for data in (batches, loader))
     assert theirs.loss == pytest.approx(ours.loss, rel=1e-6)
     assert theirs.accuracy == ours.accuracy
+
+
+class Reads(nn.Module):
+    """A recurrent layer that is told the lengths of its sequences."""
+
+    def __init__(self, layer):
+        self.reader, self.head = layer, nn.Linear(10, 2, seed=1)
+
+    def forward(self, x):
+        outputs, _ = self.reader(x, lengths=[6, 2, 5, 1])
+        return self.head(outputs.mean(1))
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 6)), nn.Conv2d(1, 4, 3, padding=1, seed=0), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, (3, 1), stride=2, padding=(1, 0), seed=1), nn.GroupNorm(2, 6),
+        nn.InstanceNorm2d(6, track_running_stats=True), nn.AdaptiveAvgPool2d((3, 1)), nn.Flatten(), nn.RMSNorm(18),
+        nn.Dropout(0.2, seed=1), nn.Linear(18, 2, seed=2),
+    )  # fmt: skip
+
+
+def attentive():
+    draw = np.random.default_rng(0)
+    return nn.Sequential(
+        nn.Embedding(7, 8, padding_idx=0, seed=draw), nn.PositionalEncoding(8, 6),
+        nn.TransformerEncoderLayer(8, 2, 16, 0.2, batch_first=True, seed=draw), nn.Flatten(),
+        nn.Linear(48, 2, seed=draw),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "x"),
+    [
+        *(
+            (lambda kind=kind: Reads(kind(3, 5, 2, batch_first=True, bidirectional=True, seed=0)), (12, 6, 3))
+            for kind in (nn.RNN, nn.LSTM, nn.GRU)
+        ),
+        (convolutional, (12, 6, 6)),
+        (attentive, RNG.integers(0, 7, (12, 6))),
+    ],
+)
+def test_a_compiled_training_is_the_eager_one(make, x):
+    draw, states = np.random.default_rng(0), []
+    data = (draw.normal(size=x) if isinstance(x, tuple) else x), draw.integers(0, 2, 12)
+    for compiled in (False, True):
+        model, said = make(), io.StringIO()
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        nn.fit(model, LOSS, optimizer, data, epochs=3, batch_size=4, progress=said, compile=compiled)
+        assert "Not compiled" not in said.getvalue()
+        states.append(model.state_dict())
+    for name, value in states[0].items():
+        np.testing.assert_allclose(value.data, states[1][name].data, rtol=1e-4, atol=1e-5, err_msg=name)
