@@ -438,15 +438,7 @@ def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
 @pytest.mark.parametrize(
     ("call", "form"),
     [
-        (
-            lambda w: nn.optim.SGD([w], 0.1, 0.9, 0, 1e-4),
-            "SGD(params, lr=0.001, momentum=0.0, *, weight_decay=0.0",
-        ),
         (lambda w: nn.optim.SGD([w], dampening=0.1), "SGD(params, lr=0.001, momentum=0.0, *, weight_decay=0.0"),
-        (
-            lambda w: nn.optim.Adam([w], amsgrad=True),
-            "Adam(params, lr=0.001, betas=(0.9, 0.999), eps=1e-08, ",
-        ),
         (lambda w: Signs([w], rate=0.1), "Signs(params, lr=0.1, momentum=0.5)"),
         (
             lambda w: nn.optim.lr_scheduler.ReduceLROnPlateau(nn.optim.SGD([w]), "min"),
