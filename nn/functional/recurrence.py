@@ -94,7 +94,7 @@ def state_of(name: str, kind: str, state: Any, shape: tuple[int, ...]) -> List |
 def begun(kind: str, state: List | None, shape: tuple[int, ...], like: Tensor) -> List:
     """The state before the first step in the dtype of ``like``; zeros of ``shape`` for ``None``."""
     if state is None:
-        return [ag.zeros(shape, dtype=like.dtype, device=like.device)] * CELLS[kind].states
+        return [ag.zeros(shape, dtype=like.dtype, device=like.device) for _ in range(CELLS[kind].states)]
     return [h if h.dtype == like.dtype else h.astype(like.dtype) for h in state]
 
 

@@ -166,18 +166,16 @@ def faulty(folder, rank, action, timeout=20.0):
         sys.exit(3)
 
 
-def raises(folder):
-    def action(lost):
-        raise ValueError("the disk is full.")
+def full(lost):
+    raise ValueError("the disk is full.")
 
-    faulty(folder, 1, action)
+
+def raises(folder):
+    faulty(folder, 1, full)
 
 
 def rank_0_raises(folder):
-    def action(lost):
-        raise ValueError("the disk is full.")
-
-    faulty(folder, 0, action)
+    faulty(folder, 0, full)
 
 
 def diverges(folder):

@@ -39,17 +39,30 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
     assert not any("\r" in line or "\x1b" in line for line in lines)
 
 
-def test_a_live_line_on_a_terminal(monkeypatch):
-    terminal = Terminal()
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal 70 columns wide, by a clock that ticks when it is read."""
     times = iter(range(10_000))
     monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
     monkeypatch.setenv("COLUMNS", "70")
+    return Terminal()
+
+
+def test_a_live_line_on_a_terminal(terminal):
     train(net(), epochs=2, progress=terminal)
     live = [part for part in terminal.getvalue().split("\r") if "left" in part]
     assert re.search(r"epoch 1/2   25 %  loss \d\.\d{4}  accuracy .*  \d+\.\d s left", live[0])
     shown = screen(terminal.getvalue())
     assert [line.split("  ")[0] for line in shown[:2]] == ["epoch 1/2", "epoch 2/2"]
     assert shown[2:] == ["Ended after epoch 2: the weights are the latest."]
+
+
+def test_a_narrow_terminal_shows_what_fits_and_an_interrupted_line_is_erased(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    train(net(), epochs=1, progress=terminal, loss=interrupting(LOSS, 4))
+    live = [part for part in terminal.getvalue().split("\r") if "loss" in part]
+    assert [len(part) for part in live] == [29] * 3
+    assert screen(terminal.getvalue()) == ["Interrupted in the first epoch: the weights are the latest."]
 
 
 def test_a_stream_needs_only_write():
@@ -64,26 +77,6 @@ def test_a_stream_needs_only_write():
     assert stream.text.count("\n") == 4
     with pytest.raises(DTypeError, match=r"parallel = 3 is an int: give an nn\.parallel\.Parallel"):
         train(net(), parallel=3)
-
-
-def test_a_narrow_terminal_shows_what_fits(monkeypatch):
-    terminal = Terminal()
-    times = iter(range(10_000))
-    monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
-    monkeypatch.setenv("COLUMNS", "30")
-    train(net(), epochs=1, progress=terminal, loss=interrupting(LOSS, 4))
-    live = [part for part in terminal.getvalue().split("\r") if "loss" in part]
-    assert len(live) == 3
-    assert all(len(part) == 29 for part in live)
-
-
-def test_an_interrupted_live_line_is_erased(monkeypatch):
-    terminal = Terminal()
-    times = iter(range(10_000))
-    monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
-    train(net(), epochs=2, progress=terminal, loss=interrupting(LOSS, 3))
-    assert "left" in terminal.getvalue()
-    assert screen(terminal.getvalue()) == ["Interrupted in the first epoch: the weights are the latest."]
 
 
 def test_no_progress_is_silent(capsys):
