@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) ->
         if unpacked.is_file():
             content = read_file(unpacked, LIMIT)
         else:
-            content = _decompress(fetch(home / name, sha256, [f"{at}/{name}" for at in HOMES]), name)
+            content = gzip.decompress(fetch(home / name, sha256, [f"{at}/{name}" for at in HOMES]))
         parts.append(parse_idx(content, 3 if "images" in name else 1, name))
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])
@@ -80,14 +80,3 @@ def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
     if len(content) - start != math.prod(shape) or 0 in shape:
         raise DataError(f"{name} has the shape {shape} in its header and {len(content) - start} bytes: it is damaged.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _decompress(content: bytes, name: str) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)  # of gzip
-    try:
-        unpacked = unpacker.decompress(content, LIMIT)
-    except zlib.error:
-        raise DataError(f"{name} is not a compressed file, or is damaged.") from None
-    if not unpacker.eof:
-        raise DataError(f"{name} is truncated, or unpacks to more than {LIMIT} bytes: it is damaged.")
-    return unpacked

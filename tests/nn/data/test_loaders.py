@@ -67,20 +67,6 @@ def test_mnist_files_may_be_unpacked(serve, tmp_path):
     assert not [*tmp_path.glob("*.gz")]
 
 
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (lambda b: b"no gzip", "train-images-idx3-ubyte.gz is not a compressed file, or is damaged."),
-        (lambda b: b[:-20], "train-images-idx3-ubyte.gz is truncated, or unpacks to more than"),
-    ],
-)
-def test_a_damaged_archive(serve, damage, sentence):
-    first, *others = mnist_files()
-    serve(damage(first), *others)
-    with pytest.raises(DataError, match=re.escape(sentence)):
-        mnist()
-
-
 def test_every_remote_file_has_a_sha256_and_homes():
     assert all(len(bytes.fromhex(digest)) == 32 for digest in MNIST.values())
     assert all(re.fullmatch(r"https://\S+[^/]", home) for home in HOMES)
