@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.nn.data.embedded import PATH, to_ink
 
 
@@ -95,23 +95,7 @@ def test_ink_is_what_is_above_the_threshold():
     assert to_ink(picture)[5].tolist() == [True] * 4 + [False] * 4 + [True] * 8
 
 
-@pytest.mark.parametrize(
-    ("picture", "error", "sentence"),
-    [
-        (
-            np.zeros((28, 28), np.uint8),
-            DomainError,
-            "The picture of shape (28, 28) is blank: there is no ink to crop to.",
-        ),
-        (np.zeros((0, 0), np.uint8), DomainError, "The picture of shape (0, 0) is blank"),
-        (np.ones((28, 28, 3), np.uint8), ShapeError, "The picture has shape (28, 28, 3): give a grey picture of shape"),
-        (
-            np.ones((28, 28)),
-            DTypeError,
-            "The picture is float64: give grey values as uint8, 0 for paper to 255 for ink.",
-        ),
-    ],
-)
-def test_images_that_show_no_digit_raise(picture, error, sentence):
-    with pytest.raises(error, match=re.escape(sentence)):
-        to_ink(picture)
+@pytest.mark.parametrize("shape", [(28, 28), (0, 0)])
+def test_a_picture_without_ink_is_refused(shape):
+    with pytest.raises(DomainError, match=re.escape(f"The picture of shape {shape} is blank: there is no ink")):
+        to_ink(np.zeros(shape, np.uint8))
