@@ -19,7 +19,16 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Sh
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module, Parameter, _join
-from glassgrad.nn.saving.pytorch.operators import IGNORED, NAMES, REDUCTIONS, ROWS, STATEFUL, SYMBOLS
+from glassgrad.nn.saving.pytorch.operators import (
+    COMPARISONS,
+    IGNORED,
+    NAMES,
+    PROMOTED,
+    REDUCTIONS,
+    ROWS,
+    STATEFUL,
+    SYMBOLS,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -447,7 +456,7 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
             values[node.name] = Tensor(_numpy(program.constants[constants[node.name]]))
         else:
             shape = tuple(int(str(n)) if str(n).isdigit() else None for n in node.meta["val"].shape)  # else a symbol
-            inputs.append((node.name, shape, _dtype(node.meta["val"])))
+            inputs.append((node.name, shape, _dtype(node.meta["val"].dtype)))
     if signature.buffers_to_mutate:
         changed = ", ".join(signature.buffers_to_mutate.values())
         raise ConversionError(
@@ -477,7 +486,7 @@ def _add_parts(net: Module, module: Any, path: str, made: dict[int, Module], fir
     for name, p in module.named_parameters(recurse=False):
         owner = first[id(p)]
         shared = owner != _join(path, name)
-        setattr(net, name, _at(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p)))
+        setattr(net, name, _at(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype)))
     for name, b in module.named_buffers(recurse=False):
         if name != "num_batches_tracked" and name not in module._non_persistent_buffers_set:
             net.register_buffer(name, Tensor(_numpy(b)))
@@ -490,8 +499,8 @@ def _add_parts(net: Module, module: Any, path: str, made: dict[int, Module], fir
             _add_parts(part, inner, _join(path, name), made, first)
 
 
-def _dtype(x: Any) -> str:
-    name = str(x.dtype).removeprefix("torch.")
+def _dtype(dtype: Any) -> str:
+    name = str(dtype).removeprefix("torch.")
     return "float32" if name == "bfloat16" else name
 
 
@@ -536,7 +545,18 @@ def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
                 named[name] = value
             else:
                 args.append(value)
+    if _name(node.target) in PROMOTED:
+        args.insert(0, _promoted(node))
     return tuple(args), named
+
+
+def _promoted(node: Any) -> str:
+    """The dtype in which PyTorch computes a call: that of its result, or of what it compares."""
+    import torch
+
+    if _name(node.target) not in COMPARISONS:
+        return _dtype(node.meta["val"].dtype)
+    return _dtype(torch.result_type(*(x.meta["val"] if isinstance(x, torch.fx.Node) else x for x in node.args)))
 
 
 def _scopes(stack: Mapping[str, tuple[str, Any]]) -> Iterable[tuple[str, str]]:

@@ -50,26 +50,9 @@ def of_floats(function, x, *args, **options):
     return function(floating(x), *args, **options)
 
 
-KINDS = ("bool", "integral", "real floating", "complex floating")
-
-
-def promoted(function, *args, **options):
-    """``function`` of arrays cast to the dtype that PyTorch's promotion gives.
-
-    The kind of dtype (boolean, integer, floating, complex) comes first, so that int64 and float32 give float32; then
-    arrays with axes come before single numbers.
-    """
-    tensors = [a for a in args if isinstance(a, Tensor)]
-    if len({a.dtype for a in tensors}) > 1:
-        kind = max(map(_kind, tensors))
-        of_kind = [a for a in tensors if _kind(a) == kind]
-        dtype = ag.result_type(*(a.dtype for a in [a for a in of_kind if a.ndim] or of_kind))
-        args = tuple(a.astype(dtype) if isinstance(a, Tensor) and a.dtype != dtype else a for a in args)
-    return function(*args, **options)
-
-
-def _kind(x):
-    return next(i for i, kind in enumerate(KINDS) if ag.isdtype(x.dtype, kind))
+def promoted(function, dtype, *args, **options):
+    """``function`` of arrays cast to the ``dtype`` in which PyTorch computes: see `PROMOTED`."""
+    return function(*(a.astype(dtype) if isinstance(a, Tensor) else a for a in args), **options)
 
 
 def of_dtype(function, x, *args, dtype=None, **options):
@@ -98,7 +81,7 @@ def subtract(x, other, *, alpha=1):
 
 def divide(x, other, *, rounding_mode=None):
     if rounding_mode is None:
-        return floating(x) / other
+        return x / other
     return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
 
 
@@ -332,21 +315,28 @@ SAME = (
 
 PLAIN = {
     "neg": "negative", "bitwise_not": "bitwise_invert", "mm": "matmul", "bmm": "matmul", "mv": "matmul",
-    "dot": "matmul", "detach": "stop_gradient", "clamp": "clip", "clamp_min": "clip", "clamp_max": "clip",
+    "dot": "matmul", "detach": "stop_gradient",
     "amax": "max", "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "gather": "take_along_axis",
     "index_select": "take", "mT": "matrix_transpose", "movedim": "moveaxis", "repeat": "tile", "unbind": "unstack",
     "unsqueeze": "expand_dims",
 }  # fmt: skip
 """Functions with the same arguments, by their names here."""
 
-PROMOTED = {
-    "mul": "multiply", "maximum": "maximum", "minimum": "minimum", "fmod": "fmod", "remainder": "remainder",
-    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-    "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "pow": "power",
-    "floor_divide": "floor_divide", "atan2": "atan2", "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
-    "copysign": "copysign",
+COMPARISONS = {
+    "eq": ag.equal, "ne": ag.not_equal, "lt": ag.less, "le": ag.less_equal, "gt": ag.greater, "ge": ag.greater_equal,
 }  # fmt: skip
-"""Functions of two arrays, which may differ in dtype."""
+
+PROMOTED = COMPARISONS | {
+    "add": add, "sub": subtract, "rsub": lambda x, other, alpha=1: subtract(other, x, alpha=alpha), "div": divide,
+    "where": ag.where, "cat": ag.concat, "clamp": ag.clip, "clamp_min": ag.clip, "clamp_max": ag.clip,
+    "mul": ag.multiply, "maximum": ag.maximum, "minimum": ag.minimum, "fmod": ag.fmod, "remainder": ag.remainder,
+    "bitwise_and": ag.bitwise_and, "bitwise_or": ag.bitwise_or, "bitwise_xor": ag.bitwise_xor, "pow": ag.power,
+    "floor_divide": ag.floor_divide, "atan2": ag.atan2, "hypot": ag.hypot, "logaddexp": ag.logaddexp,
+    "xlogy": ag.xlogy, "copysign": ag.copysign,
+}  # fmt: skip
+"""Functions of arrays that may differ in dtype. Their rows are first given the dtype in which PyTorch computes, by its
+own rules: an int64 and a float32 give float32, and an array with axes comes before a single number.
+"""
 
 WINDOWS = [f"{kind}{n}d" for kind in ("conv", "conv_transpose", "adaptive_avg_pool") for n in (1, 2, 3)]
 POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
@@ -356,13 +346,11 @@ ROWS: dict[str, Row] = {
     **{name: partial(of_floats, getattr(ag, name)) for name in FLOATING},
     **{name: getattr(ag, name) for name in SAME},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
-    **{name: partial(promoted, getattr(ag, ours)) for name, ours in PROMOTED.items()},
-    # arithmetic
-    "add": partial(promoted, add),
-    "sub": partial(promoted, subtract),
-    "rsub": partial(promoted, lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
-    "div": partial(promoted, divide),
-    "where": lambda condition, x, y: promoted(partial(ag.where, condition), x, y),
+    **{name: partial(promoted, function) for name, function in PROMOTED.items()},
+    "where": lambda dtype, condition, x, y: promoted(partial(ag.where, condition), dtype, x, y),
+    "cat": lambda dtype, arrays, axis=0: promoted(
+        partial(ag.concat, axis=axis), dtype, *(a for a in arrays if a.shape != (0,))
+    ),
     "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
@@ -431,7 +419,6 @@ ROWS: dict[str, Row] = {
     "expand_as": lambda x, other: expand(x, other.shape),
     "tile": lambda x, axis: ag.tile(x, repetitions=axis),
     "repeat_interleave": lambda x, repeats, output_size=None, axis=None: ag.repeat(x, repeats, axis=axis),
-    "cat": lambda arrays, axis=0: promoted(partial(ag.concat, axis=axis), *(a for a in arrays if a.shape != (0,))),
     **dict.fromkeys(("split", "split_with_sizes", "unsafe_split"), split),
     "chunk": chunk,
     "sort": in_order,

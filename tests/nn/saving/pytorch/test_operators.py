@@ -20,6 +20,8 @@ GROUPS = {
         torch.log1p(p) torch.log2(p) torch.log10(p) torch.square(x) torch.sign(x) torch.floor(x) torch.ceil(x)
         torch.round(x) torch.trunc(x) torch.exp2(x) torch.acosh(p+1) torch.asin(x/9) torch.acos(x/9) torch.atanh(x/9)
         torch.sinc(x) -(i+16777217) (i-16777218).abs() i.floor() i.ceil() torch.fmod(x,.3)
+        i*.5 i%.3 i/2 i**.5 2**i i//2 (i>0)*2 (i>0)*.5 torch.where(i>0,i,.5) torch.cat((i,x[0])) i*x[0,0] i.clamp(.5)
+        torch.rsub(i,.5) torch.atan2(i,i+1) x[0].double()>x[0,0] torch.cat((i>0,i>1))
     """,
     "arithmetic": """
         x+y x-y x*y x/p x**2 p**x torch.add(x,y,alpha=2) torch.sub(x,y,alpha=3) torch.rsub(x,y,alpha=2) 3-x 1/p
