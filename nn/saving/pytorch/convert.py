@@ -19,16 +19,7 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Sh
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module, Parameter, _join
-from glassgrad.nn.saving.pytorch.operators import (
-    COMPARISONS,
-    IGNORED,
-    NAMES,
-    PROMOTED,
-    REDUCTIONS,
-    ROWS,
-    STATEFUL,
-    SYMBOLS,
-)
+from glassgrad.nn.saving.pytorch import operators as aten
 
 if TYPE_CHECKING:
     import torch
@@ -397,7 +388,9 @@ def _program(
 
 def _of_training(program: Any) -> Counter[str]:
     """How often the program has each operation of training mode that decompositions may leave out."""
-    return Counter(name for node in _calls(program) if (name := str(_name(node.target))) in STATEFUL and "drop" in name)
+    return Counter(
+        name for node in _calls(program) if (name := str(_name(node.target))) in aten.STATEFUL and "drop" in name
+    )
 
 
 def _name(target: Any) -> str | None:
@@ -425,7 +418,9 @@ def _unknown(program: Any) -> set[str]:
     return {
         name if name is not None else getattr(node.target, "__name__", str(node.target))
         for node, name in names
-        if (name not in ROWS and name not in STATEFUL if name is not None else node.target not in SYMBOLS)
+        if (
+            name not in aten.ROWS and name not in aten.STATEFUL if name is not None else node.target not in aten.SYMBOLS
+        )
     }
 
 
@@ -521,8 +516,8 @@ def _steps(program: Any) -> Iterator[Step]:
         yield Step(
             node.name,
             node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else None,
-            node.target if name is None else STATEFUL.get(name) or ROWS[name],
-            name in STATEFUL,
+            node.target if name is None else aten.STATEFUL.get(name) or aten.ROWS[name],
+            name in aten.STATEFUL,
             *_arguments(node),
             scopes,
             f"{name or node.target}{module}",
@@ -531,30 +526,30 @@ def _steps(program: Any) -> Iterator[Step]:
 
 
 def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call as its row takes them, by ATen's names of them; see `NAMES`."""
+    """The arguments of a call as its row takes them, by ATen's names of them; see `operators.NAMES`."""
     schema = getattr(node.target, "_schema", None)
     names = [a.name for a in schema.arguments] if schema is not None else [""] * len(node.args)
     args, named = [], {}
     for name, value in (*zip(names, map(_template, node.args), strict=False), *_template(node.kwargs).items()):
         if name == "reduction":
-            value = REDUCTIONS[value]
-        if name in NAMES and value not in (None, ()):
-            named[NAMES[name]] = value
-        elif name not in NAMES and name not in IGNORED:
+            value = aten.REDUCTIONS[value]
+        if name in aten.NAMES and value not in (None, ()):
+            named[aten.NAMES[name]] = value
+        elif name not in aten.NAMES and name not in aten.IGNORED:
             if name in node.kwargs:
                 named[name] = value
             else:
                 args.append(value)
-    if _name(node.target) in PROMOTED:
-        args.insert(0, _promoted(node))
+    if _name(node.target) in aten.TYPED:
+        named["dtype"] = _computed_dtype(node)
     return tuple(args), named
 
 
-def _promoted(node: Any) -> str:
+def _computed_dtype(node: Any) -> str:
     """The dtype in which PyTorch computes a call: that of its result, or of what it compares."""
     import torch
 
-    if _name(node.target) not in COMPARISONS:
+    if _name(node.target) not in aten.COMPARISONS:
         return _dtype(node.meta["val"].dtype)
     return _dtype(torch.result_type(*(x.meta["val"] if isinstance(x, torch.fx.Node) else x for x in node.args)))
 

@@ -17,7 +17,7 @@ from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
-from glassgrad.nn.saving.onnx.table import along, at, parts_of
+from glassgrad.nn.saving.onnx.table import along, at, cast, parts_of
 
 NAMES = {
     "dim": "axis", "dims": "axis", "dimension": "axis", "keepdim": "keepdims", "diagonal": "k", "dtype": "dtype",
@@ -39,25 +39,9 @@ IGNORED = {
 Row = Callable[..., Any]
 
 
-def floating(x):
-    """``x`` in the dtype that PyTorch computes with: integers become float32."""
-    x = asarray(x)
-    return x if ag.isdtype(x.dtype, ("real floating", "complex floating")) else x.astype("float32")
-
-
-def of_floats(function, x, *args, **options):
-    """``function`` with integers cast to floats first."""
-    return function(floating(x), *args, **options)
-
-
-def promoted(function, dtype, *args, **options):
-    """``function`` of arrays cast to the ``dtype`` in which PyTorch computes: see `PROMOTED`."""
-    return function(*(a.astype(dtype) if isinstance(a, Tensor) else a for a in args), **options)
-
-
-def of_dtype(function, x, *args, dtype=None, **options):
-    """``function`` of ``x`` in another dtype."""
-    return function(x if dtype is None else x.astype(dtype), *args, **options)
+def promoted(function, *args, dtype, **options):
+    """``function`` of arrays cast to the ``dtype`` in which PyTorch computes: see `TYPED`."""
+    return function(*(cast(a, dtype) if isinstance(a, Tensor) else a for a in args), **options)
 
 
 def with_indices(best, where, x, other=None, *, axis=None, keepdims=False):
@@ -82,7 +66,7 @@ def subtract(x, other, *, alpha=1):
 def divide(x, other, *, rounding_mode=None):
     if rounding_mode is None:
         return x / other
-    return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
+    return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(x / other).astype(x.dtype)
 
 
 def glu(x, axis=-1):
@@ -251,29 +235,8 @@ def var_mean(x, *args, axis=None, keepdims=False, **options):
     return variance(ag.var, x, *args, axis=axis, keepdims=keepdims, **options), mean
 
 
-def arange(*bounds, dtype=None):
-    whole = all(isinstance(b, int) for b in bounds)
-    return ag.arange(*bounds, dtype=dtype or ("int64" if whole else "float32"))
-
-
-def full(size, value=0.0, *, dtype=None):
-    kinds = {bool: "bool", int: "int64", float: "float32"}
-    return ag.full(size, value, dtype=dtype or kinds.get(type(value), "float32"))
-
-
-def new(x, size, value=0, *, dtype=None):
-    """An array of one value, in the dtype of ``x``."""
-    return ag.full(size, value, dtype=dtype or x.dtype)
-
-
-def alike(x, value=0, *, dtype=None):
-    return new(x, x.shape, value, dtype=dtype)
-
-
-def convert(x, other=None, *, dtype=None):
-    """``to`` in all its forms."""
-    dtype = dtype if other is None else other.dtype
-    return x if dtype is None else x.astype(dtype)
+def full(size, value=0, *, dtype):
+    return ag.full(size, value, dtype=dtype)
 
 
 def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
@@ -304,7 +267,7 @@ FLOATING = (
     "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan",
     "tanh",
 )  # fmt: skip
-"""Elementwise functions with floating results and the same names here."""
+"""Elementwise functions of floats with the same names here."""
 
 SAME = (
     "abs", "all", "any", "argmax", "argmin", "ceil", "flip", "floor", "isfinite", "isinf", "isnan", "logical_and",
@@ -326,31 +289,47 @@ COMPARISONS = {
     "eq": ag.equal, "ne": ag.not_equal, "lt": ag.less, "le": ag.less_equal, "gt": ag.greater, "ge": ag.greater_equal,
 }  # fmt: skip
 
-PROMOTED = COMPARISONS | {
+PROMOTED = COMPARISONS | {name: getattr(ag, name) for name in FLOATING} | {
     "add": add, "sub": subtract, "rsub": lambda x, other, alpha=1: subtract(other, x, alpha=alpha), "div": divide,
     "where": ag.where, "cat": ag.concat, "clamp": ag.clip, "clamp_min": ag.clip, "clamp_max": ag.clip,
     "mul": ag.multiply, "maximum": ag.maximum, "minimum": ag.minimum, "fmod": ag.fmod, "remainder": ag.remainder,
     "bitwise_and": ag.bitwise_and, "bitwise_or": ag.bitwise_or, "bitwise_xor": ag.bitwise_xor, "pow": ag.power,
     "floor_divide": ag.floor_divide, "atan2": ag.atan2, "hypot": ag.hypot, "logaddexp": ag.logaddexp,
-    "xlogy": ag.xlogy, "copysign": ag.copysign,
+    "xlogy": ag.xlogy, "copysign": ag.copysign, "softmax": ag.softmax, "_softmax": ag.softmax, "mean": ag.mean,
+    "log_softmax": ag.log_softmax, "_log_softmax": ag.log_softmax, "linalg_vector_norm": ag.linalg.vector_norm,
 }  # fmt: skip
-"""Functions of arrays that may differ in dtype. Their rows are first given the dtype in which PyTorch computes, by its
-own rules: an int64 and a float32 give float32, and an array with axes comes before a single number.
-"""
+"""Functions of arrays that are first cast to one dtype."""
 
 WINDOWS = [f"{kind}{n}d" for kind in ("conv", "conv_transpose", "adaptive_avg_pool") for n in (1, 2, 3)]
 POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
 """Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
+CREATED = {
+    **dict.fromkeys(("zeros", "empty", "full"), full),
+    "ones": partial(full, value=1),
+    **dict.fromkeys(
+        ("zeros_like", "empty_like", "full_like", "fill"), lambda x, *v, dtype: full(x.shape, *v, dtype=dtype)
+    ),
+    "ones_like": lambda x, dtype: full(x.shape, 1, dtype=dtype),
+    **dict.fromkeys(("new_zeros", "new_empty", "new_full"), lambda x, *args, dtype: full(*args, dtype=dtype)),
+    "new_ones": lambda x, size, dtype: full(size, 1, dtype=dtype),
+    "scalar_tensor": partial(full, ()),
+    "arange": ag.arange,
+    **dict.fromkeys(("to", "_to_copy", "type_as"), lambda x, *_, dtype: cast(x, dtype)),
+}
+"""Functions that make arrays of a dtype."""
+
+TYPED = PROMOTED.keys() | CREATED
+"""The rows that are given the ``dtype`` in which PyTorch computes, by its own rules: int64 and float32 give float32,
+and an array with axes comes before a single number.
+"""
+
 ROWS: dict[str, Row] = {
-    **{name: partial(of_floats, getattr(ag, name)) for name in FLOATING},
     **{name: getattr(ag, name) for name in SAME},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
     **{name: partial(promoted, function) for name, function in PROMOTED.items()},
-    "where": lambda dtype, condition, x, y: promoted(partial(ag.where, condition), dtype, x, y),
-    "cat": lambda dtype, arrays, axis=0: promoted(
-        partial(ag.concat, axis=axis), dtype, *(a for a in arrays if a.shape != (0,))
-    ),
+    "where": lambda condition, x, y, dtype: promoted(partial(ag.where, condition), x, y, dtype=dtype),
+    "cat": lambda arrays, **options: promoted(ag.concat, *(a for a in arrays if a.shape != (0,)), **options),
     "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
@@ -367,8 +346,6 @@ ROWS: dict[str, Row] = {
     "log_sigmoid": lambda x: -F.softplus(-x),
     "prelu": prelu,
     "glu": glu,
-    **dict.fromkeys(("softmax", "_softmax"), partial(of_dtype, ag.softmax)),
-    **dict.fromkeys(("log_softmax", "_log_softmax"), partial(of_dtype, ag.log_softmax)),
     # products, layers and losses
     "linear": F.linear,
     **dict.fromkeys(("addmm", "baddbmm", "addmv"), addmm),
@@ -430,7 +407,6 @@ ROWS: dict[str, Row] = {
     "narrow": lambda x, start, length, axis: along(x, axis, slice(start, start + length)),
     "index": lambda x, indices: x[everywhere(indices)],
     "copy": lambda x, source: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
-    "fill": lambda x, value: ag.full(x.shape, value, dtype=x.dtype),
     "slice_scatter": lambda x, source, start=None, end=None, step=1, axis=0: written(
         x, at(x, axis, slice(start, end, step)), source
     ),
@@ -445,24 +421,14 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda x, pads: pad(x, pads, "reflect")),
     **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda x, pads: pad(x, pads, "replicate")),
     **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x: x),
-    **dict.fromkeys(("to", "_to_copy", "type_as"), convert),
     # reductions
-    "mean": partial(of_dtype, ag.mean),
     "max": partial(with_indices, ag.max, ag.argmax),
     "min": partial(with_indices, ag.min, ag.argmin),
     "var": partial(variance, ag.var),
     "std": partial(variance, ag.std),
     "var_mean": var_mean,
-    "linalg_vector_norm": partial(of_dtype, ag.linalg.vector_norm),
     # new arrays
-    **dict.fromkeys(("zeros", "empty", "full"), full),
-    "ones": partial(full, value=1.0),
-    **dict.fromkeys(("zeros_like", "empty_like", "full_like"), alike),
-    "ones_like": partial(alike, value=1),
-    **dict.fromkeys(("new_zeros", "new_empty", "new_full"), new),
-    "new_ones": partial(new, value=1),
-    "arange": arange,
-    "scalar_tensor": partial(full, ()),
+    **CREATED,
     "sym_size": lambda x, axis: x.shape[axis],
     "sym_numel": lambda x: x.size,
     "item": lambda x: x.item(),
