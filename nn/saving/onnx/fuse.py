@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from glassgrad.nn.saving.onnx.write import used_inside
@@ -34,42 +34,31 @@ class Graph:
         return next((a.i for a in self.made[name].attribute if a.name == "group"), 1)
 
 
-def matches(graph: Graph, value: str, pattern: Any, names: Names) -> Iterator[Names]:
-    """Iterate over the matches of a pattern with the computation of a value.
+def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
+    """Whether a pattern is how a value is computed; ``names`` takes what it found.
 
     A pattern is a name for any value, a number for a constant, or ``(operator, *patterns)`` for a node. Only the result
-    of ``Mul*`` may be used elsewhere, too, and ``Reshape?`` may be missing.
+    of ``Mul*`` may be used elsewhere, too, and ``Reshape?`` may be missing. Inputs are in the order in which the layers
+    of ``nn`` write them.
     """
     if isinstance(pattern, str):
-        if names.get(pattern, value) == value:
-            yield names | {pattern: value}
-        return
+        return names.setdefault(pattern, value) == value
     if not isinstance(pattern, tuple):
-        if graph.number(value) == pattern:
-            yield names
-        return
+        return graph.number(value) == pattern
     op_type, *parts = pattern
     node = graph.made.get(value)
-    if node is not None and node.op_type == op_type.strip("?*") and (graph.uses[value] == 1 or op_type.endswith("*")):
-        yield from inputs_match(graph, node, parts, names | {op_type: value})
-    elif op_type == "Reshape?":
-        yield from matches(graph, value, parts[0], names)
+    if node is None or node.op_type != op_type.strip("?*") or (graph.uses[value] > 1 and not op_type.endswith("*")):
+        return op_type == "Reshape?" and matches(graph, value, parts[0], names)
+    names[op_type] = value
+    return inputs_match(graph, node, parts, names)
 
 
-def inputs_match(graph: Graph, node: Any, patterns: Sequence[Any], names: Names) -> Iterator[Names]:
-    """Iterate over the matches of patterns with the inputs of a node, in either order for a sum or product."""
+def inputs_match(graph: Graph, node: Any, patterns: Sequence[Any], names: Names) -> bool:
+    """Whether patterns are how the inputs of a node are computed."""
     inputs = [*node.input][: 1 if node.op_type == "Reshape" else None]
-    if len(inputs) == len(patterns):
-        for ordered in (inputs, inputs[::-1])[: 1 + (node.op_type in ("Add", "Mul"))]:
-            yield from _all_match(graph, ordered, patterns, names)
-
-
-def _all_match(graph: Graph, values: Sequence[str], patterns: Sequence[Any], names: Names) -> Iterator[Names]:
-    if not patterns:
-        yield names
-        return
-    for found in matches(graph, values[0], patterns[0], names):
-        yield from _all_match(graph, values[1:], patterns[1:], found)
+    return len(inputs) == len(patterns) and all(
+        matches(graph, x, p, names) for x, p in zip(inputs, patterns, strict=True)
+    )
 
 
 class Rule(NamedTuple):
@@ -121,23 +110,22 @@ def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[st
     graph = Graph(nodes, outputs, constants)
     found = []
     for node in nodes:
-        new = next(_replacements(onnx, graph, node), node)
+        new = _replacement(onnx, graph, node)
         graph.made |= dict.fromkeys(new.output, new)
         found.append(new)
     return found
 
 
-def _replacements(onnx: Any, graph: Graph, node: Any) -> Iterator[Any]:
-    """The nodes that may take the place of a node and those before it."""
+def _replacement(onnx: Any, graph: Graph, node: Any) -> Any:
+    """The node that takes the place of a node and those before it; the node itself where no rule holds."""
     for (op_type, *parts), kind, inputs, holds in RULES:
-        for names in inputs_match(graph, node, parts, {}) if node.op_type == op_type else ():
-            if holds(graph, names):
-                given = [names[name] for name in inputs.split()]
-                if old := graph.made.get(names.get(kind, "")):
-                    new = onnx.helper.make_node(kind, given, [*node.output], old.name or node.name)
-                    new.attribute.extend(old.attribute)
-                else:
-                    name = f"{node.name.rpartition('/')[0]}/{kind}"
-                    epsilon = graph.number(names["epsilon"])
-                    new = onnx.helper.make_node(kind, given, [*node.output], name, epsilon=epsilon)
-                yield new
+        names: Names = {}
+        if node.op_type == op_type and inputs_match(graph, node, parts, names) and holds(graph, names):
+            given = [names[name] for name in inputs.split()]
+            if old := graph.made.get(names.get(kind, "")):
+                new = onnx.helper.make_node(kind, given, [*node.output], old.name or node.name)
+                new.attribute.extend(old.attribute)
+                return new
+            name = f"{node.name.rpartition('/')[0]}/{kind}"
+            return onnx.helper.make_node(kind, given, [*node.output], name, epsilon=graph.number(names["epsilon"]))
+    return node
