@@ -36,7 +36,7 @@ function arrangedFields(b) {
   return Object.assign(fields, { unit: room / units() });
 }
 /* a bar whose name, number and gradient stand below each other, and the least width of one, with room for its button */
-const isThin = b => b.w < digit * (isPhone() ? 240 : 300) + (b.ops.length > 1 ? 80 : 40), leastOf = b => !isScalar ? 0 : digit * (isPhone() ? 100 : 200) + (b.ops.length > 1 ? 18 : 2);
+const isThin = b => b.w < digit * (isPhone() ? 240 : 300) + (b.ops.length > 1 ? 96 : 40), leastOf = b => !isScalar ? 0 : digit * (isPhone() ? 100 : 200) + (b.ops.length > 1 ? 18 : 2);
 function heightOf(b, form) {
   const phone = isPhone(), size = sizesOf(0, phone);
   if (form !== 'tall' || isOne(b) || isScalar) return isThin(b) && hasGradientShown(cardOf(b)) ? max(size.bar[form], size.bar[b.w < digit * (phone ? 210 : 270) || b.ops.length > 1 ? 'tall' : 'mid']) : size.bar[form];
@@ -176,7 +176,7 @@ function fit(b) {
   /* the sum of streams, where there is room for it */
   const sum = one('.cg .big', b.place), n = streamsOf(b).length;
   if (sum && n > 1) {
-    sum.textContent = `${'\u2212 0.888 '.repeat(n)}= \u22120.8888`;
+    sum.textContent = `${'\u2212 0.0888 '.repeat(n)}= \u22120.008888`;
     b.isTotal = n > 4 || overflows();
     sum.textContent = b.isTotal ? '\u22120.8888' : sum.textContent;
   }
@@ -512,7 +512,7 @@ function drawLines(frame) {
       }
     }
     const tail = e.uses[0].tail, delta = on && hot && !isLate(e.from) && cards.get(tail).size <= 2 ? [...N.value(tail)].map((v, i) => v - past.value(tail)[i]) : [];
-    const turned = delta.map(signed).join(', '), broad = plan.character * turned.length + 10, middle = max(broad / 2 + 2, e.lane + (phone ? 9 : 12) - broad / 2), y = plan.isInline ? e.at : phone ? e.y0 + 11 : e.at - 2;
+    const turned = delta.map(signed).join(', '), broad = plan.character * turned.length + 10, end = min(e.lane + (phone ? 9 : 12), e.turning && plan.hasCogs ? e.gear - e.radius - 3 : Infinity), middle = max(broad / 2 + 2, end - broad / 2), y = plan.isInline ? e.at : phone ? e.y0 + 11 : e.at - 2;
     let isTold = delta.some(d => abs(d) > 1e-12);
     if (e.ratio) {
       const wide = plan.character * e.ratio.told.length, beside = middle + broad / 2 + 3;
@@ -526,6 +526,7 @@ function drawLines(frame) {
     if (e.named) show(e.named, take(e.lane + 7, e.y0 + 10, plan.character * e.named.textContent.length, e.room));
     isTold &&= take(middle - broad / 2, y, broad);
     show(e.chip, isTold);
+    if (e.cog) show(e.cog, plan.hasCogs && !(isTold && middle + broad / 2 > end + 1));  // at the left edge a wide change would cover it
     if (isTold) {
       tell(e.chipText, turned);
       set(e.chipBox, { x: -broad / 2, width: broad });
