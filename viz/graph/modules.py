@@ -386,8 +386,7 @@ class _Table:
         ]
         by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
         by = f"part of {by}" if repeat.shares else by
-        warnings = repeat.warnings(sizes)
-        self._stairs(picture, repeat.key, of, repeat.title, words, sizes, by, "block", warnings, bool(own))
+        self._stairs(picture, repeat.key, of, repeat.title, words, sizes, by, "block", repeat.warnings, bool(own))
         if repeat.shares:
             loop_edge(picture, repeat.key, "side:e", of)
 

@@ -5,7 +5,6 @@ Nothing is drawn here.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,7 +72,8 @@ class Repeat:
         found = [_size(block, seen, shares) for block in self.blocks]
         return None if any(size is None for size in found) else [size for size in found if size is not None]
 
-    def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
+    @property
+    def warnings(self) -> list[Caution]:
         """The warnings of the folded rows, one of each kind: the number of blocks that have it, and the worst numbers.
 
         EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are not a fault.
@@ -94,13 +94,7 @@ class Repeat:
             where = f"in {len({i for i, _ in hit})} of {of}"
             sign = -1 if word == "VANISHING" else 1
             first, worst = max(hit, key=lambda pair: sign * pair[1].number)
-            lines: tuple[str, ...] = (f"{where} blocks", f"block {first}:", *worst.lines)
-            if word == "VANISHING" and sizes and all(map(math.isfinite, sizes)):
-                least = f"1/{numbers.short(round(1 / worst.number))}" if worst.number else "0"
-                ends = (f"block {i} gets {numbers.rms(size)}" for i, size in ((1, sizes[0]), (of, sizes[-1])))
-                lines = (f"{where} blocks,", f"down to {least}", *ends)
-                if sizes[0] and sizes[-1]:
-                    lines += (f"about {numbers.rms((sizes[0] / sizes[-1]) ** (1 / (of - 1)))} per block",)
+            lines = (f"{where} blocks", f"block {first}:", *worst.lines)
             cautions.append(Caution(word, lines, worst.number))
         return cautions
 

@@ -46,9 +46,3 @@ def test_text_on_a_ramp_is_the_better_of_two_inks(theme):
     for colour in (*style.VALUE_RAMP, *style.GRAD_RAMP):
         chosen = style.contrast(style.text_on(colour, theme), colour)
         assert chosen == max(style.contrast(theme.ink, colour), style.contrast(theme.loss_ink, colour))
-
-
-def test_an_unknown_theme_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="there is no theme 'blue': choose one of 'light', 'dark'"):
-        style.theme_named("blue")
-    assert style.theme_named(DARK) is style.theme_named("dark") is DARK

@@ -39,44 +39,17 @@ def edges(picture):
 PUBLISHED = {
     "alexnet": (61_100_840, 15),
     "vgg16": (138_357_544, 23),
-    "googlenet": (6_624_904, 62),
-    "resnet18": (11_689_512, 40),
-    "resnet152": (60_192_808, 40),
 }
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_networks_fit_on_a_page(name):
     parameters, most = PUBLISHED[name]
-    model = getattr(nn.models, name)(**({"aux": False} if name == "googlenet" else {})).eval()
+    model = getattr(nn.models, name)().eval()
     picture = draw_model(model, (1, 3, 224, 224))
     assert picture.title == f"{type(model).__name__}: {parameters:,} parameters"
     assert len(cards(picture)) <= most
     assert "not drawn" not in picture.source
-
-
-def test_equal_blocks_share_a_card_and_the_first_that_differs_stands_apart():
-    picture = draw_model(nn.models.resnet152().eval(), (1, 3, 224, 224))
-    words = " ".join(cards(picture).values())
-    assert "35 × layer3.1 to layer3.35 Bottleneck 1024×14×14 39,101,440 Conv2d 1×1, 256 BN, ReLU" in words
-    assert "layer3.0 Bottleneck" in words
-    assert "beside: Conv2d 1×1, 1024, stride 2 BN" in words
-    assert "+ input ReLU" in words
-    residual = [key for key, said in cards(picture).items() if "Bottleneck" in said]
-    assert re.findall(r"id=s_(\w+)", picture.source) == residual  # a line around each residual block
-    assert len(residual) == 8
-
-
-def test_branches_start_from_one_card_and_are_joined_in_one():
-    picture = draw_model(nn.models.googlenet(aux=False).eval(), (1, 3, 224, 224))
-    found = cards(picture)
-    branches = [key for key, words in found.items() if words.startswith("branch")][:4]
-    assert len(branches) == 4
-    lines = edges(picture)
-    (join,) = (key for key in found if all(f"{branch}_{key}" in lines for branch in branches))
-    assert found[join] == "Concat 256×28×28"
-    (source,) = (key for key in found if all(f"{key}_{branch}" in lines for branch in branches))
-    assert found[source].startswith("maxpool2")
 
 
 def test_activations_stand_behind_the_layer_they_follow():
@@ -183,29 +156,16 @@ def test_examples_are_what_the_model_takes(tokens):
     assert summary(Sampled(), *examples).parameters == 50
 
 
-def test_a_model_without_parameters_is_drawn():
-    assert draw_model(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), (1, 1, 4, 4)).title == "Sequential: 0 parameters"
-
-
 @pytest.mark.parametrize(
     ("model", "examples", "says"),
     [
-        (3, ((1, 2),), "an int is not a model: give a module"),
-        (nn.ReLU(), (), "ReLU needs an example of its input"),
         (Constant(), ((1, 2),), "Constant computes nothing from its input"),
-        (nn.Linear(2, 2), ((0, 2),), "is not the shape of an input"),
-        (nn.Linear(2, 2), ("x",), "an example = 'x' is a str"),
         (Branching(), ((1, 2),), "can't be followed without values"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(model, examples, says):
     with pytest.raises((ValueError, TypeError), match=says):
         draw_model(model, *examples)
-
-
-def test_arrays_that_the_model_makes_are_no_inputs():
-    picture = draw_model(nn.models.googlenet(), (1, 3, 224, 224))
-    assert picture.source.count("  input") == 1
 
 
 def test_no_line_crosses_the_title_of_a_module_beside_which_a_head_stands():
