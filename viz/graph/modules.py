@@ -18,7 +18,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
@@ -26,7 +26,6 @@ from glassgrad.viz.drawing.texts import clipped, text_width
 from glassgrad.viz.drawing.words import matched, say
 from glassgrad.viz.graph.row_cards import (
     column,
-    draw_card,
     gradient_edge,
     hold_in_column,
     loop_edge,
@@ -135,27 +134,18 @@ class _Table:
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
         words["notice"] = self.notice
         reading = [list(map(caption, rows)), signs]
-        picture = Picture("modules", reading=reading, nodesep=style.NODESEP_LANES, **words)
+        self.picture = Picture("modules", reading=reading, nodesep=style.NODESEP_LANES, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
-        away = {unit.key for unit in hidden}
+        away = {row.key: "hidden" for unit in hidden for row in unit.rows}
         at: dict[str, str] = {}
-        drawn: list[str] = []
         for unit in self.units:
-            key = "hidden" if unit.key in away else unit.key
-            at |= dict.fromkeys((row.key for row in unit.rows), key)
-            if key in drawn:
-                continue
-            drawn.append(key)
-            if key == "hidden":
-                self._fold(picture, [row for left_out in hidden for row in left_out.rows])
-            elif isinstance(unit, Repeat):
-                self._repeat(picture, unit)
-            elif loops := recurrences(unit.nodes, self.seen):
-                self._loop(picture, unit, loops[0])
-            else:
-                self._card(picture, unit)
-        self._edges(picture, at, drawn)
-        return picture
+            if unit.rows[0].key not in away:
+                self._unit(unit)
+            elif unit is hidden[0]:
+                self._hidden([row for left_out in hidden for row in left_out.rows])
+            at |= {row.key: away.get(row.key, unit.key) for row in unit.rows}
+        self._edges(at)
+        return self.picture
 
     # ------------------------------------------------------------ words
 
@@ -198,25 +188,61 @@ class _Table:
 
     # ------------------------------------------------------------ cards
 
-    def _card(self, picture: Picture, row: Row) -> None:
-        loss = row is self.output and self.seen.value(row.place).size == 1
-        columns = self._loss_cells(row) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
-        name, *others = columns
-        tip = self._tip(row)
-        parts = ("val", None, numbers.full(self.seen.value(row.place))), ("grad", None, tip), ("size", "g", tip)
-        cells = [column(name, COLUMNS[0], "v")]
-        for content, width, (part, port, title) in zip(others, COLUMNS[1:4], parts, strict=True):
-            if port is None or self.seen.gradients:
-                cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
-        cells.append(column(self._boxes(row.warnings), self.last, "side", self.last > NOTHING))
-        draw_card(picture, row, cells, loss)
-        if row.contents and has_shortcut(lines([row])):
-            shortcut_edge(picture, row.key)
+    def _unit(self, unit: Row | Repeat) -> None:
+        """Draw the card of a row, of equal blocks, or of a loop over time."""
+        if isinstance(unit, Repeat):
+            self._repeat(unit)
+        elif loops := recurrences(unit.nodes, self.seen):
+            self._loop(unit, loops[0])
+        else:
+            loss = unit is self.output and self.seen.value(unit.place).size == 1
+            columns = self._loss_cells(unit) if loss else self._cells(unit) if unit.nodes else self._input_cells(unit)
+            place, name = (unit.weight.tensor, unit.weight.name) if unit.weight else (unit.place, unit.letter)
+            array = self.seen.gradient(place)
+            sent = f"{self._by(name)}: {'not computed' if array is None else numbers.full(array)}"
+            kind = "input" if not unit.nodes else "parameter" if unit.parameters else "loss" if loss else "operation"
+            self._put(unit.key, kind, columns, unit.warnings, [numbers.full(self.seen.value(unit.place)), sent, sent])
+            if unit.contents and has_shortcut(lines([unit])):
+                shortcut_edge(self.picture, unit.key)
 
-    def _tip(self, row: Row) -> str:
-        array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
-        name = self._by(row.weight.name if row.weight else row.letter)
-        return f"{name}: {numbers.full(array)}" if array is not None else f"{name}: not computed"
+    def _put(
+        self,
+        key: str,
+        kind: str,
+        columns: Sequence[Label],
+        warnings: Sequence[Caution],
+        tips: Sequence[str],
+        own: bool = False,
+    ) -> None:
+        """Draw a card: its name, its values, their gradient and the size of that, with tooltips, and the warnings.
+
+        Of folded blocks, one column has values and gradient; their frame is triple, and says whether parameters are
+        their ``own``. A double frame marks numbers that are not finite.
+        """
+        failed = any(caution.word == "NOT FINITE" for caution in warnings)
+        name, strip, thumbnail, gauge, _ = COLUMNS
+        widths, parts = [name, strip, thumbnail, gauge], ["val", "grad", "size"]
+        if kind == "folded":
+            widths, parts = [name, strip + thumbnail, gauge], ["grad", "size"]
+        cells = [column(columns[0], widths[0], "v")]
+        for content, width, part, tip in zip(columns[1:], widths[1:], parts, tips, strict=True):
+            if part != "size":
+                cells.append(column(content, width, None, True, id=f"{key}_{part}", title=tip))
+            elif self.seen.gradients:
+                cells.append(column(content, width, "g", True, id=f"{key}_{part}", title=tip))
+        cells.append(column(self._boxes(warnings), self.last, "side", self.last > NOTHING))
+        if kind == "folded":
+            look = frame("failed" if failed else "parameter" if own else "operation", border=style.PARAMETER_BORDER)
+            label = table(row_(*cells), cellpadding=4, **look)
+            for _ in range(2):
+                label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
+        else:
+            look = frame("failed" if failed else "data" if kind == "input" else kind)
+            look |= {"style": "ROUNDED"} if kind in ("loss", "operation") and not failed else {}
+            label = table(row_(*cells), cellpadding=4, **look)
+            if failed:
+                label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
+        self.picture.node(key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
 
     def _head(self, row: Row, *captions: str) -> Label:
         single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
@@ -361,7 +387,7 @@ class _Table:
         gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, "grad", italic=True)
         return self._head(row, *captions), aligned(*values), judged, aligned(gradient)
 
-    def _fold(self, picture: Picture, hidden: list[Row]) -> None:
+    def _hidden(self, hidden: list[Row]) -> None:
         """Draw one card for the omitted rows: their number, their parameters and their warnings."""
         modules = sum(row.path is not None for row in hidden)
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
@@ -370,12 +396,11 @@ class _Table:
         lines += [caption(self._parameters(hidden)), *(caption(f"▲ {word} in {n}", "warn") for word, n in counts)]
         inside = row_(column(aligned(*lines), sum(COLUMNS[:2]), "v"))
         look = {"border": 1, "color": "hair", "bgcolor": "panel", "cellpadding": 4}
-        picture.node("hidden", table(inside, **look), group="rows", cls="module folded")
+        self.picture.node("hidden", table(inside, **look), group="rows", cls="module folded")
 
-    def _repeat(self, picture: Picture, repeat: Repeat) -> None:
+    def _repeat(self, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
         of, rows = len(repeat.blocks), repeat.rows
-        sizes = repeat.sizes(self.seen)
         own = [p for row in rows for p in row.parameters if not p.shared]
         words = [
             *([repeat.path] if repeat.path else []),
@@ -384,70 +409,43 @@ class _Table:
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
             f"{numbers.count(sum(len(row.nodes) for row in rows))} ops not drawn",
         ]
-        by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
+        by = self._by("W" if any(row.weight for row in rows) else "(output)")
         by = f"part of {by}" if repeat.shares else by
-        self._stairs(picture, repeat.key, of, repeat.title, words, sizes, by, "block", repeat.warnings, bool(own))
+        columns, tip = self._stairs(of, repeat.title, words, repeat.sizes(self.seen), by, "block", bool(own))
+        self._put(repeat.key, "folded", columns, repeat.warnings, [tip, tip], bool(own))
         if repeat.shares:
-            loop_edge(picture, repeat.key, "side:e", of)
+            loop_edge(self.picture, repeat.key, "side:e", of)
 
-    def _loop(self, picture: Picture, row: Row, loop: Recurrence) -> None:
+    def _loop(self, row: Row, loop: Recurrence) -> None:
         """Draw one card for a loop over time: the size of the gradient of its state after every step."""
-        of = int(loop.loop.length)
-        words = [
-            *([row.path] if row.path else []),
-            self._parameters([row]) if row.parameters else "no parameters",
-            f"{len(loop.body.steps)} ops in a step",
-        ]
-        by = f"∂{self.end}/∂{loop.carries[0]}" if loop.carries else f"∂{self.end}/∂(state)"
-        sizes = loop.sizes() if loop.carries else None
-        self._stairs(picture, row.key, of, row.title, words, sizes, by, "step", row.warnings, bool(row.parameters))
-        loop_edge(picture, row.key, "side:e", of)
+        of, own = int(loop.loop.length), bool(row.parameters)
+        words = [*([row.path] if row.path else []), self._parameters([row]), f"{len(loop.body.steps)} ops in a step"]
+        by, sizes = self._by(loop.carries[0] if loop.carries else "(state)"), loop.sizes() if loop.carries else None
+        columns, tip = self._stairs(of, row.title, words, sizes, by, "step", own)
+        self._put(row.key, "folded", columns, row.warnings, [tip, tip], own)
+        loop_edge(self.picture, row.key, "side:e", of)
 
     def _stairs(
-        self,
-        picture: Picture,
-        key: str,
-        of: int,
-        title: str,
-        words: Sequence[str],
-        sizes: Sequence[float] | None,
-        by: str,
-        each: str,
-        warnings: Sequence[Caution],
-        own: bool,
-    ) -> None:
-        """Draw the card of ``of`` blocks or steps with a staircase of their gradients."""
-        ink, ground = ("knob", "knob_bg") if own else ("fwd", "fwd_bg")
-        if any(warning.word == "NOT FINITE" for warning in warnings):
-            ink, ground = "bad", "bad_bg"
-        name = text(f"{of} ×", style.COUNT, ink, bold=True)
+        self, of: int, title: str, words: Sequence[str], sizes: Sequence[float] | None, by: str, each: str, own: bool
+    ) -> tuple[list[Label], str]:
+        """The columns of ``of`` blocks or steps, with a staircase of their gradients, and its tooltip."""
+        name = text(f"{of} ×", style.COUNT, "knob" if own else "fwd", bold=True)
         name += text(f"  {clipped(title, 20)}", style.NAME, "ink", bold=True)
-        stairs, ends = caption(" "), caption(" ")
+        told, stairs, ends = f"rms {by} of {each} 1 to {of}", caption(" "), caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
-            said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
+            said = told + (f", the smallest of {together} each" if together > 1 else "")
             parts = grad_text(said), marks.staircase(sizes)
             stairs = table(*(row_(cell(part, align="LEFT")) for part in parts), cellpadding=1)
             lines = [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))]
             ends = aligned(*map(grad_text, lines))
-        told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
-        whole = f"rms {by} of {each} 1 to {of}: {told}"
-        cells = [
-            column(aligned(name, *map(caption, words)), COLUMNS[0], "v"),
-            column(stairs, COLUMNS[1] + COLUMNS[2], None, True, id=f"{key}_grad", title=whole),
-        ]
-        if self.seen.gradients:
-            cells.append(column(ends, COLUMNS[3], "g", True, id=f"{key}_size", title=whole))
-        cells.append(column(self._boxes(warnings), self.last, "side", self.last > NOTHING))
-        label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
-        for _ in range(2):
-            label = table(row_(cell(label)), border=1, color=ink, bgcolor="paper", cellspacing=3)
-        failed = " failed" if ink == "bad" else ""
-        picture.node(key, label, group="rows", cls=f"module folded{failed}")
+        tip = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
+        return [aligned(name, *map(caption, words)), stairs, ends], f"{told}: {tip}"
 
     # ------------------------------------------------------------ edges
 
-    def _edges(self, picture: Picture, at: Mapping[str, str], drawn: list[str]) -> None:
+    def _edges(self, at: Mapping[str, str]) -> None:
+        drawn = list(dict.fromkeys(at.values()))
         rank = {key: i for i, key in enumerate(drawn)}
         by_key = {row.key: row for row in self.rows}
         uses = Counter(id(link.place) for link in self.links)
@@ -460,7 +458,7 @@ class _Table:
             near = rank[head] - rank[tail] == 1
             passing = drawn[rank[tail] : rank[head] + 1]
             label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}") if near else ()
-            row_edge(picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
+            row_edge(self.picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
             gradient = passed(link, by_key[link.head], self.seen)
             if gradient is None:
                 continue
@@ -470,8 +468,8 @@ class _Table:
             if uses[id(link.place)] > 1:
                 words = f"rms {numbers.rms(size)}, part of {name}"
             label, look = grad_text(f"    {words}") if near else (), gradient_edge(size)
-            row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
-        hold_in_column(picture, drawn, joined)
+            row_edge(self.picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
+        hold_in_column(self.picture, drawn, joined)
 
 
 def _wrapped(parts: list[str]) -> list[str]:

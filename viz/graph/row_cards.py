@@ -8,10 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.labels import Label, caption, cell, frame, table, text
-from glassgrad.viz.drawing.labels import row as row_
+from glassgrad.viz.drawing.labels import Label, caption, cell, text
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.recorded.rows import Caution, Row
+from glassgrad.viz.recorded.rows import Caution
 
 LANE = 1.6  # points: the width of a gradient's line beside the rows
 
@@ -20,18 +19,6 @@ def warning(caution: Caution, size: int) -> list[Label]:
     """The lines of a warning, its word in this size."""
     ink = "bad" if caution.word == "NOT FINITE" else "warn"
     return [text(f"▲ {caution.word}", size, ink, bold=True), *(caption(words, ink) for words in caution.lines)]
-
-
-def draw_card(picture: Picture, row: Row, cells: Sequence[Label], loss: bool) -> None:
-    """Draw the card of a row; a double border marks numbers that are not finite."""
-    failed = any(caution.word == "NOT FINITE" for caution in row.warnings)
-    kind = "input" if not row.nodes else "parameter" if row.parameters else "loss" if loss else "operation"
-    rounded = {"style": "ROUNDED"} if kind in ("loss", "operation") else {}
-    around = frame("failed") if failed else frame("data" if kind == "input" else kind) | rounded
-    label = table(row_(*cells), cellpadding=4, **around)
-    if failed:
-        label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
-    picture.node(row.key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
 
 
 def column(content: Label, width: int, port: str | None = None, rule: bool = False, **attributes: Any) -> Label:
