@@ -193,36 +193,27 @@ def test_a_layer_that_explodes_or_is_not_finite_hides_no_other():
     assert "Linear 4 EXPLODING" in warnings(layers(1e-7, 1e-7, 1e-7, 1.5))
 
 
-class TestScore:
-    @staticmethod
-    def of(y):
-        seen = evaluate(y)
-        return score(y.node, seen)
+Z, A = parameter([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), parameter([[0.9, 0.1], [0.2, 0.8]])
 
-    def test_cross_entropy(self):
-        z = parameter([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
-        for target in (np.array([0, 1]), np.array([[1.0, 0, 0], [0, 1.0, 0]])):
-            result = self.of(ag.cross_entropy(z, target))
-            assert (result.right, result.of, result.formula) == (1, 2, "ln 3")
-            assert result.chance == pytest.approx(math.log(3))
 
-    def test_a_sum_multiplies_the_chance_level(self):
-        result = self.of(ag.cross_entropy(parameter(np.zeros((4, 10))), np.zeros(4, int), reduction="sum"))
-        assert result.formula == "4·ln 10"
-        assert result.chance == pytest.approx(4 * math.log(10))
-
-    def test_binary(self):
-        z = parameter([[3.0], [-3.0], [3.0]])
-        result = self.of(ag.binary_cross_entropy_with_logits(z, np.array([[1.0], [0.0], [0.0]])))
-        assert (result.right, result.of, result.formula) == (2, 3, "ln 2")
-        assert result.chance == pytest.approx(math.log(2))
-
-    def test_squared_error_only_with_one_hot_targets(self):
-        a = parameter([[0.9, 0.1], [0.2, 0.8]])
-        result = self.of(ag.squared_error(a, np.array([[1.0, 0.0], [1.0, 0.0]]), reduction="sum"))
-        assert (result.right, result.of) == (1, 2)
-        assert result.chance == pytest.approx(2 * 2 * 0.25)
-        assert self.of(ag.squared_error(a, np.array([[0.3, 0.1], [1.0, 0.0]]), reduction="sum")) is None
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda: ag.cross_entropy(Z, np.array([0, 1])), (math.log(3), "ln 3", 1, 2)),
+        (lambda: ag.cross_entropy(Z, np.eye(3)[:2]), (math.log(3), "ln 3", 1, 2)),
+        (lambda: ag.cross_entropy(Z, np.array([0, 1]), reduction="sum"), (2 * math.log(3), "2·ln 3", 1, 2)),
+        (
+            lambda: ag.binary_cross_entropy_with_logits(parameter([3.0, -3.0, 3.0]), np.array([1.0, 0.0, 0.0])),
+            (math.log(2), "ln 2", 2, 3),
+        ),
+        (lambda: ag.squared_error(A, np.array([[1.0, 0.0], [1.0, 0.0]]), reduction="sum"), (1.0, "", 1, 2)),
+        (lambda: ag.squared_error(A, np.array([[0.3, 0.1], [1.0, 0.0]])), None),
+    ],
+)
+def test_chance_level_and_accuracy_of_a_classifier(loss, expected):
+    seen = evaluate(y := loss())
+    found = score(y.node, seen)
+    assert (found and (pytest.approx(found.chance), found.formula, found.right, found.of)) == expected
 
 
 def test_slopes_come_from_the_rule():
