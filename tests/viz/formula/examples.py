@@ -1,10 +1,6 @@
-"""Derivations of every kind, each beside its text and LaTeX in `derivations/`.
-
-``python -m tests.viz.formula.examples`` writes these texts anew; names after it choose some.
-"""
+"""Derivations of every kind, each beside its text and LaTeX in `derivations/`."""
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,12 +152,3 @@ EXAMPLES = {
 def outline(told):
     """The text and the LaTeX of a derivation; the error of its check, which differs by machine, is left out."""
     return re.sub(r"(?<=relative error )[\d.e-]+", "…", f"{told.text}\n{told.latex}")
-
-
-def main(names):
-    for name in names or EXAMPLES:
-        (KEPT / f"{name}.txt").write_text(outline(EXAMPLES[name]()), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
