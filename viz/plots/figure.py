@@ -10,6 +10,7 @@ import io
 import math
 import warnings
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.fonts import FONTS, families
-from glassgrad.viz.drawing.render import EngineWarning
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
@@ -36,6 +35,15 @@ if TYPE_CHECKING:
 
 
 FORMATS = (".svg", ".png", ".pdf")
+FONTS = [
+    style.FONT,
+    "Arial",
+    "Liberation Sans",
+    "Arimo",
+    "DejaVu Sans",
+]  # as wide as Helvetica, and what is always there
+CHINESE = ["Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"]
+CHINESE += ["Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Hiragino Sans GB", "Droid Sans Fallback"]
 MARGIN = 0.15  # inches around what is drawn, which may be wider than the figure
 
 
@@ -77,25 +85,16 @@ class Plot:
 
         texts = [text for text in self.figure.findobj(Text) if not text.get_text().isascii()]
         before = [text.get_fontfamily() for text in texts]
-        lacking = ""
+        buffer = io.BytesIO()
         with settings(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            if form != "svg":  # a browser finds fonts by itself
-                found, lacking = families("".join(text.get_text() for text in texts))
-                for text in texts:
-                    text.set_fontfamily(found)
-            buffer = io.BytesIO()
+            if form == "svg":  # a browser finds fonts by itself
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            for text in texts if form != "svg" else ():
+                text.set_fontfamily(installed())
             look: dict[str, Any] = {"dpi": style.DPI, "bbox_inches": "tight", "pad_inches": MARGIN}
             self.figure.savefig(buffer, format=form, metadata=metadata, **look)
         for text, family in zip(texts, before, strict=True):
             text.set_fontfamily(family)
-        if lacking:
-            warnings.warn(
-                f"boxes stand for {lacking[:12]} in this {form.upper()}: no installed font has them. Save as .svg, or "
-                "install a font such as Noto Sans CJK.",
-                EngineWarning,
-                stacklevel=4,
-            )
         if form == "svg":  # several spaces separate clauses; browsers would collapse them
             return buffer.getvalue().replace(b"<text ", b'<text xml:space="preserve" ')
         return buffer.getvalue()
@@ -109,6 +108,15 @@ class Plot:
 
     def __repr__(self) -> str:
         return f"Plot({self.description!r})"
+
+
+@cache
+def installed() -> list[str]:
+    """The fonts of this machine, each for the letters that those before it lack. matplotlib says which none has."""
+    from matplotlib.font_manager import fontManager
+
+    there = fontManager.get_font_names()
+    return [name for name in FONTS + CHINESE if name in there]
 
 
 def settings() -> AbstractContextManager[None]:
