@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy
@@ -19,9 +19,6 @@ from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory in which programs keep states, by id."""
-
-JOINED = 16
-"""The largest length of a packed value's name that is made of its members' names."""
 
 SMALL = 1 << 16
 """The size in bytes of the largest state that is packed: larger ones are updated while the gradient is in cache."""
@@ -179,38 +176,24 @@ def pack(program: Program) -> Program:
 
 
 def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
-    """The name of a buffer with these members, or ``otherwise`` if their names have nothing in common.
+    """The name of a buffer with these members: what all their names end with, or ``otherwise``.
 
-    >>> packed_name(["w", "b"]), packed_name(["d_w", "d_b"]), packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"])
-    ('w_b', 'd_w_b', 'all_exp_avg')
-    >>> packed_name(["d_l_0_weight", "d_l_0_bias"]), packed_name(["l_0_weight", "l_2_bias"], "parameters")
-    ('d_l_0_parameters', 'parameters')
+    >>> packed_name(["d_l_0_weight", "d_l_0_bias"]), packed_name(["l_0_weight", "l_2_weight"], "parameters")
+    ('d_parameters', 'parameters')
+    >>> packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"]), packed_name(["t1", "t2"])
+    ('all_exp_avg', 'packed')
     """
     names = [stem(name) for name in names]
     if all(name.startswith(GRADIENT) for name in names):
-        return f"{GRADIENT}{packed_name([name.removeprefix(GRADIENT) for name in names], 'parameters')}"
-    if any(re.fullmatch(r"(all_)?t\d+", name) for name in names):
-        return otherwise
-    joined, parts = "_".join(names), [name.split("_") for name in names]
-    if len(joined) <= JOINED:
-        return joined
-    front = _shared(parts)
-    back = _shared([part[:front:-1] for part in parts])
-    if back and otherwise != "parameters":
-        return f"all_{'_'.join(parts[0][-back:])}"
-    layer = front and parts[0][front - 1].isdigit()
-    return "_".join([*parts[0][:front], otherwise]) if layer else otherwise
+        return f"{GRADIENT}parameters"
+    ends = zip(*[name.split("_")[:0:-1] for name in names], strict=False)
+    shared = [parts[0] for parts in takewhile(lambda parts: len({*parts}) == 1, ends)]
+    return f"all_{'_'.join(shared[::-1])}" if shared and otherwise != "parameters" else otherwise
 
 
 def _operand(value: Value) -> tuple[str, str]:
     name = stem(value.name).removesuffix(UPDATED)
     return name, form_of_name(name)
-
-
-def _shared(lists: Sequence[Sequence[str]]) -> int:
-    """The number of leading entries that all lists share."""
-    alike = [len(set(entries)) == 1 for entries in zip(*lists, strict=False)]
-    return alike.index(False) if False in alike else len(alike)
 
 
 class _Together:

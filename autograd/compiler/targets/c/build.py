@@ -8,7 +8,6 @@ import hashlib
 import importlib.util
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 import sys
@@ -62,36 +61,23 @@ def compiler() -> Compiler:
 
     Raises `TargetError` where there is none, or ``$CC`` does not work.
     """
-    if named := os.environ.get("CC", "").strip():
-        return _named(named)
     found = [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
     if importlib.util.find_spec("ziglang") is not None:
         found.append([sys.executable, "-m", "ziglang", "cc"])
-    for command in found:
+    named = os.environ.get("CC", "").strip()
+    for command in [named.split()] if named else found:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             told = run([*command, "--version"])
             if told.returncode == 0:
                 return Compiler(tuple(command), told.stdout)
+    if named:
+        raise TargetError(
+            f"the environment variable CC is {named!r}, and `{named} --version` fails. Set it to the command of a C "
+            "compiler, or unset it."
+        )
     raise TargetError(
         'no C compiler was found: install gcc or clang, or the package ziglang (pip install "glassgrad[native]").'
     )
-
-
-def _named(named: str) -> Compiler:
-    """The compiler of ``$CC``."""
-    advice = "Set it to the command of a C compiler, or unset it."
-    try:
-        name, *more = shlex.split(named)
-        command = (shutil.which(name) or name, *more)
-        told = run([*command, "--version"])
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise TargetError(f"the environment variable CC is {named!r}, which can't be run: {error}. {advice}") from error
-    if told.returncode:
-        said = (told.stderr.strip().splitlines() or ["it says nothing"])[0]
-        raise TargetError(
-            f"the environment variable CC is {named!r}, whose --version fails with {told.returncode}: {said}. {advice}"
-        )
-    return Compiler(command, told.stdout)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from typing import Any
 
@@ -57,22 +56,12 @@ def test_a_text_that_is_no_c_is_refused_with_what_the_compiler_said():
         build.compiled("int f(void) { return nothing; }")
 
 
-@pytest.mark.parametrize(
-    ("named", "said"),
-    [
-        ("a-compiler-that-is-not-there", "is 'a-compiler-that-is-not-there', which can't be run"),
-        (
-            f"{shlex.quote(sys.executable)} -c 'raise SystemExit(\"no licence\")'",
-            "--version fails with 1: no licence. Set",
-        ),
-        ("gcc 'x", "which can't be run: No closing quotation"),
-    ],
-)
-def test_a_failing_compiler_named_by_cc_is_reported(monkeypatch, named, said):
+@pytest.mark.parametrize("named", ["a-compiler-that-is-not-there", f"{sys.executable} -c raise"])
+def test_a_failing_compiler_named_by_cc_is_reported(monkeypatch, named):
     monkeypatch.setenv("CC", named)
     build.compiler.cache_clear()
     try:
-        with pytest.raises(TargetError, match=re.escape(said)):
+        with pytest.raises(TargetError, match=re.escape(f"CC is {named!r}, and `{named} --version` fails. Set it to")):
             ag.compile(ag.exp, target="c")(ag.ones(2))
     finally:
         build.compiler.cache_clear()
