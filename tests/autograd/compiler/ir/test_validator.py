@@ -35,10 +35,6 @@ def doubled() -> tuple[Program, Value, Value]:
     return Program("double", [x], [Instruction("add", (x, x), {}, y)], [y]), x, y
 
 
-def test_a_well_formed_program_is_valid() -> None:
-    doubled()[0].validate()
-
-
 # -------------------------------------------------------------------------------------------------------- programs
 
 
@@ -48,10 +44,6 @@ def reads_early(program: Program, x: Value, y: Value) -> None:
 
 def makes_twice(program: Program, x: Value, y: Value) -> None:
     program.instructions.append(Instruction("exp", (x,), {}, y))
-
-
-def makes_an_input(program: Program, x: Value, y: Value) -> None:
-    program.instructions.append(Instruction("exp", (y,), {}, x))
 
 
 def says(shape: Any, dtype: str) -> Callable[..., None]:
@@ -111,17 +103,13 @@ BOTH = value("state", "both", (4,))
 BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "reads before it is made": (reads_early, r"z = exp\(y\) reads y before it is made"),
     "makes a value twice": (makes_twice, r"y = exp\(x\) makes a value that exists already"),
-    "makes an input": (makes_an_input, r"x = exp\(y\) makes a value that exists already"),
     "another shape": (says((3,), "float64"), r"y = x \+ x gives \(2,\) float64, and the program says \(3,\) float64"),
     "another dtype": (says((2,), "float32"), r"gives \(2,\) float64, and the program says \(2,\) float32"),
     "no shape": (says((-2,), "float64"), r"y has the shape \(-2,\), which no array has"),
-    "a shape of a list": (says([2], "float64"), r"y has the shape \[2\], which no array has"),
     "no dtype of numbers": (says((2,), "U3"), "y is a 'temporary' of dtype <U3, which no value can have"),
     "no operation": (has(op="f2py.os.system"), r"y = f2py.os.system\(…\) can't be computed.*no operation 'f2py.os.sys"),
     "too few arguments": (has(op="where"), r"y = where\(x, x\) can't be computed from x \(2,\).*missing 1 required"),
-    "too many arguments": (has(op="exp"), r"y = exp\(x, x\) can't be computed"),
     "an unknown parameter": (has(params={"axis": 0}), r"can't be computed.*unexpected keyword argument 'axis'"),
-    "a missing parameter": (has(op="sum"), "can't be computed.*"),
     "an axis that is not there": (
         has(op="sum", args=(W,), params={"axis": (1,), "keepdims": False}),
         "axis 1 is out of range",
@@ -142,7 +130,6 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "a name twice": (called("x"), r"two values are called x: x \(2,\) float64 and x \(2,\) float64"),
     "a name that Python folds": (called("x²"), "no value can be called 'x²'"),
     "a name of a function": (called("exp"), "no value can be called 'exp'"),
-    "no name": (called(3), "no value can be called 3"),
     "a state of another shape": (
         updates(value("state", "w", (3,), origin=ag.zeros(3))),
         r"the state w \(3,\) float64 can't become y \(2,\) float64",
@@ -150,7 +137,6 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "an update of what is not a state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
     "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs must be different values"),
     "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"; v \(2,\) float64 at 3 does not fit"),
-    "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"; v \(2,\) float64 at 0 does not fit"),
     "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "must have the 2 elements of its members"),
     "a packed state that is read": (
         lambda program, x, y: (reads(W)(program, x, y), kept(packed={BOTH: [(W, 0), (V, 2)]})(program, x, y)),
@@ -233,12 +219,6 @@ def moved(program: Program, op: str) -> Program:
     return program.changed(instructions=[*rest[: rest.index(first)], second, *rest[rest.index(first) :]])
 
 
-def drawn_twice(program: Program) -> Program:
-    draw = next(i for i in program.instructions if i.op == "draw")
-    again = Instruction(draw.op, (), draw.params, Value("temporary", draw.out.shape, draw.out.dtype, "again"))
-    return program.changed(instructions=[again, *program.instructions])
-
-
 def other_shape(program: Program) -> Program:
     """A sum that keeps its axes, as a slip in a pass would write it."""
     first = next(i for i in program.instructions if i.op in ("sum", "max") and not i.params["keepdims"])
@@ -259,30 +239,8 @@ def swapped(program: Program) -> Program:
     return program.changed(outputs=program.outputs[::-1])
 
 
-def inputs_swapped(program: Program) -> Program:
-    return program.changed(inputs=program.inputs[::-1])
-
-
-def reversed_order(program: Program) -> Program:
-    return program.changed(instructions=program.instructions[::-1])
-
-
-def one_array_for_two(program: Program) -> Program:
-    """Two states at one place of a packed one."""
-    first, second, *_ = (s for s in program.updates if s.shape)
-    whole = Value("state", (int(np.prod(first.shape)),), first.dtype, "whole")
-    return program.changed(packed={whole: [(first, 0), (second, 0)]})
-
-
-def as_one_counter(program: Program) -> Program:
-    """Counters merged without leaving the other out."""
-    first, second, *_ = (s for s in program.updates if not s.shape)
-    return program.changed(merged={second: first})
-
-
 WRONG: dict[str, tuple[Pass, str]] = {
     "a value that is read and not made": (without("matmul"), "reads .* before it is made"),
-    "the order turned round": (reversed_order, "reads .* before it is made"),
     "a check left out": (
         without("check_range"),
         r"its 3 checks and draws are now 2 or in another order, from number 3",
@@ -291,14 +249,10 @@ WRONG: dict[str, tuple[Pass, str]] = {
         partial(moved, op="draw"),
         "3 checks and draws are now 3 or in another order, from number 1",
     ),
-    "a draw done twice": (drawn_twice, "its 3 checks and draws are now 4"),
     "another shape": (other_shape, r"= (sum|max)\(.*keepdims=True\) gives .*, and the program says"),
     "an update left out": (without_an_update, "is no longer updated"),
     "an update too many": (with_an_update, "extra .* is now updated"),
     "results exchanged": (swapped, "it took .* and gave .*, and now takes"),
-    "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
-    "two states in one place": (one_array_for_two, "the packed state whole .* must hold its members"),
-    "a counter merged and left there": (as_one_counter, "is merged into .*, which can't replace it"),
 }
 
 
@@ -309,12 +263,6 @@ def test_a_pass_that_breaks_a_program_is_named(fault: str, monkeypatch: pytest.M
     program = step_program()
     with validated(), pytest.raises(DeclarationError, match=f"^the pass '{re.escape(fault)}' breaks step: .*{said}"):
         optimize.optimize(program, passes)
-
-
-def test_correct_passes_are_accepted() -> None:
-    program = step_program()
-    with validated():
-        optimize.optimize(program)
 
 
 def test_the_switch_is_per_context_and_off_for_users() -> None:

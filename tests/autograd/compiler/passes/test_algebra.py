@@ -78,24 +78,13 @@ RULES: dict[str, tuple[Callable[..., Any], list[str] | None]] = {
     "x - -0": (lambda x, y: ag.atan2(x - -0.0, -1.0), None),
     "0 - x": (lambda x, y: ag.atan2(0.0 - x, -1.0), None),
     "-(x - y)": (lambda x, y: 1 / -(x - y), None),
-    "-(x + y)": (lambda x, y: 1 / -(x + y), None),
     "x * 0": (lambda x, y: x * 0.0, None),
     "x * -1": (lambda x, y: x * -1.0, None),
     "x - x": (lambda x, y: x - x, None),
     "x / x": (lambda x, y: x / x, None),
-    "x / 3": (lambda x, y: x / 3.0, None),
-    "x / tiny": (lambda x, y: x / float(np.finfo(np.dtype(x.dtype)).smallest_subnormal), None),
-    "x / large": (lambda x, y: x / float(np.finfo(np.dtype(x.dtype)).max), None),
-    "x / 2 ** 127": (lambda x, y: x / 2.0**15, None),
-    "x / 0": (lambda x, y: x / 0.0, None),
-    "x / -0": (lambda x, y: x / -0.0, None),
     "x ** 0": (lambda x, y: x**0, None),
     "x ** -1": (lambda x, y: x**-1, None),
-    "x ** 3": (lambda x, y: x**3, None),
     "(x * 2) * 3": (lambda x, y: (x * 2.0) * 3.0, None),
-    "(x * 4) * 0.25": (lambda x, y: (x * 4.0) * 0.25, None),
-    "(x * 0.25) * 4": (lambda x, y: (x * 0.25) * 4.0, None),
-    "(x / 3) * 3": (lambda x, y: (x / 3.0) * 3.0, None),
     "(x * y) / y": (lambda x, y: (x * y) / y, None),
     "(x + y) - y": (lambda x, y: (x + y) - y, None),
     "max(x, y), max(y, x)": (lambda x, y: 1 / ag.maximum(x, y) - 1 / ag.maximum(y, x), None),
@@ -119,22 +108,6 @@ def test_a_rule_is_exact(rule: str, dtype: str) -> None:
         y = ag.Tensor(np.roll(numbers, shift))
         with np.errstate(all="ignore"):
             same_bits(optimize.optimize(ag.trace(f, x, y)).run(x.data, y.data)[0], f(x, y), f"{rule}, {shift}")
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_sum_of_one_number_repeated(dtype: str) -> None:
-    """As often as it is there, from 0 on; of none it is 0."""
-    for value in (0.0, -0.0, np.inf, -np.inf, np.nan, 3.0):
-        x = ag.Tensor(np.asarray(value, dtype))
-        check_exactly(lambda x: ag.sum(ag.broadcast_to(x, (4, 8)), axis=1), x)
-        check_exactly(lambda x: ag.sum(ag.broadcast_to(x, (4, 0)), axis=1), x)
-        check_exactly(lambda x: 1 / ag.sum(ag.broadcast_to(x, (4, 8))), x)
-
-
-def test_a_long_sum_of_half_precision_does_not_overflow() -> None:
-    x = ag.Tensor(np.asarray(1e-3, "float16"))
-    f = ag.compile(lambda x: ag.sum(ag.broadcast_to(x, (2, 70_000)), axis=1))
-    assert f(x).tolist() == pytest.approx([70.0, 70.0], rel=1e-2)
 
 
 @pytest.mark.parametrize("dtypes", [("int8", "int64"), ("uint8", "int64"), ("uint8", "uint8"), ("int32", "float64")])
@@ -183,50 +156,6 @@ def test_labels_of_any_integer_dtype(dtype: str) -> None:
 # --------------------------------------------------------------------------------------- nothing over- or underflows
 
 
-def test_a_scale_behind_a_product_stays_there() -> None:
-    """In float32, the entries of x * y * s are infinite, and those of the product times s are not."""
-    x, y, w = (
-        ag.Tensor(np.full(shape, v, "float32")) for shape, v in (((2, 3), 1e15), ((2, 3), 1e15), ((3, 2), 1e-20))
-    )
-
-    def f(x: Any, y: Any, w: Any, s: Any) -> Any:
-        z = x * y @ w
-        return z * s, (z + z) * s
-
-    s = ag.Tensor(np.asarray(1e10, "float32"))
-    one, other = ag.compile(f)(x, y, w, s)
-    assert one.tolist()[0] == pytest.approx([3e20, 3e20], rel=1e-5)
-    assert other.tolist()[0] == pytest.approx([6e20, 6e20], rel=1e-5)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("rate", [1e-4, 300.0])
-def test_a_learning_rate_is_not_folded(dtype: str, rate: float) -> None:
-    """Gradients of half precision have few digits left if they are made a ten thousandth of what they are."""
-
-    def trained(wrap: Any) -> Any:
-        model = nn.MLP([6, 5, 3], seed=0)
-        model.to(dtype)
-        optimizer = nn.optim.SGD(model.parameters(), lr=rate)
-        draw = np.random.default_rng(0)
-        x, y = ag.Tensor(draw.standard_normal((64, 6)).astype(dtype)), ag.Tensor(draw.integers(0, 3, 64))
-        before = [p.detach().numpy().copy() for p in model.parameters()]
-
-        def step(x: Any, y: Any) -> None:
-            optimizer.zero_grad()
-            (nn.functional.cross_entropy(model(x), y) * 1e-3).backward()
-            optimizer.step()
-
-        wrap(step)(x, y)
-        return np.concatenate(
-            [(b - p.detach().numpy()).ravel() for b, p in zip(before, model.parameters(), strict=True)]
-        )
-
-    eager, found = trained(lambda step: step), trained(ag.compile)
-    tolerance = {"float16": 2e-2, "float32": 1e-4}[dtype] * np.abs(eager).max()
-    np.testing.assert_allclose(found, eager, rtol=0, atol=tolerance)
-
-
 @pytest.mark.parametrize("scale", [3.0, 1e-3, 2.0, 0.5, 1e30, 1e-30])
 def test_scales_are_not_joined(scale: float) -> None:
     x = ag.Tensor(special("float32"))
@@ -234,17 +163,3 @@ def test_scales_are_not_joined(scale: float) -> None:
     check_exactly(lambda x: x * scale / scale, x)
     a = ag.Tensor(np.asarray(scale, "float32"))
     check_exactly(lambda x, a: x * a * a, x, a)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("windows", [{"size": 2}, {"size": 3, "stride": 1, "padding": 1}, {"size": (3, 2)}])
-def test_the_gradient_of_relu_before_max_pooling_is_exact(windows: dict[str, Any], dtype: str) -> None:
-    rng = np.random.default_rng(0)
-    pooled = ag.max_pool(np.ones((2, 3, 7, 6)), **windows).shape
-
-    def slope(x: ag.Tensor, g: ag.Tensor) -> Any:
-        return ag.vjp(lambda x: ag.max_pool(ag.relu(x), **windows), x)[1](g)
-
-    for numbers in (special(dtype), np.array([-1.0, 0.0, 0.5], dtype)):
-        x, g = ag.Tensor(rng.choice(numbers, size=(2, 3, 7, 6))), ag.Tensor(rng.choice(numbers, size=pooled))
-        check_exactly(slope, x, g)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
@@ -21,6 +20,7 @@ from glassgrad.autograd.compiler.targets.plan import Plan, Pool, schedule
 from glassgrad.autograd.compiler.trace import ARRAY
 from glassgrad.autograd.engine.tensor import wrap
 from tests import standin
+from tests.autograd.compiler.oracle import check
 from tests.autograd.compiler.targets.plans import check_plan
 
 FLOAT = np.dtype("float64")
@@ -37,31 +37,18 @@ CHAINS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("chain", list(CHAINS.values()), ids=list(CHAINS))
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_the_buffer_of_a_view_is_not_reused_before_its_last_read(chain: Callable[[Any], Any], order: Any) -> None:
+def test_the_buffer_of_a_view_is_not_reused_before_its_last_read(chain: Callable[[Any], Any]) -> None:
     """What is reshaped of some views of a hidden layer must be copied."""
 
-    def trained(compiled: bool) -> list[float]:
-        one, two = nn.Linear(8, 16, seed=0), nn.Linear(16, 3, seed=1)
-        draw = np.random.default_rng(2)
-        for p in (*one.parameters(), *two.parameters()):
-            p.data = np.array(draw.standard_normal(p.shape), "float32", order=order)
-        optimizer = nn.optim.SGD([*one.parameters(), *two.parameters()], lr=0.1)
-        x, y = (ag.Tensor(draw.standard_normal((4, n)), dtype="float32") for n in (8, 3))
+    def loss(x: Any, w: Any) -> Any:
+        h = ag.tanh(x @ w)
+        v = chain(h)
+        return ag.mean(h * h) + ag.mean(v * v)
 
-        def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-            optimizer.zero_grad()
-            h = ag.tanh(one(x))
-            v = chain(h)
-            loss = ((two(h) - y) ** 2).mean() + (v * v).mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        run = ag.compile(step) if compiled else step
-        return [run(x, y).item() for _ in range(4)]
-
-    np.testing.assert_allclose(trained(True), trained(False), rtol=1e-5)
+    x, w = (ag.asarray(np.random.default_rng(i).standard_normal(shape)) for i, shape in enumerate([(4, 8), (8, 16)]))
+    function = ag.value_and_grad(loss, (0, 1))
+    check(function, x, w)
+    check_plan(plan_of(ag.trace(function, x, w).optimized()))
 
 
 @pytest.fixture

@@ -90,15 +90,6 @@ def test_inputs_may_lie_in_any_way_and_in_a_states_memory():
         np.testing.assert_array_equal(one, other)
 
 
-@needs_compiler
-def test_an_index_out_of_bounds_raises_as_in_numpy():
-    rows = ag.asarray(np.arange(6.0).reshape(3, 2))
-    pick = ag.compile(lambda x, i: x[i] * 1, target="c")
-    np.testing.assert_array_equal(pick(rows, ag.Tensor([-1, 0])).data, [[4, 5], [0, 1]])
-    with pytest.raises(IndexError, match="3"):
-        pick(rows, ag.Tensor([0, 3]))
-
-
 DRAWS = [
     ag.random.uniform, ag.random.normal, ag.random.exponential, partial(ag.random.uniform, low=-0.1, high=0.7),
     partial(ag.random.normal, mean=0.3, std=1.7),
