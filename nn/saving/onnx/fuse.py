@@ -44,7 +44,7 @@ def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
     if isinstance(pattern, str):
         return names.setdefault(pattern, value) == value
     if not isinstance(pattern, tuple):
-        return graph.number(value) == pattern
+        return bool(graph.number(value) == pattern)
     op_type, *parts = pattern
     node = graph.made.get(value)
     if node is None or node.op_type != op_type.strip("?*") or (graph.uses[value] > 1 and not op_type.endswith("*")):

@@ -304,7 +304,7 @@ WINDOWS = [f"{kind}{n}d" for kind in ("conv", "conv_transpose", "adaptive_avg_po
 POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
 """Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
-CREATED = {
+CREATED: dict[str, Row] = {
     **dict.fromkeys(("zeros", "empty", "full"), full),
     "ones": partial(full, value=1),
     **dict.fromkeys(
