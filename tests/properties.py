@@ -26,10 +26,10 @@ from glassgrad.autograd.functions.transforms import hvp
 from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing import rules
 from glassgrad.autograd.testing.differences import Vector
-from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, outputs_of, second_order
-from glassgrad.autograd.testing.gradcheck import values_of as flat
+from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order
 from glassgrad.autograd.testing.judgement import UNCHECKED, Judgement
-from glassgrad.autograd.testing.points import Function
+from glassgrad.autograd.testing.points import Function, outputs_of
+from glassgrad.autograd.testing.points import values_of as flat
 from glassgrad.autograd.testing.programs import Program
 
 

@@ -12,9 +12,9 @@ from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.errors import DTypeError, GradcheckError, ShapeError
 from glassgrad.autograd.testing.declarations import Array, Domain, array
 from glassgrad.autograd.testing.differences import Vector
-from glassgrad.autograd.testing.gradcheck import arguments_of, checked_options
+from glassgrad.autograd.testing.gradcheck import checked_options
 from glassgrad.autograd.testing.judgement import UNCHECKED, check_shown, compare, unchecked
-from glassgrad.autograd.testing.points import Point, called, flat
+from glassgrad.autograd.testing.points import Point, arguments_of, called, flat
 from glassgrad.autograd.testing.programs import literal
 
 
@@ -97,7 +97,7 @@ def _check_drawn(f: Any, df: Any, takes: Any, vjp: bool, max_examples: int | Non
         try:
             found = compare(point, **options)
         except GradcheckError as error:
-            named = zip(point.called, point.inputs, strict=True)
+            named = zip(point.called_as, point.inputs, strict=True)
             given = "\n".join(f"{name} = {literal(x)}" for name, x in named)
             raise GradcheckError(f"{error}\nThe inputs:\n\n{given}") from None
         for i, judgement in found.items():
@@ -115,15 +115,16 @@ def _check_drawn(f: Any, df: Any, takes: Any, vjp: bool, max_examples: int | Non
 class ArrayPoint(Point):
     """A function of NumPy arrays with its handwritten derivative, at given inputs."""
 
-    analytic, gives = "df", "df gives"
+    analytic, gives, recorded = "df", "df gives", ""
 
     def __init__(self, f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any], vjp: bool) -> None:
         self.f, self.df, self.vjp, self.f_name = f, df, vjp, called(f)
+        self.captured, self.count = {}, len(inputs)
         arrays = [np.asarray(x) for x in inputs]
         self.inputs = [x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x for x in arrays]
         self.checked = [i for i, x in enumerate(self.inputs) if x.dtype == np.float64]
         self.names = [*arguments_of(f), *[""] * len(self.inputs)][: len(self.inputs)]
-        self.called = [name or f"x{i}" for i, name in enumerate(self.names)]
+        self.called_as = [name or f"x{i}" for i, name in enumerate(self.names)]
         if not self.checked:
             given = ", ".join(describe(x) for x in self.inputs) or "nothing"
             raise DTypeError(f"check_grad was given {given}: no input is real floating point; write 3.0 for 3.")
@@ -203,6 +204,10 @@ class ArrayPoint(Point):
                     + (f", or the derivative of each element, of shape {shape}." if output == shape else ".")
                 )
         return found
+
+    def connected(self, i: int) -> bool:
+        """As if one always did: nothing is recorded."""
+        return True
 
     def run(self, i: int, values: Any) -> Any:
         """The outputs with complex values of input ``i``."""

@@ -19,8 +19,8 @@ from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
 from glassgrad.autograd.testing.differences import Vector
-from glassgrad.autograd.testing.gradcheck import TensorPoint
 from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
+from glassgrad.autograd.testing.points import Point
 
 KINK, SKIPPED = "kink", "skipped"
 LISTED = 200  # checks in the table of a notebook
@@ -227,7 +227,7 @@ def _compared(node: Node, given: Sequence[Any], i: int, limit: float, max_elemen
 
     applied.__name__ = node.op.name
     try:
-        point = TensorPoint(applied, [Tensor(given[i], requires_grad=True)])
+        point = Point(applied, [Tensor(given[i], requires_grad=True)])
     except GradcheckError:
         return _skipped("it gives two different answers to the same inputs")
     except AutogradError as error:

@@ -16,9 +16,9 @@ from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
-from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order, values_of
+from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order
 from glassgrad.autograd.testing.judgement import UNCHECKED
-from glassgrad.autograd.testing.points import flat
+from glassgrad.autograd.testing.points import flat, values_of
 from glassgrad.autograd.testing.programs import Program, Ref
 
 
