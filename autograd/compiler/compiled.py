@@ -122,8 +122,9 @@ class Compiled(Generic[P, R]):
                     with collector_paused():
                         executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 except Asked as asked:
-                    if asked.places <= self._fixed:
+                    if asked.places and asked.places <= self._fixed:
                         raise
+                    asked.prepare()
                     self._fixed |= asked.places
                     return self(*args, **kwargs)
                 if executable is None:

@@ -33,9 +33,6 @@ from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
 
-_TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
-"""The Tensors that share an array because their values are always equal, such as step counters; and that array."""
-
 _numbers = itertools.count(1)
 
 
@@ -82,8 +79,7 @@ def _addressed(array: Any) -> Any:
 
 def check_apart(program: Program, given: Sequence[Any] = ()) -> None:
     """Raise if a state that is updated shares memory with another, or with the array of an input: in eager mode that
-    would change too, but a program treats them as separate. Counters may share memory, as an earlier program may have
-    merged them.
+    would change too, but a program treats them as separate. Counters may share memory: those in older pickles do.
     """
     found = [(state.origin._data, state) for state in program.states] + list(zip(given, program.inputs, strict=False))
     spans = [(*byte_bounds(array), array, value) for x, value in found if (array := _addressed(x)) is not None]
@@ -245,18 +241,10 @@ class Executable:
             else:
                 self.homes[state] = self._home(state)
                 self.places.append((state.origin, state.origin._data, None if state in program.updates else state))
-        self._merge()
 
     def _note_holders(self) -> None:
         """Record who refers to the arrays of states, now that the code does."""
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
-
-    def _merge(self) -> None:
-        """Let Tensors whose values are always equal share one array."""
-        for state, kept in self.optimized.merged.items():
-            DATA.__set__(state.origin, kept.origin._data)
-            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin._data))
-            self.places.append((state.origin, kept.origin._data, None))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
         """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
@@ -296,18 +284,13 @@ class Executable:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable
         plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # unpickled counters may share one
-        if not plain or self._has_other_twins(state, array):
+        if not plain:
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
             DATA.__set__(tensor, array := home)
             self.made.add(id(owner(home)))
         note_home(array)
         return array
-
-    def _has_other_twins(self, state: Value, array: Any) -> bool:
-        """Whether an earlier program merged more states into this array, which must now be separated."""
-        mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
-        return any(shared is array and t._data is array and t not in mine for t, shared in list(_TWINS.items()))
 
     def _packed_home(self, state: Value) -> Any:
         """The array that holds several packed states: the one that they share already, or a new one."""
@@ -435,8 +418,6 @@ class Executable:
             return False
         if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
-        if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
-            return False  # counters that another program, or the user, has parted
         anew, count = False, len(self.exchanged)
         for i, (tensor, home, read) in enumerate(self.places):
             array = tensor._data

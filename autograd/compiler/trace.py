@@ -317,6 +317,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         try:
             program = Trace(function, args, kwargs, asked=asked).program
         except Asked as error:  # for the value of a learning rate
+            error.prepare()
             asked |= error.places
     program.validate()
     return program

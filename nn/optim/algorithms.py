@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from glassgrad.autograd import Tensor, zeros_like
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.optim.optimizer import Optimizer
 
@@ -103,24 +105,53 @@ class Adam(Optimizer):
     def update(self, group: dict[str, Any]) -> None:
         """The step of the formulas above."""
         lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            g, d = p.grad.data, p.data
-            step, mean, square = (self.state[p][name] for name in ("step", "exp_avg", "exp_avg_sq"))
-            if decay and self.decoupled:
-                d *= 1 - lr * decay
-            elif decay:
-                g = g + decay * d
+        for step, members in self._counted([p for p in group["params"] if p.grad is not None]):
             t = step.data + 1.0
-            m = _averaged(mean, beta1, g)
-            v = _averaged(square, beta2, g * g)
-            # The step count is float64, and would promote float32 arrays.
-            size = (lr / (1 - beta1**t)).astype(d.dtype)
-            scale = ((1 - beta2**t) ** -0.5).astype(d.dtype)
-            d -= size * m / (scale * v**0.5 + eps)
+            size, scale = lr / (1 - beta1**t), (1 - beta2**t) ** -0.5
+            for p in members:
+                g, d = p.grad.data, p.data  # type: ignore[union-attr]
+                if decay and self.decoupled:
+                    d *= 1 - lr * decay
+                elif decay:
+                    g = g + decay * d
+                m = _averaged(self.state[p]["exp_avg"], beta1, g)
+                v = _averaged(self.state[p]["exp_avg_sq"], beta2, g * g)
+                # The step count is float64, and would promote float32 arrays.
+                d -= size.astype(d.dtype) * m / (scale.astype(d.dtype) * v**0.5 + eps)
+                p.data = d
             step.data = t
-            p.data = d
+
+    def _counted(self, parameters: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """The parameters by the Tensor that counts their steps. Where only some of those that share a count are there,
+        these get a count of their own.
+        """
+        counted: dict[Tensor, list[Tensor]] = {}
+        for p in parameters:
+            counted.setdefault(self.state[p]["step"], []).append(p)
+        for step, members in counted.items():
+            if len(members) < sum(kept.get("step") is step for kept in self.state.values()):
+                part = partial(self._part, step, members)
+                if (tracer := TRACER.get()) is not None:
+                    raise tracer.again(part)
+                step = part()
+            yield step, members
+
+    def _part(self, step: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+        """A count for these parameters alone, with the value of ``step``."""
+        own = Tensor(step, name=step.name)
+        for p in parameters:
+            self.state[p]["step"] = own
+        return own
+
+    def _note_members(self) -> None:
+        """Let parameters of a group that have been updated equally often share a count, which is computed with once."""
+        if TRACER.get() is None and type(self).update is Adam.update:
+            for group in self.param_groups:
+                counts: dict[float, Tensor] = {}
+                for p in group["params"]:
+                    step = self.state[p]["step"]
+                    self.state[p]["step"] = counts.setdefault(step.item(), step)
+        super()._note_members()
 
 
 def _averaged(average: Tensor, decay: float, new: Any) -> Any:

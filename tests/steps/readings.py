@@ -32,6 +32,7 @@ from glassgrad.autograd.compiler.check import (
     half_of_the_digits,
     held,
     interpret,
+    values_of,
 )
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
@@ -212,9 +213,7 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
             found |= {id(tensor): piece for tensor, piece in _pieces(program, state, array)}
         else:
             found[id(state.origin)] = array
-    return found | {
-        id(s.origin): found[id(kept.origin)] for s, kept in program.merged.items() if id(kept.origin) in found
-    }
+    return found
 
 
 # --------------------------------------------------------------------------------------------------------- comparison
@@ -222,10 +221,11 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
 
 @dataclass
 class _Traced:
-    """A traced program: the program after the trace and after each pass, and its executable."""
+    """A traced program: the program after the trace and after each pass, its executable, and its states at first."""
 
     stages: list[tuple[str, Program]]
     executable: Executable
+    start: dict[int, Array]
 
 
 class _Watch:
@@ -252,6 +252,7 @@ class _Watch:
     def _bound(self, trace: Trace) -> Executable:
         """The executable of a trace, recorded with the program after each pass."""
         stages = [("trace", trace.program)]
+        start = {id(state.origin): values_of(state.origin) for state in trace.program.states}
 
         def optimize(program: Program) -> Program:
             stages.extend((f"pass {name!r}", after) for name, after in stages_of(program, self.passes))
@@ -262,7 +263,7 @@ class _Watch:
         if self.kind is Executable:
             with suppress(TargetError):  # also written in C, but not compiled
                 text_of(trace)
-        self.traced.append(_Traced(stages, bound))
+        self.traced.append(_Traced(stages, bound, start))
         return bound
 
     def latest(self) -> _Traced | None:
@@ -292,7 +293,9 @@ class _Call:
         for generator, state in self.traced.executable.trace.restarts:
             generator.bit_generator.state = state
         try:
-            states = states_of(program, lambda t: self.before.values[paths[id(t)]] if id(t) in paths else t._data)
+            start = self.traced.start  # of a count of steps that the trace has parted from another
+            before = {id(t): self.before.values.get(path, start.get(id(t))) for path, t in self.run.tensors.items()}
+            states = states_of(program, lambda t: before.get(id(t), t._data))
             return how(program, [*self.given, *more], states, **options)
         finally:
             for generator, state in own:

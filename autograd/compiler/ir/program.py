@@ -113,8 +113,6 @@ class Program:
     updates: dict[Value, Value] = field(default_factory=dict)
     packed: dict[Value, list[tuple[Value, int]]] = field(default_factory=dict)
     """For each packed state its members, and the start of each."""
-    merged: dict[Value, Value] = field(default_factory=dict)
-    """For each merged state the one that it always equals."""
     pinned: frozenset[Value] = frozenset()
     """The states that must keep their present memory."""
     keys: tuple[str, ...] = ()

@@ -10,10 +10,10 @@
    of the result are those that follow from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
 5. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its
-   member; members, and states merged into another, no longer occur by themselves; only matrices are kept transposed.
+   member; members no longer occur by themselves; only matrices are kept transposed.
 
-`validate_pass` checks a pass: inputs and results are as before; every state that was updated still is, by itself, as a
-member of a packed state or merged into another; checks and draws are the same, in the same order.
+`validate_pass` checks a pass: inputs and results are as before; every state that was updated still is, by itself or as
+a member of a packed state; checks and draws are the same, in the same order.
 
 Both run after the trace and after every pass where validation is on: within `validated()`, or everywhere with the
 environment variable ``GLASSGRAD_VALIDATE=1``.
@@ -173,10 +173,6 @@ def _check_homes(program: Program) -> None:
             end += size(member.shape)
         if whole.kind != "state" or whole.shape != (end,):
             raise DeclarationError(f"the packed state {whole!r} must have the {end} elements of its members.")
-    for gone, kept in program.merged.items():
-        alike = (gone.kind, gone.shape, gone.dtype) == ("state", kept.shape, kept.dtype)
-        if not alike or gone in present or kept not in present or kept not in program.updates:
-            raise DeclarationError(f"the state {gone!r} is merged into {kept!r}, which can't replace it.")
 
 
 # ------------------------------------------------------------------------------------------------------------- passes
@@ -216,7 +212,7 @@ def validate_pass(name: str, before: Program, after: Program) -> None:
                 f"{after.name}: its {len(old)} checks and draws are now {len(new)} or in another order, from number "
                 f"{place + 1} on."
             )
-        kept = {*after.updates, *after.merged, *(m for members in after.packed.values() for m, _ in members)}
+        kept = {*after.updates, *(m for members in after.packed.values() for m, _ in members)}
         moved = [s for s, value in before.updates.items() if s is not value and s not in after.updates]
         lost = [m for s in moved for m, _ in before.packed.get(s, [(s, 0)]) if m not in kept]
         added = [s for s in after.updates if s not in before.updates and s not in after.packed]

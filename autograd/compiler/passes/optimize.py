@@ -16,7 +16,7 @@ from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
 from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.loops import joined_loops
-from glassgrad.autograd.compiler.passes.packing import pack, same_counters
+from glassgrad.autograd.compiler.passes.packing import pack
 from glassgrad.autograd.compiler.passes.rewrite import (
     Rewriter,
     common_subexpressions,
@@ -114,7 +114,6 @@ PASSES: list[tuple[str, Pass]] = [
     *COMMON,
     ("sums as products", sums_as_products),
     ("transposed products", transposed_products),
-    ("same counters", same_counters),
     ("pack", pack),
     ("dead code again", dead_code),
 ]

@@ -1,4 +1,4 @@
-"""Merge equal counters, and pack small states with the same update into one buffer, which one call updates."""
+"""Pack small states with the same update into one buffer, which one call updates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, stem
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
 from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -115,37 +115,6 @@ class Match:
     def computed(self) -> set[Value]:
         """The states and intermediate values of ``b``; members of one buffer must not share any."""
         return {b for a, b in self.pairs.items() if a not in self.leaves}
-
-
-def same_counters(program: Program) -> Program:
-    """Merge counters that are equal and advance together, such as Adam's, and what is computed from them."""
-    # For each scalar computed from one counter and constants: the counter, and a number for the formula.
-    formulas = {s: (s, 0) for s in program.updates if not s.shape and s.origin is not None}
-    known: dict[Any, int] = {}
-    for instruction in program.instructions:
-        counters = {formulas[arg][0] for arg in instruction.args if arg in formulas}
-        plain = all(arg in formulas or arg.kind == "constant" for arg in instruction.args)
-        if instruction.op in ELEMENTWISE and not instruction.out.shape and plain and len(counters) == 1:
-            key = instruction.op, *(formulas[arg][1] if arg in formulas else arg for arg in instruction.args)
-            formulas[instruction.out] = counters.pop(), known.setdefault(key, len(known) + 1)
-    merged: dict[Value, Value] = {}
-    first: dict[Any, Value] = {}
-    for state, value in program.updates.items():
-        counter, formula = formulas.get(value, (None, 0))
-        if counter is state:
-            kept = first.setdefault((state.dtype, str(state.origin._data.item()), formula), state)  # 0.0 == -0.0
-            if kept is not state:
-                merged[state] = kept
-    if not merged:
-        return program
-    writer = Rewriter(program)
-    writer.now.update(merged)
-    for instruction in program.instructions:
-        writer.keep(instruction)
-    changed = writer.finish()
-    changed.updates = {s: v for s, v in changed.updates.items() if s not in merged}
-    changed.merged = {**program.merged, **merged}
-    return common_subexpressions(changed)
 
 
 def pack(program: Program) -> Program:

@@ -21,11 +21,13 @@ from glassgrad.autograd.errors import TraceError
 
 
 class Asked(TraceError):
-    """The function asks for the value of a `Number`, which depends on the floats at ``places``."""
+    """The function has to be traced again, after ``prepare()``: it asks for the value of a `Number`, which depends on
+    the floats at ``places``, or something has to be prepared.
+    """
 
-    def __init__(self, message: str, places: frozenset[Any]) -> None:
+    def __init__(self, message: str, places: frozenset[Any], prepare: Callable[[], Any] = lambda: None) -> None:
         super().__init__(message)
-        self.places = places
+        self.places, self.prepare = places, prepare
 
 
 class Number:

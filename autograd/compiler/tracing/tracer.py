@@ -25,7 +25,7 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
-from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
@@ -462,6 +462,11 @@ class Tracer:
             value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
             self.knobs[place] = Number(Traced(self, value), frozenset((place,)))
         return self.knobs[place]
+
+    def again(self, prepare: Callable[[], Any]) -> Asked:
+        """The error that begins the trace anew after ``prepare()``."""
+        self.refused = Asked("the function has to be traced once more.", frozenset(), prepare)
+        return self.refused
 
     def refuse_setting(self, what: str) -> None:
         """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""

@@ -726,7 +726,7 @@ def test_a_model_is_copied_and_pickled_after_compiling() -> None:
 
 
 def test_a_pickled_counter_counts_for_itself() -> None:
-    """Programs make one of counters that are equal, and a pickle keeps them so, also where they are to part."""
+    """Parameters share a count, and a pickle keeps it so, also where they are to part."""
     model, optimizer, _ = trained()
     pairs = [pickle.loads(pickle.dumps((model, optimizer))) for _ in range(2)]
     eager, compiled = step_of(*pairs[0]), ag.compile(step_of(*pairs[1]))
@@ -859,7 +859,7 @@ def test_a_number_that_a_program_updates_has_second_derivatives():
 
 
 def test_counters_that_part_while_one_parameter_is_frozen_count_apart() -> None:
-    """Two programs share the array of two step counts; a third, of the step with a frozen parameter, parts them."""
+    """Two programs have one step count; a third, of the step with a frozen parameter, has one of its own."""
 
     def counts(wrap: Callable[[Any], Any]) -> list[list[float]]:
         layer = nn.LayerNorm(2, dtype="float64")

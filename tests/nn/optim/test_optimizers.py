@@ -449,3 +449,35 @@ def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
 def test_arguments_that_a_constructor_does_not_take_show_its_form(call, form):
     with pytest.raises(TypeError, match=re.escape(f": write {form}")):
         call(ag.Tensor(1.0, requires_grad=True))
+
+
+@pytest.mark.parametrize("wrap", [lambda step: step, ag.compile], ids=["eager", "compiled"])
+def test_parameters_share_a_count_of_steps_while_they_are_updated_together(wrap):
+    """One that is left out for some steps, or is in another group, counts by itself, as in PyTorch."""
+    parameters = [ag.Tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
+    optimizer = nn.optim.Adam([{"params": parameters[:2]}, {"params": parameters[2:]}], lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        sum((p * p).sum() for p in parameters if p.requires_grad).backward()
+        optimizer.step()
+        return x
+
+    def counts():
+        return [optimizer.state[p]["step"].item() for p in parameters]
+
+    step, x = wrap(step), ag.ones(1)
+    parameters[1].requires_grad = False
+    for _ in range(2):
+        step(x)
+    assert counts() == [2, 0, 2]
+    parameters[1].requires_grad = True
+    before = parameters[1].data.copy()
+    step(x)
+    np.testing.assert_allclose(before - parameters[1].data, 0.1, rtol=1e-6)  # its first step
+    optimizer.param_groups[1]["params"].append(optimizer.param_groups[0]["params"].pop())
+    step(x)
+    optimizer.load_state_dict(optimizer.state_dict())
+    step(x)
+    assert counts() == [5, 3, 5]
+    assert nn.optim.Adam(parameters).state[parameters[0]]["step"] is not optimizer.state[parameters[2]]["step"]

@@ -19,7 +19,6 @@ from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize, transposed_products
-from glassgrad.autograd.compiler.passes.packing import same_counters
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
 from glassgrad.autograd.compiler.targets.c.numpys import address_of, numpys_blas
@@ -49,7 +48,6 @@ PASSES = [
     *COMMON,
     ("sums in place", sums_in_place),
     ("transposed products", transposed_products),
-    ("same counters", same_counters),
 ]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 

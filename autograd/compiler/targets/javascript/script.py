@@ -112,7 +112,7 @@ class Script(Products):
 
     def _prepared(self) -> Program:
         """The program that is written: with all values as results, or optimized."""
-        if self.given.packed or self.given.merged:
+        if self.given.packed:
             raise TargetError(
                 f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
                 "Write the program as it was traced; every=False optimizes it."

@@ -142,11 +142,6 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
         lambda program, x, y: (reads(W)(program, x, y), kept(packed={BOTH: [(W, 0), (V, 2)]})(program, x, y)),
         r"; w \(2,\) float64 at 0 does not fit",
     ),
-    "a merged state that is read": (
-        lambda program, x, y: (reads(W)(program, x, y), kept(merged={W: V})(program, x, y)),
-        r"the state w \(2,\) float64 is merged into v \(2,\) float64, which can't replace it",
-    ),
-    "merged into what is gone": (kept(merged={W: V}), "merged into v .*, which can't replace it"),
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def run(cases: Sequence[Case], flags: Sequence[str] = FLAGS) -> None:
 
 
 def _run(case: Case, source: Source, function: Any) -> None:
-    homes, program = source.homes, source.given
+    homes = source.homes
     case.restart()
     table = Table(source, homes)
     for knob, array in table.knobs.items():
@@ -82,7 +82,7 @@ def _run(case: Case, source: Source, function: Any) -> None:
             np.testing.assert_array_equal(x, kept, err_msg=f"{case.name} wrote to an input")
         case.results.append([result.astype("f8").reshape(-1) for result in results])
     kept = {**case.initial, **homes}  # a state may have no home where its new value is found to be the old one
-    found = {state: kept[program.merged.get(state, state)] for state in case.program.updates}
+    found = {state: kept[state] for state in case.program.updates}
     case.states = {state.name: np.asarray(array).astype("f8").reshape(-1) for state, array in found.items()}
 
 
