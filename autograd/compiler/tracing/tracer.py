@@ -562,13 +562,9 @@ class Tracer:
 
     def referenced(self) -> list[Any]:
         """The traced arrays that something still references."""
-
-        def alive() -> list[Any]:
-            return [made for reference in self.made if (made := reference()) is not None]
-
-        if alive():
+        if any(reference() is not None for reference in self.made):
             gc.collect()  # some may belong to unreachable cycles
-        return alive()
+        return [made for reference in self.made if (made := reference()) is not None]
 
     def check_kept(self, changes: Sequence[Guard]) -> None:
         """Raise `TraceError` if a traced array is still referenced by an object that outlives the call."""
@@ -619,12 +615,9 @@ class Tracer:
 
     def all_guards(self) -> list[Guard]:
         """All guards, after the trace has ended."""
-        guards = [
-            *self.guards.values(),
-            *(Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in self.editable),
-        ]
-        guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
-        guards.append(Guard(Op, "edits", Op.edits, "a rule of an operation"))
+        edited = {kind: f"a part of a {kind.__name__}" for kind in self.editable}
+        edited |= {Hook: "a hook of a Tensor", Op: "a rule of an operation"}
+        guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, name) for kind, name in edited.items())]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
