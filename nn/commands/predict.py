@@ -15,10 +15,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.images import read_image
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
-from glassgrad.nn.data.embedded import SIZE
 from glassgrad.nn.errors import printable
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import load_metadata, load_model
@@ -46,11 +44,8 @@ def predict(options: Namespace) -> None:
         raise Refused("; ".join(problems))
     inks = np.stack([*read.values()])
     with ag.no_grad():
-        try:
-            outputs = network.eval()(ag.asarray(inks.reshape(len(inks), -1), dtype="float32"))
-            table = to_numpy((outputs if metadata["loss"] == "mse" else ag.softmax(outputs)).data)
-        except AutogradError as error:
-            raise Refused(f"{model} is not for pictures of {SIZE} × {SIZE}: {str(error).rstrip('.')}") from None
+        outputs = network.eval()(ag.asarray(inks.reshape(len(inks), -1), dtype="float32"))
+        table = to_numpy((outputs if metadata["loss"] == "mse" else ag.softmax(outputs)).data)
     if table.shape != (len(inks), len(classes)):
         raise Refused(f"{model} gives {table.shape[-1]} numbers for {len(classes)} classes: train it again")
     if not np.isfinite(table).all():
