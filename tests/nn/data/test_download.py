@@ -93,16 +93,6 @@ def test_a_file_in_the_place_of_the_folder(home, tmp_path, inside, reason):
     assert home.asked == []
 
 
-def test_a_user_who_stops_the_download_leaves_no_half_file(home, tmp_path, monkeypatch):
-    def stop(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("urllib.request.urlopen", stop)
-    with pytest.raises(KeyboardInterrupt):
-        fetched([home.put("a", CONTENT)], tmp_path)
-    assert everything(tmp_path) == []
-
-
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_is_told_of_a_download(home, tmp_path, monkeypatch, terminal):
     stderr = io.StringIO()

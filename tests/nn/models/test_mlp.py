@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import DomainError
 
@@ -26,16 +25,6 @@ def test_mlp_ends_in_logits_and_slices_into_features():
     assert isinstance(features, nn.Sequential)
     np.testing.assert_array_equal(model[-1](features(X)).data, model(X).data)
     assert [p.name for p in features.parameters()] == ["layers.0.weight", "layers.0.bias"]
-
-
-def test_mlp_scopes_name_the_layer_in_the_model():
-    y = nn.MLP([3, 5, 2], seed=0)(X)
-    scopes = [node.scope for node in ag.Graph(y).nodes if node.op]
-    assert scopes == [
-        (("", "MLP"), ("layers.0", "Linear")),
-        (("", "MLP"), ("layers.1", "Sigmoid")),
-        (("", "MLP"), ("layers.2", "Linear")),
-    ]
 
 
 def test_an_mlp_with_norms_and_dropout():
