@@ -31,10 +31,10 @@ class Checkpoint:
         parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
         self.parts: dict[str, Any] = {name: part for name, part in parts.items() if part is not None}
         self.generators = generators_of(*draws, *model.modules())
-        self.best: dict[str, Tensor] = {}  # the weights of the best epoch
+        self.best: dict[str, Tensor] = {}  # the weights that would be kept now
 
     def take(self, *, weights: bool) -> None:
-        """Keep the state of the optimizer, and the ``weights`` if they are the best so far."""
+        """Keep the state of the optimizer, with ``weights`` also those."""
         if weights or not self.best:
             self.best = self.model.state_dict()
         self.state = [(t, Tensor(t)) for tensors in self.optimizer.state.values() for t in tensors.values()]
