@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,7 +105,7 @@ def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, 
             [7., 8.]]])
     """
     window = pair((size, size) if isinstance(size, int) else size, "size")
-    return partial(_cropped, window=window, padding=whole(padding, "padding", 0), image_shape=_shape(image_shape))
+    return _cropping(window, whole(padding, "padding", 0), image_shape)
 
 
 def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Augmentation:
@@ -119,30 +118,29 @@ def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Augmentati
     array([[[0., 1.],
             [0., 0.]]])
     """
-    return partial(_cropped, window=None, padding=whole(pixels, "pixels", 0), image_shape=_shape(image_shape))
+    return _cropping(None, whole(pixels, "pixels", 0), image_shape)
 
 
-def _cropped(
-    x: NDArray[Any],
-    generator: np.random.Generator,
-    window: tuple[int, int] | None,
-    padding: int,
-    image_shape: tuple[int, int] | None,
-) -> NDArray[Any]:
+def _cropping(window: tuple[int, int] | None, padding: int, image_shape: tuple[int, int] | None) -> Augmentation:
     """A window of each padded image, as large as the image if ``window`` is ``None``."""
-    images = _as_images(x, image_shape)
-    height, width = window or images.shape[2:]
-    around = (padding, padding)
-    padded = np.pad(images, ((0, 0), (0, 0), around, around)) if padding else images
-    if padded.shape[2] < height or padded.shape[3] < width:
-        raise ShapeError(
-            f"a crop of {height}×{width} is larger than the images, {padded.shape[2]}×{padded.shape[3]} with their "
-            f"padding of {padding}: give a smaller size."
-        )
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
-    down, right = (generator.integers(n, size=len(x)) for n in windows.shape[2:4])
-    cut = windows[np.arange(len(x)), :, down, right]
-    return cut.reshape(*x.shape[:-2], height, width) if x.ndim > 2 else cut.reshape(len(x), height * width)
+    shape = _shape(image_shape)
+
+    def cropped(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
+        images = _as_images(x, shape)
+        height, width = window or images.shape[2:]
+        around = (padding, padding)
+        padded = np.pad(images, ((0, 0), (0, 0), around, around)) if padding else images
+        if padded.shape[2] < height or padded.shape[3] < width:
+            raise ShapeError(
+                f"a crop of {height}×{width} is larger than the images, {padded.shape[2]}×{padded.shape[3]} with their "
+                f"padding of {padding}: give a smaller size."
+            )
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
+        down, right = (generator.integers(n, size=len(x)) for n in windows.shape[2:4])
+        cut = windows[np.arange(len(x)), :, down, right]
+        return cut.reshape(*x.shape[:-2], height, width) if x.ndim > 2 else cut.reshape(len(x), height * width)
+
+    return cropped
 
 
 def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Augmentation:

@@ -19,22 +19,13 @@ from glassgrad.nn.modules.normalization import LayerNorm
 class _Transformer(Module):
     """Base of both Transformers: layers that normalise first, and a linear head after one more normalisation."""
 
-    def _make(
-        self,
-        outputs: int,
-        d_model: int,
-        nhead: int,
-        num_layers: int,
-        dim_feedforward: int,
-        max_len: int,
-        dropout: float,
-        made: Drawn,
-    ) -> None:
+    def _make(self, outputs: int, max_len: int, num_layers: int, layer: tuple[Any, ...], made: Drawn) -> None:
+        """``layer``: the sizes of a `TransformerEncoderLayer`, ``d_model`` first."""
+        d_model = layer[0]
         self.position = PositionalEncoding(d_model, max_len, **placed(made))
-        sizes = d_model, nhead, dim_feedforward, dropout, "gelu"
-        count = range(whole(num_layers, "num_layers"))
         self.layers = ModuleList(
-            TransformerEncoderLayer(*sizes, batch_first=True, norm_first=True, **made) for _ in count
+            TransformerEncoderLayer(*layer, "gelu", batch_first=True, norm_first=True, **made)
+            for _ in range(whole(num_layers, "num_layers"))
         )
         self.norm = LayerNorm(d_model, **placed(made))
         self.head = Linear(d_model, outputs, **made)
@@ -72,7 +63,7 @@ class CharTransformer(LanguageModel, _Transformer):
     ) -> None:
         self.symbols, self.max_len = whole(symbols, "symbols"), whole(max_len, "max_len")
         self.embedding = Embedding(symbols, d_model, **made)
-        self._make(symbols, d_model, nhead, num_layers, dim_feedforward, max_len, dropout, made)
+        self._make(symbols, max_len, num_layers, (d_model, nhead, dim_feedforward, dropout), made)
 
     def forward(self, tokens: Any) -> Any:
         """Integers (batch, length) to logits (batch, length, symbols)."""
@@ -113,7 +104,7 @@ class RowTransformer(_Transformer):
     ) -> None:
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
         self.rows = Linear(self.size[1], d_model, **made)
-        self._make(classes, d_model, nhead, num_layers, dim_feedforward, self.size[0], dropout, made)
+        self._make(classes, self.size[0], num_layers, (d_model, nhead, dim_feedforward, dropout), made)
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""
