@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import sys
 from itertools import takewhile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassgrad import nn
+from glassgrad import nn, viz
 from glassgrad.nn.commands import digits as job
 from glassgrad.nn.commands.digits import RunFolder
 from glassgrad.nn.commands.results import Run
@@ -163,6 +164,16 @@ def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, m
     said = capsys.readouterr().out
     assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
     assert {path.name for path in tmp_path.iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
+
+
+@pytest.mark.check
+def test_a_failing_layout_engine_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "glassgrad.viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")]
+    )
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
+    assert (tmp_path / "mistakes.png").is_file()
 
 
 def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
