@@ -91,14 +91,17 @@ def test_compiled_unless_a_layer_looks_at_the_others(tmp_path):
 def test_gradients_are_weighted_by_rows(tmp_path):
     done = launched(3, "averaged", tmp_path)
     assert done.returncode == 0, done.stderr
+    buffers = []
     for rank in range(3):
-        seen, untouched, said, sums, rows, local, card = json.loads((tmp_path / f"{rank}.json").read_text())
+        seen, untouched, said, total, rows, local, card, buffer = json.loads((tmp_path / f"{rank}.json").read_text())
         # Rows 1, 2, 2; gradients 1, 2, 3 and 10; losses 0.5, 1.5, 2.5.
         assert seen == [pytest.approx(1.7), pytest.approx([2.2, 10.0]), pytest.approx([1.2, 2.4]), None, None]
         assert untouched == [float("inf"), seen[1]]
-        assert (said, sums) == ({"from": 0}, [3.0, 3.0, 0.0])
+        assert (said, total) == ({"from": 0}, [3.0, 3.0])
         assert rows == [[0, 1, 2, 1, 2, 2], [0, 1, 2, 1, 1, 2], [0, 1, 2, 1, 1, 1]][rank]
         assert (local, card) == (rank, f"cuda:{rank}")
+        buffers.append(buffer)
+    assert buffers[0] == buffers[1] == buffers[2] != [0.0] * 6
 
 
 @mpi

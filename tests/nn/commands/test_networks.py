@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,6 +70,15 @@ def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
     }  # fmt: skip
     assert nn.load_model(tmp_path / "model.npz").mlp.sizes == (768, 20, 10)
     assert Settings.of({"model": "lenet"}).epochs == NETWORKS["lenet"].epochs
+
+
+def test_a_run_with_moved_digits_can_be_repeated(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    assert run("digits", "--hidden", "20", "--epochs", "1", "--shift", "2", "--out", tmp_path / "a") == 0
+    assert run("digits", "--settings", tmp_path / "a/settings.json", "--out", tmp_path / "b") == 0
+    first, again = nn.load(tmp_path / "a/model.npz"), nn.load(tmp_path / "b/model.npz")
+    for name, weights in first.items():
+        np.testing.assert_array_equal(weights.numpy(), again[name].numpy())
 
 
 def test_mean_squared_error_ends_in_a_sigmoid(few):

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -159,6 +160,13 @@ def test_storages_that_can_not_be_used(tmp_path, storage, sentence):
     with pytest.raises(FileError, match=sentence):
         found(storage=storage.format(tmp_path))
     assert (tmp_path / "text").read_text() == "no journal"
+
+
+def test_the_time_limit_ends_running_trials():
+    start = time.time()
+    result = nn.search(build, DATA, SPACE, trials=10_000, epochs=50, budget=1.5, finalists=0)
+    assert time.time() - start < 30
+    assert 0 < len(result.trials) < 10_000
 
 
 class Clock:
