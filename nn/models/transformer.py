@@ -19,7 +19,9 @@ from glassgrad.nn.modules.normalization import LayerNorm
 class _Transformer(Module):
     """Base of both Transformers: layers that normalise first, and a linear head after one more normalisation."""
 
-    def _make(self, outputs: int, max_len: int, num_layers: int, layer: tuple[Any, ...], made: Drawn) -> None:
+    def _make(
+        self, outputs: int, max_len: int, num_layers: int, layer: tuple[int, int, int, float], made: Drawn
+    ) -> None:
         """``layer``: the sizes of a `TransformerEncoderLayer`, ``d_model`` first."""
         d_model = layer[0]
         self.position = PositionalEncoding(d_model, max_len, **placed(made))
