@@ -184,22 +184,21 @@ def _far(d, a=-0.75):
 def _weights(n, places, mode, scale=1.0, antialias=0, exclude_outside=0, a=-0.75):
     """The matrix (new, old) of interpolation weights."""
     reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
-    stretch = min(scale, 1.0) if antialias else 1.0
-    low = numpy.floor(places - reach).astype(int)
-    offsets = numpy.arange(int(2 * reach) + 3)
-    taps = low[:, None] + offsets  # (new, taps)
-    d = numpy.abs(places[:, None] - taps) * stretch
+    more = math.ceil(reach) + 1  # elements at either end, which are those at the edge again
+    taps = numpy.arange(-more, n + more)
+    bounded((len(places), len(taps)), "float64")
+    d = numpy.abs(places[:, None] - taps) * (min(scale, 1.0) if antialias else 1.0)
     if mode == "cubic":  # Keys' kernel
         weight = numpy.where(d <= 1, _near(d, a), numpy.where(d < 2, _far(d, a), 0.0))
     else:
         weight = numpy.maximum(1 - d, 0.0)
     if exclude_outside:
-        weight = numpy.where((taps >= 0) & (taps < n), weight, 0.0)
+        weight[:, (taps < 0) | (taps >= n)] = 0.0
     if exclude_outside or antialias:
-        weight = weight / weight.sum(axis=1, keepdims=True)
-    matrix = numpy.zeros(bounded((len(places), n), "float64"))
-    rows = numpy.broadcast_to(numpy.arange(len(places))[:, None], taps.shape)
-    numpy.add.at(matrix, (rows, numpy.clip(taps, 0, n - 1)), weight)
+        weight /= weight.sum(axis=1, keepdims=True)
+    matrix = weight[:, more:-more]
+    matrix[:, 0] += weight[:, :more].sum(axis=1)
+    matrix[:, -1] += weight[:, -more:].sum(axis=1)
     return matrix
 
 
