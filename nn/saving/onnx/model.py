@@ -22,9 +22,6 @@ from glassgrad.nn.saving.onnx.prepare import prepare
 from glassgrad.nn.saving.onnx.read import Graph, Input, plain, read, shape_text
 from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
-LISTED = 30
-"""How many parameters a repr lists."""
-
 GIVEN: weakref.WeakKeyDictionary[ONNXModel, list[Tensor]] = weakref.WeakKeyDictionary()
 """The NumPy arrays of each network's last call: a picture shows these, and not what the network makes of them first."""
 
@@ -59,7 +56,7 @@ class ONNXModel(Module):
 
     def _keep(self, graph: Graph, name: str, is_statistic: bool) -> None:
         """Make a value of the file a parameter or a buffer."""
-        path = name
+        path = plain(name, most=len(name))
         while hasattr(self, path) or not path:
             path += "_"
         array = graph.values.pop(name)
@@ -70,16 +67,10 @@ class ONNXModel(Module):
         else:
             setattr(self, path, Parameter(array, dtype=array.dtype))
 
-    def __repr__(self) -> str:
-        """Return the inputs and outputs, and a table of the parameters."""
+    def _described(self) -> str:
+        """``ONNXModel x(batch, 3) → y``: the inputs with their shapes, and the outputs."""
         inputs = ", ".join(plain(i.name) + (shape_text(i.shape) if i.shape is not None else "") for i in self.inputs)
-        rows = [(plain(name), str(p.shape), f"{p.size:,}") for name, p in self.named_parameters()]
-        total = f"{sum(p.size for p in self.parameters()):,} parameters"
-        wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
-        lines = [f"  {name:{wide[0]}}  {shape:{wide[1]}}  {size:>{wide[2]}}" for name, shape, size in rows]
-        if len(lines) > LISTED:
-            lines[LISTED:] = [f"  and {len(lines) - LISTED} more"]
-        return "\n".join([f"ONNXModel({inputs} → {', '.join(map(plain, self.outputs))}): {total}", *lines])
+        return f"ONNXModel {inputs} → {', '.join(map(plain, self.outputs))}"
 
     # --------------------------------------------------------------------------------------------------------- running
 
