@@ -215,11 +215,15 @@ def _with_two(torch: Any, module: Any, inputs: Any, axes: tuple[int, ...], seed:
     """The module followed with each example twice, as PyTorch fixes a batch of 1; None where it is another one then."""
     if 0 not in axes or not inputs or any(x.shape[:1] != (1,) for x in inputs):
         return None
-    try:
-        net = _followed(torch, module, tuple(torch.cat([x, x]) for x in inputs), axes, seed)
-    except AutogradError:
-        return None
-    return net if all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs))) else None
+    twice = tuple(torch.cat([x, x]) for x in inputs)
+    for functional in (False, True):
+        try:
+            net = _converted(*_exported(torch, module, twice, axes, functional), module, seed)
+        except AutogradError:
+            return None
+        if all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs))):
+            return net
+    return None
 
 
 @contextmanager
