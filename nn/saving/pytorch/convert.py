@@ -404,6 +404,8 @@ def _name(target: Any) -> str | None:
         return None
     space, _, name = schema.name.partition("::")
     name = name.rstrip("_") if name != "_" else name
+    if schema.overload_name == "dtype" and name != "to":  # a result of another dtype, or other bits
+        name += ".dtype"
     return str(name) if space == "aten" else f"{space}.{name}"
 
 

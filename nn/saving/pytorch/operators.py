@@ -135,12 +135,6 @@ def embedding_bag(weight, index, offsets, mode=0, factors=None, with_end=False, 
     return out if mode == 0 else out / ag.maximum(counts, 1).astype(out.dtype), None, None, None
 
 
-def view(x, shape=None, *, dtype=None):
-    if dtype is not None:
-        raise DomainError(f"view({dtype}), which reads the bits of another dtype, is not converted.")
-    return ag.reshape(x, shape=shape)
-
-
 def flatten(x, start_dim=0, end_dim=-1):
     if x.ndim == 0:
         return x.reshape((1,))
@@ -381,7 +375,7 @@ ROWS: dict[str, Row] = {
     "mse_loss": F.mse_loss,
     **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
-    **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    **dict.fromkeys(("view", "_unsafe_view", "reshape"), ag.reshape),
     "view_as_real": lambda x: ag.stack([ag.real(x), ag.imag(x)], axis=-1),
     "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
     "view_as": lambda x, other: x.reshape(other.shape),
