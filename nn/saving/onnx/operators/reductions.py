@@ -29,20 +29,9 @@ from glassgrad.nn.saving.onnx.table import (
 # ---------------------------------------------------------------------------------------------------------- reductions
 
 
-def _axes(x, axes, noop):
-    """The axes to reduce; ``()`` for none."""
-    found = () if axes is None else tuple(axis_in(a, x.ndim) for a in ints(axes))
-    return found or (() if noop else tuple(range(x.ndim)))
-
-
-def _reduction(function, of_nothing, x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
-    """``function(x, axis, keepdims)``; ``of_nothing``: the sign of the result where there are no elements."""
-    gone = _axes(x, axes, noop_with_empty_axes)
-    if gone and of_nothing is not None and not all(x.shape[a] for a in gone):
-        shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
-        low = -math.inf if is_float(x) else False if x.dtype.kind == "b" else numpy.iinfo(x.dtype).min
-        high = math.inf if is_float(x) else True if x.dtype.kind == "b" else numpy.iinfo(x.dtype).max
-        return numpy.full(shape, low if of_nothing < 0 else high, x.dtype)
+def _reduction(function, x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+    gone = () if axes is None else tuple(axis_in(a, x.ndim) for a in ints(axes))
+    gone = gone or (() if noop_with_empty_axes else tuple(range(x.ndim)))
     return cast(function(x, axis=gone, keepdims=bool(keepdims)), x.dtype)
 
 
@@ -54,33 +43,26 @@ def _squares(x, **axes):
     return ag.sum(ag.multiply(x, x), **axes)
 
 
-def _log_sum(x, **axes):
-    with numpy.errstate(divide="ignore"):
-        return ag.log(ag.sum(x, **axes))
-
-
 def _log_sum_exp(x, axis, keepdims):
     x = _floating(x)
-    if not all(x.shape[a] for a in axis):
-        return _log_sum(x, axis=axis, keepdims=keepdims)
     return ag.logsumexp(x, axis=axis, keepdims=keepdims) if axis else ag.log(ag.exp(x))
 
 
-REDUCTIONS: dict[str, tuple[Callable[..., Any], float | None]] = {
-    "Sum": (ag.sum, None),
-    "Mean": (ag.mean, None),
-    "Prod": (ag.prod, None),
-    "Max": (lambda x, **axes: (ag.any if x.dtype.kind == "b" else ag.max)(x, **axes), -1),
-    "Min": (lambda x, **axes: (ag.all if x.dtype.kind == "b" else ag.min)(x, **axes), 1),
-    "L1": (lambda x, **axes: ag.sum(ag.abs(x), **axes), None),
-    "L2": (lambda x, **axes: ag.sqrt(_squares(_floating(x), **axes)), None),
-    "SumSquare": (_squares, None),
-    "LogSum": (_log_sum, None),
-    "LogSumExp": (_log_sum_exp, None),
+REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "Sum": ag.sum,
+    "Mean": ag.mean,
+    "Prod": ag.prod,
+    "Max": lambda x, **axes: (ag.any if x.dtype.kind == "b" else ag.max)(x, **axes),
+    "Min": lambda x, **axes: (ag.all if x.dtype.kind == "b" else ag.min)(x, **axes),
+    "L1": lambda x, **axes: ag.sum(ag.abs(x), **axes),
+    "L2": lambda x, **axes: ag.sqrt(_squares(_floating(x), **axes)),
+    "SumSquare": _squares,
+    "LogSum": lambda x, **axes: ag.log(ag.sum(x, **axes)),
+    "LogSumExp": _log_sum_exp,
 }
 
-for _name, (_function, _nothing) in REDUCTIONS.items():
-    operator(f"Reduce{_name}", known="axes")(partial(_reduction, _function, _nothing))
+for _name, _function in REDUCTIONS.items():
+    operator(f"Reduce{_name}", known="axes")(partial(_reduction, _function))
 
 
 def _place_of(function, x, *, axis=0, keepdims=1, select_last_index=0):
