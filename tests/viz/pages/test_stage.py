@@ -396,6 +396,17 @@ def test_folds_open_in_place_and_close(tab):
     assert tab.value("plan.bars.length") == bars
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_number_that_the_question_turns_is_in_sight(width, height, tab):
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(4, 1, 8)), name="x")
+    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, dropout=0.0, seed=0)
+    for page in map(step_through, (ag.mean(layer(x) ** 2), ag.sum(nn.LSTM(8, 4, seed=0)(x)[0][-1] ** 2), batch())):
+        tab.open(page, width, height)
+        seen = "e => e.dataset.id === D.ask.id && e.offsetWidth && e.scrollWidth <= e.parentNode.clientWidth"
+        assert tab.value(f"[...document.querySelectorAll('.num')].filter({seen}).length") == 1
+        assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == []
+
+
 def test_what_has_an_operation_or_two_shows_its_inputs(tab):
     z = leaf([[1.0, -0.5, 2.0]], "z")
     tab.open(step_through(nn.functional.cross_entropy(z, ag.asarray([1]))))

@@ -36,7 +36,7 @@ function arrangedFields(b) {
   return Object.assign(fields, { unit: room / units() });
 }
 /* a bar whose name, number and gradient stand below each other, and the least width of one, with room for its button */
-const isThin = b => b.w < digit * (isPhone() ? 240 : 300) + (b.ops.length > 1 ? 96 : 40), leastOf = b => !isScalar ? 0 : digit * (isPhone() ? 100 : 200) + (b.ops.length > 1 ? 18 : 2);
+const isThin = b => b.w < digit * (isPhone() ? 240 : 300) + (b.ops.length > 1 ? 96 : 40), leastOf = b => !isScalar ? D.ask && b.leaf === asked() ? digit * (isPhone() ? 14 : 18) * (nameOf(D.ask.id, true).length + 9) : 0 : digit * (isPhone() ? 100 : 200) + (b.ops.length > 1 ? 18 : 2);
 function heightOf(b, form) {
   const phone = isPhone(), size = sizesOf(0, phone);
   if (form !== 'tall' || isOne(b) || isScalar) return isThin(b) && hasGradientShown(cardOf(b)) ? max(size.bar[form], size.bar[b.w < digit * (phone ? 210 : 270) || b.ops.length > 1 ? 'tall' : 'mid']) : size.bar[form];
@@ -55,15 +55,18 @@ function layOut() {
   pen.font = `bold 100px ${getComputedStyle(document.body).fontFamily}`;
   digit = pen.measureText('8').width / 100;
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
-  const other = (card, bar) => (card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
-    || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in)));
+  let out = null;  // the number that the question turns gets a bar of its own where its user's has no room for it
+  const other = (card, bar) => card.k !== out && ((card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
+    || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in))));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked()] : [other];
   const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
   const way = ways.find(w => fits(D.folds, w)) ?? ways.at(-1);
-  const entries = entriesThatFit(D.folds, opened, cards, list => look(list, way));
-  plan = look(entries, way);
-  if (plan.bars.length < 2) plan = look(entries, () => false);  /* else L alone would be shown */
+  const folded = way => look(entriesThatFit(D.folds, opened, cards, list => look(list, way)), way);
+  plan = folded(way);
+  const home = !isScalar && plan.bars.find(b => b.own.includes(asked()));
+  if (home && (home.form !== 'tall' || !arrangedFields(home).some(f => f.k === asked()))) { out = asked(); plan = folded(way); }
+  if (plan.bars.length < 2) plan = folded(() => false);  /* else L alone would be shown */
   Object.assign(plan, { size: sizesOf(width, phone), character: digit * 1.08 * (phone ? 13 : 15.5 * plan.scale) });
   plan.bars.forEach((b, i) => { b.number = i; });
   plan.steps = stepsOf(plan);
@@ -197,6 +200,7 @@ function fit(b) {
 function fitHead(b) {
   const head = one('.mod', b.place), [name] = head.children, gradient = one('em', head), isCut = e => e.scrollWidth > e.clientWidth + 1;
   if (gradient) gradient.textContent = gradient.told = gradient.told.replace(/\S+$/, '\u22128.88e\u22128');
+  if (b.isTurned) { if (isCut(name)) gradient?.remove(); return; }
   name.style.minWidth = `${min(name.scrollWidth, isPhone() ? 110 : 180)}px`;
   for (const e of all('span, em', head)) if (isCut(head) || (isCut(name) && !e.className)) e.remove();
 }
@@ -204,6 +208,14 @@ function fitHead(b) {
 function makeMany(b, card, place) {
   place.classList.add('many');
   const head = element('div', { className: 'mod' }, place);
+  if (D.ask && b.leaf === asked() && !(b.form === 'tall' && arrangedFields(b)[0]?.isTable)) {
+    b.isTurned = true;
+    place.classList.add('short', 'turned');
+    element('b', { textContent: apart(nameOf(D.ask.id, true)), title: nameOf(D.ask.id) }, head);
+    number(head, D.ask.id, 'small').digits = 3;
+    if (!isPhone()) gradientText(head, D.ask.id, { b });
+    return;
+  }
   heading('b', b, head);
   if (b.leaf) element('span', { textContent: TAGS()[card.r] }, head);
   if (b.leaf && b.form === 'tall') place.classList.add('flat');
@@ -245,8 +257,8 @@ function makeField(f, within, isBare, b, unit = 0) {
 /* many numbers: their pattern, and beneath it that of their gradients; one that is picked stands beside the stage */
 function makeTile(card, field) {
   field.classList.add('tile');
-  element('div', { className: 'hd', textContent: `${apart(card.s)} (${card.sh.join(', ')})` }, field);
-  const id = `${card.k}.0`;
+  const id = `${card.k}.0`, isTurned = card.k === asked(), head = element('div', { className: 'hd', textContent: isTurned ? `${apart(nameOf(D.ask.id, true))} ` : `${apart(card.s)} (${card.sh.join(', ')})` }, field);
+  if (isTurned) number(head, D.ask.id, 'small').digits = 3;
   for (const what of ['value', 'gradient']) {
     if (what === 'gradient' && !hasGradientShown(card)) continue;
     const row = element('div', { className: 'pattern' }, field), canvas = element('canvas', {}, row);

@@ -154,7 +154,7 @@ function question() {
   N.run();
   const [top] = steepest(1), most = top ? abs(gradientOf(top)) : 0, L = valueOf(`${D.end}.0`);
   if (!(most > 0) || !isFinite(L) || !isFinite(most)) return null;
-  const able = trained.flatMap(c => c.size > 400 ? [] : [...N.gradient(c.k)].map((g, k) => [abs(g), `${c.k}.${k}`]));
+  const able = [...trained].sort((p, q) => (p.size > 12) - (q.size > 12)).flatMap(c => c.size > 400 ? [] : [...N.gradient(c.k)].map((g, k) => [abs(g), `${c.k}.${k}`]));  // few numbers stand as such
   const id = able.find(([g]) => g >= .2 * most)?.[1] ?? top, g = gradientOf(id), unit = max(1e-3, min(1, 10 ** floor(Math.log10(abs(valueOf(id)) || 1))));
   let best = null;
   for (const step of [.5, 1, .2, .1, 2, .05, .02, .01, 5].map(h => h * unit)) {

@@ -226,7 +226,7 @@ function placed(bars, width, height, isPhone, need, least, alike, isForked) {
   });
   if (!isInline) spread(endsOf(reach));
   /* rows and columns that are too many, and bars too narrow for their text */
-  const narrow = size.least * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0);
+  const narrow = size.least * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + (alike ? bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0) : 0);
   return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, lack, fits: !lack };
 }
 
