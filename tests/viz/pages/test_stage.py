@@ -396,6 +396,20 @@ def test_folds_open_in_place_and_close(tab):
     assert tab.value("plan.bars.length") == bars
 
 
+def test_operations_that_share_a_few_weights_fold_into_levels(tab):
+    weights = [leaf(value, name) for value, name in ((0.7, "b"), (-0.2, "c"), (0.5, "d"))]
+    h = leaf(0.3, "a")
+    for i in range(125):
+        h = ag.tanh(h) * weights[i % 3]
+    tab.open(step_through(h))
+    for most in (63, 16, 3):
+        sizes = tab.value("plan.bars.map(b => b.ops.length).filter(n => n)")
+        assert len(sizes) >= 4
+        assert min(n for n in sizes if n > 1) <= most
+        buttons = "[...document.querySelectorAll('.open')]"
+        tab.value(f"{buttons}.sort((p, q) => p.textContent.slice(2) - q.textContent.slice(2))[0].click()")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_the_number_that_the_question_turns_is_in_sight(width, height, tab):
     x = ag.Tensor(np.random.default_rng(0).normal(size=(4, 1, 8)), name="x")

@@ -49,6 +49,7 @@ function heightOf(b, form) {
 /* ---------------------------------------------------------------- the layout */
 
 function layOut() {
+  isTight = false;
   document.body.classList.toggle('phone', isPhone());
   const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone(), pen = element('canvas').getContext('2d');
   /* how wide a digit is, as a part of its height */
@@ -59,11 +60,18 @@ function layOut() {
   const other = (card, bar) => card.k !== out && ((card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in))));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked()] : [other];
-  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
+  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked, isTight ? phone ? .75 : .55 : 1);
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
   const way = ways.find(w => fits(D.folds, w)) ?? ways.at(-1);
   const folded = way => look(entriesThatFit(D.folds, opened, cards, list => look(list, way)), way);
   plan = folded(way);
+  const count = p => p.bars.filter(b => b.ops.length).length;
+  if (isScalar && (opened.size || count(plan) < min(4, keysOf({ in: D.folds }).length))) {
+    const before = plan;
+    isTight = true;
+    plan = folded(way);
+    if (count(plan) <= count(before)) { isTight = false; plan = before; }
+  }
   const home = !isScalar && plan.bars.find(b => b.own.includes(asked()));
   if (home && (home.form !== 'tall' || !arrangedFields(home).some(f => f.k === asked()))) { out = asked(); plan = folded(way); }
   if (plan.bars.length < 2) plan = folded(() => false);  /* else L alone would be shown */
@@ -123,7 +131,7 @@ function makeBar(b) {
 function opener(b) {
   const many = b.ops.length, made = element('button', { className: 'open', type: 'button', textContent: `⊞ ${many}` });
   made.ariaLabel = say`Open ${many} operations`;
-  listen(made, 'click', () => { opened.add(b.entry); rebuild(); });
+  listen(made, 'click', () => { if (b.entry.run) for (const e of opened) if (e.run) opened.delete(e); opened.add(b.entry); rebuild(); });  // one run at a time, so that its parts open further
   return made;
 }
 const nameOfFold = ({ t, p }) => t && p && !t.includes(' ') ? `${t} ${p.split('.').at(-1)}` : t;

@@ -168,7 +168,8 @@ const sizesOf = (width, isPhone) => isPhone
 const FORMS = ['tall', 'mid', 'line'];
 
 /* where lane, gear and ribbon of an edge are, from the middle of its slot, and the most that a ribbon is wide */
-function reachOf(slot, phone, isInline, alike) {
+function reachOf(slot, isPhone, isInline, alike) {
+  const phone = isPhone || slot < 64;
   if (!alike && slot > 300) return phone ? { lane: -66, gear: 0, ribbon: 46, most: 22 } : { lane: -110, gear: 0, ribbon: 80, most: 52 };
   const found = phone ? { lane: -clamp(slot * .36, 12, 34), gear: -3, ribbon: clamp(slot * .24, 9, 26) } : { lane: -clamp(slot * .26, 32, 52), gear: slot < 190 ? -5 : 0, ribbon: clamp(slot * .2, 24, 42) };
   if (isInline && phone && slot > 130) Object.assign(found, { gear: -14, ribbon: 46 });
@@ -176,8 +177,9 @@ function reachOf(slot, phone, isInline, alike) {
   return { ...found, most: clamp(slot / 2 - found.ribbon - 7, phone ? 4 : 6, phone ? 20 : 58) };
 }
 /* Gives each bar `x`, `y`, `w`, `h` and `form`, each edge `x`, and says what is lacking. `need(bar, form)` is the height of a bar, `least(bar)` the width that
-   its text takes; `alike`: whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it. */
-function placed(bars, width, height, isPhone, need, least, alike, isForked) {
+   its text takes; `alike`: whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it; `tight`: a factor of the least width of
+   a column. */
+function placed(bars, width, height, isPhone, need, least, alike, isForked, tight = 1) {
   const size = sizesOf(width, isPhone), { rows, columns, sequences, crossed } = columned(bars), slot = (width - 2 * size.pad) / columns;
   const lines = Array.from({ length: rows }, (_, row) => bars.filter(b => b.row === row));
   const fork = bars.some(isForked) ? size.fork : 0, middle = X => size.pad + slot * (X + .5);
@@ -226,7 +228,7 @@ function placed(bars, width, height, isPhone, need, least, alike, isForked) {
   });
   if (!isInline) spread(endsOf(reach));
   /* rows and columns that are too many, and bars too narrow for their text */
-  const narrow = size.least * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + (alike ? bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0) : 0);
+  const narrow = size.least * tight * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + (alike ? bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0) : 0);
   return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, lack, fits: !lack };
 }
 
