@@ -96,11 +96,10 @@ def diff(
     'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
     """
     check_depth(depth)
-    colours = style.theme_named(theme)
     if not isinstance(labels, tuple | list) or [type(word) for word in labels] != [str, str]:
         raise refused(labels, "labels", "two words, one for each side, such as ('before', 'after')")
     if found := programs((a, b), {"names": names, "depth": depth}, count=2):
-        return draw_passes(found[0], found[1], labels, title).themed(colours)
+        return draw_passes(found[0], found[1], labels, title).themed(theme)
     assert not isinstance(a, Program)
     assert not isinstance(b, Program)
     sides = (_Side.of(a, names, depth), _Side.of(b, names, depth))
@@ -111,7 +110,7 @@ def diff(
         if isinstance(given, Evaluation) or kept.isdisjoint(side.seen.graph.outputs):
             first, *others = notice(side.seen, Names(side.seen.graph, names)) or ("",)
             noted |= dict.fromkeys([say("{}: {}").format(label, first), *others] if first else ())
-    return _Diff(sides, labels).draw(title, tuple(noted)).themed(colours)
+    return _Diff(sides, labels).draw(title, tuple(noted)).themed(theme)
 
 
 # ---------------------------------------------------------------- matching rows

@@ -59,16 +59,15 @@ def draw_model(
     'LeNet5: 61,706 parameters'
     """
     check_depth(depth)
-    colours = style.theme_named(theme)
     if isinstance(model, ag.Tensor) and not examples:
-        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, title=title).themed(colours)
+        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, title=title).themed(theme)
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
         total = sum(int(p.size) for p in model.parameters())
         said = title if title is not None else f"{type(model).__name__}: {numbers.count(total)} parameters"
         return draw_blocks(graph, inputs=inputs, depth=depth, title=said, closed=True)
 
-    return follow(model, examples, read).themed(colours)
+    return follow(model, examples, read).themed(theme)
 
 
 def draw_blocks(

@@ -63,7 +63,6 @@ def check_graph(
     >>> picture.title, picture.report
     ('Gradient check, op by op: every rule is right', <NodeReport: 2 ok>)
     """
-    colours = style.theme_named(theme)
     limit, max_elements, seed = number(limit, "limit", 0), whole(max_elements, "max_elements"), whole(seed, "seed", 0)
     ys = recorded(y, "check")
     if more:
@@ -85,7 +84,7 @@ def check_graph(
             )
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     mark_checks(scene, report)
-    return CheckPicture.of(_CheckDrawing(scene).draw(title).themed(colours), report)
+    return CheckPicture.of(_CheckDrawing(scene).draw(title).themed(theme), report)
 
 
 def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:

@@ -41,7 +41,6 @@ def draw_loop(
     >>> draw_loop(h).title
     '3 × step: step 3'
     """
-    colours = style.theme_named(theme)
     ys = recorded(y)
     seen = evaluate(ys, gradients=all(end.size == 1 for end in ys))
     found = recurrences(seen.graph.nodes, seen)
@@ -62,7 +61,7 @@ def draw_loop(
     scene.notice = notice(seen, Names(seen.graph))
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
-    return _Cell(scene, loop, names).draw(title or f"{times} × {loop.title}: step {step}").themed(colours)
+    return _Cell(scene, loop, names).draw(title or f"{times} × {loop.title}: step {step}").themed(theme)
 
 
 def _beyond(value: str, gradient: str) -> Label:

@@ -96,12 +96,11 @@ def draw_modules(
     if len(ys) != 1:
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
-    colours = style.theme_named(theme)
     seen = evaluate(ys, gradients)
     rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
     warn(rows, seen)
     said = notice(seen, Names(seen.graph, names, inputs, targets))
-    return _Table(rows, links, units, seen, said).draw(title).themed(colours)
+    return _Table(rows, links, units, seen, said).draw(title).themed(theme)
 
 
 @dataclass(eq=False)

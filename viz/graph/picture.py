@@ -63,11 +63,10 @@ def draw_graph(
     """
     choice(view, "view", ("auto", "ops"))
     check_depth(depth)
-    colours = style.theme_named(theme)
     given: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
     options = {"depth": depth, "view": view if view != "auto" else None}
     if found := programs((y, *more), given | options):
-        return draw_program(found[0], title).themed(colours)
+        return draw_program(found[0], title).themed(theme)
     ys = recorded(y)
     if more:
         ys += recorded(more)
@@ -80,13 +79,13 @@ def draw_graph(
         scene = Scene(ys, **given)
         drawing = Drawing(scene)
         folds = view == "auto" and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
-        picture = drawing.draw(title, narrowed=not folds).themed(colours)
+        picture = drawing.draw(title, narrowed=not folds).themed(theme)
         if not folds or picture.size()[0] <= style.WIDTH:
             return picture
     if depth is None:
         _check_loose(ys[0])
     given |= {"gradients": computes_gradients(ys, gradients)}
-    return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
+    return draw_modules(ys[0], title=title, theme=theme, depth=depth, **given)
 
 
 def _check_loose(y: ag.Tensor) -> None:

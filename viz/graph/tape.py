@@ -55,10 +55,9 @@ def draw_tape(
     """
     if gradients is False or gradients is None:
         raise DrawingError("a tape shows derivatives: gradients= must be True, or the outputs' upstream gradients")
-    colours = style.theme_named(theme)
     ys = [*recorded(y), *(recorded(more) if more else ())]
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return _Tape(scene).draw(title).themed(colours)
+    return _Tape(scene).draw(title).themed(theme)
 
 
 def kept(card: Card) -> list[Card]:
