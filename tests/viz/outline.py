@@ -1,4 +1,4 @@
-"""A picture as text: its titles, its alternative text, the words on each card, the cards in each box, and its lines.
+"""A picture as text: its titles and alternative text, the frame and the words of each card, its boxes and its lines.
 
 Each picture of `tests.viz.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
 that can be read. ``python -m tests.viz.outline`` writes these texts anew; names after it choose some.
@@ -37,12 +37,18 @@ def _items(items: list[Any], indent: str) -> Iterator[str]:
             yield f"{indent}box {' | '.join(words(item.attributes['label']))}".rstrip()
             yield from _items(item.items, indent + "    ")
         elif isinstance(item, Node) and (said := words(item.label)):
-            yield f"{indent}{item.name} ({item.attributes.get('cls', '')}): {said[0]}"
+            frame = next((part.attributes for part in item.label if isinstance(part, labels.Table)), {})
+            look = [
+                item.attributes.get("cls", ""),
+                *(frame[key] for key in ("border", "color", "style") if key in frame),
+            ]
+            yield f"{indent}{item.name} ({' '.join(map(str, look))}): {said[0]}"
             yield from (f"{indent}    {line}" for line in said[1:])
         elif isinstance(item, Edge) and item.attributes.get("style") != "invis":
             said = " | ".join(words(item.label))
             line = "<-" if item.attributes.get("dir") == "back" else "->"
-            yield f"{indent}{item.tail} {line} {item.head} ({item.attributes.get('cls', '')}) {said}".rstrip()
+            look = f"{item.attributes.get('cls', '')} {item.attributes.get('style', '')}".strip()
+            yield f"{indent}{item.tail} {line} {item.head} ({look}) {said}".rstrip()
 
 
 def words(label: labels.Label) -> list[str]:

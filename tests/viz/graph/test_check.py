@@ -50,22 +50,6 @@ def test_right_rules_are_ticked_with_their_error():
     assert picture.alt.startswith("Gradient check, op by op: every rule is right. 8 ok, relative errors up to ")
 
 
-def test_the_wrong_card():
-    picture = checked(wrong_sigmoid())
-    assert picture.title == "Gradient check, op by op: σ has a wrong rule"
-    card = node(picture, "a")
-    said = words(card)
-    assert "∂a/∂z = a·(1 + a) = 1.266" in said
-    assert said.endswith("WRONG rule 1.266 numeric 0.1966 rel. error 0.8446")
-    # Framed twice, 4 points outside and 1 inside, square, the badge reversed: none of it depends on hue.
-    outer, inner = re.findall(r"<TABLE BORDER=\"(\d)\"[^>]*COLOR=\"#a3003f\"[^>]*>", card)
-    assert (outer, inner) == ("4", "1")
-    assert "ROUNDED" not in card
-    assert re.search(rf'PORT="o"[^>]*BGCOLOR="{style.LIGHT.bad}"><FONT COLOR="{style.LIGHT.paper}"', card)
-    assert 'class="card act failed" id=n_a' in picture.source
-    assert picture.alt.startswith(f"{picture.title}. a with respect to z: relative error 0.8446, wrong. 7 ok")
-
-
 def test_only_the_argument_with_the_wrong_rule_is_doubted():
     @ag.op("*", text="{x} * {y}", level=2)
     def times(xp, x, y):
