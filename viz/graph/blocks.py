@@ -251,10 +251,7 @@ class _Blocks:
         """The path of the block in the model, without that of its box, and the number of the call."""
         unit, first = card.units[0], card.first
         if isinstance(unit, Repeat):
-            ends = [row.path for row in (unit.rows[0], unit.rows[-1])]
-            if unit.path:
-                return f"{clipped(unit.path, 30)}  {unit.title}"
-            return clipped(" to ".join(map(str, ends)) if all(ends) else unit.title, 30)
+            return f"{clipped(unit.path, 30)}  {unit.title}"
         if first.path is None:
             return ""
         path = first.path or first.label

@@ -402,7 +402,7 @@ class _Table:
         of, rows = len(repeat.blocks), repeat.rows
         own = [p for row in rows for p in row.parameters if not p.shared]
         words = [
-            *([repeat.path] if repeat.path else []),
+            clipped(repeat.path),
             *_wrapped(repeat.parts),
             *([f"{of} inputs of {numbers.shape(repeat.inputs[0].place.shape)}"] if repeat.inputs else []),
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),

@@ -46,12 +46,12 @@ class Repeat:
         return parts if parts != [self.title] else []
 
     @property
-    def path(self) -> str | None:
-        """The paths of the first and the last block as text; None if a block is not a whole module."""
-        if _module(self.blocks) is None:
-            return None
-        first, last = (next(reversed(_shared(block)))[0] for block in (self.blocks[0], self.blocks[-1]))
-        return f"{first} to {last}" if first != last else first
+    def path(self) -> str:
+        """The paths of the first and the last block as text; of their rows, if a block is not a whole module."""
+        ends = [row.path or row.title for row in (self.rows[0], self.rows[-1])]
+        if _module(self.blocks) is not None:
+            ends = [_shared(block)[-1][0] for block in (self.blocks[0], self.blocks[-1])]
+        return " to ".join(dict.fromkeys(ends))
 
     @property
     def inputs(self) -> list[Row]:

@@ -104,13 +104,11 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
 
 def _layer(unit: Row | Repeat) -> Layer:
     rows = unit.rows
-    last = rows[-1]
     size = sum(int(p.tensor.size) for row in rows for p in row.parameters if not p.shared)
     taken = products(node for row in rows for node in row.nodes)
-    shape = tuple(int(n) for n in last.place.shape)
+    shape = tuple(int(n) for n in rows[-1].place.shape)
     if isinstance(unit, Repeat):
-        path = unit.path or " to ".join(dict.fromkeys(row.path or row.title for row in (rows[0], last)))
-        return Layer(path, f"{len(unit.blocks)} × {unit.title}", shape, size, taken)
+        return Layer(unit.path, f"{len(unit.blocks)} × {unit.title}", shape, size, taken)
     name = f"{unit.label} {described(unit.nodes)}".strip() if not unit.contents else unit.label
     return Layer(unit.path or "", name + (f" (call {unit.call})" if unit.call > 1 else ""), shape, size, taken)
 
