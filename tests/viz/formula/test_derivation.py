@@ -615,22 +615,3 @@ class TestForwardMode:
         assert explain(x[x > 1.5] ** 2, wrt=x, mode="forward", tangent=[3.0, 4.0]).gradient.tolist() == [16.0]
         with pytest.raises(DrawingError, match="the tangent of L along x is 0 in any direction"):
             explain(ag.sum(ag.floor(x)), wrt=x, mode="forward", tangent=[3.0, 4.0])
-
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            ({"mode": "up"}, "mode= is 'reverse' or 'forward', not 'up'"),
-            ({"mode": "forward", "gradient": 1.0}, "give the direction of wrt as tangent="),
-            ({"tangent": 1.0}, "call explain with mode='forward'"),
-            ({"mode": "forward", "wrt": "x"}, "x has shape .2,.: give the direction"),
-            (
-                {"mode": "forward", "wrt": "x", "tangent": 1.0},
-                "tangent= has shape .., and x, whose direction it is, .2,.",
-            ),
-            ({"mode": "forward", "wrt": "L", "tangent": 1.0}, "wrt is y itself"),
-        ],
-    )
-    def test_a_wrong_argument_is_refused(self, options, said):
-        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
-        with pytest.raises(DrawingError, match=said):
-            explain(ag.sum(x * x), **options)

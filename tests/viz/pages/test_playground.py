@@ -88,27 +88,6 @@ def test_the_model_may_be_a_function_of_tensors_of_one_name():
         assert {state.name for state in program.states if state.origin is first or state.origin is second} == names
 
 
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: document(model(2, 3, 1), x=np.zeros((3, 2)), y=[0, 1, 2]), r"\(3,\) holds no classes for 3 examples"),
-        (lambda: document(model(2, 3, 1), y=[0, np.nan, 1, 1, 0]), "y has numbers that are not finite, .*: leave"),
-        (lambda: document(model(2, 3, 1), y=[0, 1]), r"y of shape \(2,\) holds no classes for 5 examples"),
-        (lambda: document(model(2, 3, 3), y=[0, 1, 2, 3, 0]), "give integers from 0 to 2"),
-        (lambda: document(model(2, 3, 7), y=[0, 1, 2, 3, 0]), "7 classes can't be told apart by their marks"),
-        (lambda: document(model(2, 3, 2), y=LABELS, classes=["a"]), "1 class names were given for 2 classes"),
-        (lambda: document(model(2, 3, 1), loss=lambda z, y: ag.sum(z).item(), y=LABELS), "playground can't compute"),
-        (lambda: viz.playground(model(3, 1), BCE, np.zeros((4, 3)), [0, 1, 0, 1]), "not a set of points in the plane"),
-        (lambda: viz.playground(model(2, 1), BCE, [[0.0, np.nan], [0, 0]], [0, 1]), "numbers that are not finite"),
-        (lambda: document(nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Linear(3, 1)), y=LABELS), "with dropout"),
-        (lambda: document(lambda x: ag.sum(x, axis=1), y=LABELS), "'sum' does not fit into one"),
-    ],
-)  # fmt: skip
-def test_what_has_no_playground_is_refused(call, sentence):
-    with pytest.raises(DrawingError, match=sentence):
-        call()
-
-
 def test_too_large_is_a_sentence_with_its_numbers(monkeypatch):
     monkeypatch.setattr(emitted, "PRODUCTS", 10_000)
     with pytest.raises(
@@ -376,19 +355,6 @@ def test_the_levels_of_a_surface_part_its_range():
     targets = document(model(2, 3, 1), nn.functional.mse_loss, x, y).targets
     assert targets.levels == pytest.approx(np.linspace(y.min(), y.max(), 7)[1:-1])
     assert targets.names == []
-
-
-@pytest.mark.parametrize(
-    ("outputs", "y", "names"),
-    [
-        (2, np.zeros((30, 2)) + 0.5, None),
-        (1, np.arange(30) % 3, None),
-        (1, np.ones(30) / 2, "ab"),
-    ],
-)
-def test_what_is_neither_classes_nor_numbers_to_fit_is_refused_in_words(outputs, y, names):
-    with pytest.raises(DrawingError, match="or, for a network with one output, the floats that it fits"):
-        viz.playground(model(2, 3, outputs), entropy, surface()[0], y, classes=names and list(names))
 
 
 @pytest.mark.check

@@ -207,16 +207,3 @@ class TestDecision:
             across = np.concatenate([path.vertices[:, 0] for path in line.get_paths()])
             np.testing.assert_allclose(across, space.get_zlim()[0] / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
         assert "the same at ten heights of a space" in "".join(texts(plot))
-
-
-class TestRefusals:
-    @pytest.mark.parametrize("inputs", [2, 4])
-    def test_not_finite(self, inputs):
-        x = RNG.normal(size=(6, inputs))
-        model = nn.MLP([inputs, 2, 2], "relu", seed=0)
-        model.load_state_dict({**model.state_dict(), "layers.0.bias": [0, float("inf")]})
-        with pytest.raises(ValueError, match="not finite in the panel 'layer 1: 2 neurons, relu'"):
-            feature_space(model, x, [0, 1] * 3)
-        x[3] = np.nan
-        with pytest.raises(ValueError, match="not finite in the panel 'input"):
-            feature_space(model, x, [0, 1] * 3)

@@ -5,7 +5,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import viz
-from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import luminance
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -37,9 +36,5 @@ def test_groups_differ_in_lightness():
 def test_shapes_at_the_ends(tmp_path):
     viz.plot_pattern(sparse.csr_array((2, 9))).save(tmp_path / "empty.svg")
     viz.plot_pattern(sparse.csr_array(np.ones((40, 1)))).save(tmp_path / "column.png")
-    with pytest.raises(DrawingError, match="a pattern of 5001 × 2 is too fine to be seen: plot a part"):
-        viz.plot_pattern(sparse.csr_array((5001, 2)))
-    with pytest.raises(DrawingError, match="a matrix of 2 × 3 is not symmetric"):
-        viz.plot_pattern(sparse.csr_array((2, 3)), symmetric=True)
     one = viz.plot_pattern(sparse.csr_array([[1.0]]))
     assert one.description == "Pattern: 1 × 1, 1 entry, 1 group of columns"
