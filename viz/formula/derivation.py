@@ -124,7 +124,6 @@ class Derivation(_Written):
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._scene, self._wrt, self._way = scene, wrt, on_the_way
         self._write = Writer(scene)
-        self._by_key = {card.key: card for card in scene.cards}
         self.with_numbers = with_numbers
         self.forward: tuple[Line, ...] = tuple(map(self._forward, scene.operations))
         self.backward: tuple[Line, ...] = tuple(
@@ -288,7 +287,6 @@ class ForwardDerivation(Derivation):
 
     def __init__(self, scene: Scene, start: Card, end: Card, with_numbers: bool, check: Check | None) -> None:
         self._scene, self._wrt, self._way, self._write = scene, start, set(scene.cards), Writer(scene)
-        self._by_key = {card.key: card for card in scene.cards}
         self.start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
