@@ -17,14 +17,14 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.validation import as_path, check_instance
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import GradientError
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked, checked_along
 from glassgrad.viz.formula.columns import (
     Both,
@@ -96,12 +96,8 @@ class _Written:
 
         Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
         """
-        target = as_path(path)
-        writings = {".txt": "text", ".md": "markdown", ".tex": "document"}
-        if target.suffix.lower() not in writings:
-            raise DrawingError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
-        write_file(target, getattr(self, writings[target.suffix.lower()]).encode())
-        return target
+        writings = {".txt": lambda: self.text, ".md": lambda: self.markdown, ".tex": lambda: self.document}
+        return saved("a derivation", path, writings)
 
     def __str__(self) -> str:
         return self.text

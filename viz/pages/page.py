@@ -6,10 +6,9 @@ import html
 import os
 from pathlib import Path
 
-from glassgrad.autograd.common.files import write_file
-from glassgrad.autograd.common.validation import as_path, check_instance
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.pages.emitted import text
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
@@ -26,11 +25,7 @@ class Page:
 
         Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
         """
-        path = as_path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise DrawingError(f"a page saves as .html, not as {path.name!r}")
-        write_file(path, self.html.encode())
-        return path
+        return saved("a page", path, {".html": lambda: self.html})
 
     def _repr_html_(self) -> str:
         # In a frame, so that the page's colours and keys do not reach the notebook.

@@ -10,17 +10,16 @@ import io
 import math
 import warnings
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassgrad.autograd.common.files import write_file
-from glassgrad.autograd.common.validation import as_path
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-FORMATS = (".svg", ".png", ".pdf")
 FONTS = [
     style.FONT,
     "Arial",
@@ -69,14 +67,7 @@ class Plot:
 
         Raises `DrawingError` for another suffix, `WriteError` where nothing can be written.
         """
-        target = as_path(path)
-        if target.suffix.lower() not in FORMATS:
-            raise DrawingError(
-                f"a plot is saved as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {target.suffix or 'a file'!r}"
-                f" ({target}): give the path one of these suffixes"
-            )
-        write_file(target, self._rendered(target.suffix.lower()[1:]))
-        return target
+        return saved("a plot", path, {f".{form}": partial(self._rendered, form) for form in ("svg", "png", "pdf")})
 
     def _rendered(self, form: str) -> bytes:
         # Without a date and random ids, so that the same plot gives the same file.
