@@ -123,7 +123,7 @@ def _norms(axes: Axes, paths: Mapping[str, np.ndarray]) -> None:
             path[:, 3], "--", color=LIGHT.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=LIGHT.paper
         )
         words = f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end"
-        name_end(axes, words, (len(path) - 1, path[-1, 3]), LIGHT.ink)
+        name_end(axes, words, (len(path) - 1, path[-1, 3]))
     plain_axes(axes, "Norm of the gradient", "step")
     plain_numbers(axes.yaxis)
 
@@ -184,7 +184,7 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
             axes.semilogy(
                 range(1, len(sizes) + 1), sizes, "--", color=LIGHT.grad, marker=mark, markerfacecolor=LIGHT.paper
             )
-            name_end(axes, name, (len(sizes), sizes[-1]), LIGHT.ink)
+            name_end(axes, name, (len(sizes), sizes[-1]))
         plain_axes(axes, below="layer")
         plain_numbers(axes.yaxis)
         axes.locator_params("x", integer=True)

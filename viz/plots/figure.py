@@ -192,10 +192,10 @@ def plain_numbers(axis: Axis, text: Callable[[float], str] = numbers.short) -> N
     axis.set_minor_formatter(NullFormatter())
 
 
-def name_end(axes: Any, words: str, end: tuple[float, float], colour: str, by: float = 12, **options: Any) -> None:
+def name_end(axes: Any, words: str, end: tuple[float, float]) -> None:
     """Write words on the right of the end of a line."""
-    options |= {"textcoords": "offset points", "va": "center", "fontsize": style.CAPTION, "color": colour}
-    axes.annotate(words, end, xytext=(by, 0), **options)
+    options: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": style.CAPTION}
+    axes.annotate(words, end, xytext=(12, 0), color=LIGHT.ink, **options)
 
 
 def panel_title(axes: Any, words: str, size: float = style.NAME) -> None:

@@ -12,18 +12,15 @@ from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.drawing.texts import clipped, one_line, text_width
-from glassgrad.viz.plots.figure import Plot, axes_at, name_end, plain_axes, plain_numbers, titled_figure
+from glassgrad.viz.drawing.texts import clipped, one_line
+from glassgrad.viz.plots.figure import Plot, plain_axes, plain_numbers, titled_figure
 from glassgrad.viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
-PANEL = (4.3, 3.0)  # inches, one panel of the learning curves
-ROOM = 0.5  # inches, beside a panel for the names of runs, at least
-NARROW = 18  # points: a name up to this width needs no room beside a panel
+PANEL, TOP = (4.3, 2.4), 0.65  # inches: one panel of the learning curves, and the title above all
 
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
@@ -31,7 +28,6 @@ HELD_OUT = ("val", "valid", "validation", "test", "heldout")
 MARKS = "os^DvPX"  # of runs, which differ without colour
 
 Series = Mapping[str, np.ndarray]  # of one quantity, by name
-End = tuple[float, str, str, dict[str, Any]]  # a line's last number, the words beside it, their colour, its mark's look
 
 
 def plot_history(history: Any, *, title: str = "Learning curves") -> Plot:
@@ -43,7 +39,7 @@ def plot_history(history: Any, *, title: str = "Learning curves") -> Plot:
     a learning rate that never changes is left out. The best validation epoch is ringed and named.
 
     A dict or a list of up to 7 histories compares runs: their curves share the panels. Each run has its own mark and
-    lightness, and its name stands at the end of its line; validation is dashed with open marks.
+    lightness; validation is dashed with open marks. The names stand beside a panel, that of the highest line first.
 
     Raises `DrawingError` when there is nothing to plot, a series has another length, or there are too many runs or
     two of one name.
@@ -122,18 +118,17 @@ def _series(history: Any, run: str = "") -> tuple[np.ndarray, dict[str, dict[str
 def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: str) -> Plot:
     """The panels of these runs, whose name is empty if there is only one."""
     quantities = list(dict.fromkeys(quantity for _, panels in runs.values() for quantity in panels))
-    widest = max(text_width(clipped(name), style.CAPTION) for name in runs)
-    across = PANEL[0] + max(ROOM, (widest - NARROW) / 72) * ("" not in runs)
     held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
-    if "" in runs:
-        line = "disc = training;  open square = validation;  ring = its best" if held else ""
-    else:
-        line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
+    line = "" if "" in runs else "a mark for each run"
+    if held:
+        line = "disc = training;  open square = validation" if "" in runs else f"{line};  dashed and open = validation"
+        line += ";  ring = its best"
     words = []
-    with titled_figure(across * len(quantities), PANEL[1] + 0.65, title, line) as figure:
-        for i, quantity in enumerate(quantities):
+    with titled_figure(PANEL[0] * len(quantities), PANEL[1] + TOP, title, line) as figure:
+        for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
             there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
-            words.append(_curves(figure, i * across, quantity, there, list(runs)))
+            words.append(_curves(axes, quantity, there, list(runs)))
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - TOP / (PANEL[1] + TOP)), w_pad=0.1)
     count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
     best = "".join(f", {word}" for word in words if word)
     title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"
@@ -150,22 +145,11 @@ def _held_out(name: str) -> bool:
     return any(word in HELD_OUT for word in name.lower().replace("-", "_").split("_"))
 
 
-def _curves(
-    figure: Figure,
-    start: float,
-    quantity: str,
-    runs: Mapping[str, tuple[np.ndarray, Series]],
-    order: Sequence[str],
-) -> str:
-    """Draw one panel, ``start`` inches from the left; returns the words on the best validation epochs. ``order``: the
-    names of all runs.
-    """
+def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Series]], order: Sequence[str]) -> str:
+    """Draw one panel; returns the words on the best validation epochs. ``order``: the names of all runs."""
     from matplotlib.ticker import MaxNLocator
 
     several = "" not in runs
-    left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
-    height = figure.get_size_inches()[1]
-    axes = axes_at(figure, start + left, bottom, PANEL[0] - left - right, height - bottom - top)
     plain_axes(axes, quantity, "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
@@ -179,7 +163,7 @@ def _curves(
     shades = style.ramp(style.mix(LIGHT.fwd, LIGHT.paper, 0.35), LIGHT.ink, max(len(order), 2))
     goal = GOALS.get(last)
     sentences: list[str] = []
-    ends: list[End] = []
+    ends: list[tuple[float, str, Any]] = []  # the last number of a line, its label, and the line
     for run, (epochs, series) in runs.items():
         for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
             held = _held_out(name)
@@ -190,15 +174,11 @@ def _curves(
             line: dict[str, Any] = {"linewidth": 1.6, "linestyle": "--" if held and several else "-"}
             line |= {"markevery": max(1, len(epochs) // 15) if len(epochs) > 30 else 1}
             line |= {"gid": one_line(f"series_{name}{f'_{run}' if several else ''}")}
-            axes.plot(epochs, ys, **look, **line, clip_on=False, zorder=3 if held else 2)
+            (drawn_line,) = axes.plot(epochs, ys, **look, **line, clip_on=False, zorder=3 if held else 2)
             known = np.flatnonzero(np.isfinite(ys))
-            number = say(ys[known[-1]])
-            words = f"{clipped(run)}  {number}"
-            if not several:
-                label = "validation" if held else "training" if len(series) > 1 else ""
-                words = f"{label}\n{number}" if label else number
+            label = run if several else "validation" if held else "training" if len(series) > 1 else ""
             if not several or held or not any(map(_held_out, series)):
-                ends.append((float(ys[known[-1]]), words, LIGHT.ink if several else colour, look if several else {}))
+                ends.append((float(ys[known[-1]]), f"{clipped(label)}  {say(ys[known[-1]])}", drawn_line))
             if held and goal is not None:
                 at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
                 ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": LIGHT.ink}
@@ -208,21 +188,7 @@ def _curves(
                 if not several:  # short, as the panel's title stands beside it
                     best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"
                     axes.set_title(best, loc="right", fontsize=style.CAPTION, color=LIGHT.muted)
-    _name_ends(axes, ends, 13.0 if several else 26.0)
+    _, labels, lines = zip(*sorted(ends, key=lambda end: -end[0]), strict=True)
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+    axes.legend(lines, labels, fontsize=style.CAPTION, labelcolor=LIGHT.ink, handlelength=1.2, **place)
     return f"best validation {quantity}{':' * several} {', '.join(sentences)}" if sentences else ""
-
-
-def _name_ends(axes: Axes, ends: list[End], gap: float) -> None:
-    """Write the name and last number of each line right of its end, with its mark if given, without overlaps."""
-    axes.get_ylim()  # makes matplotlib compute the limits
-    height = axes.get_window_extent().height * 72 / axes.figure.dpi
-    placed: list[tuple[float, End]] = []
-    for end in sorted(ends, key=lambda end: end[0]):
-        y = axes.transAxes.inverted().transform(axes.transData.transform((0, end[0])))[1] * height
-        placed.append((max(y, placed[-1][0] + gap) if placed else y, end))
-    overshoot = max(0.0, placed[-1][0] - height)
-    for y, (_, words, colour, look) in placed:
-        up = (y - overshoot) / height
-        if look:
-            axes.plot([1.07], [up], **look, transform=axes.transAxes, linestyle="", clip_on=False)
-        name_end(axes, words, (1, up), colour, 20 if look else 10, xycoords="axes fraction", annotation_clip=False)

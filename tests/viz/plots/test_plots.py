@@ -49,7 +49,7 @@ class TestHistory:
         lines = series(plot_history(HISTORY).figure.axes[0])
         assert lines["series_loss"].get_marker() == "o"
         assert lines["series_validation_loss"].get_marker() == "s"
-        assert {"training\n0.4", "validation\n0.9"} <= set(texts(plot_history(HISTORY)))
+        assert {"training  0.4", "validation  0.9"} <= set(texts(plot_history(HISTORY)))
 
     def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
         plot = plot_history(HISTORY)
@@ -113,8 +113,7 @@ class TestHistory:
             assert shades == sorted(shades, reverse=True)
             assert {line.get_linestyle() for line in found} == {"-" if held == "loss" else "--"}
         assert {words.partition("  ")[0] for words in texts(plot) if words.startswith("run ")} == set(runs)
-        marks = [line for line in axes.get_lines() if line.get_transform() == axes.transAxes]
-        assert [line.get_marker() for line in marks] == [*"XPvD^so"]  # beside the names, from the lowest line up
+        assert [line.get_marker() for line in axes.get_legend().get_lines()] == [*"os^DvPX"]  # the highest line first
         assert "best validation loss: run 1 0.667 at epoch 2" in plot.description
 
     def test_runs_may_be_a_list_of_any_lengths_with_different_series(self):
@@ -128,9 +127,6 @@ class TestHistory:
         plot = plot_history({name: {"loss": [1.0, 0.5]} for name in names}, title="$T$")
         assert {words.partition("  ")[0] for words in texts(plot)} >= set(names)
         assert all(name in plot._repr_svg_() for name in names)
-        width = plot.figure.get_size_inches()[0] * plot.figure.dpi
-        plot.figure.draw_without_rendering()
-        assert max(t.get_window_extent().x1 for t in plot.figure.axes[0].texts) < width
 
 
 class TestDigits:
