@@ -12,7 +12,6 @@ from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.primitives import (
     ELEMENTWISE,
     REDUCTIONS,
-    Slot,
     index_text,
     into,
     is_basic,
@@ -36,8 +35,6 @@ def kernel_of(instruction: Instruction) -> str | None:
         return "reduction"
     if op == "matmul":
         return "dot" if all(len(a.shape) <= 2 for a in instruction.args) else "matmul"
-    if op in ("concat", "stack"):
-        return op if _joined(instruction) is not None else None
     if op == "op":
         loop = instruction.params["options"].get("loop")
         if isinstance(loop, Loop):
@@ -51,15 +48,6 @@ def kernel_of(instruction: Instruction) -> str | None:
 def has_kernel(instruction: Instruction) -> bool:
     """Whether an instruction can write its result into a given array."""
     return is_view(instruction) or kernel_of(instruction) is not None
-
-
-def _joined(instruction: Instruction) -> int | None:
-    """The axis along which arrays of one dtype are joined, ``None`` for any other form of the call."""
-    args, options = instruction.params["call"]
-    count = len(instruction.args)
-    plain = args == (tuple(map(Slot, range(count))),) and list(options) == ["axis"] and type(options["axis"]) is int
-    alike = all(arg.dtype == instruction.out.dtype for arg in instruction.args)
-    return options["axis"] % len(instruction.out.shape) if plain and alike and instruction.out.shape else None
 
 
 # --------------------------------------------------------------------------------------------------------- elementwise
@@ -209,13 +197,6 @@ def _take(writer: Writer, instruction: Instruction) -> None:
     writer.line(f"{name}.take({places}, {axis}, {target}, 'clip')", out.shape)
 
 
-def _join(writer: Writer, instruction: Instruction) -> None:
-    name = {"concat": "concatenate"}.get(instruction.op, instruction.op)
-    parts = ", ".join(map(writer.of, instruction.args))
-    call = f"{writer.bind(name, getattr(numpy, name))}([{parts}], {_joined(instruction)}, {writer.of(instruction.out)})"
-    writer.line(call, instruction.out.shape)
-
-
 def _setitem(writer: Writer, instruction: Instruction) -> None:
     """Write or add to a part of an array, or of a copy if the array is still read."""
     (x, values), out = instruction.args, instruction.out
@@ -254,7 +235,6 @@ def _loop(writer: Writer, instruction: Instruction) -> None:
 KERNELS: dict[str, Kernel] = {
     "add_at": _setitem,
     "astype": _astype,
-    "concat": _join,
     "copy": _astype,
     "dot": _dot,
     "op": _whole,
@@ -266,7 +246,6 @@ KERNELS: dict[str, Kernel] = {
     "reduction": _reduction,
     "reshape": _reshape,
     "setitem": _setitem,
-    "stack": _join,
     "take_sure": _take,
     "where": _where,
 }

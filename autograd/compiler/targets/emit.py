@@ -86,21 +86,11 @@ class Emitter(Writer):
             self._definition(instruction)
 
     def _check_range(self, instruction: Instruction) -> None:
-        """Check all elements at once: read as unsigned, negative ones are larger than any other."""
-        value, params = instruction.args[0], instruction.params
-        x = self.of(value)
-        unsigned = f"u{value.dtype.itemsize}"
+        params = instruction.params
         check = self.bind("check_range", function_of("check_range"))
         refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
         options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
-        call = f"{check}({x}, {params['stop']!r}, {refuse}{options})"
-        if not value.shape or 0 in value.shape:
-            self.line(call)
-            return
-        name = self.fresh(f"{x}_unsigned")
-        self.line(f"{name} = {x}.view({unsigned!r})", value.shape)
-        self.line(f"if {name}.item({name}.argmax()) >= {params['stop']!r}:", remark="a label out of range")
-        self.line(f"    {call}")
+        self.line(f"{check}({self.of(instruction.args[0])}, {params['stop']!r}, {refuse}{options})")
 
     def _is_seen(self, instruction: Instruction) -> bool:
         source = self.plan.arrays.get(instruction.args[0])

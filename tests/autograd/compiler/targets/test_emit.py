@@ -239,18 +239,6 @@ def test_bitwise_where_ignores_values_that_are_not_chosen(dtype: str) -> None:
     assert "_bits" in compiled.source or dtype[0] == "i"
 
 
-def test_arrays_are_joined_in_place() -> None:
-    def f(x: Any, y: Any) -> Any:
-        return ag.concat([x, y + 1.0], axis=1), ag.stack([x, x, x * 2.0], axis=-1), ag.stack([x[0, 0], y[0, 0]])
-
-    compiled = ag.compile(f)
-    given = ones(3, 2), ones(3, 4)
-    for one, other in zip(f(*given), compiled(*given), strict=True):
-        np.testing.assert_array_equal(other.numpy(), one.numpy())
-    assert "concatenate([x, y_plus_one], 1, concat_1)" in compiled.source
-    assert "_by(" not in compiled.source
-
-
 def test_a_users_line_never_becomes_code() -> None:
     program = ag.trace(lambda x: ag.tanh(x) + 1.0, ones(3))
     for i in program.instructions:
@@ -263,7 +251,6 @@ def test_labels_that_the_function_computes_are_checked_in_their_own_memory() -> 
     compiled = ag.compile(lambda z, labels: F.cross_entropy(z, labels + 1))
     z, labels = ones(2, 3), ag.Tensor([-1, 1])
     assert compiled(z, labels).item() == pytest.approx(np.log(3))
-    assert ".view('u8')" in compiled.source
     for wrong in ([0, 2], [0, -2]):
         with pytest.raises(ag.errors.DomainError, match=f"the label {wrong[1] + 1}"):
             compiled(z, ag.Tensor(wrong))
