@@ -147,7 +147,7 @@ class Adam(Optimizer):
         """Let parameters of a group that have been updated equally often share a count, which is computed with once."""
         if TRACER.get() is None and type(self).update is Adam.update:
             for group in self.param_groups:
-                counts: dict[float, Tensor] = {}
+                counts: dict[Any, Tensor] = {}
                 for p in group["params"]:
                     step = self.state[p]["step"]
                     self.state[p]["step"] = counts.setdefault(step.item(), step)
