@@ -70,28 +70,6 @@ def message(f, *inputs, check=gradcheck, **options):
 
 class TestPasses:
     @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
-    @pytest.mark.parametrize(
-        "f",
-        [
-            lambda x: x * ag.sin(x),
-            lambda x: (x * ag.sin(x)).sum(),
-            lambda x: (x[0], ag.exp(x), x.sum()),
-            lambda x: [x @ x, Tensor(1.0)],
-            ag.softmax,
-            lambda x: x,
-            lambda x: x * 1e6,
-            lambda x: x * 1e-9 + 1.0,
-            lambda x: x[:0],
-        ],
-    )
-    def test_correct_gradients_pass(self, check, f):
-        assert check(f, [0.5, -1.0, 2.0]) is True
-
-    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
-    def test_several_inputs_broadcast(self, check):
-        assert check(lambda x, w, b: ag.tanh(x @ w + b), np.ones((4, 3)) * 0.1, np.eye(3)[:, :2], [0.3, -0.2])
-
-    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
     def test_large_inputs_and_outputs(self, check):
         x = np.random.default_rng(0).normal(size=(40, 30))
         assert check(lambda x: ag.sin(x) * x, x)
@@ -124,28 +102,6 @@ class TestPasses:
         wrong = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="wrong", x=lambda xp, g, x: g * xp.sin(1e6 * x))
         with pytest.raises(GradcheckError, match="fails the check"):
             assert_rule(wrong, max_examples=10)
-
-    def test_large_and_small_values(self):
-        assert gradcheck(lambda x: x**2, [1e8, -1e-8, 1e-300])
-        assert gradcheck(lambda x: x + 1e9, [1.0])
-
-    def test_a_convention_at_a_kink(self):
-        assert gradcheck(ag.abs, [0.0, 1.0])
-        assert gradcheck(ag.relu, [0.0, 1.0])
-        assert gradcheck(lambda x: ag.maximum(x, -x), [0.0, -2.0])
-
-    def test_the_edge_of_a_domain(self):
-        assert gradcheck(ag.sqrt, [0.0, 4.0])
-        assert gradcheck(lambda x: x**1.5, [0.0, 4.0])
-
-    def test_piecewise_constant_operations(self):
-        assert gradcheck(ag.floor, [0.5, 1.7])
-        assert gradgradcheck(ag.sign, [0.5, -1.7])
-
-    def test_float32_is_checked_within_its_precision(self):
-        x = np.array([0.5, -1.0, 2.0], np.float32)
-        assert gradcheck(lambda x: x * ag.sin(x), x)
-        assert gradgradcheck(lambda x: x * ag.sin(x), x)
 
     def test_under_no_grad(self):
         # The function is run as it is: what records nothing can't be right. It is the caller's own doing.
@@ -253,12 +209,6 @@ class TestMessage:
         )
         assert "the rule gives no finite number" in message(norm, [0.0, 0.0])
         assert gradcheck(norm, [0.0, 1.0])
-
-    DISTANCES = pytest.mark.parametrize("distance", [0.1, 0.2, 1 / 3, 0.45, 0.6, 0.9, -0.2, -1 / 3, -0.9])
-
-    @DISTANCES
-    def test_a_smaller_step_stays_clear_of_a_kink(self, distance):
-        assert gradcheck(ag.relu, [distance * 6.06e-6])
 
     def test_float32_on_the_way(self):
         said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
@@ -568,13 +518,6 @@ class TestGradgradcheck:
 
 
 class TestComplex:
-    def test_complex_numbers(self):
-        z = np.array([1 + 2j, 0.5 - 1j])
-        for f in (ag.exp, ag.abs, lambda x: x * ag.conj(x), lambda x: (ag.real(x), x * 2j)):
-            assert gradcheck(f, z)
-            assert gradgradcheck(f, z)
-        assert gradcheck(lambda z, x: z * ag.exp(1j * x), ag.Tensor(z, dtype="complex64"), 0.5)
-
     def test_a_wrong_rule_for_complex_numbers(self):
         @ag.op("conj_wrong")
         def conj_wrong(xp, x):
