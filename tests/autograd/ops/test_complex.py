@@ -129,11 +129,3 @@ def test_a_negative_number_to_a_complex_power() -> None:
 def test_logsumexp_is_the_principal_logarithm() -> None:
     z = np.array([1 + 2j, 3 - 4j, 0.5 + 10j])
     assert_allclose(ag.logsumexp(z).data, np.log(np.exp(z).sum()), rtol=1e-14)
-
-
-@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 3), (0, 2, 2)])
-def test_decompositions_without_elements(shape: tuple[int, ...]) -> None:
-    x = np.zeros(shape, complex)
-    assert [part.shape for part in ag.linalg.svd(x)] == [part.shape for part in np.linalg.svd(x)]
-    if shape[-1] == shape[-2]:
-        assert ag.linalg.eigh(x).eigenvectors.shape == shape
