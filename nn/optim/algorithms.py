@@ -107,17 +107,20 @@ class Adam(Optimizer):
         lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
         for step, members in self._counted([p for p in group["params"] if p.grad is not None]):
             t = step.data + 1.0
-            size, scale = lr / (1 - beta1**t), (1 - beta2**t) ** -0.5
+            rate, root = lr / (1 - beta1**t), (1 - beta2**t) ** -0.5
+            # The step count is float64, and would promote float32 arrays.
+            kinds = dict.fromkeys(p.data.dtype for p in members)
+            factors = {kind: (rate.astype(kind), root.astype(kind)) for kind in kinds}
             for p in members:
                 g, d = p.grad.data, p.data  # type: ignore[union-attr]
+                size, scale = factors[d.dtype]
                 if decay and self.decoupled:
                     d *= 1 - lr * decay
                 elif decay:
                     g = g + decay * d
                 m = _averaged(self.state[p]["exp_avg"], beta1, g)
                 v = _averaged(self.state[p]["exp_avg_sq"], beta2, g * g)
-                # The step count is float64, and would promote float32 arrays.
-                d -= size.astype(d.dtype) * m / (scale.astype(d.dtype) * v**0.5 + eps)
+                d -= size * m / (scale * v**0.5 + eps)
                 p.data = d
             step.data = t
 
@@ -151,6 +154,7 @@ class Adam(Optimizer):
                 for p in group["params"]:
                     step = self.state[p]["step"]
                     self.state[p]["step"] = counts.setdefault(step.item(), step)
+                    self.state[p]["step"].name = "step"
         super()._note_members()
 
 

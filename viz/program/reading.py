@@ -140,9 +140,15 @@ class Reading:
                 join(found[arg], Home(views=[value]))
             elif self.part[value] == UPDATE and value not in self.knobs:
                 found[value] = Home(lines=[value])
+        counts = {state for state in program.updates if not state.shape}  # and numbers that are computed of them
+        for value in self.written:
+            if not value.shape and not counts.isdisjoint(self.reads[value]):
+                counts.add(value)
         for value in list(found):
             if self.part.get(value) == UPDATE:
                 for arg in self.reads[value]:
+                    if arg in counts and value.shape:
+                        continue  # it counts for other states, too
                     if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates):
                         join(found[arg], found[value])
         for state, value in program.updates.items():
