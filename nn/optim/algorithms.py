@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -131,8 +132,9 @@ class Adam(Optimizer):
         counted: dict[Tensor, list[Tensor]] = {}
         for p in parameters:
             counted.setdefault(self.state[p]["step"], []).append(p)
+        shared = Counter(id(kept.get("step")) for kept in self.state.values())
         for step, members in counted.items():
-            if len(members) < sum(kept.get("step") is step for kept in self.state.values()):
+            if len(members) < shared[id(step)]:
                 part = partial(self._part, step, members)
                 if (tracer := TRACER.get()) is not None:
                     raise tracer.again(part)
