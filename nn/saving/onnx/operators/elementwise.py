@@ -65,23 +65,16 @@ def _divide(x, y):
     """The quotient; of integers rounded toward 0."""
     if isinstance(x, float) or is_float(x):
         return ag.divide(x, y)
-    down = ag.floor_divide(x, y)
-    if x.dtype.kind == "u":
-        return down
-    inexact = ag.not_equal(ag.multiply(down, y), x)
-    toward_zero = ag.logical_and(inexact, ag.not_equal(ag.less(x, 0), ag.less(y, 0)))
-    return ag.add(down, cast(toward_zero, x.dtype))
+    return ag.floor_divide(ag.subtract(x, ag.fmod(x, y)), y)
 
 
 def _power(x, y):
     """``x`` to ``y`` in the dtype of ``x``."""
-    if isinstance(x, float) or isinstance(y, float):
-        return ag.power(x, y)
-    if y.ndim == 0 and isinstance(y, numpy.ndarray) and is_float(x):
-        return ag.power(x, float(y))
-    if x.dtype == y.dtype:
-        return ag.power(x, y)
-    return cast(ag.power(x, cast(y, x.dtype)) if is_float(x) else ag.power(cast(x, "float64"), y), x.dtype)
+    if isinstance(x, float) or isinstance(y, float) or x.dtype == y.dtype:
+        return ag.power(x, scalar(y))
+    if is_float(x):
+        return ag.power(x, scalar(cast(y, x.dtype)))
+    return cast(ag.power(cast(x, "float64"), y), x.dtype)
 
 
 BINARY: dict[str, Callable[..., Any]] = {
@@ -133,13 +126,7 @@ def where(condition, x, y):
 @operator("Clip")
 def clip(x, min=None, max=None):
     """``x`` between ``min`` and ``max``; ``max`` if ``min`` is larger."""
-    low, high = (None if bound is None else scalar(bound) for bound in (min, max))
-    if all(bound is None or isinstance(bound, float | int) for bound in (low, high)):
-        if low is not None and high is not None and low > high:
-            low = high
-        return x if low is high is None else ag.clip(x, low, high)
-    x = x if low is None else ag.maximum(x, low)
-    return x if high is None else ag.minimum(x, high)
+    return x if min is max is None else ag.clip(x, scalar(min), scalar(max))
 
 
 # -------------------------------------------------------------------------------------------------------- activations
