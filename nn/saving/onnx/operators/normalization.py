@@ -6,12 +6,8 @@ import math
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError
-from glassgrad.nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
-
-
-def _column(values, x):
-    """One value for each channel, to be broadcast over the space of ``x``."""
-    return values if x.ndim < 3 else column(values, x.ndim - 2)
+from glassgrad.nn import functional as F
+from glassgrad.nn.saving.onnx.table import axis_in, cast, dtype_of, operator
 
 
 @operator("BatchNormalization")
@@ -21,23 +17,15 @@ def batch_normalization(
     """``x`` normalized by a known mean and variance of each channel."""
     if not spatial and scale.ndim != 1:
         raise DomainError("spatial=0, statistics for each element, is not supported")
-    factor = ag.divide(scale, ag.sqrt(ag.add(var, epsilon)))
-    shift = ag.subtract(bias, ag.multiply(mean, factor))
-    return cast(ag.add(ag.multiply(x, _column(factor, x)), _column(shift, x)), x.dtype)
+    return cast(F.batch_norm(x, ag.asarray(mean), ag.asarray(var), scale, bias, eps=epsilon), x.dtype)
 
 
-@operator("InstanceNormalization")
-def instance_normalization(x, scale, bias, *, epsilon=1e-5):
-    """Each channel of each sample normalized by its own mean and variance."""
-    y = ag.standardize(x, axis=tuple(range(2, x.ndim)), eps=epsilon)
-    return ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
-
-
-@operator("GroupNormalization", since=21)
-def group_normalization(x, scale, bias, *, epsilon=1e-5, num_groups, stash_type=1):
-    """Groups of channels normalized together, then scaled by channel."""
-    rows = ag.standardize(ag.reshape(x, shape=(x.shape[0], num_groups, -1)), axis=-1, eps=epsilon)
-    return ag.add(ag.multiply(ag.reshape(rows, shape=x.shape), _column(scale, x)), _column(bias, x))
+operator("InstanceNormalization")(
+    lambda x, scale, bias, *, epsilon=1e-5: F.group_norm(x, x.shape[1], scale, bias, epsilon)
+)
+operator("GroupNormalization", since=21)(
+    lambda x, scale, bias, *, epsilon=1e-5, num_groups, stash_type=1: F.group_norm(x, num_groups, scale, bias, epsilon)
+)
 
 
 @operator("LayerNormalization")

@@ -103,18 +103,16 @@ def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mea
     return losses.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
 
 
-def _cumulative(function, neutral, x, axis, *, exclusive=0, reverse=0):
+def _cumulative(function, x, axis, *, exclusive=0, reverse=0):
     axis = axis_in(number(axis), x.ndim)
     x = ag.flip(x, axis=axis) if reverse else x
-    out = cast(function(x, axis=axis), x.dtype)
-    if exclusive:
-        width = [(1, 0) if i == axis else (0, 0) for i in range(x.ndim)]
-        out = along(ag.pad(out, pad_width=width, constant_values=neutral), axis, slice(0, x.shape[axis]))
+    out = cast(function(x, axis=axis, include_initial=bool(exclusive)), x.dtype)
+    out = along(out, axis, slice(x.shape[axis])) if exclusive else out
     return ag.flip(out, axis=axis) if reverse else out
 
 
-operator("CumSum", known="axis")(partial(_cumulative, ag.cumulative_sum, 0))
-operator("CumProd", known="axis")(partial(_cumulative, ag.cumulative_prod, 1))
+operator("CumSum", known="axis")(partial(_cumulative, ag.cumulative_sum))
+operator("CumProd", known="axis")(partial(_cumulative, ag.cumulative_prod))
 
 # ------------------------------------------------------------------------------------------------------------ products
 

@@ -39,18 +39,14 @@ def flatten(x, *, axis=1):
 @operator("Squeeze", known="axes")
 def squeeze(x, axes=None):
     """``x`` without axes of length 1: the given ones, or all."""
-    ones = [i for i, n in enumerate(x.shape) if n == 1]
-    gone = set(ones) if axes is None else {axis_in(a, x.ndim) for a in ints(axes)}
-    if any(x.shape[a] != 1 for a in gone):
-        raise ShapeError(f"the axes {sorted(gone)} of {x.shape} are not all of length 1")
-    return ag.squeeze(x, axis=tuple(sorted(gone))) if gone else x
+    gone = tuple(i for i, n in enumerate(x.shape) if n == 1) if axes is None else tuple(ints(axes))
+    return ag.squeeze(x, axis=gone) if gone else x
 
 
 @operator("Unsqueeze", known="axes")
 def unsqueeze(x, axes):
     """``x`` with new axes of length 1."""
-    new = ints(axes)
-    return ag.expand_dims(x, axis=tuple(axis_in(a, x.ndim + len(new)) for a in new)) if new else x
+    return ag.expand_dims(x, axis=tuple(ints(axes)))
 
 
 @operator("Transpose")
