@@ -341,14 +341,23 @@ def test_the_missing_package_is_said_with_its_command(tmp_path, monkeypatch):
         nn.load_onnx(linear(tmp_path))
 
 
-def test_operators_without_a_derivative_say_so(tmp_path):
-    node = helper.make_node("Unique", ["x"], ["y"])
-    net = nn.load_onnx(saved(tmp_path, [node], [value("x", (3,))], [value("y", None)]))
+@pytest.mark.parametrize(
+    ("node", "want"),
+    [
+        (helper.make_node("Unique", ["x"], ["y"]), [1.0, 3.0]),
+        (helper.make_node("ScatterElements", ["x", "at", "more"], ["y"], reduction="max"), [3.0, 2.0, 3.0]),
+    ],
+)
+def test_operators_and_attributes_without_a_derivative_say_so(node, want, tmp_path):
+    constants = {"at": np.int64([1, 2]), "more": np.float32([2.0, 0.0])}
+    net = nn.load_onnx(saved(tmp_path, [node], [value("x", (3,))], [value("y", None)], constants))
     x = ag.Tensor([3.0, 1.0, 3.0], dtype="float32", requires_grad=True)
-    with pytest.raises(DomainError, match=r"Unique .* has no derivative here: call the network under autograd.no_"):
+    with pytest.raises(
+        DomainError, match=rf"{node.op_type} .* has no derivative here: call the network under autograd"
+    ):
         net(x)
     with ag.no_grad():
-        assert net(x).tolist() == [1.0, 3.0]
+        assert net(x).tolist() == want
 
 
 def test_sizes_of_operators_that_the_package_computes_are_bounded(tmp_path):
