@@ -15,7 +15,8 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.pages.emitted import packed
 from glassgrad.viz.pages.graph_program import socket_key
-from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOSS, PARAM, TARGET
+from glassgrad.viz.recorded.loops import Recurrence
+from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOOP, LOSS, PARAM, TARGET
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -24,6 +25,7 @@ GEAR = 16  # characters of a formula beside a gear
 WHOLE = 256  # entries up to which a recorded array is told whole; of a larger one its block means
 ROLES = {PARAM: "param", INPUT: "data", TARGET: "target", LOSS: "loss"}
 GIVEN = re.compile(r"[za]\d+")  # generated names that a reader expects for layers
+MADE = re.compile(r"[zat]\d+")  # and all generated names
 *MARKS, OUT = (chr(0xE000 + i) for i in range(12))
 """Stand for operands and for the result in a formula: the page fills in their numbers or their names."""
 
@@ -51,6 +53,9 @@ class Words:
             self.symbol[card] = whole if len(whole.text) <= LONG else brief
             self.name[card] = clipped(readable(self.symbol[card].text), LONG)
             self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
+            if _is_recurrent(card):
+                loop = Recurrence(card.operation, scene.seen)
+                self.name[card] = self.short[card] = words.say("{cell}, {n} steps", cell=loop.title, n=loop.loop.length)
 
     def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas, or with marks as long as there are some."""
@@ -77,6 +82,8 @@ class Words:
     def formula(self, card: Card) -> str:
         """The operation in the names of its operands; of numbers, with marks for the page to fill in."""
         node, say = card.operation, self.scene.say
+        if _is_recurrent(card):
+            return _cell(Recurrence(node, self.scene.seen))
         inside = self._dotted(card) if len(self.name[card]) >= LONG else self.symbol
         if self.scene.scalar:
             tails = list(dict.fromkeys(socket.tail for socket in card.sockets))
@@ -89,7 +96,7 @@ class Words:
     def on_paper(self, card: Card) -> str:
         """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
         steps = {s.tail for s in card.sockets if s.tail.node is not None and s.tail.key != self.name[s.tail]}
-        if self.scene.scalar or not steps:
+        if self.scene.scalar or not steps or _is_recurrent(card):
             return ""
         inside = self.symbol | {tail: self.scene.say.symbol(tail.key, tail.value) for tail in steps}
         return readable(self._composed(card, inside).text)
@@ -113,6 +120,25 @@ class Words:
         symbol = head.operation.op.symbol
         shown = said.replace(OUT, symbol if symbol.isalpha() else self.short[head])
         return said if len(shown) <= GEAR else ""
+
+
+def _is_recurrent(card: Card) -> bool:
+    """Whether it is the loop of a recurrent module, whose gates have names."""
+    return card.operation.op.name == LOOP and bool(card.scope)
+
+
+def _cell(loop: Recurrence) -> str:
+    """One step of a loop: its gates and states as formulas of each other."""
+    outputs, _, names = loop.cells(1)
+    cell, found = Scene(outputs, names=names, gradients=False), list[str]()
+    told, written = Words(cell), {card: card.written(cell.say) for card in cell.cards}
+    for card in cell.operations:
+        made = told._composed(card, written)
+        if MADE.fullmatch(card.name):
+            written[card] = made
+        else:
+            found.append(f"{card.name} = {readable(made.text)}")
+    return "; ".join(found)
 
 
 def readable(text: str) -> str:
@@ -157,7 +183,7 @@ def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
         if card.value.dtype.kind != "f":
             record["whole"] = 1
         if card.node is not None:
-            record["op"] = card.operation.op.name.replace("_", " ")
+            record["op"] = card.operation.op.name.removesuffix("_packed").replace("_", " ")
             record["f"] = words.formula(card)
             if paper := words.on_paper(card):
                 record["w"] = paper

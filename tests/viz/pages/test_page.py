@@ -54,6 +54,16 @@ def test_layers_and_modules_are_folds():
     assert data(step_through(ag.sum(ag.relu(added))))["folds"][:2] == ["z1", "t1"], "no bias"
 
 
+def test_a_recurrent_module_tells_its_gates_by_name():
+    x = ag.Tensor(np.ones((4, 1, 3)), name="x")
+    (card,) = (c for c in data(step_through(ag.sum(nn.LSTM(3, 2)(x)[0])))["cards"].values() if c.get("op") == "scan")
+    assert card["n"] == "LSTM, 4 steps"
+    equations = dict(line.split(" = ") for line in card["f"].split("; "))
+    assert equations["c[t]"] == "f × c[t-1] + i × g"
+    assert equations["h[t]"] == "o × tanh(c[t])"
+    assert equations.keys() > {"i", "f", "g", "o"}
+
+
 def test_an_input_that_is_also_read_transposed_is_drawn_once():
     x, w = ag.Tensor(np.arange(6.0).reshape(2, 3), name="x"), ag.Tensor(np.ones((2, 2)), requires_grad=True)
     told = data(step_through(ag.sum(ag.permute_dims(x, axes=(1, 0)) @ w + ag.reshape(x, (3, 2)) * ag.sum(w @ x))))

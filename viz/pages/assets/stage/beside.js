@@ -66,6 +66,8 @@ function aboutMove(h) {
       : `${bars(rows)}<p>${before} ${gap}</p><div class="row">${button('back', say`Back to ${brief(from)}`)}${ask ? button('again', say`ask me again`, 'link') : ''}</div>`,
   };
 }
+/* of a loop, whose formula is that of a step, the equations of its states, by its gates */
+const statesOf = card => card.f.split('; ').filter(s => s.includes('[t] ='));
 /* the formula of an operation in the names of its operands */
 const formulaOf = card => card.f.replace(/(\(?)([\ue000-\ue00b])(\)?)/gu, (_, open, mark, close) => {
   const { n } = cards.get([...new Set(card.in.map(use => use.tail))][mark.codePointAt(0) - 0xe000]), isBare = isWhole(n) || card.f === mark || (open && close);
@@ -76,7 +78,7 @@ function aboutStep(act) {
   if (act.down) {
     const b = act.down, card = cardOf(b), one = isScalar && b.ops.length === 1 && !b.own.length, name = esc(card.s);
     const line = card.line ? `<p class="code">${esc(card.line)}</p>` : '', gears = one ? b.ins.map(e => say`${esc(cards.get(e.uses[0].tail).s)} <b>×${brief(gearOf(e))}</b>`).join(', ') : '';
-    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 1 : 4).map(c => c.f ? `${esc(c.s)} = ${esc(formulaOf(c))}` : esc(c.s)).join('<br>');
+    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 1 : 4).map(c => c.f ? c.f.includes('; ') ? (isPhone() ? statesOf(c) : c.f.split('; ')).map(esc).join('<br>') : `${esc(c.s)} = ${esc(formulaOf(c))}` : esc(c.s)).join('<br>');
     return { kick: say`Forward ${at + 1} of ${downs}`, head: card.size === 1 ? `${esc(wholeName(b))} = ${brief(N.value(card.k)[0])}` : esc(wholeName(b)),
       body: `<p>${esc(card.op)}: ${one ? `${esc(how)} = ${v(brief(N.value(card.k)[0]))}` : how}.${gears ? ` ${b.ins.length > 1 ? say`Its gears: ${gears}.` : say`Its gear: ${gears}.`}` : ''}</p>${line}` };
   }

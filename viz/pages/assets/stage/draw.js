@@ -237,7 +237,7 @@ function makeMany(b, card, place) {
   }
   if (!isPhone() || b.ops.length < 2) for (const k of b.ops.slice(0, 3)) {
     const c = cards.get(k);
-    if (c.f && c.f !== titleOf(b)) element('span', { textContent: apart(c.n === c.f ? c.f : `${c.s} = ${c.f}`) }, head);
+    if (c.f && c.f !== titleOf(b)) element('span', { textContent: apart(c.f.includes('; ') ? statesOf(c).join('; ') : c.n === c.f ? c.f : `${c.s} = ${c.f}`) }, head);
   }
   const box = element('div', { className: 'fields' }, place), fields = arrangedFields(b);
   for (const f of fields) makeField(f, box, false, b, fields.unit);
