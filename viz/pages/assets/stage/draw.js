@@ -65,6 +65,7 @@ function layOut() {
   const way = ways.find(w => fits(D.folds, w)) ?? ways.at(-1);
   const folded = way => look(entriesThatFit(D.folds, opened, cards, list => look(list, way)), way);
   plan = folded(way);
+  /* only: numbers */
   const count = p => p.bars.filter(b => b.ops.length).length;
   if (isScalar && (opened.size || count(plan) < min(4, keysOf({ in: D.folds }).length))) {
     const before = plan;
@@ -72,6 +73,7 @@ function layOut() {
     plan = folded(way);
     if (count(plan) <= count(before)) { isTight = false; plan = before; }
   }
+  /* end */
   const home = !isScalar && plan.bars.find(b => b.own.includes(asked()));
   if (home && (home.form !== 'tall' || !arrangedFields(home).some(f => f.k === asked()))) { out = asked(); plan = folded(way); }
   if (plan.bars.length < 2) plan = folded(() => false);  /* else L alone would be shown */
