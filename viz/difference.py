@@ -15,7 +15,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.compiler import Program
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, table, text
+from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, frame, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
@@ -257,8 +257,8 @@ class _Diff:
         for part in self._folded():
             rows.append(RULE)
             rows += [row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else self._rows(part)
-        look = {"border": 1, "color": "hair", "bgcolor": "paper", "style": "ROUNDED"}
-        picture.node("lines", table(row_(cell(table(*rows, color="hair"), cellpadding=4)), **look), cls="module")
+        inside = row_(cell(table(*rows, color="hair"), cellpadding=4))
+        picture.node("lines", table(inside, **frame("lines")), cls="module")
         return picture
 
     def _folded(self) -> list[_Pair | str]:

@@ -40,7 +40,7 @@ def _items(items: list[Any], indent: str) -> Iterator[str]:
             frame = next((part.attributes for part in item.label if isinstance(part, labels.Table)), {})
             look = [
                 item.attributes.get("cls", ""),
-                *(frame[key] for key in ("border", "color", "style") if key in frame),
+                *(frame[key] for key in ("border", "color", "style") if frame.get(key) is not None),
             ]
             yield f"{indent}{item.name} ({' '.join(map(str, look))}): {said[0]}"
             yield from (f"{indent}    {line}" for line in said[1:])

@@ -103,21 +103,22 @@ def aligned(*lines: Label, side: str = "LEFT") -> Label:
     return tuple(chain.from_iterable((*line, Break(side)) for line in lines))
 
 
-FRAMES = {  # of cards: the width and the colour of the border, and the ground
-    "data": (style.BORDER, "data", "data_bg"),
-    "parameter": (style.PARAMETER_BORDER, "knob", "knob_bg"),
-    "operation": (style.BORDER, "fwd", "fwd_bg"),
-    "loss": (style.BORDER, "loss_bg", "loss_bg"),
-    "update": (style.BORDER, "knob", "paper"),
-    "derivative": (style.DERIVATIVE_BORDER, "grad", "grad_bg"),
-    "failed": (style.BORDER, "bad", "bad_bg"),
+FRAMES = {  # of cards: the width, the colour and the style of the border, and the ground
+    "data": (style.BORDER, "data", None, "data_bg"),
+    "parameter": (style.PARAMETER_BORDER, "knob", None, "knob_bg"),
+    "operation": (style.BORDER, "fwd", "ROUNDED", "fwd_bg"),
+    "loss": (style.BORDER, "loss_bg", "ROUNDED", "loss_bg"),
+    "update": (style.BORDER, "knob", "ROUNDED", "paper"),
+    "derivative": (style.DERIVATIVE_BORDER, "grad", "ROUNDED,DASHED", "grad_bg"),
+    "failed": (style.BORDER, "bad", None, "bad_bg"),
+    "lines": (style.BORDER, "hair", "ROUNDED", "paper"),
 }
 
 
 def frame(kind: str, **more: Any) -> dict[str, Any]:
     """The attributes of a `table` that is a card of this kind."""
-    border, colour, ground = FRAMES[kind]
-    return {"border": border, "color": colour, "bgcolor": ground, **more}
+    border, colour, look, ground = FRAMES[kind]
+    return {"border": border, "color": colour, "bgcolor": ground, "style": look, **more}
 
 
 def width(label: Label) -> float:

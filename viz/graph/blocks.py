@@ -215,11 +215,7 @@ class _Blocks:
         own, end = _size(card.rows, shared=False), card.units[-1].blocks[-1][-1]
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
         kind = "data" if not first.nodes else "parameter" if own else "operation"
-        looks: dict[str, dict[str, Any]] = {
-            "parameter": {"border": style.PARAMETER_BORDER / 2},
-            "operation": {"style": "ROUNDED"},
-        }
-        around = frame(kind) | looks.get(kind, {})
+        around = frame(kind) | ({"border": style.PARAMETER_BORDER / 2} if own else {})
         path = self._caption(card, box)
         said = [text(path, style.TAG, "muted")] if path else []
         if not first.nodes:

@@ -231,13 +231,14 @@ class _Table:
                 cells.append(column(content, width, "g", True, id=f"{key}_{part}", title=tip))
         cells.append(column(self._boxes(warnings), self.last, "side", self.last > NOTHING))
         if kind == "folded":
-            look = frame("failed" if failed else "parameter" if own else "operation", border=style.PARAMETER_BORDER)
+            look = frame(
+                "failed" if failed else "parameter" if own else "operation", border=style.PARAMETER_BORDER, style=None
+            )
             label = table(row_(*cells), cellpadding=4, **look)
             for _ in range(2):
                 label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
         else:
             look = frame("failed" if failed else "data" if kind == "input" else kind)
-            look |= {"style": "ROUNDED"} if kind in ("loss", "operation") and not failed else {}
             label = table(row_(*cells), cellpadding=4, **look)
             if failed:
                 label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)

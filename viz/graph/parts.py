@@ -111,7 +111,7 @@ class CardParts:
         if self.failed(card):
             return frame("failed", cellpadding=padding)
         kind = {PARAM: "parameter", LOSS: "loss", OP: "operation"}.get(card.role, "data")
-        return frame(kind, cellpadding=padding) | ({"style": "ROUNDED"} if card.node is not None else {})
+        return frame(kind, cellpadding=padding)
 
     def failed(self, card: Card) -> bool:
         """Whether a rule of the operation is wrong, or a nan or inf first appears here."""

@@ -253,7 +253,7 @@ class _Tape:
         if len(card.addends) + (card.place in self.scene.ends) > 1:
             rows.append(self._sum(card))
         rows += [self._rule(card, socket) for socket in card.sockets if socket.contribution is not None]
-        around = frame("derivative", style="ROUNDED,DASHED", cellpadding=4)
+        around = frame("derivative", cellpadding=4)
         return table(row(badge, cell(table(*rows, cellpadding=1))), **around)
 
     def _sum(self, card: Card) -> Label:

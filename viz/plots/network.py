@@ -457,7 +457,7 @@ class _Drawing:
                 said = f"= -ln {numbers.short(p[wanted])} "
             words = text("L ", style.NAME, "loss_ink", bold=True)
             words += text(f"{said}= {numbers.scalar(seen.loss)}", style.VALUE, "loss_ink")
-            card = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
+            card = self._boxed(words, "loss", border=1, cellpadding=6)
             self._put("L", card, x + 62, column.y[-1] - 50, cls="loss", tooltip=f"L = {seen.loss!r}")
 
     def _bar(self, p: float, i: int, x: float, y: float, strong: bool) -> int:

@@ -11,7 +11,7 @@ from itertools import groupby
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import steps
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import RULE, Label, aligned, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
@@ -122,8 +122,8 @@ class _Drawing:
         for part in self._folded():
             gap = cell(caption(f"... {part}"), colspan=3, align="LEFT", cellpadding=4)
             rows.append(row(gap) if isinstance(part, str) else self._row(part))
-        frame = {"border": 1, "color": "hair", "bgcolor": "paper", "style": "ROUNDED"}
-        picture.node("lines", table(row(cell(table(*rows, color="hair"), cellpadding=5)), **frame), cls="module")
+        inside = row(cell(table(*rows, color="hair"), cellpadding=5))
+        picture.node("lines", table(inside, **frame("lines")), cls="module")
         return picture
 
     def _word(self, pair: Pair) -> str:

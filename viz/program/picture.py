@@ -114,8 +114,7 @@ class _Drawing:
         key = fresh(identifier(name), self.taken)
         self.card.update(dict.fromkeys(values, key))
         self.part[key] = part
-        look = {"derivative": {"style": "ROUNDED,DASHED"}, "data": {}, "parameter": {}}.get(kind, {"style": "ROUNDED"})
-        label = table(row(cell(table(*rows, color="hair"), cellpadding=4)), **frame(kind, cellpadding=2, **look))
+        label = table(row(cell(table(*rows, color="hair"), cellpadding=4)), **frame(kind, cellpadding=2))
         self.picture.node(key, label, **{"cls": f"card {part}", **more})
         return key
 
