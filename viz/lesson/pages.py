@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from glassgrad.autograd.common.validation import as_path
-from glassgrad.viz.drawing.words import LOCALES
+from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.lesson.exercises import LANGUAGES
 from glassgrad.viz.lesson.expand import SWITCH, expanded
 from glassgrad.viz.lesson.run import Output, run
 from glassgrad.viz.lesson.text import code, front, source, stems, title
+from glassgrad.viz.pages.emitted import document
 
-_HERE = Path(__file__).parent
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
 _NOTE = re.compile(r'\?\?\? \w+ "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
@@ -69,32 +69,15 @@ def _page(name: str, language: str, text: str) -> str:
             other = order[place + step]
             heading = title(front(source(other, language))[1])
             links.append(f'<a href="{other}.html">{_inline(arrow.format(heading))}</a>')
-    described, markdown = front(source(name, language))
-    description = html.escape(described.get("description", ""), quote=True)
-    return f"""<!doctype html>
-<html lang="{LOCALES[language]}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="description" content="{description}">
-<title>{html.escape(title(markdown))}</title>
-<style>
-{(_HERE / "pages.css").read_text(encoding="utf-8")}
-{(_HERE / "lesson.css").read_text(encoding="utf-8")}
-</style>
-</head>
-<body>
-<main>
-<nav class="lesson-nav">{" ".join(links)}</nav>
-{to_html(text)}
-<nav class="lesson-nav">{" ".join(links)}</nav>
-</main>
-<script>
-{(_HERE / "lesson.js").read_text(encoding="utf-8")}
-</script>
-</body>
-</html>
-"""
+    around = f'<nav class="lesson-nav">{" ".join(links)}</nav>'
+    styles, script = "\n".join(map(_file, ("pages.css", "lesson.css"))), _file("lesson.js")
+    with speaking(language):
+        main = f"<main>\n{around}\n{to_html(text)}\n{around}\n</main>\n"
+        return document(title(front(source(name, language))[1]), main, styles, script=script, policy="")
+
+
+def _file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------- Markdown
