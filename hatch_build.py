@@ -91,7 +91,7 @@ class Files(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the stubs, which git ignores, and name the others by their places in the wheel."""
         subprocess.run([sys.executable, "-m", "tests.stubs"], cwd=self.root, check=True)
-        build_data["artifacts"].append("autograd/**/*.pyi")
+        build_data["artifacts"] += ["autograd/**/*.pyi", "viz/*.pyi"]
         if version == "standard":
             moved = {"glassgrad.py": "__init__.py", "docs/lesson": "viz/lesson/text"}  # below glassgrad/
             build_data["force_include"].update(moved)

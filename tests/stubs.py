@@ -1,8 +1,8 @@
 """Writes the stubs that tell type checkers what is made at run time: ``python -m tests.stubs``, as the build does.
 
-``autograd/__init__.pyi`` has the names of the package, whose operations are functions for a checker, and
+``autograd/__init__.pyi`` has the names of the package, whose operations are functions for a checker,
 ``autograd/engine/_methods.pyi`` the operators and methods that `autograd.functions.methods` and `autograd.interop` put
-on `Tensor`.
+on `Tensor`, and ``viz/__init__.pyi`` the names of `viz`, each of which is imported when it is first used.
 """
 
 import ast
@@ -10,7 +10,7 @@ import inspect
 import textwrap
 from pathlib import Path
 
-from glassgrad import autograd
+from glassgrad import autograd, viz
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import REQUIRED, Op
@@ -232,13 +232,26 @@ def {name}(
 TRANSFORMS += "".join(JACOBIAN.format(name=name) for name in ("jacobian", "jacfwd", "jacrev", "hessian"))
 """The transforms, with the types of their results for functions of Tensors. A lambda makes `Any`."""
 
-STUBS = {"__init__.pyi": package, "engine/_methods.pyi": tensor_methods}
+
+def pictures():
+    """The text of ``viz/__init__.pyi``."""
+    homes = viz._HOMES.items()
+    return "\n".join(
+        [*(f"from glassgrad.viz.{home} import {name} as {name}" for name, home in homes), "__all__: list[str]", ""]
+    )
+
+
+STUBS = {
+    "autograd/__init__.pyi": package,
+    "autograd/engine/_methods.pyi": tensor_methods,
+    "viz/__init__.pyi": pictures,
+}
 
 
 def write():
     """Write the stubs that are missing or out of date."""
     for name, text in STUBS.items():
-        path, new = PACKAGE / name, text()
+        path, new = PACKAGE.parent / name, text()
         if not path.exists() or path.read_text(encoding="utf-8") != new:
             path.write_text(new, encoding="utf-8")
 

@@ -37,49 +37,9 @@ Hessian: ``plot_pattern(matrix)``.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import glassgrad  # noqa: F401  (in the repository it gives this package its full name)
-
-if TYPE_CHECKING:
-    from glassgrad.viz.difference import diff as diff
-    from glassgrad.viz.difference import snapshot as snapshot
-    from glassgrad.viz.drawing.errors import DrawingError as DrawingError
-    from glassgrad.viz.drawing.render import EngineWarning as EngineWarning
-    from glassgrad.viz.drawing.render import Picture as Picture
-    from glassgrad.viz.drawing.render import RenderError as RenderError
-    from glassgrad.viz.drawing.render import use_engine as use_engine
-    from glassgrad.viz.formula.derivation import Derivation as Derivation
-    from glassgrad.viz.formula.derivation import Derivations as Derivations
-    from glassgrad.viz.formula.derivation import explain as explain
-    from glassgrad.viz.graph.blocks import draw_model as draw_model
-    from glassgrad.viz.graph.check import check_graph as check_graph
-    from glassgrad.viz.graph.loop import draw_loop as draw_loop
-    from glassgrad.viz.graph.modules import draw_modules as draw_modules
-    from glassgrad.viz.graph.picture import draw_graph as draw_graph
-    from glassgrad.viz.graph.tape import draw_tape as draw_tape
-    from glassgrad.viz.pages.follow.page import follow as follow
-    from glassgrad.viz.pages.page import Page as Page
-    from glassgrad.viz.pages.playground import playground as playground
-    from glassgrad.viz.pages.report import lab_report as lab_report
-    from glassgrad.viz.pages.search import search_report as search_report
-    from glassgrad.viz.pages.stage import step_through as step_through
-    from glassgrad.viz.pages.widget import Widget as Widget
-    from glassgrad.viz.pages.widget import widget as widget
-    from glassgrad.viz.plots.digits import plot_confusion as plot_confusion
-    from glassgrad.viz.plots.digits import plot_digits as plot_digits
-    from glassgrad.viz.plots.features import feature_space as feature_space
-    from glassgrad.viz.plots.history import plot_history as plot_history
-    from glassgrad.viz.plots.maps import plot_feature_maps as plot_feature_maps
-    from glassgrad.viz.plots.maps import plot_filters as plot_filters
-    from glassgrad.viz.plots.network import draw_network as draw_network
-    from glassgrad.viz.plots.pattern import plot_pattern as plot_pattern
-    from glassgrad.viz.plots.saliency import adversarial as adversarial
-    from glassgrad.viz.plots.saliency import saliency as saliency
-    from glassgrad.viz.plots.search import plot_search as plot_search
-    from glassgrad.viz.plots.window import plot_window as plot_window
-    from glassgrad.viz.recorded.summary import summary as summary
-
 
 _HOMES = {
     name: home
@@ -114,6 +74,7 @@ _HOMES = {
     }.items()
     for name in names.split()
 }
+"""The module of each name. The build writes a stub of them for type checkers (tests/stubs.py)."""
 
 __all__ = list(_HOMES)
 

@@ -105,11 +105,12 @@ class Documentation(griffe.Extension):
 
     def on_package(self, *, pkg: griffe.Module, loader: griffe.GriffeLoader, **_: Any) -> None:
         """Complete the package that was read."""
-        # griffe gives up on this stub because it reads it before the modules that the stub names.
-        path = DOCS.parent / "autograd/__init__.pyi"
+        # griffe gives up on these stubs because it reads them before the modules that they name.
         places = {"modules_collection": loader.modules_collection, "lines_collection": loader.lines_collection}
-        stub = griffe.visit("autograd", path, path.read_text(encoding="utf-8"), parent=pkg, **places)
-        griffe.merge_stubs(pkg["autograd"], stub)
+        for name in ("autograd", "viz"):
+            path = DOCS.parent / name / "__init__.pyi"
+            stub = griffe.visit(name, path, path.read_text(encoding="utf-8"), parent=pkg, **places)
+            griffe.merge_stubs(pkg[name], stub)
         for obj in walk(pkg, set()):
             if obj.docstring:
                 obj.docstring.value = fenced(inspect.cleandoc(obj.docstring.value))
