@@ -224,7 +224,7 @@ def _pad(held: Held, network: Pad) -> str:
 
 
 def _curves(history: Any) -> str:
-    curves = (_plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history)))
+    curves = (plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history)))
     return f'<div class="curves">{"".join(curves)}</div>'
 
 
@@ -267,7 +267,7 @@ def _ink(held: Held, image: Any) -> str:
 def _looks(looks: Mapping[str, Plot]) -> str:
     captions = (words.matched(f"{caption}.") for caption in looks)
     return "".join(
-        f"<p>{text(caption[:1].upper() + caption[1:])}</p>{_plotted(plot, f'look{k}-', caption)}"
+        f"<p>{text(caption[:1].upper() + caption[1:])}</p>{plotted(plot, f'look{k}-', caption)}"
         for k, (caption, plot) in enumerate(zip(captions, looks.values(), strict=True))
     )
 
@@ -318,7 +318,7 @@ def _drawn(picture: Picture) -> str:
         return f'<p class="note">{text(say("Not drawn: {why}", why=error))}</p>'
 
 
-def _plotted(plot: Plot, prefix: str, caption: str = "") -> str:
+def plotted(plot: Plot, prefix: str, caption: str = "") -> str:
     """A plot for the page, with ids that begin with ``prefix``."""
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", plot._repr_svg_(), flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", words.markup(svg, plot.names))

@@ -5,23 +5,19 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from glassgrad.viz.pages.emitted import document
+from glassgrad.viz.pages.emitted import assets, document, variables
 from glassgrad.viz.pages.page import Page
+from glassgrad.viz.pages.report import plotted
 from glassgrad.viz.plots.search import plot_search
 
-STYLES = """body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }
-body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem }
-svg { width: 100%; height: auto } pre { white-space: pre-wrap; background: #f3f6f9; padding: 1rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dde5 }
+STYLES = """table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--hair) }
 td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) { text-align: right }"""
 
 
 def search_report(result: Any, summary: str | None = None, *, title: str = "Search for a network") -> Page:
     """One page with `plot_search`, ``summary`` in words (that of ``result``), and all trials, the best first."""
-    picture = plot_search(result, title=title)._repr_svg_()
     summary = result.summary() if summary is None else summary
-    picture = picture[picture.index("<svg") :]
     rows = "".join(
         f"<tr><td>{trial.number}</td><td>{html.escape(trial.settings)}</td>"
         f"<td>{_accuracy(trial)}</td><td>{trial.parameters:,}</td>"
@@ -30,8 +26,10 @@ def search_report(result: Any, summary: str | None = None, *, title: str = "Sear
     )
     heads = "".join(f"<th>{h}</th>" for h in ("trial", "network", "held out", "parameters", "seconds", "seed", "state"))
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    main = f"{picture}<pre>{html.escape(summary)}</pre>{table}\n"
-    return Page(title, document(title, main, STYLES, policy="default-src 'none'; style-src 'unsafe-inline'"))
+    picture = plotted(plot_search(result, title=title), "search-")
+    main = f'<main>{picture}<pre class="code">{html.escape(summary)}</pre>{table}</main>\n'
+    styles = "\n".join([variables(), assets("common.css", "report.css"), STYLES])
+    return Page(title, document(title, main, styles))
 
 
 def _accuracy(trial: Any) -> str:

@@ -25,9 +25,9 @@ def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
     """The trials of `nn.search`: sketches of the best networks, learning curves, and accuracy against size.
 
     ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
-    layer, as high as the logarithm of its width, dark if the network is accurate. Learning curves of trials that were
-    stopped end in a cross. The line in the third panel joins the networks that no smaller network equals in accuracy.
-    The choices one by one are drawn by Optuna: ``optuna.visualization.matplotlib.plot_slice(result.study)``.
+    layer, as high as the logarithm of its width, stronger if the network is accurate. Learning curves of trials that
+    were stopped end in a cross. The line in the third panel joins the networks that no smaller network equals in
+    accuracy. The choices one by one are drawn by Optuna: ``optuna.visualization.matplotlib.plot_slice(result.study)``.
 
     Raises `DrawingError` if no trial has an accuracy.
     """
@@ -38,7 +38,7 @@ def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
         raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     done = sum(trial.state == "complete" for trial in result.trials)
-    line = f"{len(result.trials)} trials, {done} of them complete; dark = accurate"
+    line = f"{len(result.trials)} trials, {done} of them complete; stronger = more accurate"
     accuracies = np.array([trial.accuracy for trial in known])
     low, quarter, three = np.quantile(accuracies, [0.2, 0.25, 0.75])  # a few bad networks do not use up the range
     floor = float(accuracies[accuracies >= quarter - 3 * (three - quarter)].min())  # the lowest that is no outlier
@@ -83,7 +83,7 @@ def _sketches(axes: Axes, trials: Sequence[Any], colours: dict[int, str]) -> Non
 def _curves(axes: Axes, trials: Sequence[Any], best: Any, floor: float, colours: dict[int, str]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    plain_axes(axes, "Held-out accuracy while learning", "epoch   (black: the best;  ×: pruned)")
+    plain_axes(axes, "Held-out accuracy while learning", "epoch   (thick: the best;  ×: pruned)")
     for trial in trials:
         look: dict[str, Any] = {"color": colours[id(trial)], "linewidth": 1.1, "zorder": 2}
         look |= {"color": LIGHT.ink, "linewidth": 2.2, "zorder": 3} if trial is best else {}
