@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,45 +35,21 @@ from tests.steps.step import TrainingStep
 
 @dataclass(frozen=True)
 class Target:
-    """A language. ``write`` gives a case its text, in JavaScript one that keeps every value or not. ``run`` puts what
-    the cases compute into them, and ``faults`` tells how that differs from `Program.run`."""
+    """A language. Its ``module`` gives a case its text, in JavaScript one that keeps every value or not, puts what
+    cases compute into them, and tells how that differs from `Program.run`."""
 
     name: str
     expressions: Iterable[str]
-    write: Callable[[Case, bool], None]
-    run: Callable[[Sequence[Case], Path], None]
-    faults: Callable[..., list[str]]
+    module: Any
 
     def written(self, case: Case, every: bool = False) -> Case:
         """The case with its text."""
-        self.write(case, every)
+        self.module.written(case, every)
         return case
 
 
-def _in_c(case: Case, every: bool) -> None:
-    native.written(case)
-
-
-def _in_javascript(case: Case, every: bool) -> None:
-    case.source = case.program.javascript(every=every, comments=False)
-
-
-def _run_c(cases: Sequence[Case], folder: Path) -> None:
-    native.run(cases)
-
-
-def _faults_of_c(cases: Sequence[Case], folder: Path, *, rounding: bool = False, fast: bool = False) -> list[str]:
-    return native.faults(cases, rounding=rounding, flags=native.FAST if fast else native.FLAGS)
-
-
-def _faults_of_javascript(
-    cases: Sequence[Case], folder: Path, *, rounding: bool = False, fast: bool = False
-) -> list[str]:
-    return node.faults(cases, folder, rounding=rounding)
-
-
-IN_C = Target("c", C.expressions, _in_c, _run_c, _faults_of_c)
-IN_JAVASCRIPT = Target("javascript", JAVASCRIPT.expressions, _in_javascript, node.run, _faults_of_javascript)
+IN_C = Target("c", C.expressions, native)
+IN_JAVASCRIPT = Target("javascript", JAVASCRIPT.expressions, node)
 TARGETS = [
     pytest.param(IN_C, id="c", marks=native.needs_compiler),
     pytest.param(IN_JAVASCRIPT, id="javascript", marks=node.needs_node),

@@ -128,6 +128,11 @@ def _difference(found: Any, expected: Any, other: Any, tolerance: float, roundin
     return f"is {found[wrong][:3]} and should be {numbers[wrong][:3]}" if wrong.any() else ""
 
 
+def written(case: Case, every: bool = False) -> None:
+    """Give the case its text."""
+    case.source = case.program.javascript(every=every, comments=False)
+
+
 def run(cases: Sequence[Case], folder: Path) -> None:
     """Run all cases in one process of node, and put what they computed into them."""
     programs = ",\n".join(case.source for case in cases)
@@ -151,7 +156,7 @@ def _decoded(text: str) -> Any:
     return np.frombuffer(base64.b64decode(text), "<f8")
 
 
-def faults(cases: Sequence[Case], folder: Path, *, rounding: bool = False) -> list[str]:
+def faults(cases: Sequence[Case], folder: Path, *, rounding: bool = False, fast: bool = False) -> list[str]:
     """How the cases differ from `Program.run`, run by node."""
     run(cases, folder)
     return [fault for case in cases if (fault := case.at_fault(rounding))]

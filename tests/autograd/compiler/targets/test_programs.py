@@ -35,26 +35,26 @@ from tests.sampling import waiting
 pytestmark = pytest.mark.parametrize("target", TARGETS)
 
 REFUSED = {
-    "argsort", "bessel_i", "bitwise_left_shift", "bitwise_right_shift", "cholesky", "cofactors", "cumulative_prod",
-    "cumulative_sum", "det", "dft", "eigenvectors", "eigvalsh", "erfinv", "fold", "inv", "inverse_dft",
-    "inverse_real_dft", "lgamma", "log_abs_det", "nextafter", "orthogonal_complement", "pinv", "polygamma", "prod",
-    "qr_factors", "real_dft", "scatter_along_axis", "searchsorted", "sign_det", "singular_vectors", "solve", "svdvals",
-    "take_along_axis", "unfold",
+    "argsort", "bessel_i", "bitwise_left_shift", "bitwise_right_shift", "cholesky", "cofactors", "concat",
+    "cumulative_prod", "cumulative_sum", "det", "dft", "eigenvectors", "eigvalsh", "erfinv", "fold",
+    "inv", "inverse_dft", "inverse_real_dft", "lgamma", "log_abs_det", "nextafter", "orthogonal_complement", "pinv",
+    "polygamma", "prod", "qr_factors", "real_dft", "scatter_along_axis", "searchsorted", "sign_det",
+    "singular_vectors", "solve", "svdvals", "take_along_axis", "unfold",
 }  # fmt: skip
-"""The operations that can't be written, or whose derivatives can't: factorizations, and those that no network of nn,
-no loss and no page needs."""
+"""The operations that can't be written, or whose derivatives can't: factorizations, those that no network of nn, no
+loss and no page needs, and joining without an axis."""
 
 
 @pytest.mark.parametrize("every", [8, waiting(1)])
 def test_every_operation(target: Target, every: int, tmp_path: Any) -> None:
     names = NAMES[::every]
     cases, refused = operations(target, names, 2)
-    assert not target.faults(cases, tmp_path, fast=True)
+    assert not target.module.faults(cases, tmp_path, fast=True)
     assert refused == REFUSED & {*names}
 
 
 def test_20_steps_of_every_optimizer_layer_and_loss(target: Target, tmp_path: Any) -> None:
-    assert not target.faults(networks(target), tmp_path, fast=True)
+    assert not target.module.faults(networks(target), tmp_path, fast=True)
 
 
 @pytest.mark.parametrize("count", [8, waiting(35)])
@@ -63,7 +63,7 @@ def test_random_steps_with_state(target: Target, count: int, tmp_path: Any) -> N
     assert len(cases) >= count / 2
     known = "draws by standard_", "float16", "random numbers can't be drawn", "that can be written", "whole numbers"
     assert all(any(reason in said for reason in known) for said in refused), refused
-    assert not target.faults(cases, tmp_path, rounding=True)
+    assert not target.module.faults(cases, tmp_path, rounding=True)
 
 
 @pytest.mark.parametrize("every", [16, waiting(1)])
@@ -72,12 +72,12 @@ def test_every_expression_at_peculiar_numbers(target: Target, every: int, tmp_pa
         cases = expressions(target)
         tested = {case.name.partition(" ")[0] for case in cases}
         assert set(target.expressions) - tested <= {"copy", "broadcast_to", "power"}
-        assert not target.faults(cases[::every], tmp_path)
+        assert not target.module.faults(cases[::every], tmp_path)
 
 
 @pytest.mark.check
 def test_the_places_of_maxima_at_peculiar_numbers(target: Target, tmp_path: Any) -> None:
-    assert not target.faults(poolings(target), tmp_path, fast=True)
+    assert not target.module.faults(poolings(target), tmp_path, fast=True)
 
 
 def test_the_error_function_at_subnormal_and_infinite_numbers_is_that_of_eager(target: Target, tmp_path: Any) -> None:
@@ -85,7 +85,7 @@ def test_the_error_function_at_subnormal_and_infinite_numbers_is_that_of_eager(t
     x = np.array([2e-310, -1e-310, 0.0, -0.0, -0.5, -1.0, -12.25, 3.0, 1e308, np.inf, -np.inf, np.nan])
     x = np.concatenate([x, np.linspace(-6, 26, 1501), np.geomspace(1e-9, 26, 500)])
     case = target.written(Case("erfc", Trace(ag.erfc, (ag.Tensor(x),), {}).program, "", [[x]]))
-    target.run([case], tmp_path)
+    target.module.run([case], tmp_path)
     np.testing.assert_allclose(case.results[0][0], special.erfc(x), rtol=1e-13)
 
 
@@ -126,7 +126,7 @@ STEPS = [
 def test_steps(target: Target, every: bool, tmp_path: Any) -> None:
     with np.errstate(divide="ignore"):
         cases = [case_of(target, f.__name__, f, *args, count=n, every=every) for f, args, n in STEPS]
-        assert not target.faults([*cases, exchange(target, every)], tmp_path)
+        assert not target.module.faults([*cases, exchange(target, every)], tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------- planted faults
@@ -174,11 +174,11 @@ MUTANTS: dict[str, dict[str, tuple[Any, str, Any]]] = {
 
 @pytest.mark.check
 def test_planted_faults_are_found(target: Target, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not target.faults(sample(target), tmp_path, fast=True)
+    assert not target.module.faults(sample(target), tmp_path, fast=True)
     for name, (place, key, wrong) in MUTANTS[target.name].items():
         with monkeypatch.context() as planted:
             if isinstance(place, dict):
                 planted.setitem(place, key, wrong)
             else:
                 planted.setattr(place, key, wrong)
-            assert target.faults(sample(target), tmp_path, fast=True), f"nothing is found where {name}"
+            assert target.module.faults(sample(target), tmp_path, fast=True), f"nothing is found where {name}"

@@ -29,14 +29,14 @@ def _missing() -> str:
 TOGETHER = 40
 """Programs in one library: more take the compiler too long."""
 
-FAST = ("-std=gnu11", "-O0", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w")
+FAST: tuple[str, ...] = ("-std=gnu11", "-O0", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w")
 """Flags for many programs, each of which runs once."""
 
 MISSING = _missing()
 needs_compiler = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
 
 
-def written(case: Case) -> Source:
+def written(case: Case, every: bool = False) -> Source:
     """The program of a case, optimized, as a text in C; the case gets the text."""
     program = optimize(case.program, PASSES)
     homes = {s: case.initial[s] if s in case.initial else s.origin.data for s in program.states}  # noqa: SIM401  (not all have one)
@@ -53,13 +53,13 @@ def _apart(own: str, number: int) -> str:
     return re.sub(r"[A-Za-z_$][\w$]*", lambda m: f"{m[0]}_{number}" if m[0] in names else m[0], own)
 
 
-def run(cases: Sequence[Case], flags: Sequence[str] = FLAGS) -> None:
+def run(cases: Sequence[Case], folder: Any = None, *, fast: bool = False) -> None:
     """Run all cases in one library, and put what they computed into them."""
     sources = [written(case) for case in cases]
     parts = [case.source.partition(END) for case in cases]
     bodies = [_apart(body, number) for number, (*_, body) in enumerate(parts)]
     text = "\n".join([*parts[0][:1], *bodies])
-    library = ctypes.PyDLL(str(compiled(text, flags)))
+    library = ctypes.PyDLL(str(compiled(text, FAST if fast else FLAGS)))
     for number, (case, source) in enumerate(zip(cases, sources, strict=True)):
         _run(case, source, function_in_c(getattr(library, f"gg_run_{number}"), source))
 
@@ -86,8 +86,8 @@ def _run(case: Case, source: Source, function: Any) -> None:
     case.states = {state.name: np.asarray(array).astype("f8").reshape(-1) for state, array in found.items()}
 
 
-def faults(cases: Sequence[Case], *, rounding: bool = False, flags: Sequence[str] = FLAGS) -> list[str]:
+def faults(cases: Sequence[Case], folder: Any = None, *, rounding: bool = False, fast: bool = False) -> list[str]:
     """How the cases differ from `Program.run`, run in C."""
     for first in range(0, len(cases), TOGETHER):
-        run(cases[first : first + TOGETHER], flags)
+        run(cases[first : first + TOGETHER], fast=fast)
     return [fault for case in cases if (fault := case.at_fault(rounding))]

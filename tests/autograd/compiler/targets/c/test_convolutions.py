@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.targets.c import blocks
 from glassgrad.autograd.compiler.targets.c.source import END
-from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
+from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.cases import IN_C, case_of
 from tests.autograd.compiler.targets.node import Case
 
@@ -63,7 +63,7 @@ def step_of(seed: int) -> Case:
 def test_convolutions_are_right_for_every_kind_of_vector(monkeypatch, registers):
     monkeypatch.setattr(blocks, "registers", lambda: registers)
     cases = [step_of(seed) for seed in range(60)]
-    assert not faults(cases, flags=FAST)
+    assert not faults(cases, fast=True)
     own = [case.source.partition(END)[2] for case in cases]
     assert not any("reshape(rows" in text for text in own)  # copied to be summed up
     for part in ("axis=(0, 2, 3))", "conv(", "conv_weight(", "bias[1]", "const long $p1", "GG_JOINED"):

@@ -216,24 +216,6 @@ def test_the_source_in_c_has_the_users_names_and_shapes():
     assert native.source == native.c_source
 
 
-@needs_compiler
-def test_calls_from_several_threads_wait_for_each_other():
-    square = ag.compile(lambda x: (x * x).sum(), target="c")
-    square(ag.ones(100))
-    wrong: list[Any] = []
-
-    def work(k: int) -> None:
-        found = [float(square(ag.full(100, float(k))).data) for _ in range(50)]
-        wrong.extend(x for x in found if x != 100.0 * k * k)
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-
-
 def test_c_is_refused_where_arrays_are_stored_differently(monkeypatch):
     monkeypatch.setattr(executable, "reads_arrays", lambda: False)
     with pytest.raises(TargetError, match="this Python stores NumPy's arrays differently"):

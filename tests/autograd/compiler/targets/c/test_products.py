@@ -14,7 +14,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.targets.c import blocks, executable
 from glassgrad.autograd.compiler.targets.c.source import END
 from glassgrad.autograd.compiler.trace import Trace
-from tests.autograd.compiler.targets.c.native import FAST, faults, needs_compiler
+from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.node import Case
 from tests.sampling import sampled
 
@@ -48,7 +48,7 @@ def products(dtype: str) -> Iterator[Case]:
 def test_products_are_right_for_every_kind_of_vector(monkeypatch, registers, dtype):
     monkeypatch.setattr(blocks, "registers", lambda: registers)
     monkeypatch.setattr(executable, "numpys_blas", lambda: None)
-    assert not faults([*products(dtype)], flags=FAST)
+    assert not faults([*products(dtype)], fast=True)
 
 
 @pytest.mark.check
