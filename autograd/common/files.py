@@ -18,6 +18,12 @@ UNNAMED: int | None = getattr(os, "O_TMPFILE", None) if Path("/proc/self/fd").is
 """Linux's flag for a file that has no name yet."""
 
 
+def user_cache() -> Path:
+    """The folder of this package in the user's cache folder (XDG)."""
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad"
+
+
 def open_file(path: str | PathLike[str]) -> IO[bytes]:
     """Open a regular file for reading.
 

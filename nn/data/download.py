@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.files import user_cache, write_file
 from glassgrad.nn.errors import CacheError, DownloadError
 
 LIMIT = 64 * 2**20  # bytes, several times the largest file here
@@ -23,10 +23,8 @@ TIMEOUT = 20.0  # seconds without a byte
 
 def cache_folder() -> Path:
     """The folder of downloaded files: ``$GLASSGRAD_DATA``, or ``glassgrad`` in the user's cache folder (XDG)."""
-    if own := os.environ.get("GLASSGRAD_DATA"):
-        return Path(own).expanduser()
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad"
+    own = os.environ.get("GLASSGRAD_DATA")
+    return Path(own).expanduser() if own else user_cache()
 
 
 def fetch(path: Path, sha256: str, urls: Iterable[str]) -> bytes:

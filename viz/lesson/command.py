@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from glassgrad.autograd import __version__
+from glassgrad.autograd.common.files import user_cache
 from glassgrad.viz.lesson.exercises import LANGUAGES
 from glassgrad.viz.lesson.pages import write
 from glassgrad.viz.lesson.text import folder, stems
@@ -43,10 +43,7 @@ def version() -> str:
 
 def cache(language: str) -> Path:
     """The folder of the present lesson in the user's cache (XDG)."""
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (
-        (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad" / f"lesson-{version()}-{language}"
-    )
+    return user_cache() / f"lesson-{version()}-{language}"
 
 
 def show_progress(name: str) -> None:

@@ -115,10 +115,8 @@ class View:
 
     def with_axis(self, axis: int, length: int) -> View:
         """The view with one more axis, along which all elements are the same."""
-        shape, strides = list(self.shape), list(self.strides)
-        shape.insert(axis, length)
-        strides.insert(axis, 0)
-        return replace(self, shape=tuple(shape), strides=tuple(strides))
+        shape, strides = (*self.shape[:axis], length, *self.shape[axis:]), self.strides
+        return replace(self, shape=shape, strides=(*strides[:axis], 0, *strides[axis:]))
 
     def without(self, *axes: int) -> View:
         """The view with length 1 and stride 0 along ``axes``."""

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.files import user_cache, write_file
 from glassgrad.autograd.errors import TargetError
 
 FLAGS = (
@@ -92,13 +92,9 @@ def processor() -> str:
 
 
 def cache_folder() -> Path:
-    """The folder of compiled programs: ``$GLASSGRAD_NATIVE``, or ``glassgrad/native`` in the user's cache folder."""
-    if own := os.environ.get("GLASSGRAD_NATIVE"):
-        return Path(own).expanduser()
-    home = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local")}
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = xdg if xdg.is_absolute() else Path(home.get(sys.platform, "~/.cache")).expanduser()
-    return base / "glassgrad" / "native"
+    """The folder of compiled programs: ``$GLASSGRAD_NATIVE``, or ``native`` in the folder of this package's caches."""
+    own = os.environ.get("GLASSGRAD_NATIVE")
+    return Path(own).expanduser() if own else user_cache() / "native"
 
 
 def _folder() -> Path:
