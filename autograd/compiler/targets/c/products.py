@@ -127,7 +127,7 @@ def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
         given = x.shape[0], k, x.pointer, x.strides[0], y.pointer, z.pointer, z.strides[0]
         source.lines.append(f"gg_dots{suffix(dtype)}({', '.join(map(str, given))});")
         return
-    cost, way = _in_blocks_best(a, b, out, dtype)
+    cost, way = _best_blocks(a, b, out, dtype)
     if call := _by_blas(source, a, b, out, dtype, cost):
         source.lines.append(call)
     else:
@@ -136,16 +136,16 @@ def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
 
 def subtract_product(source: Text, out: View, factor: View, a: View, b: View, dtype: Any) -> bool:
     """Write ``out -= factor * (a @ b)`` in blocks, without memory for the product; return whether that pays."""
-    cost, way = _in_blocks_best(a, b, out, dtype)
-    whole = way[2].strides[1] == 1 and way[2].shape[1] % lanes(dtype) == 0 and a.shape[1] <= LONG
-    if not whole or _by_blas(source, a, b, out, dtype, cost):
+    cost, way = _best_blocks(a, b, out, dtype)
+    whole = way[2].strides[1] == 1 and way[2].shape[1] % lanes(dtype) == 0 and 0 < a.shape[1] <= LONG
+    if dtype.kind != "f" or not whole or _by_blas(source, a, b, out, dtype, cost):
         return False
     source.operations += prod(a.shape) * b.shape[1]
     in_blocks(source, *way, dtype, "-= GG_APART(*factor * {})", {"factor": factor})
     return True
 
 
-def _in_blocks_best(a: View, b: View, out: View, dtype: Any) -> tuple[float, tuple[View, View, View]]:
+def _best_blocks(a: View, b: View, out: View, dtype: Any) -> tuple[float, tuple[View, View, View]]:
     """About how many cycles blocks take, and the matrices of the faster way: as they are, or transposed."""
     ways = [(a, b, out), (turned(b), turned(a), turned(out))]
     costs = [cycles(*way, dtype) for way in ways]

@@ -193,7 +193,8 @@ class Source(Text):
                 continue
             scale, found = sorted(scaled.args, key=lambda value: len(value.shape))
             made = makers.get(found)
-            if made is None or made.op != "matmul" or last.args[0] is not state or found.shape != state.shape:
+            of_matrices = made is not None and made.op == "matmul" and len(found.shape) == 2
+            if made is None or not of_matrices or last.args[0] is not state or found.shape != state.shape:
                 continue
             read = [state, scale, *made.args]
             alone = all(uses[i.out] == [user] and i.out not in kept for i, user in ((made, scaled), (scaled, last)))
