@@ -129,7 +129,7 @@ def _is_recurrent(card: Card) -> bool:
 
 def _cell(loop: Recurrence) -> str:
     """One step of a loop: its gates and states as formulas of each other."""
-    outputs, _, names = loop.cells(1)
+    outputs, _, names = loop.cell()
     cell, found = Scene(outputs, names=names, gradients=False), list[str]()
     told, written = Words(cell), {card: card.written(cell.say) for card in cell.cards}
     for card in cell.operations:
