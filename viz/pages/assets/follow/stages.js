@@ -104,10 +104,12 @@ function draw() {
       const scale = min((p.w - space * (columns - 1)) / (columns * w), (available - space * (down - 1)) / (down * h), 40);
       if (scale > best[0]) best = [scale, columns];
     }
-    Object.assign(p, { scale: best[0], across: best[1], space, h, w, room: p.w, w0: w * best[0] });
+    /* cells of time may be higher than wide, where a step has few columns */
+    const rise = isTime ? clamp((available - space * (maps - 1)) / (maps * h), best[0], 2.5 * best[0]) : best[0];
+    Object.assign(p, { scale: best[0], rise, across: best[1], space, h, w, room: p.w, w0: w * best[0] });
   });
   places.forEach(p => { if (isTime) p.x += (p.room - p.w0) / 2; });
-  const used = s => ceil(R.shown[s].length / places[s].across) * (places[s].h * places[s].scale + places[s].space);
+  const used = s => ceil(R.shown[s].length / places[s].across) * (places[s].h * places[s].rise + places[s].space);
   const high = min(available, max(right && min(D.outputs, 12) * 23, ...columnsOf(count).map(used))), second = top + high + (isTime ? 22 : 46);
   view = { width, left, pitch, places, top, high, second, right, narrow, wide, turned, tile, footed, end: second + high + 26, x: s => places[s].x + places[s].w0 / 2 };
   const height = second + high + 30 + foot;
@@ -123,8 +125,8 @@ function shapeUnits(wide, high) {
 }
 /* the corner of a map, above or beneath */
 function corner(s, m, beneath) {
-  const { x, scale, across, space, h, w } = view.places[s], k = R.shown[s].indexOf(m);
-  return k < 0 ? null : [x + (k % across) * (w * scale + space), (beneath ? view.second : view.top) + floor(k / across) * (h * scale + space)];
+  const { x, scale, rise, across, space, h, w } = view.places[s], k = R.shown[s].indexOf(m);
+  return k < 0 ? null : [x + (k % across) * (w * scale + space), (beneath ? view.second : view.top) + floor(k / across) * (h * rise + space)];
 }
 const rgb = name => { const probe = element('i', { style: `color:var(--${name})` }, document.body), found = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number); probe.remove(); return found; };
 /* positive numbers in one colour, negative ones in the other, the larger the fuller; an image of three maps in its own colours */
@@ -143,8 +145,8 @@ function paint() {
   context.imageSmoothingEnabled = false;
   const [fwd, grad, ink] = ['fwd', 'grad', 'ink'].map(rgb), count = shownStages(), all = isTime ? max(...columnsOf(count).map(s => largest(R.d[s]))) : 0;
   for (let s = 0; s < count; s++) {
-    const { scale, h, w } = view.places[s], arrived = S.loss !== null && s >= steps - 1 - S.back, most = all || largest(R.d[s]), top = isTime ? 1 : largest(R.v[s]);
-    const draw = (from, m, beneath) => { const [x, y] = corner(s, m, beneath); context.drawImage(from, x, y, w * scale, h * scale); };
+    const { scale, rise, h, w } = view.places[s], arrived = S.loss !== null && s >= steps - 1 - S.back, most = all || largest(R.d[s]), top = isTime ? 1 : largest(R.v[s]);
+    const draw = (from, m, beneath) => { const [x, y] = corner(s, m, beneath); context.drawImage(from, x, y, w * scale, h * rise); };
     if (isPhoto(s)) {
       const [low, high] = [min(...R.v[s]), max(...R.v[s])], level = (m, i) => 255 * (R.v[s][m * area(s) + i] - low) / (high - low || 1);
       draw(picture(h, w, i => [level(0, i), level(1, i), level(2, i), 1]), 0, false);
@@ -158,11 +160,11 @@ function paint() {
 const isPhoto = s => s === 0 && !isTime && D.stages[0].count === 3;
 function labels() {
   const { places, top, second, high, narrow, left } = view, out = [];
-  places.forEach(({ x, w, scale, h, w: wide }, s) => {
+  places.forEach(({ x, w, scale, rise, h, w: wide }, s) => {
     for (const beneath of [false, true]) for (const m of R.shown[s]) {
       if (isPhoto(s) && !beneath && m) continue;
       const [cx, cy] = corner(s, m, beneath);
-      out.push(`<rect class="frame" x="${cx}" y="${cy}" width="${wide * scale}" height="${h * scale}"/>`);
+      out.push(`<rect class="frame" x="${cx}" y="${cy}" width="${wide * scale}" height="${h * rise}"/>`);
     }
     if (isTime) return;
     const space = places[s].room, { label, path, count: many, real } = D.stages[s], size = (real ?? [h, wide]).join('×'), some = many > R.shown[s].length ? say`${R.shown[s].length} of ${many}` : many > 1 ? `${many}` : '';
@@ -171,7 +173,7 @@ function labels() {
   });
   if (isTime) {
     const most = max(...columns().map(reach));
-    for (const beneath of [false, true]) D.stages[0].names.forEach((name, m) => out.push(`<text class="mono ${beneath ? 'said' : 'bold'}" x="0" y="${corner(0, m, beneath)[1] + view.places[0].h * view.places[0].scale / 2 + 5}">${beneath && !narrow ? '∂' : ''}${esc(name)}</text>`));
+    for (const beneath of [false, true]) D.stages[0].names.forEach((name, m) => out.push(`<text class="mono ${beneath ? 'said' : 'bold'}" x="0" y="${corner(0, m, beneath)[1] + view.places[0].h * view.places[0].rise / 2 + 5}">${beneath && !narrow ? '∂' : ''}${esc(name)}</text>`));
     if (S.loss !== null) out.push(`<text class="said" x="0" y="${view.end}">|∂${D.stages[0].names.at(-1)}|</text>`);
     if (S.loss !== null) columns().forEach(t => { const tall = 20 * reach(t) / (most || 1); out.push(`<rect class="up" x="${places[t].x}" y="${view.end - tall}" width="${places[t].w0}" height="${tall}"/>`); });
   }
@@ -201,10 +203,10 @@ function marks() {
   const out = [];
   cone(S.at).forEach((ranges, s) => {
     if (!ranges || s >= shownStages()) return;
-    const [[top, bottom], [from, to]] = ranges, { scale } = view.places[s], own = s === S.at.s;
+    const [[top, bottom], [from, to]] = ranges, { scale, rise } = view.places[s], own = s === S.at.s;
     for (const m of own ? [S.at.m] : R.shown[s]) for (const beneath of own ? [false, true] : [s > S.at.s]) {
       const at = corner(s, isPhoto(s) && !beneath ? 0 : m, beneath);
-      if (at) out.push(`<rect class="${own ? 'chosen' : beneath ? 'comes' : 'goes'}" x="${at[0] + from * scale}" y="${at[1] + top * scale}" width="${(to - from + 1) * scale}" height="${(bottom - top + 1) * scale}"/>`);
+      if (at) out.push(`<rect class="${own ? 'chosen' : beneath ? 'comes' : 'goes'}" x="${at[0] + from * scale}" y="${at[1] + top * rise}" width="${(to - from + 1) * scale}" height="${(bottom - top + 1) * rise}"/>`);
     }
   });
   place.innerHTML = out.join('');
@@ -285,7 +287,7 @@ function sentence() {
 function cellAt(e) {
   const box = bounds(one('#stage svg')), px = e.clientX - box.left, py = e.clientY - box.top;
   for (let s = 0; s < shownStages(); s++) for (const m of R.shown[s]) for (const beneath of [false, true]) {
-    const [x, y] = corner(s, m, beneath), { scale, h, w } = view.places[s], column = floor((px - x) / scale), row = floor((py - y) / scale);
+    const [x, y] = corner(s, m, beneath), { scale, rise, h, w } = view.places[s], column = floor((px - x) / scale), row = floor((py - y) / rise);
     if (column >= 0 && row >= 0 && column < w && row < h) return { s, m, i: row * w + column, beneath };
   }
   return null;
