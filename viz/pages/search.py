@@ -17,6 +17,7 @@ td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) { text-alig
 
 def search_report(result: Any, summary: str | None = None, *, title: str = "Search for a network") -> Page:
     """One page with `plot_search`, ``summary`` in words (that of ``result``), and all trials, the best first."""
+    picture = plotted(plot_search(result, title=title), "search-")
     summary = result.summary() if summary is None else summary
     rows = "".join(
         f"<tr><td>{trial.number}</td><td>{html.escape(trial.settings)}</td>"
@@ -26,7 +27,6 @@ def search_report(result: Any, summary: str | None = None, *, title: str = "Sear
     )
     heads = "".join(f"<th>{h}</th>" for h in ("trial", "network", "held out", "parameters", "seconds", "seed", "state"))
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    picture = plotted(plot_search(result, title=title), "search-")
     main = f'<main>{picture}<pre class="code">{html.escape(summary)}</pre>{table}</main>\n'
     styles = "\n".join([variables(), assets("common.css", "report.css"), STYLES])
     return Page(title, document(title, main, styles))
