@@ -178,7 +178,7 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
             known = np.flatnonzero(np.isfinite(ys))
             label = run if several else "validation" if held else "training" if len(series) > 1 else ""
             if not several or held or not any(map(_held_out, series)):
-                ends.append((float(ys[known[-1]]), f"{clipped(label)}  {say(ys[known[-1]])}", drawn_line))
+                ends.append((float(ys[known[-1]]), f"{clipped(label)}   {say(ys[known[-1]])}", drawn_line))
             if held and goal is not None:
                 at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
                 ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": LIGHT.ink}

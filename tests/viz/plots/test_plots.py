@@ -49,7 +49,7 @@ class TestHistory:
         lines = series(plot_history(HISTORY).figure.axes[0])
         assert lines["series_loss"].get_marker() == "o"
         assert lines["series_validation_loss"].get_marker() == "s"
-        assert {"training  0.4", "validation  0.9"} <= set(texts(plot_history(HISTORY)))
+        assert {"training   0.4", "validation   0.9"} <= set(texts(plot_history(HISTORY)))
 
     def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
         plot = plot_history(HISTORY)
