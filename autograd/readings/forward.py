@@ -119,19 +119,23 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     *known, result = [drawn(x.shape, x.dtype) if type(x) in kinds else x for x in (*values, out)]
     u, w = (drawn(out.shape, out.dtype) for _ in range(2))
     along = {i: drawn(known[i].shape, known[i].dtype) for i in tangents}
-    gaps: list[Any] = []  # sums that have to be 0, each with that of the sizes of its terms
+    gaps: list[Any] = []  # sums that have to be 0, each with the size of its terms, and what is lost where terms cancel
+    epsilon = max(backends.epsilon(x.dtype) for x in (u, *along.values()))
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
         given = [*map(_constant, known)], _constant(result)
-        pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params)[1] for g in (u - 30 * w, u, w)]
-        parts = [[x if x is None else asarray(x).data for x in found] for found in pulled]
-        gaps += [(x - y + 30 * z, abs(x) + abs(y) + abs(z)) for x, y, z in zip(*parts, strict=True) if x is not None]
+        seeds = u, w, u - 30 * w, -1024 * u, 3 * u  # a power of 2 changes no digit of a normal number, whatever cancels
+        pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params)[1] for g in seeds]
+        parts = {i: [asarray(x[i]).data for x in pulled] for i, x in enumerate(pulled[0]) if x is not None}
+        lost = {i: 100 * epsilon + 1e3 * NUMPY.nanmax(abs(p[4] - 3 * p[0]), initial=0.0) for i, p in parts.items()}
+        for i, (x, y, z, far, _) in parts.items():
+            gaps += [(far + 1024 * x, abs(far), 1e-35), (x - 30 * y - z, abs(x) + abs(y) + abs(z), lost[i])]
         slope = _transposed_now(op, known, result, along, params)
         terms = [] if slope is None else [u * slope]
-        terms += [-part * along[i] for i, part in enumerate(parts[1]) if part is not None]
-        gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms)))
-    most = 1e5 * max(backends.epsilon(x.dtype) for x in (u, *along.values()))
-    if any(NUMPY.any(abs(gap) > most * size) for gap, size in gaps):
+        terms += [-part[0] * along[i] for i, part in parts.items()]
+        unsure = sum(lost[i] * abs(along[i]).sum() for i in parts)
+        gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms), unsure))
+    if any(NUMPY.any(abs(gap) > 1e5 * epsilon * size + unsure) for gap, size, unsure in gaps):
         raise _not_linear(op)
 
 

@@ -296,6 +296,19 @@ class TestTangentRule:
             with pytest.raises(DeclarationError, match="a rule of bent is not linear in g"):
                 reading(Tensor(X))
 
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    def test_a_rule_whose_terms_cancel_is_linear(self, dtype: str) -> None:
+        @ag.op("saturated", broadcasts=False)
+        def saturated(xp, x):
+            return xp.softmax(x, axis=-1)
+
+        saturated.vjp(x=lambda xp, g, out: out * (g - xp.sum(g * out, axis=-1, keepdims=True)))
+        for rows, size in enumerate((1.0, 10.0, 30.0, 200.0), 2):  # each shape is checked once
+            x = (size * np.random.default_rng(0).normal(size=(rows, 4))).astype(dtype)
+            np.testing.assert_allclose(
+                jvp(saturated, (x,), (x,))[1].data, jvp(ag.softmax, (x,), (x,))[1].data, atol=1e-5
+            )
+
     def test_an_operation_without_a_rule_is_refused_by_name(self) -> None:
         @ag.op("bare")
         def bare(xp, x):
