@@ -32,11 +32,9 @@ typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const doubl
 #define GG_FUSED __attribute__((optimize("fp-contract=fast")))
 #endif
 
-/* A product that is rounded before it is added, also within GG_FUSED */
-#if defined __x86_64__
+/* A product that is rounded before it is added, also within GG_FUSED; in memory where a register may be too small for it */
+#ifdef __AVX512F__
 #define GG_APART(x) ({ __typeof__(x) apart = (x); __asm__("" : "+v"(apart)); apart; })
-#elif defined __aarch64__
-#define GG_APART(x) ({ __typeof__(x) apart = (x); __asm__("" : "+w"(apart)); apart; })
 #else
 #define GG_APART(x) ({ __typeof__(x) apart = (x); __asm__("" : "+m"(apart)); apart; })
 #endif
