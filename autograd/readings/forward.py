@@ -131,8 +131,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
         for i, (x, y, z, far, _) in parts.items():
             gaps += [(far + 1024 * x, abs(far), 1e-35), (x - 30 * y - z, abs(x) + abs(y) + abs(z), lost[i])]
         slope = _transposed_now(op, known, result, along, params)
-        terms = [] if slope is None else [u * slope]
-        terms += [-part[0] * along[i] for i, part in parts.items()]
+        terms = [-part[0] * along[i] for i, part in parts.items()] + ([] if slope is None else [u * slope])
         unsure = sum(lost[i] * abs(along[i]).sum() for i in parts)
         gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms), unsure))
     if any(NUMPY.any(abs(gap) > 1e5 * epsilon * size + unsure) for gap, size, unsure in gaps):
@@ -245,12 +244,8 @@ MOST_RULES = 10_000
 
 def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, any_number: bool) -> Any:
     """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
-    kinds: list[Any] = []
-    for x in values:
-        if any_number and type(x) in NUMBERS:
-            kinds.append(type(x))
-        else:
-            kinds.append((tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x))
+    kind_of = lambda x: (tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x)  # noqa: E731
+    kinds = [type(x) if any_number and type(x) in NUMBERS else kind_of(x) for x in values]
     return op, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
 
 
