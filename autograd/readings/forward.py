@@ -244,7 +244,10 @@ MOST_RULES = 10_000
 
 def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, any_number: bool) -> Any:
     """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
-    kind_of = lambda x: (tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x)  # noqa: E731
+
+    def kind_of(x: Any) -> Any:
+        return (tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x)
+
     kinds = [type(x) if any_number and type(x) in NUMBERS else kind_of(x) for x in values]
     return op, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
 
