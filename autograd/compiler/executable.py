@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, WRITES, base_of, clock_of, owner, written
+from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, clock_of, owner, written
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -331,6 +331,7 @@ class Executable:
             scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, self._kind_of(state)
             terms.append(f"kind(replaced_{i}) == like_{i}")
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
+        all_written(memories.values())  # in the first call
         self.memories = frozenset(memories)
         self.used = scope["used"] = [0]
         scope.update(

@@ -66,11 +66,11 @@ def save_onnx(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     nn.save_onnx(model, os.path.join(folder, "model.onnx"), ag.ones((1, 4), dtype="float32"))
     ...     nn.load_onnx(os.path.join(folder, "model.onnx"))
-    ONNXModel(x(1, 4) → output): 23 parameters
-      layers.0.weight  (3, 4)  12
-      layers.0.bias    (3,)     3
-      layers.2.weight  (2, 3)   6
-      layers.2.bias    (2,)     2
+    ONNXModel x(1, 4) → output: 23 parameters
+      layers.0.weight  Parameter (3, 4)  12
+      layers.0.bias    Parameter (3,)     3
+      layers.2.weight  Parameter (2, 3)   6
+      layers.2.bias    Parameter (2,)     2
     """
     from glassgrad.nn.saving.onnx.save import save
 

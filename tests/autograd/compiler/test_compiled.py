@@ -360,6 +360,23 @@ def test_states_side_by_side_in_one_memory() -> None:
     agree(states, expected, "interleaved")
 
 
+def test_an_older_graph_notices_an_update_by_the_first_call() -> None:
+    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    @ag.compile
+    def step(x: ag.Tensor) -> None:
+        optimizer.zero_grad()
+        ag.sum(w * w * x).backward()
+        optimizer.step()
+
+    for _ in range(2):
+        older = ag.sum(w * w)
+        step(ag.Tensor([1.0, 2.0]))
+        with pytest.raises(GradientError, match="'w' .* was changed after multiply had used it"):
+            older.backward()
+
+
 def test_older_graphs_notice_an_update() -> None:
     model, _, step = trained()
     x, y = batches(1)[0]
