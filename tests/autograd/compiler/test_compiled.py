@@ -373,7 +373,7 @@ def test_an_older_graph_notices_an_update_by_the_first_call() -> None:
     for _ in range(2):
         older = ag.sum(w * w)
         step(ag.Tensor([1.0, 2.0]))
-        with pytest.raises(GradientError, match="'w' .* was changed after multiply had used it"):
+        with pytest.raises(GradientError, match=r"'w' .* was changed after multiply had used it"):
             older.backward()
 
 
