@@ -234,8 +234,8 @@ class Trace:
         """Raise `TraceError` if the function, which has to run again, has changed Python state."""
         if names := ", ".join(dict.fromkeys(guard.name for guard in self.changes)):
             raise TraceError(
-                f"{self.name} changes {names} and has to run once more, as it asks for the value of a number or is "
-                "differentiated: do this outside."
+                f"{self.name} changes {names} and has to run once more, as it asks for the value of a number, is "
+                "differentiated, or updates only some of the parameters that share a count of steps: do this outside."
             )
 
     def _followed(

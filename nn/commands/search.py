@@ -61,7 +61,10 @@ def find(options: Namespace) -> bool:
     Returns whether Ctrl-C ended the search. ``options``: those of the command.
     """
     if launched() > 1:
-        raise Refused(f"mpirun has started {launched()} processes: start one with --jobs, or more with one --storage")
+        raise Refused(
+            f"mpirun has started {launched()} processes: start one process with --jobs, or several that name the same "
+            "--storage"
+        )
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')

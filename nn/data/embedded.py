@@ -1,6 +1,6 @@
 """The embedded digits: MNIST's 70 000, cropped to the ink, 16×16, ink or no ink, one bit per pixel.
 
-`to_ink` reduces a picture of a digit as they were. ``tests/digits.py`` made ``digits.npz``; its licence is in
+`to_ink` reduces a picture of a digit in the same way. ``tests/digits.py`` made ``digits.npz``; its licence is in
 LICENSE-digits.md beside it.
 """
 

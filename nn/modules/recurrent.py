@@ -33,7 +33,7 @@ class _Recurrent(Module):
     """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
-    """One of `nn.functional.recurrence.KINDS`; for a simple network it is the nonlinearity."""
+    """One of `nn.functional.recurrence.CELLS`; for a simple network it is the nonlinearity."""
 
     def __init__(
         self,

@@ -126,8 +126,8 @@ class Adam(Optimizer):
             step.data = t
 
     def _counted(self, parameters: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
-        """The parameters by the Tensor that counts their steps. Where only some of those that share a count are there,
-        these get a count of their own.
+        """The parameters by the Tensor that counts their steps. Where only some of those that share a count have a
+        gradient, these get a count of their own.
         """
         counted: dict[Tensor, list[Tensor]] = {}
         for p in parameters:
@@ -149,7 +149,7 @@ class Adam(Optimizer):
         return own
 
     def _note_members(self) -> None:
-        """Let parameters of a group that have been updated equally often share a count, which is computed with once."""
+        """Let parameters of a group that have been updated equally often share a count."""
         if TRACER.get() is None and type(self).update is Adam.update:
             for group in self.param_groups:
                 counts: dict[Any, Tensor] = {}

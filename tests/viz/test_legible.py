@@ -35,7 +35,8 @@ for (const svg of document.querySelectorAll('svg')) {
     texts.forEach(([a, one], i) => texts.slice(i + 1).forEach(([b, other]) => deep(a, b) > SLACK && say(one, other)));
     for (const head of svg.querySelectorAll('g[id^=f_] polygon, g[id^=b_] polygon'))
         for (const [a, one] of texts) if (deep(a, box(head)) > SLACK) say(one, 'arrowhead');
-    for (const card of svg.querySelectorAll('g[id^=n_]')) {
+    const tables = svg.dataset.name === 'window';  // without a card around them
+    for (const card of tables ? [] : svg.querySelectorAll('g[id^=n_]')) {
         const frames = [...card.querySelectorAll('polygon, path')].map(box);
         const left = Math.min(...frames.map(b => b[0])), right = Math.max(...frames.map(b => b[2]));
         for (const t of card.querySelectorAll('text')) {

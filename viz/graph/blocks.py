@@ -247,7 +247,7 @@ class _Blocks:
         """The path of the block in the model, without that of its box, and the number of the call."""
         unit, first = card.units[0], card.first
         if isinstance(unit, Repeat):
-            return f"{clipped(unit.path, 30)}  {unit.title}"
+            return f"{clipped(unit.path, 30)}   {unit.title}"
         if first.path is None:
             return ""
         path = first.path or first.label

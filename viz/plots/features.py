@@ -297,7 +297,7 @@ class _Decision:
 
 
 def _fill(c: int, k: int) -> str:
-    """The filling of a class's mark: light and dark in turn, so that _neighbours differ in grey too."""
+    """The filling of a class's mark: light and dark in turn, so that neighbours differ in grey, too."""
     return LIGHT.paper if c % 2 == 0 else style.mix(LIGHT.paper, LIGHT.fwd, 1.0 - 0.5 * (c - 1) / k)
 
 

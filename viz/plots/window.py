@@ -36,7 +36,7 @@ KINDS = {  # of a grid: its ink, its frames and its ground
 
 @dataclass
 class _Grid:
-    """Numbers in rows and columns: ``start`` is the index of the first, NaN stands for entries outside of the array."""
+    """Numbers in rows and columns: ``start`` is the index of the first; entries outside of the array are masked."""
 
     title: str
     values: np.ndarray
@@ -63,10 +63,10 @@ class _Grid:
         fixed |= {"width": max(wide, round(1.1 * width(heading))) + 4, "height": tall + 18}
         return table(row(cell(heading, align="LEFT")), row(cell(numbered, align="LEFT")), **fixed)
 
-    def _entry(self, at: tuple[int, ...], value: float) -> Label:
+    def _entry(self, at: tuple[int, ...], value: Any) -> Label:
         ink, edge, ground = KINDS[self.kind]
         look: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fixedsize": True}
-        if np.isnan(value):
+        if np.ma.is_masked(value):
             if self.kind == "products":
                 return cell("", border=0, **look)
             look["bgcolor"] = "hair"
@@ -178,7 +178,7 @@ class _View:
             sums.append(sum(products.values()))
             if len(sums) > CHANNELS:
                 continue
-            multiplied = np.full(weight.shape, np.nan)
+            multiplied = np.ma.MaskedArray(np.zeros(weight.shape), mask=True)
             for tap, product in products.items():
                 multiplied[tap] = product
             some: dict[str, Any] = {"start": (0, 0), "framed": set(products)} if len(products) < weight.size else {}
@@ -277,7 +277,7 @@ def _entry(x: float) -> str:
 
 
 def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **options: Any) -> _Grid:
-    """The part of an array around these positions; NaN outside of the array."""
+    """The part of an array around these positions; masked outside of the array."""
     spans = []
     for places, n in zip(zip(*framed, strict=True), array.shape, strict=True):
         low, high, spare = min(places), max(places), AROUND if n > 1 else 0
@@ -286,7 +286,7 @@ def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **optio
     if max(map(len, spans)) > WIDEST:
         given = f"{len(rows)} × {len(columns)}"
         raise DrawingError(f"a window of {given} is too large to be written out: up to {WIDEST} × {WIDEST}")
-    values = np.full((len(rows), len(columns)), np.nan)
+    values = np.ma.MaskedArray(np.zeros((len(rows), len(columns))), mask=True)
     for i, j in itertools.product(rows, columns):
         if 0 <= i < array.shape[0] and 0 <= j < array.shape[1]:
             values[i - rows.start, j - columns.start] = array[i, j]

@@ -1,7 +1,7 @@
 """Guards: the Python values, besides the arguments, that a trace depends on. They are checked at each call.
 
 A guard reads one location (a variable, an attribute, the items of a container) and compares by identity. It runs no
-user code, and does not use ``==``, by which ``1``, ``1.0`` and ``True`` are equal, NaN is not, and arrays are
+user code, and does not use ``==`` of values, by which ``1``, ``1.0`` and ``True`` are equal, NaN is not, and arrays are
 ambiguous.
 """
 
@@ -83,7 +83,8 @@ class Member(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while it is the same member."""
-        if type(self.value) is FunctionType and self.key.isidentifier():  # the same one of a base would do
+        # Found in a base instead, it is still the same function.
+        if type(self.value) is FunctionType and self.key.isidentifier() and not iskeyword(self.key):
             return f"holder_{number}.{self.key} is value_{number}"
         return f"holder_{number}.__dict__.get({self.key!r}, MISSING) is value_{number}"
 

@@ -135,6 +135,8 @@ class Surroundings:
         elif parts := parts_of(value):
             for part in parts.values():
                 self._visit(part, name)
+            if _is_users_class(kind):  # of a user's kind of property, also the methods
+                self._objects.append((value, name))
         elif kind in (types.BuiltinMethodType, types.MethodWrapperType):  # as d.get
             if not isinstance(value.__self__, types.ModuleType):
                 self._visit(value.__self__, name.rpartition(".")[0] or name)

@@ -65,7 +65,7 @@ def test_times_have_units():
 def test_processes_that_mpirun_started_are_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert "mpirun has started 2 processes: start one with --jobs" in refused(capsys, "search", "digits")
+    assert "mpirun has started 2 processes: start one process with --jobs" in refused(capsys, "search", "digits")
     assert not (tmp_path / "out").exists()
 
 

@@ -414,7 +414,7 @@ def cells(latex):
         for row in body.split(" \\\\\n"):
             for cell in row.removeprefix("& ").split(r" && \qquad "):
                 if cell and not cell.startswith(("\\text", "\\textbf")):
-                    yield re.sub(r"\\text\{[^{}]*\}", "", cell)
+                    yield re.sub(r"\\text\{(?:[^{}]|\{[^{}]*\})*\}", "", cell)
 
 
 @pytest.mark.parametrize("every", [6, waiting(1)])

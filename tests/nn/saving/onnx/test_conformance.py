@@ -12,7 +12,7 @@ LEAST = 1213
 
 COMPLETE = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "RNN", "LSTM", "GRU", "Attention",
     "BatchNormalization", "LayerNormalization", "Softmax", "Gemm", "MatMul", "Einsum", "Gather", "GatherElements",
-    "GatherND", "ScatterElements", "ScatterND", "Slice", "Pad", "Split", "Reshape", "Loop", "If", "Scan", "GridSample",
+    "GatherND", "ScatterElements", "ScatterND", "Slice", "Pad", "Split", "Reshape", "Loop", "If", "GridSample",
 )  # fmt: skip
 """Operators of which every case passes."""
 
