@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class Check:
         if not self.confirmed:
             return say("NOT CONFIRMED: {said}: a rule is wrong, or there is a kink nearby", said=said)
         if self.error > TOLERANCE:
-            return say("the gradient is so small that rounding limits the check: {said}", said=said)
+            return say("rounding limits the check: {said}", said=said)
         return say("checked: {said}", said=said)
 
 
@@ -83,13 +84,15 @@ def checked_along(
         moved = _moved(scene, wrt, end, on_the_way, base + t[0] * reach * direction)
         return moved.ravel() if weights is None else np.array([np.sum(weights * moved)])
 
-    slopes, _ = Differences(result, np.zeros(1), result(np.zeros(1)), EPSILON).settled(np.ones(1))
+    here = result(np.zeros(1))
+    slopes, _ = Differences(result, np.zeros(1), here, EPSILON).settled(np.ones(1))
     numeric, rule = slopes.middle / reach, np.asarray(exact, np.float64).ravel()
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
-    error = float(np.max(np.abs(numeric - rule))) / size
-    return Check(
-        float(numeric[0]), error, float(np.max(slopes.noise)) / reach / size, weights is not None and base.size > 1
-    )
+    error = float(np.max(np.abs(numeric - rule))) / size if np.all(np.isfinite(here)) else math.nan
+    noise = float(np.max(slopes.noise)) / reach / size
+    if wrt.value.dtype.kind == "f":  # a gradient of float16 is rounded itself
+        noise += 16 * float(np.finfo(wrt.value.dtype).eps)
+    return Check(float(numeric[0]), error, noise, weights is not None and base.size > 1)
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:

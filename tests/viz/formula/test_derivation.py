@@ -396,6 +396,14 @@ def test_values_that_are_not_finite():
     told = explain(y, wrt=x)
     assert told.text.startswith("∂L/∂x = inf\n")
     assert "not checked: nearby values are not finite" in told.text
+    x = ag.Tensor(-2.0, requires_grad=True, name="x")
+    with np.errstate(all="ignore"):
+        assert "not checked: nearby values are not finite" in explain(ag.log(x), wrt=x).text
+
+
+def test_the_rounding_of_half_precision_is_no_fault():
+    x = ag.Tensor(np.array([1, 2, 3], "float16"), requires_grad=True, name="x")
+    assert "rounding limits the check: " in explain(ag.mean(ag.exp(x) * 1000), wrt=x).text
 
 
 def test_float32_is_checked_in_float64():
