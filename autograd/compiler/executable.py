@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, clock_of, owner, written
+from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock_of, owner, written
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -335,7 +335,7 @@ class Executable:
         self.memories = frozenset(memories)
         self.used = scope["used"] = [0]
         scope.update(
-            WRITES=WRITES,
+            LATEST=LATEST,
             stamp=stamp,
             memories=tuple(memories.values()),
             wrap=wrap,
@@ -343,7 +343,7 @@ class Executable:
             array=numpy.array,
         )
         scope |= {f"clock_{i}": clock_of(memory) for i, memory in enumerate(memories.values())}
-        marks = "".join(f"clock_{i}[0] = " for i in range(len(memories))) + f"WRITES[{LAST}] = "
+        marks = "".join(f"clock_{i}[0] = " for i in range(len(memories))) + "LATEST[0] = "
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
         return (

@@ -11,7 +11,7 @@ from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
 from glassgrad.autograd.engine.hooks import after_hooks, conjugated, retainers
-from glassgrad.autograd.engine.memory import LAST, WRITES, owner, written_at
+from glassgrad.autograd.engine.memory import LATEST, owner, written_at
 from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.scattered import Scattered, dense
@@ -73,7 +73,7 @@ def steps_from(
     oldest = order[-1].index if order else 0
     lifted = (oldest <= LIFTED.left or bool(LEVELS.get())) and any_lifted(order, totals.values())
     sparse = sparse and not create_graph and not exact and not lifted
-    doubtful = exact or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
+    doubtful = exact or oldest < LATEST[0]  # an array was written to since, perhaps one that a node saved
     kind: Any = None
     xp: Any = None
     take, total_of = totals.pop, totals.get
@@ -84,7 +84,7 @@ def steps_from(
         if node.hooks:
             g = after_hooks(node.hooks, dense(g))
             shared.add(id(g))
-            doubtful = exact or oldest < WRITES[LAST]
+            doubtful = exact or oldest < LATEST[0]
         if type(g) is not kind:
             g = g.array() if type(g) is Scattered else g
             xp = TENSORS if create_graph else backends.SPACES.get(type(g)) or backends.namespace(g)

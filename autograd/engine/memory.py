@@ -15,14 +15,11 @@ from typing import Any
 
 from glassgrad.autograd.engine.graph import stamp
 
-LAST = 0
-"""The key of the latest write in `WRITES`. No object has this id."""
+LATEST = [0]
+"""The time, on the graph's clock, of the last write to any memory."""
 
-WRITES: dict[int, int] = {LAST: 0}
-"""The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
-
-CLOCKS: dict[int, list[int]] = {}
-"""The same for memory that compiled programs write to: lists of one time, which is quick to set."""
+WRITES: dict[int, list[int]] = {}
+"""The time of the last write to each memory, by the id of the array that owns it: in a list, which programs set."""
 
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
 
@@ -40,22 +37,27 @@ def owner(array: Any) -> Any:
     return array
 
 
+def clock_of(memory: Any) -> list[int]:
+    """The list that holds the time of the last write to the memory that an array owns."""
+    key = id(memory)
+    if key not in WRITES:
+        with suppress(TypeError):  # a buffer without weak references: its entry stays
+            weakref.finalize(memory, WRITES.pop, key, None).atexit = False
+    return WRITES.setdefault(key, [0])
+
+
 def written(array: Any) -> None:
     """Note that ``array`` was written to in place."""
-    key = id(array if getattr(array, "base", None) is None else owner(array))
-    if key not in WRITES:
-        _remember(key, owner(array))
-    with _lock:
-        WRITES[key] = WRITES[LAST] = stamp()
+    all_written([array])
 
 
 def all_written(arrays: Iterable[Any]) -> None:
-    """Note that all of ``arrays`` were written to in place, as compiled programs do at every call."""
-    owners = {id(place): place for place in map(owner, arrays)}
-    for key in owners.keys() - WRITES.keys():
-        _remember(key, owners[key])
+    """Note that all of ``arrays`` were written to in place."""
+    clocks = [LATEST, *(clock_of(owner(array)) for array in arrays)]
     with _lock:
-        WRITES.update(dict.fromkeys((*owners, LAST), stamp()))
+        now = stamp()
+        for clock in clocks:
+            clock[0] = now
 
 
 def written_at(array: Any) -> int:
@@ -67,21 +69,4 @@ def written_at(array: Any) -> int:
     >>> written_at(w) == written_at(w[:1]) > written_at(numpy.ones(3)) == 0
     True
     """
-    key = id(owner(array))
-    return max(WRITES.get(key, 0), *CLOCKS.get(key, (0,)))
-
-
-def clock_of(memory: Any) -> list[int]:
-    """The list of one time that a compiled program sets at each call, before it writes to this memory."""
-    key = id(memory)
-    if key not in CLOCKS:
-        CLOCKS[key] = [0]
-        with suppress(TypeError):
-            weakref.finalize(memory, CLOCKS.pop, key, None).atexit = False
-    return CLOCKS[key]
-
-
-def _remember(key: int, array: Any) -> None:
-    """Arrange that the entry of ``array`` in `WRITES` is removed when the array is freed."""
-    with suppress(TypeError):  # a buffer without weak references: its entry stays
-        weakref.finalize(array, WRITES.pop, key, None).atexit = False
+    return WRITES.get(id(owner(array)), (0,))[0]

@@ -43,7 +43,7 @@ from glassgrad.autograd.engine.arguments import (
     signature_of,
 )
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, WRITES
+from glassgrad.autograd.engine.memory import LATEST
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new, root_of
@@ -134,7 +134,7 @@ class Op:
         none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
         found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
         if self.rules:  # graphs recorded before are refused from now on
-            self.redeclared = WRITES[LAST] = stamp()
+            self.redeclared = LATEST[0] = stamp()
             Op.edits += 1
         self.rules |= found
         for arg in none:

@@ -176,7 +176,7 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
             line |= {"gid": one_line(f"series_{name}{f'_{run}' if several else ''}")}
             (drawn_line,) = axes.plot(epochs, ys, **look, **line, clip_on=False, zorder=3 if held else 2)
             known = np.flatnonzero(np.isfinite(ys))
-            label = run if several else "validation" if held else "training" if len(series) > 1 else ""
+            label = run if several else "validation" if held else "training" if len(series) > 1 else "last"
             if not several or held or not any(map(_held_out, series)):
                 ends.append((float(ys[known[-1]]), f"{clipped(label)}   {say(ys[known[-1]])}", drawn_line))
             if held and goal is not None:

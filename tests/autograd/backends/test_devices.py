@@ -29,16 +29,6 @@ ASKED = {
 """The operations that may have a GPU be waited for, or something copied to it, and why."""
 
 
-@pytest.fixture
-def gpu(monkeypatch):
-    """The stand-in with two GPUs, as ``cupy``."""
-    cupy = standin.module()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    yield cupy
-    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
-        del backends.PLACES[key]
-
-
 def on(cupy: Any, device: int) -> Any:
     """What puts arrays there, in nested tuples and lists, too."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd import backends, trees
+from glassgrad.autograd import trees
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.targets.calls import has_kernel
@@ -49,16 +48,6 @@ def test_the_buffer_of_a_view_is_not_reused_before_its_last_read(chain: Callable
     function = ag.value_and_grad(loss, (0, 1))
     check(function, x, w)
     check_plan(plan_of(ag.trace(function, x, w).optimized()))
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The stand-in for CuPy."""
-    module = standin.module(1)
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    yield module
-    for key in [key for key, space in backends.PLACES.items() if space.module is module]:
-        del backends.PLACES[key]
 
 
 HAZARDS: dict[str, tuple[str, str, str, str]] = {
