@@ -18,7 +18,6 @@ CHECKOUT = Path(os.environ.get("ARRAY_API_TESTS", Path(__file__).parents[3] / "a
 KNOWN = {
     r"(__i?floordiv__|floor_divide)\(": "of infinities it is NaN, and -1 for a tiny negative quotient, as NumPy's",
     r"test_unary\[.*imag\(x_i\)": "of infinite and NaN complex numbers it is NumPy's result, as that of expm1",
-    r"TestExpandDims": "an axis out of range is a ValueError, no IndexError",
 }
 """The failures, and why."""
 
