@@ -120,7 +120,9 @@ class Op:
         self.scattered: Callable[..., Any] | None = None  # see `Scattered`
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
-        self.into: Callable[..., None] | None = None  # the kernel
+        # The kernel ``(xp, out, *arrays, **params)`` writes the values of the forward into ``out``, whose axes lie in
+        # memory in the ``order`` of their number. A compiled program calls it with a reused array.
+        self.into: Callable[..., Any] | None = None
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
         self.redeclared = 0  # when rules were last declared again, on the graph's clock: older nodes saved other values
         self.apply, self.operator = function_of(self, argument), function_of(self, operand)
@@ -144,19 +146,6 @@ class Op:
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.plans.clear()
-
-    def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-        """Declare the function ``(xp, out, *arrays, **parameters)`` that writes the result into ``out``: a decorator.
-
-        A compiled program calls it with a reused array. Its values are those of the forward. ``order`` maps the
-        number of axes of the result to the order of these axes in memory.
-        """
-
-        def declare(function: Callable[..., None]) -> Callable[..., None]:
-            self.into, self.order = function, order
-            return function
-
-        return declare
 
     def _check(self, positional: tuple[str, ...], many: tuple[str, ...], defaults: dict[str, Any]) -> None:
         """Raise `DeclarationError` for a forward that can't be called, or whose arguments have names with a meaning."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, reduce
 from itertools import product, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
-from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 TILE = 1 << 17
@@ -104,17 +104,35 @@ def _channels_first(xp: Any, x: Any) -> Any:
     return xp.permute_dims(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
 
 
-def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> Any:
-    """An array (n, channels, *space) for the result of an operation on ``inputs``, channels-last in memory."""
+class Into(NamedTuple):
+    """The namespace of a forward that writes its result into ``out``, as in a compiled program."""
+
+    xp: Any
+    out: Any
+
+
+def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> tuple[Any, Any]:
+    """The namespace to compute with, and an array (n, channels, *space) for the result of an operation on ``inputs``,
+    channels-last in memory.
+    """
+    if type(xp) is Into:
+        return xp
     dtype = inputs[0].dtype if len(inputs) == 1 else xp.result_type(*(x.dtype for x in inputs))
     xp.opaque(tuple(shape), dtype)
     n, channels, *space = shape
-    return _channels_first(xp, xp.empty((n, *space, channels), dtype=dtype))
+    return xp, _channels_first(xp, xp.empty((n, *space, channels), dtype=dtype))
 
 
-def _order(ndim: int) -> tuple[int, ...]:
-    """The axes of a result in memory order."""
-    return 0, *range(2, ndim), 1
+def windowed(symbol: str, **notation: Any) -> Callable[[Callable[..., Any]], Op]:
+    """`op`, for a forward that begins with `_result`: so it is its own kernel, whose results are channels-last."""
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        made = op(symbol, **notation)(forward)
+        made.into = lambda xp, out, *arrays, **how: forward(Into(xp, out), *arrays, **how)
+        made.order = lambda ndim: (0, *range(2, ndim), 1)
+        return made
+
+    return declare
 
 
 def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
@@ -265,7 +283,7 @@ def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
 # ---------------------------------------------------------------------------------------------------------- convolution
 
 
-@op("∗", text="{x} ∗ {weight} + {bias}", tex=r"{x} \ast {weight} + {bias}", level=1)
+@windowed("∗", text="{x} ∗ {weight} + {bias}", tex=r"{x} \ast {weight} + {bias}", level=1)
 def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
     """The convolution (cross-correlation, as in PyTorch) of ``x`` with ``weight``, plus ``bias``.
 
@@ -285,13 +303,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     _check_conv(x, weight, bias, groups)
     stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
     space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
-    out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
-    return _conv_into(xp, out, x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-
-
-@conv.kernel(_order)
-def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
-    stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
+    xp, out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
     last = _channels_last(xp, out)
     if _is_larger(weight, out, groups):
         _correlate_few(xp, out, _framed(xp, x, pads), weight, stride, dilation, groups)
@@ -302,7 +314,7 @@ def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1
     return out
 
 
-@op("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
+@windowed("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
 def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=1):
     """The gradient of `conv` with respect to its input, for the upstream gradient ``y``: a transposed convolution.
 
@@ -319,14 +331,8 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
             f"it was given y {y.shape}, weight {weight.shape} and space {space}."
         )
     _check_groups("conv_input", groups, y.shape[1], "output")
-    out = _result(xp, (y.shape[0], groups * weight.shape[1], *space), y, weight)
-    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return _conv_input_into(xp, out, y, weight, space=space, **how)
-
-
-@conv_input.kernel(_order)
-def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation=1, groups=1):
     out_channels, channels, *size = weight.shape
+    xp, out = _result(xp, (y.shape[0], groups * channels, *space), y, weight)
     axes = len(size)
     stride, pads, dilation = _geometry(axes, stride, padding, dilation)
     g, last = _channels_last(xp, y), _channels_last(xp, out)
@@ -380,7 +386,7 @@ def _phases(
             )
 
 
-@op("∗ʷ", text="{x} ∗ʷ {y}", tex=r"{x} \ast^{{w}} {y}", level=2)
+@windowed("∗ʷ", text="{x} ∗ʷ {y}", tex=r"{x} \ast^{{w}} {y}", level=2)
 def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     """The gradient of `conv` with respect to its weight, for the upstream gradient ``y``.
 
@@ -398,15 +404,8 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
         )
     _check_groups("conv_weight", groups, x.shape[1], "input")
     _check_groups("conv_weight", groups, y.shape[1], "output")
-    out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
-    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return _conv_weight_into(xp, out, x, y, size=size, **how)
-
-
-@conv_weight.kernel(_order)
-def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
-    axes = len(size)
-    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
+    xp, out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
+    stride, pads, dilation = _geometry(len(size), stride, padding, dilation)
     x, g = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y)
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
@@ -438,15 +437,10 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
     return out
 
 
-def _conv_by_bias(xp: Any, g: Any) -> Any:
-    rows = _channels_last(xp, g)
-    return xp.sum(xp.reshape(rows, (-1, rows.shape[-1])), axis=0)
-
-
 conv.vjp(
     x=lambda xp, g, weight, x_shape, space, **how: xp.conv_input(g, weight, space=x_shape[2:], **how),
     weight=lambda xp, g, x, weight_shape, space, **how: xp.conv_weight(x, g, size=weight_shape[2:], **how),
-    bias=_conv_by_bias,
+    bias=lambda xp, g: xp.sum(g, axis=(0, *range(2, len(g.shape)))),
 )
 conv_input.vjp(
     y=lambda xp, g, weight, y_shape, space, **how: xp.conv(g, weight, space=y_shape[2:], **how),
@@ -558,7 +552,7 @@ def _images(x: Any) -> Iterator[tuple[Any, ...]]:
             yield slice(i, min(i + count, x.shape[0])), ..., slice(c, min(c + step, x.shape[-1]))
 
 
-@op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
+@windowed("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
 def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The largest element of each window.
 
@@ -572,19 +566,14 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     Tensor([[[3.0, 2.0]]])
     """
     *how, windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
-    return _max_pool_into(xp, _result(xp, (*x.shape[:2], *windows), x), x, *how)
-
-
-@max_pool.kernel(_order)
-def _max_pool_into(xp, out, x, *how, **named):
-    *geometry, _ = _pooling("max_pool", x.shape, *how, **named)
+    xp, out = _result(xp, (*x.shape[:2], *windows), x)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
     for some in _images(x):
-        *_, last[some] = _pool(xp, x[some], *geometry)
+        *_, last[some] = _pool(xp, x[some], *how)
     return out
 
 
-@op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
+@windowed("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
 def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     """Each element of ``y`` where its window of ``x`` has its first maximum or last NaN, 0 elsewhere: the gradient of
     `max_pool`.
@@ -597,21 +586,15 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     """
     *how, windows = _pooling("max_unpool", x.shape, size, stride, padding, dilation)
     _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
-    return _max_unpool_into(xp, _result(xp, x.shape, y), y, x, *how)
-
-
-@max_unpool.kernel(_order)
-def _max_unpool_into(xp, out, y, x, *how, **named):
-    size, stride, pads, dilation, windows = _pooling("max_unpool", x.shape, *how, **named)
+    xp, out = _result(xp, x.shape, y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        sent, places = xp.contiguous(y[some]), _places(xp, x[some], size, stride, pads, dilation)
-        shares = (xp.masked(sent, here) for _, here in places)
-        _spread(xp, last[some], shares, windows, size, stride, pads, dilation)
+        sent, places = xp.contiguous(y[some]), _places(xp, x[some], *how)
+        _spread(xp, last[some], (xp.masked(sent, here) for _, here in places), windows, *how)
     return out
 
 
-@op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
+@windowed("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
 def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     """The element of ``y`` where each window of ``x`` has its first maximum or last NaN: the gradient of `max_unpool`.
 
@@ -623,17 +606,11 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     """
     *how, windows = _pooling("at_max", x.shape, size, stride, padding, dilation)
     _check_places("at_max", y, x.shape, "element of x")
-    return _at_max_into(xp, _result(xp, (*x.shape[:2], *windows), y), y, x, *how)
-
-
-@at_max.kernel(_order)
-def _at_max_into(xp, out, y, x, *how, **named):
-    size, stride, pads, dilation, _ = _pooling("at_max", x.shape, *how, **named)
+    xp, out = _result(xp, (*x.shape[:2], *windows), y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        found = _padded(xp, y[some], pads)
-        places = _places(xp, x[some], size, stride, pads, dilation)
-        last[some] = sum(xp.masked(found[tap], here) for tap, here in places)
+        found = _padded(xp, y[some], how[2])
+        last[some] = sum(xp.masked(found[tap], here) for tap, here in _places(xp, x[some], *how))
     return out
 
 
@@ -642,7 +619,7 @@ max_unpool.vjp(y=lambda xp, g, x, **how: xp.at_max(g, x, **how), x=None)
 at_max.vjp(y=lambda xp, g, x, **how: xp.max_unpool(g, x, **how), x=None)
 
 
-@op("Σ pool", text="sum_pool({x})", tex=r"\operatorname{{sumpool}}({x})")
+@windowed("Σ pool", text="sum_pool({x})", tex=r"\operatorname{{sumpool}}({x})")
 def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The sum over each window; the parameters are those of `max_pool`.
 
@@ -650,22 +627,17 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
     Tensor([[[4.0, 5.0, 2.0]]])
     """
-    *how, windows = _pooling("sum_pool", x.shape, size, stride, padding, dilation)
-    return _sum_pool_into(xp, _result(xp, (*x.shape[:2], *windows), x), x, *how)
-
-
-@sum_pool.kernel(_order)
-def _sum_pool_into(xp, out, x, *how, **named):
-    size, stride, pads, dilation, _ = _pooling("sum_pool", x.shape, *how, **named)
+    size, stride, pads, dilation, windows = _pooling("sum_pool", x.shape, size, stride, padding, dilation)
+    xp, out = _result(xp, (*x.shape[:2], *windows), x)
     framed = _framed(xp, x, pads)
-    first, *others = _taps(out.shape[2:], size, stride, dilation)
+    first, *others = _taps(windows, size, stride, dilation)
     out[...] = framed[..., *first]
     for tap in others:
         out += framed[..., *tap]
     return out
 
 
-@op("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
+@windowed("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
 def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     """Each element of ``y`` added to every element of its window: the gradient of `sum_pool` with respect to its input.
 
@@ -675,15 +647,10 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
-    out = _result(xp, (*y.shape[:2], *space), y)
-    return _sum_unpool_into(xp, out, y, space=space, size=size, stride=stride, padding=padding, dilation=dilation)
-
-
-@sum_unpool.kernel(_order)
-def _sum_unpool_into(xp, out, y, *, space, **how):
-    size, stride, pads, dilation, _ = _pooling("sum_unpool", (0, 0, *space), **how)
+    *how, _ = _pooling("sum_unpool", (0, 0, *space), size, stride, padding, dilation)
+    xp, out = _result(xp, (*y.shape[:2], *space), y)
     y = xp.contiguous(_channels_last(xp, y))
-    _spread(xp, _channels_last(xp, out), repeat(y), y.shape[1:-1], size, stride, pads, dilation)
+    _spread(xp, _channels_last(xp, out), repeat(y), y.shape[1:-1], *how)
     return out
 
 
@@ -710,7 +677,7 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)))
 
 
-@op("fold", text="fold({y})", tex=r"\operatorname{{fold}}({y})")
+@windowed("fold", text="fold({y})", tex=r"\operatorname{{fold}}({y})")
 def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     """Columns added where `unfold` took them from: (batch, channels · taps, windows) becomes (batch, channels, *space).
 
@@ -725,7 +692,7 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
             f"fold takes columns (batch, channels · {taps}, {math.prod(windows)}) for space {space} and size {size}; "
             f"it was given shape {y.shape}."
         )
-    out = _result(xp, (y.shape[0], y.shape[1] // taps, *space), y)
+    xp, out = _result(xp, (y.shape[0], y.shape[1] // taps, *space), y)
     columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
     shares = (_channels_last(xp, columns[:, :, i, ...]) for i in range(taps))
     _spread(xp, _channels_last(xp, out), shares, windows, size, stride, pads, dilation)
