@@ -12,7 +12,7 @@ are at a kink, where a rule may give any slope between those at nearby points, o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -30,90 +30,70 @@ FEW = 16
 
 @dataclass(frozen=True)
 class Comparison:
-    """``uᵀ J v`` by the rules and by an oracle, such as finite differences.
+    """``uᵀ J v`` by the rules and by an oracle, such as finite differences; or several, one for each row of ``u``: then
+    the numbers are arrays.
 
     At a kink ``low`` and ``high`` bound the slopes that a rule may give, and ``numeric`` is the nearest of them.
     """
 
     u: Vector
     v: Vector
-    rule: float
-    numeric: float
-    tolerance: float
+    rule: Any
+    numeric: Any
+    tolerance: Any
     oracle: str = DIFFERENCES
-    step: float = 0.0
+    scale: Any = 1.0
+    step: Any = 0.0
     low: float | None = None
     high: float | None = None
 
     @cached_property
-    def excess(self) -> float:
+    def excess(self) -> Any:
         """The error in units of the tolerance."""
-        return float(_excess(self.rule, self.numeric, self.tolerance))
+        return self._relative_to(self.tolerance)
 
     @cached_property
-    def error(self) -> float:
+    def error(self) -> Any:
         """The error relative to the larger of ``rule`` and ``numeric``."""
-        return float(_excess(self.rule, self.numeric, max(abs(self.rule), abs(self.numeric))))
+        return self._relative_to(np.maximum(np.abs(self.rule), np.abs(self.numeric)))
+
+    def _relative_to(self, size: Any) -> Any:
+        with np.errstate(all="ignore"):
+            error = np.where(np.equal(self.rule, self.numeric), 0.0, np.abs(np.subtract(self.rule, self.numeric)))
+            return np.where(np.isfinite(error), np.where(error > 0, error / size, 0.0), np.inf)[()]
 
     @property
     def single(self) -> bool:
         """Whether it compares the derivative of one output with respect to one element."""
-        return unit(self.v) and unit(self.u)
+        return bool(unit(self.v) and unit(self.u))
 
     @property
     def order(self) -> tuple[bool, bool, float, float]:
         """Sort key, from the best comparison to the worst: failing ones of single elements come before sums."""
         return self.excess > 1, self.single, self.excess, self.error
 
-
-@dataclass
-class Comparisons:
-    """Comparisons along one ``v``, as arrays with an entry for each row of ``us``."""
-
-    us: Vector
-    v: Vector
-    rules: Vector
-    numeric: Vector
-    tolerances: Vector
-    scales: Vector
-    oracle: str
-    steps: Vector
-
     @property
     def shown(self) -> Truths:
-        """Mask of the comparisons that would reveal a wrong rule: a side is larger than the tolerance.
+        """Mask of the rows that would reveal a wrong rule: a side is larger than the tolerance.
 
         Zeros count only where all of them are zero. A single zero shows nothing about the other derivatives.
         """
-        size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
-        rounding = 4 * np.finfo(np.float64).eps * self.scales
-        zero = (np.abs(self.rules) <= rounding).all() & (self.tolerances <= 1e-4 * self.scales)
-        return np.asarray((size > 2 * self.tolerances) | zero)
-
-    @cached_property
-    def excess(self) -> Vector:
-        """Their errors in units of the tolerance."""
-        return _excess(self.rules, self.numeric, self.tolerances)
+        size = np.maximum(np.abs(self.rule), np.abs(self.numeric))
+        rounding = 4 * np.finfo(np.float64).eps * self.scale
+        zero = (np.abs(self.rule) <= rounding).all() & (self.tolerance <= 1e-4 * self.scale)
+        return np.asarray((size > 2 * self.tolerance) | zero)
 
     def worst(self) -> Comparison:
-        """The comparison with the largest error; one of a single output if such a one fails."""
-        error = _excess(self.rules, self.numeric, np.maximum(np.abs(self.rules), np.abs(self.numeric)))
-        single = (self.us.max(axis=1, initial=0.0) == 1.0) & ((self.us != 0).sum(axis=1) == 1)
-        k = int(np.lexsort((error, self.excess, single, self.excess > 1))[-1])
-        rule, numeric, tolerance = (float(part[k]) for part in (self.rules, self.numeric, self.tolerances))
-        step = float(self.steps[self.us[k] != 0].max(initial=0.0))
-        return Comparison(self.us[k], self.v, rule, numeric, tolerance, self.oracle, step)
+        """The row with the largest error; one of a single output if such a one fails."""
+        k = int(np.lexsort((self.error, self.excess, unit(self.u), self.excess > 1))[-1])
+        rule, numeric, tolerance = (float(part[k]) for part in (self.rule, self.numeric, self.tolerance))
+        step = float(self.step[self.u[k] != 0].max(initial=0.0))
+        return replace(self, u=self.u[k], rule=rule, numeric=numeric, tolerance=tolerance, step=step)
 
 
-def unit(weights: Vector) -> bool:
-    """Whether a single element has a weight, and that is 1."""
-    return bool(np.count_nonzero(weights) == 1 and weights.max() == 1.0)
-
-
-def _excess(rules: Any, numeric: Any, tolerances: Any) -> Vector:
-    with np.errstate(all="ignore"):
-        error = np.where(np.equal(rules, numeric), 0.0, np.abs(np.subtract(rules, numeric)))
-        return np.where(np.isfinite(error), np.where(error > 0, error / tolerances, 0.0), np.inf)
+def unit(weights: Vector) -> Any:
+    """Whether a single element, of each row, has a weight, and that is 1."""
+    return (np.count_nonzero(weights, axis=-1) == 1) & (weights.max(axis=-1, initial=0.0) == 1.0)
 
 
 @dataclass
@@ -131,9 +111,9 @@ class Judgement:
         """One of the three verdicts."""
         return WRONG if self.wrong else OK if self.shown else UNCHECKED
 
-    def add(self, found: Comparisons, shows: bool = True) -> None:
-        """Count comparisons, and keep the worst. ``shows=False``: zeros among them show nothing."""
-        if len(found.rules):
+    def add(self, found: Comparison, shows: bool = True) -> None:
+        """Count the rows of a comparison, and keep the worst. ``shows=False``: zeros among them show nothing."""
+        if len(found.u):
             self.wrong += int(np.count_nonzero(found.excess > 1))
             self.shown += int(np.count_nonzero(found.shown)) * shows
             self._keep(found.worst())
@@ -175,7 +155,6 @@ class Judge:
         n, m = self.x.size, self.y.size
         self.single = n <= max_elements
         self.lost: Truths = np.zeros(n, bool)
-        self.kept: Vector | None = None
         # Besides the unit vectors two random ones: a rule that ignores g, or is not linear in it, may pass the former.
         us = rng.standard_normal((2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
@@ -189,13 +168,21 @@ class Judge:
             self.point.pulled(np.ones(self.y.size))  # an empty input, too, must not raise
             found.shown = 1  # more than this there is not to show
         elif len(self.us):
-            self._leave_out_non_finite(found)
-            left_out = self.lost | (self.differences.scale == 0)
+            for count, e in enumerate(np.flatnonzero(~np.isfinite(self.rows).all(axis=0))):
+                if count < FEW and self.differences.seen.all():  # wrong if the slope is finite
+                    self._compare(found, self._kept(np.eye(1, self.x.size, int(e))[0]))
+                self.lost[e] = True
+                found.lost += 1
+            vars(self).pop("rows")
             for v in self._directions():
-                kept = np.where(left_out, 0.0, v)
+                kept = self._kept(v)
                 if np.count_nonzero(kept) > 1 or (kept.any() and v.max() == 1.0):
                     self._compare(found, kept)
         return found
+
+    def _kept(self, v: Vector) -> Vector:
+        """``v`` without the elements that are left out."""
+        return np.where(self.lost | (self.differences.scale == 0), 0.0, v)
 
     def _directions(self) -> Vector:
         """Single elements, and sums of all: at a tie each of two equal elements may have any slope, but not their sum.
@@ -214,14 +201,13 @@ class Judge:
         """``uᵀ J`` by the rules, 0 for the elements that are left out."""
         return np.where(self.lost, 0.0, self.point.pulled(u)[self.i])
 
-    def _rows(self, us: Vector) -> Vector:
-        """A row for each of ``us``; those of ``self.us`` are kept."""
-        if us is not self.us or self.kept is None:
-            rows = np.reshape([self.row(u) for u in us], (len(us), self.x.size))
-            if us is not self.us:
-                return rows
-            self.kept = rows
-        return self.kept
+    @cached_property
+    def rows(self) -> Vector:
+        """A row for each of ``us``."""
+        return self._rows_of(self.us)
+
+    def _rows_of(self, us: Vector) -> Vector:
+        return np.reshape([self.row(u) for u in us], (len(us), self.x.size))
 
     def compared(
         self,
@@ -233,10 +219,10 @@ class Judge:
         atol: float,
         oracle: str,
         steps: Any = 0.0,
-    ) -> Comparisons:
+    ) -> Comparison:
         """``uᵀ J v`` by the rules and by ``slopes`` along ``v``, of which each may be wrong by ``doubt``."""
         step, divisor = self.differences.direction(v)
-        rows, count = self._rows(us), np.count_nonzero(v)
+        rows, count = self.rows if us is self.us else self._rows_of(us), np.count_nonzero(v)
         moved, weighted, sizes = rows * (step / divisor), _times(us, slopes), np.abs(us)
         size = np.linalg.norm(weighted, axis=1)
         if count > 1:
@@ -248,13 +234,13 @@ class Judge:
         tolerances = atol * count**0.5 + rtol * size + _times(sizes, doubt).sum(axis=1) + rounding
         scales = np.maximum(1.0, np.abs(_times(us, self.y)).sum(axis=1))
         steps = np.broadcast_to(steps, self.y.shape)
-        return Comparisons(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, scales, oracle, steps)
+        return Comparison(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, oracle, scales, steps)
 
-    def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparisons:
+    def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparison:
         """``uᵀ J v`` by the rules and by differences along ``v``."""
         return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, DIFFERENCES, slopes.step)
 
-    def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparisons | None:
+    def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparison | None:
         """``uᵀ J v`` by the rules and by the complex step; ``None`` where that does not apply."""
         (step, divisor), (rtol, usual) = self.differences.direction(v), self.fine
         told = self.point.exact(self.i, step) if v.any() else None
@@ -269,26 +255,22 @@ class Judge:
         if self.differences.chosen or (not bent and (quick.excess <= 1).all() and quick.shown.any()):
             found.add(quick)
             return
-        slopes, clear = self.differences.settled(v)
-        compared = self._clear(v, slopes, clear)
-        if (compared.excess > 1).any():
-            exact = self.by_complex_step(compared.us, v, self.atol)
+        for measured in (False, True):
+            slopes, clear = self.differences.settled(v)
+            us = self.us if clear.all() else self.us * clear  # by those outputs of which two steps agree
+            compared = self.by_differences(us if us.any(axis=1).all() else us[us.any(axis=1)], v, slopes)
+            if measured or not (compared.excess > 1).any():
+                break
+            exact = self.by_complex_step(compared.u, v, self.atol)
             if exact is not None and (exact.excess <= 1).all():
                 found.add(exact)
                 return
             self.differences.measure_noise(v)
-            slopes, clear = self.differences.settled(v)
-            compared = self._clear(v, slopes, clear)
         rough = np.flatnonzero(~clear & self.differences.seen)
         if rough.size:
             self._compare_nearby(found, v, rough)
         # At a kink, zero derivatives of the other outputs show nothing about the element.
         found.add(compared, shows=bool(not rough.size or compared.numeric.any()))
-
-    def _clear(self, v: Vector, slopes: Slopes, clear: Truths) -> Comparisons:
-        """The comparison by those outputs of which two steps agree."""
-        us = self.us if clear.all() else self.us * clear
-        return self.by_differences(us if us.any(axis=1).all() else us[us.any(axis=1)], v, slopes)
 
     def _compare_nearby(self, found: Judgement, v: Vector, outputs: Iterable[int]) -> None:
         """Compare at a kink, where a rule may give any slope between those of nearby points."""
@@ -310,25 +292,6 @@ class Judge:
                 found.fail(c)
             elif np.count_nonzero(v) == 1 or not self.single:
                 found.kinks.append(c)
-
-    def _leave_out_non_finite(self, found: Judgement) -> None:
-        """Handle elements whose rule is not finite: they fail if the slope is finite, and are left out if it is not."""
-        rows = self._rows(self.us)
-        for count, e in enumerate(np.flatnonzero(~np.isfinite(rows).all(axis=0))):
-            if count < FEW and self.differences.seen.all() and self.differences.scale[e]:
-                k = int(np.argmin(np.isfinite(rows[:, e])))
-                u, v = self.us[k], np.eye(1, self.x.size, int(e))[0]
-                slopes, clear = self.differences.settled(v)
-                if not clear[u != 0].all():  # perhaps at a kink
-                    low, high, bounded = self.differences.nearby(v, self.rng)
-                    slopes = slopes._replace(middle=np.where(clear, slopes.middle, (low + high) / 2))
-                    clear |= bounded & np.isfinite(low)
-                if clear[u != 0].all():
-                    slope = float(_times(u, slopes.middle).sum())
-                    found.fail(Comparison(u, v, float(rows[k, e]), slope, 0.0))
-            self.lost[e] = True
-            self.kept = None
-            found.lost += 1
 
     def traced(self, c: Comparison) -> Comparison:
         """The comparison of one output and one element that makes ``c``, a comparison of many, fail, found by halving;

@@ -266,12 +266,10 @@ def _verdict(judge: Judge) -> dict[str, Any]:
     c = found.worst
     if found.verdict == WRONG and c is not None:
         c = judge.traced(c)
-        if c.rule == c.numeric:  # both are infinite
-            return _skipped("its derivative, times its value, is too large for a number")
         return _found(judge, WRONG, c, cause(c))
     if found.kinks:
         return _kink(judge, found)
-    if c is None:
+    if c is None or (found.lost and not found.shown):
         return _skipped(f"its slopes {ROUGH}")
     if found.verdict == UNCHECKED:
         note = "its derivatives are too small compared with its values to be told from 0"
