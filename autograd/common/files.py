@@ -7,15 +7,13 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import IO
 
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import AutogradError, WriteError
-
-UNNAMED: int | None = getattr(os, "O_TMPFILE", None) if Path("/proc/self/fd").is_dir() else None
-"""Linux's flag for a file that has no name yet."""
 
 
 def user_cache() -> Path:
@@ -47,9 +45,7 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     """Write ``content``, bytes or a function that writes into an open file, so that no reader sees a part of it.
 
     A temporary file beside ``path`` takes its place in one step. An existing file keeps its permissions, and the
-    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was. Linux
-    removes the temporary file of a process that is killed.
-    Raises `autograd.errors.WriteError` if the file can't be written.
+    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was. Raises `autograd.errors.WriteError` if the file can't be written.
     """
     path = as_path(path)
     target = Path(os.path.realpath(path))
@@ -57,15 +53,13 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     try:
         _check_regular(target)
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        with _new_file(draft, 0o666 if mode is None else 0o600) as file:
+        with open(draft, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            if not isinstance(file.name, str):  # it has no name yet; with `src_dir_fd`, links in /proc are followed
-                os.link(f"/proc/self/fd/{file.fileno()}", draft, src_dir_fd=file.fileno())
         if mode is not None:
             draft.chmod(mode)
         draft.replace(target)
@@ -75,14 +69,6 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
         if isinstance(error, OSError) and not isinstance(error, AutogradError):
             raise WriteError(path, error) from None
         raise
-
-
-def _new_file(draft: Path, mode: int) -> IO[bytes]:
-    """A new file in the folder of ``draft``: without a name where the system can, so that a kill leaves nothing."""
-    if UNNAMED is not None:
-        with suppress(OSError):  # not every file system can
-            return os.fdopen(os.open(draft.parent, UNNAMED | os.O_WRONLY, mode), "wb")
-    return open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
 
 def _check_regular(path: Path) -> None:

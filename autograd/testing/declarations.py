@@ -93,48 +93,6 @@ STEPS = Domain(-3.4, 3.4, avoid=tuple(i / 2 for i in range(-7, 8)))
 INTEGERS = Domain(only=tuple(float(i) for i in range(-4, 5)))
 
 
-# --------------------------------------------------------------------------------------------------------------- shapes
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes.
-
-    A side is the name of a size, or a number.
-    """
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    rest: bool
-
-    @classmethod
-    def parsed(cls, text: str) -> Pattern:
-        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n"``, or ``""`` for a number."""
-        before, found, after = text.partition("...")
-        pattern = cls(tuple(before.split()), tuple(after.split()), bool(found))
-        if wrong := [side for side in pattern.sides if not (side.isidentifier() or side.isdecimal())]:
-            raise DeclarationError(
-                f"{wrong[0]!r} is not a side of a shape: write names and numbers with spaces between, as in 'n 3'."
-            )
-        return pattern
-
-    @property
-    def sides(self) -> tuple[str, ...]:
-        """The sides that are not at the ``...``."""
-        return (*self.before, *self.after)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of sizes in the pattern."""
-        return [side for side in self.sides if not side.isdecimal()]
-
-    def shape(self, sizes: Mapping[str, int], rest: Shape) -> Shape:
-        """The shape for given sizes, with ``rest`` in place of ``...``."""
-        lengths = [int(side) if side.isdecimal() else sizes[side] for side in self.sides]
-        k = len(self.before)
-        return (*lengths[:k], *(rest if self.rest else ()), *lengths[k:])
-
-
 # ------------------------------------------------------------------------------------------------------------ arguments
 
 
@@ -150,9 +108,21 @@ class Array:
     below: int | str = 0
 
     @property
-    def pattern(self) -> Pattern:
-        """Its shape, parsed."""
-        return Pattern.parsed(self.shape)
+    def sides(self) -> list[str]:
+        """The sides of its shape: names of sizes, numbers, and ``...`` for any number of axes."""
+        return self.shape.split()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of sizes in its shape."""
+        return [side for side in self.sides if side.isidentifier()]
+
+    def shaped(self, sizes: Mapping[str, int], rest: Shape) -> Shape:
+        """Its shape for given sizes, with ``rest`` in place of ``...``."""
+        found: Shape = ()
+        for side in self.sides:
+            found += rest if side == "..." else (sizes[side] if side in sizes else int(side),)
+        return found
 
 
 def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False) -> Array:
@@ -187,8 +157,13 @@ def booleans(shape: str = "...") -> Array:
 
 
 def _shape(text: str) -> str:
-    Pattern.parsed(check_instance(text, str, "shape", "the names of the sides, as in 'n k'"))
-    return text
+    """A shape such as ``"n k"``, ``"... k"``, ``"2 n"``, or ``""`` for a number. Raises `DeclarationError`."""
+    sides = check_instance(text, str, "shape", "the names of the sides, as in 'n k'").replace("...", "", 1).split()
+    if wrong := [side for side in sides if not (side.isidentifier() or side.isdecimal())]:
+        raise DeclarationError(
+            f"{wrong[0]!r} is not a side of a shape: write names and numbers with spaces between, as in 'n 3'."
+        )
+    return " ".join(text.replace("...", " ... ", 1).split())
 
 
 # ----------------------------------------------------------------------------------------------------------- parameters
@@ -306,7 +281,7 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
             f"declare({op.name}) was given {', '.join(wrong)}: the arguments of {op.name} are {', '.join(op.args)}, "
             f"and its parameters {', '.join(op.params) or 'none'}."
         )
-    sides = {name for taken in arrays.values() for name in taken.pattern.names}
+    sides = {name for taken in arrays.values() for name in taken.names}
     for name, taken in arrays.items():
         if isinstance(taken.below, str) and taken.below not in sides:
             raise DeclarationError(

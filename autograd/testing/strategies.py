@@ -37,7 +37,7 @@ from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import declarations
-from glassgrad.autograd.testing.declarations import COUNT, DECLARED, REAL, Array, Axis, Declaration, Domain, Pattern
+from glassgrad.autograd.testing.declarations import COUNT, DECLARED, REAL, Array, Axis, Declaration, Domain
 from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
@@ -216,28 +216,19 @@ def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Arra
 
 def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = False, min_dims: int = 0) -> list[Any]:
     """An array for each of ``takes``, with consistent shapes."""
-    sizes: dict[str, int] = {}
-    drawn = _shapes(source, [array.pattern for array in takes], sizes, broadcasts, min_dims)
-    return [_array(source, taken, shape, sizes) for taken, shape in zip(takes, drawn, strict=True)]
-
-
-def _shapes(
-    source: Source, patterns: Sequence[Pattern], sizes: dict[str, int], broadcasts: bool, min_dims: int
-) -> list[Shape]:
-    """A shape for each argument; the sizes that they have in common go into ``sizes``."""
-    dotted = [pattern for pattern in patterns if pattern.rest]
-    free = not any(pattern.sides for pattern in dotted)
-    if broadcasts and len(dotted) > 1:
-        rests = (
-            source.broadcastable(len(dotted)) if free else source.draw(broadcastable_shapes(len(dotted), max_dims=2))
-        )
+    dotted = [taken for taken in takes if "..." in taken.sides]
+    free, count = all(taken.sides == ["..."] for taken in dotted), len(dotted)
+    if broadcasts and count > 1:
+        rests = source.broadcastable(count) if free else source.draw(broadcastable_shapes(count, max_dims=2))
     else:
-        rests = ((source.shape(min_dims) if free else source.draw(shapes(max_dims=2))),) * len(dotted) if dotted else ()
-    for name in (name for pattern in patterns for name in pattern.names):
+        rests = ((source.shape(min_dims) if free else source.draw(shapes(max_dims=2))),) * count if dotted else ()
+    sizes: dict[str, int] = {}
+    for name in (name for taken in takes for name in taken.names):
         if name not in sizes:
             sizes[name] = source.side()
     left = iter(rests)
-    return [pattern.shape(sizes, next(left) if pattern.rest else ()) for pattern in patterns]
+    drawn = [taken.shaped(sizes, next(left) if "..." in taken.sides else ()) for taken in takes]
+    return [_array(source, taken, shape, sizes) for taken, shape in zip(takes, drawn, strict=True)]
 
 
 def _array(source: Source, taken: Array, shape: Shape, sizes: dict[str, int]) -> Any:

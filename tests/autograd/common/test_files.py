@@ -2,12 +2,9 @@
 
 import os
 import stat
-import subprocess
-import sys
 
 import pytest
 
-from glassgrad.autograd.common import files
 from glassgrad.autograd.common.files import open_file, read_file, write_file
 from glassgrad.autograd.errors import WriteError
 
@@ -55,31 +52,6 @@ def test_permissions_are_kept_and_never_wider_on_the_way(tmp_path):
         write_file(private, lambda file: seen.append(stat.S_IMODE(os.fstat(file.fileno()).st_mode)))
         assert mode(private) == permissions
     assert set(seen) == {0o600}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has files without a name")
-def test_a_process_that_is_killed_leaves_nothing(tmp_path):
-    script = f"""
-import os, signal
-from glassgrad.autograd.common.files import write_file
-
-def fail(file):
-    file.write(b"half")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-write_file({str(tmp_path / "a")!r}, fail)
-"""
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("unnamed", [files.UNNAMED, None, 1 << 30])
-def test_systems_without_unnamed_files(unnamed, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "UNNAMED", unnamed)
-    for content in (b"before", b"after"):
-        write_file(tmp_path / "a", content)
-        assert (tmp_path / "a").read_bytes() == content
-    assert names(tmp_path) == ["a"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
