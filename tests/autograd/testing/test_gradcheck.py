@@ -11,15 +11,8 @@ from glassgrad.autograd import Tensor
 from glassgrad.autograd.errors import AutogradError, DomainError, GradcheckError
 from glassgrad.autograd.testing import assert_rule, gradcheck, gradgradcheck
 from glassgrad.autograd.testing.strategies import POSITIVE
+from tests.declared import declared
 from tests.sampling import sampled
-
-
-def declared(forward, *, name="mine", **rules):
-    """An operation of one's own, with these rules."""
-    forward.__name__ = name
-    op = ag.op(name)(forward)
-    op.vjp(**rules)
-    return op
 
 
 def squared(rule=lambda g, x: 2 * g * x):

@@ -9,19 +9,13 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.testing import NodeCheck, check_nodes
+from tests.declared import declared
 from tests.operations import TABLE
 from tests.sampling import sampled
 
 
 def param(values, name=None):
     return Tensor(values, requires_grad=True, name=name)
-
-
-def declared(forward, *, name="mine", **rules):
-    forward.__name__ = name
-    op = ag.op(name)(forward)
-    op.vjp(**rules)
-    return op
 
 
 def sigmoid(rule):

@@ -10,6 +10,7 @@ from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import Domain, array, axes, axis, declare
 from glassgrad.autograd.testing.declarations import REAL, declaration_of
 from glassgrad.autograd.testing.strategies import calls_of, differentiable_operations, filled
+from tests.declared import declared
 from tests.operations import cases
 
 
@@ -27,10 +28,7 @@ def drawn(op, count=60):
 
 
 def operation(forward, *, name="mine", rules=("x",), **options):
-    forward.__name__ = name
-    op = ag.op(name, **options)(forward)
-    op.vjp(**{arg: lambda g: g for arg in rules})
-    return op
+    return declared(forward, name, options, **dict.fromkeys(rules, lambda g: g))
 
 
 def test_small_round_numbers_come_first():
