@@ -21,13 +21,6 @@ def leaf(values, name=None, dtype=None):
 # ------------------------------------------------------------------------------------------------------------ gradients
 
 
-def test_the_gradient_of_a_value_used_many_times_is_a_sum():
-    x = leaf(2.0)
-    y = x * x + x  # 2x + 1
-    (y * y + y + x).backward()  # (2y + 1)(2x + 1) + 1
-    assert x.grad.item() == (2 * 6 + 1) * (2 * 2 + 1) + 1
-
-
 def test_a_value_that_is_used_again_later_waits_for_all_its_consumers():
     # A walk in the order of discovery would pull u before w's share has arrived at it.
     x = leaf(2.0)
@@ -367,17 +360,6 @@ class TestNoLeaks:
         graph.replay()
         del graph, loss
         assert dead(traces)
-
-    def test_many_steps_hold_nothing(self):
-        w = leaf(np.ones(3))
-        for _ in range(3):
-            (w * w).sum().backward()
-            w.zero_grad()
-        before = len(gc.get_objects())
-        for _ in range(100):
-            (w * w).sum().backward()
-            w.zero_grad()
-        assert len(gc.get_objects()) - before < 20
 
     def test_a_recorded_gradient_holds_the_leaf_only_through_the_leaf(self):
         # x.grad was recorded from x: that is a cycle of the user's, who ends it by zero_grad.
@@ -781,14 +763,6 @@ class TestStale:
         w.data = np.array([10.0, 20.0])
         y.backward()
         assert_array_equal(w.grad.data, [2.0, 4.0])
-
-    def test_a_view_of_the_array_before_is_good_too(self):
-        w = leaf([[1.0, 2.0]])
-        u = w.T
-        y = (u * u).sum()
-        w.data = np.array([[10.0, 20.0]])
-        y.backward()
-        assert_array_equal(w.grad.data, [[2.0, 4.0]])
 
     def test_a_recorded_gradient_refuses_a_leaf_with_new_data(self):
         w = leaf([1.0, 2.0], "w")

@@ -39,15 +39,6 @@ class TestMaking:
         y.sum().backward()
         assert x.grad.dtype == np.float64
 
-    def test_read_only_input(self):
-        given = np.ones(3)
-        given.flags.writeable = False
-        t = leaf(given)
-        t.data[0] = 2.0  # the copy is its own
-        u = ag.asarray(given)
-        (u * t).sum().backward()
-        assert_array_equal(t.grad.data, [1.0, 1.0, 1.0])
-
     def test_non_contiguous_input(self):
         given = np.arange(12.0).reshape(3, 4)[::2, ::-1].T
         t = leaf(given)
@@ -96,13 +87,6 @@ class TestRequiresGrad:
 
 
 # -------------------------------------------------------------------------------------------------------- what it tells
-
-
-class TestRepr:
-    def test_long_arrays_are_shortened(self):
-        text = repr(Tensor(np.arange(1000.0)))
-        assert "..." in text
-        assert len(text) < 200
 
 
 class TestPython:
@@ -254,28 +238,12 @@ class TestAssignment:
         (before + 10.0 * (y * y).sum()).backward()
         assert_array_equal(x.grad.data, [2.0, 2.0 + 10 * 2 * 4 * 2])
 
-    def test_the_same_tensor_twice(self):
-        x = leaf([1.0, 2.0, 3.0])
-        y = x * 1.0
-        y[0] = y[2]
-        y[1:] *= 10.0
-        y.sum().backward()
-        assert_array_equal(y.data, [3.0, 20.0, 30.0])
-        assert_array_equal(x.grad.data, [0.0, 10.0, 11.0])
-
     def test_assigning_a_recorded_value_makes_a_constant_recorded(self):
         buffer, x = Tensor([0.0, 0.0], name="buffer"), leaf(3.0)
         buffer[1] = x * x
         buffer.sum().backward()
         assert x.grad.item() == 6.0
         assert (buffer.name, buffer.node.name) == ("buffer", "buffer")
-
-    def test_masks_slices_lists_and_tensors_as_index(self):
-        y = Tensor(np.zeros((2, 3)))
-        y[y == 0.0] = 1.0
-        y[:, [0, 2]] = 5.0
-        y[Tensor([1]), Tensor([1])] = 7.0
-        assert_array_equal(y.data, [[5.0, 1.0, 5.0], [5.0, 7.0, 5.0]])
 
     def test_an_array_that_was_given_without_a_copy_does_not_change(self):
         given = np.zeros(2)
@@ -318,16 +286,6 @@ class TestUpdates:
         ):
             w += np.zeros((3, 2))
         assert w.tolist() == [1.0, 2.0]
-
-    def test_every_operator_keeps_a_leaf_a_leaf(self):
-        w = leaf([[2.0, 1.0], [0.0, 2.0]])
-        with ag.no_grad():
-            for p in [w]:
-                p **= 2
-                p @= np.eye(2)
-                p //= 1.0
-                p %= 3.0
-        assert (w.tolist(), w.requires_grad, w.is_leaf) == ([[1.0, 1.0], [0.0, 1.0]], True, True)
 
     def test_integers_do_not_become_floats(self):
         n = Tensor([1, 2])
@@ -372,14 +330,6 @@ class TestData:
 
 
 class TestNoGrad:
-    def test_nothing_is_recorded_within(self):
-        x = leaf(2.0)
-        with ag.no_grad():
-            assert not ag.is_grad_enabled()
-            y = x * x
-        assert ag.is_grad_enabled()
-        assert (y.requires_grad, y.node) == (False, None)
-
     @pytest.mark.parametrize(("switch", "recorded"), [(ag.no_grad, False), (ag.enable_grad, True)])
     def test_as_a_decorator_without_brackets(self, switch, recorded):
         @switch

@@ -8,16 +8,12 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.testing import Domain, array, assert_rule, declare
 from tests.autograd.testing.own_operations import OWN, WRONG
+from tests.declared import declared
 from tests.sampling import waiting
 
 
 def softsign(rule=lambda xp, g, x: g / (1 + xp.abs(x)) ** 2):
-    @ag.op("softsign")
-    def softsign(xp, x):
-        return x / (1 + xp.abs(x))
-
-    softsign.vjp(x=rule)
-    return softsign
+    return declared(lambda xp, x: x / (1 + xp.abs(x)), "softsign", x=rule)
 
 
 def test_at_given_inputs():
@@ -39,11 +35,8 @@ def test_a_wrong_rule_at_drawn_inputs():
 
 
 def test_only_wrong_for_some_parameter():
-    @ag.op("power of")
-    def power_of(xp, x, *, n):
-        return x**n
-
-    power_of.vjp(x=lambda g, x, n: n * g * x ** (n - 1) if n != 3 else g * x)
+    rule = lambda g, x, n: n * g * x ** (n - 1) if n != 3 else g * x  # noqa: E731
+    power_of = declared(lambda xp, x, *, n: x**n, "power_of", x=rule)
     declare(power_of, n=st.integers(1, 4))
     with pytest.raises(GradcheckError, match=r"ag\.power_of\(x0, n=3\)"):
         assert_rule(power_of, max_examples=40)
@@ -77,32 +70,21 @@ class TestCorners:
 
     @pytest.mark.check
     def test_one_tensor_for_two_arguments(self):
-        @ag.op("larger", broadcasts=True)
-        def larger(xp, x, y):
-            return xp.maximum(x, y)
-
-        larger.vjp(x=lambda xp, g, x, y: xp.where(x > y, g, 0.0), y=lambda xp, g, x, y: xp.where(x < y, g, 0.0))
+        rules = {"x": lambda xp, g, x, y: xp.where(x > y, g, 0.0), "y": lambda xp, g, x, y: xp.where(x < y, g, 0.0)}
+        larger = declared(lambda xp, x, y: xp.maximum(x, y), "larger", {"broadcasts": True}, **rules)
         assert_rule(larger, [1.0, 2.0], [1.0, 3.0])
         with pytest.raises(GradcheckError, match=r"ag\.larger\(x0, x0\)"):
             assert_rule(larger, max_examples=8)
         assert_rule(larger, x=array(distinct=True), y=array(distinct=True))
 
     def test_empty_arrays(self):
-        @ag.op("double")
-        def doubled(xp, x):
-            return 2 * x
-
-        doubled.vjp(x=lambda g, x_shape: 2 * g if 0 not in x_shape else g[0])
+        doubled = declared(lambda xp, x: 2 * x, x=lambda g, x_shape: 2 * g if 0 not in x_shape else g[0])
         with pytest.raises(GradcheckError, match=r"\[\]|reshape"):
             assert_rule(doubled, max_examples=30)
 
     def test_an_operation_that_takes_no_empty_array_is_not_given_one(self):
-        @ag.op("first")
-        def first(xp, x):
-            return x[0]
-
-        first.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=0, shape=x_shape))
-        assert_rule(first, x="n")
+        rule = lambda xp, g, x_shape: xp.scatter_add(g, index=0, shape=x_shape)  # noqa: E731
+        assert_rule(declared(lambda xp, x: x[0], x=rule), x="n")
 
 
 def test_a_rule_that_keeps_values_of_the_last_call():
@@ -115,11 +97,7 @@ class TestUnchecked:
     """A check that shows nothing does not pass."""
 
     def test_in_every_call(self):
-        @ag.op("flat")
-        def flat(xp, x, y):
-            return x + 1e12 + 0.01 * np.cbrt(y)
-
-        flat.vjp(x=lambda g: g, y=lambda g: 0.01 * g)
+        flat = declared(lambda xp, x, y: x + 1e12 + 0.01 * np.cbrt(y), x=lambda g: g, y=lambda g: 0.01 * g)
         with pytest.raises(GradcheckError, match=r"with respect to y\. In all calls that were drawn it was too small"):
             assert_rule(flat, max_examples=15, y=Domain(1.0, 2.0))
 
@@ -128,12 +106,11 @@ class TestWhatItTakes:
     def test_may_change_one_part_of_what_was_declared(self):
         seen = set()
 
-        @ag.op("scaled")
         def scaled(xp, x, *, by, twice=False):
             seen.add((x.ndim, by))
             return x * by * (2 if twice else 1)
 
-        scaled.vjp(x=lambda g, by, twice: g * by * (2 if twice else 1))
+        scaled = declared(scaled, "scaled", x=lambda g, by, twice: g * by * (2 if twice else 1))
         declare(scaled, x="n", by=st.sampled_from((2.0, 3.0)))
         assert_rule(scaled, by=5.0)
         assert seen == {(1, 5.0)}
@@ -141,11 +118,7 @@ class TestWhatItTakes:
 
 class TestRefusals:
     def test_an_argument_that_was_forgotten(self):
-        @ag.op("times")
-        def times(xp, x, y):
-            return x * y
-
-        times.vjp(x=lambda g, y: g * y)
+        times = declared(lambda xp, x, y: x * y, "times", x=lambda g, y: g * y)
         for arrays in ((), (2.0, 3.0)):
             with pytest.raises(
                 GradcheckError,
@@ -156,11 +129,7 @@ class TestRefusals:
         assert_rule(times)
 
     def test_a_parameter_of_which_only_the_default_would_be_tried(self):
-        @ag.op("loss")
-        def loss(xp, x, *, reduction="none"):
-            return x
-
-        loss.vjp(x=lambda g: g)
+        loss = declared(lambda xp, x, *, reduction="none": x, "loss", x=lambda g: g)
         with pytest.raises(
             DeclarationError,
             match=r"loss has the parameter reduction = 'none', and nothing says which other values it takes: declare ",

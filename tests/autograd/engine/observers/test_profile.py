@@ -1,6 +1,5 @@
 """`profile`: calls and seconds of each operation."""
 
-import pickle
 import threading
 
 import numpy as np
@@ -111,12 +110,6 @@ def test_one_at_a_time():
     with times:
         ag.exp(1.0)
     assert taken(times)["exp"].calls == 2
-
-
-def test_a_profile_is_pickled_with_its_rows():
-    with ag.profile() as times:
-        ag.exp(1.0)
-    assert pickle.loads(pickle.dumps(times)).rows == times.rows
 
 
 def test_the_table():
