@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DTypeError
 
 NAMES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",

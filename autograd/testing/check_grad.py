@@ -136,7 +136,12 @@ class ArrayPoint(Point):
         self.y = flat(outputs)
         self.check_repeats(flat(self._outputs(self.inputs)))
         self.dtype = max((y.dtype for y in outputs), key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
-        self.jacobians: dict[int, Vector] = {} if vjp else self._jacobians()
+        if not vjp and len(outputs) != 1:
+            raise DTypeError(
+                f"{self.f_name} returns {len(outputs)} outputs: pass vjp=True, and a df that takes the inputs and then "
+                "one upstream gradient for each output."
+            )
+        self.derivatives = {} if vjp else self._derivatives()
 
     def _outputs(self, inputs: Sequence[Any], dtype: type = np.floating) -> list[Any]:
         """The outputs as arrays, computed from copies of the inputs."""
@@ -158,18 +163,29 @@ class ArrayPoint(Point):
 
     def rules(self, u: Vector) -> dict[int, Vector]:
         """``uᵀ J`` by ``df``."""
-        if not self.vjp:
-            return {i: u @ jacobian for i, jacobian in self.jacobians.items()}
         seeds = [part.reshape(shape) for shape, part in self.parts(u)]
-        found = {}
-        for i, g in self._derivatives(*seeds).items():
-            if g.shape != self.shapes[i]:
-                raise ShapeError(
-                    f"df returned a gradient of shape {g.shape} for {self.call(i)}, which has shape {self.shapes[i]}: "
-                    "with vjp=True it returns gradients, each of the shape of its input."
-                )
-            found[i] = g.astype(np.float64).reshape(-1)
-        return found
+        found = self._derivatives(*seeds) if self.vjp else self.derivatives
+        return {i: self._pulled_back(i, d, seeds[0]).astype(np.float64).reshape(-1) for i, d in found.items()}
+
+    def _pulled_back(self, i: int, d: Any, seed: Any) -> Any:
+        """The gradient of input ``i`` from what ``df`` returned for it. Raises `ShapeError` for another shape."""
+        shape, output = self.shapes[i], seed.shape
+        if self.vjp and d.shape == shape:
+            return d
+        if self.vjp:
+            raise ShapeError(
+                f"df returned a gradient of shape {d.shape} for {self.call(i)}, which has shape {shape}: with vjp=True "
+                "it returns gradients, each of the shape of its input."
+            )
+        if d.shape == (*output, *shape):
+            return np.tensordot(seed, d, seed.ndim)
+        if d.shape == shape and (self.y.size == 1 or shape == output):
+            return seed.reshape(output if shape == output else ()) * d
+        raise ShapeError(
+            f"df returned an array of shape {d.shape} for {self.call(i)} of shape {shape}, and the output has shape "
+            f"{output}: return the Jacobian, of shape {(*output, *shape)}"
+            + (f", or the derivative of each element, of shape {shape}." if output == shape else ".")
+        )
 
     def _derivatives(self, *seeds: Any) -> dict[int, Any]:
         """The arrays that ``df`` returns, by the position of their input."""
@@ -182,28 +198,6 @@ class ArrayPoint(Point):
                 "one derivative for each, as a tuple."
             )
         return dict(zip(self.checked, found, strict=True))
-
-    def _jacobians(self) -> dict[int, Vector]:
-        """The Jacobian with respect to each input, a row for each output."""
-        if len(self.outputs) != 1:
-            raise DTypeError(
-                f"{self.f_name} returns {len(self.outputs)} outputs: pass vjp=True, and a df that takes the "
-                "inputs and then one upstream gradient for each output."
-            )
-        (output,), found = self.outputs, {}
-        for i, d in self._derivatives().items():
-            shape = self.shapes[i]
-            if d.shape == (*output, *shape) or (self.y.size == 1 and d.shape == shape):
-                found[i] = d.astype(np.float64).reshape(self.y.size, -1)
-            elif d.shape == output == shape:
-                found[i] = np.diag(d.astype(np.float64).reshape(-1))
-            else:
-                raise ShapeError(
-                    f"df returned an array of shape {d.shape} for {self.call(i)} of shape {shape}, and the output has "
-                    f"shape {output}: return the Jacobian, of shape {(*output, *shape)}"
-                    + (f", or the derivative of each element, of shape {shape}." if output == shape else ".")
-                )
-        return found
 
     def connected(self, i: int) -> bool:
         """As if one always did: nothing is recorded."""

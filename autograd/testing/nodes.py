@@ -18,7 +18,6 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
-from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
 from glassgrad.autograd.testing.points import Point
 
@@ -106,7 +105,7 @@ class NodeReport(tuple[NodeCheck, ...]):
         tested = [check for check in self if check.verdict != SKIPPED]
         operations = len({id(check.node) for check in tested})
         worst = max((check.error for check in tested if check.verdict == OK and check.error is not None), default=0.0)
-        many = f"{_several(len(tested), 'derivative')} of {_several(operations, 'operation')}"
+        many = f"{len(tested)} derivative{'s' * (len(tested) != 1)} of {operations} operation{'s' * (operations != 1)}"
         lines = [f"{many}, each alone: its rule against a central difference at the recorded inputs, in float64."]
         if coarse := {str(check.node.dtype) for check in tested} - {"float64"}:
             lines.append(f"The graph was recorded in {', '.join(sorted(coarse))}; its values were copied to float64.")
@@ -114,13 +113,10 @@ class NodeReport(tuple[NodeCheck, ...]):
         lines += [str(check) for check in self if check.verdict == OK and check.note]
         if agree := sum(check.verdict == OK for check in self):
             lines.append(f"ok      {agree}, relative errors up to {worst:.1g}")
-        skipped: dict[str, dict[str, None]] = {}
-        for check in self:
-            if check.verdict == SKIPPED:
-                skipped.setdefault(check.note, {})[f"{check.node.op.name} with respect to {check.argument}"] = None
-        for note, those in skipped.items():
-            more = f", and {len(those) - 8} others" if len(those) > 8 else ""
-            lines.append(f"skipped {', '.join(list(those)[:8])}{more}: {note}")
+        skipped = [check for check in self if check.verdict == SKIPPED]
+        for note in dict.fromkeys(check.note for check in skipped):
+            those = (f"{c.node.op.name} with respect to {c.argument}" for c in skipped if c.note == note)
+            lines.append(f"skipped {', '.join(dict.fromkeys(those))}: {note}")
         if any(check.node.origin is None for check in self.wrong):
             lines.append("To know the line that made an operation, record the graph under autograd.detect_anomaly().")
         return "\n".join(lines)
@@ -128,17 +124,9 @@ class NodeReport(tuple[NodeCheck, ...]):
     def _repr_html_(self) -> str:
         """A row for each argument that was checked, for a notebook, and the report in words below."""
         found = [check for check in self if check.verdict != SKIPPED]
-        rows = [
-            (
-                check.verdict,
-                check.title,
-                check.argument,
-                "" if check.error is None else f"{check.error:.1e}",
-                check.where,
-            )
-            for check in found[:LISTED]
-        ]
-        inks = [notebook.INKS.get(check.verdict, "inherit") for check in found[:LISTED]]
+        errors = ["" if c.error is None else f"{c.error:.1e}" for c in found[:LISTED]]
+        rows = [(c.verdict, c.title, c.argument, e, c.where) for c, e in zip(found, errors, strict=False)]
+        inks = [notebook.INKS.get(c.verdict, "inherit") for c in found[:LISTED]]
         heads = ("verdict", "operation", "argument", "relative error", "line")
         words = f"<pre>{escape(str(self))}</pre>"
         return notebook.card(
@@ -232,8 +220,10 @@ def _compared(node: Node, given: Sequence[Any], i: int, limit: float, max_elemen
         return _skipped("it gives two different answers to the same inputs")
     except AutogradError as error:
         return _skipped(f"it can't be computed in float64: {error}")
-    if missing := _missing(point.base[0], point.y):
-        return _skipped(missing)
+    if not (point.base[0].size and point.y.size):
+        return _skipped("it is empty")
+    if not (np.isfinite(point.base[0]).any() and np.isfinite(point.y).any()):
+        return _skipped("its values are not finite here")
     rtol = limit if point.dtype.itemsize >= 8 else max(limit, point.epsilon ** (1 / 3))
     try:
         return _verdict(Judge(point, 0, rtol=rtol, max_elements=max_elements, rng=rng))
@@ -243,13 +233,6 @@ def _compared(node: Node, given: Sequence[Any], i: int, limit: float, max_elemen
 
 def _skipped(note: str) -> dict[str, Any]:
     return {"verdict": SKIPPED, "note": note}
-
-
-def _missing(x: Vector, y: Vector) -> str:
-    """The reason why nothing can be compared, or an empty string."""
-    if not x.size or not y.size:
-        return "it is empty"
-    return "" if np.isfinite(x).any() and np.isfinite(y).any() else "its values are not finite here"
 
 
 def _why_not(place: Any, has_rule: bool) -> str:
@@ -302,10 +285,6 @@ def _fine(x: Any) -> Any:
 
 def _spot(index: tuple[int, ...] | None) -> str:
     return f" {list(index)}" if index else ""
-
-
-def _several(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _called(given: Any) -> str:
