@@ -45,7 +45,8 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     """Write ``content``, bytes or a function that writes into an open file, so that no reader sees a part of it.
 
     A temporary file beside ``path`` takes its place in one step. An existing file keeps its permissions, and the
-    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was. Raises `autograd.errors.WriteError` if the file can't be written.
+    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was.
+    Raises `autograd.errors.WriteError` if the file can't be written.
     """
     path = as_path(path)
     target = Path(os.path.realpath(path))
