@@ -9,7 +9,7 @@ import cmath
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import chain, islice, product
+from itertools import islice, product
 from typing import Any
 
 ROWS, COLUMNS, FACETS = 16, 24, 4  # tiles that are shown along an axis, and matrices of an array of more axes
@@ -62,19 +62,34 @@ def tiles(array: Any, host: Host) -> str:
     if not array.size:
         return "<div>no entries</div>"
     matrix = array.reshape((1,) * max(0, 2 - array.ndim) + tuple(array.shape))
-    *leading, rows, columns = matrix.shape
+    *leading, height, width = matrix.shape
+    rows, columns = _ends(height, ROWS), _ends(width, COLUMNS)
     places = list(islice(product(*map(range, leading)), FACETS))
-    blocks = [_corners(matrix[place], host) for place in places]
+    blocks = [host(matrix[place][rows][:, columns]).tolist() for place in places]
     shown = [value for block in blocks for row in block for value in row]
     whole = array.size <= COUNTED
     scale = _Scale(host(array).ravel().tolist() if whole else shown, whole)
     parts = []
     for place, block in zip(places, blocks, strict=True):
-        at = place if array.ndim > 2 else ()
-        parts.append(_caption(at) + _grid(block, at, (rows, columns), array.ndim, scale, len(shown) <= WRITTEN))
+        parts += [f"<div>{list(place)}</div>"] * (array.ndim > 2)
+        lines = []
+        for i, (row, values) in enumerate(zip(rows, block, strict=True)):
+            indices = [(*place, row, column)[matrix.ndim - array.ndim :] for column in columns]
+            cells = [scale.tile(v, index, len(shown) <= WRITTEN) for v, index in zip(values, indices, strict=True)]
+            if width > COLUMNS:
+                cells.insert(COLUMNS // 2, f"<td>… {width - COLUMNS:,}</td>")
+            if height > ROWS and i == ROWS // 2:
+                lines.append(f'<tr><td colspan="{len(columns) + 1}">⋮ {height - ROWS:,} rows</td></tr>')
+            lines.append(f"<tr>{''.join(cells)}</tr>")
+        parts.append(f'<table style="border-spacing:1px;border-collapse:separate">{"".join(lines)}</table>')
     hidden = math.prod(leading) - len(places)
-    more = f"<div>… {hidden:,} more of shape {(rows, columns)}</div>" if hidden else ""
+    more = f"<div>… {hidden:,} more of shape {(height, width)}</div>" if hidden else ""
     return f"{''.join(parts)}{more}<div>{escape(scale.text)}</div>"
+
+
+def _ends(length: int, most: int) -> list[int]:
+    """The places that are shown along an axis: all, or those at both ends."""
+    return [*range(length)] if length <= most else [*range(most // 2), *range(length - most // 2, length)]
 
 
 class _Scale:
@@ -104,6 +119,13 @@ class _Scale:
         red, green, blue = (round(255 - share * (255 - part)) for part in (HIGH if size > 0 else LOW))
         return f"background:rgb({red},{green},{blue});color:{'#fff' if share > 0.6 else '#000'}"
 
+    def tile(self, value: Any, index: Sequence[int], written: bool) -> str:
+        """A tile, whose tooltip says its value."""
+        text = number(value) if written or not cmath.isfinite(value) else ""
+        where = f"[{', '.join(map(str, index))}] = " if index else ""
+        size = "padding:0 4px;text-align:right" if written else "padding:0;width:10px;height:10px;font-size:8px"
+        return f'<td title="{where}{value!r}" style="{self.colour(value)};{size}">{text}</td>'
+
 
 def number(value: Any) -> str:
     """A number with four digits; whole numbers as they are.
@@ -112,51 +134,3 @@ def number(value: Any) -> str:
     ('0.5', '-1.235e+04', '3', 'True', '1+2j')
     """
     return f"{value:.4g}" if isinstance(value, float | complex) else str(value)
-
-
-def _ends(length: int, most: int) -> list[slice]:
-    return [slice(0, length)] if length <= most else [slice(0, most // 2), slice(length - most // 2, length)]
-
-
-def _corners(matrix: Any, host: Host) -> list[list[Any]]:
-    """The rows and columns that are shown of a matrix: all, or those at both ends."""
-    rows, columns = (_ends(n, most) for n, most in zip(matrix.shape, (ROWS, COLUMNS), strict=True))
-    found = []
-    for r in rows:
-        parts = [host(matrix[r, c]).tolist() for c in columns]
-        found += [[*chain.from_iterable(row)] for row in zip(*parts, strict=True)]
-    return found
-
-
-def _caption(place: Sequence[int]) -> str:
-    return f"<div>[{', '.join(map(str, place))}]</div>" if place else ""
-
-
-def _grid(
-    block: list[list[Any]], at: Sequence[int], shape: Sequence[int], ndim: int, scale: _Scale, written: bool
-) -> str:
-    """The tiles of a matrix, with a gap where rows or columns are left out."""
-    rows, columns = (_places(n, most) for n, most in zip(shape, (ROWS, COLUMNS), strict=True))
-    lines = []
-    for i, row in enumerate(rows):
-        if i and row != rows[i - 1] + 1:
-            lines.append(f'<tr><td colspan="{len(columns) + 1}">⋮ {shape[0] - ROWS:,} rows</td></tr>')
-        cells = []
-        for j, column in enumerate(columns):
-            if j and column != columns[j - 1] + 1:
-                cells.append(f"<td>… {shape[1] - COLUMNS:,}</td>")
-            index = (*at, row, column)[len(at) + 2 - ndim if ndim < 2 else 0 :]
-            cells.append(_tile(block[i][j], index, scale, written))
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<table style="border-spacing:1px;border-collapse:separate">{"".join(lines)}</table>'
-
-
-def _places(length: int, most: int) -> list[int]:
-    return [i for part in _ends(length, most) for i in range(part.start, part.stop)]
-
-
-def _tile(value: Any, index: Sequence[int], scale: _Scale, written: bool) -> str:
-    text = number(value) if written or not cmath.isfinite(value) else ""
-    where = f"[{', '.join(map(str, index))}] = " if index else ""
-    size = "padding:0 4px;text-align:right" if written else "padding:0;width:10px;height:10px;font-size:8px"
-    return f'<td title="{where}{value!r}" style="{scale.colour(value)};{size}">{text}</td>'
