@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_stack
 from typing import Any
 
 from glassgrad.autograd import backends
@@ -17,7 +18,6 @@ from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
 from glassgrad.autograd.readings.levels import Lifted, plain_parts
 
-_BACKWARD = str(Path(__file__).parents[1] / "backward.py")
 _HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"
 _OURS = *_HERE, *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("nn", "viz"))
 
@@ -68,18 +68,19 @@ class Lines(Observer):
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Record the line in the node."""
-        _noted(result.node, sys._getframe(1))
+        _noted(result.node)
 
 
 class Checks(Observer):
     """Raises `AnomalyError` at the first value that is NaN or Inf."""
 
     exact = True
+    within: Node | None = None  # the node whose rules are running
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Record the line that called ``op``, and raise where ``result`` is not finite."""
-        node = result.node
-        origin, within = _noted(node, sys._getframe(1))
+        node, within = result.node, self.within
+        origin = _noted(node, within)
         if found := _first_bad(result):
             rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
             there = "" if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])
@@ -87,6 +88,15 @@ class Checks(Observer):
                 f"{rule}the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}{there}; "
                 f"called at {origin}."
             )
+
+    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterator[Any]:
+        """The nodes, each noted as the one whose rules are running."""
+        before = self.within
+        try:
+            for self.within in order:
+                yield self.within
+        finally:
+            self.within = before
 
     def arrived(self, vertex: Any, g: Any) -> None:
         """Raise where an array that a node saved was written to, or where the gradient is not finite."""
@@ -128,21 +138,11 @@ def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     return values[index], index
 
 
-def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
-    """The user's line as text, which is also stored in ``node``, and the node whose rule is running; ``None`` outside
-    of a recorded backward pass.
-    """
-    within = line = None
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if within is None and frame.f_code.co_name == "steps_from" and name == _BACKWARD:
-            within = frame.f_locals["node"]
-        if line is None and not name.startswith(_HERE):
-            line = frame  # perhaps in `nn` or `viz`: used if no line of the user is found
-        if not name.startswith(_OURS):
-            line = frame
-            break
-        frame = frame.f_back
+def _noted(node: Node | None, within: Node | None = None) -> str:
+    """The user's line as text, which is also stored in ``node``; ``within``: the node whose rules call the operation."""
+    frames = [frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_HERE)]
+    users = (frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS))
+    line = next(users, frames[0] if frames else None)  # else a line of `nn` or `viz`
     text = "an unknown line" if line is None else f"{line.f_code.co_filename}:{line.f_lineno}"
     if scope := MODE.get().scope:
         path, label = scope[-1]
@@ -152,7 +152,7 @@ def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
     if node is not None:
         node.origin = Origin(text)
         node.origin.marks = _marks(node)
-    return text, within
+    return text
 
 
 def _marks(node: Node) -> tuple[int, ...]:
