@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.engine.operation import op
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 
 def as_python(value: Any) -> Any:
@@ -219,10 +219,7 @@ def repeat(xp, x, *, repeats, axis=None):
 
 def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
     """The indices along an axis, each repeated by its count; a single count is for all."""
-    counts = list(counts) * length if len(counts) == 1 else counts
-    if len(counts) != length or any(count < 0 for count in counts):
-        raise ValueError(f"it needs {length} counts of at least 0, one for each entry; it got {counts}")
-    return xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
+    return xp.asarray(backends.NUMPY.repeat(backends.NUMPY.arange(length), counts))
 
 
 def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
@@ -288,28 +285,15 @@ def _inside(pad_width: Any, shape: shapes.Shape) -> tuple[slice, ...]:
     )
 
 
-def _reflected(xp: Any, i: Any, n: int) -> Any:
-    period = builtins.max(2 * (n - 1), 1)
-    i = xp.abs(i) % period
-    return xp.minimum(i, 2 * (n - 1) - i)
-
-
-PADDED: dict[str, Callable[[Any, Any, int], Any]] = {
-    "reflect": _reflected,
-    "edge": lambda xp, i, n: xp.clip(i, 0, n - 1),
-    "wrap": lambda xp, i, n: i % n,
-}
-"""By mode of `pad`, the indices of the elements at positions ``i`` of an axis of length ``n``."""
-
-
 def _positions(xp: Any, mode: str, pad_width: Any, shape: shapes.Shape) -> list[tuple[int, Any]]:
     """For each axis that is padded, the indices of its elements after padding."""
-    choice(mode, "mode", ("constant", *PADDED))
-    around = _pad_width(pad_width, len(shape))
-    padded = [(axis, a, b, n) for axis, ((a, b), n) in enumerate(zip(around, shape, strict=True)) if a or b]
-    if any(n == 0 for _, _, _, n in padded):
-        raise ShapeError(f"pad: mode {mode!r} has no element to repeat along an empty axis of shape {shape}.")
-    return [(axis, PADDED[mode](xp, xp.arange(-a, n + b), n)) for axis, a, b, n in padded]
+    choice(mode, "mode", ("constant", "reflect", "edge", "wrap"))
+    around = zip(_pad_width(pad_width, len(shape)), shape, strict=True)
+    return [
+        (axis, xp.asarray(backends.NUMPY.pad(range(n), pair, mode=mode)))
+        for axis, (pair, n) in enumerate(around)
+        if any(pair)
+    ]
 
 
 @op("pad", tex=r"\operatorname{{pad}}({x})")

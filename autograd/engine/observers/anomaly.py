@@ -139,7 +139,7 @@ def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 
 def _noted(node: Node | None, within: Node | None = None) -> str:
-    """The user's line as text, which is also stored in ``node``; ``within``: the node whose rules call the operation."""
+    """The user's line as text, which is also stored in ``node``. ``within``: the node whose rules are running."""
     frames = [frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_HERE)]
     users = (frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS))
     line = next(users, frames[0] if frames else None)  # else a line of `nn` or `viz`
