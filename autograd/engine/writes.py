@@ -127,15 +127,11 @@ def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
     """The new value of ``source``, of which ``value`` is to be the view."""
     if view.op.name == "getitem":
         return TENSORS.setitem(old_value(source), value, **view.params)  # type: ignore[no-any-return]
-    if view.op.foreign or value.size < source.size:  # what it does to the elements' numbers shows where each is from
-        numbers = TENSORS.arange(source.size, device=source.device)
-        places = view.op(TENSORS.reshape(numbers, shape=source.shape), **view.params)
-        flat = TENSORS.setitem(TENSORS.reshape(old_value(source), shape=(-1,)), value, index=places.data)
-        return TENSORS.reshape(flat, shape=source.shape)  # type: ignore[no-any-return]
-    # Ours rearrange the elements, and the adjoint of a permutation is its inverse.
-    rule, wants = view.op.rules["x"]
-    known = {"xp": TENSORS, "g": value, "x_shape": source.shape, **view.params}
-    return rule(*[known[name] for name in wants])  # type: ignore[no-any-return]
+    # What the view does to the elements' numbers shows where each is from.
+    numbers = TENSORS.arange(source.size, device=source.device)
+    places = view.op(TENSORS.reshape(numbers, shape=source.shape), **view.params)
+    flat = TENSORS.setitem(TENSORS.reshape(old_value(source), shape=(-1,)), value, index=places.data)
+    return TENSORS.reshape(flat, shape=source.shape)  # type: ignore[no-any-return]
 
 
 def is_written(tensor: Tensor, index: Any, value: Any) -> bool:

@@ -24,15 +24,12 @@ from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
-PIECE = 1 << 20
-"""How many elements are compared at a time in pooling."""
-
 EACH = 2
 """For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
 of windows: with many output channels the tiles have fewer rows."""
 
 BLOCK = 1 << 22
-"""How many elements of the gradient of a weight, or of products to be added, are computed at a time."""
+"""How many elements of products to be added are computed at a time."""
 
 ROWS = 384
 """The least number of rows of a product, because BLAS packs the other matrix again for each product."""
@@ -42,9 +39,6 @@ WASTE = 8
 
 SHORT = 13
 """Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
-
-LINE = 16
-"""At least how many channels are compared at a time: the elements in a cache line."""
 
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -408,7 +402,7 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     stride, pads, dilation = _geometry(len(size), stride, padding, dilation)
     x, g = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y)
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
-    taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
+    inside, outside = channels // groups, out_channels // groups
     last = _channels_last(xp, out)
     if inside == outside == 1 < groups:
         windows = xp.sliding_windows(x, size, stride, dilation, space)
@@ -420,20 +414,16 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
         return out
     if 0 in (n, *space):
         last[...] = 0
-    step = outside if groups > 1 else max(1, BLOCK // (taps * inside))
     tiles = _columns(xp, x, size, stride, dilation, space, groups, EACH * out_channels)
     for i, (tile, columns) in enumerate(tiles):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
-        for start in range(0, outside, step):  # a few channels at a time, to bound the memory of a product
-            some = slice(start, min(start + step, outside))
-            part = last[some, ...] if groups == 1 else last
-            found = xp.empty(part.shape, dtype=out.dtype) if i else part
-            if groups == 1:
-                xp.matmul_into(rows[0, some, :], columns[0, ...], found)
-            else:
-                found[...] = xp.reshape(xp.matmul(rows, columns), part.shape)
-            if i:
-                part += found
+        found = xp.empty(last.shape, dtype=out.dtype) if i else last
+        if groups == 1:
+            xp.matmul_into(rows[0, ...], columns[0, ...], found)
+        else:
+            found[...] = xp.reshape(xp.matmul(rows, columns), last.shape)
+        if i:
+            last += found
     return out
 
 
@@ -543,15 +533,6 @@ def _places(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: S
         yield tap, here | late.pop() if late else here
 
 
-def _images(x: Any) -> Iterator[tuple[Any, ...]]:
-    """Indices of a few images of ``x``, channels-last, that fit into a cache; of large images a few channels each."""
-    count = max(1, PIECE // max(1, math.prod(x.shape[1:])))
-    step = max(LINE, PIECE // max(1, math.prod(x.shape[1:-1])))
-    for i in range(0, x.shape[0], count):
-        for c in range(0, x.shape[-1], step):
-            yield slice(i, min(i + count, x.shape[0])), ..., slice(c, min(c + step, x.shape[-1]))
-
-
 @windowed("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
 def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The largest element of each window.
@@ -568,8 +549,7 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     *how, windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
     xp, out = _result(xp, (*x.shape[:2], *windows), x)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
-    for some in _images(x):
-        *_, last[some] = _pool(xp, x[some], *how)
+    *_, last[...] = _pool(xp, x, *how)
     return out
 
 
@@ -588,9 +568,8 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
     xp, out = _result(xp, x.shape, y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
-    for some in _images(x):
-        sent, places = xp.contiguous(y[some]), _places(xp, x[some], *how)
-        _spread(xp, last[some], (xp.masked(sent, here) for _, here in places), windows, *how)
+    y = xp.contiguous(y)
+    _spread(xp, last, (xp.masked(y, here) for _, here in _places(xp, x, *how)), windows, *how)
     return out
 
 
@@ -608,9 +587,8 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     _check_places("at_max", y, x.shape, "element of x")
     xp, out = _result(xp, (*x.shape[:2], *windows), y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
-    for some in _images(x):
-        found = _padded(xp, y[some], how[2])
-        last[some] = sum(xp.masked(found[tap], here) for tap, here in _places(xp, x[some], *how))
+    y = _padded(xp, y, how[2])
+    last[...] = sum(xp.masked(y[tap], here) for tap, here in _places(xp, x, *how))
     return out
 
 

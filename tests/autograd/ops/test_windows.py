@@ -85,10 +85,8 @@ def pooled(options, g, y, x):
     return ag.max_pool(x, **options), ag.max_unpool(g, x, **options), ag.at_max(y, x, **options)
 
 
-@pytest.mark.parametrize(("piece", "count"), [(1, 8), (windows.PIECE, 8), waiting(1, 60), waiting(windows.PIECE, 60)])
-def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(piece, count, monkeypatch):
-    monkeypatch.setattr(windows, "PIECE", piece)
-    monkeypatch.setattr(windows, "LINE", piece)
+@pytest.mark.parametrize("count", [8, waiting(60)])
+def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(count):
     for options, arrays in peculiar_poolings(count):
         g, y, x = arrays
         for name, given in (("max_unpool", (g, x)), ("at_max", (y, x))):
@@ -203,22 +201,6 @@ def test_every_element_of_a_result_is_written(axes, monkeypatch):
                 assert np.isfinite(found.data).all()
 
 
-def test_a_depthwise_convolution_equals_one_convolution_per_channel():
-    rng = np.random.default_rng(0)
-    x, w = rng.normal(size=(2, 5, 7, 6)), rng.normal(size=(5, 1, 3, 2))
-    options = {"stride": (2, 1), "padding": 1, "dilation": (1, 2)}
-    whole = [ag.Tensor(a, requires_grad=True) for a in (x, w)]
-    y = ag.conv(*whole, groups=5, **options)
-    (y * y * y).sum().backward()
-    for c in range(5):
-        alone = [ag.Tensor(a, requires_grad=True) for a in (x[:, c : c + 1], w[c : c + 1])]
-        z = ag.conv(*alone, **options)
-        (z * z * z).sum().backward()
-        np.testing.assert_allclose(y.data[:, c : c + 1], z.data, atol=1e-12)
-        np.testing.assert_allclose(whole[0].grad.data[:, c : c + 1], alone[0].grad.data, atol=1e-11)
-        np.testing.assert_allclose(whole[1].grad.data[c : c + 1], alone[1].grad.data, atol=1e-11)
-
-
 def test_a_compiled_step_of_a_cnn_allocates_no_result_and_has_the_eager_gradients():
     rng = np.random.default_rng(0)
     x = ag.Tensor(rng.normal(size=(3, 2, 8, 8)))
@@ -279,11 +261,10 @@ def test_pooling_of_a_large_image_takes_a_few_channels_at_a_time():
     assert peak < 9 * x.data.nbytes
 
 
-def test_the_gradient_of_a_large_weight_is_computed_in_parts(monkeypatch):
+def test_the_gradient_of_a_weight_is_a_sum_over_tiles(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(3, 4, 6, 5)), rng.normal(size=(3, 7, 4, 3))
     whole = ag.conv_weight(x, y, size=(3, 3)).data
-    monkeypatch.setattr(windows, "BLOCK", 2 * 9 * 4)  # two output channels at a time
     monkeypatch.setattr(windows, "TILE", 1)
     monkeypatch.setattr(windows, "ROWS", 4)
     np.testing.assert_allclose(ag.conv_weight(x, y, size=(3, 3)).data, whole, rtol=1e-12, atol=1e-12)
