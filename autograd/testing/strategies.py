@@ -124,62 +124,42 @@ one array for two arguments; empty arrays."""
 
 
 class Source:
-    """Draws the shapes, arrays and choices of a call, all new."""
+    """Draws the shapes, arrays and choices of a call, all new; of one of `KINDS` difficult ones: special numbers of a
+    domain among ordinary ones.
+    """
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self.draw = draw
+    WIDE = 32
+
+    def __init__(self, draw: st.DrawFn, kind: str = "") -> None:
+        self.draw, self.kind, self.least = draw, kind, int(kind != "empty")
+        self.only_side = draw(st.integers(1, 3)) if kind == "same" else None
 
     def side(self) -> int:
-        """The length of an axis."""
-        return self.draw(st.integers(1, 3))
+        """The length of an axis: perhaps 0 in "empty" calls, one length for all axes in "same" calls."""
+        return self.only_side or self.draw(st.integers(self.least, 3))
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
-        """The shape of an array that any operation may take."""
-        return self.draw(shapes(min_dims, max_dims, min_side=min_side))
+        """The shape of an array that any operation may take: wide in "wide" calls, with empty axes in "empty" ones."""
+        if self.kind == "wide" and min_dims <= 1 <= max_dims:
+            return (self.WIDE,)
+        return self.draw(shapes(min_dims, max_dims, min_side=min_side * self.least))
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes that broadcast against each other."""
-        return self.draw(broadcastable_shapes(count))
+        """Shapes that broadcast against each other: equal in "wide" and "same" calls."""
+        if self.kind in ("wide", "same"):
+            return (self.shape(),) * count
+        return self.draw(broadcastable_shapes(count, min_side=self.least))
 
     def known(self, fits: Callable[[Shape], object]) -> Shape | None:
         """The shape of an existing value for which ``fits`` is true; ``None`` here, where all values are new."""
         return None
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """A float64 array; ``unique``: no two elements are near each other."""
-        return self.draw(filled(shape, domain, unique))
-
-
-class Corners(Source):
-    """Draws difficult inputs: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
-
-    WIDE = 32
-
-    def __init__(self, draw: st.DrawFn, kind: str) -> None:
-        super().__init__(draw)
-        self.kind, self.least = kind, int(kind != "empty")
-        self.only_side = draw(st.integers(1, 3)) if kind == "same" else None
-
-    def side(self) -> int:
-        """The length of an axis: 0 in "empty" calls, one length for all axes in "same" calls."""
-        return self.only_side or self.draw(st.integers(self.least, 3))
-
-    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
-        """A shape: wide in "wide" calls, with empty axes in "empty" ones."""
-        if self.kind == "wide" and min_dims <= 1 <= max_dims:
-            return (self.WIDE,)
-        return super().shape(min_dims, max_dims, min(min_side, self.least))
-
-    def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes that broadcast: equal in "wide" and "same" calls, with empty axes in "empty" ones."""
-        if self.kind in ("wide", "same"):
-            return (self.shape(),) * count
-        return self.draw(broadcastable_shapes(count, min_side=self.least))
-
-    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """A float64 array of special and some ordinary numbers; in "wide" calls it contains all of these numbers."""
-        if unique:
-            return super().array(shape, domain, unique)
+        """A float64 array; ``unique``: no two elements are near each other. In "wide" calls it has all special numbers,
+        and some ordinary ones.
+        """
+        if not self.kind or unique:
+            return self.draw(filled(shape, domain, unique))
         numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
         if self.kind == "wide" and shape == (self.WIDE,):
             first = self.draw(st.integers(0, len(numbers) - 1))
@@ -289,7 +269,7 @@ for _name, _takes in COMPANIONS.items():
 @st.composite
 def arguments(draw: st.DrawFn, takes: Sequence[Any]) -> list[Any]:
     """Lists of arguments: an array for each `Array` of ``takes``, a value of each strategy, and the rest as it is."""
-    source = Corners(draw, draw(st.sampled_from(("small", "wide")))) if draw(st.booleans()) else Source(draw)
+    source = Source(draw, draw(st.sampled_from(("small", "wide"))) if draw(st.booleans()) else "")
     found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
     return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
 
@@ -327,7 +307,7 @@ def kinds_of(declared: Declaration) -> list[str]:
 @st.composite
 def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
     """Calls of a declared operation: ordinary ones, or those of one of the ``KINDS``."""
-    case = case_of(declared, Corners(draw, kind) if kind else Source(draw))
+    case = case_of(declared, Source(draw, kind))
     program = Program.of(declared.op, *case.arrays, **case.params)
     if not program.inputs or (kind == "empty" and not _takes_empty(program)):
         reject()
