@@ -209,21 +209,11 @@ class Judge:
     def _rows_of(self, us: Vector) -> Vector:
         return np.reshape([self.row(u) for u in us], (len(us), self.x.size))
 
-    def compared(
-        self,
-        us: Vector,
-        v: Vector,
-        slopes: Vector,
-        doubt: Vector,
-        rtol: float,
-        atol: float,
-        oracle: str,
-        steps: Any = 0.0,
-    ) -> Comparison:
-        """``uᵀ J v`` by the rules and by ``slopes`` along ``v``, of which each may be wrong by ``doubt``."""
+    def compared(self, us: Vector, v: Vector, slopes: Slopes, oracle: str, rtol: float, atol: float) -> Comparison:
+        """``uᵀ J v`` by the rules and by an oracle's ``slopes`` along ``v``."""
         step, divisor = self.differences.direction(v)
         rows, count = self.rows if us is self.us else self._rows_of(us), np.count_nonzero(v)
-        moved, weighted, sizes = rows * (step / divisor), _times(us, slopes), np.abs(us)
+        moved, weighted, sizes = rows * (step / divisor), _times(us, slopes.middle), np.abs(us)
         size = np.linalg.norm(weighted, axis=1)
         if count > 1:
             size = np.maximum(size, np.linalg.norm(moved, axis=1))
@@ -231,14 +221,13 @@ class Judge:
         terms = np.abs(rows).max(axis=1 if oracle == DIFFERENCES else None, initial=0.0)
         longest = max(1.0, float(np.abs(step).max()) / divisor)
         rounding = 100 * self.point.epsilon * (sizes.sum(axis=1) + terms) * longest
-        tolerances = atol * count**0.5 + rtol * size + _times(sizes, doubt).sum(axis=1) + rounding
+        tolerances = atol * count**0.5 + rtol * size + _times(sizes, slopes.noise).sum(axis=1) + rounding
         scales = np.maximum(1.0, np.abs(_times(us, self.y)).sum(axis=1))
-        steps = np.broadcast_to(steps, self.y.shape)
-        return Comparison(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, oracle, scales, steps)
+        return Comparison(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, oracle, scales, slopes.step)
 
     def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparison:
         """``uᵀ J v`` by the rules and by differences along ``v``."""
-        return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, DIFFERENCES, slopes.step)
+        return self.compared(us, v, slopes, DIFFERENCES, self.rtol, self.atol)
 
     def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparison | None:
         """``uᵀ J v`` by the rules and by the complex step; ``None`` where that does not apply."""
@@ -246,7 +235,8 @@ class Judge:
         told = self.point.exact(self.i, step) if v.any() else None
         if told is None or not np.isfinite(told[self.differences.seen]).all():
             return None
-        return self.compared(us, v, told / divisor, np.zeros_like(told), rtol, usual if atol is None else atol, COMPLEX)
+        slopes = Slopes(told / divisor, *[np.zeros_like(told)] * 4)
+        return self.compared(us, v, slopes, COMPLEX, rtol, usual if atol is None else atol)
 
     def _compare(self, found: Judgement, v: Vector) -> None:
         slopes = self.differences.along(v)
