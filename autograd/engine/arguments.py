@@ -10,7 +10,7 @@ from glassgrad.autograd.common.messages import describe, of_type, shown
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.readings.levels import LIFTED, innermost
 
 if TYPE_CHECKING:
@@ -254,19 +254,12 @@ def checked_result(op: Any, out: Any) -> Any:
     return backends.asarray(out)
 
 
-def checked_gradients(op: Any, parts: Sequence[Any], count: int) -> Sequence[Any]:
-    """``parts``, the results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError`
-    unless there are ``count`` of them.
-    """
-    if len(parts) != count:
-        raise ShapeError(
-            f"{op.name}: the rule for {op.args[0]!r} returned {len(parts)} gradients for {count} arrays: it must "
-            "return one for each."
-        )
-    for i, part in enumerate(parts):
+def checked_gradient(op: Any, arg: str, found: Any) -> Any:
+    """What a user's own rule returned. Raises `DTypeError` for anything but an array, or several of several arrays."""
+    for part in found if op.variadic else (found,):
         if part is not None and not hasattr(part, "shape"):
             raise DTypeError(
-                f"{op.name}: the rule for {op.args[0 if op.variadic else i]!r} returned {part!r}: it must return an "
-                "array of that argument's shape, or None where no gradient flows."
+                f"{op.name}: the rule for {arg!r} returned {part!r}: it must return an array of that argument's shape, "
+                "or None where no gradient flows."
             )
-    return parts
+    return found

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from glassgrad.autograd.engine.arguments import (
     argument,
     bound,
     check_parameters,
-    checked_gradients,
+    checked_gradient,
     checked_result,
     fail,
     frozen,
@@ -48,7 +48,7 @@ from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new, root_of
 from glassgrad.autograd.engine.writes import remember
-from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.errors import DeclarationError, ShapeError
 from glassgrad.autograd.readings.levels import LIFTED
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Op:
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = self._template("text", text or f"{bare}({given})")
         self.tex = self._template("tex", tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})")
-        self.forward = guarded(self, forward) if self.foreign else forward
+        self.forward = guarded(forward, partial(checked_result, self)) if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
@@ -243,12 +243,12 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
 
 
-def guarded(op: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's own forward with read-only arrays, which are used elsewhere, too, and with an array as its result."""
+def guarded(function: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A user's own forward or rule with read-only arrays, which are used elsewhere, too, and with a checked result."""
 
-    @wraps(forward)
-    def guarded(xp: Any, *arrays: Any, **params: Any) -> Any:
-        return checked_result(op, forward(xp, *map(read_only, arrays), **params))
+    @wraps(function)
+    def guarded(*given: Any, **params: Any) -> Any:
+        return check(function(*map(read_only, given), **params))
 
     return guarded
 
@@ -332,11 +332,13 @@ class Plan:
         calls = ["None"] * len(op.args)
         for arg in wanted:
             calls[op.args.index(arg)] = f"rule_{arg}({', '.join(code_for(op, name) for name in rules[arg][1])})"
-        functions = {f"rule_{arg}": rules[arg][0] for arg in wanted}
+        functions = {}
+        for arg in wanted:
+            rule = rules[arg][0]
+            functions[f"rule_{arg}"] = guarded(rule, partial(checked_gradient, op, arg)) if op.foreign else rule
         title = f"<operation {op.name}, gradients {self.mask:b}>"
         pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title, functions)
-        pull = guarded_pull(op, pull) if op.foreign else pull
-        self.pull = only_wanted(self.mask, pull) if op.variadic else pull
+        self.pull = only_wanted(op, self.mask, pull) if op.variadic else pull
 
 
 def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
@@ -359,23 +361,17 @@ def code_for(op: Op, name: str) -> str:
     return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
 
 
-def guarded_pull(op: Op, pull: Callable[..., Any]) -> Callable[..., Any]:
-    """``pull`` for an operation of a user's, whose rules get read-only arrays and may return anything."""
-
-    def guarded(g: Any, xp: Any, node: Node, saved: tuple[Any, ...]) -> Sequence[Any]:
-        parts = pull(read_only(g), xp, node, read_only(saved))
-        checked_gradients(op, parts[0] if op.variadic else parts, len(node.inputs))
-        return parts  # type: ignore[no-any-return]
-
-    return guarded
-
-
-def only_wanted(mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
+def only_wanted(op: Op, mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
     """``pull`` for an operation of any number of arrays, whose one rule returns all contributions."""
     bits = f"{mask:b}"[::-1]
 
-    def wanted(*given: Any) -> Sequence[Any]:
-        (parts,) = pull(*given)
+    def wanted(g: Any, xp: Any, node: Node, saved: tuple[Any, ...]) -> Sequence[Any]:
+        (parts,) = pull(g, xp, node, saved)
+        if len(parts) != len(node.inputs):
+            raise ShapeError(
+                f"{op.name}: the rule for {op.args[0]!r} returned {len(parts)} gradients for {len(node.inputs)} "
+                "arrays: it must return one for each."
+            )
         return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
 
     return wanted
