@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type, shown
@@ -47,34 +48,37 @@ AXES = frozenset({int, tuple, type(None)})
 
 def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arrays and all parameters of a call. Raises `DTypeError` for one that is missing, unknown or given twice."""
-    arrays, rest, named = tuple([x for x in given if x is not REQUIRED]), (), dict(params)
-    for theirs, ours in () if op.foreign else ALIASES.items():
-        value = named.pop(theirs, None) if ours in op.params else None
+    arrays: tuple[Any, ...] = ()
+    given = tuple([x for x in given if x is not REQUIRED])
+    if op.variadic:
+        arrays, given = _of_list(op, given) if given and isinstance(given[0], list | tuple) else (given, ())
+    named = dict(zip(_names(op, len(given), tuple(params)), (*given, *params.values())))  # noqa: B905  (as many)
+    for theirs in () if op.foreign else ALIASES.keys() & params:
+        ours, value = ALIASES[theirs], named.pop(theirs)
         if value is not None and named.setdefault(ours, value) is not value:
             both = f"{ours} = {shown(named[ours])} and {theirs} = {shown(value)}"
             raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
-    if not op.variadic:
-        arrays, rest = arrays[: len(op.args)], arrays[len(op.args) :]
-        for arg in op.args[len(arrays) :]:
-            if arg not in named and arg not in op.optional:
-                refuse(op, given, params)
-            arrays += (named.pop(arg, None),)
-    elif arrays and isinstance(arrays[0], list | tuple):
-        arrays, rest = _of_list(op, arrays)
-    if op.casts:
-        named.pop("dtype", None)
-    placed = dict(zip(op.params, rest, strict=False))
-    found = {**op.params, **placed, **named}
-    if len(rest) > len(op.params) or len(found) > len(op.params) or not placed.keys().isdisjoint(named):
-        refuse(op, given, params)
-    for name in op.required:
-        if found[name] is REQUIRED:
-            if name == "axis" and not op.foreign:
-                raise DTypeError(f"{op.name} needs axis: give the number of an axis.")
-            refuse(op, given, params)
+    found = {p: named.get(p, default) for p, default in op.params.items()}
     if type(axis := found.get("axis")) not in AXES and not op.foreign:
         found["axis"] = checked_axis(op, axis)
-    return arrays, found
+    return arrays if op.variadic else tuple([named.get(arg) for arg in op.args]), found
+
+
+@lru_cache(maxsize=4096)
+def _names(op: Any, count: int, named: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of ``count`` values that are given by position, and the ``named`` ones. Raises `DTypeError`."""
+    places = (*(() if op.variadic else op.args), *op.params)
+    names = (*places[:count], *named)
+    ours = {n if op.foreign or ALIASES.get(n) not in op.params else ALIASES[n] for n in names}
+    needed = {p for p in places if p not in op.optional and op.params.get(p, REQUIRED) is REQUIRED}
+    if count > len(places) or len({*names}) < len(names) or not needed <= ours <= {*places, *["dtype"] * op.casts}:
+        signature = op.__signature__
+        try:
+            signature.bind(*range(count), **dict.fromkeys(named))
+        except TypeError as error:
+            raise DTypeError(f"{op.name}{signature} was called with other arguments: {error}.") from None
+        raise DTypeError(f"{op.name}{signature} was given an argument twice: by position and by name.")
+    return names
 
 
 def in_dtype(op: Any, given: Sequence[Any], /, *, dtype: Any, **params: Any) -> Any:
@@ -99,16 +103,6 @@ def _of_list(op: Any, given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[An
             f"was given {len(rest)}: {', '.join(map(repr, rest))}."
         )
     return tuple(arrays), tuple(rest)
-
-
-def refuse(op: Any, given: Sequence[Any], params: dict[str, Any]) -> NoReturn:
-    """Raise `DTypeError` for a call that does not fit the operation's signature."""
-    signature = op.__signature__
-    try:
-        signature.bind(*[x for x in given if x is not REQUIRED], **params)
-    except TypeError as error:
-        raise DTypeError(f"{op.name}{signature} was called with other arguments: {error}.") from None
-    raise DTypeError(f"{op.name}{signature} was given an argument twice: by position and by name.")
 
 
 def signature_of(op: Any) -> Signature:

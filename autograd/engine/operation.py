@@ -107,7 +107,6 @@ class Op:
         defaults = forward.__defaults__ or ()
         self.optional = positional[len(positional) - len(defaults) :]
         self._check(positional, many, dict(zip(self.optional, defaults, strict=True)))
-        self.required = tuple(p for p, default in self.params.items() if default is REQUIRED)
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = self._template("text", text or f"{bare}({given})")
@@ -407,7 +406,7 @@ def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
 CALL = """\
 def function_of(op, convert):
     number_types = PYTHON_REALS if op.broadcasts else ()
-    plans, none, needed, view = op.plans, op.params, set(op.required), op.view
+    plans, none, view, needed = op.plans, op.params, op.view, {{p for p, d in op.params.items() if d is REQUIRED}}
     even, axis = op.broadcasts and not op.foreign, "axis" in op.params
 
     def call({given}*rest, **params):
