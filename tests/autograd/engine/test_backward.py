@@ -4,6 +4,7 @@ import gc
 import sys
 import threading
 import weakref
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -279,96 +280,57 @@ def no_collector():
     gc.enable()
 
 
-def loss_and_traces():
-    """A loss, and weak references to a leaf, an intermediate and its array that nothing but its graph holds."""
-    x = leaf(np.ones(3))
-    u = ag.exp(x * x)
-    return (u * x).sum(), [weakref.ref(t) for t in (x, u, u.data)]
+def hooked(x, u, loss):
+    u.retain_grad()
+    x.register_hook(lambda g: g * 2)
+    u.register_hook(lambda g: None)
+    loss.backward()
 
 
-def dead(traces):
-    return [t() for t in traces] == [None] * len(traces)
+def hooked_in_vain(x, u, loss):
+    def hook(g):
+        raise KeyError("mine")
+
+    x.register_hook(hook)
+    with suppress(KeyError):
+        loss.backward()
+
+
+def of_the_wrong_shape(x, u, loss):
+    with suppress(ShapeError):
+        u + np.ones(2)
+
+
+def differentiated(x, u, loss):
+    ag.gradients(loss, x)
+    ag.hessian(lambda z: (z**3).sum())(x)
+
+
+def recorded(x, u, loss):
+    """The gradient of x was recorded from x: that is a cycle of the user's, who ends it by zero_grad."""
+    loss.backward(create_graph=True)
+    x.zero_grad()
+
+
+USES = {
+    "nothing": lambda x, u, loss: None,
+    "backward": lambda x, u, loss: loss.backward(),
+    "backward again": lambda x, u, loss: loss.backward(retain_graph=True),
+    "replay": lambda x, u, loss: ag.Graph(loss).replay(),
+    **{use.__name__: use for use in (hooked, hooked_in_vain, of_the_wrong_shape, differentiated, recorded)},
+}
 
 
 @pytest.mark.usefixtures("no_collector")
-class TestNoLeaks:
-    """With the garbage collector off, dropping the loss frees the graph."""
-
-    @pytest.mark.parametrize("use", [lambda loss: None, Tensor.backward, lambda loss: loss.backward(retain_graph=True)])
-    def test_with_and_without_backward(self, use):
-        loss, traces = loss_and_traces()
-        assert traces[2]() is not None
-        use(loss)
-        del loss
-        assert dead(traces)
-
-    def test_with_hooks_and_retained_gradients(self):
-        x = leaf(np.ones(3))
-        u = x * x
-        u.retain_grad()
-        x.register_hook(lambda g: g * 2)
-        u.register_hook(lambda g: None)
-        loss = u.sum()
-        traces = [weakref.ref(t) for t in (x, u, u.data)]
-        loss.backward()
-        del u, x, loss
-        assert dead(traces)
-
-    def test_when_the_shape_is_wrong(self):
-        x = leaf(np.ones(3))
-        u = x * x
-        traces = [weakref.ref(t) for t in (x, u, u.data)]
-        try:
-            u + np.ones(2)
-        except ShapeError:
-            pass
-        else:
-            pytest.fail("the shapes do not fit")
-        del u, x
-        assert dead(traces)
-
-    def test_when_a_hook_raises(self):
-        x = leaf(np.ones(3))
-        u = x * x
-
-        def hook(g):
-            raise KeyError("mine")
-
-        x.register_hook(hook)
-        traces = [weakref.ref(t) for t in (x, u, u.data)]
-        try:
-            u.sum().backward()
-        except KeyError:
-            pass
-        else:
-            pytest.fail("the hook raises")
-        del u, x
-        assert dead(traces)
-
-    def test_after_gradients_and_transforms(self):
-        x = leaf(np.ones(3))
-        u = x * x
-        traces = [weakref.ref(t) for t in (x, u, u.data)]
-        ag.gradients(u.sum(), x)
-        ag.hessian(lambda z: (z**3).sum())(x)
-        del u, x
-        assert dead(traces)
-
-    def test_after_graph_and_replay(self):
-        loss, traces = loss_and_traces()
-        graph = ag.Graph(loss)
-        graph.replay()
-        del graph, loss
-        assert dead(traces)
-
-    def test_a_recorded_gradient_holds_the_leaf_only_through_the_leaf(self):
-        # x.grad was recorded from x: that is a cycle of the user's, who ends it by zero_grad.
-        x = leaf(np.ones(3))
-        (x**3).sum().backward(create_graph=True)
-        trace = weakref.ref(x)
-        x.zero_grad()
-        del x
-        assert trace() is None
+@pytest.mark.parametrize("use", USES)
+def test_dropping_the_loss_frees_the_graph_without_the_collector(use):
+    x = leaf(np.ones(3))
+    u = ag.exp(x * x)
+    loss = (u * x).sum()
+    traces = [weakref.ref(t) for t in (x, u, u.data)]
+    USES[use](x, u, loss)
+    del x, u, loss
+    assert [t() for t in traces] == [None] * 3
 
 
 # -------------------------------------------------------------------------------------------------------- higher orders
@@ -515,45 +477,28 @@ def test_a_hook_that_changes_the_shape_is_refused():
     assert x.grad is None
 
 
-def test_one_function_registered_twice_is_removed_once_by_each_handle():
-    x = leaf(1.0)
-    order = []
+def test_handles_remove_their_hook_once():
+    x, order = leaf(1.0), []
 
     def same(g):
         order.append("same")
 
+    def once(g):
+        order.append("once")
+        itself.remove()
+
     first = x.register_hook(same)
-    x.register_hook(lambda g: order.append("between"))
+    itself = x.register_hook(once)
     x.register_hook(same)
     first.remove()
     first.remove()
-    (2 * x).backward()
-    assert order == ["between", "same"]
-
-
-def test_a_handle_is_a_context():
-    x = leaf(1.0)
-    with x.register_hook(lambda g: g * 10) as hook:
+    with x.register_hook(lambda g: order.append("within") or g * 10) as within:
         (2 * x).backward()
-        hook.remove()
+        within.remove()
         (2 * x).backward()
     (2 * x).backward()
+    assert order == ["once", "same", "within", "same", "same"]
     assert x.grad.item() == 20 + 2 + 2
-
-
-def test_a_hook_may_remove_itself():
-    x = leaf(1.0)
-    calls = []
-
-    def once(g):
-        calls.append("once")
-        handle.remove()
-
-    handle = x.register_hook(once)
-    x.register_hook(lambda g: calls.append("always"))
-    (2 * x).backward()
-    (2 * x).backward()
-    assert calls == ["once", "always", "always"]
 
 
 def test_a_handle_keeps_no_graph_alive():
