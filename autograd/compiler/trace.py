@@ -137,8 +137,7 @@ class Trace:
     that are no arrays. ``varies``: whether there are any; ``asked``: the places of those, and of learning rates, whose
     values the function asks for, so that they are constants.
 
-    ``captured`` are the Tensors that no argument may be: the states, and where the function compares the identity of
-    Tensors all those that it can reach.
+    ``captured`` are the Tensors that no argument may be: the states.
     """
 
     def __init__(
@@ -188,12 +187,6 @@ class Trace:
                         known.clear()  # they and the tracer refer to each other
                     tracer.knobs.clear()
             surroundings.check_draws()
-            if surroundings.asks_types and (self.numbers or not all(map(_is_tensor, arguments.arrays))):
-                message = (
-                    f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
-                    "ask with isinstance(), or give Tensors instead of arrays."
-                )
-                raise Asked(message, frozenset(self.numbers)) if self.numbers else TraceError(message)
             self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
         except Asked:
@@ -220,7 +213,6 @@ class Trace:
             self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.captured = [state.origin for state in self.program.states]
-        self.captured += surroundings.tensors if surroundings.asks_identity else []
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
@@ -266,10 +258,6 @@ class Trace:
                 )
             arguments.check_unchanged(filled, stand_ins)
             return inputs, Result(tracer, self.name, result)
-
-
-def _is_tensor(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor)
 
 
 def _is_differentiated(tensor: Tensor) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
-from types import FunctionType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy
@@ -72,21 +72,6 @@ class Guard(NamedTuple):
         if self.value is MISSING or not self.key.isidentifier() or iskeyword(self.key):
             return f"getattr({holder}, {self.key!r}, MISSING)"
         return f"{holder}.{self.key}"
-
-
-class Member(Guard):
-    """A member that a class itself has, without those of its bases. Reading it by its name may make a new object."""
-
-    def now(self) -> Any:
-        """The member that is there now."""
-        return vars(self.holder).get(self.key, MISSING)
-
-    def source(self, number: int) -> str:
-        """An expression that is true while it is the same member."""
-        # Found in a base instead, it is still the same function.
-        if type(self.value) is FunctionType and self.key.isidentifier() and not iskeyword(self.key):
-            return f"holder_{number}.{self.key} is value_{number}"
-        return f"holder_{number}.__dict__.get({self.key!r}, MISSING) is value_{number}"
 
 
 class Items(Guard):

@@ -11,33 +11,22 @@ then.
 
 from __future__ import annotations
 
-import dis
 import enum
 import functools
 import io
-import itertools
 import pickle
 import random
-import re
 import sys
-import threading
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
 
 import glassgrad
 from glassgrad.autograd.common.contexts import OPTIONS, WATCHED
-from glassgrad.autograd.compiler.tracing.guards import (
-    MISSING,
-    PLAIN,
-    Content,
-    Guard,
-    Items,
-    Member,
-)
+from glassgrad.autograd.compiler.tracing.guards import MISSING, PLAIN, Content, Guard, Items
 from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
@@ -64,11 +53,6 @@ _INSIDE = {
     functools.cached_property: ("func",),
 }
 """What a callable or a member of a class is made of."""
-BY_NAME = frozenset(
-    ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
-)
-"""Functions that take the name of a variable or an attribute as a string."""
-
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
 """Attributes through which all others can be read."""
 
@@ -93,9 +77,8 @@ class Surroundings:
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
-        self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
-        self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
+        self._members: dict[type, Any] = {}  # what each class that was looked into has
         self._looked = 0, 0  # the numbers of names and objects in the last search
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         for root, name in roots:
@@ -161,7 +144,7 @@ class Surroundings:
                 self._visit(type(value), name)
                 if isinstance(value, enum.EnumType):
                     self._visit(tuple(value.__members__.values()), name)
-        elif isinstance(value, types.SimpleNamespace | threading.local):
+        elif isinstance(value, types.SimpleNamespace):
             self._visit(vars(value), name)
         elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
             self._objects.append((value, name))
@@ -194,12 +177,8 @@ class Surroundings:
         for name in names:
             if name in variables:
                 self._note(Guard(variables, name, MISSING, f"the global {name}"))
-        for each in _codes_in(code):
-            identity, lines, modules = _questions_in(each)
-            self.asks_identity |= identity
-            self.asks_types += lines
-            for name in modules:
-                self._visit(sys.modules.get(name), name)
+            elif name in sys.modules:  # perhaps imported by the function
+                self._visit(sys.modules[name], name)
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(function, name) is not None:
                 self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
@@ -222,9 +201,7 @@ class Surroundings:
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), None] = Items.of(container, name)
         if not isinstance(container, list | tuple | deque):
-            keys = [key for key in container if isinstance(key, Tensor)]
-            self.tensors += keys
-            self.asks_identity |= bool(keys)
+            self.tensors += [key for key in container if isinstance(key, Tensor)]
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key!r}]")
@@ -232,13 +209,8 @@ class Surroundings:
     def _look_into(self, thing: Any, name: str) -> None:
         """Search what the names in the code may be: variables of a module, members of a class or an object's class."""
         if isinstance(thing, types.ModuleType):
-            variables, file = vars(thing), _file_of(thing)
-            if is_users_file(file):
-                kinds: Any = object
-            else:  # its settings, which a user may change
-                kinds = (MutableMapping,) * (not f"{thing.__name__}.".startswith(_UNREAD)) + PLAIN * _is_installed(file)
-            for key in [key for key in self._names if key in variables and isinstance(variables[key], kinds)]:
-                self._note(Guard(variables, key, MISSING, f"{name}.{key}"))
+            for key in [key for key in self._names if key in vars(thing) and _is_users_module(thing)]:
+                self._note(Guard(vars(thing), key, MISSING, f"{name}.{key}"))
             return
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
             if _is_users_class(cls) or cls in WATCHED:
@@ -266,18 +238,17 @@ class Surroundings:
         self.visit(MISSING, name)
 
     def _look_into_class(self, cls: type, thing: Any, name: str) -> None:
-        kind = thing if isinstance(thing, type) else type(thing)
-        for key, value in [*vars(cls).items()]:
-            if key not in self._names and not (key.startswith("__") and key not in INCIDENTAL):
+        members = self._members.setdefault(cls, vars(cls))
+        for key, value in [*members.items()]:
+            is_special = key.startswith("__")
+            if (is_special and key in INCIDENTAL) or not (is_special or key in self._names):
                 continue
-            if key in ("__init__", "__new__", "__post_init__") and kind is not thing:
+            if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
                 continue
             if is_member := hasattr(type(value), "__get__"):
                 self._visit(value, f"{name}.{key}")
-            is_noted = is_member or not key.startswith("__")  # a plain value may be read by a method, of `cls`
-            if _is_users_class(cls) and is_noted and key not in REPORTED:
-                for each in kind.__mro__[: kind.__mro__.index(cls) + 1]:
-                    self._note(Member(each, key, MISSING, f"{each.__name__}.{key}"))
+            if _is_users_class(cls) and (is_member or not is_special) and key not in REPORTED:
+                self._note(Guard(members, key, MISSING, f"{cls.__name__}.{key}"))
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
@@ -298,12 +269,10 @@ class Surroundings:
 
 
 INCIDENTAL = frozenset(
-    ("__repr__", "__str__", "__del__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__dict__",
-     "__weakref__", "__doc__", "__module__", "__slots__", "__annotations__", "__init_subclass__", "__copy__",
-     "__deepcopy__", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__hash__", "__parameters__",
-     "__abstractmethods__", "__orig_bases__", "__qualname__", "__firstlineno__", "__static_attributes__")
+    ("__repr__", "__str__", "__del__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__hash__",
+     "__init_subclass__", "__copy__", "__deepcopy__", "__dict__", "__weakref__")
 )  # fmt: skip
-"""Names in classes that do not influence the results of methods."""
+"""Members of classes that do not influence the results of methods."""
 
 
 def parts_of(thing: Any) -> dict[str, Any]:
@@ -322,64 +291,25 @@ def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: types.CodeType) -> tuple[str, ...]:
-    """Names of globals and attributes in ``code``, including those in nested functions, and those in the texts of a
-    function that takes names as texts.
-    """
-    found: list[str] = []
-    for each in _codes_in(code):
-        found += each.co_names
-        if not BY_NAME.isdisjoint(each.co_names):
-            found += [word for part in each.co_consts if isinstance(part, str) for word in _WORD.findall(part)]
-    return tuple(dict.fromkeys(found))
-
-
-_WORD = re.compile(r"[^\W\d]\w*")
-_ASKING = {dis.opmap[name] for name in ("IS_OP", "CONTAINS_OP", "IMPORT_NAME")}
-
-
-@functools.lru_cache(maxsize=4096)
-def _questions_in(code: types.CodeType) -> tuple[bool, list[str], list[str]]:
-    """Whether ``code`` may compare the identity of variables, its lines that call `type` of a variable, and the modules
-    that it imports.
-    """
-    if not (_ASKING & {*code.co_code[::2]} or {"id", "type"} & {*code.co_names}):
-        return False, [], []
-    steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
-    identity = "id" in code.co_names
-    lines = []
-    for before, now in itertools.pairwise(steps):
-        identity |= now.opname in ("IS_OP", "CONTAINS_OP") and before.opname != "LOAD_CONST"
-        if before.argval == "type" and now.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
-            name = now.argval[0] if isinstance(now.argval, tuple) else now.argval
-            number = now.positions.lineno if now.positions else code.co_firstlineno
-            lines += [f"{code.co_filename}:{number}"] if name not in ("self", "cls") else []
-    return identity, lines, [step.argval for step in steps if step.opname == "IMPORT_NAME"]
+    """Names of globals, attributes and imported modules in ``code``, including those in nested functions."""
+    return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
 
 
 @functools.lru_cache(maxsize=4096)
 def is_users_file(file: str) -> bool:
     """Whether a file is the user's: not of this package, the standard library or an installed package."""
-    return not file.startswith(FOREIGN) and not _is_installed(file) and file != "<none>"
+    return not file.startswith(FOREIGN) and not any(part in file for part in INSTALLED)
 
 
-def _is_installed(file: str) -> bool:
-    """Whether a file belongs to an installed package other than these and NumPy."""
-    return any(part in file for part in INSTALLED) and not file.startswith(OURS)
-
-
-def _file_of(module: Any) -> str:
-    """The file of a module: "<made>" for one created by a script, "<none>" for one built into Python."""
-    made = getattr(module, "__spec__", None) is None
-    return getattr(module, "__file__", None) or ("<made>" if made else "<none>")
+def _is_users_module(module: Any) -> bool:
+    file = getattr(module, "__file__", None)
+    return is_users_file(file) if file else hasattr(module, "__builtins__")  # which modules in C have not
 
 
 def _is_users_class(cls: type) -> bool:
     name = getattr(cls, "__module__", "__main__")  # a class made by `exec` has none
-    module = sys.modules.get(name)
-    if module is None or name == "__main__":  # its file is the profiler's under `python -m cProfile train.py`
-        return True
-    file = _file_of(module)
-    return is_users_file(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
+    # The file of __main__ is the profiler's under `python -m cProfile train.py`.
+    return name == "__main__" or name not in sys.modules or _is_users_module(sys.modules[name])
 
 
 def _drawn(generator: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from glassgrad import autograd as ag
 
 BEGIN = """
-import collections, configparser, copy, dataclasses, enum, functools, operator, os, queue, sys, threading, types
+import collections, configparser, copy, dataclasses, enum, functools, operator, queue, sys, types
 import numpy as np
 from glassgrad import autograd as ag, nn
 
@@ -91,7 +91,6 @@ t = ag.Tensor([1.0, 2.0], name="w") | x * (2.0 if t.name == "w" else 3.0) | t.na
 t = [ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])] | x * t[0] + t[1] | t[1] = ag.Tensor([5.0, 6.0])
 # variables, defaults and other parts of functions
 s = 2.0 | x * s | s = 3.0
-s = 2.0 | x * globals()["s"] | s = 3.0
 s = Plain(v=2.0) | x * eval("s.v", {"s": s}) | s.v = 3.0
 s = 2.0 | x * sys.modules[__name__].s | s = 3.0
 s = np.float32(2.0) | x * s | s = np.float32(3.0)
@@ -111,19 +110,12 @@ def h():
     return v
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 pass | x * h() | s.v = 3.0
-sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.v = 2.0
-s.__file__ = "/site-packages/s.py"; import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
-sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.v = 2.0
-import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
-s = types.ModuleType("settings_of_mine"); s.d = {"v": 2.0}; s.f = lambda x: x * s.d["v"]
-pass | s.f(x) | s.d["v"] = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
 exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\na = A()\\nb = B()", vars(s)) | x * s.A.v | s.A.v = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
 exec("class A: v = 2.0\\na = A()", vars(s)) | x * s.a.v | s.a.v = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
 exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\nb = B()", vars(s)) | x * s.b.f() | s.A.v = 3.0
-os.environ["SCALE_OF_MINE"] = "2.0" | x * float(os.environ["SCALE_OF_MINE"]) | os.environ["SCALE_OF_MINE"] = "3.0"
 # containers
 d = {"s": 2.0} | x * d["s"] | d["s"] = 3.0
 d = {"a": {"b": [{"s": 2.0}]}} | x * d["a"]["b"][0]["s"] | d["a"]["b"][0]["s"] = 3.0
@@ -167,7 +159,6 @@ c = Plain(s=2.0) | x * copy.deepcopy(c).s | c.s = 3.0
 c = Plain(s=2.0); d = {c} | x * sum(each.s for each in d) | c.s = 3.0
 c = types.SimpleNamespace(s=2.0) | x * c.s | c.s = 3.0
 c = types.SimpleNamespace(s=2.0); h = operator.attrgetter("s") | x * sum(map(h, [c])) | c.s = 3.0
-c = threading.local(); c.s = 2.0 | x * c.s | c.s = 3.0
 c = dataclasses.make_dataclass("C", [("s", float)], slots=True)(2.0) | x * c.s | c.s = 3.0
 C = dataclasses.make_dataclass("C", [("s", float)]); c = C(2.0) | x * (c == C(2.0)) | c.s = 3.0
 C = dataclasses.make_dataclass("C", [("s", float)], frozen=True); c = C(2.0) | x * c.s | object.__setattr__(c, "s", 3.0)
@@ -180,11 +171,6 @@ class C(B): pass
 c = C() | x * c.s | C.s = 3.0
 class C: pass
 c = C() | x * getattr(c, "t", 1.0) | C.t = 5.0
-class B:
-    s = 2.0
-    get = classmethod(lambda cls: cls.s)
-class C(B): pass
-c = C() | x * c.get() | C.s = 3.0
 class C: get = lambda self: 2.0
 c = C() | x * c.get() | c.get = lambda: 3.0
 class C: get = lambda self: 2.0
@@ -195,27 +181,15 @@ c = C() | x * c.get() | c.__class__ = D
 class C: get = staticmethod(lambda: 2.0)
 class D(C): pass
 c = D() | x * c.get() | C.get = staticmethod(lambda: 3.0)
-class C: get = staticmethod(lambda: 2.0)
-class D(C): pass
-c = D() | x * c.get() | D.get = staticmethod(lambda: 3.0)
 class C: get = classmethod(lambda cls: 2.0)
 class D(C): pass
 c = D() | x * c.get() | C.get = classmethod(lambda cls: 3.0)
-class C: get = classmethod(lambda cls: 2.0)
-class D(C): pass
-c = D() | x * c.get() | D.get = classmethod(lambda cls: 3.0)
 class C: s = property(lambda self: 2.0)
 class D(C): pass
 c = D() | x * c.s | C.s = property(lambda self: 3.0)
-class C: s = property(lambda self: 2.0)
-class D(C): pass
-c = D() | x * c.s | D.s = property(lambda self: 3.0)
 class C: __call__ = lambda self: 2.0
 class D(C): pass
 c = D() | x * c() | C.__call__ = lambda self: 3.0
-class C: __call__ = lambda self: 2.0
-class D(C): pass
-c = D() | x * c() | D.__call__ = lambda self: 3.0
 class C:
     scaled = lambda self, by: 2.0 * by
     get = functools.partialmethod(scaled, 2.0)

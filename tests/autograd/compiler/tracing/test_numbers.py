@@ -44,7 +44,6 @@ ASKED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "format": (lambda x, s: x * len(f"{s:.3g}"), FLOATS, "float32"),
     "a key": (lambda x, s: x * {2.5: 2.0}.get(s, 1.0), FLOATS, "float32"),
     "returned": (lambda x, s: s * 2, FLOATS, "float32"),
-    "type": (lambda x, s: x * s if type(s) is float else x, FLOATS, "float32"),
     "a Tensor": (lambda x, s: x * ag.Tensor(s), FLOATS, "float32"),
     "a list": (lambda x, s: x * ag.Tensor([s, 1.0, s]), FLOATS, "float32"),
     "an array": (lambda x, s: x * np.array([s, 1.0, s]), FLOATS, "float32"),
