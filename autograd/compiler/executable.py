@@ -374,9 +374,8 @@ class Executable:
             scope[f"delivered_{i}"] = tensor
             lines += f"    delivered_{i}.grad = wrap(outputs[{first + i}])\n"
         for i, (holder, key, value) in enumerate(trace.settings):
-            scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
-            place = f"[{key!r}]" if isinstance(holder, dict) else f".{key}"
-            lines += f"    set_{i}{place} = setting_{i}\n"
+            scope[f"set_{i}"] = holder
+            lines += f"    set_{i}.{key} = {value}\n"
         return lines
 
     def _result(self, scope: dict[str, Any]) -> str:

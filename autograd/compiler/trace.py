@@ -218,7 +218,7 @@ class Trace:
         large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
         found = [*surroundings.guards.values(), *contents(surroundings.arrays, large)]
         self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
-        self.settings = tracer.all_settings()
+        self.settings = [*tracer.settings.values()]
         self.ungraded = list(tracer.ungraded.values())
         self.restarts = tracer.restarts()
 

@@ -97,7 +97,7 @@ class BodyTracer(Tracer):
         if self.outer is not None:
             self.outer.attribute_read(kind, holder, name)
 
-    def attribute_written(self, holder: Any, name: str) -> None:
+    def attribute_written(self, kind: Any, holder: Any, name: str) -> None:
         """Raise `TraceError`: the attribute would be set once and not at each step."""
         raise refusal(
             f"sets {type(holder).__name__}.{name} within the function of a scan, which is traced "
@@ -106,7 +106,7 @@ class BodyTracer(Tracer):
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
         """Raise `TraceError`, as `attribute_written` does."""
-        self.attribute_written(holder, name)
+        self.attribute_written(None, holder, name)
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """A number that the enclosing trace reads at each call."""

@@ -46,17 +46,6 @@ def _is_shared(value: Value) -> bool:
     return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
 
 
-def _kept(arrays: Sequence[Traced], changes: Sequence[Guard]) -> tuple[Traced, str]:
-    """That of the ``arrays`` which a changed place holds, by itself or in a Tensor, and the place's name."""
-    for guard in changes:
-        now = guard.now()
-        for part in now if isinstance(now, tuple | frozenset) else (now,):
-            array = slot_value(DATA, part) if isinstance(part, Tensor) else part
-            if any(array is kept for kept in arrays):
-                return array, guard.name
-    return arrays[0], "an object"
-
-
 class Tracer:
     """The state of a trace: its instructions, constants, states, guards and settings."""
 
@@ -79,7 +68,6 @@ class Tracer:
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Number] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
-        self.attributes: dict[tuple[int, str], Any] = {}  # attributes that were written, and the objects
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.names: dict[str, int] = {}
@@ -492,10 +480,7 @@ class Tracer:
             self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
-        """Guard an attribute of ``holder`` that is read, unless the function itself has set it before.
-
-        ``kind``: the watched class of ``holder``.
-        """
+        """Guard an attribute of ``holder``, whose watched class is ``kind``, before it is read, set or deleted."""
         key = id(holder), name
         if kind not in WATCHED:
             self._plain_read(holder, name, key)
@@ -507,7 +492,7 @@ class Tracer:
             if is_users(sys._getframe(2)):
                 for each in [each for each in own if not isinstance(own[each], (Tensor, *WATCHED))]:
                     self.attribute_read(kind, holder, each)
-        elif not (key in self.seen_reads or key in self.attributes or name.startswith("__") or name in UNWATCHED):
+        elif not (key in self.seen_reads or name.startswith("__") or name in UNWATCHED):
             self.seen_reads.add(key)
             value = attributes_of(holder).get(name)
             if isinstance(value, tuple(WATCHED)):
@@ -515,9 +500,11 @@ class Tracer:
             elif not isinstance(value, Tensor):  # both count in `edits`
                 self._found(holder, name, self.surroundings.read)
 
+    attribute_written = attribute_read
+
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
         """Add guards for an attribute that is read from an object of any other class."""
-        if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
+        if key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
         structure = getattr(type(holder), "structure", None)  # an optimizer reads its other attributes itself
         if structure is None or is_users(sys._getframe(3)):
@@ -546,20 +533,6 @@ class Tracer:
         self._found(value, f"[{key!r}]")
         return value
 
-    def attribute_written(self, holder: Any, name: str) -> None:
-        """Note that an attribute of ``holder`` is set or deleted."""
-        if name not in UNWATCHED and (isinstance(holder, tuple(WATCHED)) or self.surroundings.name_of(holder)):
-            self.attributes[id(holder), name] = holder
-
-    def all_settings(self) -> list[tuple[Any, str, Any]]:
-        """Attributes that the function sets without reading them first, and their values: each call sets them."""
-        found = [*self.settings.values()]
-        for (key, name), holder in self.attributes.items():
-            own = object.__getattribute__(holder, "__dict__")
-            if (key, name) not in self.seen_reads and name in own:
-                found.append((own, name, own[name]))
-        return found
-
     def referenced(self) -> list[Any]:
         """The traced arrays that something still references."""
         if any(reference() is not None for reference in self.made):
@@ -571,7 +544,7 @@ class Tracer:
         kept = self.referenced()
         if not kept:
             return
-        array, name = _kept(kept, changes)
+        array, name = kept[0], changes[0].name if changes else "an object"
         if number := next((each for each in gc.get_referrers(array) if type(each) is Number), None):
             number.ask()
         value = array._value

@@ -133,12 +133,12 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _writer(write: Callable[..., None]) -> Callable[..., None]:
-    """A ``__setattr__`` or ``__delattr__`` that reports each write to the tracer."""
+def _writer(kind: Any, write: Callable[..., None]) -> Callable[..., None]:
+    """A ``__setattr__`` or ``__delattr__`` of a class that reports each write to the tracer."""
 
     def written(self: Any, name: str, *value: Any) -> None:
         if (tracer := TRACER.get()) is not None:
-            tracer.attribute_written(self, name)
+            tracer.attribute_written(kind, self, name)
         write(self, name, *value)
 
     return written
@@ -189,7 +189,7 @@ def _exchange(kind: type) -> None:
         methods = _item_reader(kind)
     else:
         methods = {"__getattribute__": _reader(kind)}
-        methods |= {name: _writer(getattr(kind, name)) for name in _WRITERS}
+        methods |= {name: _writer(kind, getattr(kind, name)) for name in _WRITERS}
     _originals[kind] = {name: vars(kind).get(name) for name in methods}
     for name, method in methods.items():
         type.__setattr__(kind, name, method)
