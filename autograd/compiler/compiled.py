@@ -32,7 +32,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 FORMS = 64
-"""The largest number of programs that one function keeps; beyond it the least recently used is dropped."""
+"""The largest number of forms of arguments of which one function keeps programs; beyond it the oldest is dropped."""
 
 VARIANTS = 8
 """The largest number of programs for one structure of arguments, such as one in training and one in evaluation."""
@@ -219,19 +219,15 @@ class Compiled(Generic[P, R]):
             )
 
     def _make_room(self) -> None:
-        """Drop the least recently used program if there are more than `FORMS`."""
-        everyone = [(e.used[0], key, e) for key, known in self._executables.items() for e in known]
-        if len(everyone) <= FORMS:
+        """Drop the programs of the oldest form of arguments if there are more than `FORMS`."""
+        if len(self._executables) <= FORMS:
             return
-        _, key, oldest = min(everyone, key=lambda entry: entry[0])
-        self._executables[key].remove(oldest)
-        if not self._executables[key]:
-            del self._executables[key]
+        del self._executables[next(iter(self._executables))]
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self._called()} was traced for more than {FORMS} forms of its arguments, and the least recently "
-                "used programs are dropped: pass numbers that change as Tensors, and give all batches one shape.",
+                f"{self._called()} was traced for more than {FORMS} forms of its arguments, and the oldest programs "
+                "are dropped: pass numbers that change as Tensors, and give all batches one shape.",
                 stacklevel=5,
             )
 

@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock_of, owner, written
+from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock_of, owner
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -113,7 +113,7 @@ def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Progr
     return program.changed(
         inputs=[*program.inputs, *passed.values()],
         instructions=[Instruction(i.op, tuple(of(i.args)), i.params, i.out, i.origin) for i in program.instructions],
-        outputs=of((*program.outputs, *new, *trace.left.values())),
+        outputs=of((*program.outputs, *new)),
         updates={s: passed.get(value, value) for s, value in program.updates.items() if s not in passed},
     )
 
@@ -267,13 +267,12 @@ class Executable:
         """Raise if an array that the program is given at each call is in the memory of a state that it writes to: an
         argument, a gradient, or the array of a state that is replaced.
         """
-        trace, memories, passed = self.trace, self.memories, arrays
+        trace, passed = self.trace, arrays
         if self.is_given_more:
             arrays = [*arrays, *[value.origin.grad._data for value in trace.given]]
             passed = [*arrays, *[state.origin._data for state in trace.replaced]]
-            memories = memories.union([id(owner(state.origin._data)) for state in trace.left])
         for given in passed:
-            if id(given if given.base is None else owner(given)) in memories:
+            if id(given if given.base is None else owner(given)) in self.memories:
                 check_apart(self.program, arrays)
                 return
 
@@ -333,7 +332,6 @@ class Executable:
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())  # in the first call
         self.memories = frozenset(memories)
-        self.used = scope["used"] = [0]
         scope.update(
             LATEST=LATEST,
             stamp=stamp,
@@ -350,22 +348,17 @@ class Executable:
             # Recorded before the states are written, so that older graphs are invalid even if the run is interrupted.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
             "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
-            f"    {marks}used[0] = stamp()\n    return True\n"
+            f"    {marks}stamp()\n    return True\n"
             f"def finish(outputs):\n{self._left(scope)}    return {self._result(scope)}\n"
         )
 
     def _left(self, scope: dict[str, Any]) -> str:
         """The source that sets attributes and gradients after a call."""
         trace, lines = self.trace, ""
-        scope["written"], number = written, itertools.count(len(self.program.outputs))
+        first = len(trace.result.values)
         for i, state in enumerate(trace.replaced):
             scope[f"replaced_{i}"] = state.origin
-        new = [f"outputs[{next(number)}]" for _ in trace.replaced]
-        for i, state in enumerate(trace.left):
-            scope[f"left_{i}"] = state.origin
-            lines += f"    left_{i}._data[...] = outputs[{next(number)}]\n    written(left_{i}._data)\n"
-        lines += "".join(f"    replaced_{i}._data = {value}\n" for i, value in enumerate(new))
-        first = len(trace.result.values)
+            lines += f"    replaced_{i}._data = outputs[{len(self.program.outputs) + i}]\n"
         for i, tensor in enumerate(trace.cleared):
             scope[f"cleared_{i}"] = tensor
         if trace.cleared:

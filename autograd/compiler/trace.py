@@ -128,9 +128,9 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
     origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
-    after the call. ``replaced`` are states that get another array instead of being written in place, and ``left`` has
-    what is left in old arrays that were written to before. ``restarts`` are generators that restart at each call, with
-    their initial states. ``changes`` are variables, attributes and items that the function changed.
+    after the call. ``replaced`` are states that get another array instead of being written in place. ``restarts`` are
+    generators that restart at each call, with their initial states. ``changes`` are variables, attributes and items
+    that the function changed.
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
@@ -176,11 +176,6 @@ class Trace:
                     arguments.numbers.clear()
                     grads = tracer.take_gradients()
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
-                    left = {
-                        tracer.states[key]: before.value
-                        for key, before in tracer.former.items()
-                        if before.memory._version
-                    }
                     tracer.name_values(latest)
                     tracer.lines.close()
                     for known in (tracer.current, tracer.former):
@@ -199,7 +194,6 @@ class Trace:
             raise Asked(str(error), frozenset(self.numbers)) from error
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
-        self.left = {s: value for s, value in left.items() if s in self.replaced}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
         wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
         self.delivered = [t for t, _ in wanted]
