@@ -104,42 +104,33 @@ def write(thing: Any, values: Array) -> None:
 
 
 class Seen:
-    """What the user sees of the Tensors and generators, and of the results of a call.
+    """What the user sees of Tensors and arrays, by their paths, of generators, and of the results of a call.
 
-    ``values`` has arrays by the path of the state, by ``path.grad``, and by the number of the result; ``form`` is the
+    ``values`` has arrays by the path of a Tensor, by ``path.grad``, and by the number of the result; ``form`` is the
     structure of the results, and for each whether it requires grad, or its type.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], generators: Mapping[str, Any], result: Any = None) -> None:
-        self.values: dict[Any, Array] = {}
+    def __init__(self, things: Mapping[str, Any], generators: Mapping[str, Any], result: Any = None) -> None:
+        self.tensors = {path: thing for path, thing in things.items() if isinstance(thing, Tensor)}
+        self.slots = {path: (t._data, t.grad, t.node, t.requires_grad) for path, t in self.tensors.items()}
+        grads = {f"{path}.grad": t.grad for path, t in self.tensors.items() if t.grad is not None}
+        self.things = {**things, **grads}
+        self.values: dict[Any, Array] = {path: values_of(thing) for path, thing in self.things.items()}
+        self.generators = generators
         self.streams = {path: generator.bit_generator.state for path, generator in generators.items()}
-        for path, tensor in tensors.items():
-            self.values[path] = values_of(tensor)
-            if tensor.grad is not None:
-                self.values[f"{path}.grad"] = values_of(tensor.grad)
         leaves, structure = trees.flatten(result)
         self.form = structure, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
         numbers = [(n, x) for n, x in enumerate(leaves) if hasattr(x, "dtype") or isinstance(x, complex | float | int)]
         self.values |= {n: values_of(leaf) for n, leaf in numbers}
 
-
-class Kept:
-    """The state of Tensors, arrays and generators, which `restore` brings back."""
-
-    def __init__(self, tensors: Iterable[Tensor], arrays: Iterable[Any], generators: Iterable[Any]) -> None:
-        self.tensors = [(t, t._data, t.grad, t.node, t.requires_grad) for t in tensors]
-        grads = [t.grad for t, *_ in self.tensors if t.grad is not None]
-        self.values = [(x, values_of(x)) for x in (*(t for t, *_ in self.tensors), *grads, *arrays)]
-        self.streams = [(generator, generator.bit_generator.state) for generator in generators]
-
     def restore(self) -> None:
-        """Put everything back."""
-        for tensor, array, grad, node, requires_grad in self.tensors:
-            tensor._data, tensor.grad, tensor.node, tensor.requires_grad = array, grad, node, requires_grad
-        for thing, values in self.values:
-            write(thing, values)
-        for generator, state in self.streams:
-            generator.bit_generator.state = state
+        """Put everything but the results back."""
+        for path, tensor in self.tensors.items():
+            tensor._data, tensor.grad, tensor.node, tensor.requires_grad = self.slots[path]
+        for path, thing in self.things.items():
+            write(thing, self.values[path])
+        for path, generator in self.generators.items():
+            generator.bit_generator.state = self.streams[path]
 
 
 # ----------------------------------------------------------------------------------------------------------- rounding
@@ -232,40 +223,33 @@ def half_of_the_digits(array: Array) -> float:
 
 
 def checked(
-    executable: Executable, called: str, function: Callable[..., Any], args: Any, kwargs: Any, run: Callable[[], Any]
+    executable: Executable, called: str, function: Callable[..., Any], args: Any, kwargs: Any, given: Sequence[Any]
 ) -> Any:
-    """The result of ``run``, a call of the program of ``function``, after the same call of the function.
+    """The result of the program of ``function`` for the arrays ``given``, after the same call of the function.
 
     Raises `CheckError`, with everything as it was before the call, where they differ by more than rounding.
     """
     trace = executable.trace
     leaves = trees.leaves((args, kwargs))
-    named = zip(trace.paths, leaves, strict=False)
-    tensors, generators = held({called: function, **dict(named)})
+    named = dict(zip(trace.paths, leaves, strict=False))
+    tensors, generators = held({called: function, **named})
     known = {id(tensor) for tensor in tensors.values()}
     tensors |= {s.name: s.origin for s in trace.program.states if id(s.origin) not in known}
-    arrays = [leaf for leaf in leaves if isinstance(leaf, numpy.ndarray)]
-    before = Kept(tensors.values(), arrays, generators.values())
-
-    def seen(call: Callable[[], Any]) -> tuple[Any, Seen]:
-        result = call()
-        return result, Seen(tensors, generators, result)
-
-    def eagerly() -> Any:
-        return function(*args, **kwargs)
-
+    things = tensors | {path: leaf for path, leaf in named.items() if isinstance(leaf, numpy.ndarray)}
+    before = Seen(things, generators)
     try:
-        eager = seen(eagerly)[1]
+        eager = Seen(things, generators, function(*args, **kwargs))
     except Exception as error:
         before.restore()
-        run()
+        executable.finish(executable.run(*given))
         before.restore()
         raise CheckError(f"{called} returns, and the function itself raises {type(error).__name__}: {error}") from error
     before.restore()
-    result, found = seen(run)
+    result = executable.finish(executable.run(*given))
+    found, made = Seen(things, generators, result), _made(trace, tensors)
     wrong = differences(found, eager, {})
     if wrong:
-        spreads = _spreads(trace, before, leaves, tensors)
+        spreads = _spreads(trace, before, leaves, made)
         wrong = differences(found, eager, spreads)
         wrong = {k: v for k, v in wrong.items() if spreads.get(k, 0.0) <= half_of_the_digits(found.values[k])}
     kept = executable.updated | {id(s.origin) for s in trace.replaced}  # of these a program keeps no gradient
@@ -280,31 +264,40 @@ def checked(
         before.restore()
         key, text = next(iter(wrong.items()))
         what = f"result {key}" if isinstance(key, int) else key
+        maker = trace.program.producers().get(made.get(key))  # type: ignore[arg-type]
+        line = f" ({maker.origin.line})" if maker is not None and maker.origin is not None else ""
         raise CheckError(
-            f"{called} and the function itself differ at {what}{_line(executable, key, tensors)}: {text}. Nothing was "
+            f"{called} and the function itself differ at {what}{line}: {text}. Nothing was "
             'changed. The page "Compile a training step" lists what a program does not see; the function, which is '
             "the compiled one's .function, is right."
         )
     return result
 
 
-def _spreads(trace: Trace, before: Kept, leaves: Sequence[Any], tensors: Mapping[str, Tensor]) -> dict[Any, float]:
-    """The largest effect of noise on each result, gradient and state."""
-    then = {id(thing): values for thing, values in before.values}
-    streams = [(generator, generator.bit_generator.state) for generator, _ in before.streams]
-    inputs = [values_of(leaf) if id(leaf) not in then else then[id(leaf)] for leaf in leaves if is_array(leaf)]
-    grads = {id(tensor): grad for tensor, _, grad, *_ in before.tensors}
-    inputs += [then[id(grads[id(value.origin)])] for value in trace.given]
-    states = {state: then[id(state.origin)] for state in trace.program.states}
+def _made(trace: Trace, tensors: Mapping[str, Tensor]) -> dict[Any, Value]:
+    """The outputs and new states of a program, by the keys of `Seen`."""
     paths = {id(tensor): path for path, tensor in tensors.items()}
     numbers = [n for n, leaf in enumerate(trace.result.leaves) if leaf is ARRAY]
-    names = [*numbers, *[f"{paths.get(id(t))}.grad" for t in trace.delivered]]
+    names = [*numbers, *(f"{paths.get(id(t))}.grad" for t in trace.delivered)]
+    updates = {paths[id(state.origin)]: value for state, value in trace.program.updates.items()}
+    return dict(zip(names, trace.program.outputs, strict=True)) | updates
+
+
+def _spreads(trace: Trace, before: Seen, leaves: Sequence[Any], made: Mapping[Any, Value]) -> dict[Any, float]:
+    """The largest effect of noise on each result, gradient and state."""
+    paths = {id(thing): path for path, thing in before.things.items()}
+    inputs = [before.values[paths[id(x)]] if id(x) in paths else values_of(x) for x in leaves if is_array(x)]
+    inputs += [before.values[f"{paths[id(value.origin)]}.grad"] for value in trace.given]
+    states = {state: before.values[paths[id(state.origin)]] for state in trace.program.states}
+    now = Seen({}, before.generators)
 
     def read(noise: numpy.random.Generator | None = None) -> dict[Any, Array]:
-        for generator, state in (*before.streams, *trace.restarts):
+        for path, generator in before.generators.items():
+            generator.bit_generator.state = before.streams[path]
+        for generator, state in trace.restarts:
             generator.bit_generator.state = state
         outputs, updates = interpret(trace.program, inputs, states, noise)
-        return {**dict(zip(names, outputs, strict=True)), **{paths[id(s.origin)]: x for s, x in updates.items()}}
+        return dict(zip(made, (*outputs, *updates.values()), strict=True))
 
     try:
         base, found = read(), dict[Any, float]()
@@ -313,25 +306,8 @@ def _spreads(trace: Trace, before: Kept, leaves: Sequence[Any], tensors: Mapping
                 if moved.dtype.kind == "f":
                     found[key] = max(found.get(key, 0.0), float(distance(moved, base[key]).max(initial=0.0)))
     finally:
-        for generator, state in streams:
-            generator.bit_generator.state = state
+        now.restore()
     return found
-
-
-def _line(executable: Executable, key: Any, tensors: Mapping[str, Tensor]) -> str:
-    """`` (train.py:12)``: the line that computes what differs, if the program does."""
-    trace, program = executable.trace, executable.trace.program
-    value: Any = None
-    if isinstance(key, int):
-        arrays = [n for n, leaf in enumerate(trace.result.leaves) if leaf is ARRAY]
-        value = trace.result.values[arrays.index(key)] if key in arrays else None
-    elif isinstance(key, str) and key in tensors:
-        value = next((v for s, v in program.updates.items() if s.origin is tensors[key]), None)
-    elif isinstance(key, str) and (path := key.removesuffix(".grad")) in tensors:
-        grads: Sequence[Any] = program.outputs[len(trace.result.values) :]
-        value = next((v for t, v in zip(trace.delivered, grads, strict=False) if t is tensors[path]), None)
-    made = program.producers().get(value)
-    return f" ({made.origin.line})" if made is not None and made.origin is not None else ""
 
 
 __all__ = ["checked"]

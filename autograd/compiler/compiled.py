@@ -140,8 +140,7 @@ class Compiled(Generic[P, R]):
             if numbers:
                 executable.trace.numbers.update(numbers)
             if self.check:
-                run = functools.partial(_finished, executable, arrays)
-                return checked(executable, self._called(), self.function, args, kwargs, run)  # type: ignore[no-any-return]
+                return checked(executable, self._called(), self.function, args, kwargs, arrays)  # type: ignore[no-any-return]
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
@@ -305,10 +304,6 @@ class Methods:
 
     def __reduce__(self) -> Any:
         return Methods, ()
-
-
-def _finished(executable: Executable, arrays: Sequence[Any]) -> Any:
-    return executable.finish(executable.run(*arrays))
 
 
 TARGETS = ("numpy", "c", "auto")
