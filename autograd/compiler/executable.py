@@ -439,10 +439,6 @@ class Executable:
                 DATA.__set__(tensor, home)
             else:
                 anew = True
-        if anew and self.optimized.packed:
-            return False
-        if len(self.exchanged) > count:
+        if anew or len(self.exchanged) > count:
             self._build()
-        elif anew:
-            self.bind()
         return self.is_settled()
