@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
@@ -208,51 +207,27 @@ def _after_loop(
 
 
 def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[int | None]) -> list[Step]:
-    """The steps, with one `concat` in place of each sum of gradients of disjoint slices, which are zero elsewhere."""
-    uses: dict[int, int] = {}
-    for arg in (a for s in steps for a in s.args):
-        uses[arg] = uses.get(arg, 0) + 1
-    for out in outputs:
-        if out is not None:
-            uses[out] = uses.get(out, 0) + 1
-    pieces: dict[int, tuple[int, dict[tuple[int, int], int]]] = {}  # the axis, and pieces by start and end
+    """The steps, with one `concat` in place of each sum of gradients of the slices of an array along its last axis."""
+    makers = {step.out: step for step in steps}
     found: list[Step] = []
     for step in steps:
-        place = None
-        if step.op.name == "scatter_add":
-            place = _piece(step.params["index"], types[step.out][0])
-            if place is not None:
-                pieces[step.out] = place[0], {place[1:]: step.args[0]}
-        elif step.op.name == "add":
-            parts = [pieces.get(a) for a in step.args if uses[a] == 1]
-            if len(parts) == len(step.args) and all(parts) and len({p[0] for p in parts if p}) == 1:
-                axis = parts[0][0]  # type: ignore[index]
-                merged = {span: a for p in parts if p for span, a in p[1].items()}
-                spans = sorted(merged)
-                apart = all(a[1] <= b[0] for a, b in pairwise(spans))
-                if apart and len(merged) == sum(len(p[1]) for p in parts if p):
-                    pieces[step.out] = axis, merged
-                    length = types[step.out][0][axis]
-                    ends = [0, *(stop for _, stop in spans)]
-                    if [start for start, _ in spans] == ends[:-1] and ends[-1] == length:
-                        joined = tuple(merged[span] for span in spans)
-                        found.append(Step(OPS["concat"], joined, {"axis": axis}, step.out))
-                        continue
+        parts = _addends(step.out, makers, types) if step.op.name == "add" else []
+        slices = sorted(_slice(makers.get(part), types[part][0]) for part in parts)
+        starts, stops = [start for start, _, _ in slices], [stop for _, stop, _ in slices]
+        shape = types[step.out][0]
+        if slices and [*starts, *shape[-1:]] == [0, *stops]:
+            step = Step(OPS["concat"], tuple(part for *_, part in slices), {"axis": len(shape) - 1}, step.out)
         found.append(step)
-    return needed(found, [*(out for out in outputs if out is not None)])
+    return needed(found, [out for out in outputs if out is not None])
 
 
-def _piece(index: Any, shape: Shape) -> tuple[int, int, int] | None:
-    """``(axis, start, stop)`` where a basic index takes ``start:stop`` along one axis, else ``None``."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if sum(part is ... for part in parts) > 1 or any(part is not ... and not isinstance(part, slice) for part in parts):
-        return None
-    dots = parts.index(...) if ... in parts else len(parts)
-    rest = len(shape) - sum(part is not ... for part in parts)
-    parts[dots : dots + 1] = [slice(None)] * rest
-    spans = [part.indices(n) for part, n in zip(parts, shape, strict=True)]
-    partial = [i for i, (span, n) in enumerate(zip(spans, shape, strict=True)) if span != (0, n, 1)]
-    if len(partial) != 1 or spans[partial[0]][2] != 1 or spans[partial[0]][0] >= spans[partial[0]][1]:
-        return None
-    start, stop, _ = spans[partial[0]]
-    return partial[0], start, stop
+def _slice(step: Step | None, shape: Shape) -> tuple[int, int, int]:
+    """The slice of the last axis that a step puts a value into, and the value; negative where it does otherwise."""
+    index = step.params["index"] if step is not None and step.op.name == "scatter_add" else None
+    *others, last = index if isinstance(index, tuple) else (index,)
+    before = [part for part in others if part is not ...]
+    is_last = len(before) + 1 == len(shape) or len(before) < len(others)
+    if step is None or not is_last or not all(isinstance(part, slice) for part in (*before, last)):
+        return -1, -1, -1
+    start, stop, by = last.indices(shape[-1])
+    return (start, stop, step.args[0]) if by == 1 and all(part == slice(None) for part in before) else (-1, -1, -1)
