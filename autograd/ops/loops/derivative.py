@@ -47,27 +47,6 @@ class Derivative(NamedTuple):
     after_loop: list[AfterLoop]
 
 
-class _Writer:
-    """A list of steps under construction."""
-
-    def __init__(self, steps: list[Step], types: dict[int, Typed], constants: dict[int, Any]) -> None:
-        self.steps, self.types, self.constants = steps, types, constants
-
-    def emit(self, op: str, args: tuple[int, ...], kind: Typed, **params: Any) -> int:
-        """Append a step; returns the number of its result."""
-        out = len(self.types)
-        self.types[out] = kind
-        self.steps.append(Step(OPS[op], args, params, out))
-        return out
-
-    def zero(self, kind: Typed) -> int:
-        """Add a constant of zeros; returns its number."""
-        number = len(self.types)
-        self.types[number] = kind
-        self.constants[number] = backends.NUMPY.zeros(kind[0], dtype=kind[1])[()]
-        return number
-
-
 def derivative_of(body: Body, wanted: tuple[bool, ...]) -> Derivative:
     """The two bodies of a step and its gradients, with respect to the ``wanted`` inputs and all carries."""
     key = wanted, max((step.op.redeclared for step in body.steps), default=0)
@@ -80,6 +59,11 @@ def derivative_of(body: Body, wanted: tuple[bool, ...]) -> Derivative:
 def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative:
     def has_gradient(number: int) -> bool:
         return bool(backends.is_inexact(body.types[number][1]))
+
+    def new(kind: Typed) -> int:
+        """The number of another value of this type."""
+        types[len(types)] = kind
+        return len(types) - 1
 
     first, count = body.carries + body.xs, len(body.inputs)
     through = [i for i in range(body.carries) if has_gradient(i)]
@@ -98,8 +82,8 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     ours = joint.steps[: joint.mark]
     results = dict(zip((*through, *others), joint.outputs[len(body.outputs) :], strict=True))
     same = invariant(joint.steps, {*range(first, count), *constants})
-    writer = _Writer(_joined(joint.steps[joint.mark :], types, joint.outputs), types, constants)
-    makers = {step.out: step for step in (*joint.steps, *writer.steps)}
+    steps = _joined(joint.steps[joint.mark :], types, joint.outputs)
+    makers = {step.out: step for step in (*joint.steps, *steps)}
     of_loops = any("loop" in step.params for step in body.steps)  # whose rows of all steps would take much memory
     after_loop: list[AfterLoop] = []
     sums, slopes = [], []
@@ -118,21 +102,24 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
             left += [] if late is not None else [part]
         if left:
             sums.append(i)
-            total = len(types)
-            types[total] = body.types[i]
-            carried.append(total)
+            carried.append(total := new(body.types[i]))
             for part in left:
-                total = writer.emit("add", (total, part), body.types[i])
+                before, total = total, new(body.types[i])
+                steps.append(Step(OPS["add"], (before, part), {}, total))
             totals.append(total)
     ours_known = {*range(count), *constants, *(s.out for s in ours)}
     parts = dict.fromkeys(a for late in after_loop for a in (late.left, late.right))
     sent = [a for a in parts if a not in ours_known and a not in same]
-    outputs = [results[i] if results[i] is not None else writer.zero(body.types[i]) for i in through]
+    outputs = [results[i] for i in through]
+    for place, i in enumerate(through):
+        if outputs[place] is None:
+            outputs[place] = new(body.types[i])
+            constants[outputs[place]] = backends.NUMPY.zeros(body.types[i][0], dtype=body.types[i][1])[()]
     outputs += [*totals, *(results[i] for i in slopes)]
     carries = len(through) + len(sums)
     outputs += [a for a in sent if a not in outputs[carries:]]
     places = {a: outputs.index(a, carries) for a in sent}
-    theirs = needed(writer.steps, outputs)
+    theirs = needed(steps, outputs)
     known = {*range(count), *constants, *(s.out for s in ours)}
     theirs = [*needed((s for s in ours if s.out in same), (a for s in theirs for a in s.args)), *theirs]
     made = {s.out for s in theirs}
@@ -181,29 +168,22 @@ def _addends(value: int, makers: dict[int, Step], types: dict[int, Typed]) -> li
     return [part for arg in maker.args for part in _addends(arg, makers, types)]
 
 
-def _transposed(value: int, makers: dict[int, Step]) -> int | None:
-    """The matrix of which ``value`` is the transpose, or ``None``."""
-    maker = makers.get(value)
-    if maker is None:
-        return None
-    turned = maker.op.name == "matrix_transpose" or (
-        maker.op.name == "permute_dims" and tuple(maker.params["axes"]) == (1, 0)
-    )
-    return maker.args[0] if turned else None
-
-
 def _after_loop(
     of: int, value: int, makers: dict[int, Step], same: set[int], types: dict[int, Typed]
 ) -> AfterLoop | None:
     """How to compute ``value``, a contribution to the gradient of the const ``of``, for all steps at once after the
-    loop; ``None`` where it has to be computed at each step.
+    loop: from the matrix whose transpose is multiplied; ``None`` where it has to be computed at each step.
     """
     maker = makers.get(value)
     if maker is None or maker.op.name != "matmul" or any(len(types[a][0]) != len("mn") for a in maker.args):
         return None
     left, right = maker.args
-    source = _transposed(left, makers)
-    return AfterLoop(of, source, right) if source is not None and same.isdisjoint((value, source, right)) else None
+    turned = makers.get(left)
+    if turned is None or turned.op.name not in ("matrix_transpose", "permute_dims"):
+        return None
+    source = turned.args[0]
+    is_turned = tuple(turned.params.get("axes", (1, 0))) == (1, 0)
+    return AfterLoop(of, source, right) if is_turned and same.isdisjoint((value, source, right)) else None
 
 
 def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[int | None]) -> list[Step]:
