@@ -109,7 +109,8 @@ class Compiled(Generic[P, R]):
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
                 else:  # what its own `==` leaves out may be read by the function; the trace keeps it alive
                     key = key, kind, id(leaf)
-        if len(arrays) > 1 and len({*map(id, arrays)}) < len(arrays):
+        ids = {*map(id, leaves)}
+        if len(ids) < len(leaves):
             first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self._lock:
@@ -129,7 +130,7 @@ class Compiled(Generic[P, R]):
                     return self(*args, **kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
-            if leaves and not executable.captured.isdisjoint(map(id, leaves)):
+            if not executable.captured.isdisjoint(ids):
                 again = next(leaf for leaf in leaves if id(leaf) in executable.captured)
                 raise TraceError(
                     f"{self._called()} was given {describe(again)}, which it also captures: in a program they are two. "

@@ -124,27 +124,6 @@ class Parts(Items):
         return " and ".join([f"len({holder}) == {count}", *same])
 
 
-class Empty(Guard):
-    """A dict of empty dicts, as an optimizer without state keeps."""
-
-    @classmethod
-    def of(cls, container: Any, name: str) -> Empty:
-        """The guard of ``container`` as it is."""
-        return cls(container, None, {key: {} for key in container}, name)
-
-    def now(self) -> Any:
-        """A copy of it."""
-        return {key: {**value} for key, value in self.holder.items()}
-
-    def holds(self) -> bool:
-        """Whether its keys are the same, and its values still empty."""
-        return bool(self.holder == self.value)
-
-    def source(self, number: int) -> str:
-        """The same, as an expression."""
-        return f"holder_{number} == value_{number}"
-
-
 class Content(Guard):
     """The shape, dtype and flags of an array, and its numbers if ``key`` is true."""
 
@@ -200,8 +179,6 @@ def within(value: Any, name: str) -> Iterator[Guard]:
         params = dict.get(value, "params")
         yield Guard(value, "params", params, f"{name}['params']")
         yield from within(params, f"{name}['params']")
-    elif type(value) is dict and value and all(type(each) is dict and not each for each in value.values()):
-        yield Empty.of(value, name)
     elif isinstance(value, list | dict):
         yield Parts.of(value, name)
         for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):
