@@ -70,9 +70,8 @@ class Compiled(Generic[P, R]):
         self.function, self.target = function, target
         self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
-        self._turns = 0
+        self._traces = 0
         self._fixed: frozenset[Any] = frozenset()  # the floats whose values the function asks for
-        self._warned = False
         self._lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
@@ -164,28 +163,27 @@ class Compiled(Generic[P, R]):
             return None
         if self.target == "auto":  # use those that have been compiled to C by now
             known[:] = [e.native() or e if getattr(e, "compiled", False) else e for e in known]  # type: ignore[attr-defined]
-        latest = known[0]
         found = next((e for e in known if e.is_settled()), None) or next((e for e in known if e.resettle()), None)
         if found is not None:
             known.remove(found)
             known.insert(0, found)
-            return found
-        self._turns += 1
-        if self._turns == FORMS:
-            broken = latest.broken_guards()
-            warnings.warn(
-                f"{self._called()} was traced anew {FORMS} times, now because of "
-                f"{broken[0].name if broken else 'other arrays'}: each trace takes as long as many calls. Pass values "
-                "that change often as arguments.",
-                stacklevel=4,
-            )
-        return None
+        return found
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
         if innermost(arrays) is not None:
             return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
         trace = Trace(self.function, args, kwargs, True, True, self._fixed)
+        known = self._executables.get(key, [])
+        self._traces += 1
+        if self._traces == FORMS:
+            broken = known[0].broken_guards() if known else []
+            cause = broken[0].name if broken else "other arrays" if known else "another form of its arguments"
+            warnings.warn(
+                f"{self._called()} was traced {FORMS} times, now because of {cause}: each trace takes as long as many "
+                "calls. Pass what changes often as arguments, numbers as Tensors, and give all batches one shape.",
+                stacklevel=3,
+            )
         if trace.changes:
             self._check_settles(args, kwargs)
         if trace.is_differentiated:
@@ -203,10 +201,9 @@ class Compiled(Generic[P, R]):
         made = kind(trace)
         if trace.changes:
             return made  # for this call only: the next one reads what the function has changed
-        known = self._executables.setdefault(key, [])
-        known.insert(0, made)
-        del known[VARIANTS:]
-        self._make_room()
+        self._executables[key] = [made, *known[: VARIANTS - 1]]
+        if len(self._executables) > FORMS:
+            del self._executables[next(iter(self._executables))]
         return made
 
     def _check_settles(self, args: Any, kwargs: Any) -> None:
@@ -216,19 +213,6 @@ class Compiled(Generic[P, R]):
             raise TraceError(
                 f"{self._called()} changes {names} at each call, but its Python code "
                 "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
-            )
-
-    def _make_room(self) -> None:
-        """Drop the programs of the oldest form of arguments if there are more than `FORMS`."""
-        if len(self._executables) <= FORMS:
-            return
-        del self._executables[next(iter(self._executables))]
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{self._called()} was traced for more than {FORMS} forms of its arguments, and the oldest programs "
-                "are dropped: pass numbers that change as Tensors, and give all batches one shape.",
-                stacklevel=5,
             )
 
     def _called(self) -> str:
