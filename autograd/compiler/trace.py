@@ -194,8 +194,8 @@ class Trace:
             raise Asked(str(error), frozenset(self.numbers)) from error
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
-        used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
-        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
+        updated = {id(state.origin) for state in updates}
+        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in updated or tracer.accumulates(t))]
         self.delivered = [t for t, _ in wanted]
         self.cleared = [t for t, _ in grads if not any(t is other for other in self.delivered)]
         self.given = [value for _, value in tracer.given.values()]

@@ -62,8 +62,6 @@ class Tracer:
         self.current: dict[int, Traced] = {}
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
         self.graded: set[int] = set()  # the ids of Tensors whose gradients the function sets
-        self.read_last: dict[int, Any] = {}  # the gradients that it read last
-        self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Number] = {}
@@ -399,7 +397,6 @@ class Tracer:
         call becomes an input of the program.
         """
         key = id(tensor)
-        self.read_last[key] = raw
         if key in self.gradients:
             return raw
         self.gradients[key] = tensor, raw
@@ -428,8 +425,6 @@ class Tracer:
         for key, (tensor, before) in self.gradients.items():
             grad = GRAD.__get__(tensor)
             GRAD.__set__(tensor, before)
-            if self.read_last.pop(key, None) is not grad:
-                self.unread.add(key)
             if grad is before and (grad is not None or key not in self.graded):
                 continue
             value = None if grad is None else DATA.__get__(grad).value
