@@ -439,6 +439,8 @@ class Executable:
                 DATA.__set__(tensor, home)
             else:
                 anew = True
-        if anew or len(self.exchanged) > count:
+        if len(self.exchanged) > count or (anew and self.optimized.packed):
             self._build()
+        elif anew:
+            self.bind()
         return self.is_settled()

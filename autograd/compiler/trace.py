@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
+from glassgrad.autograd.errors import DTypeError, TraceError
 
 COMPARED = 1 << 16
 """Captured arrays of up to this many bytes, if operations of Tensors use them, are compared at each call."""
@@ -188,14 +188,10 @@ class Trace:
             self.changes = surroundings.changes()
             self.check_repeatable()
             raise
-        except TypeError as error:  # as of a function in C that takes floats alone
-            if not self.numbers or isinstance(error, AutogradError) or surroundings.changes():
-                raise
-            raise Asked(str(error), frozenset(self.numbers)) from error
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
-        updated = {id(state.origin) for state in updates}
-        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in updated or tracer.accumulates(t))]
+        used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
+        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
         self.delivered = [t for t, _ in wanted]
         self.cleared = [t for t, _ in grads if not any(t is other for other in self.delivered)]
         self.given = [value for _, value in tracer.given.values()]

@@ -62,6 +62,8 @@ class Tracer:
         self.current: dict[int, Traced] = {}
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
         self.graded: set[int] = set()  # the ids of Tensors whose gradients the function sets
+        self.read_last: dict[int, Any] = {}  # the gradients that it read last
+        self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Number] = {}
@@ -76,7 +78,6 @@ class Tracer:
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
-        self.errors = numpy.geterr()
         self.made: list[Any] = []  # weak references to every `Traced`
 
     # ----------------------------------------------------------------------------------------------------- the values
@@ -154,12 +155,6 @@ class Tracer:
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any]) -> Traced:
         """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
-        if self.errors != (now := numpy.geterr()) and not {"raise", "call"}.isdisjoint(now.values()):
-            raise refusal(
-                "computes within a numpy.errstate that raises while the function is traced, when there are no values: "
-                "set it around the call of the compiled function.",
-                self,
-            )
         with self.refusing():
             shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
@@ -397,6 +392,7 @@ class Tracer:
         call becomes an input of the program.
         """
         key = id(tensor)
+        self.read_last[key] = raw
         if key in self.gradients:
             return raw
         self.gradients[key] = tensor, raw
@@ -425,6 +421,8 @@ class Tracer:
         for key, (tensor, before) in self.gradients.items():
             grad = GRAD.__get__(tensor)
             GRAD.__set__(tensor, before)
+            if self.read_last.pop(key, None) is not grad:
+                self.unread.add(key)
             if grad is before and (grad is not None or key not in self.graded):
                 continue
             value = None if grad is None else DATA.__get__(grad).value

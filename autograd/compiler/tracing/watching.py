@@ -82,16 +82,13 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 
 
 def _get_name(tensor: Tensor) -> str | None:
-    tracer, name = TRACER.get(), NAME.__get__(tensor)
-    if tracer is not None and is_users(sys._getframe(1)):
-        if not is_inside(slot_value(DATA, tensor)):
-            tracer.guard(tensor, "name", name)
-        elif id(tensor) in tracer.arguments:
-            raise refusal(
-                f"asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
-                "is traced: one program serves arguments of any name. Give the name as an argument of its own."
-            )
-    return name  # type: ignore[no-any-return]
+    tracer = TRACER.get()
+    if tracer is not None and id(tensor) in tracer.arguments and is_users(sys._getframe(1)):
+        raise refusal(
+            f"asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
+            "is traced: one program serves arguments of any name. Give the name as an argument of its own."
+        )
+    return NAME.__get__(tensor)  # type: ignore[no-any-return]
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:

@@ -87,7 +87,6 @@ m = N(); m.scale = 2.0 | m(x) | m.scale = 3.0
 m = nn.Tanh(); setattr(m, "a b", 2.0) | x * getattr(m, "a b") | setattr(m, "a b", 3.0)
 m = nn.Tanh(); setattr(m, "lambda", 2.0) | x * getattr(m, "lambda") | setattr(m, "lambda", 3.0)
 m = nn.Tanh(); m._own = 2.0 | x * m._own | m._own = 3.0
-t = ag.Tensor([1.0, 2.0], name="w") | x * (2.0 if t.name == "w" else 3.0) | t.name = "b"
 t = [ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])] | x * t[0] + t[1] | t[1] = ag.Tensor([5.0, 6.0])
 # variables, defaults and other parts of functions
 s = 2.0 | x * s | s = 3.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ ASKED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "if": (lambda x, s: x * 2 if s > 1 else x * s, FLOATS, "float32"),
     "float()": (lambda x, s: x * float(s), FLOATS, "float32"),
     "math": (lambda x, s: x * math.exp(s), FLOATS, "float32"),
-    "a function in C": (lambda x, s: x * timedelta(seconds=s).total_seconds(), FLOATS, "float32"),
     "format": (lambda x, s: x * len(f"{s:.3g}"), FLOATS, "float32"),
     "a key": (lambda x, s: x * {2.5: 2.0}.get(s, 1.0), FLOATS, "float32"),
     "returned": (lambda x, s: s * 2, FLOATS, "float32"),
