@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy
 
 from glassgrad.autograd.common.files import open_file
 from glassgrad.autograd.common.validation import as_path
@@ -19,7 +17,6 @@ from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
 from glassgrad.nn.saving.onnx.functions import define
 from glassgrad.nn.saving.onnx.reference import reference_row
 from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
-from glassgrad.nn.saving.pytorch.weights import as_array
 
 OPSET = 28
 """The newest opset whose operators the table knows."""
@@ -37,7 +34,7 @@ DTYPE_ATTRIBUTES = ("to", "dtype", "output_datatype", "softmax_precision", "stas
 """Attributes that are a dtype."""
 
 LISTED = 8
-"""How many problems an error lists."""
+"""How many operators an error lists."""
 
 
 class Input(NamedTuple):
@@ -118,6 +115,7 @@ def onnx_package() -> Any:
     try:
         import onnx
         import onnx.checker
+        import onnx.external_data_helper
         import onnx.inliner
         import onnx.numpy_helper
     except ImportError:
@@ -148,30 +146,40 @@ def read(path: str | os.PathLike[str]) -> Graph:
     if not model.graph.node and not model.graph.output:
         raise FileError(f"{path} is not an ONNX file, or is damaged: it has no nodes and no outputs.")
     try:
-        return _Reader(onnx, path).read(model)
-    except RecursionError:
-        raise FileError(f"{path} can't be loaded: its graphs or functions are nested too deeply.") from None
+        return _Reader(onnx, path.parent).read(model)
+    except FileError as error:
+        raise FileError(f"{path} can't be loaded: {str(error).rstrip('.')}.") from error
+
+
+@contextmanager
+def _part(name: str) -> Iterator[None]:
+    """Errors in a part of the file get its name."""
+    try:
+        yield
+    except (DTypeError, FileError) as error:
+        raise FileError(f"{name} {error}") from error
+    except Exception as error:  # of many classes
+        raise FileError(f"{name} can't be read ({_first_line(error)})") from error
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+    return plain((str(error).splitlines() or [type(error).__name__])[0].rstrip("."), 300)
 
 
 class _Reader:
-    """The context of reading a file: its folder for external data, its opsets, and the problems found so far."""
+    """The context of reading a file: its folder for external data, its opsets, and its unknown operators."""
 
-    def __init__(self, onnx: Any, path: Path) -> None:
-        self.onnx, self.path = onnx, path
+    def __init__(self, onnx: Any, folder: Path) -> None:
+        self.onnx, self.folder = onnx, folder
         self.opsets: dict[str, int] = {}
         self.unknown: Counter[str] = Counter()
-        self.problems: list[str] = []
         self.external: Counter[Path] = Counter()  # bytes read from each other file
 
     def read(self, model: Any) -> Graph:
         self.opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in model.opset_import}
         version = self.opsets.setdefault("", 1 if model.ir_version < 3 else OPSET)
         if not 1 <= version <= OPSET:
-            raise FileError(f"{self.path} uses opset {version}; opsets 1 to {OPSET} are supported.")
+            raise FileError(f"it uses opset {version}, and opsets 1 to {OPSET} are supported")
         if model.functions:
             model = self._inlined(model)
         while define(self.onnx, model, version):
@@ -179,10 +187,11 @@ class _Reader:
         graph = self._graph(model.graph)
         if self.unknown:
             counts = self.unknown.most_common()
-            names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts]
+            names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts[:LISTED]]
+            names += [f"and {len(counts) - LISTED} more"] if len(counts) > LISTED else []
             advice = " Open the file that onnxruntime optimized." if "com.microsoft::" in str(names) else ""
             raise FileError(
-                f"{self.path} uses operators that are not supported: {_listed(names)}. docs/onnx.md lists those that "
+                f"it uses operators that are not supported: {', '.join(names)}. docs/onnx.md lists those that "
                 f"are.{advice}"
             )
         for declared in (*model.graph.input, *model.graph.output):  # their shapes, for which it asks, may be left out
@@ -191,9 +200,7 @@ class _Reader:
         try:
             self.onnx.checker.check_model(model)
         except self.onnx.checker.ValidationError as error:
-            self.problems.insert(0, plain(" ".join(str(error).split()), 300).rstrip("."))
-        if self.problems:
-            raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
+            raise FileError(plain(" ".join(str(error).split()), 300)) from error
         return graph
 
     def _inlined(self, model: Any) -> Any:
@@ -203,23 +210,20 @@ class _Reader:
 
         def size(nodes: Any, depth: int = 0) -> int:
             if depth > DEEPEST:
-                raise FileError(f"{self.path}: a function calls itself, or they are nested more than {DEEPEST} deep.")
+                raise FileError(f"a function calls itself, or they are nested more than {DEEPEST} deep")
             total = 0
             for node in nodes:
                 key = node.domain, node.op_type
                 if key in bodies and key not in sizes:
                     sizes[key] = size(bodies[key].node, depth + 1)
                 total += sizes.get(key, 1)
-                for attribute in node.attribute:
-                    total += sum(size(graph.node, depth) for graph in (attribute.g, *attribute.graphs))
+                total += sum(size(graph.node, depth) for a in node.attribute for graph in (a.g, *a.graphs))
             return total
 
         if size(model.graph.node) > NODES:
-            raise FileError(f"{self.path}: with its functions inlined it has more than {NODES:,} nodes, the limit.")
-        try:
+            raise FileError(f"with its functions inlined it has more than {NODES:,} nodes, the limit")
+        with _part("a function"):
             return self.onnx.inliner.inline_local_functions(model)
-        except Exception as error:
-            raise FileError(f"{self.path}: its functions can't be inlined: {_first_line(error)}.") from None
 
     # ------------------------------------------------------------------------------------------------------- the parts
 
@@ -227,19 +231,17 @@ class _Reader:
         """A graph, or a body within one. The package ``onnx`` checks that names are defined, once each."""
         self._check_text(graph)
         if len(graph.node) > NODES:
-            raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
-        values = {t.name: self._array(t, f"initializer {t.name!r}") for t in graph.initializer}
+            raise FileError(f"it has {len(graph.node):,} nodes, and the limit is {NODES:,}")
         if graph.sparse_initializer:
-            self.problems.append("it has sparse initializers, which are not supported")
+            raise FileError("it has sparse initializers, which are not supported")
+        values = {}
+        for tensor in graph.initializer:
+            with _part(f"the initializer {tensor.name!r}"):
+                values[tensor.name] = self._array(tensor)
         inputs = [self._input(i) for i in graph.input if i.name not in values]
         scopes = scopes_of([(node.name, node.op_type, (*node.output, "")[0]) for node in graph.node])
-        steps = []
-        for i, node in enumerate(graph.node):
-            title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
-            step = self._step(node, title, scopes[i])
-            if step is not None:
-                steps.append(step)
-        return Graph(inputs, [o.name for o in graph.output], steps, values)
+        steps = [self._step(i, node, scope) for i, (node, scope) in enumerate(zip(graph.node, scopes, strict=True))]
+        return Graph(inputs, [o.name for o in graph.output], [step for step in steps if step is not None], values)
 
     def _check_text(self, graph: Any) -> None:
         """Refuse names that are not text, which the package ``onnx`` gives as bytes."""
@@ -248,29 +250,25 @@ class _Reader:
         names += [x.name for part in (graph.initializer, graph.input, graph.output) for x in part]
         names += [d.dim_param for i in graph.input for d in i.type.tensor_type.shape.dim]
         if wrong := [n for n in names if not isinstance(n, str)]:
-            raise FileError(f"{self.path} is damaged: the name {wrong[0]!r} is not text.")
+            raise FileError(f"the name {wrong[0]!r} is not text")
 
     def _input(self, info: Any) -> Input:
         kind = info.type.WhichOneof("value")
         if kind in ("sequence_type", "optional_type"):
             return Input(info.name, None, None)
         if kind not in ("tensor_type", None):
-            self.problems.append(f"the input {info.name!r} is a {kind}, and only tensors are supported")
-            return Input(info.name, None, None)
-        tensor = info.type.tensor_type
-        try:
+            raise FileError(f"the input {info.name!r} is a {kind}, and only tensors are supported")
+        tensor, shape = info.type.tensor_type, None
+        with _part(f"the input {info.name!r}"):
             dtype = dtype_of(tensor.elem_type) if tensor.elem_type else None
-        except DTypeError as error:
-            self.problems.append(f"the input {info.name!r} {error}")
-            dtype = None
-        shape = None
         if tensor.HasField("shape"):
             dims = (d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim)
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(self, node: Any, title: str, scope: tuple[tuple[str, str], ...]) -> Step | None:
-        """A node as a step; ``None``, and the problem noted, where it can't be."""
+    def _step(self, i: int, node: Any, scope: tuple[tuple[str, str], ...]) -> Step | None:
+        """A node as a step; ``None``, and the operator noted, where it is not supported."""
+        title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
         opset = self.opsets.get(domain, 1 if domain else OPSET)
@@ -280,92 +278,49 @@ class _Reader:
             return None
         attributes = {}
         for attribute in node.attribute:
-            try:
+            with _part(f"{title}: its attribute {attribute.name!r}"):
+                if attribute.name not in (*row.attributes, *row.inputs):
+                    raise FileError("is not supported")
                 attributes[attribute.name] = self._attribute(attribute)
-            except (DTypeError, FileError) as error:
-                self.problems.append(f"{title}: its attribute {attribute.name!r} {error}")
-        if extra := sorted(set(attributes) - {*row.attributes, *row.inputs}):
-            self.problems.append(f"{title} has the attribute {', '.join(map(repr, extra))}, which is not supported")
         inputs = tuple(node.input)
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]
         if len(inputs) > len(row.inputs) and not row.many:
-            self.problems.append(f"{title} has {len(inputs)} inputs, but its operator takes at most {len(row.inputs)}")
+            raise FileError(f"{title} has {len(inputs)} inputs, but its operator takes at most {len(row.inputs)}")
         return Step(row, title, inputs, tuple(node.output), attributes, scope)
 
     def _attribute(self, attribute: Any) -> Any:
-        kinds = self.onnx.AttributeProto
-        if attribute.ref_attr_name:
-            raise FileError("refers to a function, but is not within one")
-        kind = attribute.type
-        if kind == kinds.GRAPH:
-            return self._graph(attribute.g)
-        if kind == kinds.TENSOR:
-            return self._array(attribute.t, f"attribute {attribute.name!r}")
-        if kind == kinds.STRING:
-            return attribute.s.decode("utf-8", "replace")
-        if kind == kinds.STRINGS:
-            return [s.decode("utf-8", "replace") for s in attribute.strings]
-        simple = {kinds.FLOAT: "f", kinds.INT: "i", kinds.FLOATS: "floats", kinds.INTS: "ints", kinds.TYPE_PROTO: "tp"}
-        if kind not in simple:
-            raise FileError("is of a kind that is not supported")
-        value = getattr(attribute, simple[kind])
-        if attribute.name in DTYPE_ATTRIBUTES and kind == kinds.INT:
+        value, onnx = self.onnx.helper.get_attribute_value(attribute), self.onnx
+        if isinstance(value, onnx.GraphProto):
+            return self._graph(value)
+        if isinstance(value, onnx.TensorProto):
+            return self._array(value)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        if attribute.name in DTYPE_ATTRIBUTES and isinstance(value, int):
             dtype_of(value)  # raises for one that is not supported
-        return list(value) if kind in (kinds.FLOATS, kinds.INTS) else value
+        return value
 
     # ------------------------------------------------------------------------------------------------------ the arrays
 
-    def _array(self, tensor: Any, role: str) -> Any:
-        """A tensor of the file as an array. Notes a problem, and gives an empty array, where that fails."""
-        try:
-            dtype = dtype_of(tensor.data_type)
-            if min(tensor.dims, default=0) < 0:
-                raise ValueError(f"its shape {tuple(tensor.dims)} has a negative axis")
-            if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
-                self._read_external(tensor, dtype)
-            is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
-            array = _widened(tensor) if is_bfloat16 else self.onnx.numpy_helper.to_array(tensor)
-            return array.astype(dtype, copy=False)
-        except (DTypeError, FileError) as error:
-            self.problems.append(f"the {role} {error}")
-        except Exception as error:
-            self.problems.append(f"the {role} is damaged ({_first_line(error)})")
-        return numpy.zeros(0)
+    def _array(self, tensor: Any) -> Any:
+        """A tensor of the file as an array."""
+        dtype = dtype_of(tensor.data_type)
+        if min(tensor.dims, default=0) < 0:
+            raise FileError(f"has the shape {tuple(tensor.dims)}, with a negative axis")
+        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
+            self._read_external(tensor)
+        return self.onnx.numpy_helper.to_array(tensor).astype(dtype, copy=False)  # bfloat16, too
 
-    def _read_external(self, tensor: Any, dtype: str) -> None:
-        """Read the bytes of a tensor from another file in the model's folder into the tensor."""
-        about = {entry.key: entry.value for entry in tensor.external_data}
-        location, folder = about.get("location", ""), self.path.parent.resolve()
-        width = 2 if tensor.data_type == self.onnx.TensorProto.BFLOAT16 else numpy.dtype(dtype).itemsize
-        offset, size = int(about.get("offset") or 0), math.prod(tensor.dims) * width
-        try:
-            file = (folder / location).resolve()
-            if not file.is_relative_to(folder):
-                raise FileError(f"lies in {location!r}, which is not a file in the model's folder")
-            with open_file(file) as content:
-                there = os.fstat(content.fileno()).st_size
-                if int(about.get("length") or size) != size or offset < 0 or offset + size > there:
-                    raise FileError(f"needs {size} bytes from {offset} on of {location!r}, which has {there}")
-                self.external[file] += size
-                if self.external[file] > there:
-                    raise FileError(f"needs more bytes of {location!r} than earlier tensors left")
-                content.seek(offset)
-                tensor.raw_data = content.read(size)
-        except OSError as error:
-            raise FileError(f"lies in {location[:100]!r}, which can't be read ({error.strerror})") from None
+    def _read_external(self, tensor: Any) -> None:
+        """Read a tensor's bytes from another file, of which the package ``onnx`` checks that it is in the folder."""
+        (location,) = [entry.value for entry in tensor.external_data if entry.key == "location"]
+        self.onnx.external_data_helper.load_external_data_for_tensor(tensor, str(self.folder))
+        file = (self.folder / location).resolve()
+        self.external[file] += len(tensor.raw_data)
+        if self.external[file] > file.stat().st_size:
+            raise FileError(f"needs more bytes of {location!r} than earlier tensors left")
         tensor.data_location = self.onnx.TensorProto.DEFAULT
-
-
-def _widened(tensor: Any) -> Any:
-    """A tensor of bfloat16 as float32."""
-    raw = tensor.raw_data if tensor.HasField("raw_data") else numpy.asarray(tensor.int32_data, "<u2").tobytes()
-    return as_array(raw, "bfloat16").reshape(tuple(tensor.dims))
-
-
-def _listed(items: list[str], separator: str = ", ") -> str:
-    shown = [item if len(item) <= 300 else f"{item[:300]}..." for item in items[:LISTED]]
-    return separator.join(shown + ([f"and {len(items) - LISTED} more"] if len(items) > LISTED else []))
 
 
 def plain(name: str, most: int = 100) -> str:
