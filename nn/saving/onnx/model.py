@@ -94,17 +94,13 @@ class ONNXModel(Module):
     def _bound(self, inputs: Sequence[Any], named: dict[str, Any]) -> list[Any]:
         """The values of the inputs in their order."""
         names = [i.name for i in self.inputs]
-        listed = ", ".join(map(plain, names)) or "nothing"
-        if len(inputs) > len(names):
-            raise DomainError(f"the network was given {len(inputs)} inputs, and takes {len(names)}: {listed}.")
-        values = dict(zip(names, inputs, strict=False))
-        if twice := [name for name in named if name in values]:
-            raise DomainError(f"the network was given its input {twice[0]!r} twice, by position and by name.")
-        if unknown := [name for name in named if name not in names]:
-            raise DomainError(f"the network has no input {unknown[0]!r}: its inputs are {listed}.")
-        values |= named
-        if missing := [name for name in names if name not in values]:
-            raise DomainError(f"the network was not given {', '.join(map(repr, missing))}: its inputs are {listed}.")
+        values = dict(zip(names, inputs, strict=False)) | named
+        if not len(inputs) + len(named) == len(names) == len(values) or set(values) != set(names):
+            listed, by_name = (", ".join(map(plain, some)) or "none" for some in (names, named))
+            raise DomainError(
+                f"the network's inputs are {listed}, each to be given once, by position or by name; it was given "
+                f"{len(inputs)} by position, and by name {by_name}."
+            )
         return [values[name] for name in names]
 
     def _run(self, graph: Graph, env: dict[str, Any]) -> list[Any]:
@@ -112,20 +108,17 @@ class ONNXModel(Module):
         env |= graph.values
         for name, path in graph.parameters.items():
             env[name] = getattr(self, path)
-        for step in graph.steps:
-            try:
-                args = [env[name] if name else None for name in step.inputs]
-            except KeyError as error:
-                raise DomainError(f"{step.title} needs {error}, which was not computed.") from None
-            results = apply(step, args, functools.partial(self._body, env))
-            env |= {name: value for name, value in zip(step.outputs, results, strict=False) if name}
-            _name(results, args)
-            for name in step.frees:
-                env.pop(name, None)
         try:
+            for step in graph.steps:
+                args = [env[name] if name else None for name in step.inputs]
+                results = apply(step, args, functools.partial(self._body, env))
+                env |= {name: value for name, value in zip(step.outputs, results, strict=False) if name}
+                _name(results, args)
+                for name in step.frees:
+                    env.pop(name, None)
             return [env[name] for name in graph.outputs]
-        except KeyError as error:
-            raise DomainError(f"the network's output {error} was not computed.") from None
+        except KeyError as error:  # a loop that never runs collects nothing
+            raise DomainError(f"the network needs {error}, which was not computed.") from None
 
     def _body(self, around: dict[str, Any], graph: Graph, *values: Any) -> list[Any]:
         """The outputs of a graph within a step."""
@@ -154,31 +147,24 @@ def _taken(declared: Input, value: Any, sizes: dict[str, tuple[int, str]]) -> An
         return [_taken(Input(name, None, None), item, {}) for item in value]
     if value is None and dtype is None:
         return None
-    if isinstance(value, bool | int | float):
-        known = numpy.asarray(value)
-        if dtype is not None:
-            _check_kind(name, known.dtype, dtype)
-            known = known.astype(dtype)
-        ones = shape is not None and all(n == 1 or isinstance(n, str) for n in shape)
-        value = known.reshape((1,) * len(shape)) if shape and ones else known
+    is_number = isinstance(value, bool | int | float)
+    if is_number:
+        value = numpy.asarray(value)
     elif not isinstance(value, Tensor):
         try:
             value = Tensor(value, name=name)
         except AutogradError as error:
             raise type(error)(f"the network's input {name!r}: {error}") from None
     if dtype is not None and value.dtype != dtype:
-        _check_kind(name, value.dtype, dtype)
+        given, wanted = ("biufc".index(numpy.dtype(d).kind.replace("u", "i")) for d in (value.dtype, dtype))
+        if given > wanted:
+            raise DTypeError(f"the network's input {name!r} is {dtype}; it was given {value.dtype}.")
         value = value.astype(dtype)
+    if is_number and shape and all(n == 1 or isinstance(n, str) for n in shape):
+        value = value.reshape((1,) * len(shape))
     if shape is not None:
         _check_shape(name, value.shape, shape, sizes)
     return value
-
-
-def _check_kind(name: str, given: Any, wanted: str) -> None:
-    kinds = "biufc"
-    a, b = (kinds.index(numpy.dtype(d).kind.replace("u", "i")) for d in (given, wanted))
-    if a > b:
-        raise DTypeError(f"the network's input {name!r} is {wanted}; it was given {given}.")
 
 
 def _check_shape(

@@ -63,15 +63,14 @@ def differentiable(graph: Graph) -> set[str]:
 
 def _statistics(graph: Graph) -> set[str]:
     """The weights that are only the mean or variance of a BatchNormalization."""
-    uses: dict[str, set[bool]] = {}
-    for step in graph.steps:
-        is_inference = step.row.name == "BatchNormalization" and not step.attributes.get("training_mode")
-        for i, name in enumerate(step.inputs):
-            uses.setdefault(name, set()).add(is_inference and i > 2)
-        for body in step.bodies():
-            for name in body.captured:
-                uses.setdefault(name, set()).add(False)
-    return {name for name, kinds in uses.items() if kinds == {True}}
+    uses = [
+        (name, step.row.name == "BatchNormalization" and i > 2)
+        for step in graph.steps
+        for i, name in enumerate(step.needs())
+    ]
+    return {name for name, is_statistic in uses if is_statistic} - {
+        name for name, is_statistic in uses if not is_statistic
+    }
 
 
 def _fold(graph: Graph, left: dict[bool, int], is_certain: bool) -> None:

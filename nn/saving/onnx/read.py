@@ -313,10 +313,12 @@ class _Reader:
         return self.onnx.numpy_helper.to_array(tensor).astype(dtype, copy=False)  # bfloat16, too
 
     def _read_external(self, tensor: Any) -> None:
-        """Read a tensor's bytes from another file, of which the package ``onnx`` checks that it is in the folder."""
+        """Read the bytes of a tensor from another file in the model's folder into the tensor."""
         (location,) = [entry.value for entry in tensor.external_data if entry.key == "location"]
-        self.onnx.external_data_helper.load_external_data_for_tensor(tensor, str(self.folder))
         file = (self.folder / location).resolve()
+        if not file.is_relative_to(self.folder.resolve()):
+            raise FileError(f"lies in {location!r}, which is not a file in the model's folder")
+        self.onnx.external_data_helper.load_external_data_for_tensor(tensor, str(self.folder))
         self.external[file] += len(tensor.raw_data)
         if self.external[file] > file.stat().st_size:
             raise FileError(f"needs more bytes of {location!r} than earlier tensors left")

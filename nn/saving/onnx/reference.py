@@ -13,9 +13,13 @@ from glassgrad.autograd.errors import AutogradError, DomainError
 from glassgrad.nn.saving.onnx.table import Row, bounded, concrete, is_float
 
 NAMES = frozenset({
-    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "EyeLike", "MelWeightMatrix",
-    "Momentum", "NonMaxSuppression", "Scaler", "TensorScatter", "TfIdfVectorizer", "Unique",
+    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress", "DFT",
+    "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix", "Momentum", "NonMaxSuppression",
+    "NonZero", "RoiAlign", "STFT", "Scaler", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip
+
+WITH_MORE = "LayerNormalization", "MaxPool"
+"""Operators of which this holds where a node takes more than the first result."""
 
 RARE: dict[str, Container[Any]] = {
     "block_size": range(1, 2**63), "coordinate_transformation_mode": (b"tf_crop_and_resize",), "detect_negative": (0,),
@@ -33,8 +37,9 @@ def is_computed(row: Row) -> bool:
 def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
     """The row of a node whose operator is one of `NAMES`, or that has an attribute of `RARE`, else ``None``."""
     is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
+    is_rare |= node.op_type in NAMES or (node.op_type in WITH_MORE and len(node.output) > 1)
     try:
-        schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare or node.op_type in NAMES else None
+        schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare else None
     except onnx.defs.SchemaError:  # of another opset or domain
         schema = None
     if schema is None:

@@ -9,6 +9,5 @@ from glassgrad.nn.saving.onnx.operators import (  # noqa: F401
     recurrent,
     reductions,
     shaping,
-    signal,
     windows,
 )

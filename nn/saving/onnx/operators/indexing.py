@@ -107,12 +107,3 @@ def scatter_nd(x, indices, updates, *, reduction="none"):
     rows = ag.reshape(x, shape=(math.prod(shape), *rest))
     out = _scattered(rows, flat.reshape(-1), ag.reshape(updates, shape=(-1, *rest)), reduction)
     return ag.reshape(out, shape=x.shape)
-
-
-@operator("Compress", known="condition")
-def compress(x, condition, *, axis=None):
-    """The entries of an axis, or of the flattened ``x``, where a condition holds."""
-    if axis is None:
-        x, axis = ag.reshape(x, shape=(-1,)), 0
-    places = numpy.flatnonzero(condition)
-    return gather(x, places, axis=axis)

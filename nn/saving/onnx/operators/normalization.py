@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn import functional as F
@@ -29,16 +27,12 @@ operator("GroupNormalization", since=21)(
 
 
 @operator("LayerNormalization")
-def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1, outputs=1):
-    """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
+def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1):
+    """The axes from ``axis`` on normalized together."""
     axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
     wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
     y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
-    y = y if bias is None else ag.add(y, bias)
-    if outputs < 2:
-        return y
-    var = ag.var(wide, axis=axes, keepdims=True)
-    return y, ag.mean(wide, axis=axes, keepdims=True), ag.reciprocal(ag.sqrt(ag.add(var, epsilon)))
+    return y if bias is None else ag.add(y, bias)
 
 
 @operator("LpNormalization")
@@ -50,9 +44,4 @@ def lp_normalization(x, *, axis=-1, p=2):
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
 
 
-@operator("LRN")
-def lrn(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
-    """``x / (bias + alpha · mean(x²))^beta``, the mean over neighbouring channels."""
-    rows = ag.reshape(ag.multiply(x, x), shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
-    total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=(((size - 1) // 2, size // 2), (0, 0)))
-    return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))
+operator("LRN")(lambda x, *, size, alpha=0.0001, beta=0.75, bias=1.0: F.local_response_norm(x, size, alpha, beta, bias))

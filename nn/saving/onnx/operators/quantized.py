@@ -9,8 +9,9 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import ShapeError
+from glassgrad.nn.saving.onnx.operators.reductions import matmul
 from glassgrad.nn.saving.onnx.operators.windows import conv
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, dtype_of, is_float, operator
+from glassgrad.nn.saving.onnx.table import axis_in, cast, column, dtype_of, is_float, operator
 
 
 def _along(values, x, axis):
@@ -30,49 +31,41 @@ def quantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0,
     if precision:
         x, scale = cast(x, dtype_of(precision)), cast(scale, dtype_of(precision))
     y = ag.round(ag.divide(x if is_float(x) else cast(x, scale.dtype), _along(scale, x, axis)))
-    return _shifted(y, _along(zero_point, x, axis), numpy.dtype(dtype))
-
-
-def _shifted(y, zero_point, dtype):
-    """``y`` plus a zero point as an integer of ``dtype``."""
+    y = y if zero_point is None else ag.add(y, cast(_along(zero_point, x, axis), y.dtype))
     limits = numpy.iinfo(dtype)
-    y = y if zero_point is None else ag.add(y, cast(zero_point, y.dtype))
     return cast(ag.clip(y, float(limits.min), float(limits.max)), dtype)
 
 
 @operator("DequantizeLinear")
 def dequantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0):
     """``(x - zero_point) · scale``."""
-    wide = _centred(x, _along(zero_point, x, axis))
+    wide = (
+        cast(x, "int32")
+        if zero_point is None
+        else ag.subtract(cast(x, "int32"), cast(_along(zero_point, x, axis), "int32"))
+    )
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
     return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis)), dtype)
 
 
-def _centred(x, zero_point, by_row=False):
-    """Bytes minus their zero point, one or (``by_row``) one for each row."""
-    wide = cast(x, "int32")
-    if zero_point is None:
-        return wide
-    shift = cast(zero_point, "int32")
-    return ag.subtract(wide, ag.expand_dims(shift, axis=-1) if by_row and shift.ndim else shift)
+def _exact(x, scale, zero_point, axis=0):
+    """A quantized value as float64, which has room for the products of its integers and scales."""
+    return dequantize(x, cast(scale, "float64"), zero_point, axis=axis)
+
+
+ONE = numpy.ones(())
 
 
 @operator("MatMulInteger")
 def matmul_integer(a, b, a_zero_point=None, b_zero_point=None):
     """The matrix product of bytes, in 32 bits."""
-    bounded((*a.shape[:-1][-1:], *b.shape[1:][-1:]), "int32")
-    return cast(ag.matmul(_centred(a, a_zero_point, by_row=True), _centred(b, b_zero_point)), "int32")
+    return cast(matmul(_exact(a, ONE, a_zero_point, -2), _exact(b, ONE, b_zero_point, -1)), "int32")
 
 
 @operator("ConvInteger", passes=conv)
 def conv_integer(x, weight, x_zero_point=None, w_zero_point=None, **options):
     """The convolution of bytes, in 32 bits."""
-    shift = w_zero_point
-    if shift is not None and shift.ndim:
-        shift = column(shift, weight.ndim - 1)
-    # Computed in floats: float64 represents all these integers exactly.
-    z = conv(cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), **options)
-    return cast(z, "int32")
+    return cast(conv(_exact(x, ONE, x_zero_point), _exact(weight, ONE, w_zero_point), **options), "int32")
 
 
 @operator("QLinearConv", passes=conv)
@@ -80,17 +73,14 @@ def quantized_conv(
     x, x_scale, x_zero_point, weight, w_scale, w_zero_point, y_scale, y_zero_point, bias=None, **options
 ):
     """The convolution of quantized values, quantized."""
-    z = conv_integer(x, weight, x_zero_point, w_zero_point, **options)
-    z = z if bias is None else ag.add(z, column(bias, x.ndim - 2))
-    scale = ag.divide(ag.multiply(x_scale, w_scale), y_scale)
-    scale = column(scale, x.ndim - 2) if scale.ndim else scale
-    return _shifted(ag.round(ag.multiply(cast(z, "float32"), scale)), y_zero_point, y_zero_point.dtype)
+    by = ag.multiply(cast(x_scale, "float64"), w_scale)
+    bias = None if bias is None else _exact(bias, by, None)
+    z = conv(_exact(x, x_scale, x_zero_point), _exact(weight, w_scale, w_zero_point), bias, **options)
+    return quantize(z, cast(y_scale, "float64"), y_zero_point)
 
 
 @operator("QLinearMatMul")
 def quantized_matmul(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
     """The matrix product of quantized matrices, quantized."""
-    z = matmul_integer(a, b, a_zero_point, b_zero_point)
-    scale = ag.divide(ag.multiply(cast(a_scale, "float32"), cast(b_scale, "float32")), cast(y_scale, "float32"))
-    y = ag.round(ag.multiply(cast(z, "float32"), scale))
-    return _shifted(y, y_zero_point, y_zero_point.dtype)
+    z = matmul(_exact(a, a_scale, a_zero_point, -2), _exact(b, b_scale, b_zero_point, -1))
+    return quantize(z, cast(y_scale, "float64"), y_zero_point)

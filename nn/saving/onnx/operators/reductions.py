@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy
-
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional import losses
@@ -18,8 +16,6 @@ from glassgrad.nn.saving.onnx.table import (
     bounded,
     broadcast,
     cast,
-    column,
-    concrete,
     ints,
     is_float,
     number,
@@ -86,12 +82,7 @@ def _flattened(function, x, *, axis=1):
     return ag.reshape(rows, shape=x.shape)
 
 
-def _hardmax(x, axis):
-    places = ag.argmax(x, axis=axis, keepdims=True)
-    return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), x.ndim - 1 - axis)), x.dtype)
-
-
-for _name, _function in {"Softmax": ag.softmax, "LogSoftmax": ag.log_softmax, "Hardmax": _hardmax}.items():
+for _name, _function in {"Softmax": ag.softmax, "LogSoftmax": ag.log_softmax}.items():
     operator(_name, since=13)(partial(_of_axis, _function))
     operator(_name)(partial(_flattened, _function))
 
@@ -167,9 +158,3 @@ def top_k(x, k, *, axis=-1, largest=1, sorted=1):
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")
     order = along(ag.argsort(x, axis=axis, descending=bool(largest)), axis, slice(0, count))
     return ag.take_along_axis(x, order, axis=axis), order
-
-
-@operator("NonZero", known="x")
-def non_zero(x):
-    """The indices of the nonzero elements, a column for each."""
-    return numpy.asarray(numpy.nonzero(concrete(x)) if x.ndim else numpy.nonzero(x.reshape(1))[:0], "int64")

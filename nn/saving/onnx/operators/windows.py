@@ -109,15 +109,9 @@ def _pooling(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None,
 
 
 @operator("MaxPool", passes=_pooling)
-def max_pool(x, *, storage_order=0, outputs=1, **options):
-    """The largest element of each window, and its index in ``x``."""
-    windows = shortened(_pooling(x, **options)[0])
-    out = ag.max_pool(x, **windows)
-    if outputs < 2:
-        return out
-    inside = numpy.arange(math.prod(x.shape[2:])).reshape(x.shape[2:], order="F" if storage_order else "C")
-    first = numpy.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *(1,) * (x.ndim - 2)) * inside.size
-    return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, **windows)
+def max_pool(x, *, storage_order=0, **options):
+    """The largest element of each window."""
+    return ag.max_pool(x, **shortened(_pooling(x, **options)[0]))
 
 
 @operator("AveragePool", passes=_pooling)
@@ -127,29 +121,12 @@ def average_pool(x, *, count_include_pad=0, **options):
     return mean_pool(x, windows, around if count_include_pad else [(0, 0)] * len(around))
 
 
-@operator("LpPool", passes=_pooling)
-def lp_pool(x, *, p=2, **options):
-    """The p-norm of each window."""
-    windows = shortened(_pooling(x, **options)[0])
-    return ag.power(ag.sum_pool(ag.power(ag.abs(x), float(p)), **windows), 1 / p)
-
-
 def _space(x):
     return tuple(range(2, x.ndim))
 
 
 operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=_space(x), keepdims=True))
 operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
-
-
-@operator("Col2Im", known="image_shape block_shape")
-def col2im(x, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
-    """Add each column to the window of the image that it came from."""
-    space, size = ints(image_shape), ints(block_shape)
-    strides, dilations = _per_axis(strides, len(size)), _per_axis(dilations, len(size))
-    around = _pads("NOTSET", pads, space, size, strides, dilations)
-    bounded((x.shape[0], x.shape[1] // math.prod(size), *space), x.dtype)
-    return ag.fold(x, space=tuple(space), size=tuple(size), stride=strides, padding=tuple(around), dilation=dilations)
 
 
 # --------------------------------------------------------------------------------------------------------- resampling
