@@ -44,7 +44,9 @@ FORMATS = (
     Format("a file of nn.save", rb"PK\x03\x04.*__glassgrad__", npz.read),
     Format("a model of Keras", rb"PK\x03\x04.*model\.weights\.h5", keras.read),
     Format("a checkpoint of PyTorch", rb"PK\x03\x04.*/data\.pkl", weights.read),
-    Format("a checkpoint of PyTorch", re.escape(weights.LEGACY), weights.read),
+    Format(
+        "a checkpoint of PyTorch before 1.6", rb"\x80\x02\x8a\nl\xfc", advice="open it with PyTorch and save it again"
+    ),
     Format("an HDF5 file", rb"\x89HDF\r\n\x1a\n", keras.read),
     Format("a safetensors file", rb'.{8}\{\s*["}]', safetensors.read),
     Format("an ONNX model", rb"\x08[\x01-\x20]\x12", advice="open it with nn.load_onnx"),

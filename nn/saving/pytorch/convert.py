@@ -197,150 +197,116 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
-    with warnings.catch_warnings(), _without_log():
+    axes, log = tuple(dynamic_axes), logging.getLogger("torch._subclasses.fake_tensor")
+    with warnings.catch_warnings(), _set("disabled", True, log):  # what it says of modules that it can't follow
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
-        axes = tuple(dynamic_axes)
-        net = _with_two(torch, module, inputs, axes, seed)
-        net = net or _followed(torch, module, inputs, axes, seed)
-    for given in (inputs, _others(torch, inputs)):
-        if names := _changed_backward(torch, module, net, given):
-            raise ConversionError(
-                f"{type(module).__name__} has gradients of its own, which its graph loses: those of {', '.join(names)} "
-                "are not the derivatives of what is computed. Write it as a module of nn, with your own operation."
-            )
-    return net
-
-
-def _with_two(torch: Any, module: Any, inputs: Any, axes: tuple[int, ...], seed: int) -> Converted | None:
-    """The module followed with each example twice, as PyTorch fixes a batch of 1; None where it is another one then."""
-    if 0 not in axes or not inputs or any(x.shape[:1] != (1,) for x in inputs):
-        return None
-    twice = tuple(torch.cat([x, x]) for x in inputs)
-    for functional in (False, True):
-        try:
-            net = _converted(*_exported(torch, module, twice, axes, functional), module, seed)
-        except AutogradError:
-            return None
-        if all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs))):
-            return net
-    return None
+        if 0 in axes and inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch fixes a batch of 1
+            twice = tuple(torch.cat([x, x]) for x in inputs)
+            try:
+                return _followed(torch, module, twice, inputs, axes, seed)
+            except Exception:  # of any class, as the module may be anyone's: it is another one then
+                pass
+        return _followed(torch, module, inputs, inputs, axes, seed)
 
 
 @contextmanager
-def _without_log() -> Iterator[None]:
-    """Without the tracebacks that PyTorch logs where it can't follow a module, which `ConversionError` reports."""
-    log = logging.getLogger("torch._subclasses.fake_tensor")
-    before, log.disabled = log.disabled, True
+def _set(attribute: str, value: Any, *things: Any) -> Iterator[None]:
+    """Give things an attribute, and then their own values of it again."""
+    before = [getattr(thing, attribute) for thing in things]
     try:
+        for thing in things:
+            setattr(thing, attribute, value)
         yield
     finally:
-        log.disabled = before
+        for thing, own in zip(things, before, strict=True):
+            setattr(thing, attribute, own)
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
 
 
-def _others(torch: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Random inputs of the same shapes: zeros hide a factor."""
-    draw = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
+def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[int, ...], seed: int) -> Converted:
+    """The module followed with ``examples``, and compared with PyTorch for ``inputs``.
+
+    Where something is changed in place, the change may also be seen through a view: then PyTorch writes the graph
+    without such changes.
+    """
+    draw = torch.Generator().manual_seed(0)  # zeros hide a factor
+    others = [torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs]
+    for functional in (False, True):
+        net = _converted(*_exported(torch, module, examples, axes, functional), module, seed)
+        why = _difference(torch, module, net, inputs) or _difference(torch, module, net, others)
+        if not why:
+            return net
+    raise ConversionError(f"{type(module).__name__} {why}")
 
 
-def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
-    """Whether both give the same in evaluation mode."""
-    try:
-        with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
-            wanted, found = module(*(x.clone() for x in inputs)), net(*map(_numpy, inputs))
-    except Exception:  # of any class, as the module may be anyone's
-        return False
-    theirs, ours = map(torch.utils._pytree.tree_leaves, (wanted, found))
-    return len(theirs) == len(ours) and all(
-        not isinstance(x, torch.Tensor) or (x.shape == y.shape and _close(x, y))
-        for x, y in zip(theirs, ours, strict=True)
-    )
+def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) -> str:
+    """How results of ``net`` differ from PyTorch's in evaluation mode, ``""`` where they are equal up to rounding.
 
-
-@contextmanager
-def _evaluating(*modules: Any) -> Iterator[None]:
-    """Evaluation mode, for modules of PyTorch or of ``nn``, and then their own modes again."""
-    before = [(part, part.training) for module in modules for part in module.modules()]
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for part, training in before:
-            part.training = training
-
-
-def _changed_backward(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> list[str]:
-    """Names of what changes gradients on their way back, if these are not those of ``net``.
-
-    It may be a ``torch.autograd.Function``, whose backward may be right and only save memory, or a hook.
+    Gradients are compared where something changes them on their way back: a ``torch.autograd.Function``, whose backward
+    may be right and only save memory, or a hook.
     """
     given = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
+    x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
     weights = dict(module.named_parameters())
-    with _evaluating(module, net), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    leaves = torch.utils._pytree.tree_leaves
+    with _set("training", False, *module.modules(), *net.modules()), torch.random.fork_rng(devices=[]):
         try:
-            found = torch.utils._pytree.tree_leaves(module(*given))
-        except Exception:  # of any class; it could be exported
-            return []
-        outs = [(i, y) for i, y in enumerate(found) if isinstance(y, torch.Tensor) and y.requires_grad]
-        names = _functions(torch, [y for _, y in outs])
-        names += [f"a hook of {name}" for name, p in weights.items() if p._backward_hooks]
-        if not names:
-            return []
-        draw = torch.Generator().manual_seed(0)
-        seeds = [torch.randn(y.shape, generator=draw).to(y) for _, y in outs]
-        leaves = [*(x for x in given if x.requires_grad), *(p for p in weights.values() if p.requires_grad)]
-        theirs = torch.autograd.grad([y for _, y in outs], leaves, seeds, allow_unused=True)
-        x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
-        ours = torch.utils._pytree.tree_leaves(net(*x))
-    for (i, _), seed in zip(outs, seeds, strict=True):
-        if ours[i].requires_grad:
-            ours[i].backward(Tensor(_numpy(seed), dtype=ours[i].dtype), retain_graph=True)
+            with torch.enable_grad():
+                wanted = leaves(module(*(x.clone() for x in given)))
+        except Exception:  # of any class; it may refuse random inputs
+            return ""
+        found = leaves(net(*x))
+    pairs = [(a, b) for a, b in zip(wanted, found, strict=False) if isinstance(a, torch.Tensor)]
+    if len(wanted) != len(found) or not all(a.shape == b.shape and _close(a, b) for a, b in pairs):
+        return "has other outputs here than in PyTorch: its graph depends on values, or changes them in an unusual way."
+    pairs = [(a, b) for a, b in pairs if a.requires_grad]
+    names = _functions(torch, [a for a, _ in pairs])
+    names += [f"a hook of {name}" for name, p in weights.items() if p._backward_hooks]
+    if not names:
+        return ""
+    draw = torch.Generator().manual_seed(0)
+    seeds = [torch.randn(a.shape, generator=draw).to(a) for a, _ in pairs]
+    of = [*(x for x in given if x.requires_grad), *(p for p in weights.values() if p.requires_grad)]
+    theirs = torch.autograd.grad([a for a, _ in pairs], of, seeds, allow_unused=True)
+    for (_, b), seed in zip(pairs, seeds, strict=True):
+        if b.requires_grad:
+            b.backward(Tensor(_numpy(seed), dtype=b.dtype), retain_graph=True)
     mine = [*(t for t in x if t.requires_grad), *(p for p in net.parameters() if p.requires_grad)]
     same = all(_close(a, b.grad) for a, b in zip(theirs, mine, strict=True))
     net.zero_grad()
-    return [] if same else names
+    if same:
+        return ""
+    return (
+        f"has gradients of its own, which its graph loses: those of {', '.join(names)} are not the derivatives of what "
+        "is computed. Write it as a module of nn, with your own operation."
+    )
 
 
 def _functions(torch: Any, outputs: list[Any]) -> list[str]:
     """The names of classes of ``torch.autograd.Function`` in the recorded graphs of ``outputs``."""
-    stack, seen, names = [y.grad_fn for y in outputs], set(), dict[str, None]()
+    stack, seen, names = [y.grad_fn for y in outputs], {None}, dict[str, None]()
     while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, torch.autograd.function.BackwardCFunction):
-            names[type(node).__name__.removesuffix("Backward")] = None
-        stack += [before for before, _ in node.next_functions]
+        if (node := stack.pop()) not in seen:
+            seen.add(node)
+            if isinstance(node, torch.autograd.function.BackwardCFunction):
+                names[type(node).__name__.removesuffix("Backward")] = None
+            stack += [before for before, _ in node.next_functions]
     return [*names]
 
 
 def _close(theirs: Any, ours: Tensor | None) -> bool:
-    """Whether two arrays are equal up to rounding; ``None`` is a gradient of 0."""
+    """Whether two arrays are equal up to rounding, which is anything in half precision; ``None`` is a gradient of 0."""
     a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
-    return bool(NUMPY.allclose(a, b, rtol=1e-3, atol=1e-3 * float(NUMPY.abs(a).max()), equal_nan=True))
+    is_half = theirs is not None and theirs.is_floating_point() and theirs.element_size() < 4
+    most = 1e-3 * float(NUMPY.abs(a).max(initial=0.0))
+    return is_half or bool(NUMPY.allclose(a, b, rtol=1e-3, atol=most, equal_nan=True))
 
 
 def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
-
-
-def _followed(torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...], seed: int) -> Converted:
-    """The module through the graph of `_exported`.
-
-    Where something is changed in place, and the outputs are not PyTorch's, the change is also seen through a view: then
-    PyTorch writes the graph without such changes.
-    """
-    program, lost = _exported(torch, module, inputs, axes)
-    net = _converted(program, lost, module, seed)
-    if not any(map(_is_inplace, _calls(program))) or _agree(torch, module, net, _others(torch, inputs)):
-        return net
-    return _converted(*_exported(torch, module, inputs, axes, functional=True), module, seed)
 
 
 def _exported(
@@ -354,7 +320,7 @@ def _exported(
     """
     for axes in (dynamic_axes, ()):
         try:
-            with _evaluating(module):
+            with _set("training", False, *module.modules()):
                 program, lost = _program(torch, module, inputs, axes, functional)
         except Exception as error:  # torch.export raises errors of many classes
             if axes:
