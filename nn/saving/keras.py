@@ -213,33 +213,28 @@ def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
 
     A bidirectional layer has two dicts of arrays, ``forward`` and ``backward``; its kind is that of the layer in it.
     """
-    found: dict[str, dict[str, Arrays]] = {}
-    kinds: dict[str, str] = {}
+    found: dict[tuple[str, str], dict[str, Arrays]] = {}
     classes = {name: kind for name, kind, _ in _configured(weights.config)}
     for name, tensor in weights.items():
-        parts = name.split("/")
-        way = next((match[1] for part in parts if (match := re.match("(forward|backward)_", part))), "")
-        if "vars" in parts:  # layers/dense_1/vars/0, layers/gru/cell/vars/0, layers/bidirectional/forward_layer/cell/…
-            at = parts.index("vars")
-            inner = [part for part in parts[:at] if part != "cell" and not re.match("(forward|backward)_", part)]
-            layer, role = "/".join(inner), parts[at + 1]
-            kinds[layer] = _kind_in_keras(inner[-1])
+        *path, role = name.removeprefix("model_weights/").split("/")
+        way = next((match[1] for part in path if (match := re.match("(forward|backward)_", part))), "")
+        if path[-1:] == ["vars"]:  # layers/dense_1/vars/0, layers/gru/cell/vars/0, layers/bidirectional/forward_layer/…
+            inner = [part for part in path[:-1] if part != "cell" and not re.match("(forward|backward)_", part)]
+            layer, kind = "/".join(inner), inner[-1]
         else:  # model_weights/name/…/kernel:0
-            parts = parts[1:] if parts[0] == "model_weights" else parts
-            layer, role = parts[0], parts[-1].split(":")[0]
-            kinds[layer] = _kind_in_keras(classes.get(layer, layer))
-        found.setdefault(layer, {}).setdefault(way, {})[role] = np.asarray(tensor.data)
+            layer, role = path[0], role.split(":")[0]
+            kind = classes.get(layer, layer)
+        of = found.setdefault((layer, _kind_in_keras(kind)), {})
+        of.setdefault(way, {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
     listed = []
-    for layer in sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer))):
-        kind, ways = kinds[layer], found[layer]
+    for (layer, kind), of in sorted(found.items(), key=lambda item: (order.get(item[0][0], -1), _natural(item[0][0]))):
+        arrays = {way: _by_role("lstm" if way else kind, layer, one) for way, one in of.items()}
         if kind == "bidirectional":
-            arrays: Arrays = {way: _by_role("lstm", layer, one) for way, one in ways.items()}
             units, columns = arrays["forward"]["recurrent_kernel"].shape
-            kind += {4: " lstm", 3: " gru", 1: " simplernn"}[columns // units]
+            listed.append((f"{kind} {({4: 'lstm', 3: 'gru', 1: 'simplernn'})[columns // units]}", layer, arrays))
         else:
-            arrays = _by_role(kind, layer, ways[""])
-        listed.append((kind, layer, arrays))
+            listed.append((kind, layer, arrays[""]))
     return listed
 
 
@@ -253,12 +248,9 @@ def _by_role(kind: str, layer: str, arrays: Arrays) -> Arrays:
         return arrays
     if kind not in KINDS:
         raise StateError(f"{layer} has no counterpart here: nn reads weights of {', '.join(sorted(KINDS))}.")
-    roles = [*KINDS[kind].names]
-    if kind == "batchnormalization" and len(arrays) == 2:
-        roles = [*STATISTICS]
-    elif kind == "batchnormalization" and len(arrays) == 3:
-        raise StateError(f"{layer} has a scale or a center, but not both; BatchNorm has both (affine=True) or none.")
-    return dict(zip(roles, (arrays[key] for key in sorted(arrays, key=int)), strict=False))
+    if kind == "batchnormalization" and len(arrays) != 4:
+        raise StateError(f"{layer} has no scale or no center; give it both in Keras, as BatchNorm has them.")
+    return dict(zip(KINDS[kind].names, (arrays[key] for key in sorted(arrays, key=int)), strict=False))
 
 
 def _configured(config: dict[str, Any] | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -276,24 +268,22 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
     theirs: dict[str, list[tuple[str, Arrays]]] = {}
     for theirs_kind, name, arrays in layers(weights):
         theirs.setdefault(theirs_kind, []).append((name, arrays))
-    configured = [(name, settings) for _, name, settings in _configured(weights.config)]
-    channels_first = any(given.get("data_format") == "channels_first" for _, given in configured)
     epsilons: dict[str, list[Any]] = {}
-    for name, given in configured:
-        epsilons.setdefault(_kind_in_keras(name), []).append(given.get("epsilon"))
+    channels_first = False
+    for _, kind_in_keras, given in _configured(weights.config):
+        channels_first |= given.get("data_format") == "channels_first"
+        epsilons.setdefault(_kind_in_keras(kind_in_keras), []).append(given.get("epsilon"))
     state: dict[str, Any] = {}
     wrong: list[str] = []
     channels = 0
     for path, inner in module.named_modules():
         if (kind := _kind(inner)) is None:
             continue
-        if kind == "depthwise" and not theirs.get(kind):
-            kind = "conv"
         if not theirs.get(kind):
             wrong.append(f"the file has no further {kind!r} layer for {path or 'the module'}, {inner._described()}")
             continue
         name, arrays = theirs[kind].pop(0)
-        epsilon = epsilons[kind].pop(0) if epsilons.get(kind) else None
+        epsilon = (epsilons.get(kind) or [None]).pop(0)
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
         converted = KINDS[kind.removeprefix("bidirectional ")].converted(arrays, inner)

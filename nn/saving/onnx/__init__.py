@@ -56,8 +56,7 @@ def save_onnx(
     ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
     file takes any. The file has opset 21, which needs onnxruntime 1.18 or later.
 
-    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them,
-    `autograd.errors.DomainError` for a name that ends in another suffix than ``.onnx`` or ``.pb``, and
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
     `autograd.errors.DependencyError` without the package ``onnx``.
 
     >>> import tempfile, os

@@ -6,6 +6,9 @@ from typing import Any
 
 from glassgrad.nn.saving.onnx.table import row_of
 
+OLDEST = 11
+"""The oldest opset of a definition by nodes that mean the same today."""
+
 DOMAIN = "written out"
 """The domain of the functions that are added."""
 
@@ -42,12 +45,11 @@ def _function(onnx: Any, node: Any, opset: int, types: dict[str, bytes]) -> Any:
         node.attribute.extend(a for a in defaults if a.name)
         function.ParseFromString(_body(schema, node, opset, types))
         (used,) = [o for o in function.opset_import if not o.domain]
-        operators = {n.op_type for n in function.node}
-        has_changed = any(_takes(onnx, name, used.version) - _takes(onnx, name, opset) for name in operators)
     except Exception:  # of many classes
         return None
-    used.version = opset
-    return None if has_changed or not operators else function
+    is_old = used.version < OLDEST
+    used.version = opset  # the package checks the nodes as those of this opset
+    return None if is_old or not function.node else function
 
 
 def _body(schema: Any, node: Any, opset: int, types: dict[str, bytes]) -> bytes:
@@ -58,13 +60,6 @@ def _body(schema: Any, node: Any, opset: int, types: dict[str, bytes]) -> bytes:
     given = [types[name] if name else b"" for name in node.input]
     text = node.SerializeToString()
     return bytes(schema.get_context_dependent_function_with_opset_version(max(versions), text, given))
-
-
-def _takes(onnx: Any, operator: str, opset: int) -> set[tuple[Any, ...]]:
-    """The inputs of an operator by their places, and its attributes with their defaults. Later opsets may add some."""
-    schema = onnx.defs.get_schema(operator, opset)
-    attributes = {(name, a.default_value.SerializeToString()) for name, a in schema.attributes.items()}
-    return {*enumerate(x.name for x in schema.inputs), *attributes}
 
 
 def _types(onnx: Any, model: Any) -> dict[str, bytes]:

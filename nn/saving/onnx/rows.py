@@ -204,20 +204,22 @@ def _permute_dims(w: Writer, i: Instruction, x: str) -> str:
     return w.node("Transpose", x, perm=list(i.params["axes"])) if i.params["axes"] else x
 
 
-def _expanded_index(index: Any, axes: int) -> list[Any]:
-    """An index with one entry for each axis, and None for each new one."""
+def _index_of(i: Instruction, axes: int) -> tuple[list[Any], list[Value]]:
+    """The index of an instruction with one entry for each axis, and None for each new one; also its arrays."""
+    index = i.params["index"]
     entries = [*index] if isinstance(index, tuple) else [index]
     used = sum(entry is not None and entry is not ... for entry in entries)
     at = next((k for k, entry in enumerate(entries) if entry is ...), len(entries))
-    return [*entries[:at], *[slice(None)] * (axes - used), *entries[at + 1 :]]
+    entries[at : at + 1] = [slice(None)] * (axes - used)
+    return entries, [i.args[entry.index] for entry in entries if isinstance(entry, Slot)]
 
 
 @primitive("getitem")
 def _getitem(w: Writer, i: Instruction, *args: str) -> str:
     x, shape = args[0], i.args[0].shape
-    entries = _expanded_index(i.params["index"], len(shape))
-    if any(isinstance(entry, Slot) for entry in entries):
-        return _picked(w, i, x, entries)
+    entries, arrays = _index_of(i, len(shape))
+    if arrays:
+        return _picked(w, i, x, entries, arrays)
     for place, name, part_shape in w.packed.get(i.args[0], ()):
         if entries == [place]:
             w.parts[i.out] = name, part_shape
@@ -240,17 +242,19 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
     return w.node("Unsqueeze", x, w.ints(*new)) if new else x
 
 
-def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
+def _picked(w: Writer, i: Instruction, x: str, entries: list[Any], arrays: list[Value]) -> str:
     """Write an index with arrays, which index one axis or the first axes; any other index must be known."""
-    arrays = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
-    indices = [i.args[entries[k].index] for k in arrays]
-    rest = [entry for k, entry in enumerate(entries) if k not in arrays]
-    plain = all(value.dtype.kind in "iu" for value in indices) and all(entry == slice(None) for entry in rest)
-    if plain and len(arrays) == 1:
-        return w.node("Gather", x, w.name(indices[0]), axis=arrays[0])
-    if not plain or arrays != list(range(len(arrays))):
-        return _at_places(w, i, x)
-    return w.node("GatherND", x, _rows_of(w, indices))
+    axis = next(k for k, entry in enumerate(entries) if isinstance(entry, Slot))
+    if len(arrays) == 1 and _are_rows([*entries[axis:], *entries[:axis]], arrays):
+        return w.node("Gather", x, w.name(arrays[0]), axis=axis)
+    return w.node("GatherND", x, _rows_of(w, arrays)) if _are_rows(entries, arrays) else _at_places(w, i, x)
+
+
+def _are_rows(entries: list[Any], arrays: list[Value]) -> bool:
+    """Whether an index is that of the first axes by arrays of integers."""
+    first, rest = entries[: len(arrays)], entries[len(arrays) :]
+    is_first = all(isinstance(entry, Slot) for entry in first) and all(entry == slice(None) for entry in rest)
+    return is_first and all(value.dtype.kind in "iu" for value in arrays)
 
 
 def _rows_of(w: Writer, indices: list[Value]) -> str:
@@ -271,14 +275,17 @@ def _at_places(w: Writer, i: Instruction, x: str) -> str:
     return w.node("Gather", w.reshape(x, (-1,)), w.constant(places, "places"))
 
 
+def _positions(shape: Sequence[int]) -> Any:
+    """The row-major positions of the elements of an array."""
+    return numpy.arange(math.prod(shape)).reshape(shape)
+
+
 def _places(i: Instruction) -> Any:
-    """The row-major positions of the elements at a known index; ``None`` for an unknown one."""
-    index = fill(i.params["index"], [value.data if value.kind == "constant" else None for value in i.args])
-    entries = index if isinstance(index, tuple) else (index,)
-    template = i.params["index"] if isinstance(i.params["index"], tuple) else (i.params["index"],)
-    if any(isinstance(t, Slot) and e is None for t, e in zip(template, entries, strict=True)):
+    """The positions of the elements at a known index; ``None`` for an unknown one."""
+    base = i.args[0].shape
+    if any(value.kind != "constant" for value in _index_of(i, len(base))[1]):
         return None
-    return numpy.arange(math.prod(i.args[0].shape)).reshape(i.args[0].shape)[index]
+    return _positions(base)[fill(i.params["index"], [value.data for value in i.args])]
 
 
 @primitive("setitem", "add_at")
@@ -289,11 +296,11 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
     how: dict[str, Any] = {"reduction": "add"} if i.op == "add_at" else {}
     places = _places(i)
     if places is None:
-        index = i.params["index"]
-        entries = [*index] if isinstance(index, tuple) else [index]
-        arrays = [i.args[e.index] for e in entries if isinstance(e, Slot)]
-        if not how or len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
-            raise NotWritten(f"writing at {index!r}, which may name an element twice, has no counterpart in ONNX.")
+        entries, arrays = _index_of(i, len(base.shape))
+        if not how or not _are_rows(entries, arrays):
+            raise NotWritten(
+                f"writing at {i.params['index']!r}, which may name an element twice, has no counterpart in ONNX."
+            )
         wanted = (*numpy.broadcast_shapes(*(a.shape for a in arrays)), *base.shape[len(arrays) :])
         return w.node("ScatterND", x, _rows_of(w, arrays), w.expand(value, part.shape, wanted), **how)
     if not how and len(numpy.unique(places)) < places.size:
@@ -310,16 +317,12 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
 
 def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
     """The pads around a block of ``shape`` if the positions form one, else ``None``."""
-    if not places.size or places.ndim != len(shape):
+    if not places.size or not shape:
         return None
-    first = numpy.unravel_index(int(places.flat[0]), shape)
-    last = [a + n for a, n in zip(first, places.shape, strict=True)]
-    if any(b > n for b, n in zip(last, shape, strict=True)):
+    ends = numpy.unravel_index(places.flat[[0, -1]], shape)
+    if not numpy.array_equal(places, _positions(shape)[tuple(slice(a, b + 1) for a, b in ends)]):
         return None
-    block = numpy.arange(math.prod(shape)).reshape(shape)[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
-    if not numpy.array_equal(block, places):
-        return None
-    return [int(a) for a in first] + [n - b for b, n in zip(last, shape, strict=True)]
+    return [*(int(a) for a, _ in ends), *(int(n - 1 - b) for (_, b), n in zip(ends, shape, strict=True))]
 
 
 # -------------------------------------------------------------------------------------------------- NumPy's functions
@@ -378,17 +381,10 @@ def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
     return first if i.op == "sort" else w.nodes[-1].output[1]
 
 
-@call("tile")
-def _tile(w: Writer, i: Instruction, x: Value, repetitions: Sequence[int]) -> str:
-    axes = max(len(repetitions), len(x.shape))
-    name = w.name(x) if len(x.shape) == axes else w.reshape(w.name(x), (*(1,) * (axes - len(x.shape)), *x.shape))
-    return w.node("Tile", name, w.ints(*(1,) * (axes - len(repetitions)), *repetitions))
-
-
-@call("repeat")
-def _repeat(w: Writer, i: Instruction, x: Value, repeats: int, axis: int) -> str:
-    places = numpy.repeat(numpy.arange(x.shape[axis]), repeats)
-    return w.node("Gather", w.name(x), w.constant(places, "places"), axis=axis)
+@call("tile", "repeat")
+def _repeated(w: Writer, i: Instruction, x: Value, *args: Any, **options: Any) -> str:
+    places = getattr(numpy, i.op)(_positions(x.shape), *args, **options)
+    return w.node("Gather", w.reshape(w.name(x), (-1,)), w.constant(places, "places"))
 
 
 @call("cumulative_sum")
@@ -450,12 +446,10 @@ def _mean(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool 
 def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float = 1e-5) -> str:
     along = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = sorted(a % len(x.shape) for a in along)
-    if axes == list(range(axes[0], len(x.shape))):
-        ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
-        return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
-    centred = w.node("Sub", w.name(x), _reduced(w, "ReduceMean", w.name(x), tuple(axes), True))
-    var = _reduced(w, "ReduceMean", w.node("Mul", centred, centred), tuple(axes), True)
-    return w.node("Div", centred, w.node("Sqrt", w.node("Add", var, w.number(eps, x))))
+    if axes != [*range(axes[0], len(x.shape))]:
+        raise NotWritten("a normalization of other axes than the last has no counterpart in ONNX.", "standardize")
+    ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
+    return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
 
 
 @operation("cross_entropy")

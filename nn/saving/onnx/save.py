@@ -21,7 +21,7 @@ from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving.onnx.batch import SIZES, for_any_batch
 from glassgrad.nn.saving.onnx.fuse import fused
-from glassgrad.nn.saving.onnx.read import LARGEST, onnx_package
+from glassgrad.nn.saving.onnx.read import onnx_package
 from glassgrad.nn.saving.onnx.rows import WHOLE, write
 from glassgrad.nn.saving.onnx.write import (
     IR_VERSION,
@@ -33,9 +33,6 @@ from glassgrad.nn.saving.onnx.write import (
     value_info,
     without_dead,
 )
-
-ENDINGS = (".onnx", ".pb", "")
-"""The endings of files that the package ``onnx`` reads as this format."""
 
 
 def save(
@@ -49,11 +46,6 @@ def save(
     """Write a file; see `nn.save_onnx`."""
     onnx = onnx_package()
     path = as_path(path)
-    if path.suffix.lower() not in ENDINGS:
-        raise DomainError(
-            f"nn.save_onnx writes .onnx files, and {path.name!r} ends in {path.suffix!r}: give a name that ends in "
-            ".onnx."
-        )
     if not callable(model):
         raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
     if not examples:
@@ -67,12 +59,6 @@ def save(
             proto = _followed(onnx, model, examples, input_names, output_names)
     except NotWritten as error:
         raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
-    size = proto.ByteSize()
-    if size >= LARGEST:
-        raise ConversionError(
-            f"{_described(model)} takes {size / 2**30:.1f} GiB, and an ONNX file has at most 2: save its weights with "
-            "nn.save."
-        )
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the package raises errors of several undocumented classes

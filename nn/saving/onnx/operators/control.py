@@ -40,33 +40,22 @@ def loop(count=None, cond=None, *carried, body):
 
 
 @operator("Scan", since=9)
-def scan(
-    *values, body, num_scan_inputs, scan_input_axes=None, scan_input_directions=None, scan_output_axes=None,
-    scan_output_directions=None,
-):  # fmt: skip
-    """Run a body over the entries of axes, and pass states from one call to the next; the outputs are stacked."""
+def scan(*values, body, num_scan_inputs, scan_input_directions=(), scan_output_directions=()):
+    """Run a body over the entries of first axes, and pass states from one call to the next; the outputs are stacked."""
+    directions = {*scan_input_directions, *scan_output_directions}
+    if len(directions) > 1:
+        raise DomainError("it runs over some values forward and over others backward, which is not supported")
     states, scans = values[:-num_scan_inputs], values[-num_scan_inputs:]
-    reverse = all(scan_input_directions or [0])
-
-    def ordered(xs, directions):
-        """``xs`` in the order of the loop, and back."""
-        turned = [bool(d) != reverse for d in directions or [0] * len(xs)]
-        return [ag.flip(x, axis=0) if turn else x for x, turn in zip(xs, turned, strict=True)]
 
     def step(carries, parts):
         out = [ag.asarray(value) for value in body(*carries, *parts)]
         return tuple(out[: len(states)]), tuple(out[len(states) :])
 
     step.__name__ = "scan"
-    axes = scan_input_axes or [0] * num_scan_inputs
-    moved = [
-        ag.moveaxis(ag.asarray(x), axis, 0) if axis else ag.asarray(x) for axis, x in zip(axes, scans, strict=True)
-    ]
-    given = tuple(ordered(moved, scan_input_directions))
-    carries, stacked = ag.scan(step, tuple(map(ag.asarray, states)), given, reverse=reverse)
-    outs = ordered(stacked, scan_output_directions)
-    axes = scan_output_axes or [0] * len(outs)
-    return (*carries, *(ag.moveaxis(y, 0, axis) if axis else y for axis, y in zip(axes, outs, strict=True)))
+    carries, outs = ag.scan(
+        step, tuple(map(ag.asarray, states)), tuple(map(ag.asarray, scans)), reverse=directions == {1}
+    )
+    return (*carries, *outs)
 
 
 # ---------------------------------------------------------------------------------------------------------- sequences
