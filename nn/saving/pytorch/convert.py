@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad, scope
@@ -236,7 +236,9 @@ def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[i
     others = [torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs]
     for functional in (False, True):
         net = _converted(*_exported(torch, module, examples, axes, functional), module, seed)
-        why = _difference(torch, module, net, inputs) or _difference(torch, module, net, others)
+        why = _difference(torch, module, net, inputs)
+        with suppress(Exception):  # of any class, as the module may refuse random inputs
+            why = why or _difference(torch, module, net, others)
         if not why:
             return net
     raise ConversionError(f"{type(module).__name__} {why}")
@@ -252,13 +254,9 @@ def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) 
     x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
     weights = dict(module.named_parameters())
     leaves = torch.utils._pytree.tree_leaves
-    with _set("training", False, *module.modules(), *net.modules()), torch.random.fork_rng(devices=[]):
-        try:
-            with torch.enable_grad():
-                wanted = leaves(module(*(x.clone() for x in given)))
-        except Exception:  # of any class; it may refuse random inputs
-            return ""
-        found = leaves(net(*x))
+    parts = *module.modules(), *net.modules()
+    with _set("training", False, *parts), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        wanted, found = leaves(module(*(x.clone() for x in given))), leaves(net(*x))
     pairs = [(a, b) for a, b in zip(wanted, found, strict=False) if isinstance(a, torch.Tensor)]
     if len(wanted) != len(found) or not all(a.shape == b.shape and _close(a, b) for a, b in pairs):
         return "has other outputs here than in PyTorch: its graph depends on values, or changes them in an unusual way."

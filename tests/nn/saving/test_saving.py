@@ -24,10 +24,8 @@ X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
 MODELS = [
     nn.MLP([3, 4, 2], seed=0),
-    nn.MLP([3, 4, 2], "tanh", "softmax", seed=0),
     nn.MLP([3, 2], seed=0, dtype="float64"),
-    nn.MLP([3, 4, 4, 2], norm="batch", dropout=0.2, seed=0),
-    nn.MLP([3, 4, 4, 2], norm="layer", seed=0),
+    nn.MLP([3, 4, 4, 2], "tanh", "softmax", norm="batch", dropout=0.2, seed=0),
     nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False), nn.LeakyReLU(0.3), nn.Sequential(nn.GELU(), nn.Softmax())),
     nn.Sequential({"hidden": nn.Linear(3, 3), "act": nn.Softplus(), "relu": nn.ReLU(), "tanh": nn.Tanh()}),
     nn.MLP([3, 4, 2], seed=0)[:-1],
@@ -47,12 +45,15 @@ def test_a_model_round_trip(model, tmp_path):
     assert [p.dtype for p in twin.parameters()] == [p.dtype for p in model.parameters()]
     np.testing.assert_array_equal(twin.eval()(X).data, model.eval()(X).data)
     assert all(p.requires_grad for p in twin.parameters())
+    with np.load(path) as file:  # NumPy alone
+        np.testing.assert_array_equal(*(state[next(iter(model.state_dict()))] for state in (file, nn.load(path))))
 
 
 @pytest.mark.parametrize(
     "make",
     [
         every_layer,
+        lambda: nn.Sequential(nn.Residual(nn.Linear(2, 3, seed=1), nn.Linear(2, 3, seed=2))),
         lambda: nn.models.CharRNN(7, "gru", hidden=5, dropout=0.5, num_layers=2, seed=0),
         lambda: nn.models.CharTransformer(7, 8, 2, 1, 9, 5, seed=0),
         lambda: nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0),
@@ -68,13 +69,6 @@ def test_every_layer_comes_back_as_it_was_made(make, tmp_path):
     assert {k: v.tolist() for k, v in twin.state_dict().items()} == {
         k: v.tolist() for k, v in model.state_dict().items()
     }
-
-
-def test_numpy_alone_reads_the_weights(tmp_path):
-    model = MODELS[0]
-    nn.save(model, tmp_path / "model.npz")
-    with np.load(tmp_path / "model.npz") as file:
-        np.testing.assert_array_equal(file["layers.0.weight"], model.layers[0].weight.data)
 
 
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])
@@ -121,57 +115,12 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-@pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
-def test_a_failed_write_leaves_the_old_file(failure, tmp_path, monkeypatch):
-    path = tmp_path / "model.npz"
-    nn.save(MODELS[0], path)
-    before = path.read_bytes()
-
-    def fail(*args, **kwargs):
-        raise failure
-
-    for name in ("fsync", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr(os, name, fail)
-            with pytest.raises(type(failure)):
-                nn.save(MODELS[1], path)
-        assert path.read_bytes() == before
-        assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
-
-
 @pytest.mark.parametrize("reason", ["ENOSPC", "EFBIG", "EDQUOT"])
 def test_a_full_disk_needs_room_and_no_other_folder(reason, tmp_path, monkeypatch):
     error = OSError(getattr(errno, reason), "full")
     monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(error))
     with pytest.raises(WriteError, match=r"can't be written: full\. Make room, or name a file on another disk\."):
         nn.save({"a": 1}, tmp_path / "m.npz")
-
-
-def test_a_link_stays_and_leads_to_the_new_file(tmp_path):
-    (tmp_path / "link.npz").symlink_to(tmp_path / "model.npz")
-    nn.save(MODELS[0], tmp_path / "link.npz")
-    assert (tmp_path / "link.npz").is_symlink()
-    assert nn.load(tmp_path / "model.npz")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among the files here")
-def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path):
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    with pytest.raises(WriteError, match="pipe can't be written: it is a device or a pipe"):
-        nn.save(MODELS[0], path)
-    assert path.is_fifo()
-
-
-def test_a_missing_folder_or_file(tmp_path):
-    path = tmp_path / "none" / "model.npz"
-    with pytest.raises(WriteError) as error:
-        nn.save(MODELS[0], path)
-    assert str(error.value) == (
-        f"{path} can't be written: No such file or directory. Name a file in a folder that exists and is yours."
-    )
-    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
-        nn.load(tmp_path / "none.npz")
 
 
 class Own(nn.Module):
@@ -299,32 +248,6 @@ def refused(path, why, load=nn.load):
     assert str(error.value).endswith(".")
 
 
-def test_other_files_are_refused(tmp_path):
-    path = tmp_path / "x.npz"
-    path.write_bytes(b"")
-    refused(path, "it is not a zip archive")
-    path.write_text("hello")
-    refused(path, "it is not a zip archive")
-    archive(path, [("readme.txt", "hello")])
-    refused(path, "its member 'readme.txt' is not an array")
-    archive(path, [("a.npy", b"no array at all")])
-    refused(path, "magic string is not correct")
-
-
-def test_cut_and_changed_files_are_refused(tmp_path):
-    path = tmp_path / "x.npz"
-    nn.save(MODELS[0], path)
-    whole = path.read_bytes()
-    for length in range(0, len(whole), 37):
-        path.write_bytes(whole[:length])
-        with pytest.raises(FileError):
-            nn.load_model(path)
-    weight = MODELS[0].layers[0].weight.data.tobytes()
-    assert weight in whole
-    path.write_bytes(whole.replace(weight, bytes(len(weight))))
-    refused(path, "Bad CRC-32")
-
-
 MANY = 10**9
 
 
@@ -355,14 +278,10 @@ def test_a_model_of_any_claimed_size_is_refused_without_memory_and_at_once(kind,
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        ("{", "Expecting property name"),
-        ("3", "its header has an unexpected structure"),
-        ("[" * 100_000, "recursion"),
         ({}, "it has no entry 'format'"),
         ({"format": 2}, "it has format 2; this version reads 1: use the one that wrote it"),
         ({"format": 1}, "it has no entry 'content'"),
         ({"format": 1, "content": 3}, "it holds no dict"),
-        ({"format": 1, "content": {"array": "b"}}, "it has no entry 'b'"),
         ({"format": 1, "content": {"tuple": []}}, "its header has an unexpected structure"),
         ({"format": 1, "content": {"dict": {}, "list": []}}, "too many values to unpack"),
     ],
@@ -380,14 +299,10 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
     ("architecture", "weights", "why"),
     [
         ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn lacks"),
-        ({"class": "Module", "arguments": {}}, {}, "it names a layer 'Module', which nn lacks"),
         ({"class": "Linear"}, {}, "it has no entry 'arguments'"),
         ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its header has an unexpected structure"),
-        ({"class": "Sequential", "children": {"0": 3}}, {}, "its header has an unexpected structure"),
-        (["MLP"], {}, "its header has an unexpected structure"),
         (LINEAR, {"w": np.zeros((1, 1))}, "'weight' is missing"),
         (LINEAR, {"weight": np.zeros((1, 1), int)}, "its 'weight' is (1, 1) of int64, not (1, 1) of float32"),
-        (LINEAR, {"weight": np.zeros(1)}, "its 'weight' is (1,) of float64, not (1, 1)"),
         (LINEAR, {"weight": np.zeros((1, 2))}, "its 'weight' is (1, 2) of float64, not (1, 1)"),
     ],
 )
@@ -433,33 +348,10 @@ def test_every_layer_of_nn_can_be_built():
     assert layers - losses == set(saving.LAYERS.values())
 
 
-def test_containers_come_back(tmp_path):
-    before = nn.Sequential(
-        nn.Residual(nn.Linear(2, 2, seed=0)), nn.Residual(nn.Linear(2, 3, seed=1), nn.Linear(2, 3, seed=2))
-    )
-    nn.save(before, tmp_path / "m.npz")
-    x = np.ones((1, 2), dtype="float32")
-    np.testing.assert_array_equal(nn.load_model(tmp_path / "m.npz")(x).data, before(x).data)
-    heads = nn.ModuleDict({"a": nn.ModuleList([nn.Linear(2, 1, seed=0), nn.Tanh()])})
-    nn.save(heads, tmp_path / "h.npz")
-    assert [type(m).__name__ for m in nn.load_model(tmp_path / "h.npz").modules()] == [
-        "ModuleDict", "ModuleList", "Linear", "Tanh",
-    ]  # fmt: skip
-
-
 def test_arguments_of_numpys_are_numbers(tmp_path):
     nn.save(nn.LeakyReLU(np.float32(0.25)), tmp_path / "m.npz", metadata={"rate": np.float32(0.5)})
     assert nn.load_model(tmp_path / "m.npz").slope == 0.25
     assert nn.load_metadata(tmp_path / "m.npz") == {"rate": 0.5}
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
-def test_a_file_keeps_its_mode(tmp_path):
-    path = tmp_path / "m.npz"
-    nn.save(nn.ReLU(), path)
-    path.chmod(0o600)
-    nn.save(nn.Tanh(), path)
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
 FOREIGN = {
