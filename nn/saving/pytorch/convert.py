@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad, scope
@@ -227,18 +227,19 @@ def _first_line(error: BaseException) -> str:
 
 
 def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[int, ...], seed: int) -> Converted:
-    """The module followed with ``examples``, and compared with PyTorch for ``inputs``.
+    """The module followed with ``examples``, and compared with PyTorch for random inputs like ``inputs``, or for these.
 
     Where something is changed in place, the change may also be seen through a view: then PyTorch writes the graph
     without such changes.
     """
-    draw = torch.Generator().manual_seed(0)  # zeros hide a factor
+    draw = torch.Generator().manual_seed(0)
     others = [torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs]
     for functional in (False, True):
         net = _converted(*_exported(torch, module, examples, axes, functional), module, seed)
-        why = _difference(torch, module, net, inputs)
-        with suppress(Exception):  # of any class, as the module may refuse random inputs
-            why = why or _difference(torch, module, net, others)
+        try:
+            why = _difference(torch, module, net, others)
+        except Exception:  # of any class, as the module may refuse random inputs
+            why = _difference(torch, module, net, inputs)
         if not why:
             return net
     raise ConversionError(f"{type(module).__name__} {why}")
