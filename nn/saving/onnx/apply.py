@@ -33,7 +33,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
     for name in bodies:
         assert run is not None  # steps with bodies are not computed at the import
         options[name] = functools.partial(run, options[name])
-    if row.counts_outputs:
+    if "outputs" in row.attributes:
         options["outputs"] = len(step.outputs)
     mode = MODE.get()
     inside = Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.observer) if step.scope else mode

@@ -26,8 +26,22 @@ GIVEN: weakref.WeakKeyDictionary[ONNXModel, list[Tensor]] = weakref.WeakKeyDicti
 """The NumPy arrays of each network's last call: a picture shows these, and not what the network makes of them first."""
 
 
-def load(path: str | PathLike[str]) -> ONNXModel:
-    """The network in a file; see `nn.load_onnx`."""
+def load_onnx(path: str | PathLike[str]) -> ONNXModel:
+    """The network in an ONNX file, as a `Module`: it can be run, differentiated, compiled and drawn.
+
+    Weights become parameters with the names that they have in the file; the running statistics of BatchNormalization
+    become buffers. Shape arithmetic and other constants are computed here, once. Nothing in the file is executed.
+
+    Raises `nn.errors.FileError` for a file that is damaged, or that asks for operators or dtypes that are not
+    supported (all are listed), `autograd.errors.DependencyError` without the package ``onnx``, and `OSError` for a file
+    that can't be read.
+
+    >>> from glassgrad import nn
+    >>> nn.load_onnx("README.md")
+    Traceback (most recent call last):
+        ...
+    glassgrad.nn.errors.FileError: README.md is not an ONNX file, or is damaged.
+    """
     graph = read(path)
     try:
         return ONNXModel(graph)

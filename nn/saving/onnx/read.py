@@ -355,7 +355,11 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
     """
     paths = [_module_paths(name) for name, _, _ in nodes]
     if not any(paths) and sum(operator in NAMING for _, operator, _ in nodes) > 1:
-        return _layers(nodes)
+        found: list[tuple[tuple[str, str], ...]] = [()]
+        for _, operator, output in nodes:
+            name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's
+            found.append(((name, operator),) if operator in NAMING else found[-1])
+        return found[1:]
     inside: dict[str, list[str]] = {}
     for modules, (_, operator, _) in zip(paths, nodes, strict=True):
         if modules:
@@ -378,15 +382,6 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
         )
         for modules in paths
     ]
-
-
-def _layers(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
-    """A module for each layer with weights and the nodes after it, named after the layer's value."""
-    found: list[tuple[tuple[str, str], ...]] = [()]
-    for _, operator, output in nodes:
-        name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's
-        found.append(((name, operator),) if operator in NAMING else found[-1])
-    return found[1:]
 
 
 def _module_paths(name: str) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
     known = frozenset(inputs if all(y.type_str == "tensor(int64)" for y in schema.outputs) else ())
     many = schema.inputs[-1].option == onnx.defs.OpSchema.FormalParameterOption.Variadic
     function = partial(_computed, onnx, node, opset)
-    return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known, many, False)
+    return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known, many)
 
 
 def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any) -> tuple[Any, ...]:

@@ -35,28 +35,54 @@ from glassgrad.nn.saving.onnx.write import (
 )
 
 
-def save(
+def save_onnx(
     model: Callable[..., Any],
     path: str | PathLike[str],
-    examples: Sequence[Any],
-    input_names: Sequence[str] | None,
-    output_names: Sequence[str] | None,
-    dynamic_batch: bool,
+    *examples: Any,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    dynamic_batch: bool = False,
 ) -> None:
-    """Write a file; see `nn.save_onnx`."""
+    """Write a module or a function of Tensors as an ONNX file, atomically.
+
+    The model is traced once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
+    one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
+    training step can be written, too: its gradients are outputs. A value that it changes, such as a parameter
+    ``weight`` or an average of the optimizer, is an input, whose default is the present value, and an output
+    ``weight_new``.
+
+    ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
+    ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
+    file takes any. The file has opset 21, which needs onnxruntime 1.18 or later.
+
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
+    `autograd.errors.DependencyError` without the package ``onnx``.
+
+    >>> import tempfile, os
+    >>> from glassgrad import nn, autograd as ag
+    >>> model = nn.MLP([4, 3, 2], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save_onnx(model, os.path.join(folder, "model.onnx"), ag.ones((1, 4), dtype="float32"))
+    ...     nn.load_onnx(os.path.join(folder, "model.onnx"))
+    ONNXModel x(1, 4) → output: 23 parameters
+      layers.0.weight  Parameter (3, 4)  12
+      layers.0.bias    Parameter (3,)     3
+      layers.2.weight  Parameter (2, 3)   6
+      layers.2.bias    Parameter (2,)     2
+    """
     onnx = onnx_package()
     path = as_path(path)
     if not callable(model):
         raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
     if not examples:
         raise DomainError("save_onnx follows the model once: give an example of each of its inputs.")
-    examples = [asarray(x) for x in examples]
+    given = [asarray(x) for x in examples]
     try:
         if dynamic_batch:
-            proto, other = (_followed(onnx, model, _of_size(examples, n), input_names, output_names) for n in SIZES)
+            proto, other = (_followed(onnx, model, _of_size(given, n), input_names, output_names) for n in SIZES)
             proto = for_any_batch(onnx, proto, other, [i.name for i in proto.graph.input])
         else:
-            proto = _followed(onnx, model, examples, input_names, output_names)
+            proto = _followed(onnx, model, given, input_names, output_names)
     except NotWritten as error:
         raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
     try:

@@ -39,9 +39,8 @@ STEPS = 100_000
 class Row(NamedTuple):
     """One operator from the opset ``since`` on.
 
-    ``inputs`` and ``attributes`` name what its function takes. ``known`` are the inputs whose values must be known;
-    ``many`` says that the last input repeats. ``counts_outputs``: the function also takes ``outputs``, how many results
-    are wanted.
+    ``inputs`` and ``attributes`` name what its function takes; an attribute ``outputs`` is how many results are wanted.
+    ``known`` are the inputs whose values must be known; ``many`` says that the last input repeats.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Row(NamedTuple):
     attributes: tuple[str, ...]
     known: frozenset[str]
     many: bool
-    counts_outputs: bool
 
 
 TABLE: dict[str, list[Row]] = {}
@@ -72,23 +70,13 @@ def operator(
         if passes is not None:
             others = inspect.signature(passes).parameters.values()
             parameters[-1:] = [p for p in others if p.kind is p.KEYWORD_ONLY]
-        inputs, attributes, many = [], [], False
-        for parameter in parameters:
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                attributes.append(parameter.name)
-            else:
-                inputs.append(parameter.name)
-                many |= parameter.kind is parameter.VAR_POSITIONAL
-        counts = "outputs" in attributes
+        inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        attributes = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         for name in names:
-            rows = TABLE.setdefault(name, [])
-            rows.append(
-                Row(
-                    name, since, function, tuple(inputs), tuple(a for a in attributes if a != "outputs"),
-                    frozenset(known.split()), many, counts,
-                )
-            )  # fmt: skip
-            rows.sort(key=lambda row: row.since)
+            row = Row(name, since, function, (*inputs,), (*attributes,), frozenset(known.split()), many)
+            TABLE.setdefault(name, []).append(row)
+            TABLE[name].sort(key=lambda row: row.since)
         return function
 
     return declare

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glassgrad.autograd import Tensor, asarray, no_grad, scope
+from glassgrad.autograd import Tensor, asarray, scope
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -36,8 +36,8 @@ class Step(NamedTuple):
 
     name: str
     """Values of the result."""
-    written: str | None
-    """The value that the call changes in place, if a later step uses it."""
+    written: str
+    """The value that the call changes in place, if a later step uses it, else the result again."""
     function: Callable[..., Any]
     stateful: bool
     args: Any
@@ -85,8 +85,7 @@ class Converted(Part):
             )
         values: dict[str, Any] = dict(self._constants)
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
-        state = {name: _at(self, path) for name, path in self._state}
-        values |= state
+        values |= {name: _at(self, path) for name, path in self._state}
         for i, step in enumerate(self._steps):
             out = self._run(step, values)
             if self._keep is not None:
@@ -94,20 +93,20 @@ class Converted(Part):
                 for depth in range(len(step.scopes), 0, -1):
                     if step.scopes[:depth] != after[:depth]:  # the module returns
                         self._keep(step.scopes[depth - 1][0], out)
-        for name, tensor in state.items():
-            if values.get(name, tensor) is not tensor:  # a buffer that the module changes in place
-                with no_grad():
-                    tensor.data = values[name].data
         return _filled(self._output, values)
 
     def _run(self, step: Step, values: dict[str, Any]) -> Any:
+        """Call a step inside the scopes of its modules."""
         args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
-        if step.stateful:
-            args = (self, *args)
-        out = _in_scopes(step, args, kwargs)
-        values[step.name] = out
-        if step.written is not None:
-            values[step.written] = out
+        with ExitStack() as stack:
+            for path, kind in step.scopes:
+                stack.enter_context(scope(path, kind))
+            try:
+                out = step.function(*((self,) if step.stateful else ()), *args, **kwargs)
+            except AutogradError as error:
+                error.add_note(f"in {step.where}")
+                raise
+        values |= dict.fromkeys((step.name, step.written), out)
         for name in step.last:
             values.pop(name, None)
         return out
@@ -126,25 +125,9 @@ class Converted(Part):
                     "that the module does not fix, and that is longer than 1 in the example."
                 )
                 raise ShapeError(f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. {why}")
-            if str(x.dtype) != dtype:
-                kinds = {str(x.dtype)[:3], dtype[:3]}
-                if kinds == {"flo"} or dtype.startswith("float"):
-                    x = x.astype(dtype)
-                elif not (kinds <= {"int", "uin"}):
-                    raise DTypeError(f"{type(self).__name__} takes {name} of dtype {dtype}; it was given {x.dtype}.")
-            yield x
-
-
-def _in_scopes(step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call a step inside the scopes of its modules."""
-    with ExitStack() as stack:
-        for path, kind in step.scopes:
-            stack.enter_context(scope(path, kind))
-        try:
-            return step.function(*args, **kwargs)
-        except AutogradError as error:
-            error.add_note(f"in {step.where}")
-            raise
+            if not NUMPY.can_cast(str(x.dtype), dtype, "same_kind"):
+                raise DTypeError(f"{type(self).__name__} takes {name} of dtype {dtype}; it was given {x.dtype}.")
+            yield x if str(x.dtype) == dtype else x.astype(dtype)
 
 
 def _filled(template: Any, values: dict[str, Any]) -> Any:
@@ -423,11 +406,11 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
         else:
             shape = tuple(int(str(n)) if str(n).isdigit() else None for n in node.meta["val"].shape)  # else a symbol
             inputs.append((node.name, shape, _dtype(node.meta["val"].dtype)))
-    if signature.buffers_to_mutate:
-        changed = ", ".join(signature.buffers_to_mutate.values())
+    written = [node.args[0].name for node in _calls(program) if _is_inplace(node)]
+    if changed := [*signature.buffers_to_mutate.values(), *(path for name, path in state if name in written)]:
         raise ConversionError(
-            f"{type(module).__name__} changes its buffers {changed} in evaluation mode, which is not converted: change "
-            "them in training mode only."
+            f"{type(module).__name__} changes its buffers {', '.join(changed)} in evaluation mode, which is not "
+            "converted: change them in training mode only."
         )
     outputs = [_template(item) for item in _output(program).args[0]]
     net._state, net._constants, net._inputs = tuple(state), values, tuple(inputs)
@@ -486,7 +469,7 @@ def _steps(program: Any) -> Iterator[Step]:
         module = f" of {scopes[-1][0]}" if scopes else ""
         yield Step(
             node.name,
-            node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else None,
+            node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else node.name,
             node.target if name is None else aten.STATEFUL.get(name) or aten.ROWS[name],
             name in aten.STATEFUL,
             *_arguments(node),

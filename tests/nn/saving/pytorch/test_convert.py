@@ -323,6 +323,17 @@ class Counting(torch.nn.Module):
         return x * next(self.calls)
 
 
+class Steps(torch.nn.Module):
+    """Another result at each call, by a buffer: its first one was that of all calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("n", torch.zeros(()))
+
+    def forward(self, x):
+        return x * self.n.add_(1)
+
+
 def test_modules_that_cannot_be_exported():
     class Branch(torch.nn.Module):
         def forward(self, x):
@@ -330,6 +341,8 @@ def test_modules_that_cannot_be_exported():
 
     with pytest.raises(ConversionError, match=r"PyTorch can't export Branch: .*may not depend on values"):
         nn.from_torch(Branch(), normal(2, 3))
+    with pytest.raises(ConversionError, match="Steps changes its buffers n in evaluation mode"):
+        nn.from_torch(Steps(), normal(2, 3))
     with pytest.raises(ConversionError, match="Counting has other outputs here than in PyTorch"):
         nn.from_torch(Counting(), normal(2, 3))
     with pytest.raises(DTypeError, match=r"from_torch takes a torch\.nn\.Module; it was given a Linear"):
