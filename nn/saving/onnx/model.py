@@ -17,9 +17,8 @@ from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.modules.module import Module, Parameter
-from glassgrad.nn.saving.onnx.apply import apply
-from glassgrad.nn.saving.onnx.prepare import prepare
 from glassgrad.nn.saving.onnx.read import Graph, Input, plain, read, shape_text
+from glassgrad.nn.saving.onnx.steps import apply, prepare
 from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 GIVEN: weakref.WeakKeyDictionary[ONNXModel, list[Tensor]] = weakref.WeakKeyDictionary()

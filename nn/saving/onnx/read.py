@@ -14,8 +14,7 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import DependencyError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
-from glassgrad.nn.saving.onnx.functions import define
-from glassgrad.nn.saving.onnx.reference import reference_row
+from glassgrad.nn.saving.onnx.rare import define, reference_row
 from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
 
 OPSET = 28

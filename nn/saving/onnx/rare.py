@@ -1,0 +1,148 @@
+"""Operators that have no row in the table: written out as those by which ONNX defines them, or computed by ``onnx``."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from functools import partial
+from typing import Any
+
+import numpy
+
+from glassgrad.autograd import Tensor, is_grad_enabled
+from glassgrad.autograd.errors import AutogradError, DomainError
+from glassgrad.nn.saving.onnx.table import Row, bounded, concrete, is_float, row_of
+
+# ---------------------------------------------------------------------------------------------------------- written out
+
+OLDEST = 11
+"""The oldest opset of a definition by nodes that mean the same today."""
+
+DOMAIN = "written out"
+"""The domain of the functions that are added."""
+
+
+def define(onnx: Any, model: Any, opset: int) -> bool:
+    """Make a function of each node of the main graph that has no row and that ONNX defines by other nodes.
+
+    Returns whether there are any; the functions are still to be inlined.
+    """
+    nodes = [n for n in model.graph.node if n.domain in ("", "ai.onnx") and row_of(n.op_type, opset) is None]
+    types = _types(onnx, model) if nodes else {}
+    found = False
+    for i, node in enumerate(nodes):
+        body = _function(onnx, node, opset, types)
+        if body is None:  # the node is refused by its name
+            continue
+        body.domain, body.name, found = DOMAIN, f"{node.op_type} {i}", True
+        for inner in body.node:
+            inner.name = f"{node.name or i}/{inner.op_type}"
+        node.domain, node.op_type = body.domain, body.name
+        model.functions.append(body)
+    if found:
+        model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
+    return found
+
+
+def _function(onnx: Any, node: Any, opset: int, types: dict[str, bytes]) -> Any:
+    """The function that a node is, after its attributes have got their defaults; ``None`` where it is none."""
+    function = onnx.FunctionProto()
+    try:
+        schema = onnx.defs.get_schema(node.op_type, opset)
+        given = {a.name for a in node.attribute}
+        defaults = (a.default_value for a in schema.attributes.values() if a.name not in given)
+        node.attribute.extend(a for a in defaults if a.name)
+        function.ParseFromString(_body(schema, node, opset, types))
+        (used,) = [o for o in function.opset_import if not o.domain]
+    except Exception:  # of many classes
+        return None
+    is_old = used.version < OLDEST
+    used.version = opset  # the package checks the nodes as those of this opset
+    return None if is_old or not function.node else function
+
+
+def _body(schema: Any, node: Any, opset: int, types: dict[str, bytes]) -> bytes:
+    """The function that an operator is, for the types of a node's inputs."""
+    versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
+    if not versions:
+        return bytes(schema.get_function_with_opset_version(opset))
+    given = [types[name] if name else b"" for name in node.input]
+    text = node.SerializeToString()
+    return bytes(schema.get_context_dependent_function_with_opset_version(max(versions), text, given))
+
+
+def _types(onnx: Any, model: Any) -> dict[str, bytes]:
+    """The types of values, as far as the package ``onnx`` can tell."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception:
+        graph = model.graph
+    known = {x.name: x.type for x in (*graph.input, *graph.output, *graph.value_info)}
+    for tensor in graph.initializer:
+        known[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    return {name: kind.SerializeToString() for name, kind in known.items()}
+
+
+# ----------------------------------------------------------------------------------------- computed by the package onnx
+
+UNDIFFERENTIATED = frozenset({
+    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress", "DFT",
+    "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix", "Momentum", "NonMaxSuppression",
+    "NonZero", "RoiAlign", "STFT", "Scaler", "TensorScatter", "TfIdfVectorizer", "Unique",
+})  # fmt: skip
+
+WITH_MORE = "LayerNormalization", "MaxPool"
+"""Operators of which this holds where a node takes more than the first result."""
+
+RARE: dict[str, Container[Any]] = {
+    "block_size": range(1, 2**63), "coordinate_transformation_mode": (b"tf_crop_and_resize",), "detect_negative": (0,),
+    "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
+    "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
+}  # fmt: skip
+"""Attributes of other operators, and the values with which they have no derivative here either."""
+
+
+def is_computed(row: Row) -> bool:
+    """Whether the package ``onnx`` computes a row."""
+    return isinstance(row.function, partial) and row.function.func is _computed
+
+
+def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
+    """The row of a node that the package ``onnx`` computes, by its operator or a rare attribute, else ``None``."""
+    is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
+    is_rare |= node.op_type in UNDIFFERENTIATED or (node.op_type in WITH_MORE and len(node.output) > 1)
+    try:
+        schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare else None
+    except onnx.defs.SchemaError:  # of another opset or domain
+        schema = None
+    if schema is None:
+        return None
+    inputs = tuple(x.name for x in schema.inputs)
+    known = frozenset(inputs if all(y.type_str == "tensor(int64)" for y in schema.outputs) else ())
+    many = schema.inputs[-1].option == onnx.defs.OpSchema.FormalParameterOption.Variadic
+    function = partial(_computed, onnx, node, opset)
+    return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known, many)
+
+
+def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any) -> tuple[Any, ...]:
+    """The results of a node. Its ``attributes`` are in ``node``, too."""
+    from onnx.reference import ReferenceEvaluator
+
+    given = {name: numpy.asarray(concrete(x)) for name, x in zip(node.input, values, strict=False) if name}
+    graph = onnx.helper.make_graph(
+        [node], node.op_type, [], [onnx.ValueInfoProto(name=name) for name in node.output if name],
+        [onnx.numpy_helper.from_array(x, name) for name, x in given.items()],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset)])
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
+        for shape in [[d.dim_value for d in y.type.tensor_type.shape.dim] for y in inferred]:
+            bounded(shape)
+        results = tuple(map(numpy.asarray, ReferenceEvaluator(model).run(None, {})))
+    except AutogradError:
+        raise
+    except Exception as error:  # of many classes
+        raise DomainError(f"the package onnx can't compute it: {str(error)[:300]}") from error
+    trained = any(isinstance(x, Tensor) and x.requires_grad for x in values)
+    if trained and is_grad_enabled() and any(map(is_float, results)):
+        raise DomainError("it has no derivative here: call the network under autograd.no_grad()")
+    return results
