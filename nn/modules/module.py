@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
 from glassgrad.autograd.common import notebook
-from glassgrad.autograd.common.contexts import TRACER, WATCHED
+from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
 from glassgrad.autograd.engine.modes import MODE, Mode
@@ -65,15 +67,17 @@ class Placed(TypedDict, total=False):
     device: str | None
 
 
-class Drawn(TypedDict, total=False):
+class Drawn(Placed, total=False):
     """Options of layers with random weights: also ``seed``, an integer, a NumPy Generator, or ``None``.
 
     A constructor is given it as a Generator, from which all weights are drawn.
     """
 
     seed: Any
-    dtype: Any
-    device: str | None
+
+
+KEPT: ContextVar[Callable[..., None] | None] = ContextVar("nn_kept", default=None)
+"""Takes each module that returns with its output, for `activations`."""
 
 
 def placed(made: Drawn) -> Placed:
@@ -151,9 +155,12 @@ class Module:
             inside = module._scoped(mode)
         token = MODE.set(inside)
         try:
-            if mode.observer:  # a trace names what a function returns where it returns it
+            keep = KEPT.get()
+            if mode.observer and keep is None:  # a trace names what a function returns where it returns it
                 return self.forward(*args, **kwargs)
             result = self.forward(*args, **kwargs)
+            if keep is not None:
+                keep(module, result)
             shape = result._data.shape if isinstance(result, Tensor) else None
             if shape != module._made:
                 object.__setattr__(module, "_made", shape and tuple(shape))
@@ -330,8 +337,8 @@ class Module:
         mine = dict(self._named_state())
         counts = {name for name in state if str(name).endswith("num_batches_tracked")}  # by PyTorch's batch norms
         state = {name: value for name, value in state.items() if name in mine or name not in counts}
-        absent = [f"{name!r} is missing" for name in mine if name not in state] if strict else []
-        wrong = [f"{name!r} is unexpected" for name in state if name not in mine] if strict else []
+        wrong = [f"{name!r} is missing" for name in mine if name not in state] if strict else []
+        wrong += [f"{name!r} is unexpected" for name in state if name not in mine] if strict else []
         given: dict[str, Tensor] = {}
         for name, tensor in mine.items():
             if name in state:
@@ -344,10 +351,8 @@ class Module:
             for name, value in given.items()
             if value.shape != mine[name].shape
         ]
-        if absent or wrong:
-            first = absent[: max(4, 8 - len(wrong))] + wrong[: max(4, 8 - len(absent))]
-            more = len(absent) + len(wrong) - len(first)
-            listed = "; ".join([*first, f"and {more} more"] if more else first)
+        if wrong:
+            listed = "; ".join(wrong if len(wrong) <= 8 else [*wrong[:4], f"{len(wrong) - 8} more", *wrong[-4:]])
             raise StateError(
                 f"{self._described()} can't load this state: {listed}. Nothing was loaded. Build the "
                 "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."
@@ -435,9 +440,10 @@ class Module:
     def arguments(self) -> dict[str, Any] | None:
         """The arguments of the constructor's call by name, for the repr; ``None`` if they are not plain values.
 
-        Numbers, strings, booleans, ``None``, and lists, tuples and dicts of these are plain. ``device``, ``seed``,
-        ``init`` and ``dtype`` are left out. Where an attribute of the same name was changed since, it counts. From them
-        `nn.load_model` rebuilds modules of ``nn``. Of a class of one's own they are not noted.
+        What JSON can hold is plain: numbers, strings, booleans, ``None``, and lists of these, which tuples become.
+        ``device``, ``seed``, ``init`` and ``dtype`` are left out. Where an attribute of the same name was changed
+        since, it counts. From them `nn.load_model` rebuilds modules of ``nn``. Of a class of one's own they are not
+        noted.
         """
         if self._given is None:
             return {} if type(self).__init__ is object.__init__ else None
@@ -451,11 +457,10 @@ class Module:
         if given is None:
             return type(self).__name__
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = {name: plain(value, tuple) for name, value in given.items()}
         texts = [
-            repr(value) if defaults.get(name) is inspect.Parameter.empty else f"{name}={value!r}"
-            for name, value in shown.items()
-            if name not in defaults or value != defaults[name]
+            repr(_tuples(value)) if defaults.get(name) is inspect.Parameter.empty else f"{name}={_tuples(value)!r}"
+            for name, value in given.items()
+            if name not in defaults or value != plain(defaults[name])
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -520,22 +525,24 @@ NOT_PLAIN = ...  # a singleton, also when copied
 """Stands for an argument that JSON can't hold."""
 
 
-def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth: int = 32) -> Any:
-    """A copy of ``value`` if JSON can hold it, up to tuples; else `NOT_PLAIN`. ``sequence``: makes lists and tuples."""
-    kind = type(value)
-    if kind in (int, float, bool, str, type(None)):
-        return value
-    if kind in (list, tuple, dict) and depth:
-        items: list[Any] = []
-        for item in value.values() if kind is dict else value:
-            items.append(plain(item, sequence, depth - 1))
-            if items[-1] is NOT_PLAIN:  # at once, as a list may hold itself more than once
-                return NOT_PLAIN
-        if kind is dict:
-            return dict(zip(value, items, strict=True)) if all(type(key) is str for key in value) else NOT_PLAIN
-        return (sequence or kind)(items)
-    is_scalar = getattr(value, "shape", None) == () and not isinstance(value, Tensor)
-    return plain(value.item(), depth=0) if is_scalar and hasattr(value, "item") and depth else NOT_PLAIN
+def plain(value: Any) -> Any:
+    """A copy of ``value`` as JSON holds it, in which tuples are lists; `NOT_PLAIN` if JSON can't hold it."""
+    try:
+        return json.loads(json.dumps(value, default=_number_of))
+    except (TypeError, ValueError, RecursionError):
+        return NOT_PLAIN
+
+
+def _number_of(value: Any) -> Any:
+    """The Python number of a scalar of an array library."""
+    if isinstance(value, Tensor) or getattr(value, "shape", None) != ():
+        raise TypeError
+    return value.item()
+
+
+def _tuples(value: Any) -> Any:
+    """``value`` with a tuple for each list."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 MADE: dict[str, type] = {"Unpack[Placed]": Placed, "Unpack[Drawn]": Drawn}
@@ -589,7 +596,7 @@ def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict
     bound.apply_defaults()
     found = {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
     # Without a default such as a class, or modules by position where there are none.
-    return {name: value for name, value in found.items() if name in given or value not in (NOT_PLAIN, ())}
+    return {name: value for name, value in found.items() if name in given or value not in (NOT_PLAIN, [])}
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:
@@ -676,49 +683,34 @@ def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     ``inputs``, ``options``: those of the call. The path ``""``, the last one, has the output of ``module`` itself. A
     module that is called again has its later outputs under ``path_1``, ``path_2`` and so on. The outputs, mostly
     Tensors, are those of the recorded graph, so that `autograd.gradients` gives the gradient at each of them. Of a
-    network that `nn.from_torch` made they are those of PyTorch's modules. Do not call one module from several threads
-    at once. Raises as the call does.
+    network that `nn.from_torch` made they are those of PyTorch's modules. A module whose ``forward`` is called in place
+    of the module itself has none, as in PyTorch's hooks. Raises as the call does.
 
     >>> from glassgrad import autograd as ag, nn
     >>> model = nn.MLP([2, 3, 1], "relu", seed=0)
     >>> outputs = nn.activations(model, ag.ones((4, 2), dtype="float32"))
     >>> {path: output.shape for path, output in outputs.items()}
-    {'layers.0': (4, 3), 'layers.1': (4, 3), 'layers.2': (4, 1), 'layers': (4, 1), '': (4, 1)}
+    {'layers.0': (4, 3), 'layers.1': (4, 3), 'layers.2': (4, 1), '': (4, 1)}
     >>> hidden = outputs["layers.1"]
     >>> ag.gradients(outputs[""].sum(), [hidden])[0].shape
     (4, 3)
     """
     check_instance(module, Module, "module", "a module of nn")
-    parts = dict(module.named_modules())
+    paths = {id(part): path for path, part in module.named_modules()}
     found: dict[str, Any] = {}
 
-    def keep(path: str, output: Any) -> None:
-        name, count = path, 0
-        while name in found or (count and name in parts):
-            count += 1
-            name = f"{path}_{count}"
-        found[name] = output
+    def keep(part: Module, output: Any, inside: str = "") -> None:
+        path = paths.get(id(part))
+        if path is not None:
+            path = name = _join(path, inside) if inside else path
+            count = 0
+            while name in found or (count and name in paths.values()):
+                count += 1
+                name = f"{path}_{count}"
+            found[name] = output
 
-    def keeping(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def forward(*inputs: Any, **options: Any) -> Any:
-            output = function(*inputs, **options)
-            keep(path, output)
-            return output
-
-        return forward
-
-    before = [(part, {**vars(part)}) for part in parts.values()]
-    try:
-        for path, part in parts.items():
-            vars(part)["forward"] = keeping(path, part.forward)
-            vars(part)["_keep"] = lambda name, output, path=path: keep(_join(path, name), output)
+    with holding(KEPT, keep):
         module(*inputs, **options)
-    finally:
-        for part, attributes in before:
-            for name in ("forward", "_keep"):
-                vars(part).pop(name)
-                if name in attributes:
-                    vars(part)[name] = attributes[name]
     return found
 
 

@@ -18,7 +18,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
-from glassgrad.nn.modules.module import Module, Parameter, _join
+from glassgrad.nn.modules.module import KEPT, Module, Parameter, _join
 from glassgrad.nn.saving.pytorch import operators as aten
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class Converted(Part):
     _output: Any = None
     _constants: Mapping[str, Any] = {}
     _lost: tuple[str, ...] = ()  # operations of training mode that PyTorch's decompositions left out
-    _keep: Callable[[str, Any], None] | None = None  # takes outputs of PyTorch's modules for `nn.activations`
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the outputs of the PyTorch module, for inputs of the shapes of the examples.
@@ -86,13 +85,14 @@ class Converted(Part):
         values: dict[str, Any] = dict(self._constants)
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
         values |= {name: _at(self, path) for name, path in self._state}
+        keep = KEPT.get()  # for `nn.activations`
         for i, step in enumerate(self._steps):
             out = self._run(step, values)
-            if self._keep is not None:
+            if keep is not None:
                 after = self._steps[i + 1].scopes if i + 1 < len(self._steps) else ()
                 for depth in range(len(step.scopes), 0, -1):
                     if step.scopes[:depth] != after[:depth]:  # the module returns
-                        self._keep(step.scopes[depth - 1][0], out)
+                        keep(self, out, step.scopes[depth - 1][0])
         return _filled(self._output, values)
 
     def _run(self, step: Step, values: dict[str, Any]) -> Any:

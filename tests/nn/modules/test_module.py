@@ -214,9 +214,9 @@ def test_a_state_that_does_not_fit_is_refused_whole():
 
 def test_a_long_list_of_faults_is_cut():
     model = nn.MLP([2] * 12)
-    with pytest.raises(StateError, match=r"'layers.6.bias' is missing; and 14 more\. Nothing was loaded"):
+    with pytest.raises(StateError, match=r"'layers.2.bias' is missing; 14 more; 'layers.18.weight' is missing"):
         model.load_state_dict({})
-    with pytest.raises(StateError, match=r"is missing.*'module\.0' is unexpected.*and 16 more\. Nothing was loaded"):
+    with pytest.raises(StateError, match=r"is missing; 16 more; .*'module\.0' is unexpected; 'module\.1' is"):
         model.load_state_dict({f"module.{n}": np.ones(2) for n in range(2)})
 
 
