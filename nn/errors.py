@@ -11,12 +11,6 @@ class StateError(AutogradError, ValueError):
     """A state dict does not fit the module or optimizer; nothing was loaded."""
 
 
-class MissingKeyError(AutogradError, KeyError):
-    """A name that a dict of modules does not have."""
-
-    __str__ = Exception.__str__  # that of KeyError would quote the sentence
-
-
 def printable(text: Any) -> str:
     r"""``text`` with control characters escaped: names from files could change colours or titles of a terminal.
 

@@ -103,12 +103,6 @@ def scaled_dot_product_attention(
     Tensor([[1.0]])
     """
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
-    value = asarray(value)
-    if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:
-        raise ShapeError(
-            f"attention takes a value (…, keys, features) for each of {weights.shape[-1]} keys; it was given "
-            f"{value.shape}."
-        )
     if number(dropout_p, "dropout_p", 0, 1) and generator is None:
         raise DomainError(f"dropout_p = {dropout_p} needs generator=, a NumPy Generator to draw from.")
     return matmul(dropout(weights, dropout_p, generator=generator), value)
@@ -119,13 +113,6 @@ def attention_weights(
 ) -> Tensor:
     """The weights (…, queries, keys) of `scaled_dot_product_attention`, before dropout; each row sums to 1."""
     query, key = asarray(query), asarray(key)
-    if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
-        raise ShapeError(
-            "attention takes a query (…, queries, features) and a key (…, keys, features) with equal features; it was "
-            f"given {query.shape} and {key.shape}."
-        )
-    if not query.shape[-1] or not key.shape[-2]:
-        raise ShapeError(f"attention was given the query {query.shape} and the key {key.shape}, one of them empty.")
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else number(scale, "scale")
     scores = matmul(query * factor, matrix_transpose(key))
     lowest = float(finfo(scores.dtype).min) / 2  # gets no weight; the softmax of a row of -inf would be NaN

@@ -10,7 +10,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import as_dtype, is_host, is_inexact, namespace
-from glassgrad.autograd.common.validation import choice, number, refused, whole, with_form
+from glassgrad.autograd.common.validation import choice, number, whole, with_form
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.ops.nnet import check_batch, check_pair, refuse_complex
 
@@ -104,17 +104,10 @@ def nll_loss(
     return _reduced(losses, target, weight, ignored, reduction)
 
 
-def as_weight(weight: Any) -> Tensor:
-    """The weights of classes as a Tensor. Raises `DTypeError` for a reduction that was given by position."""
-    if isinstance(weight, str):
-        raise refused(weight, "weight", f"one factor for each class, or write reduction={weight!r}")
-    return asarray(weight)
-
-
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
     if weight is None:
         return None
-    weight = as_weight(weight)
+    weight = asarray(weight)
     if weight.shape != (classes,):
         raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
     return ag.astype(weight, dtype)
@@ -151,7 +144,6 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor
     >>> mse_loss([1.0, 2.0], [1.0, 4.0])
     Tensor(2.0)
     """
-    _refuse_labels_for("mse_loss", prediction, target)
     prediction, target = (asarray(x) if isinstance(x, list | tuple) else x for x in (prediction, target))
     check_pair("mse_loss", prediction, target, reduction)
     return ag.squared_error(prediction, target, reduction=reduction)
@@ -221,20 +213,10 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
 def _of_difference(name: str, losses: Callable[[Tensor], Any], prediction: Any, target: Any, reduction: str) -> Tensor:
     """``losses(prediction - target)``, of one shape: each of them, their sum, or their mean."""
     choice(reduction, "reduction", REDUCTIONS)
-    _refuse_labels_for(name, prediction, target)
     x, y = asarray(prediction), asarray(target)
     check_pair(name, x, y, reduction)
     found: Tensor = losses(x - y)
     return found if reduction == "none" else ag.mean(found) if reduction == "mean" else ag.sum(found)
-
-
-def _refuse_labels_for(name: str, prediction: Any, target: Any) -> None:
-    shape, labels = getattr(prediction, "shape", None), getattr(target, "shape", None)
-    if shape and labels == shape[:-1] and shape != labels and not is_inexact(target.dtype):
-        raise ShapeError(
-            f"{name} compares element by element; it was given predictions {shape} and integer labels {labels}: give "
-            f"nn.functional.one_hot(labels, {shape[-1]}) as the target, or use cross_entropy."
-        )
 
 
 @with_form

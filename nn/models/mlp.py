@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Unpack, overload
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
-from glassgrad.autograd.errors import DTypeError, ShapeError
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.modules.activation import activation_layer
 from glassgrad.nn.modules.containers import Sequential
@@ -61,8 +61,6 @@ class MLP(Module):
         dropout: float = 0.0,
         **made: Unpack[Drawn],
     ) -> None:
-        if not isinstance(sizes, Iterable):
-            raise DTypeError(f"MLP takes the sizes of its layers as a list such as [256, 10]; it was given {sizes!r}.")
         self.sizes = tuple(whole(n, f"sizes[{i}]") for i, n in enumerate(sizes))
         if len(self.sizes) < 2:
             raise ShapeError(f"MLP needs at least the sizes of its input and output; it was given {list(self.sizes)}.")

@@ -109,14 +109,11 @@ class MultiheadAttention(Module):
         query = asarray(as_floating(query, self.out_proj.weight))
         key, value = (query, query) if same else (asarray(as_floating(x, query)) for x in (key, value))
         single = query.ndim == 2
-        widths = {"query": (query, self.embed_dim), "key": (key, self.kdim), "value": (value, self.vdim)}
-        for name, (x, features) in widths.items():
-            if x.ndim != query.ndim or x.ndim not in (2, 3) or x.shape[-1] != features or 0 in x.shape:
-                order = "batch, length" if self.batch_first else "length, batch"
-                raise ShapeError(
-                    f"MultiheadAttention takes a {name} ({order}, {features}), or (length, {features}) without a "
-                    f"batch; it was given shape {x.shape}."
-                )
+        if not query.ndim == key.ndim == value.ndim or query.ndim not in (2, 3):
+            raise ShapeError(
+                "MultiheadAttention takes query, key and value of three axes, or of two without a batch; it was given "
+                f"the shapes {query.shape}, {key.shape} and {value.shape}."
+            )
         if single:
             query, key, value = (expand_dims(x, axis=0) for x in (query, key, value))
         elif not self.batch_first:

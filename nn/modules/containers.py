@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Self, overload
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
-from glassgrad.nn.errors import MissingKeyError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.modules.module import Module, _join
 
 
@@ -71,8 +69,6 @@ class Sequential(Module):
         return module
 
     def __delitem__(self, index: int | slice) -> None:
-        if not isinstance(index, slice):
-            self._entry(index)
         children = [*self.named_children()]
         del children[index]
         self._hold(children)
@@ -106,20 +102,10 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return Sequential(dict([*self.named_children()][index]))
-        return self._entry(index)[1]
+        return [*self.children()][index]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        _add(self, self._entry(index)[0], module)
-
-    def _entry(self, index: Any) -> tuple[str, Module]:
-        children = [*self.named_children()]
-        try:
-            return children[operator.index(index)]
-        except (IndexError, TypeError):
-            raise IndexingError(
-                f"this {type(self).__name__} has {len(children)} modules and no index {index!r}: give 0 to "
-                f"{len(children) - 1}, or a negative index from the end."
-            ) from None
+        _add(self, [name for name, _ in self.named_children()][index], module)
 
 
 def _check(container: Module, name: Any, module: Any) -> None:
@@ -154,7 +140,7 @@ class ModuleList(Sequential):
         return type(self)([*self, *other])
 
     def __getitem__(self, index: Any) -> Any:
-        return type(self)([*self][index]) if isinstance(index, slice) else self._entry(index)[1]
+        return type(self)([*self][index]) if isinstance(index, slice) else [*self][index]
 
     def forward(self, *_: Any) -> Tensor:
         """Refused: a list has no order of computation."""
@@ -177,10 +163,6 @@ class ModuleDict(Module, MutableMapping[str, Module]):
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
         self.update(modules or ())
 
-    def forward(self, *_: Any) -> Tensor:
-        """Refused: a dict has no order of computation."""
-        raise NotImplementedError("a ModuleDict is not called: call its modules, or use nn.Sequential.")
-
     def __len__(self) -> int:
         return sum(1 for _ in self.children())
 
@@ -188,11 +170,7 @@ class ModuleDict(Module, MutableMapping[str, Module]):
         return (name for name, _ in self.named_children())
 
     def __getitem__(self, name: str) -> Module:
-        children = dict(self.named_children())
-        if name not in children:
-            known = ", ".join(children) or "none"
-            raise MissingKeyError(f"this ModuleDict has no module {name!r}: it has {known}.")
-        return children[name]
+        return dict(self.named_children())[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
         _add(self, name, module)

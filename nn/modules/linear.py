@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor, asarray, reshape
-from glassgrad.autograd.common.validation import flag, refused, whole
-from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd.common.validation import flag, whole
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
@@ -53,8 +52,6 @@ class Flatten(Module):
     def forward(self, x: Any) -> Tensor:
         """``(batch, …)`` to ``(batch, product of the other lengths)``."""
         x = asarray(x)
-        if not x.shape:
-            raise ShapeError("Flatten takes a batch of shape (n, …); it was given a single number.")
         return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
@@ -68,18 +65,10 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = whole(dim, "dim", -64)
-        if not isinstance(unflattened_size, Sequence):
-            raise refused(unflattened_size, "unflattened_size", "a tuple of lengths, such as (1, 16, 16)")
         self.unflattened_size = tuple(whole(n, f"unflattened_size[{i}]") for i, n in enumerate(unflattened_size))
 
     def forward(self, x: Any) -> Any:
         """``(…, product of unflattened_size, …)`` to ``(…, *unflattened_size, …)``."""
         x = asarray(x)
-        fits = -x.ndim <= self.dim < x.ndim
-        if not fits or x.shape[self.dim] != math.prod(self.unflattened_size):
-            raise ShapeError(
-                f"{self._described()} needs {math.prod(self.unflattened_size)} elements along axis {self.dim}; it was "
-                f"given shape {x.shape}."
-            )
-        at = self.dim % x.ndim
+        at = range(x.ndim)[self.dim]
         return reshape(x, shape=(*x.shape[:at], *self.unflattened_size, *x.shape[at + 1 :]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from glassgrad.autograd import Tensor
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import choice, number
 from glassgrad.nn import functional as F
-from glassgrad.nn.functional.losses import REDUCTIONS, as_weight, positive
+from glassgrad.nn.functional.losses import REDUCTIONS, positive
 from glassgrad.nn.modules.module import Module
 
 
@@ -81,7 +81,7 @@ class NLLLoss(_Loss):
         super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
         if weight is not None:
-            self.register_buffer("weight", as_weight(weight))
+            self.register_buffer("weight", asarray(weight))
 
 
 class CrossEntropyLoss(NLLLoss):

@@ -14,8 +14,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
 from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
-from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
+from glassgrad.autograd.common.validation import check_instance, flag, raise_with_form
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import Hint
@@ -327,11 +326,6 @@ class Module:
         'weight' is (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was
         saved with, or pass strict=False to ignore missing and unexpected names.
         """
-        if not isinstance(state, Mapping):
-            raise StateError(
-                f"{self._described()} can't load {of_type(state)} as its state: give a dict of names and "
-                "arrays, as from state_dict() or nn.load(path). Nothing was loaded."
-            )
         if hasattr(state, "for_module"):  # weights in another library's layout
             state = state.for_module(self)
         mine = dict(self._named_state())
@@ -424,7 +418,6 @@ class Module:
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call ``function`` on every submodule, then on this module; return the module."""
-        check_function(function, "function", "a function of a module")
         for child in self.children():
             child.apply(function)
         function(self)
@@ -631,8 +624,6 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     >>> rows["weight"]["bias"].shape
     (1, 2, 1)
     """
-    check_instance(module, Module, "module", "a module of nn")
-    check_instance(parameters, Mapping, "parameters", "a dict of names and arrays")  # type: ignore[type-abstract]
     if len(args) == 2 and isinstance(args[1], Mapping):
         kwargs = {**args[1], **kwargs}
         inputs = args[0] if isinstance(args[0], tuple) else args[:1]
@@ -695,7 +686,6 @@ def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     >>> ag.gradients(outputs[""].sum(), [hidden])[0].shape
     (4, 3)
     """
-    check_instance(module, Module, "module", "a module of nn")
     paths = {id(part): path for path, part in module.named_modules()}
     found: dict[str, Any] = {}
 

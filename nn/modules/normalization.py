@@ -101,9 +101,6 @@ class GroupNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, num_channels, …)`` to the same shape."""
-        x = asarray(x)
-        if x.ndim < 2 or x.shape[1] != self.num_channels:
-            raise ShapeError(f"{self._described()} takes (batch, {self.num_channels}, …); it was given {x.shape}.")
         return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -141,8 +138,6 @@ class _ChannelNorm(Module):
         if x.ndim not in (2 + len(space) for space in self.spaces):
             taken = " or ".join(f"({', '.join(('batch', 'num_features', *space))})" for space in self.spaces)
             raise ShapeError(f"{type(self).__name__} takes {taken}; it was given shape {x.shape}.")
-        if x.shape[1] != self.num_features:
-            raise ShapeError(f"{self._described()} takes {self.num_features} channels; it was given shape {x.shape}.")
         own = self.training or mean is None
         return self.normalize(x, mean, var, self.weight, self.bias, own, self.momentum, self.eps)
 

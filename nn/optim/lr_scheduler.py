@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
+from glassgrad.autograd.common.validation import check_function, check_instance, number, whole, with_form
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.hints import missing
@@ -175,12 +175,8 @@ class SequentialLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         milestones = _milestones(milestones)
-        if not isinstance(schedulers, list | tuple):
-            raise refused(schedulers, "schedulers", "a list of schedules")
-        for schedule in schedulers:
-            check_instance(schedule, LRScheduler, "a schedule", "one of nn.optim.lr_scheduler")
-            if isinstance(schedule, ReduceLROnPlateau):
-                raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")
+        if any(isinstance(schedule, ReduceLROnPlateau) for schedule in schedulers):
+            raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")
         if len(milestones) != len(schedulers) - 1:
             raise DomainError(
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
@@ -241,8 +237,6 @@ class ReduceLROnPlateau(LRScheduler):
 
 
 def _milestones(epochs: Sequence[int]) -> list[int]:
-    if not isinstance(epochs, list | tuple):
-        raise refused(epochs, "milestones", "a list of epochs")
     return sorted(whole(epoch, "a milestone") for epoch in epochs)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from glassgrad.autograd import Tensor, minimum, no_grad
 from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
-from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import check_instance, number, with_form
 from glassgrad.autograd.engine.memory import all_written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -42,15 +42,7 @@ class Optimizer:
         cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
-        if isinstance(params, Tensor):
-            raise DTypeError("an optimizer takes an iterable of parameters: write [w] for a single one.")
-        try:
-            given = list(params)
-        except TypeError:
-            raise DTypeError(
-                f"an optimizer takes an iterable of parameters; it was given {of_type(params)}: give "
-                "model.parameters(), with the brackets."
-            ) from None
+        given = list(params)
         if not given:
             raise DomainError(
                 "an optimizer was given no parameters: give model.parameters(). A generator is empty after one use."
@@ -59,8 +51,6 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in groups:
-            if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
-                raise DTypeError(f"a group is a dict with 'params', an iterable of Tensors; it was given {group!r}.")
             if unknown := sorted(set(group) - {"params", *options}):
                 name, taken = type(self).__name__, ", ".join(options)
                 raise DomainError(f"{name} has no option {', '.join(unknown)}: it takes {taken}.")
@@ -317,10 +307,7 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     Tensor([0.6, 0.8])
     """
     number(max_norm, "max_norm", 0)
-    one = isinstance(parameters, Tensor) or not isinstance(parameters, Iterable)
-    members: list[Any] = [parameters] if one else [*parameters]
-    for p in members:
-        check_instance(p, Tensor, "a parameter to clip", "Tensors, such as model.parameters()")
+    members: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
     graded = [p for p in members if p.grad is not None]
     if TRACER.get() is None:
         check_gradients(graded)

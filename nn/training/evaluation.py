@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import is_host, is_inexact
-from glassgrad.autograd.common.validation import check_function, check_instance
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.models import MLP
@@ -157,6 +157,5 @@ def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch
     >>> 0 <= result.accuracy <= 1
     True
     """
-    check_instance(model, Module, "model", "an nn.Module")
     check_loss(model, loss)
     return evaluate_batches(model, loss, Batches(data, "data", model, batch_size))

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import ParallelError, TrainingError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module
@@ -30,7 +30,7 @@ def fit(
     loss: Callable[[Any, Any], Any],
     optimizer: Optimizer,
     data: Any,
-    *more: Any,
+    *,
     epochs: int | None = None,
     batch_size: int = 64,
     seed: Any = 0,
@@ -64,7 +64,6 @@ def fit(
             once per epoch. Floating values are cast to the dtype of the model's parameters, and all are moved to their
             device; integers stay integers, as labels or indices. On a GPU an epoch does not wait for the device, except
             for the live line: losses are read at its end.
-        more: refused, as x and y are one tuple ``data``.
         epochs: number of passes over the data; there is no default.
         batch_size: samples per step; the last batch of an epoch may be smaller.
         seed: integer or NumPy Generator that draws the order of the samples in each epoch; ``None`` keeps their order.
@@ -111,11 +110,6 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    if more:
-        raise DTypeError(
-            f"fit takes model, loss, optimizer and data by position; it was given {4 + len(more)} values: put x and y "
-            "into one tuple, nn.fit(model, loss, optimizer, (x, y), epochs=10), and give the rest by name."
-        )
     check_instance(model, Module, "model", "an nn.Module")
     check_loss(model, loss)
     _check_optimizer(optimizer, model)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import whole
-from glassgrad.autograd.errors import DomainError, DTypeError
 
 LOGARITHMIC = 10
 """Ranges whose end is at least this many times their start are sampled on a logarithmic scale."""
@@ -27,15 +22,6 @@ class Widths:
 
     layers: tuple[int, int]
     width: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        for name, least in (("layers", 0), ("width", 1)):
-            given = getattr(self, name)
-            if not isinstance(given, tuple) or len(given) != 2:
-                raise DTypeError(f"{name} = {given!r}: give a pair (least, most).")
-            low, high = (whole(n, f"{name}[{i}]", least) for i, n in enumerate(given))
-            if low > high:
-                raise DomainError(f"{name} = {given!r} is empty: give the smaller number first.")
 
 
 def suggest(trial: Any, name: str, given: Any) -> Any:
@@ -58,21 +44,6 @@ def suggest(trial: Any, name: str, given: Any) -> Any:
     if isinstance(low, int) and isinstance(high, int):
         return trial.suggest_int(name, low, high, log=scale)
     return trial.suggest_float(name, low, high, log=scale)
-
-
-def check_space(space: Any) -> None:
-    """Raise for a space that `suggest` can't draw from."""
-    if not isinstance(space, Mapping):
-        if not callable(space):
-            raise DTypeError(f"space is {of_type(space)}: give a dict of ranges, or a function of a trial.")
-        return
-    for name, given in space.items():
-        if isinstance(given, tuple):
-            numbers = len(given) == 2 and all(isinstance(n, int | float) and not isinstance(n, bool) for n in given)
-            if not numbers or given[0] > given[1]:
-                raise DomainError(f"space[{name!r}] = {given!r}: give a range (least, most), or a list to choose from.")
-        elif isinstance(given, list) and not given:
-            raise DomainError(f"space[{name!r}] is an empty list: there is nothing to choose from.")
 
 
 def chosen(trial: Any, space: Any) -> dict[str, Any]:

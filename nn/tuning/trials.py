@@ -30,7 +30,7 @@ from glassgrad.nn.data import hold_out
 from glassgrad.nn.errors import FileError, TrainingError
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.training import History, evaluate, fit
-from glassgrad.nn.tuning.spaces import check_space, chosen
+from glassgrad.nn.tuning.spaces import chosen
 
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 TESTED = "tested"  # attribute of a study: how often its test rows were used
@@ -253,8 +253,7 @@ def search(
     Raises:
         Exception: what ``build`` or the training raised, if every trial failed so.
         ImportError: without Optuna (``pip install "glassgrad[search]"``).
-        autograd.errors.DomainError: an empty range, or a count below 1.
-        autograd.errors.DTypeError: data or a space of an unsupported type.
+        autograd.errors.DomainError: a count below 1.
         nn.errors.FileError: a storage that can't be used.
 
     >>> import numpy as np
@@ -274,7 +273,6 @@ def search(
       trial ...
     """
     check_function(build, "build", "a function that returns a module")
-    check_space(space)
     for value, called in ((trials, "trials"), (epochs, "epochs"), (batch_size, "batch_size"), (jobs, "jobs")):
         whole(value, called)
     whole(finalists, "finalists", 0)
@@ -334,8 +332,6 @@ def _optuna() -> Any:
 def _four(data: Any) -> tuple[Any, Any, Any, Any]:
     if hasattr(data, "x_train"):
         data = data.x_train, data.y_train, data.x_test, data.y_test
-    if not isinstance(data, tuple | list) or len(data) != 4:
-        raise DTypeError("search takes data as a Dataset, or as (x_train, y_train, x_test, y_test).")
     x, y, x_test, y_test = map(NUMPY.asarray, data)
     if y.dtype.kind not in "iu" or y.ndim != 1:
         raise DTypeError(f"search takes integer labels, one for each row; y has shape {y.shape} and dtype {y.dtype}.")

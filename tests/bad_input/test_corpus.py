@@ -38,7 +38,7 @@ NO_INPUT = {
         "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128 "
         "detect_anomaly devices __array_api_version__ __array_namespace_info__"
     ),
-    "nn": "Module History data functional init models optim parallel",
+    "nn": "Module History data functional init models optim parallel tuning",
     "nn.data": "DATASETS cache_folder mnist digits first_names",
     "viz": "Derivation Derivations EngineWarning RenderError Widget",
     "Tensor": (

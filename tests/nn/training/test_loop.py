@@ -317,15 +317,6 @@ def test_integer_features_are_computed_in_the_dtype_of_the_model(dtype):
     assert seen == {getattr(ag, dtype)}
 
 
-def test_x_and_y_apart_are_refused_with_the_right_call():
-    model = net()
-    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(DTypeError, match=r"nn\.fit\(model, loss, optimizer, \(x, y\), epochs=10\)"):
-        nn.fit(model, LOSS, optimizer, X, Y)
-    with pytest.raises(DTypeError, match="epochs is None"):
-        nn.fit(model, LOSS, optimizer, (X, Y))
-
-
 @pytest.mark.parametrize("loss", [LOSS, nn.CrossEntropyLoss(), functools.partial(LOSS, reduction="mean")])
 def test_cross_entropy_of_a_softmax_is_refused(loss):
     mlp = nn.MLP([2, 3, 2], output="softmax", seed=0)
