@@ -1,9 +1,9 @@
 """Neural networks on top of `autograd`: layers, losses, optimizers, data, training, saving. float32 is the default."""
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+import sys as _sys
 
 from glassgrad.nn import data, functional, init, models, optim, parallel, tuning
-from glassgrad.nn.hints import missing as _missing
+from glassgrad.nn.hints import name_what_is_missing as _name_what_is_missing
 from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.activation import (
     ELU,
@@ -67,8 +67,7 @@ from glassgrad.nn.saving.pytorch import from_torch
 from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning import search
 
-if not _TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = _missing(__name__)
+_name_what_is_missing(data, functional, init, optim, optim.lr_scheduler, _sys.modules[__name__])
 
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Never
 
 from glassgrad.autograd.interop.hints import CASTS, hint
@@ -34,8 +35,13 @@ NETWORKS = {
 """For names of PyTorch and Keras in any module of ``nn``."""
 
 
-def missing(module: str) -> Callable[[str], Never]:
-    """The ``__getattr__`` of a module of ``nn``, which raises `AttributeError` with the name in that package."""
+def name_what_is_missing(*modules: ModuleType) -> None:
+    """Let `AttributeError` for a name that one of these modules lacks say what is there in its place."""
+    for module in modules:  # not in the modules' texts, so that type checkers report missing names
+        vars(module)["__getattr__"] = _missing(module.__name__)
+
+
+def _missing(module: str) -> Callable[[str], Never]:
     package = module.partition("nn")[0]
 
     def names(home: str) -> list[str]:

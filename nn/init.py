@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from glassgrad.autograd import Tensor, asarray, full
 from glassgrad.autograd.backends import NUMPY
@@ -23,7 +23,6 @@ from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import choice, number, refused, with_form
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.errors import FileError
-from glassgrad.nn.hints import missing
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]
@@ -190,7 +189,3 @@ def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
     Raises `autograd.errors.DomainError` for an unknown name.
     """
     return init if callable(init) else INITIALISERS[choice(init, "init", INITIALISERS)]
-
-
-if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__)

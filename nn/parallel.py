@@ -46,7 +46,7 @@ from typing import Any, Self
 from glassgrad.autograd import Tensor, asarray, concat, zeros_like
 from glassgrad.autograd.backends import NUMPY, namespace, to_numpy
 from glassgrad.autograd.common.contexts import holding
-from glassgrad.autograd.errors import ShapeError, TraceError
+from glassgrad.autograd.errors import TraceError
 from glassgrad.nn.errors import ParallelError
 from glassgrad.nn.functional.sharding import SHARD, Shard
 from glassgrad.nn.modules.module import Module, generators_of
@@ -155,12 +155,7 @@ class Parallel:
 
     def shard(self, x: Any, y: Any) -> tuple[Any, Any]:
         """This rank's rows of a batch; ranks differ by at most one row. All rows if there are fewer than ranks."""
-        try:
-            rows, labels = len(x), len(y)
-        except TypeError:
-            rows, labels = 0, 1
-        if rows != labels:
-            raise ShapeError("a batch (x, y) is divided among ranks by rows: give x and y one row per sample each.")
+        rows = len(x)
         if self.size == 1 or rows < self.size:
             self._shard, self.counts = None, self.rank == 0
             return x, y

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from glassgrad.nn.data.augment import Batches, crop, flip, shift
 from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
@@ -12,7 +11,6 @@ from glassgrad.nn.data.download import cache_folder
 from glassgrad.nn.data.embedded import digits
 from glassgrad.nn.data.loaders import mnist
 from glassgrad.nn.data.text import CharVocabulary, first_names, text_sequences, text_windows
-from glassgrad.nn.hints import missing
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist}
 """The functions that load the data sets, by the names that ``--data`` takes."""
@@ -25,7 +23,3 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
-
-
-if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__)

@@ -54,15 +54,10 @@ class Dataset:
     def __post_init__(self) -> None:
         height, width = pair(self.image_shape, f"image_shape of {self.name!r}")
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
-            if x.ndim != 2 or x.shape[1] != height * width:
+            if x.ndim != 2 or x.shape[1] != height * width or y.shape != x.shape[:1]:
                 raise ShapeError(
-                    f"x_{part} of {self.name!r} has shape {x.shape}: reshape it to (n, {height * width}), a row for "
-                    f"each image of {height}×{width} pixels."
-                )
-            if y.shape != x.shape[:1]:
-                raise ShapeError(
-                    f"y_{part} of {self.name!r} has shape {y.shape} for {len(x)} images: give one label per image, "
-                    f"shape ({len(x)},)."
+                    f"x_{part} of {self.name!r} has shape {x.shape} and y_{part} has {y.shape}: give a row of "
+                    f"{height * width} pixels, {height}×{width}, and a label for each of n images."
                 )
             if y.size and not 0 <= y.min() <= y.max() < len(self.classes):
                 raise DomainError(

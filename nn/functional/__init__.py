@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from glassgrad.autograd import (
     gelu,
     leaky_relu,
@@ -54,7 +52,6 @@ from glassgrad.nn.functional.spatial import (
     pad,
     unfold,
 )
-from glassgrad.nn.hints import missing
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -66,7 +63,3 @@ __all__ = [
     "pad", "relu", "rms_norm", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax",
     "softplus", "tanh", "unfold",
 ]  # fmt: skip
-
-
-if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__)

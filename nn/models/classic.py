@@ -12,7 +12,6 @@ from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
-from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.models.vision import of_depth
 from glassgrad.nn.modules.activation import ReLU, activation_layer
 from glassgrad.nn.modules.containers import Sequential
@@ -27,7 +26,7 @@ from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 class LeNet5(Module):
     """Two convolutions, each followed by a pooling, and three fully connected layers: 61,706 parameters by default.
 
-    ``size``: the height and width of the images, at least 14. ``activation``: a name as `nn.MLP` takes it. Input
+    ``size``: the height and width of the images, at least 12. ``activation``: a name as `nn.MLP` takes it. Input
     ``(batch, channels, size, size)``, output logits ``(batch, classes)``. The second convolution sees all six maps, as
     is usual today.
     """
@@ -35,9 +34,7 @@ class LeNet5(Module):
     def __init__(
         self, classes: int = 10, channels: int = 1, size: int = 28, activation: str = "tanh", **made: Unpack[Drawn]
     ) -> None:
-        if whole(size, "size") < 14:
-            raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
-        act, side = activation_layer(activation), (size // 2 - 4) // 2
+        act, side = activation_layer(activation), (whole(size, "size", 12) // 2 - 4) // 2
         self.features = Sequential(
             Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
             Conv2d(6, 16, 5, **made), act(), AvgPool2d(2),

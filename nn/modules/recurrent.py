@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor, asarray, expand_dims, linear, permute_dims, sequence_mask, squeeze
 from glassgrad.autograd.common.validation import choice, flag, number, whole
-from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.functional import recurrence
 from glassgrad.nn.functional.regularization import dropout as dropped
 from glassgrad.nn.init import uniform_
@@ -85,8 +85,6 @@ class _Recurrent(Module):
                 f"given shape {x.shape}."
             )
         alone, mask = x.ndim == 2, None
-        if alone and lengths is not None:
-            raise DomainError(f"{name}: lengths are for batches; x is one sequence, of shape {x.shape}.")
         if alone:
             x = x[:, None, :]
         elif self.batch_first:

@@ -16,13 +16,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import check_function, check_instance, number, whole, with_form
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import StateError
-from glassgrad.nn.hints import missing
 from glassgrad.nn.optim.optimizer import Optimizer
 
 
@@ -69,11 +68,10 @@ class LRScheduler:
         Raises `nn.errors.StateError`, and changes nothing, for the state of another schedule.
         """
         named = isinstance(state, Mapping) and set(state) == set(self._state)
-        if not named or not all(isinstance(value, int | float) and value == value for value in state.values()):
-            has = ", ".join(f"{k}={shown(v)}" for k, v in state.items()) if isinstance(state, Mapping) else shown(state)
+        if not named or not all(isinstance(value, int | float) for value in state.values()):
             raise StateError(
-                f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {has or 'nothing'}, the "
-                "state of another schedule. Nothing was loaded."
+                f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {shown(state)}, the state "
+                "of another schedule. Nothing was loaded."
             )
         for name in self._state:
             setattr(self, name, state[name])
@@ -238,7 +236,3 @@ class ReduceLROnPlateau(LRScheduler):
 
 def _milestones(epochs: Sequence[int]) -> list[int]:
     return sorted(whole(epoch, "a milestone") for epoch in epochs)
-
-
-if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__)

@@ -8,13 +8,7 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import is_host, is_inexact
-from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
-from glassgrad.nn import functional as F
-from glassgrad.nn.models import MLP
-from glassgrad.nn.modules.activation import Softmax
-from glassgrad.nn.modules.containers import Sequential
-from glassgrad.nn.modules.losses import CrossEntropyLoss
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches, row_count
@@ -118,19 +112,6 @@ def modes_restored(model: Module) -> Iterator[None]:
             module.training = mode
 
 
-def check_loss(model: Module, loss: Callable[[Any, Any], Any]) -> None:
-    """Raise `DomainError` for cross-entropy of a model that ends in softmax: it would be applied twice."""
-    check_function(loss, "loss", "a function of an output and y")
-    last = model
-    while isinstance(last, MLP | Sequential) and len(last):
-        last = last[-1]
-    if isinstance(last, Softmax) and (loss is F.cross_entropy or isinstance(loss, CrossEntropyLoss)):
-        raise DomainError(
-            "the model ends in softmax, which cross_entropy applies itself: leave out the last nn.Softmax(), or build "
-            "nn.MLP without output='softmax'."
-        )
-
-
 def evaluate_batches(
     model: Module, loss: Callable[[Any, Any], Any], batches: Batches, parallel: Parallel | None = None
 ) -> Evaluation:
@@ -157,5 +138,4 @@ def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch
     >>> 0 <= result.accuracy <= 1
     True
     """
-    check_loss(model, loss)
     return evaluate_batches(model, loss, Batches(data, "data", model, batch_size))

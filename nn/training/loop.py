@@ -19,7 +19,7 @@ from glassgrad.nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches
 from glassgrad.nn.training.checkpoint import Checkpoint
-from glassgrad.nn.training.evaluation import check_loss, evaluate_batches, modes_restored
+from glassgrad.nn.training.evaluation import evaluate_batches, modes_restored
 from glassgrad.nn.training.history import History
 from glassgrad.nn.training.report import Report
 from glassgrad.nn.training.step import Interrupts, Step
@@ -111,7 +111,7 @@ def fit(
     1.0
     """
     check_instance(model, Module, "model", "an nn.Module")
-    check_loss(model, loss)
+    check_function(loss, "loss", "a function of an output and y")
     _check_optimizer(optimizer, model)
     epochs = whole(epochs, "epochs")
     whole(batch_size, "batch_size")
