@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -28,12 +29,10 @@ class Batches:
         batch_size: rows per batch; the last batch may be smaller.
         seed: an int, a `numpy.random.Generator`, or None for fresh entropy.
         augment: augmentations to apply to each batch in order, such as ``shift(1)``.
-        shuffle: draw the order of the rows; otherwise keep it.
-        drop_last: leave out the last batch if it is smaller than ``batch_size``.
 
     Raises:
         ShapeError: different lengths, or no rows.
-        DomainError: a batch size below 1 or, with ``drop_last``, above n.
+        DomainError: a batch size below 1.
 
     >>> import numpy as np
     >>> from glassgrad.nn.data import Batches, shift
@@ -50,26 +49,22 @@ class Batches:
         seed: int | np.random.Generator | None = 0,
         *,
         augment: Sequence[Augmentation] = (),
-        shuffle: bool = True,
-        drop_last: bool = False,
     ) -> None:
         self.x, self.y = _same_length(x, y)
-        self.batch_size, self.shuffle, self.drop_last = whole(batch_size, "batch_size"), shuffle, drop_last
+        self.batch_size = whole(batch_size, "batch_size")
         self.augment = tuple(check_function(change, "augment", "functions such as shift(1)") for change in augment)
         self.generator = generator(seed)
-        next(minibatches(self.x, self.y, batch_size, None, shuffle=False, drop_last=drop_last))  # checks the arguments
+        next(minibatches(self.x, self.y, batch_size, None))  # checks the arguments
         for change in self.augment:  # checks them too, without drawing from the seed
             change(self.x[:1], np.random.default_rng(0))
 
     def __len__(self) -> int:
         """The number of batches."""
-        return len(self.x) // self.batch_size if self.drop_last else -(-len(self.x) // self.batch_size)
+        return math.ceil(len(self.x) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Iterate over one epoch."""
-        order = self.generator if self.shuffle else None
-        pairs = minibatches(self.x, self.y, self.batch_size, order, shuffle=self.shuffle, drop_last=self.drop_last)
-        for x, y in pairs:
+        for x, y in minibatches(self.x, self.y, self.batch_size, self.generator):
             for change in self.augment:
                 x = change(x, self.generator)
             yield x, y

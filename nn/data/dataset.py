@@ -72,13 +72,7 @@ class Dataset:
 
 
 def minibatches(
-    x: ArrayLike,
-    y: ArrayLike,
-    batch_size: int,
-    seed: int | np.random.Generator | None,
-    *,
-    shuffle: bool = True,
-    drop_last: bool = False,
+    x: ArrayLike, y: ArrayLike, batch_size: int, seed: int | np.random.Generator | None
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Iterate once over the rows of ``x`` and ``y``, ``batch_size`` at a time.
 
@@ -89,16 +83,14 @@ def minibatches(
         x: (n, ...), any dtype.
         y: (n, ...), any dtype: labels or targets.
         batch_size: rows per batch, at least 1; the last batch may be smaller.
-        seed: an int, a `numpy.random.Generator`, or None for fresh entropy.
-        shuffle: draw the order of the rows from ``seed``; otherwise keep it.
-        drop_last: leave out the last batch if it is smaller than ``batch_size``.
+        seed: an int or a `numpy.random.Generator` that draws the order of the rows; None keeps it, as in `nn.fit`.
 
     Returns:
-        An iterator over (rows of x, the same rows of y): copies, or views with ``shuffle=False``.
+        An iterator over (rows of x, the same rows of y): copies, or views without a seed.
 
     Raises:
         ShapeError: different lengths, or no rows.
-        DomainError: a batch size below 1 or, with ``drop_last``, above n.
+        DomainError: a batch size below 1.
         DTypeError: a batch size that is not an integer.
 
     >>> import numpy as np
@@ -112,19 +104,12 @@ def minibatches(
     batch_size = whole(batch_size, "batch_size")
     if len(x) == 0:
         raise ShapeError(f"x has shape {x.shape}, which has no rows: give at least one.")
-    if drop_last and batch_size > len(x):
-        raise DomainError(
-            f"batch_size = {batch_size} with drop_last leaves no batch of {len(x)} rows: give a batch size of at most "
-            f"{len(x)}."
-        )
-    order = generator(seed).permutation(len(x)) if shuffle else None
-    return _batches(x, y, order, batch_size, len(x) - len(x) % batch_size if drop_last else len(x))
+    return in_batches(x, y, None if seed is None else generator(seed).permutation(len(x)), batch_size)
 
 
-def _batches(
-    x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None, size: int, end: int
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    for start in range(0, end, size):
+def in_batches(x: Any, y: Any, order: Any, size: int) -> Iterator[tuple[Any, Any]]:
+    """Iterate over the rows of two arrays in an ``order``, ``None`` for theirs, so many at a time."""
+    for start in range(0, len(x), size):
         if order is None:
             yield x[start : start + size], y[start : start + size]
         else:

@@ -10,7 +10,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, is_inexact, namespace
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import DTypeError
-from glassgrad.nn.data import minibatches
+from glassgrad.nn.data.dataset import in_batches, minibatches
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.parallel import Parallel
@@ -32,7 +32,7 @@ class Batches:
         if isinstance(data, tuple) and len(data) == 2:
             x, y = (asarray(part).detach() for part in data)
             like_x, like_y = (NUMPY.broadcast_to(0.0, part.shape) for part in (x, y))
-            minibatches(like_x, like_y, batch_size, None, shuffle=False)  # raises now for data that can't be batched
+            minibatches(like_x, like_y, batch_size, None)  # raises now for data that can't be batched
             there = "cpu" if self.device is None or parallel is not None else self.device
             self.pair = tuple(self._cast(part.to(there)).data for part in (x, y))
         elif not isinstance(data, Iterable) or isinstance(data, Iterator):
@@ -47,16 +47,16 @@ class Batches:
             return math.ceil(len(self.pair[0]) / self.batch_size)
         return len(self.data) if hasattr(self.data, "__len__") else 0
 
-    def rows(self, seed: Any) -> list[Any]:
-        """The numbers of the rows of each batch, in random order unless ``seed`` is None, for `pair`."""
-        x, size = self.pair[0], self.batch_size
-        order = NUMPY.arange(len(x)) if seed is None else generator(seed).permutation(len(x))
-        order = namespace(x).asarray(order)
-        return [order[i : i + size] for i in range(0, len(x), size)]
+    def order(self, seed: Any) -> Any:
+        """The order of the rows of `pair`, random unless ``seed`` is None."""
+        rows = len(self.pair[0])
+        order = NUMPY.arange(rows) if seed is None else generator(seed).permutation(rows)
+        return namespace(self.pair[0]).asarray(order)
 
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over the batches, in random order unless ``seed`` is None."""
-        for batch in self.data if self.pair is None else self._drawn(seed):
+        drawn = None if seed is None or self.pair is None else self.order(seed)
+        for batch in self.data if self.pair is None else in_batches(*self.pair, drawn, self.batch_size):
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise DTypeError(
                     f"the data yields {of_type(batch)} instead of a batch (x, y): give all samples as one "
@@ -65,14 +65,6 @@ class Batches:
             x, y = batch if self.parallel is None else self.parallel.shard(*batch)
             x, y = asarray(x, device=self.device), asarray(y, device=self.device)
             yield (x, y) if self.pair is not None else (self._cast(x), self._cast(y))
-
-    def _drawn(self, seed: Any) -> Iterator[Any]:
-        """The batches of `pair`."""
-        (x, y), size = self.pair, self.batch_size
-        if seed is None:
-            yield from ((x[i : i + size], y[i : i + size]) for i in range(0, len(x), size))
-        else:
-            yield from ((x.take(rows, axis=0), y.take(rows, axis=0)) for rows in self.rows(seed))
 
     def _cast(self, values: Tensor) -> Tensor:
         """Floating values in the model's dtype. Integers stay: they may be labels, or indices into an embedding."""

@@ -97,7 +97,7 @@ class Step:
         in_c = self.program is not None and self.program.target != "numpy" and parallel is None
         several = in_c and batches.pair is not None and is_host(batches.pair[0])
         if several:
-            self._run_rows(batches.pair, batches.rows(seed), tally)
+            self._run_rows(batches, seed, tally)
         for x, y in () if several else batches.epoch(seed):
             output, value = self._step(x, y, tally.batches + 1)
             tally.add(output if parallel is None or parallel.counts else None, y, value)
@@ -109,11 +109,12 @@ class Step:
             raise self._diverged(trained.loss, f"epoch {self.report.done + 1}")
         return trained
 
-    def _run_rows(self, pair: Any, rows: Any, tally: Tally) -> None:
-        """Take a step with each batch of ``rows`` of ``pair``: several in one call while the program runs as C."""
-        whole = [row for row in rows if len(row) == len(rows[0])]
-        for table in (whole, rows[len(whole) :]):
-            steps = Steps(self.program or self._traced, pair, table) if table else None
+    def _run_rows(self, batches: Batches, seed: Any, tally: Tally) -> None:
+        """Take a step with each batch: several in one call while the program runs as C."""
+        pair, order, size = batches.pair, batches.order(seed), batches.batch_size
+        whole = len(order) - len(order) % size
+        for table in (order[:whole].reshape(-1, size), order[None, whole:]):
+            steps = Steps(self.program or self._traced, pair, table) if table.size else None
             while steps is not None and steps.done < steps.total:
                 first = steps.done
                 part = None if self.program is None else self._take_several(steps)
