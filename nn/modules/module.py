@@ -629,22 +629,17 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         inputs = args[0] if isinstance(args[0], tuple) else args[:1]
     else:
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
-    mine = dict(module._named_state())
-    known = {id(value) for value in mine.values()}
+    known = {id(value) for _, value in module._named_state()}
     wrong: list[str] = []
-    names: dict[int, str] = {}
     instead: dict[int, Tensor] = {}
-    for name, value in parameters.items():
-        own = mine.get(name, _found(module, name))
+    for name, given in parameters.items():
+        own, value = _found(module, name), asarray(given)
         if id(own) not in known:
             wrong.append(f"{name!r} is unexpected")
-            continue
-        given = instead.setdefault(id(own), asarray(value))
-        first = names.setdefault(id(own), name)
-        if value is not parameters[first]:
-            wrong.append(f"{name!r} and {first!r} are one parameter, and were given two values")
-        elif given.shape != own.shape:
-            wrong.append(f"{name!r} is {own.shape} in the module, and was given as {given.shape}")
+        elif value.shape != own.shape:
+            wrong.append(f"{name!r} is {own.shape} in the module, and was given as {value.shape}")
+        elif instead.setdefault(id(own), value) is not value:
+            wrong.append(f"{name!r} has another name, too, and was given two values")
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
     places = [

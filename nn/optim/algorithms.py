@@ -13,6 +13,23 @@ from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.optim.optimizer import Optimizer
 
 
+def _trained(parameters: Iterable[Tensor], decay: float) -> Iterator[tuple[Tensor, Any, Any]]:
+    """Each parameter that has a gradient, the array of it, to which ``decay`` adds the weights, and its own array."""
+    for p in parameters:
+        if p.grad is not None:
+            g, d = p.grad._data, p._data
+            yield p, g + decay * d if decay else g, d
+
+
+def _accumulated(sums: Tensor, factor: float, new: Any) -> Any:
+    """The array of ``sums`` times ``factor`` plus ``new``, which it has from now on."""
+    values = sums.data
+    values *= factor
+    values += new
+    sums.data = values
+    return values
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
@@ -54,20 +71,11 @@ class SGD(Optimizer):
 
     def update(self, group: dict[str, Any]) -> None:
         """The step of the formula above."""
-        lr, momentum, decay, nesterov = group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            g, d = p.grad._data, p._data
-            if decay:
-                g = g + decay * d
+        lr, momentum = group["lr"], group["momentum"]
+        for p, g, d in _trained(group["params"], group["weight_decay"]):
             if momentum:
-                velocity = self.state[p]["momentum_buffer"]
-                v = velocity.data
-                v *= momentum
-                v += g
-                velocity.data = v
-                g = g + momentum * v if nesterov else v
+                v = _accumulated(self.state[p]["momentum_buffer"], momentum, g)
+                g = g + momentum * v if group["nesterov"] else v
             d -= lr * g
             p.data = d
 
@@ -112,15 +120,12 @@ class Adam(Optimizer):
             # The step count is float64, and would promote float32 arrays.
             kinds = dict.fromkeys(p.data.dtype for p in members)
             factors = {kind: (rate.astype(kind), root.astype(kind)) for kind in kinds}
-            for p in members:
-                g, d = p.grad.data, p.data  # type: ignore[union-attr]
+            for p, g, d in _trained(members, 0.0 if self.decoupled else decay):
                 size, scale = factors[d.dtype]
                 if decay and self.decoupled:
                     d *= 1 - lr * decay
-                elif decay:
-                    g = g + decay * d
-                m = _averaged(self.state[p]["exp_avg"], beta1, g)
-                v = _averaged(self.state[p]["exp_avg_sq"], beta2, g * g)
+                m = _accumulated(self.state[p]["exp_avg"], beta1, (1 - beta1) * g)
+                v = _accumulated(self.state[p]["exp_avg_sq"], beta2, (1 - beta2) * (g * g))
                 d -= size * m / (scale * v**0.5 + eps)
                 p.data = d
             step.data = t
@@ -158,15 +163,6 @@ class Adam(Optimizer):
                     self.state[p]["step"] = counts.setdefault(step.item(), step)
                     self.state[p]["step"].name = "step"
         super()._note_members()
-
-
-def _averaged(average: Tensor, decay: float, new: Any) -> Any:
-    """The array of a moving average, updated with ``new``."""
-    values = average.data
-    values *= decay
-    values += (1 - decay) * new
-    average.data = values
-    return values
 
 
 class AdamW(Adam):
@@ -221,23 +217,15 @@ class RMSprop(Optimizer):
 
     def update(self, group: dict[str, Any]) -> None:
         """The step of the formulas above."""
-        lr, alpha, eps, decay, momentum = (group[k] for k in ("lr", "alpha", "eps", "weight_decay", "momentum"))
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            g, d, state = p.grad.data, p.data, self.state[p]
-            if decay:
-                g = g + decay * d
-            v = _averaged(state["square_avg"], alpha, g * g)
+        lr, alpha, momentum = group["lr"], group["alpha"], group["momentum"]
+        for p, g, d in _trained(group["params"], group["weight_decay"]):
+            state = self.state[p]
+            v = _accumulated(state["square_avg"], alpha, (1 - alpha) * (g * g))
             if group["centered"]:
-                m = _averaged(state["grad_avg"], alpha, g)
+                m = _accumulated(state["grad_avg"], alpha, (1 - alpha) * g)
                 v = abs(v - m * m)  # negative only by rounding
-            g = g / (v**0.5 + eps)
+            g = g / (v**0.5 + group["eps"])
             if momentum:
-                b = state["momentum_buffer"].data
-                b *= momentum
-                b += g
-                state["momentum_buffer"].data = b
-                g = b
+                g = _accumulated(state["momentum_buffer"], momentum, g)
             d -= lr * g
             p.data = d
