@@ -245,25 +245,6 @@ def test_digits_leaves_weights_when_a_rank_is_lost(action, tmp_path):
     assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
 
 
-@pytest.mark.check
-@mpi
-@pytest.mark.parametrize("action", ["raise", "diverge"])
-def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
-    (tmp_path / "fault.py").write_text(KILLER)
-    (tmp_path / "run").mkdir()
-    for name in ("settings.json", "model.npz"):
-        (tmp_path / "run" / name).write_text("earlier")
-    more = ["--lr", "1e30"] if action == "diverge" else []
-    done = launch(2, "fault.py", 1 if action == "raise" else 9, action, 3, "--overwrite", *more, cwd=tmp_path)
-    assert done.returncode != 0
-    said = "no epoch was complete\n" if action == "raise" else "The loss became"
-    assert said in done.stderr
-    assert {path.name: path.read_text() for path in (tmp_path / "run").iterdir()} == {
-        "settings.json": "earlier",
-        "model.npz": "earlier",
-    }
-
-
 @mpi
 def test_what_can_not_be_pickled_is_told_to_all_ranks(tmp_path):
     (tmp_path / "send.py").write_text(
