@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from glassgrad.autograd import Tensor, asarray, full
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.validation import choice, number, refused, with_form
+from glassgrad.autograd.common.validation import choice, number, refused
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.errors import FileError
 
@@ -110,26 +110,22 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
     return gains[choice(activation, "activation", gains)]
 
 
-@with_form
 def constant_(tensor: T, value: float) -> T:
     """Set every element to ``value``."""
     value = number(value, "value")
     return _set(tensor, lambda shape: NUMPY.full(shape, value))
 
 
-@with_form
 def zeros_(tensor: T, *, seed: Any = None) -> T:
     """Set every element to 0. ``seed`` is ignored; all initialisers of layers take one."""
     return constant_(tensor, 0.0)
 
 
-@with_form
 def ones_(tensor: T) -> T:
     """Set every element to 1."""
     return constant_(tensor, 1.0)
 
 
-@with_form
 def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, seed: Any = None) -> T:
     """Draw from the uniform distribution on ``[low, high)``."""
     low = number(low, "low")
@@ -137,14 +133,12 @@ def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, seed: Any = None
     return _set(tensor, lambda shape: generator(seed).uniform(low, high, shape))
 
 
-@with_form
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, *, seed: Any = None) -> T:
     """Draw from the normal distribution with the given mean and standard deviation."""
     mean, std = number(mean, "mean"), number(std, "std", 0)
     return _set(tensor, lambda shape: generator(seed).normal(mean, std, shape))
 
 
-@with_form
 def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     """Draw uniformly from ±gain·√(6 / (fan_in + fan_out)): keeps variances alike forward and backward.
 
@@ -155,13 +149,11 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     return uniform_(tensor, -limit, limit, seed=seed)
 
 
-@with_form
 def xavier_normal_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     """Draw normally with standard deviation gain·√(2 / (fan_in + fan_out)); see `xavier_uniform_`."""
     return normal_(tensor, 0.0, number(gain, "gain", 0) * math.sqrt(2 / max(1, sum(_fans(tensor)))), seed=seed)
 
 
-@with_form
 def kaiming_uniform_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) -> T:
     """Draw uniformly from ±gain·√(3 / fan_in): with the default gain √2, keeps the variance through ReLU layers.
 
@@ -171,7 +163,6 @@ def kaiming_uniform_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None)
     return uniform_(tensor, -limit, limit, seed=seed)
 
 
-@with_form
 def kaiming_normal_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) -> T:
     """Draw normally with standard deviation gain / √fan_in; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)

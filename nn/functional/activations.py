@@ -6,10 +6,8 @@ import math
 from typing import Any
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import with_form
 
 
-@with_form
 def elu(x: Any, alpha: float = 1.0, *, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """``scale · x`` where ``x`` is positive, else ``scale · alpha (exp(input_scale · x) - 1)``, of the shape of ``x``.
 
@@ -40,7 +38,6 @@ def mish(x: Any) -> Any:
     return ag.multiply(x, ag.tanh(ag.softplus(x)))
 
 
-@with_form
 def silu(x: Any, *, alpha: float = 1.0) -> Any:
     """``x · sigmoid(alpha · x)``, of the shape of ``x``.
 

@@ -19,14 +19,13 @@ from glassgrad.autograd import (
     where,
 )
 from glassgrad.autograd.backends import is_host, is_inexact, namespace
-from glassgrad.autograd.common.validation import number, with_form
+from glassgrad.autograd.common.validation import number
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.functional.regularization import dropout
 
 # ------------------------------------------------------------------------------------------------------------ embedding
 
 
-@with_form
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """Look up rows of ``weight``: ``weight[indices]``.
 

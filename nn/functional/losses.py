@@ -10,14 +10,13 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import as_dtype, is_host, is_inexact, namespace
-from glassgrad.autograd.common.validation import choice, number, whole, with_form
+from glassgrad.autograd.common.validation import choice, number, whole
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.ops.nnet import check_batch, check_pair, refuse_complex
 
 REDUCTIONS = "mean", "sum", "none"
 
 
-@with_form
 def cross_entropy(
     logits: Any,
     target: Any,
@@ -75,7 +74,6 @@ def cross_entropy(
     return ag.cross_entropy(logits, mixed if weight is None else mixed * weight, reduction=reduction)
 
 
-@with_form
 def nll_loss(
     log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -135,7 +133,6 @@ def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored:
     return ag.sum(found) / ag.where(total == 0, math.nan, total)  # as 0 / 0, which warns
 
 
-@with_form
 def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Mean of the squared differences; ``reduction="sum"`` or ``"none"`` sums them or returns each.
 
@@ -149,7 +146,6 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor
     return ag.squared_error(prediction, target, reduction=reduction)
 
 
-@with_form
 def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Mean of the absolute differences, with derivative 0 where they are 0. Otherwise as `mse_loss`.
 
@@ -167,7 +163,6 @@ def positive(value: Any, name: str) -> float:
     return found
 
 
-@with_form
 def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """``d² / 2`` of each difference d up to ``delta``, and ``delta · (|d| - delta / 2)`` beyond.
 
@@ -186,7 +181,6 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     return _of_difference("huber_loss", losses, prediction, target, reduction)
 
 
-@with_form
 def smooth_l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta``, divided by ``beta``; `l1_loss` where ``beta`` is 0.
 
@@ -200,7 +194,6 @@ def smooth_l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", bet
     return huber_loss(prediction, target, reduction=reduction, delta=beta) / beta
 
 
-@with_form
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Cross-entropy of ``sigmoid(logits)`` to the target; see `autograd.binary_cross_entropy_with_logits`.
 
@@ -219,7 +212,6 @@ def _of_difference(name: str, losses: Callable[[Tensor], Any], prediction: Any, 
     return found if reduction == "none" else ag.mean(found) if reduction == "mean" else ag.sum(found)
 
 
-@with_form
 def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     """One-hot encoding of integer labels, ``(…)`` to ``(…, classes)``.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from glassgrad.autograd import Tensor, asarray, random
-from glassgrad.autograd.common.validation import number, with_form
+from glassgrad.autograd.common.validation import number
 from glassgrad.nn.functional.sharding import SHARD
 from glassgrad.nn.functional.spatial import family
 
 
-@with_form
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
     """Set each element to 0 with probability ``p`` and divide the others by ``1 - p``; return x if not ``training``.
 

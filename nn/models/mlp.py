@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, Unpack, overload
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
@@ -90,11 +90,5 @@ class MLP(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-
-    def __getitem__(self, index: int | slice) -> Module:
+    def __getitem__(self, index: int | slice) -> Any:
         return self.layers[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Self, overload
+from typing import Any, Self
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
@@ -64,7 +64,7 @@ class Sequential(Module):
 
     def pop(self, index: int = -1) -> Module:
         """Remove a module and return it."""
-        module = self[index]
+        module: Module = self[index]
         del self[index]
         return module
 
@@ -93,13 +93,7 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return self.children()
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-
-    def __getitem__(self, index: int | slice) -> Module:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return Sequential(dict([*self.named_children()][index]))
         return [*self.children()][index]
@@ -139,7 +133,7 @@ class ModuleList(Sequential):
     def __add__(self, other: Iterable[Module]) -> Self:
         return type(self)([*self, *other])
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice) -> Any:
         return type(self)([*self][index]) if isinstance(index, slice) else [*self][index]
 
     def forward(self, *_: Any) -> Tensor:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.validation import check_function, check_instance, number, whole, with_form
+from glassgrad.autograd.common.validation import check_function, check_instance, number, whole
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.optim.optimizer import Optimizer
@@ -33,9 +33,6 @@ class LRScheduler:
     """
 
     _state: tuple[str, ...] = ("epoch",)
-
-    def __init_subclass__(cls) -> None:
-        cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.epoch = check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim"), 0

@@ -17,7 +17,7 @@ from glassgrad.autograd import Tensor, minimum, no_grad
 from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.validation import check_instance, number, with_form
+from glassgrad.autograd.common.validation import check_instance, number
 from glassgrad.autograd.engine.memory import all_written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
@@ -37,9 +37,6 @@ class Optimizer:
 
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
     _takes_complex = True  # whether `update` is right for complex parameters
-
-    def __init_subclass__(cls) -> None:
-        cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
         given = list(params)

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import re
 
 import numpy as np
 import pytest
@@ -433,22 +432,6 @@ def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
 
     with pytest.raises(TraceError, match="keeps after the call, where it would have no values"):
         ag.compile(step)()
-
-
-@pytest.mark.parametrize(
-    ("call", "form"),
-    [
-        (lambda w: nn.optim.SGD([w], dampening=0.1), "SGD(params, lr=0.001, momentum=0.0, *, weight_decay=0.0"),
-        (lambda w: Signs([w], rate=0.1), "Signs(params, lr=0.1, momentum=0.5)"),
-        (
-            lambda w: nn.optim.lr_scheduler.ReduceLROnPlateau(nn.optim.SGD([w]), "min"),
-            "ReduceLROnPlateau(optimizer, *, factor=0.1, patience=10, threshold=0.0001, min_lr=0.0)",
-        ),
-    ],
-)
-def test_arguments_that_a_constructor_does_not_take_show_its_form(call, form):
-    with pytest.raises(TypeError, match=re.escape(f": write {form}")):
-        call(ag.Tensor(1.0, requires_grad=True))
 
 
 @pytest.mark.parametrize("wrap", [lambda step: step, ag.compile], ids=["eager", "compiled"])
