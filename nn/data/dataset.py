@@ -104,11 +104,12 @@ def minibatches(
     batch_size = whole(batch_size, "batch_size")
     if len(x) == 0:
         raise ShapeError(f"x has shape {x.shape}, which has no rows: give at least one.")
-    return in_batches(x, y, None if seed is None else generator(seed).permutation(len(x)), batch_size)
+    return in_batches((x, y), None if seed is None else generator(seed).permutation(len(x)), batch_size)
 
 
-def in_batches(x: Any, y: Any, order: Any, size: int) -> Iterator[tuple[Any, Any]]:
-    """Iterate over the rows of two arrays in an ``order``, ``None`` for theirs, so many at a time."""
+def in_batches(pair: tuple[Any, Any], order: Any, size: int) -> Iterator[tuple[Any, Any]]:
+    """Iterate over the rows of a pair of arrays in an ``order``, ``None`` for theirs, so many at a time."""
+    x, y = pair
     for start in range(0, len(x), size):
         if order is None:
             yield x[start : start + size], y[start : start + size]

@@ -56,7 +56,7 @@ class Batches:
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over the batches, in random order unless ``seed`` is None."""
         drawn = None if seed is None or self.pair is None else self.order(seed)
-        for batch in self.data if self.pair is None else in_batches(*self.pair, drawn, self.batch_size):
+        for batch in self.data if self.pair is None else in_batches(self.pair, drawn, self.batch_size):
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise DTypeError(
                     f"the data yields {of_type(batch)} instead of a batch (x, y): give all samples as one "
