@@ -1,4 +1,4 @@
-"""``nn`` refuses another project's `autograd`, and the last word is one sentence."""
+"""The public names of ``nn``."""
 
 import importlib
 import pkgutil

@@ -7,7 +7,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError
 
 OUT, IN = 300, 500
 
@@ -85,8 +84,6 @@ def test_a_layer_takes_a_function():
 def test_gains():
     assert nn.init.calculate_gain("relu") == pytest.approx(math.sqrt(2))
     assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(math.sqrt(2 / 1.04))
-    with pytest.raises(DomainError, match="activation = 'sine': choose 'linear', 'sigmoid'"):
-        nn.init.calculate_gain("sine")
 
 
 def test_no_hidden_state_of_numpy_is_used_or_changed():
@@ -94,10 +91,3 @@ def test_no_hidden_state_of_numpy_is_used_or_changed():
     before = np.random.get_state()[1].copy()
     nn.MLP([3, 4, 2])
     assert (np.random.get_state()[1] == before).all()
-
-
-def test_seeds():
-    assert nn.init.generator(np.random.default_rng(3)).integers(100) == np.random.default_rng(3).integers(100)
-    for bad in (-1, 1.5, "x"):
-        with pytest.raises(DomainError, match=r"is not a seed: give a nonnegative integer, a numpy Generator, or None"):
-            nn.init.generator(bad)

@@ -30,30 +30,11 @@ def test_labels_are_counted_as_mnist_tells(digits):
     assert np.bincount(digits.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-def test_each_class_looks_like_itself(digits):
-    """The nearest of ten mean images is the right one for most digits, so pixels and labels belong together."""
-    means = np.stack([digits.x_train[digits.y_train == label].mean(axis=0) for label in range(10)])
-    nearest = (digits.x_test @ means.T - (means**2).sum(axis=1) / 2).argmax(axis=1)
-    assert (nearest == digits.y_test).mean() > 0.75
-
-
-def test_dtype_is_an_option():
-    assert nn.data.digits("float64").x_test.dtype == np.float64
-
-
 def test_the_file_is_small_and_has_a_licence():
     assert PATH.stat().st_size < 1_200_000
     licence = PATH.with_name("LICENSE-digits.md").read_text("utf-8")
     for words in ("CC BY-SA 3.0", "Yann LeCun and Corinna Cortes", "What was changed", PATH.name):
         assert words in licence
-
-
-def test_a_pickle_in_the_file_is_not_opened(tmp_path, monkeypatch):
-    path = tmp_path / "digits.npz"
-    np.savez(path, bits=np.array([{}], dtype=object), labels=np.zeros(1))
-    monkeypatch.setattr(nn.data.embedded, "PATH", path)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        nn.data.digits()
 
 
 @given(

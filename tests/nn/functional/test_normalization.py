@@ -36,11 +36,6 @@ def test_batch_norm_of_an_empty_batch_is_empty_and_nothing_to_train_on():
     assert mean.tolist() == [0.0, 0.0, 0.0]
 
 
-def test_batch_norm_refuses_a_single_weight():
-    with pytest.raises(ShapeError, match=r"weight is \(1,\): give one number for each channel of x \(2, 3, 2\)"):
-        F.batch_norm(np.ones((2, 3, 2)), None, None, np.ones(1), training=True)
-
-
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d"])
 def test_layers_with_running_statistics_are_pytorchs(name, own):

@@ -1,10 +1,8 @@
 """The multilayer perceptron."""
 
 import numpy as np
-import pytest
 
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
@@ -41,5 +39,3 @@ def test_an_mlp_with_norms_and_dropout():
     model.eval()
     np.testing.assert_array_equal(model(X).data, model(X).data)
     assert [type(layer).__name__ for layer in nn.MLP([3, 2], output="softmax", norm="batch")] == ["Linear", "Softmax"]
-    with pytest.raises(DomainError, match=r"norm = 'group': choose 'layer' or 'batch'\."):
-        nn.MLP([3, 2], norm="group")

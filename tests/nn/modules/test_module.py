@@ -107,14 +107,6 @@ def test_a_call_under_no_grad_records_nothing_and_leaves_the_mode():
     assert net(np.ones((1, 3), np.float32)).requires_grad
 
 
-def test_forward_must_be_written():
-    class Empty(nn.Module):
-        pass
-
-    with pytest.raises(NotImplementedError, match=r"Empty defines no forward\(self, x\): define"):
-        Empty()(1.0)
-
-
 def test_modules_that_a_list_was_given_later_are_refused_where_they_are_missed():
     net = Net()
     net.more = []

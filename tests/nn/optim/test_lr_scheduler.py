@@ -7,7 +7,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.optim import lr_scheduler as ours
 
 
@@ -71,10 +70,6 @@ def test_in_sequence_each_starts_from_the_first_rate():
     parts = [ours.LinearLR(optimizer, 0.5, total_iters=2), ours.ExponentialLR(optimizer, 0.1)]
     schedule = ours.SequentialLR(optimizer, parts, milestones=[2])
     assert [pair[0] for pair in rates(optimizer, schedule, 4)] == pytest.approx([0.4, 0.6, 0.8, 0.08])
-    with pytest.raises(
-        DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone fewer"
-    ):
-        ours.SequentialLR(optimizer, parts, milestones=[1, 2])
 
 
 @pytest.mark.parametrize(
@@ -117,8 +112,6 @@ def test_a_plateau_schedule_never_raises_the_rate():
     optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1e-4)
     plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=1e-3)
     assert optimizer.param_groups[0]["lr"] == 1e-4
-    with pytest.raises(DomainError, match="SequentialLR can't contain ReduceLROnPlateau"):
-        nn.optim.lr_scheduler.SequentialLR(optimizer, [plateau, plateau], [2])
     plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=np.float32(0.5), patience=0)
     plateau.step(1.0)
     plateau.step(2.0)

@@ -205,13 +205,6 @@ def test_groups_have_options_of_their_own():
     np.testing.assert_allclose(s.data, before[2])
 
 
-def test_zero_grad_forgets():
-    parameters = start()
-    set_grads(parameters, 1)
-    nn.optim.SGD(iter(parameters), lr=0.1).zero_grad(set_to_none=True)
-    assert [p.grad for p in parameters] == [None] * 3
-
-
 def test_a_graph_from_before_the_step_is_refused():
     w = ag.Tensor([1.0, 2.0], requires_grad=True)
     optimizer = nn.optim.SGD([w], lr=0.1)
@@ -255,8 +248,6 @@ def test_clipping_edges():
     assert nn.optim.clip_grad_norm_(p, 1.0).item() == 5
     np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-6)
     assert p.grad.dtype == ag.float32
-    with pytest.raises(DomainError, match="max_norm = -1 is out of range"):
-        nn.optim.clip_grad_norm_([p], -1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from glassgrad.autograd.errors import DTypeError
 from tests.nn.training.helpers import HELD, LOSS, interrupting, net, train
 
 
@@ -75,8 +74,6 @@ def test_a_stream_needs_only_write():
     stream = Stream()
     train(net(), progress=stream)
     assert stream.text.count("\n") == 4
-    with pytest.raises(DTypeError, match=r"parallel = 3 is an int: give an nn\.parallel\.Parallel"):
-        train(net(), parallel=3)
 
 
 def test_no_progress_is_silent(capsys):
