@@ -79,13 +79,13 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
         metadata, network = load_metadata(path), load_model(path)
     except OSError as error:
         raise Refused(f"{path} cannot be read: {reason(error)}") from None
-    if not {"data", "loss", "classes"} <= set(metadata):
+    classes = metadata.get("classes")
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if not named or not {"data", "loss"} <= set(metadata):
         raise Refused(
             f"{path} does not come from `{PROGRAM} digits`, so the form of its inputs is not known: give the "
             "model.npz of a run"
         )
-    if not isinstance(metadata["classes"], list) or not all(isinstance(name, str) for name in metadata["classes"]):
-        raise Refused(f"{path} has classes {shown(metadata['classes'])} instead of a list of names: train it again")
     if metadata["data"] != "digits":
         raise Refused(
             f"{path} was trained on {shown(metadata['data'])}, and pictures are prepared like the digits in the "

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
-import pickle
 import time
 import warnings
 from collections import Counter
@@ -383,14 +382,8 @@ def _others(count: int, given: tuple[Any, ...]) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_work, args=given, daemon=True) for _ in range(count)]
     try:
-        try:
-            for process in processes:
-                process.start()
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise DTypeError(
-                f"with jobs={count + 1}, build, space and loss go to other processes, and one of them can't be pickled "
-                f"({error}): define them with def in a module, or give jobs=1."
-            ) from None
+        for process in processes:  # `build`, `space` and `loss` are pickled
+            process.start()
         yield
         for process in processes:
             process.join()

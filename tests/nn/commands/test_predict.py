@@ -122,7 +122,7 @@ def without_classes(small, tmp_path):
     [
         (of_other_size, "linear can't take"),
         (of_other_classes, "bad.npz gives 9 numbers for 10 classes: train it again"),
-        (without_classes, "bad.npz has classes 5 instead of a list of names: train it again"),
+        (without_classes, "does not come from `python -m glassgrad.nn digits`"),
         (damaged, "bad.npz can't be read as a file of nn.save"),
         (of_nan, "bad.npz gives numbers that are not finite"),
         (other, "does not come from `python -m glassgrad.nn digits`, so the form of its inputs is not known"),
