@@ -67,7 +67,6 @@ class MLP(Module):
         act, last = activation_layer(activation), activation_layer(output) if output else None
         if norm is not None:
             choice(norm, "norm", NORMS)
-        self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
         draw = made["seed"]
         if init is None and activation in ("sigmoid", "tanh"):
             init = partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))

@@ -91,13 +91,10 @@ class CharRNN(LanguageModel):
         dropout: float = 0.0,
         **made: Unpack[Drawn],
     ) -> None:
-        self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
-        self.kind = choice(kind, "kind", KINDS)
-        self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
-        self.dropout = number(dropout, "dropout", 0, 1)
+        self.symbols = whole(symbols, "symbols")
         self.embedding = Embedding(symbols, embedding_dim, **made)
         layers = {"num_layers": num_layers, "dropout": dropout, "batch_first": True}
-        self.reader = KINDS[kind](embedding_dim, hidden, **layers, **made)
+        self.reader = KINDS[choice(kind, "kind", KINDS)](embedding_dim, hidden, **layers, **made)
         self.head = Linear(hidden, symbols, **made)
 
     def forward(self, tokens: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
@@ -135,10 +132,8 @@ class RowRecurrent(Module):
         num_layers: int = 1,
         **made: Unpack[Drawn],
     ) -> None:
-        self.size, self.classes = pair(size, "size"), whole(classes, "classes")
-        self.kind = choice(kind, "kind", KINDS)
-        self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
-        self.rows = KINDS[kind](self.size[1], hidden, num_layers, batch_first=True, **made)
+        self.size = pair(size, "size")
+        self.rows = KINDS[choice(kind, "kind", KINDS)](self.size[1], hidden, num_layers, batch_first=True, **made)
         self.head = Linear(hidden, classes, **made)
 
     def forward(self, x: Any) -> Any:

@@ -104,7 +104,7 @@ class RowTransformer(_Transformer):
         dropout: float = 0.1,
         **made: Unpack[Drawn],
     ) -> None:
-        self.size, self.classes = pair(size, "size"), whole(classes, "classes")
+        self.size = pair(size, "size")
         self.rows = Linear(self.size[1], d_model, **made)
         self._make(classes, self.size[0], num_layers, (d_model, nhead, dim_feedforward, dropout), made)
 

@@ -230,7 +230,6 @@ class TransformerEncoderLayer(Module):
         **made: Unpack[Drawn],
     ) -> None:
         draw = made["seed"]
-        self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
         self.norm_first = flag(norm_first, "norm_first")
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **made)
         self.linear1 = Linear(d_model, dim_feedforward, bias, **made)
