@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from glassgrad.autograd import (
-    gelu,
-    leaky_relu,
-    linear,
-    log_softmax,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-    tanh,
-)
+from glassgrad.autograd import gelu, leaky_relu, linear, log_softmax, relu, sigmoid, softmax, softplus, tanh
 from glassgrad.nn.functional.activations import elu, silu
 from glassgrad.nn.functional.attention import embedding, scaled_dot_product_attention
 from glassgrad.nn.functional.losses import (

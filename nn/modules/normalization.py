@@ -221,10 +221,7 @@ def _weight_and_bias(
     shape: tuple[int, ...], weight: bool, bias: bool, made: Placed
 ) -> tuple[Parameter | None, Parameter | None]:
     """A weight of ones and a bias of zeros, or ``None``."""
-    return (
-        parameter(shape, 1.0, **made) if weight else None,
-        parameter(shape, **made) if flag(bias, "bias") else None,
-    )
+    return (parameter(shape, 1.0, **made) if weight else None, parameter(shape, **made) if flag(bias, "bias") else None)
 
 
 NORMS: dict[str, Callable[..., Module]] = {"layer": LayerNorm, "batch": BatchNorm1d}
