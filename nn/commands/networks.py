@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from glassgrad.nn.init import generator
 from glassgrad.nn.models import MLP, LeNet5, RowRecurrent, RowTransformer
 from glassgrad.nn.modules.activation import ReLU
-from glassgrad.nn.modules.containers import Residual, Sequential
+from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
 from glassgrad.nn.modules.dropout import Dropout
-from glassgrad.nn.modules.linear import Flatten, Linear, Unflatten
+from glassgrad.nn.modules.linear import Flatten, Unflatten
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.modules.normalization import BatchNorm2d
-from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+from glassgrad.nn.modules.pooling import MaxPool2d
 
 Shape = tuple[int, int]
 
@@ -57,33 +56,6 @@ def cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any, channels
     return Sequential(parts)
 
 
-def _resnet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    """Three stages of one residual block, as in K. He et al., 2016, section 4.2, for small images."""
-    draw = generator(seed)
-    return Sequential(
-        {
-            "picture": _picture(shape),
-            "conv": Conv2d(1, 16, 3, padding=1, bias=False, seed=draw), "bn": BatchNorm2d(16), "relu": ReLU(),
-            "block1": _block(16, 16, draw), "relu1": ReLU(),
-            "block2": _block(16, 32, draw), "relu2": ReLU(),
-            "block3": _block(32, 64, draw), "relu3": ReLU(),
-            "mean": AdaptiveAvgPool2d(1), "flatten": Flatten(), "head": Linear(64, classes, seed=draw),
-        }
-    )  # fmt: skip
-
-
-def _block(inputs: int, outputs: int, draw: Any) -> Module:
-    stride = outputs // inputs
-    body = Sequential(
-        Conv2d(inputs, outputs, 3, stride, 1, bias=False, seed=draw), BatchNorm2d(outputs), ReLU(),
-        Conv2d(outputs, outputs, 3, 1, 1, bias=False, seed=draw), BatchNorm2d(outputs),
-    )  # fmt: skip
-    if stride == 1:
-        return Residual(body)
-    shortcut = Conv2d(inputs, outputs, 1, stride, bias=False, seed=draw)
-    return Residual(body, Sequential(shortcut, BatchNorm2d(outputs)))
-
-
 def _recurrent(kind: str) -> Callable[..., Module]:
     def build(shape: Shape, classes: int, hidden: Any, seed: Any, layers: int = 1) -> Module:
         return RowRecurrent(shape, classes, kind, hidden or 128, layers, seed=seed)
@@ -106,7 +78,6 @@ NETWORKS: Mapping[str, Network] = {
     "mlp": Network(_mlp, "sigmoid network", (100,)),
     "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
     "cnn": Network(cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
-    "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
     "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 20, 1, ADAM | {"sgd": 0.01}),
     "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),
     "gru": Network(_recurrent("gru"), "GRU", None, 12, 1, ADAM | {"sgd": 0.1}),

@@ -10,14 +10,8 @@ from glassgrad import nn
 
 OUT, IN = 300, 500
 
-BOUNDS = {
-    "xavier_uniform_": math.sqrt(6 / (IN + OUT)),
-    "kaiming_uniform_": math.sqrt(2) * math.sqrt(3 / IN),
-}
-DEVIATIONS = {
-    "xavier_normal_": math.sqrt(2 / (IN + OUT)),
-    "kaiming_normal_": math.sqrt(2 / IN),
-}
+BOUNDS = {"xavier_uniform_": math.sqrt(6 / (IN + OUT)), "kaiming_uniform_": math.sqrt(2) * math.sqrt(3 / IN)}
+DEVIATIONS = {"xavier_normal_": math.sqrt(2 / (IN + OUT)), "kaiming_normal_": math.sqrt(2 / IN)}
 
 
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())

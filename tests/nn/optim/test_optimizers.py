@@ -113,10 +113,7 @@ def test_another_optimizers_state_is_refused_whole():
     bad["param_groups"][0]["lr"] = -1.0
     late["param_groups"][0]["initial_lr"] = "x"
     refused = [
-        (
-            nn.optim.Adam(start()).state_dict(),
-            r"its options are \['betas'.*, and this optimizer's are \['lr'",
-        ),
+        (nn.optim.Adam(start()).state_dict(), r"its options are \['betas'.*, and this optimizer's are \['lr'"),
         (
             nn.optim.SGD(start()[:2], lr=0.5, momentum=0.9).state_dict(),
             r"its groups have \[2\] parameters, and this optimizer's have \[3\]",
