@@ -14,7 +14,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
 from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
-from glassgrad.autograd.common.validation import check_instance, flag, raise_with_form
+from glassgrad.autograd.common.validation import check_instance, flag
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import Hint
@@ -564,16 +564,12 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **options: Any) -> None:
-        is_its = type(self).__init__ is __init__
-        try:
-            if known and (unknown := options.keys() - known):
-                raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
-            if known and "seed" in known:
-                options["seed"] = generator(options.get("seed"))
-            init(self, *args, **options)
-        except TypeError as error:
-            raise_with_form(error, init, type(self).__name__ if is_its else "")
-        if is_its:
+        if known and (unknown := options.keys() - known):
+            raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
+        if known and "seed" in known:
+            options["seed"] = generator(options.get("seed"))
+        init(self, *args, **options)
+        if type(self).__init__ is __init__:
             given = _by_name(type(self), args, options).items()
             noted = {name: (value, plain(vars(self).get(name))) for name, value in given}
             object.__setattr__(self, "_given", noted)

@@ -277,21 +277,11 @@ def test_a_module_whose_arguments_do_not_tell_its_size_shows_its_own_parameters(
     assert repr(nn.ReLU()) == "ReLU()"
 
 
-def test_arguments_that_a_constructor_does_not_take_show_its_form():
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'inplace': write ELU\(alpha=1\.0\)\."):
-        nn.ELU(inplace=True)
-    with pytest.raises(TypeError, match=r"write Dropout\(p=0\.5, \*, seed=None\)\."):
-        nn.Dropout(0.5, True)
-    form = r"RMSNorm\(normalized_shape, eps=None, elementwise_affine=True, \*, dtype='float32', device=None\)"
-    with pytest.raises(TypeError, match=rf"argument 'seed': write {form}"):
+def test_options_that_a_layer_does_not_take_are_refused():
+    with pytest.raises(TypeError, match=r"RMSNorm\.__init__\(\) got an unexpected keyword argument 'seed'"):
         nn.RMSNorm(3, seed=0)
-
-    class Wrong(nn.Linear):
-        def __init__(self, n):
-            super().__init__(n, 2, bad=1)
-
-    with pytest.raises(TypeError, match=r"'bad': write Linear\(in_features, .*\)\.$"):  # not the form of Wrong
-        Wrong(2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inplace'"):
+        nn.ELU(inplace=True)
 
 
 def test_copies_are_independent_and_keep_names():
