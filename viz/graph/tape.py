@@ -6,6 +6,7 @@ training holds such values.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -27,8 +28,12 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
-NODESEP = 0.06  # inches
 ENDS = 15  # operations drawn at either end of a long tape
+READING = (
+    caption("down the left: ops as recorded", "fwd"),
+    grad_text("up the right: the derivative op of each"),
+    caption("dotted: the values it had to keep"),
+)
 
 
 def draw_tape(
@@ -82,50 +87,40 @@ class _Tape:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        operations = scene.operations
+        operations, keys = scene.operations, {card.key for card in scene.cards}
         self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
-        self.unseen = set(self.hidden)
-        self.tape: list[Card | None] = [*operations]
-        if self.hidden:
-            self.tape[ENDS:-ENDS] = [None]
-        self.level = {card: i for i, card in enumerate(self.tape) if card is not None}
-        leaves = (card for card in scene.cards if card.node is None)
-        self.leaves = [card for card in leaves if not all(use.head in self.unseen for use in card.uses)]
-        self.taken = {card.key for card in scene.cards}
-        self.gap, self.gap_back = self._fresh("not_drawn"), self._fresh("not_drawn_back")
+        shown = [card for card in operations if card not in self.hidden]
+        self.tape: list[Card | None] = [*shown[:ENDS], None, *shown[ENDS:]] if self.hidden else [*shown]
+        self.leaves = [c for c in scene.cards if c.node is None and any(use.head in shown for use in c.uses)]
+        self.gap, self.gap_back = fresh("not_drawn", keys), fresh("not_drawn_back", keys)
+        self.at = dict.fromkeys(self.hidden, self.gap) | {card: card.key for card in (*shown, *self.leaves)}
+        """The keys of the boxes that stand for values; ``back``: for their derivatives or gradients."""
+        self.back = dict.fromkeys(self.hidden, self.gap_back) | {card: fresh(f"d_{card.key}", keys) for card in shown}
+        self.results = [leaf for leaf in self.leaves if leaf.gradient is not None]
+        self.back |= {leaf: fresh(f"g_{leaf.key}", keys) for leaf in self.results}
+        self.keys = keys
         self.neighbours: dict[tuple[str, str], bool] = {}  # in a column: whether an edge joins them
-        self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
-        self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
         scene = self.scene
         title = title if title is not None else self._title(len(scene.operations))
-        told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
-        told["notice"] = scene.notice
-        self.picture = Picture("tape", names={card.name for card in scene.cards}, nodesep=NODESEP, **told)
+        told: dict[str, Any] = {"title": title, "reading": [READING], "alt": self._alt(title), "notice": scene.notice}
+        told["names"] = {card.name for card in scene.cards}
+        self.picture = Picture("tape", nodesep=style.NODESEP_LANES, **told)
         self._levels()
-        for card in self.level:
-            for socket in card.sockets:
-                self._edges(socket)
-        for card in [*self.level, *self.leaves]:
-            if any(use.head in self.unseen for use in card.uses):
-                self._into_gap(card)
-        self._seeds()
-        for ends, is_joined in self.neighbours.items():
-            if not is_joined:
-                self.picture.edge(*ends, style="invis", weight=style.WEIGHT_SPINE)
+        ends: dict[tuple[str, str, int], Socket] = {}  # one line into the gap, however many operations read there
+        for socket in (socket for card in scene.operations for socket in card.sockets if socket.tail in self.at):
+            ends.setdefault((self.at[socket.tail], self.at[socket.head], socket.index), socket)
+        for (tail, head, _), socket in ends.items():
+            if tail != head:
+                self._edges(f"{tail}_{head}_{socket.index}", socket)
+        for card in filter(None, self.tape):
+            if card.place in scene.ends and card.gradient is not None:
+                self._seed(card)
+        for pair in (pair for pair, is_joined in self.neighbours.items() if not is_joined):
+            self.picture.edge(*pair, style="invis", weight=style.WEIGHT_SPINE)
         return self.picture
-
-    def _join(self, upper: str, lower: str, **attributes: Any) -> None:
-        """Draw an edge; one between neighbours of a column keeps it straight."""
-        if (ends := (upper, lower)) in self.neighbours:
-            self.neighbours[ends] = True
-            attributes["weight"] = style.WEIGHT_SPINE
-        self.picture.edge(upper, lower, **attributes)
-
-    def _fresh(self, key: str) -> str:
-        return fresh(key, self.taken)
 
     # ------------------------------------------------------------ words
 
@@ -136,134 +131,85 @@ class _Tape:
         what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.counted(operations, 'operation')}"
         return f"{what}{':' if written else ','} the tape and its mirror"
 
-    def _reading(self) -> list[Label]:
-        return [
-            caption("down the left: ops as recorded", "fwd"),
-            grad_text("up the right: the derivative op of each"),
-            caption("dotted: the values it had to keep"),
-        ]
-
     def _alt(self, title: str) -> str:
-        keeps = dict.fromkeys(one.name for card in self.level for one in kept(card))
-        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {self.cards.gradients_of([*self.result])}."
+        keeps = dict.fromkeys(one.name for card in filter(None, self.tape) for one in kept(card))
+        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {self.cards.gradients_of(self.results)}."
 
     # ------------------------------------------------------------ cards
 
     def _levels(self) -> None:
         """Draw each operation on a level of its own, its leaves beside the one before it or further up."""
-        beside: dict[int, list[Card]] = {}
-        for card, i in self.level.items():
-            for leaf in dict.fromkeys(socket.tail for socket in card.sockets if socket.tail.node is None):
-                if any(leaf in placed for placed in beside.values()):
-                    continue
-                at = i - 1
-                while len(beside.get(at, [])) == (ABOVE if at < 0 else BESIDE):
-                    at -= 1
-                beside.setdefault(at, []).append(leaf)
+        level = {card: i for i, card in enumerate(self.tape)}
+        beside = defaultdict[int, list[Card]](list)
+        for leaf in self.leaves:
+            at = min(level[use.head] for use in leaf.uses if use.head in level) - 1
+            while len(beside[at]) == (ABOVE if at < 0 else BESIDE):
+                at -= 1
+            beside[at].append(leaf)
         above: list[str] = []
         for i in range(min(beside, default=0), len(self.tape)):
-            leaves = beside.get(i, [])
-            for leaf in leaves:
-                self.picture.node(leaf.key, self._leaf(leaf), cls=f"card {leaf.role}")
-                if leaf in self.result:
-                    self.picture.node(self.result[leaf], self._result(leaf), cls="card grad")
             columns = self._operation(self.tape[i]) if i >= 0 else []
-            results = [self.result[leaf] for leaf in leaves if leaf in self.result]
-            level = [*(leaf.key for leaf in reversed(leaves)), *columns, *results]
-            self.picture.same_rank(level)
-            for left, right in pairwise(level):
-                if not {left, right} <= {*columns}:
-                    self.picture.edge(left, right, style="invis")
+            left, right = [leaf.key for leaf in beside[i][::-1]], []
+            for leaf in beside[i]:
+                self.picture.node(leaf.key, self._card(leaf), cls=f"card {leaf.role}")
+                if leaf in self.results:
+                    right.append(self.back[leaf])
+                    border = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
+                    self.picture.node(right[-1], _dashed(self._sum(leaf), border), cls="card grad")
+            self.picture.same_rank([*left, *columns, *right])
+            for side in ([*left, *columns[:1]], [*columns[-1:], *right]) if columns else ([*left, *right],):
+                for pair in pairwise(side):
+                    self.picture.edge(*pair, style="invis")
             self.neighbours |= dict.fromkeys(zip(above, columns, strict=False), False)
             above = columns
 
     def _operation(self, card: Card | None) -> list[str]:
-        """Draw an operation, its derivative, and the values kept between them; return their keys."""
+        """Draw an operation, the values kept and its derivative; return their keys. None stands for omitted ones."""
         if card is None:
             words = f"... {numbers.count(len(self.hidden))} ops not drawn"
             for key, column in ((self.gap, "forward"), (self.gap_back, "backward")):
                 self.picture.node(key, table(row(cell(caption(words), cellpadding=6))), cls="gap", group=column)
             return [self.gap, self.gap_back]
-        link, back = self._fresh(f"k_{card.key}"), self.back[card]
-        keeps = kept(card)
+        keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
-        shown = caption(f"kept: {names or 'nothing'}")
-        said = table(row(cell(shown, id=f"{card.key}_kept", title=title)), cellpadding=2)
-        kind = "loss" if card.role == LOSS else "act"
-        self.picture.node(card.key, self._forward(card), cls=f"card {kind}", group="forward")
-        self.picture.node(link, said, cls="link", group="kept")
-        self.picture.node(back, self._backward(card), cls="card bwd", group="backward")
-        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0")
-        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1")
-        return [card.key, link, back]
+        said = cell(caption(f"kept: {names or 'nothing'}"), id=f"{card.key}_kept", title=title)
+        columns = {
+            card.key: (self._card(card), f"card {'loss' if card.role == LOSS else 'act'}", "forward"),
+            link: (table(row(said), cellpadding=2), "link", "kept"),
+            self.back[card]: (self._backward(card), "card bwd", "backward"),
+        }
+        for key, (label, kind, column) in columns.items():
+            self.picture.node(key, label, cls=kind, group=column)
+        for i, (left, right) in enumerate(pairwise(columns)):
+            self.picture.edge(left, right, cls="link", id=f"l_{card.key}_{i}")
+        return [*columns]
 
-    def _leaf(self, leaf: Card) -> Label:
-        tag = cell(text(tag_of(leaf), style.TAG, "muted"))
-        return self.cards.whole(leaf, table(row(tag, self._named(leaf, "")), **self.cards.frame(leaf, 5)))
-
-    def _forward(self, card: Card) -> Label:
-        said, size = self.cards.badge(card)
-        ground = self.cards.sign(card)
-        badge = cell(text(said, size, "fwd", bold=True), port="o", width=26, **ground)
-        formula = clipped(self.scene.formula(card).text, FORMULA)
-        inside = table(row(badge, self._named(card, f" = {formula}")), **self.cards.frame(card, 5))
-        return self.cards.whole(card, inside)
-
-    def _named(self, card: Card, formula: str) -> Label:
-        """The name, the formula, and the value or its shape."""
+    def _card(self, card: Card) -> Label:
+        """A leaf or an operation: its tag or badge, its name, its formula, and the value or its shape."""
+        first, formula = cell(text(tag_of(card), style.TAG, "muted")) if card.node is None else (), ""
+        if card.node is not None:
+            said, size = self.cards.badge(card)
+            first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
+            formula = f" = {clipped(self.scene.formula(card).text, FORMULA)}"
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
         name = text(clipped(card.name), style.NAME, "ink", bold=True)
         title = f"{card.name}{formula} = {numbers.full(card.value)}"
-        return cell(name, text(f"{formula}{value}", style.CELL, "ink"), id=f"{card.key}_val", title=title)
-
-    def _result(self, leaf: Card) -> Label:
-        width = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
-        return self._dashed(self._sum(leaf), width)
-
-    def _dashed(self, inside: Label, width: float = style.BORDER) -> Label:
-        frame = {"color": "grad", "bgcolor": "paper", "style": "DASHED", "border": width}
-        return table(inside, cellpadding=3, **frame)
-
-    def _parts(self, card: Card) -> str:
-        """The addends of a gradient, such as `3 + 4 = `; empty where there is one."""
-        seeded = card.place in self.scene.ends
-        if len(card.addends) + seeded < 2:
-            return ""
-        if card.shape:
-            return f"sum of {len(card.addends) + seeded}: "
-        said = [number for number, _ in self.cards.addends(card)]
-        if seeded:
-            said.append(numbers.scalar(self._seed(card)[()]))
-        return f"{' + '.join(said)} = "
-
-    def _number(self, array: np.ndarray) -> Label:
-        """A gradient: the number, or the rms of several."""
-        if array.shape:
-            return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, "grad", italic=True)
-        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, "grad", bold=True, italic=True)
+        named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), id=f"{card.key}_val", title=title)
+        return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
         """The derivative of an operation: for each operand with a gradient, the rule and its result."""
         said, size = self.cards.badge(card)
         symbol = text(f"∂{said}", min(size, 14), "grad", bold=True, italic=True)
         badge = cell(symbol, width=30, sides="R", border=1, color="hair")
-        rows = []
-        if len(card.addends) + (card.place in self.scene.ends) > 1:
-            rows.append(self._sum(card))
-        rows += [self._rule(card, socket) for socket in card.sockets if socket.contribution is not None]
-        around = frame("derivative", cellpadding=4)
-        return table(row(badge, cell(table(*rows, cellpadding=1))), **around)
+        rows = [self._sum(card)] if len(self._addends(card)) > 1 else []
+        rows += [self._rule(socket, socket.contribution) for socket in card.sockets if socket.contribution is not None]
+        return table(row(badge, cell(table(*rows, cellpadding=1))), **frame("derivative", cellpadding=4))
 
-    def _sum(self, card: Card) -> Label:
-        assert card.gradient is not None
-        label = text(f"{self.cards.by(card)} = {self._parts(card)}", style.GRAD_LABEL, "grad", italic=True)
-        return row(cell(label, self._number(card.gradient), align="LEFT", **self.cards.hook(card, "grad")))
-
-    def _rule(self, card: Card, socket: Socket) -> Label:
-        contribution = socket.contribution
-        assert contribution is not None
+    def _rule(self, socket: Socket, contribution: np.ndarray) -> Label:
+        card = socket.head
         g = self.scene.say.symbol(self.cards.by(card), card.gradient)
         whole = self.scene.pull(socket, g).text
         formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name}"
@@ -273,48 +219,57 @@ class _Tape:
         title = f"{by} = {whole} = {numbers.full(contribution)}"
         return row(cell(*parts, align="LEFT", id=f"{card.key}_vjp{socket.index}", title=title))
 
+    def _sum(self, card: Card) -> Label:
+        """The gradient of a value; where it has several addends, these or their number before it."""
+        parts = self._addends(card)
+        said = "" if len(parts) < 2 else f"sum of {len(parts)}: "
+        if said and not card.shape and len(parts) <= style.ADDENDS:
+            said = f"{' + '.join(numbers.scalar(part[()]) for part in parts)} = "
+        label = text(f"{self.cards.by(card)} = {said}", style.GRAD_LABEL, "grad", italic=True)
+        return row(cell(label, self._number(card.gradient), align="LEFT", **self.cards.hook(card, "grad")))
+
+    def _number(self, array: Any) -> Label:
+        """A gradient: the number, or the rms of several."""
+        if array.shape:
+            return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, "grad", italic=True)
+        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, "grad", bold=True, italic=True)
+
+    def _addends(self, card: Card) -> list[np.ndarray]:
+        """The addends of a gradient: of each use, and the upstream gradient of an output."""
+        parts = [use.contribution for use in card.addends if use.contribution is not None]
+        if card.place in self.scene.ends and card.gradient is not None:
+            parts.append(np.asarray(card.gradient - sum(parts)))
+        return parts
+
     # ------------------------------------------------------------ edges
 
-    def _edges(self, socket: Socket) -> None:
-        tail, head = socket.tail, socket.head
-        ids = f"{tail.key}_{head.key}_{socket.index}"
-        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}"}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
-        above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
-        source = tail.key if tail.node is None or tail in self.level else self.gap
-        self._join(source, head.key, tooltip=f"forward: {tail.name}", **forward)
-        part = socket.contribution
-        if part is None or not above:
+    def _edges(self, ids: str, socket: Socket) -> None:
+        tail, head, part = socket.tail, socket.head, socket.contribution
+        self._line(self.at[tail], self.at[head], cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
+        if part is None:
             return
         label = None
         if tail.node is not None and not socket.mark:  # of parallel edges the rows of the card show the numbers
-            said = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
-            number = grad_text(said)
+            number = grad_text(numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}")
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
         told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
-        self._join(above, self.back[head], label=label, tooltip=told, **backward)
+        self._line(self.back[tail], self.back[head], label=label, tooltip=told, cls="bwd", id=f"b_{ids}")
 
-    def _into_gap(self, card: Card) -> None:
-        """Draw one edge into the gap of omitted operations, and one back."""
-        self.picture.edge(card.key, self.gap, cls="fwd", id=f"f_{card.key}_{self.gap}")
-        above = self.back.get(card) or self.result.get(card)
-        if above:
-            ids = f"b_{card.key}_{self.gap}"
-            self.picture.edge(above, self.gap_back, cls="bwd", id=ids)
+    def _line(self, upper: str, lower: str, **look: Any) -> None:
+        """Draw an edge; one between neighbours keeps their column straight."""
+        if (upper, lower) in self.neighbours:
+            self.neighbours[upper, lower] = True
+            look["weight"] = style.WEIGHT_SPINE
+        self.picture.edge(upper, lower, **look)
 
-    def _seed(self, card: Card) -> np.ndarray:
-        """The upstream gradient of an output."""
-        assert card.gradient is not None
-        parts = [use.contribution for use in card.addends if use.contribution is not None]
-        return np.asarray(card.gradient - sum(parts)) if parts else card.gradient
+    def _seed(self, card: Card) -> None:
+        """Draw the upstream gradient of an output."""
+        key = fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed", self.keys)
+        label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
+        self.picture.node(key, _dashed(row(cell(label, self._number(self._addends(card)[-1])))), cls="card grad")
+        self.picture.edge(card.key, key, cls="link", id=f"l_{key}")
+        self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}")
 
-    def _seeds(self) -> None:
-        for card in self.level:
-            if card.place not in self.scene.ends or card.gradient is None:
-                continue
-            key, seed = self._fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed"), self._seed(card)
-            label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
-            inside = row(cell(label, self._number(seed)))
-            self.picture.node(key, self._dashed(inside), cls="card grad")
-            self.picture.edge(card.key, key, cls="link", id=f"l_{key}")
-            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}")
+
+def _dashed(inside: Label, width: float = style.BORDER) -> Label:
+    return table(inside, cellpadding=3, color="grad", bgcolor="paper", style="DASHED", border=width)

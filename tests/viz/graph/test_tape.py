@@ -104,8 +104,8 @@ def test_a_long_tape_shows_its_ends_and_what_is_hidden():
     assert words(picture.source).count("... 71 ops not drawn") == 2
     assert picture.source.count('class="card bwd"') == 30
     assert "71 ops" not in picture.title
-    assert edge(picture, "f_t15_not_drawn")[:2] == ("t15", "not_drawn")
-    assert edge(picture, "b_t15_not_drawn")[:2] == ("d_t15", "not_drawn_back")
+    assert edge(picture, "f_t15_not_drawn_0")[:2] == ("t15", "not_drawn")
+    assert edge(picture, "b_t15_not_drawn_0")[:2] == ("d_t15", "not_drawn_back")
     picture.svg()
 
 
