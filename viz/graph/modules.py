@@ -120,6 +120,7 @@ class _Table:
         self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING
 
     def draw(self, title: str | None) -> Picture:
+        """The picture; ``title``: its headline."""
         if self.seen.gradients:
             rows = ["one row per module; backward edges: width and contrast on a log scale of rms gradient"]
             marked = ["thumbnail = weight gradient, small squares negative", "gauge = 1e-7 to 1, a rule per decade"]
@@ -131,38 +132,33 @@ class _Table:
             signs.append(caption("staircase = one column per block or step"))
         title = title or self._title()
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
-        words["notice"] = self.notice
-        reading = [list(map(caption, rows)), signs]
-        self.picture = Picture("modules", reading=reading, nodesep=style.NODESEP_LANES, **words)
+        words |= {"reading": [list(map(caption, rows)), signs], "notice": self.notice}
+        self.picture = Picture("modules", nodesep=style.NODESEP_LANES, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
-        away = {row.key: "hidden" for unit in hidden for row in unit.rows}
         at: dict[str, str] = {}
         for unit in self.units:
-            if unit.rows[0].key not in away:
+            if unit not in hidden:
                 self._unit(unit)
             elif unit is hidden[0]:
                 self._hidden([row for left_out in hidden for row in left_out.rows])
-            at |= {row.key: away.get(row.key, unit.key) for row in unit.rows}
+            at |= {row.key: "hidden" if unit in hidden else unit.key for row in unit.rows}
         self._edges(at)
         return self.picture
 
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        if chain := chain_title([node for row in self.rows for node in row.nodes]):
-            return chain
         titles = [row.title for row in self.rows if row.nodes]
         models = dict.fromkeys(row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == "")
-        if models and len(titles) > 4:
-            return f"{' + '.join(models)}, {self._parameters()}"
-        modules = sum(bool(row.path) for row in self.rows)
-        loose = sum(len(row.nodes) for row in self.rows if not row.path)
-        counts = {"module": modules, "operation": loose}
-        said = " and ".join(numbers.counted(n, word) for word, n in counts.items() if n)
-        return ", ".join(titles) if len(titles) <= 4 else f"{said}, {self._parameters()}"
+        if chain := chain_title([node for row in self.rows for node in row.nodes]):
+            return chain
+        if len(titles) <= 4:
+            return ", ".join(titles)
+        said = " + ".join(models) or numbers.counted(sum(len(row.nodes) for row in self.rows), "operation")
+        return f"{said}, {self._parameters(self.rows)}"
 
-    def _parameters(self, rows: Iterable[Row] | None = None) -> str:
-        own = [p.tensor for row in rows or self.rows for p in row.parameters if not p.shared]
+    def _parameters(self, rows: Iterable[Row]) -> str:
+        own = [p.tensor for row in rows for p in row.parameters if not p.shared]
         total = sum(int(tensor.size) for tensor in own)
         return numbers.counted(total, "parameter") if own else "no parameters"
 
@@ -187,6 +183,35 @@ class _Table:
 
     # ------------------------------------------------------------ cards
 
+    def _put(
+        self, unit: Row | Repeat, kind: str, head: Label, cells: Sequence[tuple[Label, str]], own: bool = False
+    ) -> None:
+        """Draw a card: its name; its values, their gradient and the size of that, each with a tooltip; its warnings.
+
+        Of folded blocks, one column has values and gradient; their frame is triple, and says whether parameters are
+        their ``own``. A double frame marks numbers that are not finite.
+        """
+        key, failed = unit.key, any(caution.word == "NOT FINITE" for caution in unit.warnings)
+        folded = kind == "folded"
+        widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
+        parts = ("val", "grad", "size")[-len(cells) :]
+        drawn = [column(head, COLUMNS[0], "v")]
+        for (content, tip), width, part in zip(cells, widths, parts, strict=True):
+            if part != "size" or self.seen.gradients:
+                port = "g" if part == "size" else None
+                drawn.append(column(content, width, port, True, id=f"{key}_{part}", title=tip))
+        drawn.append(column(self._boxes(unit.warnings), self.last, "side", self.last > NOTHING))
+        usual = {"input": "data", "folded": "parameter" if own else "operation"}.get(kind, kind)
+        look = frame("failed" if failed else usual)
+        if folded:
+            look |= {"border": style.PARAMETER_BORDER, "style": None}
+        label = table(row_(*drawn), cellpadding=4, **look)
+        for _ in range(2 * folded):
+            label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
+        if failed and not folded:
+            label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
+        self.picture.node(key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
+
     def _unit(self, unit: Row | Repeat) -> None:
         """Draw the card of a row, of equal blocks, or of a loop over time."""
         if isinstance(unit, Repeat):
@@ -194,55 +219,21 @@ class _Table:
         elif loops := recurrences(unit.nodes, self.seen):
             self._loop(unit, loops[0])
         else:
-            loss = unit is self.output and self.seen.value(unit.place).size == 1
-            columns = self._loss_cells(unit) if loss else self._cells(unit) if unit.nodes else self._input_cells(unit)
+            value, size = self.seen.value(unit.place), self._measured(unit)
+            if not unit.nodes:
+                kind, (head, values, middle) = "input", self._input(unit)
+            elif unit is self.output and value.size == 1:
+                kind, (head, values, middle) = "loss", self._loss(unit)
+                size = aligned(text(f"{self._by(unit.letter)} = 1", style.GRAD_LABEL, "grad", italic=True))
+            else:
+                kind, (head, values, middle) = "operation", self._cells(unit)
+            kind = "parameter" if unit.parameters else kind
             place, name = (unit.weight.tensor, unit.weight.name) if unit.weight else (unit.place, unit.letter)
             array = self.seen.gradient(place)
             sent = f"{self._by(name)}: {'not computed' if array is None else numbers.full(array)}"
-            kind = "input" if not unit.nodes else "parameter" if unit.parameters else "loss" if loss else "operation"
-            self._put(unit.key, kind, columns, unit.warnings, [numbers.full(self.seen.value(unit.place)), sent, sent])
+            self._put(unit, kind, head, [(values, numbers.full(value)), (middle, sent), (size, sent)])
             if unit.contents and has_shortcut(lines([unit])):
                 shortcut_edge(self.picture, unit.key)
-
-    def _put(
-        self,
-        key: str,
-        kind: str,
-        columns: Sequence[Label],
-        warnings: Sequence[Caution],
-        tips: Sequence[str],
-        own: bool = False,
-    ) -> None:
-        """Draw a card: its name, its values, their gradient and the size of that, with tooltips, and the warnings.
-
-        Of folded blocks, one column has values and gradient; their frame is triple, and says whether parameters are
-        their ``own``. A double frame marks numbers that are not finite.
-        """
-        failed = any(caution.word == "NOT FINITE" for caution in warnings)
-        name, strip, thumbnail, gauge, _ = COLUMNS
-        widths, parts = [name, strip, thumbnail, gauge], ["val", "grad", "size"]
-        if kind == "folded":
-            widths, parts = [name, strip + thumbnail, gauge], ["grad", "size"]
-        cells = [column(columns[0], widths[0], "v")]
-        for content, width, part, tip in zip(columns[1:], widths[1:], parts, tips, strict=True):
-            if part != "size":
-                cells.append(column(content, width, None, True, id=f"{key}_{part}", title=tip))
-            elif self.seen.gradients:
-                cells.append(column(content, width, "g", True, id=f"{key}_{part}", title=tip))
-        cells.append(column(self._boxes(warnings), self.last, "side", self.last > NOTHING))
-        if kind == "folded":
-            look = frame(
-                "failed" if failed else "parameter" if own else "operation", border=style.PARAMETER_BORDER, style=None
-            )
-            label = table(row_(*cells), cellpadding=4, **look)
-            for _ in range(2):
-                label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
-        else:
-            look = frame("failed" if failed else "data" if kind == "input" else kind)
-            label = table(row_(*cells), cellpadding=4, **look)
-            if failed:
-                label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
-        self.picture.node(key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
 
     def _head(self, row: Row, *captions: str) -> Label:
         single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
@@ -253,9 +244,8 @@ class _Table:
         captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
         return aligned(name, *map(caption, captions))
 
-    def _cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
-        """Name, values, gradient, gauge of a module or an operation."""
-        seen = self.seen
+    def _cells(self, row: Row) -> tuple[Label, Label, Label]:
+        """Name, values and gradient of a module or an operation."""
         size = self._parameters([row])
         computes = [node for node in row.nodes if node.op.name not in VIEWS]
         if row.op == "linear" and row.weight and len(computes) == 1 and row.weight.tensor.ndim == 2:
@@ -269,14 +259,11 @@ class _Table:
             captions += _wrapped(contents)
         elif len(row.nodes) > 1:
             captions.append(f"{len(row.nodes)} ops")
-        name = self._head(row, *captions)
-        values = self._values(row.letter, seen.value(row.place))
-        if row.op == "softmax" and len(row.place.shape) == 4 and (heads := marks.maps(seen.value(row.place))):
+        array = self.seen.value(row.place)
+        values = self._values(row.letter, array)
+        if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array)):
             values = self._stacked(heads[0], caption(f"{row.letter}: weights of {heads[1]} of {heads[2]} heads"))
-        if (weight := row.weight) is None:
-            return name, values, self._slope(row), self._measured(row.letter, seen.size(row.place))
-        frozen = not weight.tensor.requires_grad
-        return name, values, self._weight(weight), self._measured(weight.name, seen.size(weight.tensor), frozen=frozen)
+        return self._head(row, *captions), values, self._weight(row.weight) if row.weight else self._slope(row)
 
     def _values(self, letter: str, array: np.ndarray) -> Label:
         if array.size == 1:
@@ -295,7 +282,7 @@ class _Table:
 
     def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> Label:
         shown = numbers.table(array)
-        size = style.CAPTION if array.shape[-1] < style.TABLE_COLUMNS else style.SMALL
+        size = style.CAPTION if array.shape[-1:] < (style.TABLE_COLUMNS,) else style.SMALL
         cells = [[cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line] for line in shown.rows]
         grid = table(*(row_(*line) for line in cells), cellpadding=1, cellspacing=1)
         # The second cell, empty or not, takes up the room that would pull the columns apart.
@@ -307,11 +294,9 @@ class _Table:
 
     def _weight(self, weight: Parameter) -> Label:
         array = self.seen.gradient(weight.tensor)
-        words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
         if array is None:
             return caption(" " if weight.tensor.requires_grad else "no grad needed")
-        if array.ndim == 0:
-            return aligned(grad_text(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
+        words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
         if _is_small(array):
             return self._stacked(self._numbers(array, "grad", italic=True), words)
         return self._stacked(marks.thumbnail(array), words)
@@ -326,9 +311,12 @@ class _Table:
             caption(f"largest possible {numbers.short(steepest)}"),
         )
 
-    def _measured(self, name: str, size: float | None, *, frozen: bool = False) -> Label:
-        if frozen:
+    def _measured(self, row: Row) -> Label:
+        """The size of a row's gradient on a gauge: of its weight, or of its output if it has none."""
+        place, name = (row.weight.tensor, row.weight.name) if row.weight else (row.place, row.letter)
+        if (row.weight or not row.nodes) and not getattr(place, "requires_grad", False):
             return aligned(caption("no grad needed"))
+        size = self.seen.size(place)
         if size is None:
             return aligned(caption("not computed"))
         words = self._fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3])
@@ -348,28 +336,20 @@ class _Table:
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
         return table(*boxes, cellspacing=2) if boxes else caption(" ")
 
-    def _input_cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
+    def _input(self, row: Row) -> tuple[Label, Label, Label]:
         array = self.seen.value(row.place)
-        size, values = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array)
-        words: list[str] = []
-        known = array.dtype.kind in "fiub" and array.size
-        if known and (picture := marks.picture_of(array)) is not None:
+        size, values, words = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array), [" "]
+        picture = marks.picture_of(array) if array.dtype.kind in "fiub" and array.size else None
+        if picture is not None:
             many = len(array) if array.ndim > 1 else 1
-            sides = " × ".join(str(n) for n in picture.shape)
-            size = f"{numbers.counted(many, 'image')} of {sides}"
+            size = f"{numbers.counted(many, 'image')} of {' × '.join(map(str, picture.shape))}"
             values = table(row_(cell(marks.image(picture, side=56))), cellpadding=2)
             words = [f"image 1 of {numbers.count(many)}"]
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
-        needed = getattr(row.place, "requires_grad", False)
-        return (
-            aligned(name, caption(size)),
-            values,
-            aligned(*map(caption, words)) if words else caption(" "),
-            self._measured(row.letter, self.seen.size(row.place), frozen=not needed),
-        )
+        return aligned(name, caption(size)), values, aligned(*map(caption, words))
 
-    def _loss_cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
+    def _loss(self, row: Row) -> tuple[Label, Label, Label]:
         node = row.nodes[-1]
         captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         if node.op.name in LOSSES:
@@ -384,8 +364,7 @@ class _Table:
             if result.of == 1:
                 what, said = "prediction", "right" if result.right else "wrong"
             judged = aligned(caption(what), text(said, style.CELL, "ink"))
-        gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, "grad", italic=True)
-        return self._head(row, *captions), aligned(*values), judged, aligned(gradient)
+        return self._head(row, *captions), aligned(*values), judged
 
     def _hidden(self, hidden: list[Row]) -> None:
         """Draw one card for the omitted rows: their number, their parameters and their warnings."""
@@ -399,7 +378,7 @@ class _Table:
         self.picture.node("hidden", table(inside, **look), group="rows", cls="module folded")
 
     def _repeat(self, repeat: Repeat) -> None:
-        """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
+        """Draw one card for equal blocks: their number, the parts of one, and the gradient of each."""
         of, rows = len(repeat.blocks), repeat.rows
         own = [p for row in rows for p in row.parameters if not p.shared]
         words = [
@@ -411,26 +390,21 @@ class _Table:
         ]
         by = self._by("W" if any(row.weight for row in rows) else "(output)")
         by = f"part of {by}" if repeat.shares else by
-        columns, tip = self._stairs(of, repeat.title, words, repeat.sizes(self.seen), by, "block", bool(own))
-        self._put(repeat.key, "folded", columns, repeat.warnings, [tip, tip], bool(own))
-        if repeat.shares:
-            loop_edge(self.picture, repeat.key, "side:e", of)
+        self._stairs(repeat, of, words, by, repeat.sizes(self.seen), "block", repeat.shares)
 
     def _loop(self, row: Row, loop: Recurrence) -> None:
         """Draw one card for a loop over time: the size of the gradient of its state after every step."""
-        of, own = int(loop.loop.length), bool(row.parameters)
         words = [*([row.path] if row.path else []), self._parameters([row]), f"{len(loop.body.steps)} ops in a step"]
         by, sizes = self._by(loop.carries[0] if loop.carries else "(state)"), loop.sizes() if loop.carries else None
-        columns, tip = self._stairs(of, row.title, words, sizes, by, "step", own)
-        self._put(row.key, "folded", columns, row.warnings, [tip, tip], own)
-        loop_edge(self.picture, row.key, "side:e", of)
+        self._stairs(row, int(loop.loop.length), words, by, sizes, "step", True)
 
     def _stairs(
-        self, of: int, title: str, words: Sequence[str], sizes: Sequence[float] | None, by: str, each: str, own: bool
-    ) -> tuple[list[Label], str]:
-        """The columns of ``of`` blocks or steps, with a staircase of their gradients, and its tooltip."""
+        self, unit: Row | Repeat, of: int, words: list[str], by: str, sizes: list[float] | None, each: str, loops: bool
+    ) -> None:
+        """Draw the card of ``of`` blocks or steps, with a staircase of their gradients."""
+        own = any(row.parameters for row in unit.rows)
         name = text(f"{of} ×", style.COUNT, "knob" if own else "fwd", bold=True)
-        name += text(f"  {clipped(title, 20)}", style.NAME, "ink", bold=True)
+        name += text(f"  {clipped(unit.title, 20)}", style.NAME, "ink", bold=True)
         told, stairs, ends = f"rms {by} of {each} 1 to {of}", caption(" "), caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
@@ -439,8 +413,10 @@ class _Table:
             stairs = table(*(row_(cell(part, align="LEFT")) for part in parts), cellpadding=1)
             lines = [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))]
             ends = aligned(*map(grad_text, lines))
-        tip = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
-        return [aligned(name, *map(caption, words)), stairs, ends], f"{told}: {tip}"
+        tip = f"{told}: {', '.join(map(numbers.rms, sizes)) if sizes else 'not computed'}"
+        self._put(unit, "folded", aligned(name, *map(caption, words)), [(stairs, tip), (ends, tip)], own)
+        if loops:
+            loop_edge(self.picture, unit.key, "side:e", of)
 
     # ------------------------------------------------------------ edges
 
@@ -478,5 +454,5 @@ def _wrapped(parts: list[str]) -> list[str]:
 
 
 def _is_small(array: np.ndarray) -> bool:
-    lead = array.size // array.shape[-1] if array.ndim and array.shape[-1] else 1
-    return array.size > 0 and lead <= style.TABLE_ROWS and array.shape[-1] <= style.TABLE_COLUMNS
+    columns = array.shape[-1] if array.ndim else 1
+    return 0 < array.size <= style.TABLE_ROWS * columns and columns <= style.TABLE_COLUMNS
