@@ -87,7 +87,7 @@ class Writer:
         """The name of a card's value as a symbol; a constant as its number."""
         if card not in self._values:
             name = self.named(card)
-            literal = card.number is not None or card.one_minus is not None
+            literal = card.number is not None or card.made is not None
             written = card.written(self.say) if literal else self.say.symbol(name, card.value, tex_of(name))
             self._values[card] = written
         return self._values[card]

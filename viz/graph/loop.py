@@ -61,7 +61,7 @@ def draw_loop(
     scene.notice = notice(seen, Names(seen.graph))
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
-    return _Cell(scene, loop, names).draw(title or f"{times} × {loop.title}: step {step}").themed(theme)
+    return _Cell(scene, loop, names, step).draw(title or f"{times} × {loop.title}: step {step}").themed(theme)
 
 
 def _beyond(value: str, gradient: str) -> Label:
@@ -72,8 +72,9 @@ def _beyond(value: str, gradient: str) -> Label:
 class _Cell(Drawing):
     """The cards of one step, under the staircase of the gradient."""
 
-    def __init__(self, scene: Scene, loop: Recurrence, names: Mapping[str, ag.Tensor]) -> None:
+    def __init__(self, scene: Scene, loop: Recurrence, names: Mapping[str, ag.Tensor], step: int) -> None:
         self.loop, self.names = loop, names
+        self.is_first, self.is_last = step == 1, step == loop.loop.length
         super().__init__(scene)
 
     def _drawn(self, title: str) -> Picture:
@@ -100,13 +101,16 @@ class _Cell(Drawing):
         """Draw the ends of the arrow alone: a line beside the branches of a cell would be a tangle."""
         key, back = f"{tail.key}_{head.key}", head.gradient is not None
         before, after = f"before_{head.key}", f"after_{tail.key}"
-        picture.node(before, _beyond("from t-1", "to t-1" if back else " "))
-        picture.node(after, _beyond("to t+1", "from t+1" if back else " "))
-        picture.edge(f"{before}:v:s", f"{head.key}:n", id=f"l_{key}", **THICK)
-        picture.edge(f"{tail.key}:v:s", f"{after}:v:n", id=f"m_{key}", **THICK)
-        if back:
-            picture.edge(f"{before}:g:s", f"{head.key}:n", cls="bwd", id=f"t_{key}")
-            picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
+        if not self.is_first:
+            picture.node(before, _beyond("from t-1", "to t-1" if back else " "))
+            picture.edge(f"{before}:v:s", f"{head.key}:n", id=f"l_{key}", **THICK)
+            if back:
+                picture.edge(f"{before}:g:s", f"{head.key}:n", cls="bwd", id=f"t_{key}")
+        if not self.is_last:
+            picture.node(after, _beyond("to t+1", "from t+1" if back else " "))
+            picture.edge(f"{tail.key}:v:s", f"{after}:v:n", id=f"m_{key}", **THICK)
+            if back:
+                picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
 
     def _reading(self) -> list[tuple[str, str]]:
         parts = super()._reading()

@@ -65,7 +65,7 @@ class Name:
     shown: str
     path: str | None = None  # of a parameter in its module, where that is not the name shown
     number: float | None = None  # of a constant with equal entries that is called by its value
-    one_minus: Any = None  # the leaf y of a constant that is called 1 - y
+    made: tuple[str, str] | None = None  # of a constant called 1 - y or yᵀ: the operation, and the name y
 
 
 class Names:
@@ -85,9 +85,10 @@ class Names:
         for word, value in named(names).items():
             if isinstance(value, ag.Tensor) or is_array(value):
                 said.setdefault(id(vertex_of(value)), word)
+        self._said = said
         self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
         self.origins = origins(graph)
-        self._minus = self._complements(graph)
+        self._derived = self._derivations(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
         self._users: dict[Any, list[tuple[Node, int]]] = {}
@@ -135,24 +136,31 @@ class Names:
             and place.name is None
             and place not in self._ends
             and id(place) not in self._known
-            and place not in self._minus
+            and place not in self._derived
         )
 
-    def _complements(self, graph: ag.Graph) -> dict[Any, Any]:
-        """The constants that were computed as 1 - y from another leaf y, as in y·log(p) + (1 - y)·log(1 - p)."""
-        places, found = {id(place) for place in graph.nodes}, dict[Any, Any]()
+    def _derivations(self, graph: ag.Graph) -> dict[Any, tuple[str, Any]]:
+        """The constants that were computed from another one that has a name: as 1 - y from a leaf y, as in
+        y·log(p) + (1 - y)·log(1 - p), or transposed; the operation and the other.
+        """
+        places, found = {id(place) for place in graph.nodes}, dict[Any, tuple[str, Any]]()
         for place in graph.nodes:
             other = self.origins.get(id(place))
-            if other is None or id(other) not in places or id(place) in self._known:
+            named = other is not None and (id(other) in places or self._said.get(id(other)) or other.name)
+            if not named or id(place) in self._known:
                 continue
             own, array = array_of(place), array_of(other)
-            if own is not None and array is not None and own.size and np.array_equal(own, 1 - array):
-                found[place] = other
+            if own is None or array is None or not own.size:
+                continue
+            if id(other) in places and np.array_equal(own, 1 - array):
+                found[place] = "subtract", other
+            elif own.ndim == 2 and own.strides == array.strides[::-1] and np.array_equal(own, array.T):
+                found[place] = "matrix_transpose", other
         return found
 
     def _value(self, place: Any) -> float | None:
         """The number of a Tensor whose entries are equal, such as a seed, and which is used elementwise; else None."""
-        constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._minus
+        constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._derived
         if not constant or place in self._given or id(place) in self._known:
             return None
         array = array_of(place)
@@ -242,12 +250,13 @@ class Names:
         if (number := self._value(place)) is not None:
             said = numbers.constant(number)
             return Name(fresh(identifier(f"const_{said}"), keys), said, number=number)
-        if place in self._minus:
-            other = self._minus[place]
-            if other not in self._names:
+        if place in self._derived:
+            how, other = self._derived[place]
+            if other in self.roles and other not in self._names:
                 self._names[other] = self._name(other, used, keys)
-            said = f"1 - {self._names[other].shown}"
-            return Name(fresh(identifier(said), keys), said, one_minus=other)
+            root = self._names[other].shown if other in self.roles else self._said.get(id(other)) or other.name
+            said = f"1 - {root}" if how == "subtract" else f"{root}ᵀ"
+            return Name(fresh(identifier(said), keys), said, made=(how, root))
         if given is not None:
             name = fresh(given, used)
         else:

@@ -172,7 +172,7 @@ def rows_of(
         uses = [(place, role) for place, role in every if id(place) not in hidden]
         for (place, role), (x, _) in zip(every, read, strict=True):
             if role == "input" and id(place) not in home and id(place) not in hidden:
-                name = getattr(place, "name", None) or called[x].shown
+                name = getattr(place, "name", None) or (called[x].made or ("", called[x].shown))[1]
                 home[id(place)] = row(name, name, place)
                 rows.append(home[id(place)])
         trained = {id(place): place for place, role in uses if role == "parameter"}
@@ -270,12 +270,11 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
 
 
 def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:
-    """The output of a row: its last value that is used outside of it."""
+    """The output of a row: the first of the graph's outputs, else its last value that is used outside of it."""
     inside = set(nodes)
-    for node in reversed(nodes):
-        if any(node is output for output in graph.outputs) or any(user not in inside for user in users.get(node, ())):
-            return node
-    return nodes[-1]
+    ends = [end for end in graph.outputs if end in inside]
+    used = [node for node in nodes if any(user not in inside for user in users.get(node, ()))]
+    return [*nodes[-1:], *used, *ends[:1]][-1]
 
 
 def names_of(rows: Iterable[Row]) -> set[str]:

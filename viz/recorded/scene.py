@@ -48,7 +48,7 @@ class Card:
     gradient: np.ndarray | None  # None if there is none, or none was computed
     path: str | None = None  # of a parameter in its module, where that is not the name shown
     number: float | None = None  # of a constant with equal entries that is called by its value
-    one_minus: Card | None = None  # the y of a constant that is called 1 - y
+    made: tuple[str, str] | None = None  # of a constant called 1 - y or yᵀ: the operation, and the name y
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
     group: Call | None = None
@@ -86,8 +86,11 @@ class Card:
         if self.number is not None:
             known = say.number(self.number)
             return Symbol(say, known.text, known.tex, known.level, self.value, "number", self.number)
-        if self.one_minus is not None:
-            made: Symbol = say.call("subtract", 1, self.one_minus.written(say))
+        if self.made is not None:
+            how, root = self.made
+            turned = how == "matrix_transpose"
+            other = say.symbol(root, self.value.T if turned else 1 - self.value)
+            made: Symbol = say.call(how, other) if turned else say.call(how, 1, other)
             return made
         return say.symbol(self.name, self.value)
 
@@ -225,9 +228,8 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path, name.number)
-        if name.one_minus is not None:
-            card.one_minus = self._by_place.get(name.one_minus)
+        about = name.path, name.number, name.made
+        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, *about)
         self.cards.append(card)
         self._by_place[place] = card
         seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]

@@ -80,7 +80,8 @@ def test_every_sentence_of_the_table_is_said_somewhere():
 
 def test_every_word_that_is_looked_for_in_pictures_is_written_somewhere():
     """Pictures and checks write with f-strings, of which a sentence is a part: each of its words stands in the code."""
-    folders = [ROOT, Path(nn.__file__).parent, Path(ag.__file__).parent / "testing"]
+    engine = Path(ag.__file__).parent
+    folders = [ROOT, Path(nn.__file__).parent, engine / "testing", engine / "compiler/passes"]
     written = " ".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
     written += " ".join(lesson.text.source(name, "en") for name in lesson.text.stems())
     known = set(re.findall(r"\w+", written.lower()))
@@ -354,6 +355,10 @@ def recurrent():
     return ag.sum(nn.LSTM(3, 4, seed=0)(ag.Tensor(np.sin(np.arange(30.0)).reshape(5, 2, 3), name="x"))[0])
 
 
+def program():
+    return ag.trace(lambda x: ag.sum(ag.tanh(x) * x), ag.Tensor([1.0, 2.0]))
+
+
 def twice():
     layer = nn.Linear(2, 2, seed=0)
     return ag.sum(layer(ag.tanh(layer(ag.Tensor([[1.0, -1.0]], name="x")))))
@@ -382,14 +387,16 @@ PICTURES = {
     "dead": lambda: viz.draw_modules(classifier(-0.0), gradients=True),
     "loop": lambda: viz.draw_loop(recurrent()),
     "several outputs": lambda: viz.draw_graph([scalar(), ag.sum(network(1))], gradients=True),
-    "program": lambda: viz.draw_graph(ag.trace(lambda x: ag.sum(ag.tanh(x) * x), ag.Tensor([1.0, 2.0]))),
+    "program": lambda: viz.draw_graph(program()),
+    "difference": lambda: viz.diff(viz.snapshot(network(1)), network(1, (2, 4, 2))),
+    "difference of programs": lambda: viz.diff(program(), program().optimized()),
     "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0]),
 }
 
 CODE = [  # names of modules and operations as the program has them
     *("Linear", "LSTM", "Tanh", "square", "power", "add", "subtract", "multiply", "divide", "negative", "logits"),
     *("cross", "entropy", "squared_error", "tanh_x", "tanh_x_times_x", "sum_tanh_x_times_x", "_lambda", "backward"),
-    *("gradients", "True", "Sequential"),
+    *("gradients", "True", "Sequential", "ones", "return"),
 ]
 
 

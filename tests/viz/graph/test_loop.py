@@ -116,9 +116,12 @@ class TestCell:
         assert f"rms ∂L/∂h after step 1 to {TIMES}" in text
         assert f"rms ∂L/∂c after step 1 to {TIMES}" in text
         assert "h[t-1]" in text
-        back = re.findall(r".*id=[tu]_.*", picture.source)  # from the next step and to the one before
-        assert len(back) == 4
-        assert all("style=dashed" in line for line in back)
+
+    @pytest.mark.parametrize(("step", "ways"), [(1, "u"), (2, "tu"), (TIMES, "t")])
+    def test_lines_lead_to_the_steps_that_there_are(self, step, ways):
+        source = viz.draw_loop(the_loss(Net(nn.LSTM), sequence()), step=step).source
+        back = re.findall(r"style=dashed.*?id=([tu])_|id=([tu])_.*?style=dashed", source)
+        assert sorted(map("".join, back)) == sorted(2 * ways)  # of h and of c, from the next step and to the one before
 
     def test_the_gates_of_a_gru_have_their_letters(self):
         text = words(viz.draw_loop(the_loss(Net(nn.GRU), sequence())))

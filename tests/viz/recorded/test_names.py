@@ -5,8 +5,9 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.viz import explain
+from glassgrad.viz import explain, summary
 from glassgrad.viz.recorded.names import derivative
+from glassgrad.viz.recorded.rows import rows_of
 from glassgrad.viz.recorded.scene import Scene
 
 
@@ -77,3 +78,20 @@ def test_a_few_indices_are_written_out(index: object) -> None:
     w = ag.Tensor(np.arange(6.0), requires_grad=True, name="w")
     assert Scene(ag.sum(w[index])).expression(80) == "sum(w[[0, 2, 2]])"
     assert Scene(ag.sum(w[np.arange(20) % 6])).expression(80) == "sum(w[[(20,)]])"
+
+
+@pytest.mark.parametrize("named", ["itself", "by the caller"])
+def test_an_input_that_is_read_only_transposed_has_its_own_name(named: str) -> None:
+    w = ag.Tensor([[1.0, 2.0]], requires_grad=True, name="w")
+    x = ag.Tensor([[0.5, 1.0], [2.0, 3.0], [4.0, 1.0]], name="x" if named == "itself" else None)
+    loss = ag.sum(w @ x.T)
+    names = {"x": x}
+    assert Scene(loss, names=names).expression(80) == "sum(w·xᵀ)"
+    assert "ones(1, 3)·x\n" in explain(loss, wrt=w, names=names).text
+    rows, _ = rows_of(ag.Graph(loss), names)
+    assert [row.title for row in rows if not row.nodes] == ["x"]
+
+
+def test_the_output_of_a_layer_with_several_is_its_first() -> None:
+    (layer,) = summary(nn.LSTM(4, 3, seed=0), (5, 2, 4)).layers
+    assert layer.shape == (5, 2, 3)
