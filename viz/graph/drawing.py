@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.parts import addends
+from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -30,7 +31,6 @@ class Drawing:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.branched = self._is_branched()
         few = len(self.scene.cards) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
         self.cards.compact = not few and (self.branched or not scene.scalar)
@@ -74,7 +74,7 @@ class Drawing:
             "alt": self._alt(title),
         }
         self.picture = Picture("graph", names=names, **told, **shape)
-        self._place([card for card in self.scene.cards if card.node is not None], 0)
+        self._place(scene.tree)
         self._leaves()
         for card in self.scene.cards:
             for socket in card.sockets:
@@ -91,10 +91,9 @@ class Drawing:
             return f"{scene.end} = {written}"
         if said := chain_title([card.operation for card in scene.operations]):
             return said
-        roots = dict.fromkeys((g.scope[0], g.model) for g in scene.groups if g.scope[0][0] == "")
-        if 0 < len(roots) <= 3:
-            models = " + ".join(label for (_, label), _ in roots)
-            return f"{models}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
+        models = [call.scope[0][1] for call in scene.tree.calls if call.path == "" and call.call == 1]
+        if 0 < len(models) <= 3:
+            return f"{' + '.join(models)}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
     def _lines(self) -> list[list[Label]]:
@@ -138,53 +137,41 @@ class Drawing:
 
     # ------------------------------------------------------------ cards
 
-    def _place(self, cards: list[Card], depth: int) -> None:
-        """Draw the operations, those of a module in a box of their own."""
-        whole = sum(len(card.scope) > depth for card in self.scene.cards)
-
-        def part(card: Card) -> tuple[Any, int, int]:  # consecutive calls of an innermost module are separate
-            whole = len(card.scope) == depth + 1 and card.scope not in self.containers
-            return card.scope[: depth + 1], card.group.model if card.group else 0, id(card.group) if whole else 0
-
-        for (scope, *_), run in groupby(cards, key=part):
-            inside = list(run)
-            if len(scope) <= depth:
-                for card in inside:
-                    self._operation(card)
-            elif self._is_boxed(inside, depth) and len(inside) < whole:
-                path, label = scope[-1]
-                key = self._fresh(path or label)
-                side = "l" if any(self.sides[card][0] for card in inside) else "r"  # where no line comes in
-                with self.picture.cluster(key, self._box_label(inside, depth), labeljust=side):
-                    self._place(inside, depth + 1)
+    def _place(self, call: Call) -> None:
+        """Draw the operations of a call, those of a module in a box of their own."""
+        for part in call.parts:
+            if isinstance(part, Node):
+                self._operation(self._cards([part])[0])
+            elif self._is_boxed(part):
+                side = "l" if any(self.sides[card][0] for card in self._cards(part.nodes)) else "r"  # no line comes in
+                key = self._fresh(part.path or part.scope[-1][1])
+                with self.picture.cluster(key, self._box_label(part), labeljust=side):
+                    self._place(part)
             else:
-                self._place(inside, depth + 1)
+                self._place(part)
 
-    def _is_boxed(self, cards: list[Card], depth: int) -> bool:
-        """Whether a module gets a box: it has several parts or operations, or parameters of its own.
+    def _cards(self, nodes: Iterable[Node]) -> list[Card]:
+        return [card for card in map(self.scene.card, nodes) if card is not None]
+
+    def _is_boxed(self, call: Call) -> bool:
+        """Whether a module gets a box: it is not all there is, and has several parts or parameters of its own.
 
         Where there is little room, a box with one operation would push the others apart.
         """
-        parts = {card.scope[: depth + 2] for card in cards}
-        own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
-        return (
-            len(parts) > 1
-            or (own and self.across <= ROOMS[0][0])
-            or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
-        )
+        level = sum(len(card.scope) >= len(call.scope) for card in self.scene.operations)
+        own = any(s.tail.role == PARAM for card in self._cards(call.own) for s in card.sockets)
+        return len(call.nodes) < level and (len(call.parts) > 1 or (own and self.across <= ROOMS[0][0]))
 
-    def _box_label(self, cards: list[Card], depth: int) -> Label:
-        group = cards[0].group
-        scope = cards[0].scope[: depth + 1]
-        path, label = scope[-1]
-        title = group.title if group is not None and group.scope == scope else label
+    def _box_label(self, call: Call) -> Label:
+        path, label = call.scope[-1]
+        cards = self._cards(call.nodes)
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
         linear = [card for card in cards if card.operation.op.name == "linear"]
         weights = [s.tail for card in linear for s in card.sockets if s.argument == "weight"]
         notes = [path] if path else []
-        again = group is not None and group.scope == scope and group.call > 1
-        if again and group is not None and own:
-            title, own = f"the same {label}, call {group.call}", []
+        title, again = self.scene.titles.get(call, label), call.call > 1 and bool(own)
+        if again:
+            title, own = f"the same {label}, call {call.call}", []
         if len(weights) == 1:
             out, into = weights[0].shape
             notes.append(f"{numbers.count(into)} → {numbers.count(out)}")

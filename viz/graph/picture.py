@@ -78,7 +78,7 @@ def draw_graph(
     if depth is None and (view == "ops" or not _is_large(ys)):
         scene = Scene(ys, **given)
         drawing = Drawing(scene)
-        folds = view == "auto" and len(ys) == 1 and len(scene.groups) > 1 and drawing.across > SAFE
+        folds = view == "auto" and len(ys) == 1 and len(scene.titles) > 1 and drawing.across > SAFE
         picture = drawing.draw(title, narrowed=not folds).themed(theme)
         if not folds or picture.size()[0] <= style.WIDTH:
             return picture

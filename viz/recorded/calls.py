@@ -1,10 +1,11 @@
-"""Calls of modules: which operations of a recorded graph belong to one call, and to which model."""
+"""The calls of modules in a recorded graph as a tree, whose leaves are the operations."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -16,50 +17,77 @@ Scope = tuple[tuple[str, str], ...]
 
 @dataclass(eq=False)
 class Call:
-    """One call of a module: its scope, which is the path and the class of each module around it, outermost first, its
-    operations, which call of the module it is, and of which model. The scope of an operation outside is empty.
+    """One call of a module.
+
+    ``scope``: the path and the class of each module around, outermost first, the called one last. ``parts``: its calls
+    and its own operations, in the order of execution. ``call``: which call of the module it is. An operation outside of
+    the opened modules is a call without a module, in the scope around it.
     """
 
     scope: Scope
-    nodes: list[Node]
+    parts: list[Any]
     call: int = 1
-    model: int = 0
-    title: str = ""
+    is_module: bool = True
+
+    @property
+    def path(self) -> str | None:
+        """The path of the module in its model; None for an operation alone."""
+        return self.scope[-1][0] if self.is_module else None
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls among the parts."""
+        return [part for part in self.parts if isinstance(part, Call)]
+
+    @property
+    def own(self) -> list[Node]:
+        """The operations among the parts."""
+        return [part for part in self.parts if isinstance(part, Node)]
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """All operations, in the order of execution."""
+        return [node for part in self.parts for node in (part.nodes if isinstance(part, Call) else [part])]
+
+    def opened(self, depth: int | None = None) -> Iterator[Call]:
+        """The calls inside, the innermost that are opened, and each operation outside of these alone.
+
+        ``depth``: how many modules are opened one inside the other, not counting a model, whose path is empty.
+        """
+        for part in self.parts:
+            if not isinstance(part, Call):
+                yield Call(self.scope, [part], is_module=False)
+                continue
+            left = None if depth is None else depth - (part.path != "")
+            if part.calls and (left is None or left > 0):
+                yield from part.opened(left)
+            else:
+                yield part
+
+    @property
+    def layers(self) -> list[Call]:
+        """The innermost calls, and each operation outside of these alone; of an innermost call, itself."""
+        return [self] if self.is_module and not self.calls else list(self.opened())
 
 
-def opened(scope: Scope, depth: int | None) -> Scope:
-    """The outer part of a scope: the model, whose path is empty, and ``depth`` modules within it.
-
-    >>> opened((("", "Net"), ("blocks.0", "Block"), ("blocks.0.linear", "Linear")), 1)
-    (('', 'Net'), ('blocks.0', 'Block'))
-    """
-    if depth is None or not scope:
-        return scope
-    return scope[: depth + (scope[0][0] == "")]
-
-
-def calls_of(nodes: Iterable[Any], depth: int | None = None) -> list[Call]:
-    """The calls of modules, opened to ``depth``, in the order of execution; a call of another module divides one."""
+def call_tree(nodes: Iterable[Any]) -> Call:
+    """The calls of modules among recorded operations, in the order of execution, in a call without a module."""
     ordered = sorted((node for node in nodes if node.op is not None), key=lambda node: node.index)
-    models = _models(ordered)
-    times = Counter[Any]()
-    found = []
-    for (scope, model), run in groupby(ordered, key=lambda node: (opened(node.scope or (), depth), models[node])):
-        for call in _consecutive(list(run), len(scope)) if scope else [list(run)]:
-            times[scope, model] += 1
-            found.append(Call(scope, call, times[scope, model], model))
-    return found
+    models, times = _models(ordered), Counter[Any]()
 
+    def parts(scope: Scope, inside: Sequence[Node]) -> list[Any]:
+        depth, found = len(scope), list[Any]()
+        for (level, model), run in groupby(inside, lambda n: ((n.scope or ())[depth : depth + 1], models[n])):
+            if not level:
+                found += run
+                continue
+            for nodes in _consecutive(list(run), depth + 1):
+                times[scope + level, model] += 1
+                number = times[scope + level, model]
+                found.append(Call(scope + level, parts(scope + level, nodes), number))
+        return found
 
-def parts_of(nodes: Iterable[Any], depth: int | None = None) -> Iterator[Call]:
-    """The calls of the innermost modules that are opened, and every other operation alone."""
-    calls = calls_of(nodes, depth)
-    around = {call.scope[:outer] for call in calls for outer in range(len(call.scope))}
-    for call in calls:
-        if call.scope and call.scope not in around:
-            yield call
-        else:
-            yield from (Call((), [node]) for node in call.nodes)
+    return Call((), parts((), ordered), is_module=False)
 
 
 def numbered(labels: Sequence[str]) -> list[str]:

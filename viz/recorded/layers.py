@@ -10,7 +10,6 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.viz.recorded.calls import Call, parts_of
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES
 from glassgrad.viz.recorded.rows import Row, op_title
@@ -157,8 +156,8 @@ def has_shortcut(said: Sequence[tuple[str, str]]) -> bool:
 
 def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
     """The calls of innermost modules in a row, and its operations outside of them, each with its label."""
-    for call in parts_of(row.nodes) if row.path is not None else (Call((), [node]) for node in row.nodes):
-        yield call.scope[-1][1] if call.scope else op_title(call.nodes[0]), call.nodes
+    for call in row.of.layers:
+        yield call.scope[-1][1] if call.is_module else op_title(call.nodes[0]), call.nodes
 
 
 def _joined(part: Sequence[Node], given: set[Any], inside: set[Node]) -> str:

@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
-from glassgrad.viz.recorded.calls import Call, numbered, opened, parts_of, users_of
+from glassgrad.viz.recorded.calls import Call, Scope, call_tree, numbered, users_of
 from glassgrad.viz.recorded.evaluate import Evaluation, host, total
 from glassgrad.viz.recorded.names import LOSSES, Names, fresh, projected
 
@@ -79,14 +78,27 @@ class Row:
     title: str
     letter: str  # of its output, as in ∂L/∂z1
     place: Any  # of its output: node, leaf Tensor or constant array
-    nodes: tuple[Node, ...] = ()
-    path: str | None = None  # of the module, None outside of one
+    of: Call = field(default_factory=lambda: Call((), [], is_module=False))
     call: int = 1  # which call of a module with parameters this is
     label: str = ""  # the title without its number
-    scope: tuple[tuple[str, str], ...] = ()  # the modules it was recorded in, outermost first
     parameters: tuple[Parameter, ...] = ()
     reads: tuple[str | None, ...] = ()  # the rows that its values come from, None for one that is not shown
     warnings: list[Caution] = field(default_factory=list)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The operations; an input has none."""
+        return self.of.nodes
+
+    @property
+    def path(self) -> str | None:
+        """The path of the module; None outside of one."""
+        return self.of.path
+
+    @property
+    def scope(self) -> Scope:
+        """The modules that it was recorded in, outermost first."""
+        return self.of.scope
 
     @property
     def rows(self) -> list[Row]:
@@ -107,13 +119,8 @@ class Row:
     @property
     def contents(self) -> list[str]:
         """The parts of a module that is not opened, as `3 Conv2d`; empty where it has none."""
-        counts = Counter[str]()
-        for scope, nodes in groupby(self.nodes, key=lambda node: node.scope or ()):
-            inside = len(scope) > len(self.scope) and scope
-            counts.update([inside[-1][1]] if inside else map(op_title, nodes))
-        if all((node.scope or ()) == self.scope for node in self.nodes):
-            return []
-        return [f"{n} {label}" if n > 1 else label for label, n in counts.items()]
+        labels = [part.scope[-1][1] if part.is_module else op_title(part.nodes[0]) for part in self.of.layers]
+        return [f"{n} {label}" if n > 1 else label for label, n in Counter(labels).items()] if self.of.calls else []
 
     @property
     def weight(self) -> Parameter | None:
@@ -151,8 +158,11 @@ def rows_of(
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
     users = users_of(graph.nodes)
-    calls = _with_views(parts_of(graph.nodes, depth), users)
-    labels = [call.scope[-1][1] if call.scope else _part(call.nodes[0]) or op_title(call.nodes[0]) for call in calls]
+    tree = call_tree(graph.nodes)
+    calls = _with_views(tree.opened(depth), users)
+    labels = [
+        call.scope[-1][1] if call.is_module else _part(call.nodes[0]) or op_title(call.nodes[0]) for call in calls
+    ]
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
@@ -162,7 +172,7 @@ def rows_of(
     def row(title: str, letter: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, letter, place, **known)
 
-    own = belongings(graph)
+    own = belongings(tree)
     origin = {key: given for key, given in called.origins.items() if key not in own}
     for call, label, title in zip(calls, labels, numbered(labels), strict=True):
         nodes = call.nodes
@@ -183,11 +193,9 @@ def rows_of(
             title,
             called[output].shown,
             output,
-            nodes=tuple(nodes),
-            path=call.scope[-1][0] if call.scope else None,
+            of=call,
             call=call.call if parameters else 1,
             label=label,
-            scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
         )
         rows.append(here)
@@ -203,16 +211,16 @@ def _with_views(calls: Iterable[Call], users: Mapping[Node, list[Node]]) -> list
     """The calls, an operation outside of modules together with those that only turn its result."""
     joined: list[Call] = []
     for call in calls:
-        before = joined[-1] if joined else None
-        turns = not call.scope and call.nodes[0].op.name in VIEWS
-        if turns and before and not before.scope and users.get(before.nodes[-1]) == call.nodes:
-            before.nodes += call.nodes
+        before = joined[-1] if joined and not joined[-1].is_module else None
+        turns = not call.is_module and call.nodes[0].op.name in VIEWS
+        if turns and before is not None and users.get(before.nodes[-1]) == call.nodes:
+            joined[-1] = Call(before.scope, before.nodes + call.nodes, is_module=False)
         else:
             joined.append(call)
     return joined
 
 
-def belongings(graph: ag.Graph) -> set[int]:
+def belongings(tree: Call) -> set[int]:
     """The ids of arrays that belong to innermost modules and are not parameters or inputs: buffers and masks.
 
     The graph does not say which arrays these are, so they are recognised:
@@ -224,10 +232,7 @@ def belongings(graph: ag.Graph) -> set[int]:
     - An array that is not a Tensor belongs to the module, unless it is the first input of the call.
     """
     found: set[int] = set()
-    for scope, run in groupby(parts_of(graph.nodes), key=lambda call: call.scope):
-        if not scope:
-            continue
-        call = [node for part in run for node in part.nodes]
+    for scope, call in ((call.scope, call.nodes) for call in tree.opened() if call.is_module):
         given = (place for node in call for place in node.inputs)
         places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
         leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]

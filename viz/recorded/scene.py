@@ -21,7 +21,7 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.recorded.calls import Call, calls_of, numbered
+from glassgrad.viz.recorded.calls import Call, call_tree, numbered
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.lowered import lowered
 from glassgrad.viz.recorded.names import PARAM, Constant, Names
@@ -222,7 +222,9 @@ class Scene:
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
-        self.groups = self._calls()
+        self.tree = call_tree(graph.nodes)
+        """The calls of modules; ``titles`` has those that call no other, with numbers."""
+        self.titles = self._titles(self.tree)
 
     def _add(self, place: Any) -> None:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
@@ -239,18 +241,18 @@ class Scene:
             tail.uses.append(card.sockets[-1])
             card.depth = max(card.depth, tail.depth + 1)
 
-    def _calls(self) -> list[Call]:
-        """The calls of modules, each noted on the cards of its operations and of the parameters that it alone uses."""
-        found = [call for call in calls_of(card.place for card in self.cards) if call.scope]
-        for call, title in zip(found, numbered([call.scope[-1][1] for call in found]), strict=True):
-            call.title = title
-            for node in call.nodes:
+    def _titles(self, tree: Call) -> dict[Call, str]:
+        inside = [tree]
+        for call in inside:
+            inside += call.calls
+            for node in call.own if call.is_module else ():
                 self._by_place[node].group = call
         for card in self.cards:
             homes = {use.head.group for use in card.uses}
             if card.role == PARAM and len(homes) == 1:
                 card.group = homes.pop()
-        return found
+        calls = [call for call in tree.opened() if call.is_module]
+        return dict(zip(calls, numbered([call.scope[-1][1] for call in calls]), strict=True))
 
     @property
     def choices(self) -> list[str]:
