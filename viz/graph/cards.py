@@ -64,8 +64,6 @@ class Cards(CardParts):
         verdict = self.verdict(card)
         place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if before else 2, "sides": "R"}
         badge = cell(text(said, size, "fwd", bold=True), **place, **hair, **self.sign(card))
-        if spine is None:
-            return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
         rule = {"sides": "B", "cellpadding": 2, **hair}
         top = [cell(self._ends(card, before), **rule)] if before else []
         # A narrow card has no room for its formula beside the value.
@@ -161,18 +159,15 @@ class Cards(CardParts):
         before, spine, after = self.split(top, card)
         verdict = self.verdict(card, rowspan=2)
         wide = 2 + bool(before) + bool(verdict)
-        inside = []
-        if spine is not None:
-            rule: dict[str, Any] = {"sides": "B", **hair}
-            ends = [cell(self._ends(card, before), cellpadding=0, **rule)] if before else []
-            ends.append(self._operand(card, spine, **rule))
-            if after:
-                rest = self._ends(card, [spine, *after], named=False)
-                ends.append(cell(rest, cellpadding=0, colspan=1 + bool(verdict), **rule))
-            else:
-                ends.append(self._sends(card, spine, colspan=1 + bool(verdict), cellpadding=3, **rule))
-            inside.append(row(*ends))
-        inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
+        rule: dict[str, Any] = {"sides": "B", **hair}
+        ends = [cell(self._ends(card, before), cellpadding=0, **rule)] if before else []
+        ends.append(self._operand(card, spine, **rule))
+        rest = {"colspan": 1 + bool(verdict), **rule}
+        if after:
+            ends.append(cell(self._ends(card, [spine, *after], named=False), cellpadding=0, **rest))
+        else:
+            ends.append(self._sends(card, spine, cellpadding=3, **rest))
+        inside = [row(*ends), self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
@@ -236,7 +231,7 @@ class Cards(CardParts):
         """
         size = min(size, style.CAPTION) if self.compact else size
         widths = self.columns([card.value, card.gradient], size)
-        shown = picture or self.shown(card, card.value, size, widths=widths)
+        shown = picture or self.shown(card, card.value, size, widths)
         factor = self.factor(card.value) if widths else ""
         whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
         lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
@@ -262,7 +257,7 @@ class Cards(CardParts):
             return [grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"{self.by(card)}{many}{self.factor(card.gradient)} ="
-        shown = self.shown(card, card.gradient, size, gradient=True, widths=widths)
+        shown = self.shown(card, card.gradient, size, widths, gradient=True)
         doubt = grad_text(" ?", "muted") if card.doubted else ()
         return [grad_text(label) + doubt, shown]
 

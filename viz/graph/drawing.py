@@ -199,19 +199,16 @@ class Drawing:
         for card in self.scene.cards:
             if card.node is None and card not in self.beside:
                 self._node(card)
-        if self.scene.scalar:
-            for card in self.scene.cards:
-                self._rank(card)
+        for card in self.scene.operations if self.scene.scalar else ():
+            self._rank(card)
 
     def _rank(self, card: Card) -> None:
         """Put a leaf that is an operation's second operand on the rank of the first."""
         spine = self.cards.spine(card)
-        if spine is None or spine.tail.node is None:
-            return
         beside = [
             self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
         ]
-        if beside and spine.tail.group is None:
+        if beside and spine.tail.node is not None and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
 
     def _label(self, card: Card) -> Label:
@@ -319,7 +316,7 @@ class Drawing:
         if len(free) == 1:
             (one,) = free
             matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
-            return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
+            return (free, []) if matrix or one.index < spine.index else ([], free)
         return free[:1], free[1:2]
 
     def _own(self, card: Card) -> list[Card]:

@@ -358,8 +358,7 @@ class _Table:
         values = [text(f"{row.letter} = {value}", style.NAME, "ink", bold=True)]
         judged = caption(" ")
         if result := score(node, self.seen):
-            formula = f"{result.formula} = " if result.formula else ""
-            values.append(caption(f"chance level {formula}{numbers.scalar(result.chance)}"))
+            values.append(caption(f"chance level {result.formula} = {numbers.scalar(result.chance)}"))
             what, said = "accuracy", f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
             if result.of == 1:
                 what, said = "prediction", "right" if result.right else "wrong"

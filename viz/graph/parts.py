@@ -39,17 +39,15 @@ class CardParts:
         few = len(socket.head.sockets) <= FEW
         return clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
 
-    def spine(self, card: Card) -> Socket | None:
+    def spine(self, card: Card) -> Socket:
         """The operand straight above the operation: the one with the longest computation, else the first input."""
-        deepest = max(card.sockets, key=lambda socket: socket.tail.depth, default=None)
-        if deepest is None or deepest.tail.node is not None:
+        deepest = max(card.sockets, key=lambda socket: socket.tail.depth)
+        if deepest.tail.node is not None:
             return deepest
         return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
 
-    def split(self, sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
+    def split(self, sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket, Sequence[Socket]]:
         """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
-        if not sockets:
-            return (), None, ()
         spine = self.spine(card)
         at = sockets.index(spine) if spine in sockets else 0
         return sockets[:at], sockets[at], sockets[at + 1 :]
@@ -222,12 +220,9 @@ class CardParts:
         return widths
 
     def shown(
-        self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
+        self, card: Card, array: np.ndarray, size: int, widths: Sequence[int], *, gradient: bool = False
     ) -> Label:
-        """An array on a card: its numbers, or a summary if it is large.
-
-        With ``widths`` of columns, the common factor of the numbers is left to a label.
-        """
+        """An array on a card: its numbers in columns of these widths, or a summary if it is large."""
         colour = self.grad_ink(card) if gradient else "ink"
         if array.size == 0:
             return caption("empty")
@@ -236,9 +231,6 @@ class CardParts:
         most = self._size_of(array)
         if most is None:
             return self._mark(card, array, gradient)
-        size = min(size, style.CAPTION) if self.compact else size
-        factor = "" if gradient or widths else self.factor(array)
-        widths = widths or self.columns([array], size)
         lines = []
         for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
             cells = []
@@ -246,10 +238,7 @@ class CardParts:
                 written = self.number(said, min(size, most), colour, italic=gradient)
                 cells.append(cell(written, align="RIGHT", width=widths[j]))
             lines.append(row(*cells))
-        grid = table(*lines, cellpadding=1 if self.compact else 2)
-        if not factor:
-            return grid
-        return table(row(cell(caption(f"{factor.strip()} ")), cell(grid)))
+        return table(*lines, cellpadding=1 if self.compact else 2)
 
     def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> Label:
         found = marks.maps(array, gradient) if array.dtype.kind in "fiub" else None

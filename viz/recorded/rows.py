@@ -398,7 +398,7 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class Score:
-    """The loss at chance level (with a formula, if short) and the accuracy of a classifier."""
+    """The loss at chance level, with its formula, and the accuracy of a classifier."""
 
     chance: float
     formula: str
@@ -407,35 +407,22 @@ class Score:
 
 
 def score(node: Node, seen: Evaluation) -> Score | None:
-    """The chance level and accuracy of a classifier, given its loss node; None for other operations and targets."""
-    if node.op.name not in LOSSES:
+    """The chance level and accuracy of a classifier that learns by cross-entropy, given its loss node; None for others,
+    and for targets that are no classes.
+    """
+    if node.op.name not in ("cross_entropy", "binary_cross_entropy_with_logits"):
         return None
     said, target = (seen.value(place) for place in node.inputs[:2])
-    if target.size == 0:
-        return None
-    if node.op.name == "binary_cross_entropy_with_logits":
-        if not np.isin(target, (0, 1)).all():
-            return None
-        guess, formula = np.zeros_like(said), "ln 2"
-        right, of = (said > 0) == (target > 0.5), target.size
-    elif node.op.name == "cross_entropy":
-        guess, formula = np.zeros_like(said), f"ln {said.shape[-1]}"
-        truth = target if target.dtype.kind in "iu" and target.ndim < said.ndim else target.argmax(axis=-1)
-        right, of = said.argmax(axis=-1) == truth, truth.size
+    if node.op.name == "cross_entropy":
+        classes, truth = said.shape[-1], target if target.ndim < said.ndim else target.argmax(axis=-1)
+        hits = said.argmax(axis=-1) == truth
+    elif np.isin(target, (0, 1)).all():
+        classes, hits = 2, (said > 0) == (target == 1)
     else:
-        if said.shape != target.shape or said.ndim == 0 or said.shape[-1] < 2:
-            return None
-        if not np.isin(target, (0, 1)).all() or not (target.sum(axis=-1) == 1).all():
-            return None
-        guess, formula = np.full_like(said, 1 / said.shape[-1]), ""
-        right, of = said.argmax(axis=-1) == target.argmax(axis=-1), target.size // said.shape[-1]
-    with ag.no_grad():
-        chance = host(node.op(guess, target, **node.params))
-    if chance.size != 1:
         return None
-    if node.params.get("reduction") == "sum" and node.op.name != "squared_error" and of > 1:
-        formula = f"{of}·{formula}"
-    return Score(float(chance.reshape(())), formula, int(np.sum(right)), int(of))
+    times = hits.size if node.params.get("reduction") == "sum" else 1
+    formula = f"{times}·ln {classes}" if times > 1 else f"ln {classes}"
+    return Score(times * math.log(classes), formula, int(np.sum(hits)), hits.size)
 
 
 def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
