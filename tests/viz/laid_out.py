@@ -5,9 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
+from typing import Any
 
+from glassgrad import autograd as ag
 from glassgrad.viz.drawing.labels import Label
 from glassgrad.viz.drawing.render import Picture, engines
+
+
+def parameter(value: Any, name: str | None = None) -> ag.Tensor:
+    """A trained leaf."""
+    return ag.Tensor(value, requires_grad=True, name=name)
+
+
+def words(shown: Picture | str) -> str:
+    """The words of a picture or of markup."""
+    source = shown.source if isinstance(shown, Picture) else shown
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", source))).strip()
 
 
 def printed(label: Label) -> str:

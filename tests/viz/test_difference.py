@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
-
 import numpy as np
 import pytest
 
@@ -12,10 +9,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.difference import diff, snapshot
 from glassgrad.viz.recorded.evaluate import evaluate
-
-
-def words(picture):
-    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
+from tests.viz.laid_out import words
 
 
 def classifier(sizes=(6, 5, 3), activation="sigmoid"):

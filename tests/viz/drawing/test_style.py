@@ -39,10 +39,3 @@ def test_ramps_have_seven_steps_and_get_darker(ramp):
     assert len(ramp) == 7
     assert light == sorted(light, reverse=True)
     assert len(set(light)) == 7
-
-
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
-def test_text_on_a_ramp_is_the_better_of_two_inks(theme):
-    for colour in (*style.VALUE_RAMP, *style.GRAD_RAMP):
-        chosen = style.contrast(style.text_on(colour, theme), colour)
-        assert chosen == max(style.contrast(theme.ink, colour), style.contrast(theme.loss_ink, colour))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from html import unescape
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from glassgrad.nn.init import LOADING
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.blocks import draw_model
 from glassgrad.viz.recorded.summary import summary
-from tests.viz.laid_out import LaidOut
+from tests.viz.laid_out import LaidOut, words
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +28,7 @@ def shapes_only():
 def cards(picture):
     """The cards by their key, each as its words."""
     found = re.findall(r"^\t+(\w+) \[label=<(.*?)> class=block", picture.source, flags=re.MULTILINE)
-    return {key: re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", label))).strip() for key, label in found}
+    return {key: words(label) for key, label in found}
 
 
 def edges(picture):
@@ -54,9 +53,9 @@ def test_published_networks_fit_on_a_page(name):
 
 def test_activations_stand_behind_the_layer_they_follow():
     picture = draw_model(nn.models.vgg11(batch_norm=True).eval(), (1, 3, 224, 224))
-    words = [*cards(picture).values()]
-    assert "features.0 64×224×224 1,920 Conv2d 3×3, 64 BN, ReLU" in words
-    assert not any(said.startswith("ReLU") for said in words)
+    shown = [*cards(picture).values()]
+    assert "features.0 64×224×224 1,920 Conv2d 3×3, 64 BN, ReLU" in shown
+    assert not any(said.startswith("ReLU") for said in shown)
 
 
 class Twice(nn.Module):
@@ -70,8 +69,8 @@ class Twice(nn.Module):
 
 
 def test_a_module_called_twice_says_so():
-    words = [*cards(draw_model(Twice(), (2, 4))).values()]
-    assert "inner: the same Linear, call 2 4 shared Linear 4" in words
+    shown = [*cards(draw_model(Twice(), (2, 4))).values()]
+    assert "inner: the same Linear, call 2 4 shared Linear 4" in shown
     assert draw_model(Twice(), (2, 4)).title == "Twice: 40 parameters"
 
 
@@ -80,7 +79,7 @@ def test_a_frozen_part_is_drawn_and_stays_frozen():
     for p in model[0].parameters():
         p.requires_grad = False
     picture = draw_model(model, (2, 4))
-    assert any(words == "0 3 15 Linear 3 ReLU" for words in cards(picture).values())
+    assert any(said == "0 3 15 Linear 3 ReLU" for said in cards(picture).values())
     assert [p.requires_grad for p in model.parameters()] == [False, False, True, True]
 
 
@@ -94,9 +93,9 @@ def test_nothing_of_the_model_changes():
 
 def test_the_depth_opens_modules():
     model = nn.models.resnet18().eval()
-    assert any(words.startswith("conv1") for words in cards(draw_model(model, (1, 3, 64, 64), depth=3)).values())
+    assert any(said.startswith("conv1") for said in cards(draw_model(model, (1, 3, 64, 64), depth=3)).values())
     closed = cards(draw_model(model, (1, 3, 64, 64), depth=1))
-    assert any(re.match("layer4 .* Conv2d 3×3", words) for words in closed.values())
+    assert any(re.match("layer4 .* Conv2d 3×3", said) for said in closed.values())
 
 
 def test_a_recorded_graph_is_drawn_in_blocks():
@@ -131,8 +130,8 @@ def test_constants_of_a_model_are_no_inputs():
         def forward(self, x):
             return self.linear(x) + ag.Tensor(np.ones(4, np.float32))
 
-    words = [*cards(draw_model(Shifted(), (2, 4))).values()]
-    assert len([said for said in words if "input" in said]) == 1
+    shown = [*cards(draw_model(Shifted(), (2, 4))).values()]
+    assert len([said for said in shown if "input" in said]) == 1
 
 
 class Sampled(nn.Module):

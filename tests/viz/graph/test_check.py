@@ -9,13 +9,8 @@ from glassgrad.autograd.errors import GradcheckError
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.check import check_graph
 from glassgrad.viz.graph.picture import draw_graph
-from tests.viz.graph.test_picture import edges, node, words
-
-T = ag.Tensor
-
-
-def parameter(value):
-    return T(value, requires_grad=True)
+from tests.viz.graph.test_picture import edges, node
+from tests.viz.laid_out import parameter, words
 
 
 def wrong_sigmoid():

@@ -11,13 +11,9 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.render import Engine, _laid_out
 from glassgrad.viz.graph.loop import draw_loop
 from glassgrad.viz.graph.picture import draw_graph
-from tests.viz.laid_out import LaidOut
+from tests.viz.laid_out import LaidOut, parameter
 
 T = ag.Tensor
-
-
-def parameter(value, name=None):
-    return T(value, requires_grad=True, name=name)
 
 
 def perceptron(layers):

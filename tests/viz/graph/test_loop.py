@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.loops import recurrences
+from tests.viz.laid_out import words
 
 TIMES = 7
 
@@ -64,10 +64,6 @@ def the_loop(loss):
     seen = evaluate([loss])
     (loop,) = recurrences(seen.graph.nodes, seen)
     return loop
-
-
-def words(picture):
-    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
 
 
 class TestNumbers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from glassgrad import nn
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.graph.picture import draw_graph
-from tests.viz.laid_out import LaidOut
+from tests.viz.laid_out import LaidOut, words
 
 
 def images(n, side=16):
@@ -36,11 +35,6 @@ def node_ids(picture):
 
 def edges(picture, kind):
     return re.findall(rf"id={kind}_(\w+)", picture.source)
-
-
-def words(picture):
-    """The text of the labels, without markup."""
-    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,10 @@ from glassgrad import autograd as ag
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.graph.tape import draw_tape, kept
 from glassgrad.viz.recorded.scene import Scene
-from tests.viz.graph.test_picture import edge, node, words
-from tests.viz.laid_out import LaidOut
+from tests.viz.graph.test_picture import edge, node
+from tests.viz.laid_out import LaidOut, parameter, words
 
 T = ag.Tensor
-
-
-def parameter(value, name=None):
-    return T(value, requires_grad=True, name=name)
 
 
 @pytest.fixture(scope="module")

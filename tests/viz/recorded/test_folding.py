@@ -15,7 +15,7 @@ from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.folding import Repeat, folded
 from glassgrad.viz.recorded.rows import Caution, rows_of, warn
-from tests.viz.laid_out import printed
+from tests.viz.laid_out import printed, words
 
 
 class Block(nn.Module):
@@ -58,10 +58,6 @@ def the_repeat(y):
     found, seen = units(y)
     (repeat,) = (unit for unit in found if isinstance(unit, Repeat))
     return repeat, seen
-
-
-def words(picture):
-    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
 
 
 class TestWhatIsEqual:

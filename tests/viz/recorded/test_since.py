@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import unescape
 
 import numpy as np
@@ -13,6 +12,7 @@ from glassgrad import nn, viz
 from glassgrad.viz.recorded.evaluate import changed_leaves, evaluate
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.since import notice
+from tests.viz.laid_out import words
 
 WRITTEN = "recomputed with the present values of W1, b1, written to after this graph was recorded"
 THEN = "L was 0.4320 when it was recorded, and is 0.008153 here"
@@ -36,7 +36,7 @@ def recorded(lr=5.0, optimizer=nn.optim.SGD):
 
 
 def text_of(y, *, live=None):
-    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", viz.step_through(y, live=live).html)))
+    return words(viz.step_through(y, live=live).html)
 
 
 READERS = {
