@@ -43,20 +43,17 @@ class Drawing:
         self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
         self.labels: dict[Card, Label] = {}
         self.across = self._across()
-        self.room, self.row = ROOMS[0]
-        self.level = self._levels() if self.across > style.WIDTH else {}
+        self.level = self._levels(*ROOMS[0]) if self.across > style.WIDTH else {}
 
     def draw(self, title: str | None = None, *, narrowed: bool = True) -> Picture:
         """The picture; ``title``: its headline. ``narrowed``: with fewer cards on a level where it is too wide."""
         said = title if title is not None else self._title()
-        drawn = [self._drawn(said)]
-        for room in ROOMS[1:] if narrowed and self.across > SAFE else ():
-            self.room, self.row = room
-            if drawn[-1].size()[0] <= style.WIDTH:
-                return drawn[-1]
-            self.level = self._levels()
-            drawn.append(self._drawn(said))
-        return min(drawn, key=Picture.size) if drawn[1:] else drawn[0]
+        picture = self._drawn(said)
+        for rooms in ROOMS[1:] if narrowed and self.across > SAFE else ():
+            if picture.size()[0] > style.WIDTH:
+                self.level = self._levels(*rooms)
+                picture = min(picture, self._drawn(said), key=Picture.size)
+        return picture
 
     def _drawn(self, title: str) -> Picture:
         scene, self.keys = self.scene, {card.key for card in self.scene.cards} | {*self.again.values()}
@@ -274,7 +271,7 @@ class Drawing:
             sizes[card.depth if card.node is not None else self.rank[card]] += self._size(card)
         return max(sizes.values())
 
-    def _levels(self) -> dict[Card, int]:
+    def _levels(self, room: float, leaves: float) -> dict[Card, int]:
         """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
         level: dict[Card, int] = {}
         taken = defaultdict[int, float](float)
@@ -283,8 +280,8 @@ class Drawing:
             if card in seated:  # beside its use
                 continue
             at = max((level[use.head] + 1 for use in card.uses if use not in self.again), default=0)
-            at += self._row(card)
-            while taken[at] and taken[at] + self._size(card) > self.room:
+            at += self._row(card, leaves)
+            while taken[at] and taken[at] + self._size(card) > room:
                 at += 1
             level[card] = at
             taken[at] += self._size(card)
@@ -292,12 +289,12 @@ class Drawing:
                 taken[at + 1] += width(self.cards.again(socket)) + GAP
         return level
 
-    def _row(self, card: Card) -> int:
+    def _row(self, card: Card, room: float) -> int:
         """The row of a leaf among those above an operation: where they need several, neighbours alternate."""
         if card.node is not None or len(card.uses) != 1:
             return 0
         leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
-        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / self.row)
+        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / room)
 
     def _at(self, socket: Socket) -> str:
         """The key of the card that stands for the operand."""
