@@ -12,8 +12,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier
-from glassgrad.viz.graph.cards import Cards
-from glassgrad.viz.graph.parts import addends
+from glassgrad.viz.graph.cards import Cards, addends
 from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh

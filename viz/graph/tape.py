@@ -20,9 +20,8 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.graph.cards import Cards
+from glassgrad.viz.graph.cards import FORMULA, Cards, short, tag_of
 from glassgrad.viz.graph.drawing import TITLE
-from glassgrad.viz.graph.parts import FORMULA, short, tag_of
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
