@@ -7,7 +7,6 @@ Nothing is drawn here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
@@ -387,6 +386,7 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
     asked = gradients is not None and gradients is not False
     if gradients is None:
         gradients = computes_gradients(ys, gradients)
+    seeds = None
     if isinstance(gradients, bool):
         wrong = [y for y in ys if y.size != 1]
         if gradients and wrong:
@@ -394,21 +394,16 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
                 f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need its upstream gradient:"
                 " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
-        seen, seeds = evaluate(ys, gradients), None
-    else:
-        one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
-        given = [gradients] if one else [*gradients]
-        if len(ys) == 1 and ys[0].ndim and not any(hasattr(seed, "dtype") for seed in given):
-            with suppress(ValueError):  # numbers in lists are one gradient
-                given = [given] if np.shape(given) == ys[0].shape else given
-        seeds = [numbers_of(seed, "gradients=") for seed in given]
+    else:  # numbers in lists are the gradient of a single output
+        several = isinstance(gradients, list | tuple) and (len(ys) > 1 or any(hasattr(x, "dtype") for x in gradients))
+        seeds = [numbers_of(seed, "gradients=") for seed in (gradients if several else [gradients])]
         if len(seeds) != len(ys) or any(np.shape(s) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
             raise DrawingError(
                 f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of"
                 f" shapes {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each"
                 " output"
             )
-        seen = evaluate(ys, True, seeds)
+    seen = evaluate(ys, gradients is not False, seeds)
     for place, y in zip(seen.graph.outputs, ys, strict=True):
         if asked and (now := seen.values[place].shape) != tuple(y.shape):
             raise DrawingError(

@@ -6,7 +6,6 @@ import re
 import stat
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -165,14 +164,6 @@ class TestFiles:
         assert path.read_text() == "before"
         assert names_in(tmp_path) == ["a.gv"]
 
-    def test_positions_may_be_computed(self):
-        made = Picture(layout="neato", flags=["-n2"])
-        made.node("a", text("a", 11, "ink"), pos="0,0")
-        made.node("b", text("b", 11, "ink"), pos="400,300")
-        width, height = map(float, re.search(r'width="(\d+)pt" height="(\d+)pt"', made.svg()).groups())
-        assert width > 400
-        assert height > 300
-
     def test_a_notebook_shows_it(self, picture):
         shown = picture._repr_mimebundle_()
         assert shown["image/svg+xml"] == picture._repr_svg_() == picture.svg()
@@ -233,11 +224,6 @@ class TestEngines:
         monkeypatch.setenv("GLASSGRAD_DOT", "/no/such/dot")
         with pytest.raises(RenderError, match="the layout engine /no/such/dot could not be started"):
             picture.svg()
-
-    def test_none_at_all_is_an_empty_list(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("PATH", "")
-        monkeypatch.setattr(sysconfig, "get_path", lambda *_: str(tmp_path))
-        assert render.engines() == []
 
     def test_without_one_the_source_is_written_and_a_sentence_says_what_to_do(self, picture, tmp_path, no_engine):
         with pytest.warns(

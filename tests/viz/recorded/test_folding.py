@@ -182,11 +182,6 @@ class TestWhatItSays:
 
 
 class TestTheCard:
-    def test_without_gradients_it_says_so(self):
-        picture = draw_modules(loss(4)[1], gradients=False)
-        assert "not computed" in words(picture)
-        assert "of block 1 to" not in words(picture)
-
     def test_it_can_be_left_unfolded(self):
         assert "4 ×" in words(draw_modules(loss(4)[1]))
         assert "4 ×" not in words(draw_modules(loss(4)[1], fold=False))

@@ -270,5 +270,5 @@ def test_one_gradient_may_be_a_list_of_numbers():
     x = ag.Tensor([[1.0, 2.0]], requires_grad=True, name="x")
     for gradients in ([[1.0, 3.0]], ag.Tensor([[1.0, 3.0]]), [ag.Tensor([[1.0, 3.0]])]):
         assert Scene(x * x, gradients=gradients).seen.gradients[x].tolist() == [[2.0, 12.0]]
-    with pytest.raises(DrawingError, match=r"shapes \(2,\), \(2,\) for outputs of shapes \(1, 2\)"):
+    with pytest.raises(DrawingError, match=r"shapes \(2, 2\) for outputs of shapes \(1, 2\)"):
         Scene(x * x, gradients=[[1.0, 3.0], [1.0, 3.0]])
