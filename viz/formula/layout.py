@@ -26,12 +26,12 @@ from glassgrad.viz.formula.columns import (
     words,
 )
 from glassgrad.viz.formula.paths import Way, count_of_paths
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Name, Writer, window_params
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Name, Writer
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
 from glassgrad.viz.recorded.notation.latex import tex_of, tex_said
-from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.notation.symbols import NAMES, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene
 
 LOOPS = 2  # loops whose step is written
@@ -124,56 +124,31 @@ class Layout:
 
     def _index_rows(self) -> list[Row]:
         """The operations over windows as index formulas, and the meaning of the letters."""
-        forms: dict[str, list[tuple[Symbol, Both, windows.Geometry]]] = {}
+        forms: dict[str, list[tuple[Symbol, windows.IndexFormula, dict[str, Symbol]]]] = {}
         for line in (*self._told.forward, *self._told.backward):
-            if (found := self._indexed(line)) is not None:
-                forms.setdefault(found[0], []).append((line.left, *found[1:]))
+            if (found := _indexed(line.right)) is not None:
+                formula, operands = found
+                forms.setdefault(formula.text("", {arg: arg for arg in operands}), []).append((line.left, *found))
         rows = []
-        for (_, formula, _), *others in forms.values():
-            if names := [left for left, *_ in others]:  # the same formula, with other names
+        for (left, formula, operands), *others in forms.values():
+            text = formula.text(left.text, {arg: x.text for arg, x in operands.items()})
+            written = Both(text, formula.text(left.tex, {arg: x.tex for arg, x in operands.items()}, tex=True))
+            if names := [name for name, *_ in others]:  # the same formula, with other names
                 text = say("; so too {names}", names=say(", ").join(name.text for name in names))
-                formula += Both(text, tex_said("; so too {names}", names=", ".join(name.tex for name in names)))
-            rows.append(Row((formula,)))
-        places = [place for same in forms.values() for *_, place in same]
-        if not places:
+                written += Both(text, tex_said("; so too {names}", names=", ".join(name.tex for name in names)))
+            rows.append(Row((written,)))
+        pads = [pad for same in forms.values() for _, formula, _ in same for pad in formula.pads]
+        if not pads:
             return []
-        axes = max(place.axes for place in places)
+        axes = max(len(formula.pads) for same in forms.values() for _, formula, _ in same)
         letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
         said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=letters[0], i=letters[1])
         if any(f"{letters[2]}]" in row.cells[0].text for row in rows):
             said += say("; {u}: place in its input", u=letters[2])
         notes = [said]
-        if any(any(pad) for place in places for pad in place.pads):
+        if any(map(any, pads)):
             notes.append(say("entries outside of an input are 0, and never a maximum"))
         return [*rows, *(Row((words(note),)) for note in notes)]
-
-    def _indexed(self, line: Line) -> tuple[str, Both, windows.Geometry] | None:
-        """The form of a line's index formula, the formula, and its windows; None if it is not an operation over windows
-        of named values.
-        """
-        card, right = self._by_key[line.name.key], line.right
-        if right.head not in windows.WINDOWED:
-            return None
-        op = ag.OPS[right.head]
-        if line.name.bar:
-            head = next(use.head for use in card.uses if use.passes and use.head in self._way)
-            operands = [symbol for symbol in right.inner if getattr(symbol.value, "shape", ())]
-            if any(symbol.inner or symbol.number is not None for symbol in operands):  # not a name
-                return None
-            symbols = dict(zip(op.args, operands, strict=False))
-            params = window_params(op, head.operation, card.shape)
-        else:
-            symbols = {op.args[socket.index]: self._write.value(socket.tail) for socket in card.sockets}
-            params = card.operation.params
-            if len(symbols) < sum(given is not None for given in card.operation.inputs):
-                return None
-        shapes = {arg: symbol.shape for arg, symbol in symbols.items()}
-        found = windows.formula(op.name, shapes, params)
-        assert found is not None
-        text = found.text(line.left.text, {arg: symbol.text for arg, symbol in symbols.items()})
-        tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
-        form = found.text("", {arg: arg for arg in symbols})
-        return form, Both(text, tex), windows.geometry(op.name, shapes, params)
 
     def _one_line(self, left: Symbol) -> Row:
         chain = self._told.one_line
@@ -242,6 +217,19 @@ class Layout:
         elif written.tex.startswith("-"):
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
         return Row((line, written, equals + number(digits.scalar(line.value[()]))))
+
+
+def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | None:
+    """The index formula of an operation over windows of named values, and these by argument; None for another."""
+    if right.head not in windows.WINDOWED:
+        return None
+    op = ag.OPS[right.head]
+    operands = {arg: right.parts[arg] for arg in op.args if right.parts[arg] is not None}
+    if any(x.head not in NAMES for x in operands.values()):
+        return None
+    params = {name: right.parts[name].value for name in op.params}
+    found = windows.formula(op.name, {arg: x.shape for arg, x in operands.items()}, params)
+    return None if found is None else (found, operands)
 
 
 class ForwardLayout(Layout):

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_axes
-from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.columns import Written
@@ -40,26 +38,15 @@ class AxesNotation(Notation):
         super().__init__(scalar)
         self.for_parameter = False  # whether the gradient is that of a parameter: then leading axes are the batch
 
-    def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
-        written = super()._fitted(part, shape)
-        if written is part or written.head != "sum" or written.number is not None:
-            return written
-        text, tex = self._over(part, shape)
-        inside = part.text if part.level >= PRODUCT else f"({part.text})"
-        tex_inside = part.tex if part.tex_level >= PRODUCT else brackets(part.tex)
-        # Level 0: words are bracketed beside anything else.
-        said = f"Σ over {text} of {inside}", f"{tex} {tex_inside}"
-        return Symbol(self, *said, 0, written.value, "sum", inner=(part,))
-
-    def _over(self, part: Symbol, shape: tuple[int, ...]) -> tuple[str, str]:
-        axes = broadcast_axes(part.shape, shape)
+    def _summed(self, part: Symbol, shape: tuple[int, ...]) -> tuple[str, str, int]:
+        axes, (text, tex) = broadcast_axes(part.shape, shape), part.within(PRODUCT)
+        many, listed = "axes" if len(axes) > 1 else "axis", ", ".join(map(str, axes))
+        over, below = f"{many} {listed}", rf"_{{\mathrm{{{many}}}\,{listed}}}"
         if len(axes) == part.ndim:
-            return "all entries", r"\sum"
-        if self.for_parameter and axes == tuple(range(part.ndim - len(shape))) and shape:
-            return "the batch", r"\sum_{\mathrm{batch}}"
-        many = "axes" if len(axes) > 1 else "axis"
-        listed = ", ".join(map(str, axes))
-        return f"{many} {listed}", rf"\sum_{{\mathrm{{{many}}}\,{listed}}}"
+            over, below = "all entries", ""
+        elif self.for_parameter and axes == tuple(range(part.ndim - len(shape))) and shape:
+            over, below = "the batch", r"_{\mathrm{batch}}"
+        return f"Σ over {over} of {text}", rf"\sum{below} {tex}", 0  # words are bracketed beside anything else
 
 
 class Writer:
@@ -200,18 +187,6 @@ def scalar_product(write: Writer, upstream: Symbol, local: Symbol) -> Symbol:
     if upstream.number == 1:
         return local
     return write.product(upstream, local)
-
-
-def window_params(op: ag.Op, node: Node, shape: tuple[int, ...]) -> dict[str, Any]:
-    """The parameters with which the rule of a recorded operation calls ``op``, an operation over windows, for a result
-    of this shape.
-    """
-    params = {**op.params, **{name: value for name, value in node.params.items() if name in op.params}}
-    if op.name == "conv_weight":
-        params["size"] = shape[2:]
-    elif "space" in params:
-        params["space"] = shape[2:]
-    return params
 
 
 def item(value: Any) -> Any:

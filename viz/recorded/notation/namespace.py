@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,20 @@ from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.operation import OPS, REQUIRED
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
-from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, UPSTREAM, Symbol
+from glassgrad.viz.recorded.notation.symbols import (
+    ATOM,
+    CALL,
+    DERIVATIVE,
+    FRACTION,
+    PRODUCT,
+    UNKNOWN,
+    UPSTREAM,
+    Symbol,
+    has_factor,
+)
 from glassgrad.viz.recorded.notation.templates import (
     SILENT,
     filled,
-    has_factor,
     named_parameters,
     parameter,
     tex_parameter,
@@ -39,6 +48,7 @@ from glassgrad.viz.recorded.notation.templates import (
     without_operand,
 )
 
+IS_CALL = re.compile(r"(\w[\w ]*|\\operatorname\{\{.*?\}\})\([^()]*\)")  # of a template
 DENOMINATOR = 1000  # the largest in a constant that is written as a fraction
 
 
@@ -71,17 +81,13 @@ class Notation:
         loose = text.startswith("-") or fraction is not None
         return Symbol(self, text, tex, PRODUCT if loose else ATOM, x, "number", x)
 
-    def array(self, x: float) -> Symbol:
-        """A number as a symbol with shape ()."""
-        return _worth(self.number(x), np.asarray(x))
-
     def lift(self, x: Any) -> Symbol:
         """An operand of a formula as a symbol."""
         if isinstance(x, Symbol):
             return x
         if isinstance(x, bool | int | float | np.generic) or (hasattr(x, "shape") and x.shape == ()):
             return self.number(x.item() if hasattr(x, "item") else x)
-        return Symbol(self, parameter(x), tex_parameter(x), ATOM, x)
+        return Symbol(self, parameter(x), tex_parameter(x), ATOM, x, "array")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -101,20 +107,22 @@ class Notation:
     def _written(self, name: str, args: Any, params: Any, value: Any, part: int | None = None) -> Symbol:
         if name == "multiply_no_nan":
             args = args[::-1]  # the upstream gradient first, as in other products
-        name = PLAINLY.get(name, name)
-        op = OPS.get(name)
+        op = OPS.get(PLAINLY.get(name, name))
         if op is None:
             written = self._unknown(name, args, params, value)
         else:
-            given = _bound(op, args, params)
-            if op.broadcasts:
-                given = self._placed(op, given)
-            short = self._simple(name, given, value)
-            written = self._applied(op, given, value) if short is None else short
+            written = self._formula(op, _bound(op, args, params), value)
         if part is not None:
             text, tex = f"{written.text}[{part}]", f"{written.tex}_{{{part}}}"
-            written = Symbol(self, text, tex, CALL, value, inner=(written,))
+            written = Symbol(self, text, tex, CALL, value, parts={"x": written})
         return written
+
+    def _formula(self, op: Any, given: dict[str, Any], value: Any, simplified: bool = True) -> Symbol:
+        """An operation of formulas, in its shortest form or, unless it is to be ``simplified``, as it was computed."""
+        if op.broadcasts:
+            given = self._placed(op, given)
+        short = self._simple(op.name, given, value) if simplified or op.name in (*SILENT, "conj") else None
+        return self._applied(op, given, value) if short is None else short
 
     def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
         """The operands, with their shape where it was changed for broadcasting, as in ``v as (4, 1)``: it distinguishes
@@ -131,12 +139,11 @@ class Notation:
         return given | placed
 
     def _shaped(self, x: Symbol) -> Symbol:
-        if x.head == "negative":
-            return self._negated(self._shaped(x.inner[0]), x.value)
-        if has_factor(x):
-            return self.lift(self.call("multiply", _factor(x), self._shaped(x.inner[1])))
+        factor, rest = x.scaled
+        if rest is not None and rest is not x:
+            return self._times(factor, self._shaped(rest), x.value)
         tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
-        return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
+        return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", parts={"x": x})
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of its equation."""
@@ -146,12 +153,7 @@ class Notation:
 
     def composed(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any) -> Symbol:
         """`apply` for operands that are formulas themselves: changes of shape are written where they matter."""
-        given = _bound(op, inputs, params)
-        if op.name in SILENT:
-            return self._silent(op.name, self.lift(given.pop("x")), given, value)
-        if op.name == "conj" and (short := self._simple("conj", given, value)) is not None:
-            return short
-        return self._applied(op, self._placed(op, given) if op.broadcasts else given, value)
+        return self._formula(op, _bound(op, inputs, params), value, simplified=False)
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
         """The gradient that the rule for input ``index`` computes from ``g``; None if there is no rule.
@@ -163,7 +165,7 @@ class Notation:
         if arg not in op.rules:
             return None
         if not op.broadcasts:  # its rules expect arrays, not numbers
-            inputs = [self.array(x) if isinstance(x, int | float) else x for x in inputs]
+            inputs = [_worth(self.number(x), np.asarray(x)) if isinstance(x, int | float) else x for x in inputs]
         rule, wants = op.rules[arg]
         offered = {"xp": _Functions(self), "g": g, "out": out, **params}
         if op.variadic:
@@ -180,9 +182,13 @@ class Notation:
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         if (counted := self._counted(part, value)) is not None:
             return counted
-        if part.level < CALL and part.head != DERIVATIVE:
-            return Symbol(self, f"Σ({part.text})", rf"\sum {brackets(part.tex)}", PRODUCT, value, "sum", inner=(part,))
-        return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
+        text, tex, level = self._summed(part, shape)
+        return Symbol(self, text, tex, level, value, "sum", parts={"x": part})
+
+    def _summed(self, part: Symbol, shape: tuple[int, ...]) -> tuple[str, str, int]:
+        """The sum of a formula's entries to this shape, and its precedence."""
+        text, tex = part.within(0 if part.head == DERIVATIVE else CALL)
+        return f"Σ{text}", rf"\sum {tex}", PRODUCT
 
     def _counted(self, part: Symbol, value: Any) -> Symbol | None:
         """The sum of equal entries as a multiple of one entry: of a constant, or of a value broadcast along these axes;
@@ -191,8 +197,8 @@ class Notation:
         if part.number is not None:
             return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
         if has_factor(part):
-            inner = self._counted(part.inner[1], value)
-            return None if inner is None else _worth(self.lift(self.call("multiply", _factor(part), inner)), value)
+            inner = self._counted(part.parts["y"], value)
+            return None if inner is None else _worth(self.lift(self.call("multiply", part.parts["x"], inner)), value)
         if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
             return None
         return _worth(self.lift(self.call("multiply", part.size // np.size(value), part.spread)), value)
@@ -201,35 +207,39 @@ class Notation:
 
     def _applied(self, op: Any, given: Mapping[str, Any], value: Any) -> Symbol:
         parts = {name: self._part(name, x, op) for name, x in given.items()}
-        text_form, tex_form, level = op.text.replace(" · ", "·"), op.tex, op.level
-        if any(c in style.NO_GLYPH for c in text_form):
-            text_form, level = f"{op.name}({', '.join(f'{{{a}}}' for a in op.args)})", CALL
+        text_form, tex_form = (self._template(op, given, parts, tex) for tex in (False, True))
+        level, tex_level = (CALL if IS_CALL.fullmatch(form) else op.level for form in (text_form, tex_form))
+        text = filled(text_form, parts, level, op.name)
+        tex = filled(tex_form, parts, tex_level, op.name, tex=True)
+        if given.get("reduction") == "sum":
+            text, tex = f"Σ{' ' if text[0].isalpha() else ''}{text}", rf"\sum {tex}"
+            level = tex_level = PRODUCT
+        elif given.get("reduction") == "mean":
+            text, tex = f"mean({text})", rf"\operatorname{{mean}}{brackets(tex)}"
+            level = tex_level = CALL
+        if alias := re.fullmatch(r"\{(\w+)\}", text_form):  # written like its operand
+            level, tex_level = parts[alias[1]].level, parts[alias[1]].tex_level
+        elif tex_form.startswith(r"\frac"):
+            tex_level = FRACTION
+        return Symbol(self, text, tex, level, value, op.name, parts=parts, tex_level=tex_level)
+
+    def _template(self, op: Any, given: Mapping[str, Any], parts: Mapping[str, Any], tex: bool) -> str:
+        """The operation's template, with the parameters that are named and without the operands that were left out."""
+        form: str = op.tex if tex else op.text.replace(" · ", "·")
+        if any(c in style.NO_GLYPH for c in form) and not tex:
+            form = f"{op.name}({', '.join(f'{{{a}}}' for a in op.args)})"
         if op.name in ("multiply", "multiply_no_nan") and (
             self.scalar or any(x.number is not None for x in parts.values())
         ):
-            text_form, tex_form = text_form.replace(" × ", "·"), tex_form.replace(r"\odot", r"\,")
+            form = form.replace(" × ", "·").replace(r"\odot", r"\,")
         for name in op.optional:
             if given.get(name) is None:
-                text_form, tex_form = without_operand(name, text_form), without_operand(name, tex_form)
-        if op.name not in SILENT:
-            told = named_parameters(op, given, text_form)
-            if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # for vectors it is written as their product
-                text_form = with_parameters(op, text_form, told)
-            if told := named_parameters(op, given, tex_form):
-                tex_form = with_parameters(op, tex_form, told, tex=True)
-        if re.fullmatch(r"[\w ]+\([^()]*\)", text_form):
-            level = CALL
-        text = filled(text_form, parts, level, op.name)
-        tex = filled(tex_form, parts, op.level, op.name, tex=True)
-        if given.get("reduction") == "sum":
-            text, tex, level = f"Σ{' ' if text[0].isalpha() else ''}{text}", rf"\sum {tex}", PRODUCT
-        elif given.get("reduction") == "mean":
-            text, tex, level = f"mean({text})", rf"\operatorname{{mean}}{brackets(tex)}", CALL
-        inner = tuple(x for x in parts.values() if isinstance(x, Symbol))
-        if re.fullmatch(r"\{\w+\}", text_form):  # written like its operand
-            level = inner[0].level
-        tex_level = FRACTION if tex_form.startswith(r"\frac") else min(op.level, level)
-        return Symbol(self, text, tex, level, value, op.name, inner=inner, tex_level=tex_level)
+                form = without_operand(name, form)
+        if op.name in SILENT:
+            return form
+        told = named_parameters(op, given, form)
+        is_matrix = op.name == "vecdot" and parts["x"].ndim > 1  # for vectors it is written as their product
+        return with_parameters(op, form, told, tex=tex) if told or (is_matrix and not tex) else form
 
     def _part(self, name: str, x: Any, op: Any) -> Any:
         if name in op.params:
@@ -237,7 +247,7 @@ class Notation:
         if op.variadic:
             several = [self.lift(one) for one in x]
             joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
-            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM, inner=tuple(several))
+            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM)
         return x if x is None else self.lift(x)
 
     def _unknown(self, name: str, args: Any, params: Any, value: Any) -> Symbol:
@@ -248,7 +258,7 @@ class Notation:
         text = f"{name}({', '.join([*(s.text for s in lifted), *keywords])})"
         words = [*(s.tex for s in lifted), *(tex_word(k) for k in keywords)]
         tex = rf"\operatorname{{{tex_escape(name)}}}({', '.join(words)})"
-        return Symbol(self, text, tex, CALL, value, name, inner=tuple(lifted))
+        return Symbol(self, text, tex, CALL, value, name)
 
     def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
         """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
@@ -262,7 +272,7 @@ class Notation:
             short = getattr(self, f"_simple_{name}")(x, y)
             return None if short is None else _worth(short, value)
         if name == "negative":
-            return self._negated(self.lift(given["x"]), value)
+            return self._times(-1, self.lift(given["x"]), value)
         if name == "matmul":
             x, y = (self.lift(given[arg]) for arg in ("x", "y"))
             if x.number is None and y.number is None:
@@ -277,8 +287,8 @@ class Notation:
             is_real = x.value is not UNKNOWN and not np.iscomplexobj(x.value)
             if x.number is not None if name == "matrix_transpose" else is_real:
                 return _worth(x, value)
-            undone = x.head == name and x.inner[0].shape == np.shape(value)
-            return _worth(x.inner[0], value) if undone and name != "real" else None
+            undone = x.head == name and x.parts["x"].shape == np.shape(value)
+            return _worth(x.parts["x"], value) if undone and name != "real" else None
         if name == "getitem" and (x := self.lift(given["x"])).number is not None:
             return _worth(x, value)
         if name == "sum":
@@ -298,19 +308,17 @@ class Notation:
         """
         if x.value is UNKNOWN or x.shape == np.shape(value):
             return _worth(x, value)
-        if x.head == "negative" or has_factor(x):
-            inner = self.lift(self.call(name, x.inner[-1], **params))
-            if x.head == "negative":
-                written = self._negated(inner, value)
-            else:
-                written = _worth(self.lift(self.call("multiply", _factor(x), inner)), value)
+        factor, rest = x.scaled
+        if rest is not None and rest is not x:
+            inner = self.lift(self.call(name, rest, **params))
+            written = self._times(factor, inner, value)
             written.places = inner.places
             return written
         written = _worth(x, value)
         if written.number is None:
             written.reshaped = name == "reshape"
             written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
-            if x.head == "matmul" and x.inner[1].places.endswith(", 1)") and np.shape(value) == x.shape[:-1]:
+            if x.head == "matmul" and x.parts["y"].places.endswith(", 1)") and np.shape(value) == x.shape[:-1]:
                 written.places = ""  # a matrix times a vector
             if name == "broadcast_to" and np.size(value) > x.size:
                 written.spread = x
@@ -319,36 +327,18 @@ class Notation:
         return written
 
     def _simple_multiply(self, x: Symbol, y: Symbol) -> Any:
-        times = partial(self.call, "multiply")
         if _is_column(x) and _is_row(y):
             return self._outer(x, y)
         if _spreads(x, y) or _spreads(y, x):
-            return times(_ones(x), _ones(y))
-        for one, other in ((x, y), (y, x)):
-            if one.number == 1:
-                return other
-            if one.number == 0:
-                return one
-            if one.number == -1:
-                return self._negated(other, UNKNOWN)
-        if x.head == "negative":
-            return self._negated(times(x.inner[0], y), UNKNOWN)
-        if y.head == "negative":
-            return self._negated(times(x, y.inner[0]), UNKNOWN)
-        if y.number is not None and x.number is None:
-            return times(y, x)
-        if x.number is not None:
-            factor = _factor(y).number if has_factor(y) else None
-            if factor is None or is_out_of_range(x.number * factor, x.number, factor):
-                return None
-            return times(times(x, _factor(y)), y.inner[1])
-        if has_factor(x):
-            return times(_factor(x), times(x.inner[1], y))
-        if has_factor(y):
-            return times(_factor(y), times(x, y.inner[1]))
-        if x.text == y.text and x.head == y.head and x.level == ATOM:
-            return self.call("power", x, 2)
-        return None
+            return self.call("multiply", _ones(x), _ones(y))
+        (one, left), (other, right) = x.scaled, y.scaled
+        if is_out_of_range(one * other, one, other):
+            return None
+        if left is None or right is None:
+            return self._times(one * other, right if left is None else left, UNKNOWN)
+        if left is not x or right is not y:
+            return self._times(one * other, self.call("multiply", left, right), UNKNOWN)
+        return self.call("power", x, 2) if x.text == y.text and x.head == y.head and x.level == ATOM else None
 
     def _outer(self, x: Symbol, y: Symbol) -> Symbol:
         """A column times a row, written as the matrix product that it is."""
@@ -357,18 +347,14 @@ class Notation:
         return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
 
     def _simple_add(self, x: Symbol, y: Symbol) -> Any:
-        if x.number == 0:
-            return y
-        if y.number == 0:
-            return x
-        return self.call("subtract", x, y.inner[0]) if y.head == "negative" else None
+        if 0 in (x.number, y.number):
+            return y if x.number == 0 else x
+        return self.call("subtract", x, y.parts["x"]) if y.head == "negative" else None
 
     def _simple_subtract(self, x: Symbol, y: Symbol) -> Any:
-        if y.number == 0:
-            return x
-        if x.number == 0:
-            return self._negated(y, UNKNOWN)
-        return self.call("add", x, y.inner[0]) if y.head == "negative" else None
+        if 0 in (x.number, y.number):
+            return x if y.number == 0 else self._times(-1, y, UNKNOWN)
+        return self.call("add", x, y.parts["x"]) if y.head == "negative" else None
 
     def _simple_divide(self, x: Symbol, y: Symbol) -> Any:
         return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
@@ -376,15 +362,19 @@ class Notation:
     def _simple_power(self, x: Symbol, y: Symbol) -> Any:
         return x if y.number == 1 else self.number(1) if y.number == 0 else None
 
-    def _negated(self, x: Symbol, value: Any) -> Symbol:
-        if x.number is not None:
-            return _worth(self.number(-x.number), value)
-        if x.head == "negative":
-            return _worth(x.inner[0], value)
-        loose = x.level < PRODUCT
-        text = f"-({x.text})" if loose or x.head in ("floor_divide", "remainder") else f"-{x.text}"
-        tex = f"-{brackets(x.tex)}" if loose else f"-{x.tex}"
-        return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
+    def _times(self, factor: float, x: Symbol | None, value: Any) -> Symbol:
+        """A formula times a number."""
+        inner, rest = (1, None) if x is None else x.scaled
+        if rest is None or factor == 0:
+            return _worth(self.number(factor * inner), value)
+        if factor in (1, -1) or not is_out_of_range(factor * inner, factor, inner):
+            factor, x = factor * inner, rest
+        if factor == 1:
+            return x if value is UNKNOWN else _worth(x, value)
+        if factor != -1:
+            return self._applied(OPS["multiply"], {"x": self.number(factor), "y": x}, value)
+        text, tex = x.within(CALL if x.head in ("floor_divide", "remainder") else PRODUCT)
+        return Symbol(self, f"-{text}", f"-{tex}", PRODUCT, value, "negative", parts={"x": x})
 
 
 class _Functions:
@@ -446,16 +436,10 @@ def is_out_of_range(result: float, *numbers: float) -> bool:
     return (result == 0 or not math.isfinite(result)) and all(x and math.isfinite(x) for x in numbers)
 
 
-def _factor(x: Symbol) -> Symbol:
-    """The constant factor of a product, as a scalar."""
-    factor: Symbol = x.space.number(x.inner[0].number or 0.0)
-    return factor
-
-
 def _worth(symbol: Symbol, value: Any) -> Symbol:
-    same = Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
-    if value is not UNKNOWN and symbol.value is not UNKNOWN and symbol.shape == np.shape(value):
-        same.reshaped, same.places, same.spread = symbol.reshaped, symbol.places, symbol.spread
+    same = replace(symbol, value=value)
+    if value is UNKNOWN or symbol.value is UNKNOWN or symbol.shape != np.shape(value):
+        same.reshaped, same.places, same.spread = False, "", None
     return same
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.engine.operation import OPS
+from glassgrad.viz.recorded.notation.latex import brackets
 
 ATOM = 10  # a name or a number: never in brackets
 CALL = 9
@@ -21,6 +22,7 @@ SUM = 1
 
 DERIVATIVE = "∂"  # the head of a name such as ∂L/∂w
 UPSTREAM = "upstream"  # the head of the gradient that a rule is given: a value may have the same name
+NAMES = ("", DERIVATIVE, UPSTREAM)  # the heads of names
 
 UNKNOWN: Any = None  # the value of a symbol that has none
 
@@ -31,8 +33,9 @@ class Symbol:
 
     ``space`` is the `Notation` that wrote it. ``level`` is the precedence of its operation (1 sums, 2 products, 3
     powers and signs, 9 calls), 10 for names and numbers, 2.5 for names such as ∂L/∂w; ``tex_level`` is that of its
-    LaTeX. ``head`` names the outermost operation, ``inner`` are its operands, ``number`` is the Python number of a
-    constant. Arithmetic, comparisons and indexing call the operations of the same meaning, as they do for Tensors.
+    LaTeX. ``head`` names the outermost operation, ``parts`` are its operands and parameters by name, ``number`` is the
+    Python number of a constant. Arithmetic, comparisons and indexing call the operations of the same meaning, as they
+    do for Tensors.
     """
 
     space: Any
@@ -42,7 +45,7 @@ class Symbol:
     value: Any = UNKNOWN
     head: str = ""
     number: float | None = None
-    inner: tuple[Symbol, ...] = ()
+    parts: dict[str, Any] = field(default_factory=dict)
     tex_level: float = UNKNOWN
     # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
     # named), the new shape (beside an array), and the symbol before broadcasting (before a sum).
@@ -61,6 +64,21 @@ class Symbol:
 
     def __str__(self) -> str:
         return self.text
+
+    def within(self, level: float) -> tuple[str, str]:
+        """Text and LaTeX, in brackets where its precedence is lower than this."""
+        text = f"({self.text})" if self.level < level else self.text
+        return text, brackets(self.tex) if self.tex_level < level else self.tex
+
+    @property
+    def scaled(self) -> tuple[float, Symbol | None]:
+        """The constant factor, and the formula that it multiplies, None for a constant."""
+        if self.number is not None:
+            return self.number, None
+        if self.head == "negative":
+            factor, rest = self.parts["x"].scaled
+            return -factor, rest
+        return (self.parts["x"].number, self.parts["y"]) if has_factor(self) else (1, self)
 
     # the attributes of arrays that rules use
 
@@ -128,3 +146,8 @@ for _word, _name in (BINARY | COMPARED | SINGLE).items():
     setattr(Symbol, f"__{_word}__", _calls(_name))
 for _word, _name in BINARY.items():
     setattr(Symbol, f"__r{_word}__", _calls(_name, -1))
+
+
+def has_factor(x: Symbol) -> bool:
+    """Whether it is a number times a formula."""
+    return x.head == "multiply" and x.parts["x"].number is not None

@@ -17,16 +17,10 @@ from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, 
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 
 
-def has_factor(x: Symbol) -> bool:
-    """Whether it is a number times a formula."""
-    return x.head == "multiply" and x.inner[0].number is not None
-
-
 def is_entrywise(x: Symbol) -> bool:
     """Whether it is an elementwise product, which needs brackets beside a matrix product."""
-    while x.head == "negative" or x.head in SILENT or has_factor(x):
-        x = x.inner[-1]
-    return x.head in ("multiply", "divide")
+    rest = x.scaled[1]
+    return rest is not None and rest.head in ("multiply", "divide")
 
 
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -37,7 +31,7 @@ SIDES = {"add": ("add", "subtract"), "multiply": ("multiply", "divide"), "matmul
 )
 UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
 INDICES = 6  # an array of up to so many indices is written out
-OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
+OPENING, CLOSING = set("([{|⌊⌈,="), set(")]}|⌋⌉,")
 
 
 def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, tex: bool = False) -> str:

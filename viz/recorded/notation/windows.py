@@ -1,17 +1,14 @@
-"""Operations over windows, entry by entry: index formulas, and which entries a window and an entry touch.
-
-A formula is one object that is written, as text and as LaTeX, and that gives the terms of each entry. So a test
-compares the written formula with the engine's result.
-"""
+"""Operations over windows, entry by entry: index formulas, and which entries a window and an entry touch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
+from glassgrad.autograd.ops.windows import Pads, Space, output_space, pads_per_axis, per_axis
 from glassgrad.viz.drawing import words
 from glassgrad.viz.recorded.notation.latex import tex_said
 
@@ -30,12 +27,12 @@ class Geometry:
     ``space``: sizes of the input, ``out``: numbers of windows, ``pads``: (before, after).
     """
 
-    space: tuple[int, ...]
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-    pads: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
-    out: tuple[int, ...]
+    space: Space
+    size: Space
+    stride: Space
+    pads: Pads
+    dilation: Space
+    out: Space
 
     @property
     def axes(self) -> int:
@@ -63,104 +60,58 @@ class Geometry:
 
 
 def geometry(name: str, shapes: Shapes, params: Mapping[str, Any]) -> Geometry:
-    """The geometry of an operation over windows, from the shapes of its arguments and its parameters.
+    """The geometry of a convolution or a pooling, from the shapes of its arguments and its parameters.
 
     >>> geometry("max_pool", {"x": (1, 1, 5)}, {"size": 2}).out
     (2,)
     """
-    weight = shapes.get("weight")
-    size = params["size"] if weight is None else tuple(weight[2:])
-    space = tuple(params.get("space") or ()) if name in ("conv_input", "sum_unpool") else tuple(shapes["x"][2:])
-    axes = len(space)
-    size, dilation = per_axis(size, axes, "size"), per_axis(params.get("dilation", 1), axes, "dilation")
-    usual = 1 if name.startswith("conv") else size
-    stride = per_axis(params.get("stride") or usual, axes, "stride")
+    space = tuple(shapes["x"][2:])
+    size = tuple(shapes["weight"][2:]) if "weight" in shapes else per_axis(params["size"], len(space), "size")
+    stride, pads, dilation = _steps(name, len(space), params)
+    return Geometry(space, size, stride, pads, dilation, output_space(name, space, size, stride, pads, dilation))
+
+
+def _steps(name: str, axes: int, params: Mapping[str, Any]) -> tuple[Space, Pads, Space]:
+    """Stride, padding and dilation for each axis."""
+    stride = params.get("stride") or (1 if name.startswith("conv") else params["size"])
     pads = pads_per_axis(params.get("padding", 0), axes)
-    if "y" in shapes:
-        out = tuple(shapes["y"][2:])
-    else:
-        out = tuple(params.get("space") or output_space(name, space, size, stride, pads, dilation))
-    return Geometry(space, size, stride, pads, dilation, out)
+    return per_axis(stride, axes, "stride"), pads, per_axis(params.get("dilation", 1), axes, "dilation")
 
 
 # ---------------------------------------------------------------- formulas
 
 
 @dataclass(frozen=True)
-class Index:
-    """An index: a sum of multiples of variables and a number. A variable may be ``o//3``.
-
-    >>> str(Index(((2, "p"), (1, "i")), -1))
-    '2p+i-1'
-    """
-
-    terms: tuple[tuple[int, str], ...]
-    number: int = 0
-
-    def __str__(self) -> str:
-        return self.written()
-
-    def written(self, tex: bool = False) -> str:
-        """The index as text or in LaTeX."""
-        said = ""
-        for factor, var in self.terms:
-            sign = "-" if factor < 0 else "+" if said else ""
-            name, _, by = var.partition("//")
-            shown = (rf"\lfloor {name}/{by} \rfloor" if tex else f"({var})") if by else var
-            times = r" \, " if tex else "·"
-            size = "" if abs(factor) == 1 else f"{abs(factor)}{times if by else ''}"
-            said += f"{sign}{size}{shown}"
-        if self.number or not said:
-            said += f"{self.number:+d}" if said else str(self.number)
-        return said
-
-
-def _plain(var: str) -> Index:
-    return Index(((1, var),))
-
-
-@dataclass(frozen=True)
 class IndexFormula:
-    """``result[...] = Σ factor[...] · factor[...]``: an operation, entry by entry.
+    """``result[indices] = Σ_{below} factor[indices] · factor[indices]``: an operation, entry by entry.
 
-    ``factors``: for each factor an argument of the operation and its indices. ``over``: the variables of the sum.
-    ``given``: the indices that must be equal to a variable of the result. ``kind``: "sum", "max", or "place" if the
-    position of a window's largest entry is used.
+    ``factors``: for each factor an argument of the operation and its indices. ``largest``: the point at which the
+    largest entry of each summed window must be; empty for other sums.
     """
 
-    kind: str
-    result: tuple[str, ...]
-    factors: tuple[tuple[str, tuple[Index, ...]], ...]
-    over: tuple[str, ...]
-    given: tuple[tuple[Index, str], ...] = ()
+    sign: str
+    indices: str
+    below: str
+    factors: tuple[tuple[str, str], ...]
+    pads: Pads
     bias: bool = False
-    axes: int = 1
+    largest: str = ""
 
     def text(self, left: str, names: Mapping[str, str], tex: bool = False) -> str:
-        """The formula, with names for the result and for the arguments."""
+        """The formula as text or in LaTeX, with names for the result and for the arguments."""
+        shown, spoken = (_in_latex, tex_said) if tex else (str, words.say)
+        below = shown(self.below)
+        if self.largest:
+            said = "window {window} of {x} is largest at {point}"
+            below += (r":\; " if tex else ": ") + spoken(said, window=below, x=names["x"], point=self.largest)
+        factors = shown(" · ").join(f"{names[arg]}[{shown(indices)}]" for arg, indices in self.factors)
+        bias = f"{names['bias']}[o] + " if self.bias else ""
+        return f"{left}[{self.indices}] = {bias}{shown(self.sign)}_{{{below}}} {factors}"
 
-        def entry(name: str, indices: Sequence[Index]) -> str:
-            return f"{name}[{','.join(index.written(tex) for index in indices)}]"
 
-        result = entry(left, [_plain(var) if var != "0" else Index(()) for var in self.result])
-        product_of = (r" \, " if tex else " · ").join(entry(names[arg], indices) for arg, indices in self.factors)
-        if self.kind == "place":
-            return f"{result} = {self._by_place(product_of, names, tex)}"
-        conditions = ", ".join(f"{index.written(tex)}={var}" for index, var in self.given)
-        below = ",".join(self.over) + (f": {conditions}" if conditions else "")
-        signs = (r"\sum", r"\max") if tex else ("Σ", "max")
-        bias = f"{entry(names['bias'], (_plain('o'),))} + " if self.bias else ""
-        return f"{result} = {bias}{signs[self.kind == 'max']}_{{{below}}} {product_of}"
-
-    def tex(self, left: str, names: Mapping[str, str]) -> str:
-        """The formula in LaTeX."""
-        return self.text(left, names, tex=True)
-
-    def _by_place(self, entry: str, names: Mapping[str, str], tex: bool) -> str:
-        letters, points = (",".join(some[: self.axes]) for some in (PLACES, POINTS))
-        written = tex_said if tex else words.say
-        said = written("window {window} of {x} is largest at {point}", window=letters, x=names["x"], point=points)
-        return rf"\sum_{{{letters}:\; {said}}} {entry}" if tex else f"Σ_{{{letters}: {said}}} {entry}"
+def _in_latex(written: str) -> str:
+    written = re.sub(r"\((\w)//(\d+)\)", r"\\lfloor \1/\2 \\rfloor", written.replace(" · ", "·"))
+    return written.replace("·", r" \, ").replace("Σ", r"\sum").replace("max", r"\max")
 
 
 def formula(name: str, shapes: Shapes, params: Mapping[str, Any]) -> IndexFormula | None:
@@ -175,60 +126,42 @@ def formula(name: str, shapes: Shapes, params: Mapping[str, Any]) -> IndexFormul
     """
     if name not in WINDOWED:
         return None
-    g = geometry(name, shapes, params)
-    met = tuple(
-        Index(((s, p), (d, i)), -before)
-        for s, p, d, i, (before, _) in zip(g.stride, PLACES, g.dilation, TAPS, g.pads, strict=False)
-    )
-    return _convolution(name, shapes, params, g, met) if name.startswith("conv") else _pooling(name, g, met)
-
-
-def _pooling(name: str, g: Geometry, met: tuple[Index, ...]) -> IndexFormula:
-    places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
-    at = tuple(map(_plain, places))
-    lead, rows = (_plain("n"), _plain("c")), ("n", "c")
-    y = (("y", (*lead, *at)),)
+    axes = len(shapes["y" if "y" in shapes else "x"]) - 2
+    stride, pads, dilation = _steps(name, axes, params)
+    place, tap, point = (",".join(letters[:axes]) for letters in (PLACES, TAPS, POINTS))
+    steps = list(zip(stride, dilation, PLACES, TAPS, POINTS, [before for before, _ in pads], strict=False))
+    met = [_sum((s, p), (d, i), number=-before) for s, d, p, i, _, before in steps]  # of a window, in the input
+    where = [f"{index}={u}" for index, u in zip(met, POINTS, strict=False)]
+    x, y = ("x", f"n,c,{','.join(met)}"), ("y", f"n,c,{place}")
     if name in ("max_pool", "sum_pool"):
-        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), tuple(taps))
+        return IndexFormula("max" if name == "max_pool" else "Σ", f"n,c,{place}", tap, (x,), pads)
+    if name == "max_unpool":
+        return IndexFormula("Σ", f"n,c,{point}", place, (y,), pads, largest=point)
     if name == "sum_unpool":
-        return IndexFormula("sum", (*rows, *points), y, (*places, *taps), tuple(zip(met, points, strict=True)))
-    return IndexFormula("place", (*rows, *points), y, (), axes=g.axes)
-
-
-def _convolution(
-    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, met: tuple[Index, ...]
-) -> IndexFormula:
-    places, taps, points = tuple(PLACES[: g.axes]), tuple(TAPS[: g.axes]), tuple(POINTS[: g.axes])
+        return IndexFormula("Σ", f"n,c,{point}", f"{place},{tap}: {', '.join(where)}", (y,), pads)
     groups = params.get("groups", 1)
-    if name == "conv_weight":
-        many, inside = shapes["y"][1], shapes["x"][1] // groups
-    else:
-        many, inside = shapes["weight"][:2]
-    each = many // groups  # output channels of a group
-    alone = groups > 1 and inside == 1  # a group with one input channel
-    c = "0" if alone else "c"
-    start = "o" if each == 1 else f"o//{each}"
-    own = () if alone else ((1, "c"),)
-    channel = _plain("c") if groups == 1 else Index(((int(inside), start), *own))
-    weight = (_plain("o"), Index((), 0) if alone else _plain("c"), *map(_plain, taps))
-    x, y = ("x", (_plain("n"), channel, *met)), ("y", (_plain("n"), _plain("o"), *map(_plain, places)))
-    loop = () if alone else ("c",)
+    out, inside = (shapes["y"][1], shapes["x"][1] // groups) if name == "conv_weight" else shapes["weight"][:2]
+    alone, each = groups > 1 and inside == 1, out // groups  # a group with one input channel, its output channels
+    group = "o" if each == 1 else f"(o//{each})"
+    channel = "c" if groups == 1 else group if alone else f"{inside}{'·' if each > 1 else ''}{group}+c"
+    loop, c = ("", "0") if alone else ("c,", "c")
+    x, y, weight = ("x", f"n,{channel},{','.join(met)}"), ("y", f"n,o,{place}"), ("weight", f"o,{c},{tap}")
     if name == "conv":
-        ends = ("n", "o", *places)
-        return IndexFormula("sum", ends, (("weight", weight), x), (*loop, *taps), bias="bias" in shapes)
+        return IndexFormula("Σ", f"n,o,{place}", loop + tap, (weight, x), pads, bias="bias" in shapes)
     if name == "conv_weight":
-        return IndexFormula("sum", ("o", c, *taps), (y, x), ("n", *places))
-    # The transposed convolution: with a stride of 1 each index of y follows from the others.
-    if groups == 1 and set(g.stride) == {1}:
-        solved = tuple(
-            Index(((1, u), (-d, i)), before)
-            for u, d, i, (before, _) in zip(points, g.dilation, taps, g.pads, strict=True)
-        )
-        y = ("y", (_plain("n"), _plain("o"), *solved))
-        return IndexFormula("sum", ("n", "c", *points), (y, ("weight", weight)), ("o", *taps))
-    given = tuple(zip(met, points, strict=True))
-    if groups > 1:
-        given = ((channel, "m"), *given)
-    ends = ("n", "m" if groups > 1 else "c", *points)
-    over = ("o", *(loop if groups > 1 else ()), *taps, *places)
-    return IndexFormula("sum", ends, (y, ("weight", weight)), over, given)
+        return IndexFormula("Σ", f"o,{c},{tap}", f"n,{place}", (y, x), pads)
+    if groups == 1 and set(stride) == {1}:  # each index of y follows from the others
+        solved = ",".join(_sum((1, u), (-d, i), number=before) for _, d, _, i, u, before in steps)
+        return IndexFormula("Σ", f"n,c,{point}", f"o,{tap}", (("y", f"n,o,{solved}"), weight), pads)
+    m, loop, where = ("c", "", where) if groups == 1 else ("m", loop, [f"{channel}=m", *where])
+    return IndexFormula("Σ", f"n,{m},{point}", f"o,{loop}{tap},{place}: {', '.join(where)}", (y, weight), pads)
+
+
+def _sum(*terms: tuple[int, str], number: int) -> str:
+    """An index.
+
+    >>> _sum((2, "p"), (1, "i"), number=-1)
+    '2p+i-1'
+    """
+    written = "".join(f"{'-' if n < 0 else '+'}{abs(n) if abs(n) > 1 else ''}{letter}" for n, letter in terms)
+    return (f"{written}{number:+d}" if number else written).removeprefix("+")
