@@ -38,12 +38,12 @@ from glassgrad.viz.formula.columns import (
 )
 from glassgrad.viz.formula.columns import words as said
 from glassgrad.viz.formula.layout import ForwardLayout, Layout
-from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Name, Writer, item, scalar_product
+from glassgrad.viz.formula.paths import Way, between, counts, size_of, ways
+from glassgrad.viz.formula.writer import LARGEST, ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, chained, item
 from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
-from glassgrad.viz.recorded.notation.symbols import UNKNOWN, Symbol
+from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import numbers_of, recorded
 
@@ -117,19 +117,15 @@ class Derivation(_Written):
     there are none.
     """
 
-    def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
-        self._scene, self._wrt, self._way = scene, wrt, on_the_way
-        self._write = Writer(scene)
-        self.with_numbers = with_numbers
+    def __init__(self, scene: Scene, wrt: Card, way: set[Card], with_numbers: bool) -> None:
+        self._scene, self._wrt, self.with_numbers = scene, wrt, with_numbers
+        self._write = Writer(scene, way)
         self.forward: tuple[Line, ...] = tuple(map(self._forward, scene.operations))
-        self.backward: tuple[Line, ...] = tuple(
-            self._backward(card) for card in backward_order(scene, on_the_way) if card is not self._write.end
-        )
-        ways = Ways(self._write, wrt, on_the_way, with_numbers)
-        self.paths: int = ways.counts[wrt]
+        self.backward: tuple[Line, ...] = tuple(map(self._backward, self._write.steps))
+        self.paths: int = counts(self._write)[wrt]
         self.one_line: Symbol | None = self._composed()
-        self.ways: tuple[Way, ...] = ways.listed() if self.paths > 1 else ()
-        self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
+        self.ways: tuple[Way, ...] = ways(self._write, wrt, with_numbers) if self.paths > 1 else ()
+        self.check: Check | None = checked(scene, wrt, way) if with_numbers else None
         self._language = words.language()
 
     @property
@@ -142,82 +138,62 @@ class Derivation(_Written):
     # ------------------------------------------------------------ equations
 
     def _forward(self, card: Card) -> Line:
-        right = self._write.forward(card)
         written = self._substituted(card) if self._scene.scalar else None
-        return Line(Name(card.key), self._write.value(card), right, card.shape, card.value, written)
+        return Line(card, False, self._write.value(card), self._scene.formula(card), written)
 
     def _substituted(self, card: Card) -> Both:
         """The operation with its operands' values inserted."""
         node, plain = card.operation, Notation()
-        tails = {socket.index: socket.tail for socket in card.sockets}
-        operands: list[Any] = []
-        for i, given in enumerate(node.inputs):
-            if i in tails:
-                written = digits.scalar(tails[i].value[()])
-                operands.append(plain.symbol(written, tails[i].value, tex_number(written)))
-            elif node.op.name == "multiply":  # as a plain number it would be written without ·
-                operands.append(plain.symbol(digits.constant(given), given, tex_number(digits.constant(given))))
-            else:
-                operands.append(given)
-        made = plain.apply(node.op, operands, node.params)
+
+        def inserted(given: Any) -> Any:
+            tail = self._scene.card(given)
+            if tail is None and node.op.name != "multiply":  # as a plain number it would be written without ·
+                return given
+            text = digits.constant(given) if tail is None else digits.scalar(tail.value[()])
+            return plain.symbol(text, given if tail is None else tail.value, tex_number(text))
+
+        made = plain.apply(node.op, [*map(inserted, node.inputs)], node.params)
         return Both(made.text.replace(" × ", " · "), made.tex.replace(r"\odot", r"\cdot"))
 
     def _backward(self, card: Card) -> Line:
-        sockets = [use for use in card.uses if use.passes and use.head in self._way]
-        more = 0
-        if len(sockets) > TERMS:
-            sockets.sort(key=lambda use: -size_of(use.contribution))
-            more = len(sockets) - LARGEST
-        right = self._write.total([self._write.term(use) for use in sockets], more)
-        written = self._products(sockets, more) if self._scene.scalar else None
-        return Line(Name(card.key, bar=True), self._write.bar(card), right, card.shape, card.gradient, written)
+        uses, more = self._write.uses(card), 0
+        if len(uses) > TERMS:
+            uses.sort(key=lambda use: -size_of(use.contribution))
+            more = len(uses) - LARGEST
+        right = self._write.total([self._write.term(use) for use in uses], more)
+        return Line(
+            card, True, self._write.bar(card), right, self._products(uses, more) if self._scene.scalar else None
+        )
 
-    def _products(self, sockets: list[Socket], more: int) -> Both:
+    def _products(self, uses: list[Socket], more: int) -> Both:
         """The sum of `upstream × local` over the uses, in numbers."""
         parts: list[str] = []
-        for use in sockets[: len(sockets) - more]:
-            upstream, local = use.head.gradient, self._write.local(use).value
-            assert upstream is not None
-            first = digits.scalar(upstream[()])
-            parts.append(
-                f"{digits.bracketed(first) if parts else first} × {digits.bracketed(digits.scalar(item(local)))}"
-            )
+        for use in uses[: len(uses) - more]:
+            assert use.head.gradient is not None
+            first, local = digits.scalar(use.head.gradient[()]), digits.scalar(item(use.local.value))
+            parts.append(f"{digits.bracketed(first) if parts else first} × {digits.bracketed(local)}")
         if more:
-            rest = sum(float(use.contribution[()]) for use in sockets[-more:] if use.contribution is not None)
+            rest = sum(float(use.contribution[()]) for use in uses[-more:] if use.contribution is not None)
             parts.append(digits.bracketed(digits.scalar(rest)))
         return number(" + ".join(parts))
-
-    # ------------------------------------------------------------ the chain as one formula
 
     def _composed(self) -> Symbol | None:
         """The gradient as one formula, upstream gradients replaced by their formulas; None if that is too long."""
         write = self._write
-        found: dict[Card, Symbol] = {}
-        steps = [card for card in backward_order(self._scene, self._way) if card is not write.end]
-        if len(steps) > ONE_LINE_STEPS:
+        found = {write.end: write.upstream(write.end)}
+        if len(write.steps) > ONE_LINE_STEPS:
             return None
-        for card in steps:
-            terms = []
-            for use in card.uses:
-                if not (use.passes and use.head in self._way):
-                    continue
-                upstream = found.get(use.head)
-                if not self._scene.scalar:
-                    terms.append(write.sent(use, write.upstream(use.head) if upstream is None else upstream))
-                elif upstream is None:
-                    local = write.local(use)
-                    terms.append(write.product(write.bar(use.head), local) if self._scene.seeded else local)
-                else:
-                    terms.append(scalar_product(write, upstream, write.local(use)))
-            equal = {term.text: [other for other in terms if other.text == term.text] for term in terms}
-            if not self._scene.scalar:
+        for card in write.steps:
+            if self._scene.scalar:
+                terms = [chained(found[use.head], use.local) for use in write.uses(card)]
+            else:
+                sent = [write.sent(use, found[use.head]) for use in write.uses(card)]
+                equal = {term.text: [other for other in sent if other.text == term.text] for term in sent}
                 terms = [write.say.call("multiply", len(same), same[0]) for same in equal.values()]
             found[card] = write.total(terms)
             if len(found[card].text) > ONE_LINE:
                 return None
-            if found[card].value is UNKNOWN and not self._scene.scalar:
-                found[card].value = card.gradient  # a sum: rules may ask for its shape
-        return found.get(self._wrt)
+        return found[self._wrt]
 
     # ------------------------------------------------------------ text, LaTeX, Markdown
 
@@ -282,7 +258,7 @@ class ForwardDerivation(Derivation):
     """
 
     def __init__(self, scene: Scene, start: Card, end: Card, with_numbers: bool, check: Check | None) -> None:
-        self._scene, self._wrt, self._way, self._write = scene, start, set(scene.cards), Writer(scene)
+        self._scene, self._wrt, self._write = scene, start, Writer(scene, scene.cards)
         self.start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
@@ -431,17 +407,15 @@ def explain(
             raise DrawingError(f"{len(leaves)} leaves require grad: choose some, such as wrt=[{leaves[0].name!r}]")
         wrt = [card.place for card in leaves]
 
-    def derived(one: Any) -> Derivation:
-        found, on_the_way = _path(scene, one)
-        if mode == "forward":
-            return _forward(scene, found, on_the_way, names, numbers, tangent)
-        return Derivation(scene, found, on_the_way, bool(numbers))
-
+    several = not isinstance(wrt, ag.Tensor | str) and isinstance(wrt, Iterable)
+    found = [_path(scene, one) for one in wrt] if several else [_path(scene, wrt)]
     with np.errstate(all="ignore"):
-        if isinstance(wrt, ag.Tensor | str) or not isinstance(wrt, Iterable):
-            return derived(wrt)
-        if chosen := [derived(one) for one in wrt]:
-            return Derivations(chosen)
+        if mode == "forward":
+            derived = [_forward(scene, *path, names, numbers, tangent) for path in found]
+        else:
+            derived = [Derivation(scene, *path, bool(numbers)) for path in found]
+    if derived:
+        return Derivations(derived) if several else derived[0]
     raise DrawingError("wrt is an empty list: give a Tensor of the graph, or its name")
 
 

@@ -26,11 +26,11 @@ from glassgrad.viz.formula.columns import (
     words,
 )
 from glassgrad.viz.formula.paths import Way, count_of_paths
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Name, Writer
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Writer
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
-from glassgrad.viz.recorded.notation.latex import tex_of, tex_said
+from glassgrad.viz.recorded.notation.latex import tex_name, tex_said
 from glassgrad.viz.recorded.notation.symbols import NAMES, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene
 
@@ -45,8 +45,7 @@ class Layout:
 
     def __init__(self, told: Any) -> None:
         self._told = told
-        self._scene, self._wrt, self._way, self._write = told._scene, told._wrt, told._way, told._write
-        self._by_key = {card.key: card for card in self._scene.cards}
+        self._scene, self._wrt, self._write = told._scene, told._wrt, told._write
         self.headline, self.sections = self._headline(), self._sections()
         self.check = "" if told.check is None else str(told.check)
         self.notice = self._scene.notice if told.with_numbers else ()
@@ -54,15 +53,15 @@ class Layout:
     def _headline(self) -> Both:
         """The derivative and its value."""
         write, wrt = self._write, self._wrt
-        names = write.named(write.end), write.named(wrt)
+        names = write.end.name, wrt.name
         notes = []
         if self._told.paths > 1:
             notes.append(say("a sum over {n} paths", n=count_of_paths(self._told.paths)))
         if self._scene.seeded:
             notes.append(say("where {name} is given", name=write.bar(write.end).text))
         if wrt.path:
-            notes.append(say("{name} is {path}", name=write.named(wrt), path=wrt.path))
-        slope = Both(derivative(*names), derivative(*names, tex_of, tex=True))
+            notes.append(say("{name} is {path}", name=wrt.name, path=wrt.path))
+        slope = Both(derivative(*names), derivative(*names, tex_name, tex=True))
         return self._valued(slope, wrt) + words("".join(say(", {note}", note=note) for note in notes))
 
     def _valued(self, name: Both, card: Card) -> Both:
@@ -79,7 +78,7 @@ class Layout:
             sections.append(Section("", without_empty([self._way_row(way) for way in self._told.ways])))
         sections.append(Section(say("forward"), self._rows(self._told.forward), gaps=(GAP, GAP)))
         if self._told.backward:
-            target = say("backward, {end} to {wrt}", end=write.named(write.end), wrt=write.named(self._wrt))
+            target = say("backward, {end} to {wrt}", end=write.end.name, wrt=self._wrt.name)
             numeric = self._scene.scalar and self._told.with_numbers
             heads = (say("upstream × local"), say("= contribution")) if numeric else ()
             gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
@@ -96,7 +95,7 @@ class Layout:
         made = []
         for loop in recurrences(self._scene.seen.graph.nodes, self._scene.seen)[:LOOPS]:
             card = self._scene.card(loop.node)
-            if card is not None and card in self._way and loop.gradients is not None:
+            if card is not None and card in self._write.way and loop.gradients is not None:
                 title = say("one step of {loop}, which runs {n} times", loop=loop.title, n=loop.loop.length)
                 made.append(Section(title, self._step(loop)))
         return made
@@ -104,9 +103,9 @@ class Layout:
     def _step(self, loop: Recurrence) -> list[Row]:
         ends, seeds, names = loop.cell()
         cell = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds)
-        write = Writer(cell, self._write.named(self._write.end))
+        write = Writer(cell, cell.cards, self._write.end.name)
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
-        rows = [Row((equation(write.value(card), write.forward(card)),)) for card in cell.operations]
+        rows = [Row((equation(write.value(card), cell.formula(card)),)) for card in cell.operations]
         for card in reversed(cell.cards):
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = Both() + write.bar(card)
@@ -182,25 +181,23 @@ class Layout:
         """What is alike in lines that repeat: the formula without the numbers of its names, and the operations and the
         distances of what it reads.
         """
-        at = {line.name: i for i, line in enumerate(lines)}
+        at = {line.card: i for i, line in enumerate(lines)}
         signs: list[Any] = []
         for i, line in enumerate(lines):
-            card = self._by_key[line.name.key]
-            uses = [use for use in card.uses if use.passes and use.head in self._way] if line.name.bar else card.sockets
-            read = [Name(use.head.key, True) if line.name.bar else Name(use.tail.key) for use in uses]
-            near = [(use.head.operation.op, at.get(name, i) - i) for use, name in zip(uses, read, strict=True)]
+            uses = self._write.uses(line.card) if line.bar else line.card.sockets
+            near = [(use.head.operation.op, at.get(use.head if line.bar else use.tail, i) - i) for use in uses]
             signs.append((re.sub(r"\b([^\W\d]+)\d+", r"\1", line.text), near))
         return signs
 
     def _folded(self, lines: Sequence[Line], period: int) -> Row:
         """A row in place of blocks like the one above it: their layers, or their first and last name."""
-        names = [self._write.named(self._by_key[line.name.key]) for line in lines]
+        names = [line.card.name for line in lines]
         layers = [int(name[1:]) for name in names if re.fullmatch(r"z\d+", name)]
         label = say("{one} to {other}", one=names[0], other=names[-1])
         if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
             label = say("layers {a} to {b}", a=min(layers), b=max(layers))
         cells = [words(say("{label}: as above, {n} times", label=label, n=len(lines) // period))]
-        if self._told.with_numbers and lines[0].name.bar:
+        if self._told.with_numbers and lines[0].bar:
             sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
             cells.append(words(say("rms {number}", number=say("{one} to {other}", one=sizes[0], other=sizes[-1]))))
         return Row(tuple(cells))
@@ -212,7 +209,7 @@ class Layout:
         if line.with_numbers is None:
             return with_entries(cells, line.value)
         written, equals = line.with_numbers, Both("= ", "= ")
-        if not line.name.bar:
+        if not line.bar:
             written = equals + written
         elif written.tex.startswith("-"):
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
@@ -238,7 +235,7 @@ class ForwardLayout(Layout):
     def _headline(self) -> Both:
         write, told = self._write, self._told
         along = write.value(told.start).text
-        said = say(", the derivative of {y} along {direction}", y=write.named(told.value), direction=along)
+        said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
         return self._valued(Both() + write.value(told.end), told.end) + words(said)
 
     def _sections(self) -> list[Section]:

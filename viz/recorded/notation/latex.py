@@ -23,18 +23,23 @@ _MATH_ESCAPES = {
 
 
 def tex_name(name: str) -> str:
-    r"""A name in LaTeX: a letter with its index as such, a word upright.
+    r"""A name in LaTeX: a letter with its index as such, a word upright, characters other than ASCII as text: pdfLaTeX
+    has them in no mathematical font.
 
-    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight"), tex_name("ẋ2")
-    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}', '\\dot{x}_{2}')
+    >>> tex_name("W1"), tex_name("σ"), tex_name("a b.weight"), tex_name("ẋ2"), tex_name("größe")
+    ('W_{1}', '\\sigma', '\\mathrm{a\\ b.weight}', '\\dot{x}_{2}', '\\mathrm{gr\\text{öß}e}')
     """
     if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
         return written
     if match := re.fullmatch(r"([^\W\d_])(\u0307?)_?(\d*)", unicodedata.normalize("NFD", name)):
-        letter = GREEK.get(match[1], match[1])
+        letter = _as_text(GREEK.get(match[1], match[1]))
         letter = rf"\dot{{{letter}}}" if match[2] else letter
         return f"{letter}_{{{match[3]}}}" if match[3] else letter
-    return rf"\mathrm{{{tex_escape(name)}}}"
+    return rf"\mathrm{{{_as_text(tex_escape(name))}}}"
+
+
+def _as_text(name: str) -> str:
+    return re.sub(r"[^\x00-\x7f]+", lambda match: rf"\text{{{match[0]}}}", name).replace(" ", r"\ ")
 
 
 def brackets(tex: str) -> str:
@@ -83,18 +88,6 @@ _MATHEMATICAL = (
     | {"∂": r"\partial", "·": r"\cdot", "×": r"\times", "√": r"\surd", "Σ": r"\Sigma", "Π": r"\Pi", "…": r"\ldots"}
     | {"≤": r"\leq", "≥": r"\geq", "≠": r"\neq", "−": "-", "<": "<", ">": ">", "|": "|"}
 )
-
-
-def tex_of(name: str) -> str:
-    r"""A name in LaTeX; characters other than ASCII as text: pdfLaTeX has them in no mathematical font.
-
-    >>> tex_of("w1"), tex_of("größe"), tex_of("a b")
-    ('w_{1}', '\\mathrm{gr\\text{öß}e}', '\\mathrm{a\\ b}')
-    """
-    written = tex_name(name)
-    if not written.isascii():
-        written = re.sub(r"[^\x00-\x7f]+", lambda match: rf"\text{{{match[0]}}}", written)
-    return written.replace(" ", r"\ ") if " " in name else written
 
 
 def text_mode(text: str) -> str:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,13 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.operation import OPS, REQUIRED
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
+from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name
 from glassgrad.viz.recorded.notation.symbols import (
     ATOM,
     CALL,
     DERIVATIVE,
     FRACTION,
     PRODUCT,
-    UNKNOWN,
     UPSTREAM,
     Symbol,
     has_factor,
@@ -62,7 +62,7 @@ class Notation:
     def __init__(self, scalar: bool = False) -> None:
         self.scalar = scalar
 
-    def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
+    def symbol(self, name: str, value: Any = None, tex: str | None = None) -> Symbol:
         """A name, and the array or number that it stands for."""
         fraction = name.startswith("∂")
         level, head = (FRACTION, DERIVATIVE) if fraction else (ATOM, "")
@@ -89,14 +89,6 @@ class Notation:
             return self.number(x.item() if hasattr(x, "item") else x)
         return Symbol(self, parameter(x), tex_parameter(x), ATOM, x, "array")
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        real = getattr(backends.NUMPY, name)
-        if not callable(real) or isinstance(real, type):
-            return real
-        return lambda *args, **params: self.call(name, *args, **params)
-
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
         value = _value(name, args, params)
@@ -111,32 +103,43 @@ class Notation:
         if op is None:
             written = self._unknown(name, args, params, value)
         else:
-            written = self._formula(op, _bound(op, args, params), value)
+            written = self._formula(op, self._parts(op, args, params), value)
         if part is not None:
             text, tex = f"{written.text}[{part}]", f"{written.tex}_{{{part}}}"
             written = Symbol(self, text, tex, CALL, value, parts={"x": written})
         return written
 
-    def _formula(self, op: Any, given: dict[str, Any], value: Any, simplified: bool = True) -> Symbol:
+    def _parts(self, op: Any, args: Any, params: Any) -> dict[str, Any]:
+        """The operands and parameters as symbols by name, None for an operand that was left out."""
+        parts = _bound(op, args, params)
+        for name, x in parts.items():
+            if op.variadic and name in op.args:
+                parts[name] = Symbol(self, *_listed([*map(self.lift, x)]), CALL if len(x) > 1 else ATOM)
+            elif name in op.params and not isinstance(x, Symbol):
+                parts[name] = Symbol(self, parameter(x), tex_parameter(x), ATOM, x)
+            elif x is not None:
+                parts[name] = self.lift(x)
+        return parts
+
+    def _formula(self, op: Any, parts: dict[str, Any], value: Any, simplified: bool = True) -> Symbol:
         """An operation of formulas, in its shortest form or, unless it is to be ``simplified``, as it was computed."""
         if op.broadcasts:
-            given = self._placed(op, given)
-        short = self._simple(op.name, given, value) if simplified or op.name in (*SILENT, "conj") else None
-        return self._applied(op, given, value) if short is None else short
+            parts = self._placed(op, parts)
+        short = self._simple(op, parts, value) if simplified or op.name in (*SILENT, "conj") else None
+        return self._applied(op, parts, value) if short is None else short
 
-    def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def _placed(self, op: Any, parts: dict[str, Any]) -> dict[str, Any]:
         """The operands, with their shape where it was changed for broadcasting, as in ``v as (4, 1)``: it distinguishes
         a vector that multiplies rows from one that multiplies columns.
         """
-        parts = {arg: self.lift(given[arg]) for arg in op.args}
         if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
-            return given
+            return parts
         placed = {}
-        for arg, x in parts.items():
-            others = [y for y in parts.values() if y is not x and y.number is None and y.size > 1]
-            if x.places and any(y.places != x.places for y in others):
+        for arg in op.args:
+            x, others = parts[arg], [parts[other] for other in op.args if other != arg]
+            if x.places and any(y.number is None and y.size > 1 and y.places != x.places for y in others):
                 placed[arg] = self._shaped(x)
-        return given | placed
+        return parts | placed
 
     def _shaped(self, x: Symbol) -> Symbol:
         factor, rest = x.scaled
@@ -145,15 +148,15 @@ class Notation:
         tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
         return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", parts={"x": x})
 
-    def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
+    def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = None) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of its equation."""
-        if op.name in ("expand_dims", "squeeze") and value is not UNKNOWN:
+        if op.name in ("expand_dims", "squeeze"):
             op, params = OPS["reshape"], {"shape": np.shape(value)}
-        return self._applied(op, _bound(op, inputs, params), value)
+        return self._applied(op, self._parts(op, inputs, params), value)
 
     def composed(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any) -> Symbol:
         """`apply` for operands that are formulas themselves: changes of shape are written where they matter."""
-        return self._formula(op, _bound(op, inputs, params), value, simplified=False)
+        return self._formula(op, self._parts(op, inputs, params), value, simplified=False)
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
         """The gradient that the rule for input ``index`` computes from ``g``; None if there is no rule.
@@ -177,7 +180,7 @@ class Notation:
         return self._fitted(self.lift(part[index] if op.variadic else part), _shape(inputs[index]))
 
     def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
-        if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
+        if part.shape == shape or len(part.shape) < len(shape):
             return part  # for instance a constant that was not broadcast, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         if (counted := self._counted(part, value)) is not None:
@@ -198,23 +201,23 @@ class Notation:
             return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
         if has_factor(part):
             inner = self._counted(part.parts["y"], value)
-            return None if inner is None else _worth(self.lift(self.call("multiply", part.parts["x"], inner)), value)
+            return None if inner is None else _worth(self.call("multiply", part.parts["x"], inner), value)
         if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
             return None
-        return _worth(self.lift(self.call("multiply", part.size // np.size(value), part.spread)), value)
+        return _worth(self.call("multiply", part.size // np.size(value), part.spread), value)
 
     # ------------------------------------------------------------ writing
 
-    def _applied(self, op: Any, given: Mapping[str, Any], value: Any) -> Symbol:
-        parts = {name: self._part(name, x, op) for name, x in given.items()}
-        text_form, tex_form = (self._template(op, given, parts, tex) for tex in (False, True))
+    def _applied(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
+        text_form, tex_form = (self._template(op, parts, tex) for tex in (False, True))
         level, tex_level = (CALL if IS_CALL.fullmatch(form) else op.level for form in (text_form, tex_form))
         text = filled(text_form, parts, level, op.name)
         tex = filled(tex_form, parts, tex_level, op.name, tex=True)
-        if given.get("reduction") == "sum":
+        reduction = parts["reduction"].value if "reduction" in parts else None
+        if reduction == "sum":
             text, tex = f"Σ{' ' if text[0].isalpha() else ''}{text}", rf"\sum {tex}"
             level = tex_level = PRODUCT
-        elif given.get("reduction") == "mean":
+        elif reduction == "mean":
             text, tex = f"mean({text})", rf"\operatorname{{mean}}{brackets(tex)}"
             level = tex_level = CALL
         if alias := re.fullmatch(r"\{(\w+)\}", text_form):  # written like its operand
@@ -223,7 +226,7 @@ class Notation:
             tex_level = FRACTION
         return Symbol(self, text, tex, level, value, op.name, parts=parts, tex_level=tex_level)
 
-    def _template(self, op: Any, given: Mapping[str, Any], parts: Mapping[str, Any], tex: bool) -> str:
+    def _template(self, op: Any, parts: Mapping[str, Any], tex: bool) -> str:
         """The operation's template, with the parameters that are named and without the operands that were left out."""
         form: str = op.tex if tex else op.text.replace(" · ", "·")
         if any(c in style.NO_GLYPH for c in form) and not tex:
@@ -233,84 +236,68 @@ class Notation:
         ):
             form = form.replace(" × ", "·").replace(r"\odot", r"\,")
         for name in op.optional:
-            if given.get(name) is None:
+            if parts[name] is None:
                 form = without_operand(name, form)
         if op.name in SILENT:
             return form
-        told = named_parameters(op, given, form)
+        told = named_parameters(op, parts, form)
         is_matrix = op.name == "vecdot" and parts["x"].ndim > 1  # for vectors it is written as their product
         return with_parameters(op, form, told, tex=tex) if told or (is_matrix and not tex) else form
-
-    def _part(self, name: str, x: Any, op: Any) -> Any:
-        if name in op.params:
-            return x if isinstance(x, Symbol) else Symbol(self, parameter(x), tex_parameter(x), ATOM, x)
-        if op.variadic:
-            several = [self.lift(one) for one in x]
-            joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
-            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM)
-        return x if x is None else self.lift(x)
 
     def _unknown(self, name: str, args: Any, params: Any, value: Any) -> Symbol:
         if name in ("zeros_like", "ones_like"):
             return _worth(self.number(float(name == "ones_like")), value)
-        lifted = [self.lift(x) for x in args]
-        keywords = [f"{k}={parameter(v)}" for k, v in params.items() if v is not None]
-        text = f"{name}({', '.join([*(s.text for s in lifted), *keywords])})"
-        words = [*(s.tex for s in lifted), *(tex_word(k) for k in keywords)]
-        tex = rf"\operatorname{{{tex_escape(name)}}}({', '.join(words)})"
-        return Symbol(self, text, tex, CALL, value, name)
+        given = [f"{key}={parameter(x)}" for key, x in params.items() if x is not None]
+        text, tex = _listed([*map(self.lift, args), *map(self.symbol, given)])
+        return Symbol(self, f"{name}({text})", rf"\operatorname{{{tex_escape(name)}}}({tex})", CALL, value, name)
 
-    def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
+    def _simple(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol | None:
         """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
+        name, x, y = op.name, parts.get("x"), parts.get("y")
         if name in ("multiply", "add", "subtract", "divide", "power"):
-            x, y = (self.lift(given[arg]) for arg in ("x", "y"))
-            if x.number is not None and y.number is not None and value is not UNKNOWN and np.size(value):
+            if x.number is not None and y.number is not None and np.size(value):
                 result = np.ravel(value)[0].item()  # all entries are the same
                 if name in ("multiply", "divide", "power") and is_out_of_range(result, x.number, y.number):
                     return None
                 return _worth(self.number(result), value)
-            short = getattr(self, f"_simple_{name}")(x, y)
+            short = getattr(self, f"_simple_{name}")(x, y, value)
             return None if short is None else _worth(short, value)
         if name == "negative":
-            return self._times(-1, self.lift(given["x"]), value)
-        if name == "matmul":
-            x, y = (self.lift(given[arg]) for arg in ("x", "y"))
-            if x.number is None and y.number is None:
-                return None
-            return _worth(self.number(0.0), value) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
-        if name == "where" and (condition := self.lift(given["condition"])).number is not None:
-            return _worth(self.lift(given["x" if condition.number else "y"]), value)
+            return self._times(-1, x, value)
+        if name == "matmul" and not (x.number is None and y.number is None):
+            return _worth(self.number(0), value) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
+        if name == "where" and parts["condition"].number is not None:
+            return _worth(x if parts["condition"].number else y, value)
         if name in SILENT:
-            return self._silent(name, self.lift(given["x"]), {k: v for k, v in given.items() if k != "x"}, value)
+            return self._silent(op, parts, value)
         if name in ("matrix_transpose", "conj", "real"):
-            x = self.lift(given["x"])
-            is_real = x.value is not UNKNOWN and not np.iscomplexobj(x.value)
-            if x.number is not None if name == "matrix_transpose" else is_real:
+            if x.number is not None if name == "matrix_transpose" else not np.iscomplexobj(x.value):
                 return _worth(x, value)
-            undone = x.head == name and x.parts["x"].shape == np.shape(value)
-            return _worth(x.parts["x"], value) if undone and name != "real" else None
-        if name == "getitem" and (x := self.lift(given["x"])).number is not None:
+            undone = x.head == name != "real" and x.parts["x"].shape == np.shape(value)
+            return _worth(x.parts["x"], value) if undone else None
+        if name == "getitem" and x.number is not None:
             return _worth(x, value)
         if name == "sum":
-            x = self.lift(given["x"])
-            if x.value is not UNKNOWN and (counted := self._counted(x, value)) is not None:
+            if (counted := self._counted(x, value)) is not None:
                 return counted
-            if x.value is not UNKNOWN and x.shape == np.shape(value):
+            if x.shape == np.shape(value):
                 return _worth(x, value)
-            if x.reshaped and given["axis"] is not None:
-                shown = self._applied(OPS["reshape"], {"x": x, "shape": x.shape}, x.value)
-                return self._applied(OPS["sum"], {**given, "x": shown}, value)
+            if x.reshaped and parts["axis"].value is not None:
+                reshape = OPS["reshape"]
+                shown = self._applied(reshape, self._parts(reshape, [x], {"shape": x.shape}), x.value)
+                return self._applied(op, {**parts, "x": shown}, value)
         return None
 
-    def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
+    def _silent(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
         """A change of shape or dtype, which is not written. In a product with a number or a negation it is applied to
         the operand, so that the shapes of the parts stay consistent.
         """
-        if x.value is UNKNOWN or x.shape == np.shape(value):
+        name, x = op.name, parts["x"]
+        if x.shape == np.shape(value):
             return _worth(x, value)
         factor, rest = x.scaled
         if rest is not None and rest is not x:
-            inner = self.lift(self.call(name, rest, **params))
+            inner = self.call(name, rest, **{param: parts[param].value for param in op.params})
             written = self._times(factor, inner, value)
             written.places = inner.places
             return written
@@ -326,7 +313,7 @@ class Notation:
                 written.spread = x.spread
         return written
 
-    def _simple_multiply(self, x: Symbol, y: Symbol) -> Any:
+    def _simple_multiply(self, x: Symbol, y: Symbol, value: Any) -> Any:
         if _is_column(x) and _is_row(y):
             return self._outer(x, y)
         if _spreads(x, y) or _spreads(y, x):
@@ -335,9 +322,9 @@ class Notation:
         if is_out_of_range(one * other, one, other):
             return None
         if left is None or right is None:
-            return self._times(one * other, right if left is None else left, UNKNOWN)
+            return self._times(one * other, right if left is None else left, value)
         if left is not x or right is not y:
-            return self._times(one * other, self.call("multiply", left, right), UNKNOWN)
+            return self._times(one * other, self.call("multiply", left, right), value)
         return self.call("power", x, 2) if x.text == y.text and x.head == y.head and x.level == ATOM else None
 
     def _outer(self, x: Symbol, y: Symbol) -> Symbol:
@@ -346,31 +333,31 @@ class Notation:
         turned = self.call("matrix_transpose", _ones(row, (y.size,)))
         return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
 
-    def _simple_add(self, x: Symbol, y: Symbol) -> Any:
+    def _simple_add(self, x: Symbol, y: Symbol, value: Any) -> Any:
         if 0 in (x.number, y.number):
             return y if x.number == 0 else x
         return self.call("subtract", x, y.parts["x"]) if y.head == "negative" else None
 
-    def _simple_subtract(self, x: Symbol, y: Symbol) -> Any:
+    def _simple_subtract(self, x: Symbol, y: Symbol, value: Any) -> Any:
         if 0 in (x.number, y.number):
-            return x if y.number == 0 else self._times(-1, y, UNKNOWN)
+            return x if y.number == 0 else self._times(-1, y, value)
         return self.call("add", x, y.parts["x"]) if y.head == "negative" else None
 
-    def _simple_divide(self, x: Symbol, y: Symbol) -> Any:
+    def _simple_divide(self, x: Symbol, y: Symbol, value: Any) -> Any:
         return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
 
-    def _simple_power(self, x: Symbol, y: Symbol) -> Any:
+    def _simple_power(self, x: Symbol, y: Symbol, value: Any) -> Any:
         return x if y.number == 1 else self.number(1) if y.number == 0 else None
 
     def _times(self, factor: float, x: Symbol | None, value: Any) -> Symbol:
         """A formula times a number."""
         inner, rest = (1, None) if x is None else x.scaled
-        if rest is None or factor == 0:
+        if x is None or rest is None or factor == 0:
             return _worth(self.number(factor * inner), value)
         if factor in (1, -1) or not is_out_of_range(factor * inner, factor, inner):
             factor, x = factor * inner, rest
         if factor == 1:
-            return x if value is UNKNOWN else _worth(x, value)
+            return _worth(x, value)
         if factor != -1:
             return self._applied(OPS["multiply"], {"x": self.number(factor), "y": x}, value)
         text, tex = x.within(CALL if x.head in ("floor_divide", "remainder") else PRODUCT)
@@ -384,24 +371,17 @@ class _Functions:
         self._notation = notation
 
     def __getattr__(self, name: str) -> Any:
-        return Notation.__getattr__(self._notation, name)
+        real = getattr(backends.NUMPY, name)
+        return real if not callable(real) or isinstance(real, type) else partial(self._notation.call, name)
 
 
 def _value(name: str, args: Any, params: Any) -> Any:
-    """The function's value, or UNKNOWN if a symbol has none."""
-    seen: list[Any] = []
+    """The function's value."""
 
     def bare(x: Any) -> Any:
-        if isinstance(x, Symbol):
-            seen.append(x.value)
-            return x.value
-        if isinstance(x, tuple | list):
-            return type(x)(bare(one) for one in x)
-        return x
+        return type(x)(map(bare, x)) if isinstance(x, tuple | list) else x.value if isinstance(x, Symbol) else x
 
     args, params = bare(tuple(args)), {k: bare(v) for k, v in params.items()}
-    if any(value is UNKNOWN for value in seen):
-        return UNKNOWN
     with np.errstate(all="ignore"):
         # NumPy's function of the same name may take other keywords than the operation does.
         if name in backends.FORWARDS:
@@ -436,9 +416,14 @@ def is_out_of_range(result: float, *numbers: float) -> bool:
     return (result == 0 or not math.isfinite(result)) and all(x and math.isfinite(x) for x in numbers)
 
 
+def _listed(symbols: Sequence[Symbol]) -> tuple[str, str]:
+    """Text and LaTeX of several formulas."""
+    return ", ".join(x.text for x in symbols), ", ".join(x.tex for x in symbols)
+
+
 def _worth(symbol: Symbol, value: Any) -> Symbol:
     same = replace(symbol, value=value)
-    if value is UNKNOWN or symbol.value is UNKNOWN or symbol.shape != np.shape(value):
+    if symbol.shape != np.shape(value):
         same.reshaped, same.places, same.spread = False, "", None
     return same
 

@@ -24,8 +24,6 @@ DERIVATIVE = "∂"  # the head of a name such as ∂L/∂w
 UPSTREAM = "upstream"  # the head of the gradient that a rule is given: a value may have the same name
 NAMES = ("", DERIVATIVE, UPSTREAM)  # the heads of names
 
-UNKNOWN: Any = None  # the value of a symbol that has none
-
 
 @dataclass(slots=True, eq=False, repr=False)
 class Symbol:
@@ -42,11 +40,11 @@ class Symbol:
     text: str
     tex: str
     level: float = ATOM
-    value: Any = UNKNOWN
+    value: Any = None
     head: str = ""
     number: float | None = None
     parts: dict[str, Any] = field(default_factory=dict)
-    tex_level: float = UNKNOWN
+    tex_level: float = -1  # by default that of the text
     # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
     # named), the new shape (beside an array), and the symbol before broadcasting (before a sum).
     reshaped: bool = False
@@ -56,7 +54,7 @@ class Symbol:
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 
     def __post_init__(self) -> None:
-        if self.tex_level is UNKNOWN:
+        if self.tex_level < 0:
             self.tex_level = self.level
 
     def __repr__(self) -> str:

@@ -103,17 +103,16 @@ def _loose(part: Symbol, level: float, name: str, *, first: bool, tex: bool) -> 
     return part.head not in SIDES.get(name, ())
 
 
-def named_parameters(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
+def named_parameters(op: Any, parts: Mapping[str, Symbol], form: str) -> list[str]:
     """The parameters to name in a formula: those that its template lacks and whose value is not the default."""
-    fields = set(pieces_of(form)[1])
+    given = {name: parts[name].value for name in op.params if name not in UNTOLD.union(pieces_of(form)[1])}
     return [
         name
-        for name, usual in op.params.items()
-        if name not in fields | UNTOLD
-        and given.get(name) is not None
-        and not (isinstance(given[name], int | float | str) and given[name] == usual)
+        for name, x in given.items()
+        if x is not None
+        and not (isinstance(x, int | float | str) and x == op.params[name])
         # Sums along the last axis that keep it, as in a softmax, are clear without.
-        and not (name == "axis" and given[name] == -1 and given.get("keepdims"))
+        and not (name == "axis" and x == -1 and "keepdims" in parts and parts["keepdims"].value)
     ]
 
 

@@ -133,19 +133,19 @@ class TestTensors:
 
     def test_a_constant_keeps_its_shape_where_the_shape_matters(self, tensors):
         x, w, b = (tensors.symbol(n, np.ones(s)) for n, s in (("x", (2, 3)), ("W", (3, 4)), ("b", (3,))))
-        threes = tensors.lift(3.0) * tensors.ones_like(tensors.symbol("t", np.ones((2, 4))))
-        product = tensors.matmul(threes, w.T)
+        threes = tensors.lift(3.0) * tensors.call("ones_like", tensors.symbol("t", np.ones((2, 4))))
+        product = tensors.call("matmul", threes, w.T)
         assert product.text == "3·ones(2, 4)·Wᵀ"
         assert product.tex == r"3 \, \mathbf{1}_{2 \times 4} \, W^{T}"
-        assert tensors.matmul(tensors.zeros_like(threes), w.T).text == "0"
-        assert (tensors.ones_like(x) * b).text == "ones(2, 3) × b"
-        assert (tensors.ones_like(x) / b).text == "ones(2, 3) / b"
-        assert (tensors.ones_like(x) * x).text == "x"
-        assert (tensors.ones_like(x) * tensors.symbol("s", np.float64(2.0))).text == "s"
+        assert tensors.call("matmul", tensors.call("zeros_like", threes), w.T).text == "0"
+        assert (tensors.call("ones_like", x) * b).text == "ones(2, 3) × b"
+        assert (tensors.call("ones_like", x) / b).text == "ones(2, 3) / b"
+        assert (tensors.call("ones_like", x) * x).text == "x"
+        assert (tensors.call("ones_like", x) * tensors.symbol("s", np.float64(2.0))).text == "s"
 
     def test_a_condition_that_is_known_chooses(self, say):
         x = say.symbol("x", np.float64(2.0))
-        assert (say.where(True, x, 1.0).text, say.where(False, x, 1.0).text) == ("x", "1")
+        assert (say.call("where", True, x, 1.0).text, say.call("where", False, x, 1.0).text) == ("x", "1")
         y = say.symbol("y", np.float64(2.0))
         g, out = say.symbol("G", np.float64(1.0)), say.symbol("out", np.float64(100.0))
         assert say.pull(ag.OPS["power"], 1, [10, y], out, {}, g).text == "G·log(10)·out"
@@ -174,8 +174,8 @@ class TestForward:
 
     def test_axes_are_those_of_the_shape_that_is_written(self, tensors):
         x = tensors.symbol("x", np.ones(6))
-        assert tensors.sum(tensors.reshape(x, shape=(3, 2)), axis=1).text == "sum(x as (3, 2), axis=1)"
-        assert tensors.sum(tensors.reshape(x, shape=(3, 2))).text == "sum(x)"
+        assert tensors.call("sum", tensors.call("reshape", x, shape=(3, 2)), axis=1).text == "sum(x as (3, 2), axis=1)"
+        assert tensors.call("sum", tensors.call("reshape", x, shape=(3, 2))).text == "sum(x)"
 
     def test_names_and_constants(self, say):
         w, x = say.symbol("w"), say.symbol("x")
@@ -246,10 +246,10 @@ class TestForward:
         (lambda a, b, c: (a > b) & (b > c), "a > b & b > c", r"a > b \wedge b > c"),
         (lambda a, b, c: a < -1, "a < -1", "a < -1"),
         (lambda a, b, c: 1e-5 * a, "1e-5·a", r"1 \cdot 10^{-5} \, a"),
-        (lambda a, b, c: a.space.sqrt(a + b), "√(a + b)", r"\sqrt{a + b}"),
-        (lambda a, b, c: a.space.maximum(a + b, c), "max(a + b, c)", r"\max(a + b, c)"),
-        (lambda a, b, c: a.space.hypot(a, b) * c, "hypot(a, b)·c", r"\sqrt{a^2 + b^2} \, c"),
-        (lambda a, b, c: a.space.nextafter(a, b), "nextafter(a, b)", r"\operatorname{nextafter}(a, b)"),
+        (lambda a, b, c: a.space.call("sqrt", a + b), "√(a + b)", r"\sqrt{a + b}"),
+        (lambda a, b, c: a.space.call("maximum", a + b, c), "max(a + b, c)", r"\max(a + b, c)"),
+        (lambda a, b, c: a.space.call("hypot", a, b) * c, "hypot(a, b)·c", r"\sqrt{a^2 + b^2} \, c"),
+        (lambda a, b, c: a.space.call("nextafter", a, b), "nextafter(a, b)", r"\operatorname{nextafter}(a, b)"),
     ],
 )
 def test_brackets_where_they_are_needed_and_nothing_trivial(say, write, text, tex):
@@ -276,12 +276,6 @@ def test_symbols_answer_what_a_rule_may_ask(tensors):
     assert int(tensors.symbol("n", np.int64(3))) == 3
 
 
-def test_without_a_value_there_is_still_notation(say):
-    x = say.symbol("x")
-    assert (2 * x + 1).text == "2·x + 1"
-    assert (2 * x + 1).value is None
-
-
 @pytest.mark.parametrize(
     ("name", "tex"),
     [
@@ -291,7 +285,7 @@ def test_without_a_value_there_is_still_notation(say):
         ("layers.0.weight", r"\mathrm{layers.0.weight}"),
         ("x_2", "x_{2}"),
         ("a_b%", r"\mathrm{a\_b\%}"),
-        ("权", "权"),
+        ("权", r"\text{权}"),
     ],
 )
 def test_names_in_latex(name, tex):
