@@ -64,12 +64,7 @@ def equation(left: Written, right: Written) -> Both:
     return Both(f"{left.text} = {right.text}", f"{left.tex} = {right.tex}")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of a section: its cells, and lines of text below it."""
-
-    cells: tuple[Written, ...]
-    below: tuple[str, ...] = ()
+Row = tuple[Written, ...]  # the cells of a row; the last may have several lines
 
 
 @dataclass(frozen=True)
@@ -90,18 +85,20 @@ def repeats(signs: Sequence[Any]) -> list[tuple[int, int, int]]:
     """
     found, i = [], 0
     while i < len(signs):
-        best = (0, 0)
-        for period in range(1, min(PERIOD, (len(signs) - i) // REPEATS) + 1):
-            n = i + period
-            while n < len(signs) and signs[n] == signs[n - period]:
-                n += 1
-            times = (n - i) // period
-            if times >= REPEATS and times * period > best[0] * best[1]:
-                best = (period, times)
-        if best[1]:
-            found.append((i, *best))
-        i += best[0] * best[1] or 1
+        runs = [(period, _times(signs, i, period)) for period in range(1, min(PERIOD, (len(signs) - i) // REPEATS) + 1)]
+        period, times = max(runs, key=lambda run: run[0] * run[1] * (run[1] >= REPEATS), default=(1, 1))
+        if times >= REPEATS:
+            found.append((i, period, times))
+        i += period * times if times >= REPEATS else 1
     return found
+
+
+def _times(signs: Sequence[Any], i: int, period: int) -> int:
+    """How often the block that begins at ``i`` stands there in a row."""
+    times = 1
+    while signs[i : i + period] == signs[i + times * period : i + (times + 1) * period]:
+        times += 1
+    return times
 
 
 def columns_of(text: str) -> int:
@@ -125,32 +122,32 @@ def in_columns(rows: Sequence[Sequence[str]], gaps: Sequence[str] = ()) -> list[
             cell + " " * max(0, widths[i] - columns_of(cell)) + (gaps[i] if i < len(gaps) else GAP)
             for i, cell in enumerate(cells)
         ]
-        lines.append("".join([*padded, last]).rstrip())
+        start, (first, *below) = "".join(padded), last.split("\n")
+        lines += [f"{start}{first}".rstrip(), *(" " * columns_of(start) + line for line in below)]
     return lines
 
 
 def without_empty(rows: list[Row]) -> list[Row]:
     """Rows without the empty columns."""
-    kept = [i for i in range(len(rows[0].cells)) if any(row.cells[i].text for row in rows)]
-    return [Row(tuple(row.cells[i] for i in kept)) for row in rows]
+    kept = [i for i in range(len(rows[0])) if any(row[i].text for row in rows)]
+    return [tuple(row[i] for i in kept) for row in rows]
 
 
-def with_entries(cells: tuple[Written, ...], value: np.ndarray) -> Row:
-    """A row that ends in the numbers of a Tensor, or in their rms if they are many."""
+def entries(value: np.ndarray) -> Both:
+    """The numbers of a Tensor, or their rms if they are many."""
     if not value.shape:
         entry = number(digits.scalar(value[()]))
         aligned = entry.text if entry.text.startswith("-") else f" {entry.text}"  # below and above the signs of others
-        return Row((*cells, Both(aligned, entry.tex)))
+        return Both(aligned, entry.tex)
     if value.size > ENTRIES or not value.size:
-        said = say("rms {number}", number=digits.rms(value)) if value.size else say("no entries")
-        return Row((*cells, words(said)))
+        return words(say("rms {number}", number=digits.rms(value)) if value.size else say("no entries"))
     table = digits.table(value)
     wide = 1 + max(len(entry.lstrip("-")) for row in table.rows for entry in row)
-    lines = ["   ".join(entry.rjust(wide) for entry in row) for row in table.rows]
+    first, *below = ("   ".join(entry.rjust(wide) for entry in row) for row in table.rows)
     rows = r" \\ ".join(" & ".join(map(tex_number, row)) for row in table.rows)
     factor = rf"10^{{{table.exponent}}} \, " if table.exponent else ""
-    tex = rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}"
-    return Row((*cells, Both(f"{lines[0]}   {table.factor}".rstrip(), tex)), tuple(lines[1:]))
+    text = "\n".join([f"{first}   {table.factor}".rstrip(), *below])
+    return Both(text, rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}")
 
 
 def nested_brackets(text: str) -> str:
@@ -178,12 +175,12 @@ COLUMN = r" && \qquad "
 
 def tex_row(row: Row) -> str:
     """A row in LaTeX."""
-    return "& " + COLUMN.join(cell.tex for cell in row.cells)
+    return "& " + COLUMN.join(cell.tex for cell in row)
 
 
 def environment(rows: Sequence[Row], title: str = "") -> str:
     """Rows in columns, as a LaTeX display."""
-    columns = max(len(row.cells) for row in rows)
+    columns = max(map(len, rows))
     lines = [rf"& \textbf{{{text_mode(title)}}}"] if title else []
     inside = " \\\\\n".join([*lines, *map(tex_row, rows)])
     return f"\\begin{{alignat*}}{{{columns}}}\n{inside}\n\\end{{alignat*}}\n"

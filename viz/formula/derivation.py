@@ -28,8 +28,6 @@ from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked, checked_along
 from glassgrad.viz.formula.columns import (
     Both,
-    Row,
-    columns_of,
     environment,
     escape_markdown,
     in_columns,
@@ -208,16 +206,11 @@ class Derivation(_Written):
         layout = self._layout
         parts = [layout.headline.text, *layout.notice]
         for section in layout.sections:
-            cells = [("  " + row.cells[0].text, *(cell.text for cell in row.cells[1:])) for row in section.rows]
-            if section.heads:
-                cells.insert(0, (section.title, *section.heads))
-            lines = in_columns(cells, section.gaps)
+            rows = [("  " + row[0].text, *(cell.text for cell in row[1:])) for row in section.rows]
             if section.title:
-                parts += ["", lines.pop(0) if section.heads else section.title]
-            for row, line in zip(section.rows, lines, strict=True):
-                parts.append(line)
-                column = columns_of(line) - columns_of(row.cells[-1].text)
-                parts += [" " * column + below for below in row.below]
+                parts.append("")
+                rows.insert(0, (section.title, *section.heads))
+            parts += in_columns(rows, section.gaps)
         if layout.check:
             parts += ["", layout.check]
         return "\n".join(parts) + "\n"
@@ -226,10 +219,10 @@ class Derivation(_Written):
     def latex(self) -> str:
         r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
         layout = self._layout
-        parts = [environment([Row((cell,)) for cell in (layout.headline, *map(said, layout.notice))])]
+        parts = [environment([(cell,) for cell in (layout.headline, *map(said, layout.notice))])]
         parts += [environment(section.rows, section.title) for section in layout.sections]
         if layout.check:
-            parts.append(environment([Row((said(layout.check),))]))
+            parts.append(environment([(said(layout.check),)]))
         return "".join(parts)
 
     @property

@@ -16,12 +16,12 @@ from glassgrad.viz.formula.columns import (
     Row,
     Section,
     Written,
+    entries,
     equation,
     nested_brackets,
     number,
     repeats,
     space,
-    with_entries,
     without_empty,
     words,
 )
@@ -105,7 +105,7 @@ class Layout:
         cell = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds)
         write = Writer(cell, cell.cards, self._write.end.name)
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
-        rows = [Row((equation(write.value(card), cell.formula(card)),)) for card in cell.operations]
+        rows = [(equation(write.value(card), cell.formula(card)),) for card in cell.operations]
         for card in reversed(cell.cards):
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = Both() + write.bar(card)
@@ -116,9 +116,9 @@ class Layout:
                     right += Both(f" + ({step[0]})", f" + ({step[1]})")
                 elif card.role == PARAM:
                     right = Both("Σ over t of ", r"\sum_{t} ") + right
-                rows.append(Row((equation(left, right),)))
+                rows.append((equation(left, right),))
             elif card in handed:
-                rows.append(Row((left + words(say(" comes from step t+1 and from uses of the results")),)))
+                rows.append((left + words(say(" comes from step t+1 and from uses of the results")),))
         return rows
 
     def _index_rows(self) -> list[Row]:
@@ -135,33 +135,33 @@ class Layout:
             if names := [name for name, *_ in others]:  # the same formula, with other names
                 text = say("; so too {names}", names=say(", ").join(name.text for name in names))
                 written += Both(text, tex_said("; so too {names}", names=", ".join(name.tex for name in names)))
-            rows.append(Row((written,)))
+            rows.append((written,))
         pads = [pad for same in forms.values() for _, formula, _ in same for pad in formula.pads]
         if not pads:
             return []
         axes = max(len(formula.pads) for same in forms.values() for _, formula, _ in same)
         letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
         said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=letters[0], i=letters[1])
-        if any(f"{letters[2]}]" in row.cells[0].text for row in rows):
+        if any(f"{letters[2]}]" in row[0].text for row in rows):
             said += say("; {u}: place in its input", u=letters[2])
         notes = [said]
         if any(map(any, pads)):
             notes.append(say("entries outside of an input are 0, and never a maximum"))
-        return [*rows, *(Row((words(note),)) for note in notes)]
+        return [*rows, *((words(note),) for note in notes)]
 
     def _one_line(self, left: Symbol) -> Row:
         chain = self._told.one_line
         if chain is None:
             limits = {"n": ONE_LINE, "steps": ONE_LINE_STEPS}
-            return Row((words(say("left out: it would be longer than {n} characters or {steps} steps", **limits)),))
-        return Row((equation(left, Both(nested_brackets(chain.text), nested_brackets(chain.tex))),))
+            return (words(say("left out: it would be longer than {n} characters or {steps} steps", **limits)),)
+        return (equation(left, Both(nested_brackets(chain.text), nested_brackets(chain.tex))),)
 
     def _way_row(self, way: Way) -> Row:
         size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []
         notes = [say("rms {number}", number=rms) for rms in size]
         if way.count > 1 and way.formula.text:
             notes.append(say("{n} paths", n=count_of_paths(way.count)))
-        return Row((words(way.through), way.formula, words(say(", ").join(notes))))
+        return words(way.through), way.formula, words(say(", ").join(notes))
 
     def _rows(self, lines: Sequence[Line]) -> list[Row]:
         """The rows of a section: of blocks that repeat the first, and of too many rows those at both ends."""
@@ -174,7 +174,7 @@ class Layout:
         rows += map(self._row, lines[start:])
         if len(rows) > ROWS:
             hidden = say("... {n} lines not shown", n=digits.count(len(rows) - 2 * ENDS))
-            rows[ENDS:-ENDS] = [Row((words(hidden),))]
+            rows[ENDS:-ENDS] = [(words(hidden),)]
         return rows
 
     def _signs(self, lines: Sequence[Line]) -> list[Any]:
@@ -200,20 +200,20 @@ class Layout:
         if self._told.with_numbers and lines[0].bar:
             sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
             cells.append(words(say("rms {number}", number=say("{one} to {other}", one=sizes[0], other=sizes[-1]))))
-        return Row(tuple(cells))
+        return tuple(cells)
 
     def _row(self, line: Line) -> Row:
         cells: tuple[Written, ...] = (line,) if self._scene.scalar else (line, space(line.shape))
         if not self._told.with_numbers or line.value is None:
-            return Row(cells)
+            return cells
         if line.with_numbers is None:
-            return with_entries(cells, line.value)
+            return *cells, entries(line.value)
         written, equals = line.with_numbers, Both("= ", "= ")
         if not line.bar:
             written = equals + written
         elif written.tex.startswith("-"):
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
-        return Row((line, written, equals + number(digits.scalar(line.value[()]))))
+        return line, written, equals + number(digits.scalar(line.value[()]))
 
 
 def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | None:
@@ -252,6 +252,6 @@ class ForwardLayout(Layout):
         card = self._told.start
         name = self._write.value(card)
         if not card.shape:
-            return Row((equation(name, number(digits.scalar(card.value[()]))),))
+            return (equation(name, number(digits.scalar(card.value[()]))),)
         cells = (name, space(card.shape))
-        return with_entries(cells, card.value) if self._told.with_numbers else Row(cells)
+        return (*cells, entries(card.value)) if self._told.with_numbers else cells
