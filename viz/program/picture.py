@@ -35,7 +35,6 @@ from glassgrad.viz.recorded.names import fresh
 WIDTH, ROWS = 30, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
-ENDS = 15  # cards drawn at either end of a long part
 
 
 def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -> list[Program]:
@@ -60,8 +59,14 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
 
 
 def draw_program(program: Program, title: str | None = None) -> Picture:
-    """The picture of a program."""
-    return _Drawing(Reading(program)).draw(title)
+    """The picture of a program. Raises `DrawingError` for one too large to be read as a picture."""
+    reading = Reading(program)
+    if len(reading.blocks) > style.CARDS_LOOSE:
+        raise DrawingError(
+            f"{program.name} has {numbers.count(len(program.instructions))} instructions, too many for a picture: print"
+            " it, or draw the graph that a call of the function itself records"
+        )
+    return _Drawing(reading).draw(title)
 
 
 class _Drawing:
@@ -72,7 +77,7 @@ class _Drawing:
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
         self.part: dict[str, str] = {}  # what each card is: a part of the program, "input" or "state"
-        self.written: dict[Any, Home] = {}  # the first states with each form of update
+        self.forms: dict[tuple[str, ...], Home] = {}  # the first states with each form of update
         self.updates: list[tuple[list[str], dict[str, Any]]] = []  # the ends and the words of their edges
         self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
 
@@ -91,17 +96,13 @@ class _Drawing:
                 for v in reading.knobs
             ]
             self._card("knobs", "data", rows, reading.knobs, "knob")
-        shelves = self._shelves()
-        hidden = self._hidden(shelves)
-        drawn = [block for block in reading.blocks if block not in hidden]
-        for block in drawn:
+        for block in reading.blocks:
             self._block(block)
-        for reader, homes in shelves.items():
-            if reader not in hidden:
-                self._shelf(homes, self.card[reader.lines[0]] if reader and reader.part == FORWARD else "")
+        for reader, homes in self._shelves().items():
+            self._shelf(homes, self.card[reader.lines[0]] if reader and reader.part == FORWARD else "")
         for value in self.program.inputs:
             readers = {reading.block_of.get(each) for each in reading.readers.get(value, ())}
-            forward = [block for block in drawn[1:] if block in readers and block.part == FORWARD]
+            forward = [block for block in reading.blocks[1:] if block in readers and block.part == FORWARD]
             if forward:
                 self._beside(self.card[forward[-1].lines[0]], self.card[value])
         self._edges()
@@ -166,20 +167,6 @@ class _Drawing:
         shape = caption(f" {note or numbers.shape(value.shape)}")
         return row(cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2))
 
-    def _hidden(self, shelves: Mapping[Block | None, list[Home]]) -> set[Block]:
-        """The blocks in the middle of a large program, which are not drawn: a card counts their lines."""
-        hidden: set[Block] = set()
-        for part in (FORWARD, BACKWARD) if len(self.reading.blocks) > style.CARDS else ():
-            middle = [block for block in self.reading.blocks if block.part == part][ENDS:-ENDS]
-            if middle:
-                values = [value for block in middle for value in block.lines]
-                states = sum(len(home.states) for block in middle for home in shelves.get(block, ()))
-                more = f" and {numbers.count(states)} states" if states else ""
-                words = row(cell(caption(f"... {numbers.count(len(values))} lines{more} not drawn")))
-                self._card(f"not_drawn_{part}", "data", [words], values, part, cls="gap", group=part)
-                hidden.update(middle)
-        return hidden
-
     def _block(self, block: Block) -> None:
         returned = [v for v in block.lines if v in self.program.outputs]
         loss = block.part == FORWARD and any(not v.shape for v in returned)
@@ -237,21 +224,22 @@ class _Drawing:
 
     def _update(self, home: Home) -> list[Label]:
         """The lines that update states; a long update that earlier states have too is not written again."""
-        reading, form = self.reading, self.reading.form(home)
-        like = home if len(form) <= ALIKE else self.written.setdefault(form, home)
+        reading, new = self.reading, {value: state.name for state, value in self.program.updates.items()}
+        gradients = [value for value in home.lines if reading.part[value] == BACKWARD]
+        written = [reading.written[value] for value in home.lines if value not in gradients]
+        form = tuple(re.sub(r"\b[^\W\d]\w*+(?!\()", "", formula) for formula in written)  # without names
+        like = home if len(form) <= ALIKE else self.forms.setdefault(form, home)
         rows = []
-        for value in home.lines:
-            back = reading.part[value] == BACKWARD
-            new = next((state.name for state, v in self.program.updates.items() if v is value), "")
-            if back or like is home:
-                ink = "grad" if back else "ink"
-                rows.append(row(self._line(value, main=bool(new) or back, ink=ink, italic=back, new=new)))
-        if like is not home:
-            more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
-            words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(form))} lines"
-            first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
-            rows.append(row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1)))
-        return rows
+        for value in home.lines if like is home else gradients:
+            back = value in gradients
+            look: dict[str, Any] = {"ink": "grad" if back else "ink", "italic": back, "new": new.get(value, "")}
+            rows.append(row(self._line(value, main=value in new or back, **look)))
+        if like is home:
+            return rows
+        more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
+        words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(form))} lines"
+        first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
+        return [*rows, row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1))]
 
     # ------------------------------------------------------------ edges
 

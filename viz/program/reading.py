@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
 from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
@@ -30,9 +29,9 @@ class Block:
 class Home:
     """States that are updated together, the views of them, and the lines of their update."""
 
-    states: list[Value] = field(default_factory=list)
-    views: list[Value] = field(default_factory=list)
-    lines: list[Value] = field(default_factory=list)
+    states: list[Value]
+    views: list[Value]
+    lines: list[Value]
 
 
 class Reading:
@@ -125,45 +124,45 @@ class Reading:
     def _homes(self) -> list[Home]:
         """States with their views and updates, and with the gradients that only these updates read."""
         program = self.program
-        found = {state: Home([state]) for state in program.states}
+        found: dict[Value, list[Value]] = {state: [state] for state in program.states}
 
-        def join(one: Home, other: Home) -> None:
-            if one is other:
-                return
-            for mine, theirs in ((one.states, other.states), (one.views, other.views), (one.lines, other.lines)):
+        def join(one: Value, other: Value) -> None:
+            mine, theirs = found[one], found.setdefault(other, [other])
+            if mine is not theirs:
                 mine += theirs
-            found.update(dict.fromkeys((*other.states, *other.views, *other.lines), one))
+                found.update(dict.fromkeys(theirs, mine))
 
+        counts = {state for state in program.updates if not state.shape}  # and numbers that are computed of them
+        views = set[Value]()
         for value in self.written:
             arg, *more = self.reads[value] or [value]
             if arg in found and not more and self.producers[value].op in VIEWS:
-                join(found[arg], Home(views=[value]))
+                views.add(value)
+                join(arg, value)
             elif self.part[value] == UPDATE and value not in self.knobs:
-                found[value] = Home(lines=[value])
-        counts = {state for state in program.updates if not state.shape}  # and numbers that are computed of them
-        for value in self.written:
+                found[value] = [value]
             if not value.shape and not counts.isdisjoint(self.reads[value]):
                 counts.add(value)
         for value in list(found):
-            if self.part.get(value) == UPDATE:
-                for arg in self.reads[value]:
-                    if arg in counts and value.shape:
-                        continue  # it counts for other states, too
-                    if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates):
-                        join(found[arg], found[value])
+            for arg in self.reads[value] if self.part.get(value) == UPDATE else ():
+                counts_for_others = arg in counts and value.shape
+                if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates) and not counts_for_others:
+                    join(arg, value)
         for state, value in program.updates.items():
             if value in found:
-                join(found[state], found[value])
+                join(state, value)
         for value in reversed(self.written):
             if self.part[value] == BACKWARD and self._is_gradient(value) and value not in program.outputs:
-                alone = {found.get(reader) for reader in self.readers.get(value, [])}
-                if len(alone) == 1 and (only := alone.pop()) is not None:
-                    join(only, Home(lines=[value]))
+                alone = {id(found.get(reader)): reader for reader in self.readers.get(value, [])}
+                if len(alone) == 1 and (reader := next(iter(alone.values()))) in found:
+                    join(reader, value)
         order = {value: i for i, value in enumerate((*program.states, *self.written))}
-        homes = list(dict.fromkeys(found.values()))
-        for home in homes:
-            for values in (home.states, home.views, home.lines):
-                values.sort(key=order.__getitem__)
+        homes = []
+        for members in {id(members): members for members in found.values()}.values():
+            members.sort(key=order.__getitem__)
+            states = [value for value in members if value.kind == "state"]
+            lines = [value for value in members if value.kind != "state" and value not in views]
+            homes.append(Home(states, [value for value in members if value in views], lines))
         return homes
 
     def _is_gradient(self, value: Value) -> bool:
@@ -204,19 +203,6 @@ class Reading:
         for block in blocks:
             block.lines.sort(key=order.__getitem__)
         return sorted(blocks, key=lambda block: order[block.lines[-1]])
-
-    def form(self, home: Home) -> tuple[Any, ...]:
-        """The operations of an update, without names and shapes."""
-        lines = [value for value in home.lines if self.part[value] == UPDATE]
-        own = {value: i for i, value in enumerate((*lines, *home.states))}
-
-        def said(arg: Value) -> Any:
-            if arg in own or arg.kind not in ("constant", "knob"):
-                return own.get(arg, arg.kind)
-            return str(arg.data) if arg.kind == "constant" else arg.name
-
-        made = [self.producers[value] for value in lines]
-        return tuple((i.op, str(i.params), *map(said, i.args)) for i in made)
 
     def first(self, values: Iterable[Value]) -> Block | None:
         """The first card that reads one of these values."""
