@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from fractions import Fraction
-from itertools import chain, zip_longest
 
 from glassgrad.viz.drawing.words import said
 from glassgrad.viz.recorded.names import tex_named_derivative
@@ -15,7 +13,6 @@ GREEK = {
     "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau",
     "φ": r"\varphi", "χ": r"\chi", "ψ": r"\psi", "ω": r"\omega",
 }  # fmt: skip
-ACCENTS = {"\u0304": r"\bar", "\u0307": r"\dot"}
 _MATH_ESCAPES = {
     "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
     "^": r"\hat{\ }", "~": r"\sim ",
@@ -62,19 +59,6 @@ def tex_word(text: str) -> str:
     return rf"\mathrm{{{tex_escape(text)}}}"
 
 
-def tex_fraction(x: Fraction) -> str:
-    """A fraction with its sign in front."""
-    return rf"{'-' if x < 0 else ''}\frac{{{abs(x.numerator)}}}{{{x.denominator}}}"
-
-
-def tex_constant(text: str) -> str:
-    """A constant, as `numbers.constant` writes it."""
-    mantissa, power, exponent = text.partition("e")
-    if power and mantissa.lstrip("-")[:1].isdigit():
-        return rf"{mantissa} \cdot 10^{{{exponent}}}"
-    return {"π": r"\pi", "inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(text, text)
-
-
 # ---------------------------------------------------------------- text
 
 _TEXT_ESCAPES = {c: f"\\{c}" for c in "{}%#&$_"} | {
@@ -96,16 +80,12 @@ def text_mode(text: str) -> str:
     >>> text_mode("q = x·y_1"), text_mode("along ẋ")
     ('q = x$\\cdot$y\\_1', 'along $\\dot{x}$')
     """
-    parts = re.split("(\\w[\u0304\u0307])", unicodedata.normalize("NFD", text))
-    barred = (rf"${ACCENTS[part[1]]}{{{part[0]}}}$" for part in parts[1::2])
-    plain = (
-        "".join(
-            f"${_MATHEMATICAL[c]}$" if c in _MATHEMATICAL else _TEXT_ESCAPES.get(c, c)
-            for c in unicodedata.normalize("NFC", part)
-        )
-        for part in parts[::2]
-    )
-    return "".join(chain.from_iterable(zip_longest(plain, barred, fillvalue="")))
+    out = ""
+    for i, part in enumerate(re.split("(\\w\u0307)", unicodedata.normalize("NFD", text))):
+        plain = unicodedata.normalize("NFC", part)
+        shown = (f"${_MATHEMATICAL[c]}$" if c in _MATHEMATICAL else _TEXT_ESCAPES.get(c, c) for c in plain)
+        out += rf"$\dot{{{part[0]}}}$" if i % 2 else "".join(shown)
+    return out
 
 
 def tex_text(words: str) -> str:
@@ -136,11 +116,12 @@ def tex_space(shape: tuple[int, ...]) -> str:
 def tex_number(text: str) -> str:
     r"""Numbers in LaTeX.
 
-    >>> tex_number("2 × 4.14e-5")
-    '2 \\times 4.14 \\cdot 10^{-5}'
+    >>> tex_number("2 × 4.14e-5"), tex_number("-1/3")
+    ('2 \\times 4.14 \\cdot 10^{-5}', '-\\frac{1}{3}')
     """
     text = re.sub(r"(?<=\d)e(-?\d+)", r" \\cdot 10^{\1}", text.replace("×", r"\times"))
-    return re.sub(r"\b(nan|inf)\b", r"\\mathrm{\1}", text)
+    text = re.sub(r"(\d+)/(\d+)", r"\\frac{\1}{\2}", text).replace("π", r"\pi").replace("inf", r"\infty")
+    return text.replace("nan", r"\mathrm{nan}")
 
 
 def fallback(c: str) -> str:

@@ -27,7 +27,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.operation import OPS, REQUIRED
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name
+from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_name, tex_number
 from glassgrad.viz.recorded.notation.symbols import (
     ATOM,
     CALL,
@@ -74,12 +74,10 @@ class Notation:
 
     def number(self, x: float) -> Symbol:
         """A constant, as a fraction where that is exact and four digits are not: 1/3, but 0.25."""
-        text = numbers.constant(x)
-        tex = tex_constant(text)
-        if (fraction := _fraction(x)) is not None:
-            text, tex = str(fraction), tex_fraction(fraction)
-        loose = text.startswith("-") or fraction is not None
-        return Symbol(self, text, tex, PRODUCT if loose else ATOM, x, "number", x)
+        fraction = _fraction(x)
+        text = numbers.constant(x) if fraction is None else str(fraction)
+        level = ATOM if fraction is None and not text.startswith("-") else PRODUCT
+        return Symbol(self, text, tex_number(text), level, x, "number", x)
 
     def lift(self, x: Any) -> Symbol:
         """An operand of a formula as a symbol."""

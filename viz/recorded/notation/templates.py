@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_word
+from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_number, tex_word
 from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
 
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
@@ -145,20 +145,14 @@ def parameter(x: Any) -> str:
     if isinstance(x, tuple | list):
         inside = ", ".join(map(parameter, x))
         return f"({inside}{',' if len(x) == 1 else ''})" if isinstance(x, tuple) else f"[{inside}]"
-    if x is Ellipsis:
-        return "..."
     if isinstance(x, type):
         return x.__name__
-    if isinstance(x, bool | str) or x is None:
-        return str(x)
-    if isinstance(x, int | float | np.generic):
-        return numbers.constant(x)
-    if hasattr(x, "item"):
-        if x.shape == ():
-            return numbers.constant(x.item())
+    if getattr(x, "shape", ()):
         is_written = x.ndim == 1 and x.size <= INDICES and np.dtype(x.dtype).kind in "iub"
         return f"[{', '.join(map(str, x.tolist())) if is_written else numbers.shape(x.shape)}]"
-    return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
+    if isinstance(x, int | float | np.generic) or hasattr(x, "item"):
+        return numbers.constant(x)
+    return "..." if x is Ellipsis else getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
 
 
 def tex_parameter(x: Any) -> str:
@@ -166,4 +160,4 @@ def tex_parameter(x: Any) -> str:
     text = parameter(x)
     if isinstance(x, str) or x is None or isinstance(x, bool) or (text and text[0].isalpha()):
         return tex_word(text)
-    return tex_constant(text) if isinstance(x, int | float) else tex_escape(text)
+    return tex_number(text) if isinstance(x, int | float) else tex_escape(text)
