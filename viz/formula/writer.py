@@ -15,7 +15,7 @@ from glassgrad.viz.formula.columns import Written
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import tex_name
 from glassgrad.viz.recorded.notation.namespace import Notation
-from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, Symbol
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, WORDS, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TERMS, LARGEST = 4, 3  # addends that are all written; above, the largest and the rest as one sum
@@ -39,7 +39,7 @@ class AxesNotation(Notation):
             over, below = "all entries", ""
         elif self.for_parameter and axes == tuple(range(part.ndim - len(shape))) and shape:
             over, below = "the batch", r"_{\mathrm{batch}}"
-        return f"Σ over {over} of {text}", rf"\sum{below} {tex}", 0  # words are bracketed beside anything else
+        return f"Σ over {over} of {text}", rf"\sum{below} {tex}", WORDS
 
 
 class Writer:

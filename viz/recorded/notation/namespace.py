@@ -35,6 +35,7 @@ from glassgrad.viz.recorded.notation.symbols import (
     FRACTION,
     PRODUCT,
     UPSTREAM,
+    WORDS,
     Symbol,
     has_factor,
 )
@@ -143,8 +144,8 @@ class Notation:
         factor, rest = x.scaled
         if rest is not None and rest is not x:
             return self._times(factor, self._shaped(rest), x.value)
-        tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
-        return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", parts={"x": x})
+        tex = rf"{x.tex} \mathrm{{\ as\ }} {x.places[4:]}"
+        return Symbol(self, f"{x.text}{x.places}", tex, WORDS, x.value, "reshape", parts={"x": x})
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = None) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of its equation."""
@@ -280,10 +281,8 @@ class Notation:
                 return counted
             if x.shape == np.shape(value):
                 return _worth(x, value)
-            if x.reshaped and parts["axis"].value is not None:
-                reshape = OPS["reshape"]
-                shown = self._applied(reshape, self._parts(reshape, [x], {"shape": x.shape}), x.value)
-                return self._applied(op, {**parts, "x": shown}, value)
+            if x.places and parts["axis"].value is not None:
+                return self._applied(op, {**parts, "x": self._shaped(x)}, value)
         return None
 
     def _silent(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
@@ -301,7 +300,6 @@ class Notation:
             return written
         written = _worth(x, value)
         if written.number is None:
-            written.reshaped = name == "reshape"
             written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
             if x.head == "matmul" and x.parts["y"].places.endswith(", 1)") and np.shape(value) == x.shape[:-1]:
                 written.places = ""  # a matrix times a vector
@@ -422,7 +420,7 @@ def _listed(symbols: Sequence[Symbol]) -> tuple[str, str]:
 def _worth(symbol: Symbol, value: Any) -> Symbol:
     same = replace(symbol, value=value)
     if symbol.shape != np.shape(value):
-        same.reshaped, same.places, same.spread = False, "", None
+        same.places, same.spread = "", None
     return same
 
 

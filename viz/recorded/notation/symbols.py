@@ -19,6 +19,7 @@ POWER = 3
 FRACTION = 2.5  # a name with a fraction bar, ∂L/∂w: in brackets before ᵀ or an exponent, not in a product
 PRODUCT = 2
 SUM = 1
+WORDS = 0  # a phrase such as `v as (4, 1)`: in brackets wherever it is an operand
 
 DERIVATIVE = "∂"  # the head of a name such as ∂L/∂w
 UPSTREAM = "upstream"  # the head of the gradient that a rule is given: a value may have the same name
@@ -45,9 +46,8 @@ class Symbol:
     number: float | None = None
     parts: dict[str, Any] = field(default_factory=dict)
     tex_level: float = -1  # by default that of the text
-    # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
-    # named), the new shape (beside an array), and the symbol before broadcasting (before a sum).
-    reshaped: bool = False
+    # Changes of shape are not written unless a reader needs them: the new shape (beside an array, or where an axis is
+    # named), and the symbol before broadcasting (before a sum).
     places: str = ""
     spread: Symbol | None = None
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_number, tex_word
-from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
+from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, SUM, Symbol
 
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 
@@ -59,7 +59,7 @@ def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, t
 def _asked(before: str, after: str, level: float) -> float:
     """The precedence from which on an operand at this position needs no brackets."""
     if before.rstrip()[-1:] in OPENING and after.startswith(("- ", "+ ")):  # as x in (x - y)²
-        return 0
+        return SUM / 2  # a sum needs none, a phrase does
     if before.endswith(("- ", "+ ")) and after[:1] in CLOSING:  # as y
         return PRODUCT
     if after[:1] in ("ᵀ", "^") and level < POWER:
