@@ -7,9 +7,7 @@ Names are the picture's, numbers the engine's.
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 from unicodedata import east_asian_width
@@ -28,14 +26,9 @@ from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked, checked_along
 from glassgrad.viz.formula.columns import (
     Both,
-    environment,
-    escape_markdown,
-    in_columns,
     number,
-    tex_row,
 )
-from glassgrad.viz.formula.columns import words as said
-from glassgrad.viz.formula.layout import ForwardLayout, Layout
+from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import Way, between, counts, size_of, ways
 from glassgrad.viz.formula.writer import LARGEST, ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, chained, item
 from glassgrad.viz.recorded.lowered import with_tangent
@@ -50,24 +43,15 @@ DERIVED = 16  # the most leaves for which `wrt` is not needed
 
 
 class _Written:
-    """A text in three forms, which is saved as any of them and shows itself in a notebook."""
+    """A text in three forms, which is saved as any of them and shows itself in a notebook.
 
-    _language: Any
+    ``latex`` is for a notebook or a document with `amssymb`; the equations of ``markdown`` are LaTeX between `$$`.
+    """
 
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """Plain text."""
-
-    @property
-    @abstractmethod
-    def latex(self) -> str:
-        """LaTeX, for a notebook or a document with `amssymb`."""
-
-    @property
-    @abstractmethod
-    def markdown(self) -> str:
-        """Markdown."""
+    text: str
+    latex: str
+    markdown: str
+    _language: str
 
     @property
     def document(self) -> str:
@@ -115,16 +99,22 @@ class Derivation(_Written):
     there are none.
     """
 
-    def __init__(self, scene: Scene, wrt: Card, way: set[Card], with_numbers: bool) -> None:
+    _start: Card | None = None  # the direction of a tangent
+
+    def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._scene, self._wrt, self.with_numbers = scene, wrt, with_numbers
-        self._write = Writer(scene, way)
+        self._write = Writer(scene, on_the_way)
         self.forward: tuple[Line, ...] = tuple(map(self._forward, scene.operations))
         self.backward: tuple[Line, ...] = tuple(map(self._backward, self._write.steps))
         self.paths: int = counts(self._write)[wrt]
         self.one_line: Symbol | None = self._composed()
         self.ways: tuple[Way, ...] = ways(self._write, wrt, with_numbers) if self.paths > 1 else ()
-        self.check: Check | None = checked(scene, wrt, way) if with_numbers else None
-        self._language = words.language()
+        self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        layout, self._language = Layout(self), words.language()
+        self.text, self.latex, self.markdown = layout.text, layout.latex, layout.markdown
 
     @property
     def gradient(self) -> np.ndarray:
@@ -193,54 +183,8 @@ class Derivation(_Written):
                 return None
         return found[self._wrt]
 
-    # ------------------------------------------------------------ text, LaTeX, Markdown
-
-    @cached_property
-    def _layout(self) -> Layout:
-        with words.speaking(self._language):
-            return Layout(self)
-
-    @property
-    def text(self) -> str:
-        """The derivation as plain text, in columns."""
-        layout = self._layout
-        parts = [layout.headline.text, *layout.notice]
-        for section in layout.sections:
-            rows = [("  " + row[0].text, *(cell.text for cell in row[1:])) for row in section.rows]
-            if section.title:
-                parts.append("")
-                rows.insert(0, (section.title, *section.heads))
-            parts += in_columns(rows, section.gaps)
-        if layout.check:
-            parts += ["", layout.check]
-        return "\n".join(parts) + "\n"
-
-    @property
-    def latex(self) -> str:
-        r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
-        layout = self._layout
-        parts = [environment([(cell,) for cell in (layout.headline, *map(said, layout.notice))])]
-        parts += [environment(section.rows, section.title) for section in layout.sections]
-        if layout.check:
-            parts.append(environment([(said(layout.check),)]))
-        return "".join(parts)
-
-    @property
-    def markdown(self) -> str:
-        """The derivation as Markdown, its equations as LaTeX between `$$`."""
-        layout = self._layout
-        parts = [f"$${layout.headline.tex}$$", *filter(None, [escape_markdown(words.noted(layout.notice))])]
-        for section in layout.sections:
-            if section.title:
-                parts.append(f"**{escape_markdown(section.title)}**")
-            rows = " \\\\\n".join(map(tex_row, section.rows))
-            parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
-        if layout.check:
-            parts.append(layout.check)
-        return "\n\n".join(parts) + "\n"
-
     def __repr__(self) -> str:
-        return f"<Derivation {self._layout.headline.text!r}>"
+        return f"<Derivation {self.text.splitlines()[0]!r}>"
 
 
 class ForwardDerivation(Derivation):
@@ -252,42 +196,25 @@ class ForwardDerivation(Derivation):
 
     def __init__(self, scene: Scene, start: Card, end: Card, with_numbers: bool, check: Check | None) -> None:
         self._scene, self._wrt, self._write = scene, start, Writer(scene, scene.cards)
-        self.start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
+        self._start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
         self.paths, self.ways, self.one_line = 1, (), scene.composed(end.place, ONE_LINE)
-        self._language = words.language()
+        self._lay_out()
 
     @property
     def gradient(self) -> np.ndarray:
         """The tangent."""
         return self.end.value
 
-    @cached_property
-    def _layout(self) -> Layout:
-        with words.speaking(self._language):
-            return ForwardLayout(self)
-
 
 class Derivations(_Written, tuple[Derivation, ...]):
     """The derivations of several gradients, one after the other: a tuple of `Derivation`, made by `explain`."""
 
-    _language = property(lambda self: self[0]._language)
-
-    @property
-    def text(self) -> str:
-        """The derivations as plain text."""
-        return "\n\n".join(part.text for part in self)
-
-    @property
-    def latex(self) -> str:
-        """The derivations in LaTeX."""
-        return "\n".join(part.latex for part in self)
-
-    @property
-    def markdown(self) -> str:
-        """The derivations as Markdown."""
-        return "\n\n".join(part.markdown for part in self)
+    def __init__(self, parts: Iterable[Derivation]) -> None:
+        self._language = self[0]._language
+        self.text, self.markdown = ("\n\n".join(getattr(part, form) for part in self) for form in ("text", "markdown"))
+        self.latex = "\n".join(part.latex for part in self)
 
     def __repr__(self) -> str:
         return f"<Derivations {list(self)}>"

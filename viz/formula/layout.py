@@ -9,7 +9,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers as digits
-from glassgrad.viz.drawing.words import say
+from glassgrad.viz.drawing.words import noted, say
 from glassgrad.viz.formula.columns import (
     GAP,
     Both,
@@ -17,11 +17,15 @@ from glassgrad.viz.formula.columns import (
     Section,
     Written,
     entries,
+    environment,
     equation,
+    escape_markdown,
+    in_columns,
     nested_brackets,
     number,
     repeats,
     space,
+    tex_row,
     without_empty,
     words,
 )
@@ -46,7 +50,8 @@ class Layout:
     def __init__(self, told: Any) -> None:
         self._told = told
         self._scene, self._wrt, self._write = told._scene, told._wrt, told._write
-        self.headline, self.sections = self._headline(), self._sections()
+        self.headline = self._headline() if told._start is None else self._tangent()
+        self.sections = self._sections()
         self.check = "" if told.check is None else str(told.check)
         self.notice = self._scene.notice if told.with_numbers else ()
 
@@ -64,6 +69,13 @@ class Layout:
         slope = Both(derivative(*names), derivative(*names, tex_name, tex=True))
         return self._valued(slope, wrt) + words("".join(say(", {note}", note=note) for note in notes))
 
+    def _tangent(self) -> Both:
+        """The tangent and its value."""
+        write, told = self._write, self._told
+        along = write.value(told._start).text
+        said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
+        return self._valued(Both() + write.value(told.end), told.end) + words(said)
+
     def _valued(self, name: Both, card: Card) -> Both:
         """A name with its shape, or with its number, which is what the derivation derives."""
         if card.shape:
@@ -72,23 +84,34 @@ class Layout:
 
     def _sections(self) -> list[Section]:
         """The paths, the equations forward and backward, index formulas, steps of loops, the formula in one line."""
-        write = self._write
-        sections = []
-        if self._told.ways:
-            sections.append(Section("", without_empty([self._way_row(way) for way in self._told.ways])))
-        sections.append(Section(say("forward"), self._rows(self._told.forward), gaps=(GAP, GAP)))
-        if self._told.backward:
+        write, told, sections = self._write, self._told, []
+        if told.ways:
+            sections.append(Section("", without_empty([self._way_row(way) for way in told.ways])))
+        rows, title = self._rows(told.forward), say("forward")
+        if told._start is not None:
+            rows.insert(0, self._start(told._start))
+            title = say("forward, each value with its tangent")
+        sections.append(Section(title, rows, gaps=(GAP, GAP)))
+        if told.backward:
             target = say("backward, {end} to {wrt}", end=write.end.name, wrt=self._wrt.name)
-            numeric = self._scene.scalar and self._told.with_numbers
+            numeric = self._scene.scalar and told.with_numbers
             heads = (say("upstream × local"), say("= contribution")) if numeric else ()
             gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
-            sections.append(Section(target, self._rows(self._told.backward), heads, gaps))
+            sections.append(Section(target, self._rows(told.backward), heads, gaps))
         if rows := self._index_rows():
             sections.append(Section(say("entry by entry"), rows))
         sections += self._steps()
-        if len(self._told.backward) > 1:
-            sections.append(Section(say("in one line"), [self._one_line(self._write.bar(self._wrt))]))
+        if len(told.backward) > 1 or (told._start is not None and told.one_line is not None):
+            left = write.bar(self._wrt) if told._start is None else write.value(told.end)
+            sections.append(Section(say("in one line"), [self._one_line(left)]))
         return sections
+
+    def _start(self, card: Card) -> Row:
+        """The direction of a tangent."""
+        name = self._write.value(card)
+        if not card.shape:
+            return (equation(name, number(digits.scalar(card.value[()]))),)
+        return (name, space(card.shape), *([entries(card.value)] if self._told.with_numbers else []))
 
     def _steps(self) -> list[Section]:
         """One step of each loop on the path, forward and backward."""
@@ -215,6 +238,44 @@ class Layout:
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
         return line, written, equals + number(digits.scalar(line.value[()]))
 
+    # ------------------------------------------------------------ text, LaTeX, Markdown
+
+    @property
+    def text(self) -> str:
+        """The derivation as plain text, in columns."""
+        parts = [self.headline.text, *self.notice]
+        for section in self.sections:
+            rows = [("  " + row[0].text, *(cell.text for cell in row[1:])) for row in section.rows]
+            if section.title:
+                parts.append("")
+                rows.insert(0, (section.title, *section.heads))
+            parts += in_columns(rows, section.gaps)
+        if self.check:
+            parts += ["", self.check]
+        return "\n".join(parts) + "\n"
+
+    @property
+    def latex(self) -> str:
+        r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
+        parts = [environment([(cell,) for cell in (self.headline, *map(words, self.notice))])]
+        parts += [environment(section.rows, section.title) for section in self.sections]
+        if self.check:
+            parts.append(environment([(words(self.check),)]))
+        return "".join(parts)
+
+    @property
+    def markdown(self) -> str:
+        """The derivation as Markdown, its equations as LaTeX between `$$`."""
+        parts = [f"$${self.headline.tex}$$", *filter(None, [escape_markdown(noted(self.notice))])]
+        for section in self.sections:
+            if section.title:
+                parts.append(f"**{escape_markdown(section.title)}**")
+            rows = " \\\\\n".join(map(tex_row, section.rows))
+            parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
+        if self.check:
+            parts.append(self.check)
+        return "\n\n".join(parts) + "\n"
+
 
 def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | None:
     """The index formula of an operation over windows of named values, and these by argument; None for another."""
@@ -227,31 +288,3 @@ def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | 
     params = {name: right.parts[name].value for name in op.params}
     found = windows.formula(op.name, {arg: x.shape for arg, x in operands.items()}, params)
     return None if found is None else (found, operands)
-
-
-class ForwardLayout(Layout):
-    """The headline, the section and the check of a `ForwardDerivation`."""
-
-    def _headline(self) -> Both:
-        write, told = self._write, self._told
-        along = write.value(told.start).text
-        said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
-        return self._valued(Both() + write.value(told.end), told.end) + words(said)
-
-    def _sections(self) -> list[Section]:
-        title = say("forward, each value with its tangent")
-        found = [Section(title, [self._start(), *self._rows(self._told.forward)], gaps=(GAP, GAP))]
-        if rows := self._index_rows():
-            found.append(Section(say("entry by entry"), rows))
-        if self._told.one_line is not None:
-            found.append(Section(say("in one line"), [self._one_line(self._write.value(self._told.end))]))
-        return found
-
-    def _start(self) -> Row:
-        """The direction."""
-        card = self._told.start
-        name = self._write.value(card)
-        if not card.shape:
-            return (equation(name, number(digits.scalar(card.value[()]))),)
-        cells = (name, space(card.shape))
-        return (*cells, entries(card.value)) if self._told.with_numbers else cells
