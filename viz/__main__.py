@@ -20,7 +20,7 @@ from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
-from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
+from glassgrad.viz.formula.derivation import Derivations, explain
 from glassgrad.viz.formula.expression import Expression, ExpressionError, is_name, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
@@ -168,21 +168,15 @@ class _Job:
 
     def derivations(self) -> Derivations:
         """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
-        leaves = set(ag.Graph(self.result).nodes)
-        able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
         if self.result.size != 1:
             raise self._no_scalar()
-        if self.options.wrt is not None:
-            wanted = _listed("--wrt", self.options.wrt, list(self.known))
-            for name in wanted:
-                if name not in able:
-                    raise Refused(f"--wrt {name}: it takes no gradient; choose among {', '.join(able)}")
-        else:
-            wanted = [name for name in self.expression.names if name in able and self.known[name] in leaves]
-            if len(wanted) > DERIVED:
-                raise Refused(f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}")
-        if not wanted:
-            raise Refused("--wrt is given no name: give one or several, separated by commas")
+        if self.options.wrt is None:
+            return explain(self.result)
+        able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
+        wanted = _listed("--wrt", self.options.wrt, list(self.known))
+        for name in wanted:
+            if name not in able:
+                raise Refused(f"--wrt {name}: it takes no gradient; choose among {', '.join(able)}")
         return explain(self.result, wrt=[self.known[name] for name in wanted])
 
     def _no_scalar(self) -> ExpressionError:
