@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from glassgrad import viz
-from glassgrad.viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main, parser
+from glassgrad.viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main
 from glassgrad.viz.drawing import render, style
 
 ROOT = Path(__file__).parents[2]
@@ -127,18 +127,8 @@ def test_help_tells_every_option_format_and_operation(capsys):
     assert done.value.code == 0
     told = capsys.readouterr().out
     assert EXAMPLES in told
-    words = set(re.findall(r"[-.\w]+", told))
-    assert {
-        *SUFFIXES,
-        "--wrt",
-        "--inputs",
-        "--targets",
-        "--title",
-        "--theme",
-        "sigmoid",
-        "cross_entropy",
-        "sum",
-    } <= words
+    words = {*SUFFIXES, "--wrt", "--inputs", "--targets", "--title", "--theme", "sigmoid", "sum"}
+    assert words <= set(re.findall(r"[-.\w]+", told))
     assert max(map(len, told.splitlines())) <= 110
 
 
@@ -274,13 +264,13 @@ def test_infinite_values_are_shown_without_a_warning(capsys):
         (["L = w**2", "w=1", "--targets", "v"], "--targets names 'v', which is not in the expression; its names are w"),
         (["L = w*x", "w=1", "x=1", "--targets", "x", "--inputs", "x"], "x can't be an input and a target at once"),
         (["L = w**2", "w=1", "--targets", "w"], "nothing here can be differentiated"),
-        (["+".join(f"w{i}" for i in range(17)), *(f"w{i}=1" for i in range(17))], "17 leaves require grad: choose some, such as wrt="),
+        (["+".join(f"w{i}" for i in range(17)), *(f"w{i}=1" for i in range(17))], "17 leaves require grad: choose"),
         (["L = w**2", "w=1", "--theme", "dark"], "--theme is for .svg, .png, .pdf"),
         (["L = w**2", "w=1", "--title", "a"], "--title is for .svg, .png, .pdf, .gv, .dot, .html: leave it out"),
         (["L = w**2", "w=1", "-o", "a.svg", "--wrt", "w"], "--wrt is for .txt, .md, .tex: leave it out"),
         (["L = w**2", "w=1", "-o", "a.svg", "--live"], "--live is for .html: leave it out"),
         (["L = w**2", "w=1", "--theme", "pink"], "argument --theme: invalid choice: 'pink'"),
-        (["L = w**2", "w=1", "--pink"], "unrecognized arguments: --pink"),
+        (["L = w**2", "w=1", "--titl", "a"], "unrecognized arguments: --titl"),
     ],
 )  # fmt: skip
 def test_sentence(words, sentence, capsys):
@@ -295,20 +285,16 @@ def test_place_is_marked(capsys):
     )
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("expression", ["L = sigmod(w)", "L = w @ w", "L = 9**9**9*w", "L = v*w", "L = open('a')*w"])
-def test_nothing_is_overwritten_by_what_is_refused(suffix, expression, capsys):
+@pytest.mark.parametrize(
+    ("expression", "suffix"),
+    [("sigmod(w)", ".svg"), ("w @ 1", ".png"), ("9**9**9*w", ".html"), *[("2*w", s) for s in (*DERIVATIONS, *PAGES)]],
+)
+def test_nothing_is_overwritten_by_what_is_refused(expression, suffix, capsys):
     Path(f"kept{suffix}").write_text("kept")
-    refused(capsys, expression, "w=1", "-o", f"kept{suffix}")
+    said = refused(capsys, f"L = {expression}", "w=[1, 2]", "-o", f"kept{suffix}")
+    assert "has shape (2,)" in said or expression != "2*w"
     (file,) = Path().iterdir()
     assert file.read_text() == "kept"
-
-
-@pytest.mark.parametrize("suffix", [*DERIVATIONS, *PAGES])
-def test_no_scalar_is_no_derivation_and_no_page(suffix, capsys):
-    Path(f"kept{suffix}").write_text("kept")
-    assert "has shape (2,)" in refused(capsys, "L = 2*w", "w=[1, 2]", "-o", f"kept{suffix}")
-    assert Path(f"kept{suffix}").read_text() == "kept"
 
 
 def test_picture_without_engine_leaves_its_source_and_says_so(capsys, monkeypatch):
@@ -337,7 +323,3 @@ def test_interrupt_ends_quietly(capsys, monkeypatch):
     monkeypatch.setattr("glassgrad.viz.__main__.explain", interrupted)
     assert run(*NEURON) == 130
     assert capsys.readouterr().err == "python -m glassgrad.viz: interrupted\n"
-
-
-def test_options_are_not_abbreviated():
-    assert not parser().allow_abbrev

@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
@@ -24,8 +24,7 @@ from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.pages.stage import step_through
 from glassgrad.viz.recorded.notation.namespace import Notation
-from tests.operations import TABLE
-from tests.sampling import sampled, waiting
+from tests.sampling import waiting
 from tests.viz.formula.examples import EXAMPLES, KEPT, net, neuron, outline
 from tests.viz.kept import assert_kept
 
@@ -254,39 +253,6 @@ def test_formulas_of_tensors_are_worth_the_gradient(drawn):
         np.testing.assert_allclose(np.broadcast_to(told.one_line.value, exact.shape), exact, **close)
     if told.ways:
         np.testing.assert_allclose(sum(way.contribution for way in told.ways), exact, **close)
-
-
-OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
-
-
-@pytest.mark.parametrize("name", sampled(OPERATIONS, 2))
-@settings(
-    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
-    derandomize=True, database=None,
-)  # fmt: skip
-@given(data=st.data())
-def test_every_operation_is_explained(name, data):
-    case = data.draw(TABLE[name].cases)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        arrays = [
-            ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") if hasattr(x, "dtype") else x
-            for x in case.arrays
-        ]
-        y = ag.OPS[name](*arrays, **case.params)
-    if y.node is None or y.dtype.kind == "c":
-        return
-    seed = np.linspace(1.0, 2.0, y.size).reshape(y.shape)
-    for x in arrays:
-        if isinstance(x, ag.Tensor) and x.requires_grad and depends_by_rule(y, x):
-            told = explain(y, wrt=x, gradient=seed, numbers=True)
-            assert_worth(told, rtol=1e-9, atol=1e-12)
-            assert told.text
-            assert told.latex
-
-
-def depends_by_rule(y, x):
-    return any(p is x and y.node.mask >> i & 1 for i, p in enumerate(y.node.inputs))
 
 
 # ---------------------------------------------------------------- paths, folding, size
