@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,28 +56,20 @@ class Check:
         return say("checked: {said}", said=said)
 
 
-def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check | None:
-    """The gradient compared with a central difference along a random direction; None where there are no entries."""
-    (end,) = (card for card in scene.cards if card.place in scene.ends)
-    direction = np.random.default_rng(0).standard_normal(wrt.shape) if wrt.value.size > 1 else np.ones(wrt.shape)
-    exact = np.asarray(np.vdot(np.asarray(wrt.gradient, np.float64), direction))
-    return checked_along(scene, wrt, on_the_way, direction, exact, np.asarray(end.gradient, np.float64))
-
-
-def checked_along(
-    scene: Scene,
-    wrt: Card,
-    on_the_way: set[Card],
-    direction: np.ndarray,
-    exact: np.ndarray,
-    weights: np.ndarray | None = None,
+def checked(
+    scene: Scene, wrt: Card, on_the_way: Collection[Card], direction: np.ndarray | None = None, exact: Any = None
 ) -> Check | None:
-    """The derivative of the result along a direction of ``wrt``, or of its sum with these ``weights``, compared with
-    central differences; None where there are no entries.
+    """The derivative of the result along a ``direction`` of ``wrt``, which is said to be ``exact``, compared with
+    central differences; by default the gradient along a random direction. None where there are no entries.
     """
-    if not wrt.value.size or not exact.size:
-        return None
     (end,) = (card for card in scene.cards if card.place in scene.ends)
+    weights = None
+    if direction is None:
+        direction = np.random.default_rng(0).standard_normal(wrt.shape) if wrt.value.size > 1 else np.ones(wrt.shape)
+        exact = np.vdot(np.asarray(wrt.gradient, np.float64), direction)
+        weights = np.asarray(end.gradient, np.float64)
+    if not wrt.value.size or not np.size(exact):
+        return None
     base = np.asarray(wrt.value, np.float64)
     reach = max(1.0, float(np.abs(base).max())) / (float(np.abs(direction).max()) or 1.0)
 
@@ -95,7 +88,7 @@ def checked_along(
     return Check(float(numeric[0]), error, noise, weights is not None and base.size > 1)
 
 
-def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:
+def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: Collection[Card], value: np.ndarray) -> np.ndarray:
     """The result for another value of ``wrt``, recomputed in float64."""
     values: dict[Card, Any] = {wrt: value}
     with ag.no_grad():

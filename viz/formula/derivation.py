@@ -23,7 +23,7 @@ from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
-from glassgrad.viz.formula.check import Check, checked, checked_along
+from glassgrad.viz.formula.check import Check, checked
 from glassgrad.viz.formula.columns import (
     Both,
     number,
@@ -379,5 +379,5 @@ def _forward(
     both = Scene([value, slope], names=names, gradients=False)
     both.notice = scene.notice
     stop = both.found(slope, "y")
-    check = checked_along(scene, wrt, on_the_way, direction, stop.value) if numbers else None
+    check = checked(scene, wrt, on_the_way, direction, stop.value) if numbers else None
     return ForwardDerivation(both, both.found(start, "tangent"), stop, bool(numbers), check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,20 +110,8 @@ class Symbol:
     def __len__(self) -> int:
         return len(self.value)
 
-    def __iter__(self) -> Iterator[Symbol]:
-        return (self[i] for i in range(len(self)))
-
     def __bool__(self) -> bool:
         return bool(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __index__(self) -> int:
-        return int(self.value.__index__())
 
     def __getattr__(self, name: str) -> Any:
         """Methods of arrays, such as `x.sum(axis=0)`, are the functions of those names."""
