@@ -84,23 +84,14 @@ class Expression:
         self._statements = [self._statement(node) for node in _parsed(self._text)]
         if not self._statements:
             raise ExpressionError("there is no expression")
-        self.computed, self.targets, self.whole, flowing = {"pi"}, set[str](), set[str](), set[str]()
-        names: list[str] = []
+        self.computed, uses = {"pi"}, list[tuple[str, ag.Op, int]]()
         for given, node in self._statements:
-            for name, op, i in self._uses(node):
-                if name in self.computed:
-                    continue
-                names.append(name)
-                if op is None or _is_differentiable(op, i):
-                    flowing.add(name)
-                if op is not None and i == 1 and (op.name == "subtract" or op.name in LOSSES):
-                    self.targets.add(name)
-                if op is not None and _is_label(op, i):
-                    self.whole.add(name)
+            uses += [use for use in self._uses(node) if use[0] not in self.computed]
             self.computed.add(given)
-        self.names = tuple(dict.fromkeys(names))
-        self.fixed = set(names) - flowing
-        self.whole |= self.fixed
+        self.names = tuple(dict.fromkeys(name for name, *_ in uses))
+        self.targets = {name for name, op, i in uses if i == 1 and op.name in ("subtract", *LOSSES)}
+        self.fixed = {*self.names} - {name for name, op, i in uses if _is_differentiable(op, i)}
+        self.whole = self.fixed | {name for name, op, i in uses if _is_label(op, i)}
 
     def compute(self, values: Mapping[str, ag.Tensor]) -> tuple[ag.Tensor, dict[str, ag.Tensor]]:
         """The recorded result, and the value of every name, given or computed.
@@ -144,7 +135,7 @@ class Expression:
 
     # ------------------------------------------------------------ the meaning of a node
 
-    def _uses(self, node: ast.expr, op: ag.Op | None = None, i: int = 0) -> Iterator[tuple[str, ag.Op | None, int]]:
+    def _uses(self, node: ast.expr, op: ag.Op = ag.OPS["positive"], i: int = 0) -> Iterator[tuple[str, ag.Op, int]]:
         """Every name in a node, with the operation whose argument number ``i`` it is."""
         if isinstance(node, ast.Name):
             yield node.id, op, i

@@ -125,7 +125,7 @@ class Notation:
         if op.broadcasts:
             parts = self._placed(op, parts)
         short = self._simple(op, parts, value) if simplified or op.name in (*SILENT, "conj") else None
-        return self._applied(op, parts, value) if short is None else short
+        return self._applied(op, parts, value) if short is None else _worth(short, value)
 
     def _placed(self, op: Any, parts: dict[str, Any]) -> dict[str, Any]:
         """The operands, with their shape where it was changed for broadcasting, as in ``v as (4, 1)``: it distinguishes
@@ -250,37 +250,35 @@ class Notation:
         text, tex = _listed([*map(self.lift, args), *map(self.symbol, given)])
         return Symbol(self, f"{name}({text})", rf"\operatorname{{{tex_escape(name)}}}({tex})", CALL, value, name)
 
-    def _simple(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol | None:
+    def _simple(self, op: Any, parts: dict[str, Any], value: Any) -> Any:
         """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
         name, x, y = op.name, parts.get("x"), parts.get("y")
         if name in ("multiply", "add", "subtract", "divide", "power"):
-            if x.number is not None and y.number is not None and np.size(value):
-                result = np.ravel(value)[0].item()  # all entries are the same
-                if name in ("multiply", "divide", "power") and is_out_of_range(result, x.number, y.number):
-                    return None
-                return _worth(self.number(result), value)
-            short = getattr(self, f"_simple_{name}")(x, y, value)
-            return None if short is None else _worth(short, value)
+            if x.number is None or y.number is None or not np.size(value):
+                return self._arithmetic(name, x, y, value)
+            result = np.ravel(value)[0].item()  # all entries are the same
+            lost = name in ("multiply", "divide", "power") and is_out_of_range(result, x.number, y.number)
+            return None if lost else self.number(result)
         if name == "negative":
             return self._times(-1, x, value)
         if name == "matmul" and not (x.number is None and y.number is None):
-            return _worth(self.number(0), value) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
+            return self.number(0) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
         if name == "where" and parts["condition"].number is not None:
-            return _worth(x if parts["condition"].number else y, value)
+            return x if parts["condition"].number else y
         if name in SILENT:
             return self._silent(op, parts, value)
         if name in ("matrix_transpose", "conj", "real"):
             if x.number is not None if name == "matrix_transpose" else not np.iscomplexobj(x.value):
-                return _worth(x, value)
+                return x
             undone = x.head == name != "real" and x.parts["x"].shape == np.shape(value)
-            return _worth(x.parts["x"], value) if undone else None
+            return x.parts["x"] if undone else None
         if name == "getitem" and x.number is not None:
-            return _worth(x, value)
+            return x
         if name == "sum":
             if (counted := self._counted(x, value)) is not None:
                 return counted
             if x.shape == np.shape(value):
-                return _worth(x, value)
+                return x
             if x.places and parts["axis"].value is not None:
                 return self._applied(op, {**parts, "x": self._shaped(x)}, value)
         return None
@@ -309,7 +307,20 @@ class Notation:
                 written.spread = x.spread
         return written
 
-    def _simple_multiply(self, x: Symbol, y: Symbol, value: Any) -> Any:
+    def _arithmetic(self, name: str, x: Symbol, y: Symbol, value: Any) -> Any:
+        if name == "multiply":
+            return self._product(x, y, value)
+        if name == "power":
+            return x if y.number == 1 else self.number(1) if y.number == 0 else None
+        if name == "divide":
+            return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
+        if y.number == 0:
+            return x
+        if x.number == 0:
+            return y if name == "add" else self._times(-1, y, value)
+        return self.call(OPPOSITE[name], x, y.parts["x"]) if y.head == "negative" else None
+
+    def _product(self, x: Symbol, y: Symbol, value: Any) -> Any:
         if _is_column(x) and _is_row(y):
             return self._outer(x, y)
         if _spreads(x, y) or _spreads(y, x):
@@ -328,22 +339,6 @@ class Notation:
         row = _worth(y, np.reshape(y.value, (-1, 1)))
         turned = self.call("matrix_transpose", _ones(row, (y.size,)))
         return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
-
-    def _simple_add(self, x: Symbol, y: Symbol, value: Any) -> Any:
-        if 0 in (x.number, y.number):
-            return y if x.number == 0 else x
-        return self.call("subtract", x, y.parts["x"]) if y.head == "negative" else None
-
-    def _simple_subtract(self, x: Symbol, y: Symbol, value: Any) -> Any:
-        if 0 in (x.number, y.number):
-            return x if y.number == 0 else self._times(-1, y, value)
-        return self.call("add", x, y.parts["x"]) if y.head == "negative" else None
-
-    def _simple_divide(self, x: Symbol, y: Symbol, value: Any) -> Any:
-        return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
-
-    def _simple_power(self, x: Symbol, y: Symbol, value: Any) -> Any:
-        return x if y.number == 1 else self.number(1) if y.number == 0 else None
 
     def _times(self, factor: float, x: Symbol | None, value: Any) -> Symbol:
         """A formula times a number."""
@@ -462,6 +457,7 @@ def _shape(x: Any) -> tuple[int, ...]:
     return tuple(getattr(x, "shape", ()))
 
 
+OPPOSITE = {"add": "subtract", "subtract": "add"}
 PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # their treatment of 0 matters to values, not to readers
 
 
