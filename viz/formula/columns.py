@@ -69,12 +69,11 @@ Row = tuple[Written, ...]  # the cells of a row; the last may have several lines
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a derivation: its title, its rows, heads of its columns and the gaps between them."""
+    """A part of a derivation: its title, its rows, and heads of its columns."""
 
     title: str
     rows: list[Row]
     heads: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
 
 
 def repeats(signs: Sequence[Any]) -> list[tuple[int, int, int]]:
@@ -107,7 +106,7 @@ def columns_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in wide) for c in text)
 
 
-def in_columns(rows: Sequence[Sequence[str]], gaps: Sequence[str] = ()) -> list[str]:
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines with aligned columns; a row with fewer cells than most, such as a folded one, does not widen them.
 
     >>> in_columns([("a", "1"), ("long", "2")])
@@ -118,10 +117,9 @@ def in_columns(rows: Sequence[Sequence[str]], gaps: Sequence[str] = ()) -> list[
     lines = []
     for row in rows:
         *cells, last = row
-        padded = [
-            cell + " " * max(0, widths[i] - columns_of(cell)) + (gaps[i] if i < len(gaps) else GAP)
-            for i, cell in enumerate(cells)
-        ]
+        padded = (
+            cell + " " * max(0, width - columns_of(cell)) + GAP for cell, width in zip(cells, widths, strict=False)
+        )
         start, (first, *below) = "".join(padded), last.split("\n")
         lines += [f"{start}{first}".rstrip(), *(" " * columns_of(start) + line for line in below)]
     return lines

@@ -11,7 +11,6 @@ from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import noted, say
 from glassgrad.viz.formula.columns import (
-    GAP,
     Both,
     Row,
     Section,
@@ -91,13 +90,12 @@ class Layout:
         if told._start is not None:
             rows.insert(0, self._start(told._start))
             title = say("forward, each value with its tangent")
-        sections.append(Section(title, rows, gaps=(GAP, GAP)))
+        sections.append(Section(title, rows))
         if told.backward:
             target = say("backward, {end} to {wrt}", end=write.end.name, wrt=self._wrt.name)
             numeric = self._scene.scalar and told.with_numbers
             heads = (say("upstream × local"), say("= contribution")) if numeric else ()
-            gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
-            sections.append(Section(target, self._rows(told.backward), heads, gaps))
+            sections.append(Section(target, self._rows(told.backward), heads))
         if rows := self._index_rows():
             sections.append(Section(say("entry by entry"), rows))
         sections += self._steps()
@@ -249,7 +247,7 @@ class Layout:
             if section.title:
                 parts.append("")
                 rows.insert(0, (section.title, *section.heads))
-            parts += in_columns(rows, section.gaps)
+            parts += in_columns(rows)
         if self.check:
             parts += ["", self.check]
         return "\n".join(parts) + "\n"

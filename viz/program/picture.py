@@ -190,10 +190,12 @@ class _Drawing:
         reading = self.reading
         found: dict[Block | None, list[Home]] = {}
         for home in reading.homes:
-            first = reading.first([*home.states, *home.views])
-            if first is None:
-                read = [reading.block_of.get(v) for line in home.lines for v in reading.reads[line]]
-                first = next((block for block in reading.blocks if block in read), None)
+            near = {
+                reading.block_of.get(v) for mine in (*home.states, *home.views) for v in reading.readers.get(mine, ())
+            }
+            if near <= {None}:
+                near = {reading.block_of.get(v) for line in home.lines for v in reading.reads[line]}
+            first = next((block for block in reading.blocks if block in near), None)
             found.setdefault(first, []).append(home)
         return found
 

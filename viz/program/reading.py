@@ -204,11 +204,6 @@ class Reading:
             block.lines.sort(key=order.__getitem__)
         return sorted(blocks, key=lambda block: order[block.lines[-1]])
 
-    def first(self, values: Iterable[Value]) -> Block | None:
-        """The first card that reads one of these values."""
-        found = {self.block_of.get(reader) for value in values for reader in self.readers.get(value, [])}
-        return next((block for block in self.blocks if block in found), None)
-
     def _is_product(self, value: Value) -> bool:
         made = self.producers[value]
         inner = [self.producers[arg].op for arg in made.args if arg in self.producers and arg not in self.written]
