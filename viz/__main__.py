@@ -132,13 +132,14 @@ def _given(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _listed(option: str, words: str | None, known: Sequence[str]) -> list[str]:
+def _listed(option: str, words: str | None, known: Sequence[str], what: str = "names in the expression") -> list[str]:
     """The names that an option lists."""
     names = [normal(word.strip()) for word in (words or "").split(",") if word.strip()]
     for name in names:
         if name not in known:
-            there = ", ".join(known) or "none"
-            raise Refused(f"{option} names {name!r}, which is not in the expression; its names are {there}")
+            raise Refused(
+                f"{option} names {name!r}, which is none of the {what}: {', '.join(known) or 'there is none'}"
+            )
     return names
 
 
@@ -163,27 +164,21 @@ class _Job:
             there = "is computed by" if unused[0] in expression.computed else "does not occur in"
             said = f"{unused[0]} {there} the expression {clipped(options.expression, 60)!r}"
             raise Refused(f"{said}: leave {unused[0]}= out")
+        if self.result.size != 1 and (options.out is None or options.out.suffix.lower() not in PICTURES):
+            raise expression.wrong(
+                f"the result has shape {self.result.shape}, and only a single number can be differentiated: sum it, as"
+                " in L = sum(…), or draw its values with -o L.svg"
+            )
         self.inputs = [self.known[name] for name in inputs]
         self.targets = [self.known[name] for name in targets]
 
     def derivations(self) -> Derivations:
         """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
-        if self.result.size != 1:
-            raise self._no_scalar()
         if self.options.wrt is None:
             return explain(self.result)
         able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
-        wanted = _listed("--wrt", self.options.wrt, list(self.known))
-        for name in wanted:
-            if name not in able:
-                raise Refused(f"--wrt {name}: it takes no gradient; choose among {', '.join(able)}")
+        wanted = _listed("--wrt", self.options.wrt, able, "names that take a gradient")
         return explain(self.result, wrt=[self.known[name] for name in wanted])
-
-    def _no_scalar(self) -> ExpressionError:
-        return self.expression.wrong(
-            f"the result has shape {self.result.shape}, and only a single number can be differentiated: sum it, as in"
-            " L = sum(…), or draw its values with -o L.svg"
-        )
 
     def save(self, path: Path) -> Path:
         """Write the result in the format of the suffix; return the path of the file."""
@@ -195,8 +190,6 @@ class _Job:
         if suffix in PAGES:
             from glassgrad.viz.pages.stage import step_through
 
-            if self.result.size != 1:
-                raise self._no_scalar()
             return step_through(self.result, live=options.live or None, **shown).save(path)
         theme = options.theme or "light"
         return draw_graph(self.result, gradients=self.result.size == 1, theme=theme, **shown).save(path)
@@ -271,14 +264,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Refused, ExpressionError, AutogradError) as error:
-        said = str(error)
-    except OSError as error:
-        said = f"{options.out} can't be written: {error.strerror or error}"
+        print(f"python -m glassgrad.viz: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("python -m glassgrad.viz: interrupted", file=sys.stderr)
         return 130
-    print(f"python -m glassgrad.viz: {said}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":
