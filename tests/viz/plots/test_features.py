@@ -120,12 +120,6 @@ class TestMarks:
             assert [line.get_marker() for line in lines(axes, "class_")] == [letter("a"), letter("7")]
         assert letter("7").get_extents().height > letter("7").get_extents().width  # one upright character
 
-    def test_points_in_one_place_are_counted(self):
-        plot = feature_space(xor(), np.repeat(CORNERS, 5, 0), np.repeat(XOR, 5))
-        assert [text.get_text() for text in plot.figure.axes[0].texts if text.get_gid() == "pile"] == ["5×"] * 4
-        assert any("points in one place" in text for text in texts(plot))
-        assert not any("points in one place" in text for text in texts(feature_space(xor(), CORNERS, XOR)))
-
     def test_wrong_answers_are_marked_and_counted(self):
         plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]), classes=["same", "different"])
         assert plot.description == "Feature space 2-2-1: 3 of 4 right"
