@@ -1,4 +1,8 @@
-"""One window of a convolution or a pooling: the inputs of one output, and the outputs that depend on one input."""
+"""One window of a convolution or a pooling: the inputs of one output, and the outputs that depend on one input.
+
+A pooling is drawn as a convolution of each channel alone: the weights of a mean are equal, and those of a maximum are 1
+at the largest entry of the window and 0 elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate, host
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.notation.windows import formula, geometry
 from glassgrad.viz.recorded.since import notice
@@ -42,9 +46,8 @@ class _Grid:
     values: np.ndarray
     start: tuple[int, int] | None = None
     framed: set[tuple[int, ...]] = field(default_factory=set)  # by index
-    strong: set[tuple[int, ...]] = field(default_factory=set)
     kind: str = "value"
-    outside: str = "0"  # written for entries outside of the array
+    outside: str = ""  # written for entries outside of the array
 
     @property
     def label(self) -> Label:
@@ -67,23 +70,20 @@ class _Grid:
         ink, edge, ground = KINDS[self.kind]
         look: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fixedsize": True}
         if np.ma.is_masked(value):
-            if self.kind == "products":
-                return cell("", border=0, **look)
-            look["bgcolor"] = "hair"
-            said, ink = "" if self.kind == "gradient" else self.outside, "ink"
-        elif at in self.framed or self.start is None:
-            said, look["bgcolor"] = _entry(float(value)), ground
+            said, ink = self.outside, "ink"
+            look |= {"border": 0} if self.kind == "products" else {"bgcolor": "hair"}
         else:
-            said, ink = _entry(float(value)), "muted"
-        if at in self.framed or at in self.strong:
-            look |= {"border": 3 if at in self.strong else 2, "color": edge}
-        italic = ink == "grad"
-        return cell(text(said, style.CAPTION, ink, bold=at in self.strong, italic=italic) if said else "", **look)
+            said = _entry(float(value))
+            if at in self.framed or self.start is None:
+                look["bgcolor"] = ground
+            else:
+                ink = "muted"
+        look |= {"border": 2, "color": edge} if at in self.framed else {}
+        return cell(text(said, style.CAPTION, ink, italic=ink == "grad") if said else "", **look)
 
 
 _Rows: TypeAlias = list[list[_Grid | str]]
-_Channel: TypeAlias = tuple[int, int, int]  # of the array that is multiplied, and the weight's two
-_Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the weight, place in the array, if inside
+_Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the weight, place in the array, if it counts
 
 
 def plot_window(
@@ -96,9 +96,10 @@ def plot_window(
     """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
 
     ``y``: the recorded result of a convolution or a pooling over one or two spatial axes. ``at``: an output (example,
-    channel, *place): its window in the input is framed, and the sum or the maximum is written out. ``point``: an entry
-    (example, channel, *place) of the input instead: the outputs that read it are framed, with the weight that each
-    multiplies it by, the gradient of ``loss``, a scalar computed from ``y``, from each, and their sum.
+    channel, *place): its window in the input is framed, and the sum is written out; the weights of a maximum are 1 at
+    the largest entry and 0 elsewhere. ``point``: an entry (example, channel, *place) of the input instead: the outputs
+    that read it are framed, with the weight that each multiplies it by, the gradient of ``loss``, a scalar computed
+    from ``y``, from each, and their sum.
 
     Raises `DrawingError` for another operation, an index out of range, and a window too large to be written out.
 
@@ -109,48 +110,61 @@ def plot_window(
     """
     recorded(y)
     node = y.node
-    if node is None or node.op.name not in SHOWN:
+    over, factor = (None, 1.0) if node is None else _over_windows(node)
+    if node is None or over is None:
         made = "none" if node is None else node.op.name
         raise DrawingError(f"y was made by {made}: give the result of a convolution or a pooling")
-    if (at is None) == (point is None):
-        raise DrawingError("give either at=, the index of an output, or point=, the index of an entry of the input")
     if len(node.shape) not in (3, 4):
         raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 spatial axes: one or two can be drawn")
-    ends = [y] if loss is None else [*recorded(loss)]
-    if point is not None and loss is None:
-        raise DrawingError("point= shows the gradients that come back to an entry: give loss=, such as loss=ag.sum(y)")
-    if loss is not None and (len(ends) != 1 or ends[0].size != 1):
-        raise DrawingError("loss must be one number: give the Tensor that backward() is called on")
-    seen = evaluate(ends, gradients=loss is not None)
-    if loss is not None and node not in seen.values:
-        raise DrawingError("loss was not computed from y")
-    view = _View(node, seen)
+    if (at is None) == (point is None) or (point is None) != (loss is None):
+        raise DrawingError(
+            "give either at=, the index of an output, or point=, the index of an entry of the input, and loss=, such as"
+            " loss=ag.sum(y)"
+        )
+    seen = evaluate([y] if loss is None else recorded(loss), gradients=loss is not None)
+    if loss is not None and node not in seen.gradients:
+        raise DrawingError("loss must be one number that was computed from y: give what backward() is called on")
+    view = _View(node, over, factor, seen)
     which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
     return view.forward(index) if at is not None else view.backward(index)
 
 
+def _over_windows(node: Node) -> tuple[Node | None, float]:
+    """The operation over windows that made a value, and the number by which a mean multiplies its sums."""
+    if node.op.name in SHOWN:
+        return node, 1.0
+    if node.op.name == "multiply":
+        total, share = node.inputs
+        if isinstance(total, Node) and total.op.name == "sum_pool" and not isinstance(share, Node):
+            number = host(share)
+            if number.size == 1:
+                return total, float(number.reshape(()))
+    return None, 1.0
+
+
 class _View:
     """The arrays, names and geometry of an operation over windows; of one spatial axis, with another of length 1."""
 
-    def __init__(self, node: Node, seen: Evaluation) -> None:
+    def __init__(self, node: Node, over: Node, factor: float, seen: Evaluation) -> None:
         called = Names(seen.graph)
         self.notice = notice(seen, called)
-        given = {arg: place for arg, place in zip(node.op.args, node.inputs, strict=False) if place is not None}
+        given = {arg: place for arg, place in zip(over.op.args, over.inputs, strict=False) if place is not None}
         arrays = {arg: seen.value(place) for arg, place in given.items()}
         shapes = {arg: array.shape for arg, array in arrays.items()}
-        self.name, self.groups, self.shape = node.op.name, node.params.get("groups", 1), shapes["x"]
+        self.is_max, self.is_pool, self.shape = over.op.name == "max_pool", over.op.name != "conv", shapes["x"]
         self.names = {arg: called[place].shown for arg, place in given.items()} | {"y": called[node].shown}
-        written = formula(self.name, shapes, node.params)
+        written = formula(over.op.name, shapes, over.params)
         assert written is not None
         self.formula = written.text(self.names["y"], self.names)
-        gradient = seen.gradient(node)
-        arrays |= {"y": seen.value(node), "g": np.zeros(node.shape) if gradient is None else gradient}
+        if factor != 1.0:
+            self.formula = self.formula.replace(" = ", f" = {numbers.scalar(factor)} · ", 1)
+        place = geometry(over.op.name, shapes, over.params)
+        arrays |= {"y": seen.value(node), "g": seen.gradients.get(node, np.zeros(node.shape))}
+        arrays.setdefault("weight", np.full((self.shape[1], 1, *place.size), factor))
         self.b = arrays.get("bias")
         self.arrays = {arg: x.reshape(*x.shape[:2], -1, x.shape[-1]) for arg, x in arrays.items() if x.ndim > 2}
-        self.w = self.arrays.get("weight")
-        place = geometry(self.name, shapes, node.params)
         if place.axes == 1:
             place = replace(
                 place,
@@ -158,6 +172,9 @@ class _View:
                 pads=((0, 0), *place.pads),
             )
         self.place = place
+        self.w = self.arrays["weight"]
+        self.inside = self.w.shape[1]  # input channels of a group, and its output channels
+        self.each = len(self.w) * self.inside // self.shape[1]
 
     def _part(self, of: str, n: int, c: int, around: Iterable[tuple[int, ...]], **options: Any) -> _Grid:
         """The part of ``x``, ``y`` or ``g``, the gradient at y, around places that are framed."""
@@ -165,27 +182,42 @@ class _View:
         kind = "gradient" if of == "g" else "value"
         return _around(self.arrays[of][n, c], set(around), f"{title}[{n},{c}]", kind=kind, **options)
 
+    def _counts(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
+        """Whether an output depends on an entry of its window: a maximum does on the largest alone."""
+        if not self.is_max:
+            return all(0 <= at < size for at, size in zip(point, self.place.space, strict=True))
+        x, window = self.arrays["x"][n, c], self.place.window(place)
+        return point == max((at for _, at, inside in window if inside), key=lambda at: (np.isnan(x[at]), x[at]))
+
     def _multiplied(
-        self, of: str, n: int, channels: Sequence[_Channel], taps: Sequence[_Tap]
+        self, of: str, n: int, channels: Sequence[tuple[int, int, int]], taps: Sequence[_Tap]
     ) -> tuple[_Rows, str, float]:
-        """The channels of ``x`` or ``g`` times their weights, a row each, and their sum in words and as a number."""
-        assert self.w is not None
+        """The channels of ``x`` or ``g`` times their weights, a row each, and their sum in words and as a number.
+
+        ``channels``: of the array, and the two of the weight.
+        """
         rows: _Rows = []
         sums = []
         for channel, o, c in channels:
-            array, weight = self.arrays[of][n, channel], self.w[o, c]
-            products = {tap: float(weight[tap]) * (float(array[at]) if inside else 0.0) for tap, at, inside in taps}
-            sums.append(sum(products.values()))
+            array, weight = self.arrays[of][n, channel], self.w[o, c].copy()
+            products = np.ma.MaskedArray(np.zeros(weight.shape), mask=True)
+            for tap, at, counts in taps:
+                products[tap] = float(weight[tap]) * float(array[at]) if counts else 0.0
+                weight[tap] *= counts or not self.is_max
+            sums.append(sum(products.compressed().tolist()))
             if len(sums) > CHANNELS:
                 continue
-            multiplied = np.ma.MaskedArray(np.zeros(weight.shape), mask=True)
-            for tap, product in products.items():
-                multiplied[tap] = product
-            some: dict[str, Any] = {"start": (0, 0), "framed": set(products)} if len(products) < weight.size else {}
-            factor = _Grid(f"{self.names['weight']}[{o},{c}]", weight, kind="knob", **some)
+            some: dict[str, Any] = {"start": (0, 0), "framed": {tap for tap, _, _ in taps}}
+            title = "1 at the largest" if self.is_max else "weights" if self.is_pool else ""
+            title = title or f"{self.names['weight']}[{o},{c}]"
+            kind = "value" if self.is_pool else "knob"
+            factor = _Grid(title, weight, kind=kind, **some if len(taps) < weight.size else {})
+            outside = "0" if of == "x" and not self.is_max else ""
+            read = self._part(of, n, channel, [at for _, at, _ in taps], outside=outside)
             kind = "products" if of == "g" else "value"
-            result = _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", multiplied, kind=kind)
-            rows.append([self._part(of, n, channel, [at for _, at, _ in taps]), "×", factor, "=", result])
+            rows.append(
+                [read, "×", factor, "=", _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind=kind)]
+            )
         parts = [numbers.scalar(part) for part in sums[:CHANNELS]]
         if more := sums[CHANNELS:]:
             parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
@@ -204,7 +236,8 @@ class _View:
         cells = [row(*(_part(part, **span) for part, span in zip(first, spans, strict=True)))]
         cells += [row(*map(_part, parts)) for parts in others]
         words = [[caption(line)], *([text(one, style.CELL, "ink")] for one in said)]
-        picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice)
+        names = self.names.values()
+        picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice, names=names)
         picture.node("window", table(*cells, cellspacing=6))
         return picture
 
@@ -212,57 +245,34 @@ class _View:
         """The window of one output."""
         n, o, *_ = index
         place = (index[2], index[3]) if len(index) == 4 else (0, index[2])
-        taps = [*self.place.window(place)]
+        taps = [(tap, at, self._counts(n, o, place, at)) for tap, at, _ in self.place.window(place)]
+        first = o // self.each * self.inside
+        rows, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(self.inside)], taps)
+        rows[0] += ["Σ →", self._part("y", n, o, [place])]
         name = f"{self.names['y']}[{','.join(map(str, index))}]"
         whole = numbers.scalar(float(self.arrays["y"][(n, o, *place)]))
-        result, largest = self._part("y", n, o, [place]), self.name == "max_pool"
+        said = f"{name} = {total}" + (f" = {whole}" if self.inside > 1 or self.b is not None else "")
+        alt = f"{name} = Σ of {self.inside * len(taps)} products{' + bias' * (self.b is not None)} = {whole}"
+        if self.is_max:
+            inside = sum(inside for _, _, inside in self.place.window(place))
+            said = alt = f"{name} = the largest of {numbers.counted(inside, 'number')} = {whole}"
         line = "framed = the window"
         if any(map(any, self.place.pads)):
-            line += f"; grey = outside of the input, {'not counted' if largest else 'counted as 0'}"
-        if self.w is None:
-            inside = [at for _, at, is_in in taps if is_in]
-            strong = {max(inside, key=lambda at: float(self.arrays["x"][(n, o, *at)]))} if largest else set()
-            around, outside = [at for _, at, _ in taps], "" if largest else "0"
-            grid = self._part("x", n, o, around, strong=strong, outside=outside)
-            said = f"{name} = {f'the largest of {len(inside)}' if largest else f'Σ of {len(inside)} numbers'} = {whole}"
-            rows: _Rows = [[grid, "max →" if largest else "Σ →", result]]
-            line += "; thick = the largest of it" if largest else ""
-            return self._sheet(rows, f"The window of {name}", line, [self.formula, said], said)
-        inside = self.w.shape[1]
-        first = o // (self.w.shape[0] // self.groups) * inside
-        rows, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(inside)], taps)
-        rows[0] += ["Σ →", result]
-        said = f"{name} = {total}" + (f" = {whole}" if inside > 1 or self.b is not None else "")
-        alt = f"{name} = Σ of {inside * len(taps)} products{' + bias' * (self.b is not None)} = {whole}"
+            line += f"; grey = outside of the input, {'not counted' if self.is_max else 'counted as 0'}"
         return self._sheet(rows, f"The window of {name}", line, [self.formula, said], alt)
 
     def backward(self, index: Sequence[int]) -> Picture:
         """The outputs that one entry of the input reached."""
         n, c, *_ = index
         point = (index[2], index[3]) if len(index) == 4 else (0, index[2])
-        taps = [(tap, place, True) for place, tap in self.place.reached(point)]
-        places = [place for _, place, _ in taps]
+        taps = [(tap, place, self._counts(n, c, place, point)) for place, tap in self.place.reached(point)]
         entry, start = f"{self.names['x']}[{','.join(map(str, index))}]", self._part("x", n, c, [point])
         title, line = f"Where {entry} goes", "framed = the outputs that read the entry"
         if not taps:
             said = f"{entry} is in no window: its gradient is 0"
             return self._sheet([[start]], title, line, [said], said)
-        if self.w is None:
-            largest, x, g = self.name == "max_pool", self.arrays["x"][n, c], self.arrays["g"][n, c]
-            strong = set()
-            for place in places if largest else ():
-                window = [at for _, at, is_in in self.place.window(place) if is_in]
-                strong |= {place} if max(window, key=lambda at: float(x[at])) == point else set()
-            parts = [self._part(of, n, c, places, strong=strong) for of in ("y", "g")]
-            passed = sum(float(g[place]) for place in (strong if largest else places))
-            said = f"read by {numbers.counted(len(places), 'window')}"
-            said += f", the largest in {len(strong)} of them" if largest else ""
-            said += f": ∂L/∂{entry} = {numbers.scalar(passed)}"
-            line += "; thick = the largest is there" if largest else ""
-            return self._sheet([[start, "→", parts[0], "→", parts[1]]], title, line, [said], said)
-        out, inside = self.w.shape[:2]
-        each = out // self.groups
-        channels = [(o, o, c % inside) for o in range(c // inside * each, (c // inside + 1) * each)]
+        group = c // self.inside
+        channels = [(o, o, c % self.inside) for o in range(group * self.each, (group + 1) * self.each)]
         rows, total, whole = self._multiplied("g", n, channels, taps)
         rows[0] = [start, "→", *rows[0]]
         said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import viz
+from glassgrad import nn, viz
+from glassgrad.viz.drawing.words import speaking
 from tests.viz.outline import words
 
 RNG = np.random.default_rng(0)
@@ -67,10 +68,17 @@ def test_many_channels_are_summed():
     assert "x[0,3]" not in said
 
 
-@pytest.mark.parametrize("name", ["max_pool", "sum_pool"])
-def test_pooling(name):
+POOLS = [
+    lambda x: ag.max_pool(x, size=3, stride=1),
+    lambda x: ag.sum_pool(x, size=3, stride=1),
+    lambda x: nn.functional.avg_pool2d(x, 3, stride=1),
+]
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=["max", "sum", "mean"])
+def test_pooling(pool):
     x = ag.Tensor(RNG.normal(size=(1, 2, 6, 6)), requires_grad=True, name="x")
-    y = ag.OPS[name](x, size=3, stride=1)
+    y = pool(x)
     loss = ag.sum(y * y)
     gradient = ag.gradients(loss, x).data
     said = texts(viz.plot_window(y, at=(0, 1, 2, 3)))[-1]
@@ -105,3 +113,15 @@ def test_entries_outside_of_the_input_are_0_in_a_sum_and_empty_in_a_maximum():
         picture = viz.plot_window(y, at=(0, 0, 0, 0))
         assert any(f"grey = outside of the input, {line}" in text for text in texts(picture))
         assert texts(picture)[2] == row
+
+
+def test_in_chinese_no_english_word_is_left():
+    x, _, y = convolution((1, 6, 4, 4), (1, 6, 2, 2), padding=1)
+    pooled = ag.max_pool(x, size=2, padding=1)
+    with speaking("zh"):
+        drawn = [viz.plot_window(of, at=(0, 0, 0, 0)) for of in (y, pooled)]
+        drawn += [viz.plot_window(of, point=(0, 0, 1, 1), loss=ag.sum(of)) for of in (y, pooled)]
+        told = [
+            part for picture in drawn for part in (picture.title, *re.findall("<text[^>]*>([^<]*)<", picture.svg()))
+        ]
+    assert [said for said in told if re.search("[a-z]{3}", said.replace("max_", ""))] == []
