@@ -10,6 +10,7 @@ All gradients come from the engine's backward pass, with respect to the input in
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,25 +41,20 @@ class _Shown:
     classes: Sequence[str] | None
 
     def _picture(self, array: np.ndarray) -> np.ndarray:
-        """One example as (height, width), or (height, width, 3) for red, green and blue."""
+        """One example as (height, width), or (height, width, 3) for red, green and blue; one row if it is no image."""
         if array.ndim == 3 and len(array) == 3:
             return np.moveaxis(array, 0, -1)
         one = array.mean(axis=0) if array.ndim == 3 else array
-        if one.ndim == 2 and self.image is None:
-            return one
-        picture = marks.picture_of(one.reshape(1, -1), 0, self.image)
-        if picture is None:
-            raise DrawingError(
-                f"an input of shape {numbers.shape(array.shape)} is not an image: give image=(height, width), or read "
-                ".map and .gradient"
-            )
-        return picture
+        if self.image is not None:
+            return one.reshape(self.image)
+        picture = one if one.ndim == 2 else marks.picture_of(one.reshape(1, -1))
+        return one.reshape(len(one) if one.ndim > 1 else 1, -1) if picture is None else picture
 
     def _word(self, k: int) -> str:
         return str(int(k)) if self.classes is None else str(self.classes[int(k)])
 
     def plot(self) -> Plot:
-        """The picture. Raises `DrawingError` where the input is not an image."""
+        """The picture."""
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -138,19 +134,15 @@ class Adversarial(_Shown):
     def plot(self) -> Plot:
         """The input, the change and the changed input, with the model's answers."""
 
-        def row(arrays: np.ndarray, kind: str, read: np.ndarray | None, sure: np.ndarray) -> list[Tile]:
-            tiles = []
-            for i, array in enumerate(map(self._picture, arrays[:SHOWN])):
-                words = ("", "") if read is None else (self._word(read[i]), f"{100 * sure[i]:.0f} %")
-                wrong = read is not None and read[i] != self.labels[i]
-                tiles.append(Tile(array, *words, kind, frame=bool(wrong)))
-            return tiles
+        def answered(arrays: np.ndarray, read: np.ndarray, sure: np.ndarray) -> list[Tile]:
+            shown = zip(map(self._picture, arrays[:SHOWN]), read, sure, self.labels, strict=False)
+            return [
+                Tile(x, self._word(k), f"{100 * p:.0f} %", "picture", frame=bool(k != true)) for x, k, p, true in shown
+            ]
 
-        rows = [
-            row(self.x, "picture", self.before, self.sure_before),
-            row(self.changed - self.x, "gradient", None, self.sure_after),
-            row(self.changed, "picture", self.after, self.sure_after),
-        ]
+        change = [Tile(self._picture(part), kind="gradient") for part in (self.changed - self.x)[:SHOWN]]
+        before, after = (self.x, self.before, self.sure_before), (self.changed, self.after, self.sure_after)
+        rows = [answered(*before), change, answered(*after)]
         names = ["input", "change", "changed"]
         title = f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
         turned = int(np.sum((self.before == self.labels) & (self.after != self.labels)))
@@ -203,7 +195,7 @@ def saliency(
         recorded, scores = _scores(model, array, classes)
         wanted, gradient, method = _targets(target, host(scores)), None, "Grad-CAM"
         if layer is not None:
-            found = _grad_cam(_known(model, layer), scores, wanted, array)
+            found = _grad_cam(layer, scores, wanted, array)
         else:
             draws, method = [(recorded, scores)], "Gradient"
             if samples > 1:
@@ -320,9 +312,12 @@ def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
 def _grad_cam(path: str, scores: ag.Tensor, target: np.ndarray, array: np.ndarray) -> np.ndarray:
     """relu(Σ_k α_k A_k), with α_k the mean over space of ∂score/∂A_k, in the size of the input."""
     graph = ag.Graph(scores)
-    inside = [node for node in graph.nodes if node.op is not None and path in dict(node.scope or ())]
+    scopes = {node: dict(node.scope or ()) for node in graph.nodes if node.op is not None}
+    inside = [node for node, scope in scopes.items() if path in scope]
     if not inside:
-        raise DrawingError(f"the score does not depend on the layer {path!r}: give one that was called")
+        called = list(dict.fromkeys(filter(None, itertools.chain.from_iterable(scopes.values()))))
+        listed = ", ".join(map(repr, called[:12])) + (f" and {len(called) - 12} more" if len(called) > 12 else "")
+        raise DrawingError(f"there is no layer {path!r} on the way to the score: give one of {listed or 'none'}")
     again = graph.replay()
     total = _picked(again[graph.outputs[0]], target)
     output = again[inside[-1]]
@@ -338,16 +333,6 @@ def _grad_cam(path: str, scores: ag.Tensor, target: np.ndarray, array: np.ndarra
     for axis, n in enumerate(space, 1):
         cam = _stretched(cam, axis, n)
     return cam
-
-
-def _known(model: Any, layer: str) -> str:
-    """The path of a layer that the model has."""
-    modules = dict(model.named_modules()) if callable(getattr(model, "named_modules", None)) else {}
-    if layer not in modules:
-        known = [path for path in modules if path]
-        listed = ", ".join(map(repr, known[:12])) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
-        raise DrawingError(f"there is no layer {layer!r} in {type(model).__name__}: its modules are {listed or 'none'}")
-    return layer
 
 
 def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:
