@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.words import language
-from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_end, plain_axes, plain_numbers, titled_figure
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_lines, plain_axes, space_axes, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,15 +73,14 @@ def surfaces(
     line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
     with titled_figure(9.6, 7.0, title, line) as figure:
         for place, (name, loss) in enumerate(losses.items()):
-            left = 0.02 + 0.49 * place
-            bold: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": LIGHT.ink, "va": "top"}
-            figure.text(left, 0.87, name.capitalize(), **bold)
             path = paths[name]
             said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
-            figure.text(left, 0.84, said, fontsize=style.CAPTION, color=LIGHT.muted, va="top")
-            axes = figure.add_axes((left + 0.01, 0.33, 0.45, 0.51), projection="3d", computed_zorder=False)
+            box = (0.3 + 4.7 * place, 2.3, 4.3, 3.6)
+            axes = space_axes(figure, box, ("weight 1", "weight 2", "loss"), name.capitalize())
+            axes.text2D(0, 1, said, transform=axes.transAxes, fontsize=style.CAPTION, color=LIGHT.muted, va="top")
             _landscape(axes, surface(loss, x, y, span), path, MARKS[place])
-        _norms(figure.add_axes((0.07, 0.08, 0.67, 0.2)), paths)
+        norms = {f"{name}: {path[0, 3]:.2g} → {path[-1, 3]:.2g}": path[:, 3] for name, path in paths.items()}
+        _gradients(axes_at(figure, 0.7, 0.55, 6.4, 1.4), norms, range(steps + 1), "Norm of the gradient", "step")
     ends = "; ".join(f"{name}: loss {path[0, 2]:.3g} → {path[-1, 2]:.3g}" for name, path in paths.items())
     return Plot(figure, f"{title}. {ends}")
 
@@ -106,26 +105,20 @@ def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: 
     axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", zorder=5, **words)
     end = "start" if np.linalg.norm(path[-1, :2] - path[0, :2]) > 1 else f"start, and after {len(path) - 1} steps"
     axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, zorder=5, **words)
-    for axis, label in ((axes.xaxis, "weight 1"), (axes.yaxis, "weight 2"), (axes.zaxis, "loss")):
-        axis.set_label_text(label, fontsize=style.CAPTION, color=LIGHT.muted)
-        axis.set_pane_color(LIGHT.panel)
-        axis.line.set_color(LIGHT.hair)
-    axes.tick_params(labelsize=style.SMALL, colors=LIGHT.muted, grid_color=LIGHT.hair, grid_linewidth=0.5, pad=0)
-    axes.locator_params(nbins=4)
     axes.view_init(30, 28)
     axes.set_box_aspect((1, 1, 0.75), zoom=1.0)
 
 
-def _norms(axes: Axes, paths: Mapping[str, np.ndarray]) -> None:
-    """The length of the gradient before every step; gradients are dashed."""
-    for (name, path), mark in zip(paths.items(), MARKS, strict=False):
-        axes.semilogy(
-            path[:, 3], "--", color=LIGHT.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=LIGHT.paper
-        )
-        words = f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end"
-        name_end(axes, words, (len(path) - 1, path[-1, 3]))
-    plain_axes(axes, "Norm of the gradient", "step")
-    plain_numbers(axes.yaxis)
+def _gradients(axes: Axes, series: Mapping[str, Any], at: Sequence[int], title: str, below: str) -> None:
+    """Sizes of gradients, which are dashed, on a logarithmic axis."""
+    ends = {}
+    for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
+        look: dict[str, Any] = {"marker": mark, "markerfacecolor": LIGHT.paper, "markevery": 1 + len(sizes) // 25}
+        (drawn,) = axes.semilogy(at, sizes, "--", color=LIGHT.grad, linewidth=1.6, **look)
+        ends[name] = float(sizes[-1]), drawn
+    plain_axes(axes, title, below)
+    axes.locator_params("x", integer=True)
+    name_lines(axes, ends)
 
 
 def descents(
@@ -179,15 +172,8 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     with titled_figure(7.4, 3.6, title, label) as figure:
-        axes = figure.add_axes((0.09, 0.15, 0.62, 0.66))
-        for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
-            axes.semilogy(
-                range(1, len(sizes) + 1), sizes, "--", color=LIGHT.grad, marker=mark, markerfacecolor=LIGHT.paper
-            )
-            name_end(axes, name, (len(sizes), sizes[-1]))
-        plain_axes(axes, below="layer")
-        plain_numbers(axes.yaxis)
-        axes.locator_params("x", integer=True)
+        layers = range(1, 1 + max(map(len, series.values())))
+        _gradients(axes_at(figure, 0.7, 0.55, 5.2, 2.35), series, layers, "", "layer")
     said = "; ".join(
         f"{name}: {sizes[0]:.1e} in layer 1, {sizes[-1]:.1e} in the last" for name, sizes in series.items()
     )

@@ -22,7 +22,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import KEEPS_ORDER, linear_chain
-from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, colour_map, panel_title, plain_axes, titled_figure
+from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, colour_map, plain_axes, space_axes, titled_figure
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate, host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
@@ -321,7 +321,6 @@ class _Drawing:
         """Draw the panel of two or three neurons: the decision where it is known, the grid, and the examples."""
         spans = panel.spans(self.chosen)
         axes = (self._plane if len(spans) == 2 else self._space)(figure, box, panel, spans)
-        panel_title(axes, panel.title, style.VALUE)
         for i, line in enumerate(panel.lines):
             axes.plot(*line.T, color=LIGHT.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
         self._examples(axes, panel.points)
@@ -356,7 +355,7 @@ class _Drawing:
         from matplotlib.ticker import FixedLocator, MaxNLocator
 
         axes = axes_at(figure, *box)
-        plain_axes(axes, below=panel.axes[0])
+        plain_axes(axes, panel.title, panel.axes[0])
         axes.grid(False)
         axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=LIGHT.muted, labelpad=2)
         axes.set(xlim=spans[0], ylim=spans[1], facecolor=LIGHT.panel)
@@ -404,19 +403,10 @@ class _Drawing:
 
     def _space(self, figure: Figure, box: Any, panel: _Panel, spans: Sequence[tuple[float, float]]) -> Any:
         """The axes of three neurons, with the answers on the walls behind and the lines between them at heights."""
-        axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
-        axes.set_facecolor(LIGHT.paper)
+        axes = space_axes(figure, box, panel.axes, panel.title)
         axes.view_init(20, -60)
         axes.set_box_aspect(None, zoom=0.92)
-        for axis, span, name in zip("xyz", spans, panel.axes, strict=True):
-            getattr(axes, f"set_{axis}lim")(*span)
-            getattr(axes, f"set_{axis}label")(name, fontsize=style.CAPTION, color=LIGHT.muted, labelpad=-4)
-            one = getattr(axes, f"{axis}axis")
-            one.set_pane_color(LIGHT.panel)
-            one.line.set_color(LIGHT.hair)
-            one._axinfo["grid"].update(color=LIGHT.hair, linewidth=0.5)
-        axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2)
-        axes.locator_params(nbins=3)
+        axes.set(xlim=spans[0], ylim=spans[1], zlim=spans[2])
         # The walls that are behind, seen from where `view_init` puts the eye.
         sections = [(axis, spans[axis][side], True) for axis, side in enumerate((0, 1, 0))]
         sections += [(2, height, False) for height in np.linspace(*spans[2], HEIGHTS + 2)[1:-1]]

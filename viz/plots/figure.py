@@ -25,7 +25,7 @@ from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -163,6 +163,8 @@ def plain_axes(axes: Axes, title: str = "", below: str = "") -> None:
     axes.tick_params(colors=LIGHT.muted, labelsize=style.CAPTION, length=3)
     axes.grid(axis="y", color=LIGHT.hair, linewidth=0.6)
     axes.set_axisbelow(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_numbers(axis)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(LIGHT.hair)
@@ -192,15 +194,32 @@ def plain_numbers(axis: Axis, text: Callable[[float], str] = numbers.short) -> N
     axis.set_minor_formatter(NullFormatter())
 
 
-def name_end(axes: Any, words: str, end: tuple[float, float]) -> None:
-    """Write words on the right of the end of a line."""
-    options: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": style.CAPTION}
-    axes.annotate(words, end, xytext=(12, 0), color=LIGHT.ink, **options)
+def name_lines(axes: Axes, lines: Mapping[str, tuple[float, Any]]) -> None:
+    """Write names of lines beside the axes, that of the highest end first. ``lines``: its last value and the line."""
+    highest = sorted(lines.items(), key=lambda item: -item[1][0])
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+    look: dict[str, Any] = {"fontsize": style.CAPTION, "labelcolor": LIGHT.ink, "handlelength": 1.2}
+    axes.legend([line for _, (_, line) in highest], [name for name, _ in highest], **look, **place)
 
 
-def panel_title(axes: Any, words: str, size: float = style.NAME) -> None:
+def space_axes(figure: Figure, box: tuple[float, float, float, float], names: Sequence[str], title: str) -> Any:
+    """New axes of three dimensions at a place in inches, with these names and this title."""
+    axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
+    axes.set_facecolor(LIGHT.paper)
+    for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), names, strict=True):
+        axis.set_label_text(name, fontsize=style.CAPTION, color=LIGHT.muted)
+        axis.labelpad = -3
+        axis.set_pane_color(LIGHT.panel)
+        axis.line.set_color(LIGHT.hair)
+    axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2, grid_color=LIGHT.hair, grid_linewidth=0.5)
+    axes.locator_params(nbins=3)
+    panel_title(axes, title)
+    return axes
+
+
+def panel_title(axes: Any, words: str) -> None:
     """Write the title of a panel above its left corner."""
-    axes.set_title(words, fontsize=size, fontweight="bold", color=LIGHT.ink, loc="left")
+    axes.set_title(words, fontsize=style.VALUE, fontweight="bold", color=LIGHT.ink, loc="left")
 
 
 def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:

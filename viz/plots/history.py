@@ -13,7 +13,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped, one_line
-from glassgrad.viz.plots.figure import Plot, plain_axes, plain_numbers, titled_figure
+from glassgrad.viz.plots.figure import Plot, name_lines, plain_axes, plain_numbers, titled_figure
 from glassgrad.viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
     shades = style.ramp(style.mix(LIGHT.fwd, LIGHT.paper, 0.35), LIGHT.ink, max(len(order), 2))
     goal = GOALS.get(last)
     sentences: list[str] = []
-    ends: list[tuple[float, str, Any]] = []  # the last number of a line, its label, and the line
+    ends: dict[str, tuple[float, Any]] = {}
     for run, (epochs, series) in runs.items():
         for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
             held = _held_out(name)
@@ -178,7 +178,7 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
             known = np.flatnonzero(np.isfinite(ys))
             label = run if several else "validation" if held else "training" if len(series) > 1 else "last"
             if not several or held or not any(map(_held_out, series)):
-                ends.append((float(ys[known[-1]]), f"{clipped(label)}   {say(ys[known[-1]])}", drawn_line))
+                ends[f"{clipped(label)}   {say(ys[known[-1]])}"] = float(ys[known[-1]]), drawn_line
             if held and goal is not None:
                 at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
                 ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": LIGHT.ink}
@@ -188,7 +188,5 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
                 if not several:  # short, as the panel's title stands beside it
                     best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"
                     axes.set_title(best, loc="right", fontsize=style.CAPTION, color=LIGHT.muted)
-    _, labels, lines = zip(*sorted(ends, key=lambda end: -end[0]), strict=True)
-    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
-    axes.legend(lines, labels, fontsize=style.CAPTION, labelcolor=LIGHT.ink, handlelength=1.2, **place)
+    name_lines(axes, ends)
     return f"best validation {quantity}{':' * several} {', '.join(sentences)}" if sentences else ""
