@@ -41,10 +41,14 @@ def expanded(
             words = say("This page as a notebook")
         link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{words}</a></p>'
         text = SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
-    parts, index = [], 0
+    parts, index, inside = [], 0, ""
     for cell in cells(text):
+        if cell.solution and not inside:
+            parts.append(f'??? success "{cell.solution}"\n')
+        inside = cell.solution
+        indent = "    " if inside else ""
         if cell.kind == "markdown":
-            parts.append(cell.text)
+            parts.append(textwrap.indent(cell.text, indent))
             continue
         files = f"{name}-{index + 1}"
         with speaking(language):
@@ -54,7 +58,7 @@ def expanded(
                 made = [_output(output, folder, files, address) for output in outputs[index]]
                 shown = [f"```python\n{cell.text}\n```", *filter(None, made)]
         index += 1
-        parts.append(textwrap.indent("\n\n".join(shown), " " * cell.indent) + "\n\n")
+        parts.append(textwrap.indent("\n\n".join(shown), indent) + "\n\n")
     return "".join(parts)
 
 

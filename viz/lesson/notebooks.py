@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from glassgrad.viz.lesson.run import Output
-from glassgrad.viz.lesson.text import Cell, cells, front, source
+from glassgrad.viz.lesson.text import cells, front, source
 
 _HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
-_ADMONITION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
 _LINK = re.compile(r"(\]\()(?:\.\./(\w+)/)?([\w-]+)\.md\b")
 _IMPORT = "from glassgrad.viz import lesson\n"  # in the first cell of each page
-_SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n', re.MULTILINE)
 
 
 def file_name(name: str, language: str) -> str:
@@ -33,9 +31,12 @@ def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]
     _, markdown = front(source(name, language))
     made: list[dict[str, Any]] = []
     index = 0
-    for cell in _pieces(cells(markdown)):
+    for cell in cells(markdown):
         if cell.kind == "markdown":
-            made.append(_cell(len(made), "markdown", jupyter(cell.text, language)))
+            text = jupyter(cell.text, language).strip("\n")
+            if cell.solution:
+                text = f"<details><summary>{cell.solution}</summary>\n\n{text}\n\n</details>"
+            made.append(_cell(len(made), "markdown", text))
             continue
         code = cell.text
         if language != "en" and index == 0:
@@ -44,7 +45,7 @@ def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]
         index += 1
         count = None if outputs is None else index
         kept = [output | {"execution_count": count} if "execution_count" in output else output for output in given]
-        hidden = {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if cell.indent else {}
+        hidden = {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if cell.solution else {}
         made.append(_cell(len(made), "code", code) | {"metadata": hidden, "outputs": kept, "execution_count": count})
     return {
         "cells": made,
@@ -61,36 +62,12 @@ def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
     return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.strip("\n")}
 
 
-def _pieces(pieces: Sequence[Cell]) -> Iterator[Cell]:
-    """The cells; a solution that contains code is closed before each cell and opened again after it."""
-    inside = ""
-    for cell in pieces:
-        if cell.kind == "code":
-            if not cell.indent:
-                inside = ""
-            yield cell
-            continue
-        text = cell.text
-        if inside and text.lstrip("\n").startswith("    "):
-            text = f'??? success "{inside}"\n{text}'
-        opened = _SOLUTION.findall(text)
-        inside = opened[-1] if opened else ""
-        yield Cell("markdown", text)
-
-
 def jupyter(markdown: str, language: str = "en") -> str:
     """Markdown of MkDocs Material as Jupyter shows it, with links to the notebooks beside it.
 
     >>> jupyter("## Two {#two}\\n\\nSee [one](01-neuron.md#top).")
     '<a id="two"></a>\\n\\n## Two\\n\\nSee [one](01-neuron.en.ipynb#top).'
     """
-    text = _ADMONITION.sub(_admonition, markdown)
-    text = _HEADING.sub(r'<a id="\2"></a>\n\n\1', text)
+    text = _HEADING.sub(r'<a id="\2"></a>\n\n\1', markdown)
     text = re.sub(r"\)\{\.[\w-]+\}", ")", text)
     return _LINK.sub(lambda link: link[1] + file_name(link[3], link[2] or language), text)
-
-
-def _admonition(match: re.Match[str]) -> str:
-    title, body = match.groups()
-    text = re.sub(r"^    ", "", body, flags=re.MULTILINE).strip("\n")
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>\n\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,11 +17,10 @@ from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.lesson.exercises import LANGUAGES
 from glassgrad.viz.lesson.expand import SWITCH, expanded
 from glassgrad.viz.lesson.run import Output, run
-from glassgrad.viz.lesson.text import code, front, source, stems, title
+from glassgrad.viz.lesson.text import SOLUTION, code, front, source, stems, title
 from glassgrad.viz.pages.emitted import document
 
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
-_NOTE = re.compile(r'\?\?\? \w+ "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
 
 
@@ -102,7 +102,7 @@ def to_html(markdown: str) -> str:
 
 def _note(match: re.Match[str]) -> str:
     heading, body = match.groups()
-    inside = to_html(re.sub(r"^    ", "", body, flags=re.MULTILINE))
+    inside = to_html(textwrap.dedent(body))
     return f"<details><summary>{_inline(heading)}</summary>\n{inside}\n</details>"
 
 
@@ -119,23 +119,21 @@ def _table(match: re.Match[str]) -> str:
 
 
 def _list(match: re.Match[str]) -> str:
-    kind = "ol" if match[0][0].isdigit() else "ul"
-    items = re.split(r"^(?:[-*]|\d+\.) +", match[0], flags=re.MULTILINE)[1:]
+    items = re.split(r"^\d+\. +", match[0], flags=re.MULTILINE)[1:]
     listed = "\n".join(f"<li>{_inline(' '.join(item.split()))}</li>" for item in items)
-    return f"<{kind}>\n{listed}\n</{kind}>"
+    return f"<ol>\n{listed}\n</ol>"
 
 
 _BLOCKS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\s*\n"), lambda match: ""),
     (_FENCE, lambda match: f'<pre class="{match[1]}"><code>{html.escape(match[2].rstrip())}</code></pre>'),
-    (_NOTE, _note),
+    (SOLUTION, _note),
     (re.compile(r"(#+) (.*?)(?: \{#([\w-]+)\})?(?:\n|\Z)"), _heading),
     (re.compile(r"<.*(?:\n.+)*(?:\n|\Z)"), lambda match: match[0].strip()),
     (re.compile(r"(?:\|.*(?:\n|\Z))+"), _table),
-    (re.compile(r"(?:[-*] .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
     (re.compile(r"(?:\d+\. .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
     (
-        re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|<).+)*(?:\n|\Z)"),
+        re.compile(r".+(?:\n(?!```|#|\d+\. |\||\?\?\?|<).+)*(?:\n|\Z)"),
         lambda match: f"<p>{_inline(match[0].strip())}</p>",
     ),
 ]
@@ -150,22 +148,16 @@ _INLINE = re.compile(
 
 
 def _inline(text: str) -> str:
-    made, at = [], 0
-    for match in _INLINE.finditer(text):
-        made.append(html.escape(text[at : match.start()], quote=False))
-        made.append(_marked(match))
-        at = match.end()
-    return "".join((*made, html.escape(text[at:], quote=False)))
+    return _INLINE.sub(_marked, html.escape(text, quote=False))
 
 
 def _marked(match: re.Match[str]) -> str:
     if match["code"]:
-        return f"<code>{html.escape(match['code'], quote=False)}</code>"
+        return f"<code>{match['code']}</code>"
+    inside = _INLINE.sub(_marked, match["text"] or match["bold"] or match["italic"])
     if match["link"]:
-        link = _LINK.sub(r"\1.html\2", match["link"])
-        classes = re.findall(r"\.([\w-]+)", match["attributes"] or "")
-        marked = f' class="{" ".join(classes)}"' if classes else ""
-        return f'<a{marked} href="{html.escape(link)}">{_inline(match["text"])}</a>'
-    if match["bold"]:
-        return f"<strong>{_inline(match['bold'])}</strong>"
-    return f"<em>{_inline(match['italic'])}</em>"
+        classes = " ".join(re.findall(r"\.([\w-]+)", match["attributes"] or ""))
+        marked = f' class="{classes}"' if classes else ""
+        address = _LINK.sub(r"\1.html\2", match["link"])
+        return f'<a{marked} href="{address}">{inside}</a>'
+    return f"<strong>{inside}</strong>" if match["bold"] else f"<em>{inside}</em>"

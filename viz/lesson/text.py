@@ -7,6 +7,7 @@ line that is an expression is shown.
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,21 +21,22 @@ CHAPTERS = (
 """The chapters by number, from 1."""
 
 _HERE = Path(__file__).parent
-_CODE = re.compile(r"^( *)```python\n(.*?)^\1```\n?", re.MULTILINE | re.DOTALL)
+SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)  # its title and its text
+_CODE = re.compile(r"^```python\n(.*?)\n```$\n?", re.MULTILINE | re.DOTALL)
 _CHECK = re.compile(r"lesson\.check\((\d+), (\d+), answer\)")
 _FRONT = re.compile(r"\A---\n(.*?)^---\n+", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of a chapter: ``text`` without the indentation ``indent``, which is more than 0 inside a solution.
+    """A piece of a chapter. ``solution``: the title of the solution that it is in.
 
     ``exercise``: chapter and number, for a cell of code that checks an answer.
     """
 
     kind: Literal["markdown", "code"]
     text: str
-    indent: int = 0
+    solution: str = ""
     exercise: tuple[int, int] | None = None
 
 
@@ -84,17 +86,21 @@ def cells(markdown: str) -> list[Cell]:
     >>> [(cell.kind, cell.text) for cell in cells("Add.\\n\\n```python\\n1 + 1\\n```\\n")]
     [('markdown', 'Add.\\n\\n'), ('code', '1 + 1')]
     """
-    found, end = [], 0
-    for match in _CODE.finditer(markdown):
-        if markdown[end : match.start()].strip():
-            found.append(Cell("markdown", markdown[end : match.start()]))
-        indent = len(match[1])
-        code = "\n".join(line[indent:] for line in match[2].splitlines())
-        checks = _CHECK.search(code)
-        found.append(Cell("code", code, indent, (int(checks[1]), int(checks[2])) if checks else None))
-        end = match.end()
-    if markdown[end:].strip():
-        found.append(Cell("markdown", markdown[end:]))
+    outside, *solutions = re.split(SOLUTION, markdown)
+    found = _cells(outside, "")
+    for title, inside, outside in zip(solutions[::3], solutions[1::3], solutions[2::3], strict=True):
+        found += _cells(textwrap.dedent(inside), title) + _cells(outside, "")
+    return found
+
+
+def _cells(markdown: str, solution: str) -> list[Cell]:
+    found = []
+    for i, text in enumerate(re.split(_CODE, markdown)):
+        checks = _CHECK.search(text)
+        if i % 2:
+            found.append(Cell("code", text, solution, (int(checks[1]), int(checks[2])) if checks else None))
+        elif text.strip():
+            found.append(Cell("markdown", text, solution))
     return found
 
 

@@ -124,7 +124,7 @@ def test_a_solution_computes_the_answer(executed, name):
         (chapter, n + 1) for n in range(len(lesson.exercises(chapter)))
     ]
     for place, end in zip(places, [*places[1:], len(pieces)], strict=True):
-        solution = [index for index in range(place + 1, end) if pieces[index].indent == 4]
+        solution = [index for index in range(place + 1, end) if pieces[index].solution]
         assert solution[0] == place + 1
         said = " ".join(text_of(executed[name][index]) for index in solution)
         found = [float(word) for word in re.findall(r"-?\d*\.?\d+(?:e[+-]?\d+)?", said)]
@@ -163,8 +163,8 @@ def test_a_chinese_paragraph_is_one_line(name):
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_is_one_screen_of_text(name, language):
     """Without code and solutions, as a person reads it first."""
-    text = "\n".join(cell.text for cell in cells(front(source(name, language))[1]) if cell.kind == "markdown")
-    shown = "\n".join(line for line in text.splitlines() if not line.startswith("    "))
+    pieces = cells(front(source(name, language))[1])
+    shown = "\n".join(cell.text for cell in pieces if cell.kind == "markdown" and not cell.solution)
     length = len(re.findall(r"[\w'’]+", shown)) if language == "en" else len(re.findall(r"[\u4e00-\u9fff]", shown))
     assert 120 <= length <= {"en": 420, "zh": 670}[language]
 
@@ -201,7 +201,7 @@ def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
         codes = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
         source_cells = [cell for cell in cells(source(name, language)) if cell.kind == "code"]
         for cell, made in zip(source_cells, codes, strict=True):
-            assert bool(made["metadata"]) == (cell.indent > 0)
+            assert bool(made["metadata"]) == bool(cell.solution)
             assert not (made["outputs"] and cell.exercise)
         assert any(cell["outputs"] for cell in codes) == bool(codes)
         text = "\n".join(cell["source"] for cell in book["cells"] if cell["cell_type"] == "markdown")
@@ -321,8 +321,7 @@ def test_the_chinese_lesson_has_chinese_pages_and_pictures(folder):
     [
         ("a *b* **c** `d*e*`", "<p>a <em>b</em> <strong>c</strong> <code>d*e*</code></p>"),
         ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
-        ("- a\n- b\n  c\n\nd", "<ul>\n<li>a</li>\n<li>b c</li>\n</ul>\n<p>d</p>"),
-        ("1. a\n2. b", "<ol>\n<li>a</li>\n<li>b</li>\n</ol>"),
+        ("1. a\n2. b\n   c\n\nd", "<ol>\n<li>a</li>\n<li>b c</li>\n</ol>\n<p>d</p>"),
         ("| a | b |\n|---|---|\n| 1 | `2` |", None),
         ("[a](b.md#c) [d](https://e.md)", '<p><a href="b.html#c">a</a> <a href="https://e.md">d</a></p>'),
         ("```python\n1 < 2\n```", '<pre class="python"><code>1 &lt; 2</code></pre>'),
