@@ -9,6 +9,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,26 +42,15 @@ def version() -> str:
     return f"{__version__}-{found.hexdigest()[:12]}"
 
 
-def cache(language: str) -> Path:
-    """The folder of the present lesson in the user's cache (XDG)."""
-    return user_cache() / f"lesson-{version()}-{language}"
-
-
-def show_progress(name: str) -> None:
-    """Say which page is being made."""
-    print(f"  {name} ({stems().index(name) + 1} of {len(stems())})", file=sys.stderr, flush=True)
-
-
-def made(target: Path, language: str) -> Path:
-    """Write the lesson in one language to a folder, whole or not at all. Returns the folder."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lesson-") as room:
-        print("Writing the lesson:", file=sys.stderr)
-        write(Path(room) / "lesson", progress=show_progress, languages=[language])
-        try:
-            (Path(room) / "lesson").replace(target)
-        except OSError:
-            shutil.copytree(Path(room) / "lesson", target, dirs_exist_ok=True)
+def made(language: str) -> Path:
+    """The folder of the present lesson in the user's cache (XDG), written at the first call, whole or not at all."""
+    target = user_cache() / f"lesson-{version()}-{language}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lesson-") as room:
+            print(f"Writing the lesson, {len(stems())} pages:", file=sys.stderr)
+            show = partial(print, file=sys.stderr, flush=True)
+            write(Path(room) / "lesson", progress=show, languages=[language]).parents[1].replace(target)
     return target
 
 
@@ -68,12 +58,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status is 0, or 2 after a sentence on stderr."""
     options = parser().parse_args(arguments)
     try:
-        kept = cache(options.language)
+        kept = made(options.language)
         if options.out is not None:
-            shutil.copytree(kept if kept.is_dir() else made(kept, options.language), options.out, dirs_exist_ok=True)
-            kept = options.out
-        elif not kept.is_dir():
-            made(kept, options.language)
+            kept = Path(shutil.copytree(kept, options.out, dirs_exist_ok=True))
     except OSError as error:
         print(
             f"python -m glassgrad.viz lesson: {error.filename} can't be written: {error.strerror or error}",

@@ -21,9 +21,11 @@ def written(monkeypatch, tmp_path):
         for name in command.stems():
             progress(name)
             (folder / language / f"{name}.html").write_text(language)
+        return folder / language / "index.html"
 
     monkeypatch.setattr(command, "write", write)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command.webbrowser, "open", lambda address: pytest.fail(f"opened {address}"))
     return calls
 
@@ -37,6 +39,9 @@ def test_the_lesson_is_written_once_and_its_path_printed(written, capsys):
     assert Path(capsys.readouterr().out.strip()).read_text() == "zh"
     assert main(["lesson", "--no-open"]) == 0
     assert capsys.readouterr().err == ""
+    assert main(["lesson", "--no-open", "-o", "mine"]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert (page, page.read_text()) == (Path("mine/en").resolve() / f"{command.stems()[0]}.html", "en")
     assert len(written) == 2
 
 
@@ -49,11 +54,6 @@ def test_it_is_opened_in_the_browser(written, monkeypatch, capsys):
     assert "No browser could be opened" in err
     assert main(["lesson"]) == 0
     assert capsys.readouterr().err == ""
-
-
-def test_it_is_written_to_a_folder_of_ones_own(written, tmp_path, capsys):
-    assert main(["lesson", "--no-open", "-o", str(tmp_path / "mine")]) == 0
-    assert capsys.readouterr().out.strip() == str((tmp_path / "mine/en").resolve() / f"{command.stems()[0]}.html")
 
 
 def test_another_version_of_the_text_is_written_anew(written, monkeypatch):
@@ -76,8 +76,8 @@ def test_a_lesson_that_breaks_off_leaves_nothing(written, monkeypatch):
 
     monkeypatch.setattr(command, "write", fail)
     with pytest.raises(KeyboardInterrupt):
-        command.made(command.cache("en"), "en")
-    assert list(command.cache("en").parent.iterdir()) == []
+        command.made("en")
+    assert list(command.user_cache().iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file stands where the folder would be made")
