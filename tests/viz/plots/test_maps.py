@@ -34,18 +34,6 @@ def test_a_tile_per_filter_on_one_scale_with_smaller_squares_for_negative_entrie
     assert "small square = negative; stronger = larger, up to 1" in texts(plot)
 
 
-def test_several_channels_make_a_row_of_tiles_each():
-    plot = viz.plot_filters(nn.Conv2d(3, 10, 5, seed=0))
-    assert len(tiles(plot)) == 8 * 3
-    assert "stronger = larger; 2 more filters not drawn" in texts(plot)
-    assert plot.description == "10 filters of 5 × 5 for 3 channels"
-
-
-def test_rows_of_a_matrix_are_images():
-    assert len(tiles(viz.plot_filters(nn.Linear(64, 5, seed=0)))) == 5
-    assert len(tiles(viz.plot_filters(nn.Linear(6, 5, seed=0), image=(2, 3)))) == 5
-
-
 def test_signed_colours_keep_the_sign_in_grey():
     for gradient in (False, True):
         light = [style.luminance(colour) for colour in style.signed_ramp(gradient)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +12,6 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.plots import figure
 from glassgrad.viz.plots.digits import plot_confusion, plot_digits
 from glassgrad.viz.plots.history import plot_history
-from tests.viz.outline import words
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 font_manager = pytest.importorskip("matplotlib.font_manager")
@@ -37,26 +34,6 @@ def series(axes):
 
 
 class TestHistory:
-    def test_a_panel_per_quantity_with_both_series(self):
-        plot = plot_history(HISTORY)
-        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "accuracy"]
-        lines = series(plot.figure.axes[0])
-        assert set(lines) == {"series_loss", "series_validation_loss"}
-        assert lines["series_loss"].get_ydata().tolist() == HISTORY["loss"]
-        assert lines["series_loss"].get_xdata().tolist() == [1, 2, 3]
-
-    def test_training_and_held_out_differ_by_more_than_colour(self):
-        lines = series(plot_history(HISTORY).figure.axes[0])
-        assert lines["series_loss"].get_marker() == "o"
-        assert lines["series_validation_loss"].get_marker() == "s"
-        assert {"training   0.4", "validation   0.9"} <= set(texts(plot_history(HISTORY)))
-
-    def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
-        plot = plot_history(HISTORY)
-        assert plot.figure.axes[0].get_title(loc="right") == "○ 0.7, epoch 2"
-        assert plot.figure.axes[1].get_title(loc="right") == "○ 80.00 %, epoch 2"
-        assert "best validation loss 0.7 at epoch 2" in plot.description
-
     def test_the_best_epoch_stands_beside_the_title(self):
         history = {name: [0.9, 0.9712, 0.95] * 4 for name in ("loss", "accuracy", "validation_accuracy", "lr")}
         plot = plot_history(history)
@@ -75,26 +52,10 @@ class TestHistory:
 
     def test_missing_numbers_are_gaps(self):
         plot = plot_history({"loss": [1.0, 0.5, 0.25], "validation_loss": [None, 0.8, float("nan")]})
-        held = series(plot.figure.axes[0])["series_validation_loss"].get_ydata()
-        assert np.isnan(held).tolist() == [True, False, True]
+        trained, held = series(plot.figure.axes[0]).values()
+        assert (trained.get_marker(), held.get_marker()) == ("o", "s")
+        assert np.isnan(held.get_ydata()).tolist() == [True, False, True]
         assert plot.figure.axes[0].get_title(loc="right") == "○ 0.8, epoch 2"
-
-    def test_an_object_like_fits_history(self):
-        @dataclass
-        class History:
-            loss: list = field(default_factory=lambda: [1.0, 0.5])
-            validation_loss: list = field(default_factory=lambda: [None, None])
-            lr: list = field(default_factory=lambda: [0.1, 0.1])
-            seconds: list = field(default_factory=lambda: [3.0, 2.0])
-            best_epoch: int | None = None
-            note: str = "as it ended"
-
-        plot = plot_history(History())
-        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss"]
-
-    def test_a_changing_learning_rate_has_a_panel(self):
-        plot = plot_history({"loss": [1.0, 0.5], "lr": [0.1, 0.05]})
-        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "learning rate"]
 
     def test_a_wide_range_is_logarithmic(self):
         assert plot_history({"loss": [1.0, 0.01]}).figure.axes[0].get_yscale() == "log"
@@ -116,12 +77,6 @@ class TestHistory:
         assert [line.get_marker() for line in axes.get_legend().get_lines()] == [*"os^DvPX"]  # the highest line first
         assert "best validation loss: run 1 0.667 at epoch 2" in plot.description
 
-    def test_runs_may_be_a_list_of_any_lengths_with_different_series(self):
-        plot = plot_history([{"loss": [1.0, 0.5, 0.4]}, {"loss": [0.9], "accuracy": [0.5]}])
-        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "accuracy"]
-        assert [len(series(axes)) for axes in plot.figure.axes] == [2, 1]
-        assert "2 runs (run 1, run 2): loss, accuracy over 3 epochs" in plot.description
-
     def test_names_of_runs_are_not_taken_for_formulas_and_stay_apart(self):
         names = ["$x^{2$", "$\\alpha$", "learning rate 0.1, Adam", "learning rate 0.2, Adam"]
         plot = plot_history({name: {"loss": [1.0, 0.5]} for name in names}, title="$T$")
@@ -136,19 +91,6 @@ class TestDigits:
         plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 8, 4, 5])
         frames = [axes.spines["left"].get_linewidth() for axes in plot.figure.axes]
         assert frames[2] > 2 * max(frames[:2] + frames[3:])
-        assert texts(plot).count("is 3") == 1
-        assert plot.description == "5 images, 1 mistake: number 3 is 3, read as 8"
-
-    def test_without_mistakes_no_mark(self):
-        plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
-        assert not any(said.startswith("is ") for said in texts(plot))
-        assert plot.description == "5 images, 0 mistakes"
-
-    def test_predictions_follow_from_probabilities(self):
-        p = np.full((5, 3), 0.1)
-        p[:, 2] = 0.8
-        plot = plot_digits(self.images, probabilities=p, classes=["cat", "dog", "ox"])
-        assert texts(plot).count("ox  80 %") == 5
 
     @pytest.mark.parametrize("shape", [(2, 256), (2, 16, 16), (2, 1, 16, 16)])
     def test_flat_squares_and_pictures(self, shape):
@@ -161,18 +103,11 @@ class TestDigits:
 
 
 class TestConfusion:
-    def test_counts_recall_and_precision_with_the_right_ones_boxed(self):
-        picture = plot_confusion([0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0])
-        (counts,) = picture.items
-        rows = ["0 | 1 | recall", "0 | 2 | 1 | 67 %", "1 | 1 | 3 | 75 %", "precision | 67 % | 75 %"]
-        assert words(counts.label) == rows
-        assert picture.alt == "5 of 7 right (71 %), most often 0 read as 1 (1 time)"
+    def test_the_right_ones_are_boxed(self):
+        (counts,) = plot_confusion([0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0]).items
         _, *rows, _ = counts.label[0].rows
         boxed = [[cell.attributes.get("border") == 2 for cell in row.cells[1:3]] for row in rows]
         assert boxed == [[True, False], [False, True]]
-
-    def test_a_class_never_seen(self):
-        assert " ".join(words(plot_confusion([0, 2], [0, 2]).items[0].label)).count("none") == 2
 
 
 class TestPlot:
@@ -181,12 +116,6 @@ class TestPlot:
         path = plot_history(HISTORY).save(tmp_path / f"curves{suffix}")
         assert path.read_bytes().startswith(start)
         assert list(tmp_path.iterdir()) == [path]
-
-    @pytest.mark.parametrize("name", ["a\0b", "\x1b[0m", "\ufffe", "\ud800", "\r\n", "\x0b", "</svg>", '"&'])
-    def test_names_of_any_kind_leave_the_file_well_formed(self, name):
-        runs = {name: {"loss": [1.0, 0.5], name: [2.0, 1.0]}, "other": {"loss": [1.0, 0.7]}}
-        plot = plot_history(runs, title=name) if name.strip() else plot_history(runs["other"], title=name)
-        ElementTree.fromstring(plot._repr_svg_().encode())
 
     def test_the_same_plot_is_the_same_file(self, tmp_path):
         one, two = (plot_history(HISTORY).save(tmp_path / f"{i}.svg").read_bytes() for i in range(2))
@@ -206,18 +135,6 @@ class TestPlot:
         before = dict(matplotlib.rcParams)
         plot_history(HISTORY)._repr_svg_()
         assert dict(matplotlib.rcParams) == before
-
-    def test_an_import_that_breaks_off_is_not_called_missing(self, monkeypatch):
-        usual = builtins.__import__
-
-        def broken(name, *args):  # as where Ctrl-C meets one of its extensions
-            if name == "matplotlib":
-                raise ImportError("initialization failed")
-            return usual(name, *args)
-
-        monkeypatch.setattr(builtins, "__import__", broken)
-        with pytest.raises(ImportError, match="initialization failed"):
-            plot_history(HISTORY)
 
     def test_without_matplotlib_one_sentence_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
