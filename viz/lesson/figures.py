@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKS = "so^Dv"
-SIDE = 81  # points along each axis of a surface
+SPAN, SIDE = (-11.0, 9.0), 81  # of the weights of a surface, and points along each axis
 
 Loss = Callable[..., ag.Tensor]
 """A loss of the weighted sums z of one neuron, ``loss(z, y, reduction=...)``, such as those of `nn.functional`."""
@@ -44,52 +44,35 @@ def descend(
     return np.array(seen)
 
 
-def surface(loss: Loss, x: ag.Tensor, y: ag.Tensor, span: tuple[float, float]) -> tuple[np.ndarray, ...]:
-    """The loss of a neuron with two weights at a grid over ``span``: both weights and the loss, each (side, side)."""
-    axis = np.linspace(*span, SIDE)
-    w1, w2 = np.meshgrid(axis, axis)
-    z = x @ ag.asarray(np.stack([w1.ravel(), w2.ravel()]))  # (examples, pairs): every pair is a neuron
-    with ag.no_grad():
-        each = loss(z, ag.broadcast_to(y, shape=z.shape), reduction="none")
-        return w1, w2, ag.mean(each, axis=0).numpy().reshape(SIDE, SIDE)
+def surfaces(losses: Mapping[str, Loss], x: ag.Tensor, y: ag.Tensor, paths: Mapping[str, np.ndarray]) -> Plot:
+    """Losses of one neuron as surfaces over its two weights, the descent on each, and the norms of the gradients.
 
-
-def surfaces(
-    losses: Mapping[str, Loss],
-    x: ag.Tensor,
-    y: ag.Tensor,
-    *,
-    start: tuple[float, float] = (-9.0, -7.0),
-    rate: float = 1.0,
-    steps: int = 60,
-    span: tuple[float, float] = (-11.0, 9.0),
-    title: str = "Why cross-entropy and not squared error",
-) -> Plot:
-    """Two losses of one neuron as surfaces over its two weights, the descent on each, and the norms of the gradients.
-
-    Needs matplotlib (``pip install "glassgrad[plots]"``).
+    ``paths``: what `descend` gives for each loss. Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
-    paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
-    line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
+    steps, title = max(map(len, paths.values())) - 1, "Why cross-entropy and not squared error"
+    line = f"one sigmoid neuron     the same start, {steps} steps     a mark on a surface is a step"
     with titled_figure(9.6, 7.0, title, line) as figure:
-        for place, (name, loss) in enumerate(losses.items()):
-            path = paths[name]
+        for place, (name, path) in enumerate(paths.items()):
             said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
             box = (0.3 + 4.7 * place, 2.3, 4.3, 3.6)
             axes = space_axes(figure, box, ("weight 1", "weight 2", "loss"), name.capitalize())
             axes.text2D(0, 1, said, transform=axes.transAxes, fontsize=style.CAPTION, color=LIGHT.muted, va="top")
-            _landscape(axes, surface(loss, x, y, span), path, MARKS[place])
+            _landscape(axes, losses[name], x, y, path, MARKS[place])
         norms = {f"{name}: {path[0, 3]:.2g} → {path[-1, 3]:.2g}": path[:, 3] for name, path in paths.items()}
         _gradients(axes_at(figure, 0.7, 0.55, 6.4, 1.4), norms, range(steps + 1), "Norm of the gradient", "step")
     ends = "; ".join(f"{name}: loss {path[0, 2]:.3g} → {path[-1, 2]:.3g}" for name, path in paths.items())
     return Plot(figure, f"{title}. {ends}")
 
 
-def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str) -> None:
+def _landscape(axes: Any, loss: Loss, x: ag.Tensor, y: ag.Tensor, path: np.ndarray, mark: str) -> None:
     """The loss over both weights, with the path of the descent."""
     from matplotlib.patheffects import withStroke
 
-    w1, w2, values = grid
+    w1, w2 = np.meshgrid(*[np.linspace(*SPAN, SIDE)] * 2)
+    z = x @ ag.asarray(np.stack([w1.ravel(), w2.ravel()]))  # (examples, pairs): every pair is a neuron
+    with ag.no_grad():
+        each = loss(z, ag.broadcast_to(y, shape=z.shape), reduction="none")
+        values = ag.mean(each, axis=0).numpy().reshape(SIDE, SIDE)
     colours = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
     axes.plot_surface(
         w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=LIGHT.paper, linewidth=0.2, rasterized=True

@@ -104,8 +104,7 @@ def plot_digits(
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
     described = title + (": " + "; ".join(listed) + more if listed else "")
-    rows = [tiles[i : i + COLUMNS] for i in range(0, n, COLUMNS)]
-    return sheet(rows, title, line, described, side=CELL, classes=classes or ())
+    return sheet([tiles], title, line, described, side=CELL, across=COLUMNS, classes=classes or ())
 
 
 def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | None = None) -> Picture:

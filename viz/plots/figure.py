@@ -208,7 +208,7 @@ def space_axes(figure: Figure, box: tuple[float, float, float, float], names: Se
     axes.set_facecolor(LIGHT.paper)
     for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), names, strict=True):
         axis.set_label_text(name, fontsize=style.CAPTION, color=LIGHT.muted)
-        axis.labelpad = -3
+        axis.labelpad = 0
         axis.set_pane_color(LIGHT.panel)
         axis.line.set_color(LIGHT.hair)
     axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2, grid_color=LIGHT.hair, grid_linewidth=0.5)

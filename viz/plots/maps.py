@@ -51,21 +51,16 @@ def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
         )
     many, channels, *size = array.shape
     most = float(np.nanmax(np.abs(array)))
-    if channels == 1:
-        shown = array[: ACROSS * DOWN, 0]
-        tiles = [Tile(one, most=most) for one in shown]
-        rows, names = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)], list[str]()
-        left = many - len(shown)
-        hidden = f"{left} more filters not drawn" if left > 0 else ""
-    else:
-        rows = [[Tile(one, most=most) for one in filters[:ACROSS]] for filters in array[:DOWN]]
-        names = [f"filter {o}" for o in range(len(rows))]
-        parts = [f"{n} more {word}" for n, word in ((many - DOWN, "filters"), (channels - ACROSS, "channels")) if n > 0]
-        hidden = f"{' and '.join(parts)} not drawn" if parts else ""
+    one = channels == 1
+    shown = np.moveaxis(array[: ACROSS * DOWN], 1, 0) if one else array[:DOWN, :ACROSS]
+    rows = [[Tile(filter, most=most) for filter in filters] for filters in shown]
+    left = (many - (ACROSS * DOWN if one else DOWN), "filters"), (channels - ACROSS, "channels")
+    hidden = " and ".join(f"{n} more {word}" for n, word in left if n > 0)
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
-    said += f" for {channels} channels" if channels > 1 else ""
-    line = "stronger = larger" + (f"; {hidden}" if hidden else "")
-    return sheet(rows, said, line, said, names=names, side=0.62)
+    said += "" if one else f" for {channels} channels"
+    line = "stronger = larger" + (f"; {hidden} not drawn" if hidden else "")
+    names = [] if one else [f"filter {o}" for o in range(len(rows))]
+    return sheet(rows, said, line, said, names=names, side=0.62, across=ACROSS)
 
 
 def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
@@ -105,13 +100,11 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
         maps = np.asarray(seen.value(row.place))[0].astype(float)
         kind = "picture" if not row.nodes else "value"
         shown = maps if layer is not None else maps[:ACROSS]
-        tiles = [Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]]
-        for i in range(0, len(tiles), ACROSS):
-            drawn.append(tiles[i : i + ACROSS])
-            names.append("" if i else clipped(f"{row.path}  {row.label}" if row.path else row.label or row.letter, 20))
+        drawn.append([Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]])
+        names.append(clipped(f"{row.path}  {row.label}" if row.path else row.label or row.letter, 20))
     hidden = f"; {len(rows) - LAYERS} more layers not drawn" if len(rows) > LAYERS else ""
     label = type(model).__name__
     said = [f"{row.label} {numbers.shape(row.place.shape[1:])}" for row in rows[:LAYERS] if row.nodes]
     line = f"{'all' if layer else 'the first'} channels, in order; each tile has its own scale{hidden}"
     alt = f"Feature maps of {label}: {', '.join(said)}"
-    return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7)
+    return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7, across=ACROSS)

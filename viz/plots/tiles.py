@@ -55,21 +55,23 @@ def sheet(
     *,
     names: Sequence[str] = (),
     side: float = 0.86,
+    across: int = 8,
     classes: Sequence[str] = (),
 ) -> Plot:
-    """Tiles in rows, each row with a name at its left.
+    """Tiles in rows, each with a name at its left; a row of more than ``across`` tiles goes on below.
 
     ``side``: of a tile, in inches. ``classes``: the user's names, which are not translated.
     """
     margin = LEFT + max((text_width(name, style.CAPTION) / 72 + GAP for name in names), default=0.0)
-    columns = max(map(len, rows))
-    heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for row in rows]
+    lines: list[tuple[str, Sequence[Tile]]] = []
+    for row, name in zip(rows, names or [""] * len(rows), strict=True):
+        lines += [("" if i else name, row[i : i + across]) for i in range(0, len(row), across)]
+    heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for _, row in lines]
     height = TOP + sum(heights)
-    with titled_figure(margin + columns * (side + GAP), height, title, line) as figure:
+    with titled_figure(margin + max(len(row) for _, row in lines) * (side + GAP), height, title, line) as figure:
         top = height - TOP
-        for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
-            if names:
-                write(figure, LEFT, top - side / 2, names[i], style.CAPTION, LIGHT.ink, va="center")
+        for i, ((name, row), tall) in enumerate(zip(lines, heights, strict=True)):
+            write(figure, LEFT, top - side / 2, name, style.CAPTION, LIGHT.ink, va="center")
             for j, tile in enumerate(row):
                 left = margin + j * (side + GAP)
                 axes = axes_at(figure, left, top - side, side, side)
