@@ -1,20 +1,18 @@
 """A picture as text: its titles and alternative text, the frame and the words of each card, its boxes and its lines.
 
 Each picture of `tests.viz.pictures` has its text in `gallery/`, so that a change of drawing shows as a difference
-that can be read. ``python -m tests.viz.outline`` writes these texts anew; names after it choose some.
+that can be read; ``KEEP=1 python -m pytest tests/viz/test_gallery.py`` writes these texts anew.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from glassgrad.viz.drawing import labels
 from glassgrad.viz.drawing.render import Cluster, Edge, Node, Picture, Rank
-from tests.viz.pictures import PICTURES
 
 GALLERY = Path(__file__).with_name("gallery")
 
@@ -78,12 +76,3 @@ def parts(text: str) -> tuple[list[str], list[float]]:
     """A text without its numbers, and the numbers."""
     number = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?"
     return re.split(number, text), [float(found) for found in re.findall(number, text)]
-
-
-def main(names: list[str]) -> None:
-    for name in names or PICTURES:
-        (GALLERY / f"{name}.txt").write_text(outline(PICTURES[name]()), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

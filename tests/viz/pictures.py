@@ -1,13 +1,11 @@
 """The pictures of the gallery, drawn by the public functions alone.
 
-``python -m tests.viz.pictures --out FOLDER`` draws them as SVG and PNG, to be looked at; names choose some.
+``python -m tests.viz.pictures FOLDER`` draws them as SVG and PNG, to be looked at; names choose some.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,21 +233,12 @@ def digit(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
     return data.x_test[:count], data.y_test[:count]
 
 
-def trained(sizes: list[int], rows: int = 2000) -> nn.Module:
-    """A network that knows some digits."""
-    data = nn.data.digits()
-    model = nn.MLP(sizes, "relu", seed=0)
-    optimizer = nn.optim.Adam(model.parameters(), 0.005)
-    nn.fit(
-        model, F.cross_entropy, optimizer, (data.x_train[:rows], data.y_train[:rows]), epochs=2, progress=False
-    )  # fmt: skip
-    return model
-
-
 @picture
 def neurons() -> Any:
     x, y = digit()
-    return viz.draw_network(trained([256, 12, 10]), x[0], int(y[0]), loss=F.cross_entropy, image=(16, 16))
+    return viz.draw_network(
+        nn.MLP([256, 12, 10], "relu", seed=0), x[0], int(y[0]), loss=F.cross_entropy, image=(16, 16)
+    )
 
 
 @picture
@@ -486,67 +475,12 @@ def chinese() -> Any:
         lesson.speak("en")
 
 
-# --------------------------------------------------------------------------------------------------------------- plots
-
-
-def spiral() -> tuple[np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(0)
-    angle = draw.uniform(0, 2 * np.pi, 200)
-    label = np.arange(200) % 2
-    radius = 0.4 + 0.6 * label + draw.normal(0, 0.05, 200)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype("float32"), label
-
-
-def fitted() -> tuple[nn.Module, nn.History]:
-    """A network that separates two rings, and its history."""
-    x, y = spiral()
-    model = nn.MLP([2, 3, 2], "tanh", seed=1)
-    optimizer = nn.optim.Adam(model.parameters(), 0.05)
-    history = nn.fit(
-        model, F.cross_entropy, optimizer, (x[:160], y[:160]), epochs=40, batch_size=32, validation=(x[160:], y[160:]),
-        progress=False,
-    )  # fmt: skip
-    return model, history
-
-
-@picture
-def feature_space() -> Any:
-    model, _ = fitted()
-    return viz.feature_space(model, *spiral())
-
-
-@picture
-def history() -> Any:
-    """Seconds are those of a clock, and so are not drawn the same twice: they are set."""
-    _, found = fitted()
-    found.seconds[:] = [0.01] * len(found.seconds)
-    return viz.plot_history(found)
-
-
-@picture
-def saliency() -> Any:
-    x, y = digit(3)
-    return viz.saliency(trained([256, 32, 10]), x, y, image=(16, 16))
-
-
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.viz.pictures", description="Draw the pictures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="pictures to draw; all without one")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to draw into")
-    given = parser.parse_args(arguments)
-    if unknown := [name for name in given.names if name not in PICTURES]:
-        parser.error(f"no picture {unknown[0]!r}: choose from {', '.join(PICTURES)}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name in given.names or PICTURES:
-        since = time.perf_counter()
-        shown = PICTURES[name]()
-        shown.save(given.out / f"{name}.svg")
-        shown.save(given.out / f"{name}.png")
-        print(f"{time.perf_counter() - since:6.2f} s  {name}", flush=True)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    folder, *chosen = sys.argv[1:]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in chosen or PICTURES:
+        shown = PICTURES[name]()
+        print(shown.save(Path(folder) / f"{name}.svg"), shown.save(Path(folder) / f"{name}.png"), flush=True)

@@ -17,6 +17,7 @@ from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.figure import class_numbers
 from glassgrad.viz.recorded.evaluate import evaluate, host
 from glassgrad.viz.recorded.validation import numbers_of
 
@@ -161,11 +162,8 @@ def _loss(
         return None, None, ""
     n = output.size
     if is_class and n > 1:
-        label = int(target.reshape(()))
-        if not 0 <= label < n:
-            raise DrawingError(f"the target {label} is not a class of a network with {n} outputs: give 0 to {n - 1}")
-        truth = np.zeros(n)
-        truth[label] = 1.0
+        label = int(class_numbers(target.reshape(1), 1, "target", "examples", n)[0])
+        truth = np.eye(n)[label]
     elif target.size != n:
         raise DrawingError(
             f"a target of shape {target.shape} does not fit {numbers.counted(n, 'output')}: give a class as an"

@@ -119,16 +119,11 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
     >>> plot_confusion([0, 0, 1, 1], [0, 1, 1, 1])
     <Picture '3 of 4 right (75 %)'>
     """
-    true = np.asarray(host(labels))
-    if true.ndim != 1 or true.size == 0:
-        shape = numbers.shape(true.shape)
-        raise DrawingError(f"labels of shape {shape} are not a list of classes: give (n,), n at least 1")
-    given = {"labels": class_numbers(true, true.size, "labels", "examples")}
-    given["predictions"] = class_numbers(predictions, true.size, "predictions", "labels")
+    n = int(np.size(host(labels)))
+    true, said = class_numbers(labels, n, "labels", "examples"), class_numbers(predictions, n, "predictions", "labels")
+    k = int(max(true.max(), said.max())) + 1
     if classes is not None:
-        class_names(classes, len(classes) if isinstance(classes, Sequence) else 0)
-    k = len(classes) if classes is not None else max(int(values.max()) for values in given.values()) + 1
-    true, said = (class_numbers(values, true.size, name, k=k) for name, values in given.items())
+        k = len(class_names(classes, max(k, np.size(classes))))
     counts = np.zeros((k, k), dtype=int)
     np.add.at(counts, (true, said), 1)
     right, total = int(np.trace(counts)), int(counts.sum())

@@ -223,16 +223,17 @@ def panel_title(axes: Any, words: str) -> None:
 
 
 def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:
-    """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class outside of 0 to k - 1."""
+    """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class below 0 or above k - 1."""
     array = np.asarray(host(values))
-    if array.shape != (n,) or array.dtype.kind not in "iub":
+    if array.shape != (n,) or not n or array.dtype.kind not in "iub":
         numbered = "; numpy.unique(texts, return_inverse=True) numbers texts" if array.dtype.kind == "U" else ""
         raise DrawingError(
             f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} cannot be used for {n} {others}:"
             f" give one integer class for each{numbered}"
         )
-    if k is not None and (outside := array[(array < 0) | (array >= k)]).size:
-        raise DrawingError(f"{name}: {int(outside[0])} is not one of {k} classes: give integers from 0 to {k - 1}")
+    if (outside := array[(array < 0) | (array >= (math.inf if k is None else k))]).size:
+        known = "a class: give integers from 0" if k is None else f"one of {k} classes: give integers from 0 to {k - 1}"
+        raise DrawingError(f"{name}: {int(outside[0])} is not {known}")
     return array.astype(int)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import check_instance
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
@@ -16,7 +15,7 @@ from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.rows import rows_of
-from glassgrad.viz.recorded.validation import numbers_of
+from glassgrad.viz.recorded.validation import numbers_of, recorded
 
 ACROSS, DOWN = 8, 8  # the largest sheet of tiles
 LAYERS = 12
@@ -79,10 +78,7 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     """
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
-    check_instance(result, ag.Tensor, "the result of the model", "a Tensor")
-    if result.node is None:
-        raise DrawingError("no operation was recorded: the model has no parameters that require grad")
-    seen = evaluate(result, gradients=False)
+    seen = evaluate(recorded(result), gradients=False)
     rows = [row for row in rows_of(seen.graph)[0] if len(row.place.shape) == 4]
     if layer is not None:
         known = [row.path for row in rows if row.path]
@@ -92,8 +88,6 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
             raise DrawingError(f"layer {layer!r} gives no feature maps; layers that do: {listed}")
     if not rows:
         raise DrawingError("no layer gives (batch, channels, height, width): there are no feature maps")
-    if not rows[0].place.shape[0]:
-        raise DrawingError("the batch is empty: give at least one example")
     drawn: list[list[Tile]] = []
     names: list[str] = []
     for row in rows[:LAYERS]:

@@ -188,7 +188,7 @@ def saliency(
     >>> found.gradient, found.map
     (array([[ 1., -2.]]), array([[1., 2.]]))
     """
-    array, samples = _floating(x), whole(samples, "samples", 1)
+    array, samples = numbers_of(x, "x"), whole(samples, "samples", 1)
     if layer is not None and samples > 1:
         raise DrawingError("samples= is for gradients and cannot be combined with layer=, which asks for Grad-CAM")
     with evaluating(model):
@@ -235,7 +235,7 @@ def adversarial(
     >>> found.changed
     array([[2.5, 1.5]])
     """
-    array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
+    array, epsilon = numbers_of(x, "x"), number(epsilon, "epsilon", 0)
     if limits is not None:
         is_pair = isinstance(limits, Sequence) and len(limits) == 2
         if not is_pair or number(limits[0], "limits[0]") >= number(limits[1], "limits[1]"):
@@ -260,31 +260,17 @@ def adversarial(
 # ---------------------------------------------------------------- arguments
 
 
-def _floating(x: Any) -> np.ndarray:
-    array = numbers_of(x, "x")
-    if array.dtype.kind != "f":
-        raise DrawingError(
-            f"x has dtype {array.dtype}, and a gradient with respect to it needs floating numbers: give x as the model"
-            " was trained with it, such as pixels / 255"
-        )
-    if array.ndim < 2 or not len(array):
-        raise DrawingError(
-            f"x of shape {numbers.shape(array.shape)} is not a batch: give (n, ...), which for one example is x[None]"
-        )
-    return array
-
-
 def _scores(model: Any, array: np.ndarray, classes: Sequence[str] | None = None) -> tuple[ag.Tensor, ag.Tensor]:
     """The input as a Tensor that is differentiated, and the model's scores of it."""
     check_function(model, "model", "a module or a function from a batch to scores")
     with ag.enable_grad():
         x = ag.Tensor(array, requires_grad=True, name="x", device=getattr(first_parameter(model), "device", None))
         scores = model(x)
-    if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or len(scores) != len(array) or not scores.shape[1]:
+    if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or scores.shape[:1] != array.shape[:1] or not scores.size:
         found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else of_type(scores)
         raise DrawingError(
             f"the model gives {found} for x of shape {numbers.shape(array.shape)}, but scores (n, classes) are"
-            " needed, a row for each input"
+            " needed, a row for each input of a batch: one example is x[None]"
         )
     if scores.node is None:
         raise DrawingError("the model's scores do not depend on x: compute them from x with functions of autograd")
