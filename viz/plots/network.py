@@ -30,7 +30,6 @@ FIRST = 6  # and so many of a larger one
 EVERY_OUTPUT = 12  # neurons: an output layer up to this size is drawn whole,
 OUTPUTS = 10  # and the largest outputs of a larger one
 HIDDEN = 4  # hidden layers: up to so many are all drawn, else the first two and the last two
-BANDS = 6  # horizontal bands of a picture, from which its lines start
 SIGNED = 0.4  # share of the largest weight drawn, above which lines of a large network show their sign
 NUMBERED = 4  # neurons: weights into a layer up to this size have their numbers,
 NUMBERS = 16  # if there are at most so many
@@ -127,7 +126,7 @@ class _Drawing:
             self._place(layer)
         self.joined = [(a, b) for a, b in pairwise(self.columns) if b.layer == a.layer + 1]
         if picture is not None:
-            del self.joined[0]  # its lines come from bands
+            del self.joined[0]  # its lines stand for all weights
         self.largest = max((_largest(self._weight(*pair)) for pair in self.joined), default=0.0) or 1.0
         self.top = max(y for column in self.columns for y in column.y) + (64 if self.small else 66)
         if picture is not None:
@@ -212,7 +211,7 @@ class _Drawing:
         lines = "line = weight: wider is a larger |w|, hollow is negative"
         if not self.small:
             lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
-            lines += "; from the picture: w·x of one band" if self.picture is not None else ""
+            lines += "; from the picture: w·x" if self.picture is not None else ""
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
         discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})"
@@ -298,7 +297,7 @@ class _Drawing:
     # ------------------------------------------------------------ the input
 
     def _image(self, picture: np.ndarray) -> None:
-        """Draw the input as a picture, and lines from it, each for the contribution of one horizontal band to z."""
+        """Draw the input as a picture, and a line to each neuron for what it adds to z."""
         seen, column = self.seen, self.columns[1]
         self._put("img", marks.image(picture, side=130), 0, 0)
         width, height = marks.image_size(picture, 130)
@@ -306,16 +305,10 @@ class _Drawing:
         if seen.target is not None and seen.p is not None and seen.p.size > 1:
             seen_as = f"target {self._class(int(np.argmax(seen.target)))}, {seen_as}"
         self._put("cap", caption(seen_as), 0, -height / 2 - 16)
-        n = min(BANDS, picture.shape[0])
-        products = seen.layers[0].weight[column.shown] * seen.x
-        sums = np.stack([part.sum(axis=1) for part in np.array_split(products, n, axis=1)], axis=1)
-        heights = [height / 2 - height * (b + 0.5) / n for b in range(n)]
-        for b, y in enumerate(heights):
-            self._put(f"band{b}", self._plain(" "), width / 2, y, shape="point", width=0.01, style="invis")
-        for (a, b), value in _strongest_last(sums):
-            tip = f"w·x of band {b + 1} of {n} into neuron {column.shown[a]}: {value!r}"
-            ends = (width / 2, heights[b], column.x, column.y[a])
-            self._line(f"band{b}", column.name(column.shown[a]), ends, value, _largest(sums) or 1.0, tip)
+        sums = seen.layers[0].weight[column.shown] @ seen.x
+        for (a,), value in _strongest_last(sums):
+            tip, ends = f"w·x into neuron {column.shown[a]}: {value!r}", (width / 2, 0.0, column.x, column.y[a])
+            self._line("img", column.name(column.shown[a]), ends, value, _largest(sums) or 1.0, tip)
 
     def _inputs(self) -> None:
         column = self.columns[0]
