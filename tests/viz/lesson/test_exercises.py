@@ -87,17 +87,10 @@ def test_two_digits_are_enough_unless_the_answer_is_an_integer():
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        [0.73, 0.5],
-        (0.731, 0.5),
-        np.array([0.73, 0.5]),
-        ag.Tensor([[0.731059], [0.5]]),
-        [Fraction(73, 100), Fraction(1, 2)],
-    ],
+    "kind", [tuple, np.array, lambda answer: ag.Tensor([answer]), lambda answer: [*map(Fraction, answer)]]
 )
-def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(answer):
-    assert lesson.check(2, 1, answer)
+def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(kind):
+    assert lesson.check(2, 1, kind([0.73, 0.5]))
 
 
 def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
@@ -106,46 +99,33 @@ def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (..., "No answer yet"),
-        ([..., 0.5], "This is not a number"),
-        (["a", "b"], "This is not a number"),
-        ([np.array([1, 2]), 3], "This is not a number"),
-        (-(10**30), "The answer consists of 2 numbers"),
-        (print, "This is not a number"),
-        (None, "This is not a number"),
-        ([], "The answer consists of 2 numbers"),
-        (True, "The answer consists of 2 numbers"),
-        ([[1.0], [2.0, 3.0]], "This is not a number"),
-        ([0.5, math.nan], "This is not a number"),
-        (0.73, "The answer consists of 2 numbers, and you gave 1 number."),
-        ([0.9, 0.5], "Not right."),
-        ([0.76, 0.52], "Close, but not the same"),
-        ([-7.0, 9.0], "Not right. Put 0 for both inputs"),
-        ([0.5, 0.73], "Not right. These are the right numbers in another order."),
-    ],
-    ids=str,
-)
-def test_other_answers(answer, said):
-    verdict = lesson.check(2, 1, answer)
-    assert not verdict
-    assert repr(verdict).startswith(said)
-
-
-@pytest.mark.parametrize(
     ("which", "answer", "said"),
     [
+        ((2, 1), ..., "No answer yet"),
+        ((2, 1), [..., 0.5], "This is not a number"),
+        ((2, 1), ["a", "b"], "This is not a number"),
+        ((2, 1), [np.array([1, 2]), 3], "This is not a number"),
+        ((2, 1), -(10**30), "The answer consists of 2 numbers"),
+        ((2, 1), print, "This is not a number"),
+        ((2, 1), [], "The answer consists of 2 numbers"),
+        ((2, 1), [[1.0], [2.0, 3.0]], "This is not a number"),
+        ((2, 1), [0.5, math.nan], "This is not a number"),
+        ((2, 1), 0.73, "The answer consists of 2 numbers, and you gave 1 number."),
+        ((2, 1), [0.9, 0.5], "Not right."),
+        ((2, 1), [0.76, 0.52], "Close, but not the same"),
+        ((2, 1), [-7.0, 9.0], "Not right. Put 0 for both inputs"),
+        ((2, 1), [0.5, 0.73], "Not right. These are the right numbers in another order."),
         ((1, 1), 0.1353, "Not right. You left out the 1"),
         ((1, 3), 0.39, "Not right. You multiplied by w2. The derivative of w2·x2 with respect to w2 is x2. The sign"),
         ((3, 3), 800000, "Not right. That is rounded."),
-        ((4, 1), [0.09, 0.24, 0.67], "Not right. These are the right numbers in another order."),
         ((6, 1), 2, "Not right. w - η · dL/dw"),  # 1.5 rounded to one digit is not near
     ],
     ids=str,
 )
-def test_mistakes_of_students(which, answer, said):
-    assert repr(lesson.check(*which, answer)).startswith(said)
+def test_other_answers(which, answer, said):
+    verdict = lesson.check(*which, answer)
+    assert not verdict
+    assert repr(verdict).startswith(said)
 
 
 def test_the_language_is_chosen_once():
@@ -156,18 +136,10 @@ def test_the_language_is_chosen_once():
         lesson.speak("fr")
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: lesson.check(len(lesson.CHAPTERS) + 1, 1, 0), "the lesson has chapters 1 to"),
-        (lambda: lesson.check("neuron", 1, 0), "the lesson has chapters 1 to"),
-        (lambda: lesson.check(1, 0, 0), "chapter 1 has exercises 1 to 3, not 0"),
-        (lambda: lesson.exercises(0), "the lesson has chapters 1 to"),
-    ],
-)
-def test_what_the_lesson_does_not_have_is_refused(call, said):
-    with pytest.raises(lesson.LessonError, match=said):
-        call()
+@pytest.mark.parametrize("which", [(len(lesson.CHAPTERS) + 1, 1), ("neuron", 1), (1, 0)])
+def test_what_the_lesson_does_not_have_is_refused(which):
+    with pytest.raises(lesson.LessonError, match=r"the lesson has chapters 1 to|chapter 1 has exercises 1 to 3, not 0"):
+        lesson.check(*which, 0)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed to run the page's script")
