@@ -70,8 +70,8 @@ def feature_space(
     carried through every layer. More than three numbers are projected onto the first two principal components, with
     their share of the variance.
 
-    Raises `DrawingError` for a network with no such layer or of another kind, one input, fewer than two examples, more
-    than 10 classes, labels that do not fit, and values that are not finite.
+    Raises `DrawingError` for a network with no such layer or of another kind, fewer than two examples, more than 10
+    classes, labels that do not fit, and values that are not finite. A single input has no panel.
 
     >>> w = ag.Tensor([[4.0, 4.0], [-4.0, -4.0]], requires_grad=True)
     >>> v = ag.Tensor([[1.0, 1.0]], requires_grad=True)
@@ -108,6 +108,10 @@ def feature_space(
     true, said = class_numbers(labels, n, "labels", "examples", k), network.answers(n)
 
     places = [(entered, "", sizes[0]), *((end, words, int(node.shape[-1])) for node, words, end in chain[:-1])]
+    for i, (place, _, _) in enumerate(places):
+        if not np.isfinite(network.seen.value(place)[:n]).all():
+            where = f"after layer {i}: look for nan or inf in the parameters" if i else "in x: leave these examples out"
+            raise DrawingError(f"there are numbers that are not finite {where}")
     wide = sum(size > 3 for _, _, size in places[1:])
     omitted = wide if len(places) > PANELS else 0
     panels = [
@@ -115,11 +119,6 @@ def feature_space(
         for i, (place, words, size) in enumerate(places)
         if size > 1 and (i == 0 or size <= 3 or not omitted)
     ]
-    if lost := next((panel for panel in panels if not np.isfinite(panel.points).all()), None):
-        raise DrawingError(
-            f"there are numbers that are not finite in the panel {lost.title!r}, so it cannot be drawn: look for nan"
-            " or inf in x, then in the parameters"
-        )
     chosen = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
     right = int((said == true).sum())
     words = "-".join(map(str, sizes))
@@ -153,8 +152,6 @@ def _check_sizes(sizes: list[int]) -> None:
             f"the feature space of a {'-'.join(map(str, sizes))} network cannot be drawn: {have}; give it a hidden"
             f" layer of 2 or 3 neurons, such as {'-'.join(map(str, [*sizes[:-1], 2, sizes[-1]]))}"
         )
-    if sizes[0] < 2:
-        raise DrawingError("a network with one input has no plane to bend: feature_space needs at least two inputs")
 
 
 def _grid(x: np.ndarray) -> np.ndarray:
@@ -264,8 +261,6 @@ def _panel(seen: Evaluation, number: int, place: Any, words: str, n: int, grid: 
 
 def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """All values projected onto the first two principal components of the first ``n``, and their shares of variance."""
-    if not np.isfinite(values[:n]).all():
-        return values[:, :2], np.zeros(2)
     middle = values[:n].mean(0)
     _, sizes, directions = np.linalg.svd(values[:n] - middle, full_matrices=False)
     two = directions[:2]

@@ -217,16 +217,12 @@ class _Drawing:
         discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})"
         gradient = "gradients: not computed, no target"
         if seen.loss is not None:
-            gradient = "∂L/∂z = p - target" if self._is_difference() else "∂L/∂z = gradient of the loss"
+            got, p, target = seen.layers[-1].gradient, None if self.small else seen.p, seen.target
+            is_difference = False
+            if got is not None and p is not None and target is not None:
+                is_difference = np.allclose(got, p - target, 1e-4, 1e-6)
+            gradient = "∂L/∂z = p - target" if is_difference else "∂L/∂z = gradient of the loss"
         return [caption(lines, "knob"), caption(discs, "fwd"), grad_text(gradient)]
-
-    def _is_difference(self) -> bool:
-        """Whether the gradient at the outputs is p - target."""
-        seen = self.seen
-        got = seen.layers[-1].gradient
-        if self.small or seen.p is None or seen.target is None or got is None:
-            return False
-        return bool(np.allclose(got, seen.p - seen.target, rtol=1e-4, atol=1e-6))
 
     def _alt(self, title: str) -> str:
         seen = self.seen
