@@ -82,7 +82,7 @@ class _Grid:
         return cell(text(said, style.CAPTION, ink, italic=ink == "grad") if said else "", **look)
 
 
-_Rows: TypeAlias = list[list[_Grid | str]]
+_Row: TypeAlias = list[_Grid | str | Label]
 _Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the weight, place in the array, if it counts
 
 
@@ -191,13 +191,12 @@ class _View:
 
     def _multiplied(
         self, of: str, n: int, channels: Sequence[tuple[int, int, int]], taps: Sequence[_Tap]
-    ) -> tuple[_Rows, str, float]:
+    ) -> tuple[Label, str, float]:
         """The channels of ``x`` or ``g`` times their weights, a row each, and their sum in words and as a number.
 
         ``channels``: of the array, and the two of the weight.
         """
-        rows: _Rows = []
-        sums = []
+        rows, sums = [], []
         for channel, o, c in channels:
             array, weight = self.arrays[of][n, channel], self.w[o, c].copy()
             products = np.ma.MaskedArray(np.zeros(weight.shape), mask=True)
@@ -215,30 +214,21 @@ class _View:
             outside = "0" if of == "x" and not self.is_max else ""
             read = self._part(of, n, channel, [at for _, at, _ in taps], outside=outside)
             kind = "products" if of == "g" else "value"
-            rows.append(
-                [read, "×", factor, "=", _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind=kind)]
-            )
+            result = _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind=kind)
+            rows.append(row(*map(_part, (read, "×", factor, "=", result))))
         parts = [numbers.scalar(part) for part in sums[:CHANNELS]]
         if more := sums[CHANNELS:]:
             parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
             parts.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        return rows, " + ".join(parts).replace("+ -", "- "), sum(sums)
+        return table(*rows, cellspacing=6), " + ".join(parts).replace("+ -", "- "), sum(sums)
 
-    def _sheet(self, rows: _Rows, title: str, line: str, said: Sequence[str], alt: str, begin: int = 0) -> Picture:
-        """Rows of grids below each other, later ones aligned with part number ``begin`` of the first, and words above.
-
-        Parts that only the first row has stand in the middle of all rows.
-        """
-        first, *others = rows
-        end = begin + len(others[0]) if others else len(first)
-        spans = [{} if begin <= i < end else {"rowspan": len(rows)} for i in range(len(first))]
-        cells = [row(*(_part(part, **span) for part, span in zip(first, spans, strict=True)))]
-        cells += [row(*map(_part, parts)) for parts in others]
+    def _sheet(self, parts: _Row, title: str, line: str, said: Sequence[str], alt: str) -> Picture:
+        """Grids side by side, and words above."""
         words = [[caption(line)], *([text(one, style.CELL, "ink")] for one in said)]
         names = self.names.values()
         picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice, names=names)
-        picture.node("window", table(*cells, cellspacing=6))
+        picture.node("window", table(row(*map(_part, parts)), cellspacing=6))
         return picture
 
     def forward(self, index: Sequence[int]) -> Picture:
@@ -247,8 +237,8 @@ class _View:
         place = (index[2], index[3]) if len(index) == 4 else (0, index[2])
         taps = [(tap, at, self._counts(n, o, place, at)) for tap, at, _ in self.place.window(place)]
         first = o // self.each * self.inside
-        rows, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(self.inside)], taps)
-        rows[0] += ["Σ →", self._part("y", n, o, [place])]
+        products, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(self.inside)], taps)
+        parts: _Row = [products, "Σ →", self._part("y", n, o, [place])]
         name = f"{self.names['y']}[{','.join(map(str, index))}]"
         whole = numbers.scalar(float(self.arrays["y"][(n, o, *place)]))
         said = f"{name} = {total}" + (f" = {whole}" if self.inside > 1 or self.b is not None else "")
@@ -259,7 +249,7 @@ class _View:
         line = "framed = the window"
         if any(map(any, self.place.pads)):
             line += f"; grey = outside of the input, {'not counted' if self.is_max else 'counted as 0'}"
-        return self._sheet(rows, f"The window of {name}", line, [self.formula, said], alt)
+        return self._sheet(parts, f"The window of {name}", line, [self.formula, said], alt)
 
     def backward(self, index: Sequence[int]) -> Picture:
         """The outputs that one entry of the input reached."""
@@ -270,14 +260,13 @@ class _View:
         title, line = f"Where {entry} goes", "framed = the outputs that read the entry"
         if not taps:
             said = f"{entry} is in no window: its gradient is 0"
-            return self._sheet([[start]], title, line, [said], said)
+            return self._sheet([start], title, line, [said], said)
         group = c // self.inside
         channels = [(o, o, c % self.inside) for o in range(group * self.each, (group + 1) * self.each)]
-        rows, total, whole = self._multiplied("g", n, channels, taps)
-        rows[0] = [start, "→", *rows[0]]
+        products, total, whole = self._multiplied("g", n, channels, taps)
         said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")
         line += ", and the weights that they multiply it by"
-        return self._sheet(rows, title, line, [said], said, begin=2)
+        return self._sheet([start, "→", products], title, line, [said], said)
 
 
 def _entry(x: float) -> str:
@@ -303,5 +292,7 @@ def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **optio
     return _Grid(title, values, (rows.start, columns.start), framed, **options)
 
 
-def _part(part: _Grid | str, **span: int) -> Label:
-    return cell(part.label if isinstance(part, _Grid) else text(part, style.VALUE, "muted"), **span)
+def _part(part: _Grid | str | Label) -> Label:
+    if isinstance(part, str):
+        return cell(text(part, style.VALUE, "muted"))
+    return cell(part.label if isinstance(part, _Grid) else part)
