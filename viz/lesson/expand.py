@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
 import html
 import json
 import re
@@ -77,10 +76,8 @@ def _output(output: Output, folder: Path, name: str, address: str) -> str:
         )
     if "image/svg+xml" in data:
         (folder / f"{name}.svg").write_text(data["image/svg+xml"], encoding="utf-8")
-        return _picture(f"{address}{name}.svg", words)
-    if "image/png" in data:
-        (folder / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
-        return _picture(f"{address}{name}.png", words)
+        file = f"{address}{name}.svg"
+        return f'<a class="lesson-picture" href="{file}" target="_blank"><img src="{file}" alt="{words}"></a>'
     return f"```text\n{data['text/plain']}\n```"
 
 
@@ -88,10 +85,6 @@ def _described(shown: str) -> str:
     """The translated title of a picture, plot or page, from its printed form."""
     found = _SHOWN.fullmatch(shown)
     return matched(ast.literal_eval(found[1] or found[2])) if found else shown
-
-
-def _picture(address: str, words: str) -> str:
-    return f'<a class="lesson-picture" href="{address}" target="_blank"><img src="{address}" alt="{words}"></a>'
 
 
 def _field(which: tuple[int, int]) -> str:

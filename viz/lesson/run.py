@@ -6,7 +6,6 @@ An output has the form that nbformat gives it, so that outputs of a Jupyter kern
 from __future__ import annotations
 
 import ast
-import base64
 import io
 import warnings
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from glassgrad.viz.drawing import words
 
 Output: TypeAlias = dict[str, Any]
 
-_PICTURES = {"image/svg+xml": "_repr_svg_", "image/png": "_repr_png_", "text/html": "_repr_html_"}
+_KINDS = {"image/svg+xml": "_repr_svg_", "text/html": "_repr_html_"}
 
 
 def run(codes: Iterable[str], name: str = "lesson", language: str = "en") -> list[list[Output]]:
@@ -64,18 +63,12 @@ def _cell(code: str, names: dict[str, Any], place: str) -> list[Output]:
 
 
 def shown(value: Any) -> dict[str, str]:
-    """The representations of a value in a notebook, by media type; binary data in base64."""
+    """The representations of a value in a notebook, by media type."""
     data: dict[str, str] = {"text/plain": repr(value)}
     if hasattr(value, "_repr_mimebundle_"):
-        data.update(value._repr_mimebundle_())
+        data |= value._repr_mimebundle_()
     else:
-        for kind, method in _PICTURES.items():
-            made = getattr(value, method)() if hasattr(value, method) else None
-            if isinstance(made, tuple):
-                made = made[0]  # without the metadata
-            if made is not None:  # one picture is enough
-                data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
-                break
+        data |= {kind: getattr(value, method)() for kind, method in _KINDS.items() if hasattr(value, method)}
     if "image/svg+xml" in data:
         data["image/svg+xml"] = words.markup(data["image/svg+xml"], getattr(value, "names", ()))
     return data

@@ -214,7 +214,8 @@ class _Network:
                 value = host(node.op.apply(*inputs, **node.params))
         scores = self._scores(value)
         best, second = np.sort(scores)[:, :-3:-1].T[:, :, None]
-        return scores - np.where(scores == best, second, best)
+        lead: np.ndarray = scores - np.where(scores == best, second, best)
+        return lead
 
 
 @dataclass(frozen=True)

@@ -170,15 +170,6 @@ def plain_axes(axes: Axes, title: str = "", below: str = "") -> None:
         spine.set_color(LIGHT.hair)
 
 
-def framed_axes(axes: Axes, colour: str, width: float) -> None:
-    """Give a picture a frame instead of ticks."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_color(colour)
-        spine.set_linewidth(width)
-
-
 def colour_map(colours: Sequence[str]) -> ListedColormap:
     """A colour map of these colours, from the smallest value to the largest."""
     from matplotlib.colors import ListedColormap

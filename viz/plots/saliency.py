@@ -61,6 +61,9 @@ class _Shown:
         """Write the picture as .svg, .png or .pdf; returns the path."""
         return self.plot().save(as_path(path))
 
+    def _repr_svg_(self) -> str:
+        return self.plot()._repr_svg_()
+
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return self.plot()._repr_png_()
 

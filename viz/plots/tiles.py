@@ -16,7 +16,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.marks import BLANK
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import text_width
-from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, titled_figure, write
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, titled_figure, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,9 @@ def _draw(axes: Axes, tile: Tile) -> None:
     axes.set_xlim(-0.5, across - 0.5)
     axes.set_ylim(down - 0.5, -0.5)
     axes.set_aspect("equal")
-    framed_axes(axes, LIGHT.bad if tile.frame else LIGHT.hair, 2.2 if tile.frame else 0.8)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=LIGHT.bad if tile.frame else LIGHT.hair, linewidth=2.2 if tile.frame else 0.8)
 
 
 def _most(tile: Tile) -> float:
