@@ -41,6 +41,12 @@ def held(value: Any, name: str) -> ag.Tensor:
     return ag.Tensor(value, name=name)
 
 
+def drawn_after_backward(loss: ag.Tensor, **options: Any) -> viz.Picture:
+    """The graph of a loss with its gradients."""
+    loss.backward()
+    return viz.draw_graph(loss, **options)
+
+
 # ------------------------------------------------------------------------------------------------------------- scalars
 
 
@@ -49,8 +55,7 @@ def scalar_neuron() -> Any:
     w, b, x, y = leaf(2.0, "w"), leaf(-1.0, "b"), held(1.0, "x"), held(1.0, "y")
     loss = (ag.sigmoid(w * x + b) - y) ** 2
     loss.name = "L"
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -58,8 +63,7 @@ def readme_neuron() -> Any:
     net = nn.MLP([2, 1], output="sigmoid", seed=0, dtype="float64")
     x, y = held([[0.0, 1.0]], "x"), held([[1.0]], "y")
     loss = F.mse_loss(net(x), y)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x], targets=[y])
+    return drawn_after_backward(loss, inputs=[x], targets=[y])
 
 
 @picture
@@ -67,8 +71,7 @@ def accumulation() -> Any:
     """One leaf along four paths, two of them parallel."""
     x = leaf(3.0, "x")
     y = x * x + ag.sin(x) - 2 * x
-    y.backward()
-    return viz.draw_graph(y)
+    return drawn_after_backward(y)
 
 
 @picture
@@ -84,8 +87,7 @@ def micrograd() -> Any:
     f = (c - d) ** 2
     g = f / 2.0
     g = g + 10.0 / f
-    g.backward()
-    return viz.draw_graph(g)
+    return drawn_after_backward(g)
 
 
 @picture
@@ -93,8 +95,7 @@ def second_derivative() -> Any:
     w = leaf([0.3, -0.7], "w")
     (slope,) = ag.gradients(ag.sum(ag.sin(w) * w), [w], create_graph=True)
     penalty = ag.sum(slope**2)
-    penalty.backward()
-    return viz.draw_graph(penalty)
+    return drawn_after_backward(penalty)
 
 
 @picture
@@ -112,8 +113,7 @@ def own_operation() -> Any:
 
     softsign_of_pictures.vjp(x=lambda xp, g, x: g / (1 + xp.abs(x)) ** 2)
     loss = ag.mean(softsign_of_pictures(leaf([[-2.0, -0.5], [0.5, 3.0]], "x") * leaf(1.5, "scale")))
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -154,16 +154,14 @@ def matrix_product() -> Any:
         leaf([[1.0], [-1.0]], "b"),
     )
     loss = ag.sum((w @ x + b) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
 def convolution() -> Any:
     x, w = held(np.round(numbers(1, 1, 4, 4), 1), "x"), leaf(np.round(numbers(2, 1, 3, 3, seed=1), 1), "w")
     loss = ag.mean(ag.relu(F.conv2d(x, w, padding=1)) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
@@ -176,8 +174,7 @@ def window() -> Any:
 def layer_norm() -> Any:
     layer, x = nn.LayerNorm(3, dtype="float64"), leaf([[1.0, 2.0, 4.0], [0.0, -1.0, 1.0]], "x")
     loss = ag.sum(ag.tanh(layer(x)))
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
@@ -186,8 +183,7 @@ def softmax_cross_entropy() -> Any:
     p = ag.softmax(z)
     p.name = "p"
     loss = F.cross_entropy(z, y) + 0 * ag.sum(p)
-    loss.backward()
-    return viz.draw_graph(loss, targets=[y])
+    return drawn_after_backward(loss, targets=[y])
 
 
 @picture
@@ -215,8 +211,7 @@ def mlp_with_loss() -> Any:
 @picture
 def mlp_after_backward() -> Any:
     _, loss, x = classified()
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
@@ -255,24 +250,21 @@ def deep_mlp() -> Any:
     """Twenty layers of sigmoid, in which the gradient vanishes."""
     x, y = digit(8)
     loss = F.cross_entropy(nn.MLP([256, *[24] * 20, 10], "sigmoid", seed=0)(x), y)
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
 def lenet() -> Any:
     model = nn.models.lenet5(seed=0)
     loss = F.cross_entropy(model(held(numbers(2, 1, 28, 28, dtype="float32"), "x")), np.array([3, 5]))
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
 def resnet18() -> Any:
     model = nn.models.resnet18(10, seed=0, small=True)
     loss = F.cross_entropy(model(held(numbers(2, 3, 16, 16, dtype="float32"), "x")), np.array([3, 5]))
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -290,8 +282,7 @@ def autoencoder() -> Any:
     encoder, decoder = nn.MLP([6, 4, 2], "tanh", seed=0), nn.MLP([2, 4, 6], "tanh", seed=1)
     x = held(numbers(3, 6, dtype="float32"), "x")
     loss = F.mse_loss(nn.Sequential({"encoder": encoder, "decoder": decoder})(x), x)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
@@ -307,8 +298,7 @@ def variational() -> Any:
     z.name, mean.name, log_var.name = "z", "mean", "log σ²"
     divergence = -0.5 * ag.mean(1 + log_var - mean**2 - ag.exp(log_var))
     loss = F.mse_loss(decoder(z), x) + divergence
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
@@ -318,8 +308,7 @@ def gan() -> Any:
     noise = held(numbers(3, 2, dtype="float32"), "noise")
     both = nn.Sequential({"generator": generator, "discriminator": discriminator.requires_grad_(False)})
     loss = F.binary_cross_entropy_with_logits(both(noise), np.ones((3, 1), "float32"))
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[noise])
+    return drawn_after_backward(loss, inputs=[noise])
 
 
 @picture
@@ -328,16 +317,14 @@ def attention() -> Any:
     layer = nn.MultiheadAttention(4, 2, batch_first=True, seed=0, dtype="float64")
     out = layer(x, x, x)
     loss = ag.mean((out[0] if isinstance(out, tuple) else out) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x])
+    return drawn_after_backward(loss, inputs=[x])
 
 
 @picture
 def transformer_layer() -> Any:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True, dropout=0.0, seed=0)
     loss = ag.mean(layer(held(numbers(1, 5, 8, dtype="float32"), "x")) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -351,8 +338,7 @@ def gru() -> Any:
     """One step of a GRU, operation by operation."""
     x, h = held(np.round(numbers(1, 2), 1), "x"), held(np.round(numbers(1, 3, seed=1), 1), "h")
     loss = ag.sum(nn.GRUCell(2, 3, seed=0, dtype="float64")(x, h) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss, inputs=[x, h])
+    return drawn_after_backward(loss, inputs=[x, h])
 
 
 @picture
@@ -362,8 +348,7 @@ def char_rnn() -> Any:
     y = model(tokens[:, :-1])
     logits = y[0] if isinstance(y, tuple) else y
     loss = F.cross_entropy(ag.reshape(logits, shape=(-1, logits.shape[-1])), tokens[:, 1:].reshape(-1))
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -393,8 +378,7 @@ def experts() -> Any:
             return ag.sum(weights[:, :, None] * outputs, axis=1)
 
     loss = F.cross_entropy(Mixture()(held(numbers(5, 4, dtype="float32"), "x")), np.array([0, 1, 1, 0, 1]))
-    loss.backward()
-    return viz.draw_graph(loss, depth=2)
+    return drawn_after_backward(loss, depth=2)
 
 
 @picture
@@ -402,8 +386,7 @@ def onnx_network() -> Any:
     """A file that `nn.save_onnx` wrote."""
     model = nn.load_onnx(Path(__file__).parents[1] / "promises" / "files" / "convolutional.onnx")
     loss = ag.mean(model(held(numbers(2, 1, 8, 8, dtype="float32"), "x")) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss)
+    return drawn_after_backward(loss)
 
 
 @picture
@@ -458,8 +441,7 @@ def hostile_names() -> Any:
         "{a|b} #[0]",
     ]
     loss = ag.sum(ag.stack([leaf(float(i), name) for i, name in enumerate(names)]) ** 2)
-    loss.backward()
-    return viz.draw_graph(loss, title='a title with <b>, & and "')
+    return drawn_after_backward(loss, title='a title with <b>, & and "')
 
 
 @picture

@@ -215,13 +215,14 @@ class _View:
             read = self._part(of, n, channel, [at for _, at, _ in taps], outside=outside)
             kind = "products" if of == "g" else "value"
             result = _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind=kind)
-            rows.append(row(*map(_part, (read, "×", factor, "=", result))))
-        parts = [numbers.scalar(part) for part in sums[:CHANNELS]]
+            parts: _Row = [read, "×", factor, "=", result]
+            rows.append(row(*map(_part, parts)))
+        said = [numbers.scalar(part) for part in sums[:CHANNELS]]
         if more := sums[CHANNELS:]:
-            parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
+            said.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
-            parts.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        return table(*rows, cellspacing=6), " + ".join(parts).replace("+ -", "- "), sum(sums)
+            said.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
+        return table(*rows, cellspacing=6), " + ".join(said).replace("+ -", "- "), sum(sums)
 
     def _sheet(self, parts: _Row, title: str, line: str, said: Sequence[str], alt: str) -> Picture:
         """Grids side by side, and words above."""
