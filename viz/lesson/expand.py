@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import json
 import re
@@ -18,7 +17,7 @@ from glassgrad.viz.lesson.text import cells, code, front, source
 
 SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)  # the link to the page in the other language
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
-_SHOWN = re.compile(r"<\w+ (['\"].*['\"])>|\w+\((['\"].*['\"])\)", re.DOTALL)
+_SHOWN = re.compile(r"(?:<\w+ |\w+\()['\"](.*)['\"][>)]", re.DOTALL)
 
 
 def expanded(
@@ -84,7 +83,7 @@ def _output(output: Output, folder: Path, name: str, address: str) -> str:
 def _described(shown: str) -> str:
     """The translated title of a picture, plot or page, from its printed form."""
     found = _SHOWN.fullmatch(shown)
-    return matched(ast.literal_eval(found[1] or found[2])) if found else shown
+    return matched(found[1]) if found else shown
 
 
 def _field(which: tuple[int, int]) -> str:
