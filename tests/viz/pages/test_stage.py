@@ -396,16 +396,19 @@ def test_folds_open_in_place_and_close(tab):
     assert tab.value("plan.bars.length") == bars
 
 
-def test_operations_that_share_a_few_weights_fold_into_levels(tab):
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_operations_that_share_a_few_weights_fold_into_levels(width, height, tab):
     weights = [leaf(value, name) for value, name in ((0.7, "b"), (-0.2, "c"), (0.5, "d"))]
     h = leaf(0.3, "a")
     for i in range(125):
-        h = ag.tanh(h) * weights[i % 3]
-    tab.open(step_through(h))
-    for most in (63, 16, 3):
+        h = (ag.tanh, ag.sin)[i % 2](h) * weights[i % 3]
+    tab.open(step_through(h), width, height)
+    assert tab.value("[...document.querySelectorAll('.bar')].filter(e => e.querySelector('.knob')).length") >= 2
+    for most in (31, 4, 1):
         sizes = tab.value("plan.bars.map(b => b.ops.length).filter(n => n)")
-        assert len(sizes) >= 4
-        assert min(n for n in sizes if n > 1) <= most
+        assert len(sizes) == 10
+        assert sorted(sizes)[1] <= most
+        assert tab.frame(f"{MEASURE}({12 if width < 700 else 14})") == []
         buttons = "[...document.querySelectorAll('.open')]"
         tab.value(f"{buttons}.sort((p, q) => p.textContent.slice(2) - q.textContent.slice(2))[0].click()")
 

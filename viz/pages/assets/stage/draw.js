@@ -27,12 +27,14 @@ function arrangedFields(b) {
   const last = cards.get(b.ops.at(-1))?.in, at = fields.length - 1, gear = b.ops.length > 1 && last.length === 1 && N.gear(last[0].id);
   if (!isPhone() && gear && gear.rms === undefined && gear.length > 1 && fields[at].isTable && gear.length === cards.get(fields[at].k).size) fields.splice(at, 0, { ...fields[at], gear: last[0].id });
   const units = () => fields.reduce((sum, f) => sum + (f.isTable ? f.columns : 2), 0);
+  /* what is between its operations goes first */
+  const drop = () => { const between = fields.findIndex(f => b.ops.slice(0, -1).includes(f.k)); fields.splice(between < 0 ? floor((fields.length - 1) / 2) : between, 1); };
   for (let n = 0; n < fields.length && units() * least > room; n++) {
     const widest = fields.filter(f => f.isTable).sort((p, q) => q.columns * q.rows - p.columns * p.rows)[0];
     if (widest) widest.isTable = false;
-    else fields.splice(floor(fields.length / 2), 1);
+    else drop();
   }
-  while (units() * least > room && fields.length > 1) fields.splice(floor((fields.length - 1) / 2), 1);
+  while (units() * least > room && fields.length > 1) drop();
   return Object.assign(fields, { unit: room / units() });
 }
 /* a bar whose name, number and gradient stand below each other, and the least width of one, with room for its button */
@@ -49,33 +51,29 @@ function heightOf(b, form) {
 /* ---------------------------------------------------------------- the layout */
 
 function layOut() {
-  isTight = false;
   document.body.classList.toggle('phone', isPhone());
   const width = stage.clientWidth, height = stage.clientHeight, phone = isPhone(), pen = element('canvas').getContext('2d');
   /* how wide a digit is, as a part of its height */
   pen.font = `bold 100px ${getComputedStyle(document.body).fontFamily}`;
   digit = pen.measureText('8').width / 100;
-  /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots */
+  /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots, and if still, in each user's */
   let out = null;  // the number that the question turns gets a bar of its own where its user's has no room for it
-  const other = (card, bar) => card.k !== out && ((card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
+  const other = (card, [bar, more]) => !more && card.k !== out && ((card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in))));
-  const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked()] : [other];
-  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked, isTight ? phone ? .75 : .55 : 1);
+  const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked(), card => card.k !== asked(), () => true] : [other];
+  const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
+  const tried = (entries, way) => { const lack = leastColumns(barsOf(entries, cards, way)) - width / sizesOf(width, phone).least / .5; return lack > 0 ? { lack } : look(entries, way); };
   const fits = (entries, way) => { const p = look(entries, way); return p.fits && p.crossed === 0 || p.fits && isScalar && entries.length < 24; };
-  const way = ways.find(w => fits(D.folds, w)) ?? ways.at(-1);
-  const folded = way => look(entriesThatFit(D.folds, opened, cards, list => look(list, way)), way);
-  plan = folded(way);
-  /* only: numbers */
-  const count = p => p.bars.filter(b => b.ops.length).length;
-  if (isScalar && (opened.size || count(plan) < min(4, keysOf({ in: D.folds }).length))) {
-    const before = plan;
-    isTight = true;
-    plan = folded(way);
-    if (count(plan) <= count(before)) { isTight = false; plan = before; }
+  const way = D.folds.length < 61 ? ways.slice(0, 2).findIndex(w => fits(D.folds, w)) : -1;
+  const folded = way => look(entriesThatFit(D.folds, opened, cards, list => tried(list, way)), way), count = p => p.bars.filter(b => b.ops.length).length;
+  plan = null;
+  for (const w of way < 0 ? ways.slice(-3) : ways.slice(way)) {
+    if (plan && !opened.size && count(plan) >= min(4, keysOf({ in: D.folds }).length)) break;
+    const found = folded(w);
+    if (!plan || count(found) > count(plan)) plan = found;
   }
-  /* end */
   const home = !isScalar && plan.bars.find(b => b.own.includes(asked()));
-  if (home && (home.form !== 'tall' || !arrangedFields(home).some(f => f.k === asked()))) { out = asked(); plan = folded(way); }
+  if (home && (home.form !== 'tall' || !arrangedFields(home).some(f => f.k === asked()))) { out = asked(); plan = folded(other); }
   if (plan.bars.length < 2) plan = folded(() => false);  /* else L alone would be shown */
   Object.assign(plan, { size: sizesOf(width, phone), character: digit * 1.08 * (phone ? 13 : 15.5 * plan.scale) });
   plan.bars.forEach((b, i) => { b.number = i; });
@@ -183,7 +181,7 @@ function fit(b) {
   const names = all('.cv .lab', b.place), room = wide => { for (const e of names) e.style.minWidth = wide && `${min(e.firstChild.scrollWidth, wide)}px`; };
   room(isPhone() ? 44 : 64);  // a name of five letters
   const list = b.place.classList, overflows = () => [b.place, ...all('.cv, .cg, .cv .lab', b.place)].some(e => e.scrollWidth > e.clientWidth + 1) || gaps();
-  const gaps = () => { const parts = [...b.place.children].filter(e => e.offsetWidth && e.className !== 'open').map(bounds); return parts.some((r, i) => i && r.left < parts[i - 1].right + 2 && r.top < parts[i - 1].bottom - 2) || parts.some(r => r.right > bounds(b.place).right - (b.entry.in ? 60 : 2)); };
+  const gaps = () => { const parts = [...b.place.children].filter(e => e.offsetWidth && e.className !== 'open').map(bounds); return parts.some((r, i) => i && r.left < parts[i - 1].right + 2 && r.top < parts[i - 1].bottom - 2) || parts.some(r => r.right > bounds(b.place).right - (b.entry.in ? isPhone() ? 38 : 60 : 2)); };
   const knobs = b.inside ? all('.knob', b.inside) : [];
   /* only: forks */
   /* the sum of streams, where there is room for it */
@@ -194,7 +192,7 @@ function fit(b) {
     sum.textContent = b.isTotal ? '\u22120.8888' : sum.textContent;
   }
   /* end */
-  if (b.place.scrollHeight > b.place.clientHeight + 1) list.add('fewest');
+  if (b.form !== 'line' && b.place.scrollHeight > b.place.clientHeight + 1) list.add('fewest');
   for (const level of ['few', 'less', 'fewer']) if (overflows()) list.add(level);
   let left = 0, told = null;
   while (knobs.length && overflows()) {
@@ -384,9 +382,8 @@ const streamsAll = b => b.outs.filter(e => e.passes);
 function movedBars() {
   const found = new Set();
   if (!S.moved) return found;
-  const key = keyOf(S.moved), start = plan.bars.find(b => b.leaf === key || b.ops.includes(key) || b.own.includes(key));
-  if (start) found.add(start);
-  for (const b of plan.bars) if (b.ins.some(e => found.has(e.from))) found.add(b);
+  const key = keyOf(S.moved);
+  for (const b of plan.bars) if ([b.leaf, ...b.ops, ...b.own].includes(key) || b.ins.some(e => found.has(e.from))) found.add(b);
   return found;
 }
 
@@ -610,7 +607,7 @@ function rebuild() {
   stage.replaceChildren();
   cells = [];
   barOf.clear();
-  for (const b of plan.bars) for (const k of [...(b.leaf ? [b.leaf] : b.ops), ...b.own]) barOf.set(k, b);
+  for (const b of [...plan.bars].reverse()) for (const k of [...(b.leaf ? [b.leaf] : b.ops), ...b.own]) barOf.set(k, b);
   stage.style.setProperty('--k', plan.scale.toFixed(3));
   stage.classList.toggle('numbers', isScalar);
   isByNeurons &&= canShowNeurons();

@@ -10,8 +10,7 @@ for (const card of cards.values()) for (const use of card.in ?? []) {
   cards.get(use.tail).uses.push(use);
   use.text = marked(use.rule, card, key => key === card.k ? /^\p{L}+(?=\()/u.exec(card.f)?.[0] ?? card.s : '…');
 }
-const END = cards.get(D.end), isScalar = [...cards.values()].every(card => !card.sh.length), isForked = b => !isTight && streamsOf(b).length > 1;
-let isTight = false;  // where too few bars fit, as values that all of them use take many columns: narrow columns, without stacks of streams
+const END = cards.get(D.end), isScalar = [...cards.values()].every(card => !card.sh.length), isForked = b => streamsOf(b).length > 1;
 const streamsOf = b => {
   const streams = b.outs.filter(e => e.uses.some(use => use.passes));
   return new Set(streams.flatMap(e => e.uses.map(use => use.tail))).size === 1 ? streams : [];

@@ -6,8 +6,8 @@ const keysOf = entry => typeof entry === 'string' ? [entry] : entry.in.flatMap(k
 /* the leaf that the question turns, which stays in sight, and whether a bar has it, with a number for each entry */
 const asked = () => D.ask && keyOf(D.ask.id), isAsked = b => !!D.ask && cards.get(asked()).size < 13 && (b.leaf === asked() || b.own.includes(asked()));
 
-/* The bars of a list of entries of the tree of folds: one for each, and one for each leaf that is not kept inside the bar of its only user.
-   A leaf is kept inside if `inside(card, bar)`. */
+/* The bars of a list of entries of the tree of folds: one for each, and one for each leaf that is not kept inside the bars of its users.
+   It is if `inside(card, bars)`. */
 function barsOf(entries, cards, inside) {
   const bars = [], owner = new Map(), edges = new Map();
   const bar = (id, entry, ops, leaf = null) => ({ id, entry, ops, leaf, own: [], ins: [], outs: [], row: 0 });
@@ -20,7 +20,7 @@ function barsOf(entries, cards, inside) {
   for (const card of cards.values()) {
     if (card.in) continue;
     const users = new Set(card.uses.map(use => owner.get(use.head)));
-    if (users.size === 1 && inside(card, [...users][0])) [...users][0].own.push(card.k);
+    if (users.size && inside(card, users)) for (const b of users) b.own[card.k === asked() ? 'unshift' : 'push'](card.k);
     else {
       const made = bar(card.k, card.k, [], card.k);
       owner.set(card.k, made);
@@ -64,6 +64,9 @@ function swept(bars) {
   }
   return { rows, above, below, crossed };
 }
+
+/* the most edges between two rows: as many columns are needed in any order */
+const leastColumns = bars => max(...bars.map((_, row) => bars.reduce((sum, b) => sum + b.ins.filter(e => e.from.row <= row && row < b.row).length, 0)));
 
 /* Operands are swapped where that keeps the uses of a value side by side. */
 function ordered(bars) {
@@ -177,9 +180,8 @@ function reachOf(slot, isPhone, isInline, alike) {
   return { ...found, most: clamp(slot / 2 - found.ribbon - 7, phone ? 4 : 6, phone ? 20 : 58) };
 }
 /* Gives each bar `x`, `y`, `w`, `h` and `form`, each edge `x`, and says what is lacking. `need(bar, form)` is the height of a bar, `least(bar)` the width that
-   its text takes; `alike`: whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it; `tight`: a factor of the least width of
-   a column. */
-function placed(bars, width, height, isPhone, need, least, alike, isForked, tight = 1) {
+   its text takes; `alike`: whether all bars have one form; `isForked(bar)`: whether streams of gradient meet in it. */
+function placed(bars, width, height, isPhone, need, least, alike, isForked) {
   const size = sizesOf(width, isPhone), { rows, columns, sequences, crossed } = columned(bars), slot = (width - 2 * size.pad) / columns;
   const lines = Array.from({ length: rows }, (_, row) => bars.filter(b => b.row === row));
   const fork = bars.some(isForked) ? size.fork : 0, middle = X => size.pad + slot * (X + .5);
@@ -228,7 +230,7 @@ function placed(bars, width, height, isPhone, need, least, alike, isForked, tigh
   });
   if (!isInline) spread(endsOf(reach));
   /* rows and columns that are too many, and bars too narrow for their text */
-  const narrow = size.least * tight * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + (alike ? bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0) : 0);
+  const narrow = size.least * (!alike ? .5 : isPhone ? .6 : crossed ? .8 : .55), lack = over / (size.bar.line + size.gap.line) + max(0, columns - (width - 2 * size.pad) / narrow) + (alike ? bars.reduce((sum, b) => sum + max(0, 1 - b.w / least(b)), 0) : 0);
   return { bars, edges: bars.flatMap(b => b.ins), rows, columns, slot, gap, isInline, hasCogs, reach, scale, fork, crossed, width, height, lack, fits: !lack };
 }
 
