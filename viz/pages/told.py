@@ -38,7 +38,12 @@ class Words:
         self.name: dict[Card, str] = {}
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
+        loops = [card for card in scene.operations if _is_recurrent(card)]
         for card in scene.cards:
+            if (loop := _taken_from(card)) is not None and card.operation.op.name == "reshape":
+                self.name[card] = _state(card, loop, str(loops.index(loop) + 1) if loops[1:] else "")
+                self.short[card], self.symbol[card] = self.name[card], scene.say.symbol(self.name[card], card.value)
+                continue
             if card in scene.views:
                 tail, op, params = scene.views[card]
                 self.symbol[card] = scene.say.composed(OPS[op], [tail.written(scene.say)], params, card.value)
@@ -54,8 +59,10 @@ class Words:
             self.name[card] = clipped(readable(self.symbol[card].text), LONG)
             self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
             if _is_recurrent(card):
-                loop = Recurrence(card.operation, scene.seen)
-                self.name[card] = self.short[card] = words.say("{cell}, {n} steps", cell=loop.title, n=loop.loop.length)
+                steps = Recurrence(card.operation, scene.seen)
+                said = words.say("{cell}, {n} steps", cell=steps.title, n=steps.loop.length)
+                self.name[card] = self.short[card] = said
+                self.symbol[card] = scene.say.symbol(steps.title, card.value)
 
     def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas, or with marks as long as there are some."""
@@ -83,7 +90,7 @@ class Words:
         """The operation in the names of its operands; of numbers, with marks for the page to fill in."""
         node, say = card.operation, self.scene.say
         if _is_recurrent(card):
-            return _cell(Recurrence(node, self.scene.seen))
+            return self._step(Recurrence(node, self.scene.seen))
         inside = self._dotted(card) if len(self.name[card]) >= LONG else self.symbol
         if self.scene.scalar:
             tails = list(dict.fromkeys(socket.tail for socket in card.sockets))
@@ -92,6 +99,21 @@ class Words:
             inside = {tail: say.symbol(mark, tail.value) for tail, mark in zip(tails, MARKS, strict=False)}
         written = say.composed(node.op, self._operands(card, inside), node.params, card.value)
         return clipped(readable(written.text), 60)
+
+    def _step(self, loop: Recurrence) -> str:
+        """One step of a loop: its gates and states as formulas of each other and of what the loop reads."""
+        outputs, _, names = loop.cell()
+        read = [self.scene.card(given) for given in loop.node.inputs[loop.body.carries :]]
+        said = {f"{name}[t]": f"{self.name[card]}[t]" for name, card in zip(loop.xs, read, strict=False) if card}
+        cell = Scene(outputs, names={said.get(name, name): x for name, x in names.items()}, gradients=False)
+        told, written, found = Words(cell), {card: card.written(cell.say) for card in cell.cards}, list[str]()
+        for card in cell.operations:
+            made = told._composed(card, written)
+            if MADE.fullmatch(card.name):
+                written[card] = made
+            else:
+                found.append(f"{card.name} = {readable(made.text)}")
+        return "; ".join(found)
 
     def on_paper(self, card: Card) -> str:
         """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
@@ -124,21 +146,25 @@ class Words:
 
 def _is_recurrent(card: Card) -> bool:
     """Whether it is the loop of a recurrent module, whose gates have names."""
-    return card.operation.op.name == LOOP and bool(card.scope)
+    return card.node is not None and card.operation.op.name == LOOP and bool(card.scope)
 
 
-def _cell(loop: Recurrence) -> str:
-    """One step of a loop: its gates and states as formulas of each other."""
-    outputs, _, names = loop.cell()
-    cell, found = Scene(outputs, names=names, gradients=False), list[str]()
-    told, written = Words(cell), {card: card.written(cell.say) for card in cell.cards}
-    for card in cell.operations:
-        made = told._composed(card, written)
-        if MADE.fullmatch(card.name):
-            written[card] = made
-        else:
-            found.append(f"{card.name} = {readable(made.text)}")
-    return "; ".join(found)
+def _taken_from(card: Card) -> Card | None:
+    """The loop of a recurrent module out of whose result a card takes states: a part of it, which is then reshaped."""
+    tail = card.sockets[0].tail if card.sockets else card
+    if tail is not card and card.operation.op.name == "reshape" and tail.node is not None:
+        card, tail = tail, tail.sockets[0].tail if tail.sockets else tail
+    return tail if card.node is not None and card.operation.op.name == "getitem" and _is_recurrent(tail) else None
+
+
+def _state(card: Card, source: Card, number: str) -> str:
+    """The name of the states that a card takes out of a loop's result: ``h`` of all steps, ``h[5]`` of the last."""
+    loop = Recurrence(source.operation, card.sockets[0].scene.seen)
+    index, outputs, carried = card.sockets[0].tail.operation.params["index"], loop.body.outputs, loop.body.carries
+    (which,) = (i for i, place, _ in loop.body.parts(loop.loop.length, loop.loop.dtype) if place == index)
+    at = outputs.index(outputs[which])
+    name = f"{loop.carries[at] if at < carried else 'y'}{number}"
+    return f"{name}[{loop.order[-1] + 1}]" if which < carried else name
 
 
 def readable(text: str) -> str:
@@ -238,7 +264,7 @@ def folds_of(scene: Scene, words: Words) -> list[Any]:
     tree = list(_by_scope(ordered, 0))
     while len(tree) == 1 and isinstance(tree[0], dict):
         tree = tree[0]["in"]  # one module is the whole graph
-    tree = _layered(tree, {card.key: card for card in ordered}, scene)
+    tree = _layered(tree, {card.key: card for card in ordered}, words)
     last = max((i for i, entry in enumerate(tree) if isinstance(entry, dict)), default=-1)
     if not scene.scalar and 0 <= last < len(tree) - 2:
         tree[last + 1 :] = [{"t": words.name[ordered[-1]], "p": "", "in": tree[last + 1 :], "loss": 1}]
@@ -267,22 +293,25 @@ def _by_scope(cards: Sequence[Card], depth: int) -> Iterator[Any]:
         yield {"t": kind, "p": path, "in": within} if len(within) > 1 else within[0]
 
 
-def _layered(tree: Sequence[Any], cards: dict[str, Card], scene: Scene) -> list[Any]:
+def _layered(tree: Sequence[Any], cards: dict[str, Card], words: Words) -> list[Any]:
     """The tree with an operation that has parameters and the activations after it as one fold, and with the views of a
     constant where they are read first.
     """
-    made: list[Any] = []
+    scene, made = words.scene, list[Any]()
     for entry in tree:
         if isinstance(entry, dict):
-            made.append(entry | {"in": _layered(entry["in"], cards, scene)})
+            made.append(entry | {"in": _layered(entry["in"], cards, words)})
             continue
         card, last = cards[entry], made[-1] if made else None
         before = cards.get(last["in"][-1]) if isinstance(last, dict) and last.get("layer") else cards.get(str(last))
-        if not scene.scalar and before is not None and _continues(card, before, isinstance(last, dict)):
+        loop = _taken_from(card)
+        takes = loop is not None and loop.key in (last["in"] if isinstance(last, dict) else (last,))
+        if not scene.scalar and before is not None and (takes or _continues(card, before, isinstance(last, dict))):
             if isinstance(last, dict):
                 last["in"].append(entry)
             else:
-                made[-1] = {"t": _layer(before, card), "p": before.path or "", "in": [last, entry], "layer": 1}
+                title = words.name[before] if takes else _layer(before, card)
+                made[-1] = {"t": title, "p": before.path or "", "in": [last, entry], "layer": 1}
         else:
             first = [view for view in scene.views if card is min((use.head for use in view.uses), key=_recorded)]
             made += [*(view.key for view in first), entry]

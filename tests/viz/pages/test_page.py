@@ -55,13 +55,21 @@ def test_layers_and_modules_are_folds():
 
 
 def test_a_recurrent_module_tells_its_gates_by_name():
-    x = ag.Tensor(np.ones((4, 1, 3)), name="x")
-    (card,) = (c for c in data(step_through(ag.sum(nn.LSTM(3, 2)(x)[0])))["cards"].values() if c.get("op") == "scan")
+    states, (last, _) = nn.LSTM(3, 2)(ag.Tensor(np.ones((4, 1, 3)), name="x"))
+    page = step_through(ag.sum(states) * ag.sum(last))
+    told = data(page)
+    (card,) = (c for c in told["cards"].values() if c.get("op") == "scan")
     assert card["n"] == "LSTM, 4 steps"
     equations = dict(line.split(" = ") for line in card["f"].split("; "))
+    assert equations["i"].startswith("σ((z1[t] + ")
     assert equations["c[t]"] == "f × c[t-1] + i × g"
     assert equations["h[t]"] == "o × tanh(c[t])"
     assert equations.keys() > {"i", "f", "g", "o"}
+    assert {"h", "h[4]"} < {c["n"] for c in told["cards"].values()}
+    assert page.title == "L = sum(h) × sum(stack(h[4]))"
+    (fold,) = (entry for entry in told["folds"][0]["in"] if isinstance(entry, dict))
+    assert fold["t"] == card["n"]
+    assert [told["cards"][key]["op"] for key in fold["in"]] == ["scan", *2 * ["getitem", "reshape"]]
 
 
 def test_an_input_that_is_also_read_transposed_is_drawn_once():
@@ -79,7 +87,7 @@ def test_an_input_that_is_also_read_transposed_is_drawn_once():
 )
 def test_no_name_ends_the_element_it_stands_in(name):
     page = step_through(ag.Tensor(2.0, requires_grad=True, name=name) * 3.0, title=name)
-    assert page.html.count("<script") == page.html.count("</script>") == 2
+    assert page.html.count("<script") == page.html.count("</script>") == 3
     assert "<!--" not in page.html.partition("<header>")[2]
     page.html.encode()
 

@@ -78,9 +78,9 @@ function aboutStep(act) {
   if (act.down) {
     const b = act.down, card = cardOf(b), one = isScalar && b.ops.length === 1 && !b.own.length, name = esc(card.s);
     const line = card.line ? `<p class="code">${esc(card.line)}</p>` : '', gears = one ? b.ins.map(e => say`${esc(cards.get(e.uses[0].tail).s)} <b>×${brief(gearOf(e))}</b>`).join(', ') : '';
-    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 1 : 4).map(c => c.f ? c.f.includes('; ') ? (isPhone() ? statesOf(c) : c.f.split('; ')).map(esc).join('<br>') : `${esc(c.s)} = ${esc(formulaOf(c))}` : esc(c.s)).join('<br>');
+    const how = one && card.f ? filledIn(card.f, [...new Set(card.in.map(use => use.tail))].map(k => N.value(k)[0])) : b.ops.map(k => cards.get(k)).slice(0, isPhone() ? 1 : 4).map(c => c.f ? c.f.includes('; ') ? (isPhone() ? statesOf(c) : c.f.split('; ')).map(esc).join('<br>') : c.f === c.s ? esc(c.s) : `${esc(c.s)} = ${esc(formulaOf(c))}` : esc(c.s)).join('<br>');
     return { kick: say`Forward ${at + 1} of ${downs}`, head: card.size === 1 ? `${esc(wholeName(b))} = ${brief(N.value(card.k)[0])}` : esc(wholeName(b)),
-      body: `<p>${esc(card.op)}: ${one ? `${esc(how)} = ${v(brief(N.value(card.k)[0]))}` : how}.${gears ? ` ${b.ins.length > 1 ? say`Its gears: ${gears}.` : say`Its gear: ${gears}.`}` : ''}</p>${line}` };
+      body: `<p>${b.ops.length > 1 ? '' : `${esc(card.op)}: `}${one ? `${esc(how)} = ${v(brief(N.value(card.k)[0]))}` : how}.${gears ? ` ${b.ins.length > 1 ? say`Its gears: ${gears}.` : say`Its gear: ${gears}.`}` : ''}</p>${line}` };
   }
   if (act.seed) return { kick: say`Backward, the start`, back: 1, head: say`${L()} against itself: 1`, body: `<p>${say`If ${L()} moves by h, ${L()} moves by h. So ${g(`${esc(by(END.s))} = 1`)}, and the way back begins.`}</p>` };
   const kick = say`Backward ${at - downs} of ${steps.length - downs - 1}`, [e] = act.edges;

@@ -117,7 +117,9 @@ function writeTable() {
 /* A worksheet: every step with a line for each number, the entries of a step before the next step needs them; and its solutions. */
 function worksheet() {
   const few = array => array && array.rms === undefined && array.length <= 16, line = '<u></u>';
-  const item = (name, formula, array, open) => `<li><b>${esc(name)}</b> ${formula && formula !== name ? `= ${esc(formula)} ` : ''}= ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
+  /* of a loop, the equations of one step, each on a line */
+  const told = (name, formula) => formula.includes('; ') ? `: ${[cards.get(name).n, ...formula.split('; ')].map(esc).join('<br>')}<br>` : formula && formula !== name ? ` = ${esc(formula)}` : '';
+  const item = (name, formula, array, open) => `<li><b>${esc(name)}</b>${told(name, formula)} = ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
   /* steps without a name of their own have short ones; a rule has the names of this graph, and G is the gradient of what is computed */
   const named = key => { const c = cards.get(key); return c.in ? key : c.s; };
