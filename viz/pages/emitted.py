@@ -30,6 +30,9 @@ from glassgrad.viz.pages import lean
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
+# Before anything is drawn, a page is dark where the system is.
+DARK = "if(matchMedia('(prefers-color-scheme:dark)').matches)document.documentElement.dataset.theme='dark'"
+
 
 @contextmanager
 def in_double(tensors: Iterable[ag.Tensor]) -> Iterator[None]:
@@ -134,6 +137,7 @@ def document(title: str, body: str, styles: str, *, data: Any = None, script: st
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{text(title)}</title>
+<script>{DARK}</script>
 <style>
 {styles}
 </style>
@@ -173,12 +177,8 @@ def body(name: str, fields: Mapping[str, str], kinds: Sequence[str] = ()) -> str
 
 
 def by_theme(light: str, dark: str) -> str:
-    """CSS with the variables of both themes; the page's own choice comes before the system's."""
-    return (
-        f":root{{{light}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}"
-    )
+    """CSS with the variables of both themes."""
+    return f":root{{{light}}}\n@media screen{{:root[data-theme=dark]{{{dark}}}}}"
 
 
 def variables() -> str:

@@ -147,7 +147,7 @@ def test_names_of_any_kind_are_shown_and_end_nothing():
     page = lab_report(title=evil, history=HISTORY, held=held, model=network, neurons=specimens, facts={evil: evil})
     outline = Outline(page.html)
     assert outline.count("img") == 0
-    assert outline.count("script") == 2
+    assert outline.count("script") == 3
     assert any(evil in text for text in outline.text)
     assert data_of(page)["classes"] == list(classes)
 
@@ -165,7 +165,7 @@ def test_without_a_pad_there_is_a_sentence(monkeypatch):
         page = lab_report(model=network, **common)
         assert re.search(f"There is no pad to draw on: [^<]*{sentence}", page.html), sentence
         assert 'id="pad"' not in page.html
-        assert "data-put=" not in page.html.split("<script")[0]
+        assert "data-put=" not in page.html.partition("<body>")[2].split("<script")[0]
         assert data_of(page) == {"network": None}
 
 

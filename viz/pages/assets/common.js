@@ -94,8 +94,7 @@ const short = x => scalar(x).replace(/(\.\d*?)0+(?=$|e)/, '$1').replace(/\.(?=$|
 
 /* ---------------------------------------------------------------- theme */
 
-const system = () => matchMedia('(prefers-color-scheme:dark)'), settings = document.documentElement.dataset;
-const isDark = () => (settings.theme || (system().matches ? 'dark' : 'light')) === 'dark';
+const settings = document.documentElement.dataset, isDark = () => settings.theme === 'dark';
 /* `button` switches between light and dark; #theme=dark and a message {theme} of the embedding page set it; then `changed()` is called */
 function theme(button, changed = () => {}) {
   function set(name) {
@@ -106,7 +105,7 @@ function theme(button, changed = () => {}) {
   }
   const linked = () => set(address().get('theme'));
   listen(button, 'click', () => set(isDark() ? 'light' : 'dark'));
-  listen(system(), 'change', () => set(''));
+  listen(matchMedia('(prefers-color-scheme:dark)'), 'change', e => set(e.matches ? 'dark' : 'light'));
   listen(window, 'hashchange', linked);
   /* a message with a theme is accepted only from the page that embeds this one */
   listen(window, 'message', e => { if (e.source === parent && parent !== window) set(e.data?.theme); });
