@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +26,16 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import COLOURS, Theme
 from glassgrad.viz.drawing.texts import UNPRINTABLE
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages import lean
+
+ONLY = re.compile(r"/\* only: (\w+) \*/(.*?)/\* end \*/", re.DOTALL)  # in a template
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+ZIPPED = """window.ready = new Response(new Blob([Uint8Array.from(atob("DATA"), c => c.charCodeAt(0))]).stream()
+.pipeThrough(new DecompressionStream("deflate"))).text()
+.then(text => document.body.append(Object.assign(document.createElement("script"), { text })));
+"""
 
 # Before anything is drawn, a page is dark where the system is.
 DARK = "if(matchMedia('(prefers-color-scheme:dark)').matches)document.documentElement.dataset.theme='dark'"
@@ -148,6 +155,12 @@ def document(title: str, body: str, styles: str, *, data: Any = None, script: st
 """
 
 
+def zipped(script: str) -> str:
+    """A script that is half as long: it unpacks the given one and adds it to the page, and then fulfils ``ready``."""
+    packed = base64.b64encode(zlib.compress(script.encode("utf-8", "replace"), 9)).decode()
+    return ZIPPED.replace("DATA", packed)
+
+
 def as_json(value: Any) -> str:
     """JSON in which no text can close the surrounding script element."""
     said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -169,7 +182,8 @@ def assets(*names: str) -> str:
 
 def body(name: str, fields: Mapping[str, str], kinds: Sequence[str] = ()) -> str:
     """A template of ``assets`` with its ``{field}``s filled in, without the parts for other kinds of pages."""
-    template = re.sub(r"\n\s*\n", "\n", lean.needed(asset(name), kinds))
+    template = ONLY.sub(lambda part: part[2] if part[1] in kinds else "", asset(name))
+    template = re.sub(r"\n\s*\n", "\n", template)
     return re.sub(r"\{(\w+)\}", lambda field: fields[field[1]], template)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +15,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages import lean
 from glassgrad.viz.pages.checked import edge_verdicts
-from glassgrad.viz.pages.emitted import assets, body, by_theme, document, text, variables
+from glassgrad.viz.pages.emitted import assets, body, by_theme, document, text, variables, zipped
 from glassgrad.viz.pages.graph_program import GraphProgram, NotLive, graph_program
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.pages.told import Words, cards_of, folds_of, readable, sockets_of, title_of
@@ -153,20 +151,19 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
             data["verdicts"] = edge_verdicts(scene)
     if neurons:
         data["neurons"] = 1
-    kinds = ["recorded"] if program is None else ["scalar"] if scene.scalar else []
-    kinds += ["numbers"] * scene.scalar + ["forks"] * any(card.addends[1:] for card in scene.cards)
-    names = "common numbers program layout graph draw neurons beside stage" + " dual" * ("scalar" in kinds)
-    code = lean.script(lean.needed(assets(*(f"{name}.js" for name in names.split())), kinds))
+    names = ["common", "numbers", "program", "layout", "graph", "draw", "neurons", "beside", "stage"]
+    if scene.scalar and program is not None:
+        names.append("dual")
+    code = assets(*(f"{name}.js" for name in names))
     if program is not None:
-        compute = "".join(map(_without_states, (program.see, program.probe)))
-        code = re.sub(r"<(?=[/!])", r"\\x3c", compute) + "\n" + code  # no text closes the element
-    styles = lean.style(lean.needed(assets("common.css", "numbers.css", "stage.css"), kinds))
+        code = f"{program.see}\n{program.probe}\n{code}"
+    styles = assets("common.css", "numbers.css", "stage.css")
     return document(
         words.say("Backpropagation, step by step: {title}", title=title),
         body("stage.html", {"title": text(readable(title))}),
         f"{variables()}\n{_streams()}\n{styles}",
         data=data,
-        script=lean.renamed(code),
+        script=zipped(code),
     )
 
 
@@ -177,14 +174,6 @@ def _held(scene: Scene) -> tuple[str, ...]:
     more = words.say(" and {n} more", n=len(names) - LISTED) if len(names) > LISTED else ""
     listed = words.say(", ").join(names[:LISTED]) + more
     return (words.say(HELD, names=listed),)
-
-
-def _without_states(program: str) -> str:
-    """A program in short form that lists those values only that it gives, without their kinds and dtypes."""
-    short = re.sub(r"(?<=[\w$]),'(state|output|input)','\w+',", ",0,0,", lean.script(program))
-    short = re.sub(r"if\([^;{}]*\)\s*throw new Error\(`[^`]*`\);", "", short)  # what the page gives is right
-    given = set(re.findall(r"values\.([\w$]+)", short))
-    return re.sub(r"([\w$]+):seen\([^)]*\),", lambda entry: entry[0] if entry[1] in given else "", short)
 
 
 def _streams() -> str:

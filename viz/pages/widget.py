@@ -15,7 +15,6 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
 from glassgrad.viz.pages.emitted import asset
-from glassgrad.viz.pages.lean import script
 from glassgrad.viz.pages.page import HEIGHT, Page
 from glassgrad.viz.pages.stage import step_through
 from glassgrad.viz.recorded.scene import Scene
@@ -33,7 +32,7 @@ class Widget:
     def __init__(self, page: Page, tensors: Mapping[str, ag.Tensor]) -> None:
         self.page, self.tensors = page, dict(tensors)
         made = _view_class()
-        html = page.html.replace("</body>", f"<script>\n{script(asset('notebook.js'))}</script>\n</body>")
+        html = page.html.replace("</body>", f"<script>\n{asset('notebook.js')}</script>\n</body>")
         self.view: Any = made and made(page=html, title=page.title, height=HEIGHT)
         if self.view is not None:
             self.view.on_msg(self._heard)

@@ -68,7 +68,7 @@ window.cancelAnimationFrame = clearTimeout;</script>"""
 def browse(page, folder, script, fragment="", *flags):
     """What ``script`` left in ``seen`` once the page has been opened and it has run."""
     acted = page.html.replace("<meta name", f"{ERRORS}<meta name", 1)
-    body = f"{TOOLS} try {{ {script}\n }} catch (error) {{ seen.errors.push(String(error)); }}"
+    body = f"await window.ready; {TOOLS} try {{ {script}\n }} catch (error) {{ seen.errors.push(String(error)); }}"
     body += (
         "seen.requests = performance.getEntriesByType('resource').map(r => r.name);"
         "const out = document.createElement('pre'); out.id = 'seen';"

@@ -10,7 +10,6 @@ import pytest
 from benchmarks.pages import Browser
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.viz.pages import lean
 from glassgrad.viz.pages.stage import step_through
 from tests.viz.pages.browser import LOW_CONTRAST, needs_chromium
 
@@ -142,6 +141,7 @@ class Tab:
         call("Page.navigate", url=file.as_uri())
         while self.value("document.readyState") != "complete":
             pass
+        call("Runtime.evaluate", expression="ready", awaitPromise=True)
         assert (
             self.value("window.failed = [], addEventListener('error', e => failed.push(e.message)), typeof plan")
             == "object"
@@ -198,9 +198,7 @@ def tab(tmp_path_factory):
     blank = folder / "blank.html"
     blank.write_text("<title>blank</title>")
     browser = Browser(blank, folder / "profile")
-    kept, lean.renamed = lean.renamed, lambda text: text
     yield Tab(browser, folder)
-    lean.renamed = kept
     os.close(browser._to)
     browser.process.terminate()
     browser.process.wait()

@@ -62,17 +62,13 @@ function hold(place, e) {
 
 /* random numbers from 0 to 1, the same in each browser */
 const draws = seed => () => (seed = seed * 16807 % 2147483647) / 2147483647;
-/* only: recorded */
 /* an array from base64 */
 const unpacked = (text, Kind) => new Kind(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
-/* end */
-/* only: states */
 /* the states of programs by name: arrays of a kind, stored as floats */
 const unpackedStates = states => Object.fromEntries(Object.entries(states).map(([name, [kind, stored, text]]) => {
   const from = unpacked(text, stored === 'f4' ? Float32Array : Float64Array);
   return [name, globalThis[kind].from(from, kind.startsWith('Big') ? v => BigInt(v) : undefined)];
 }));
-/* end */
 
 /* ---------------------------------------------------------------- numbers as text */
 

@@ -10,7 +10,8 @@
     for (const [name, array] of found) known.set(name, array.slice());
     return Object.fromEntries(found.map(([name, array]) => [name, [...array]]));
   };
-  addEventListener('message', ({ source, data }) => {
+  addEventListener('message', async ({ source, data }) => {
+    await window.ready;
     if (source !== parent || !data?.numbers || !window.numbers) return;
     const leaves = window.numbers.leaves();
     for (const [name, given] of Object.entries(data.numbers)) if (leaves[name]?.length === given.length) leaves[name].set(given);

@@ -38,7 +38,7 @@ function sentence(frame) {
   }
   if (on) return aboutMove(h);
   if (isByNeurons) return ledger();
-  /* only: scalar */ if (S.dual) return aboutDual(); /* end */
+  if (S.dual) return aboutDual();
   if (S.chosen) {
     const id = S.chosen, slope = gradientOf(id), card = cards.get(keyOf(id));
     return { kick: card.size > 1 ? say`one of ${card.size} numbers` : TAGS()[card.r], head: esc(nameOf(id)), body: `<p><span id="picked"></span> ${slope === undefined ? '' : g(`${esc(by(nameOf(id)))} = ${brief(slope)}`)}</p>` };

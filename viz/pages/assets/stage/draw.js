@@ -122,7 +122,7 @@ function makeBar(b) {
   const card = cardOf(b), place = element('div', { className: `bar ${isEnd(b) ? 'loss' : card.r} ${b.form}`, id: `b_${b.number}` }, stage);
   b.place = place;
   Object.assign(place.style, { left: `${b.x}px`, top: `${b.y}px`, width: `${b.w}px`, height: `${b.h}px` });
-  place.classList.toggle('thin', isThin(b));
+  place.classList.toggle('thin', isScalar && isThin(b));
   place.classList.toggle('slim', b.w < (isPhone() ? 190 : 300));
   if (isForked(b)) place.classList.add('forked');
   if (isOne(b) || isLossBar(b) || isScalar) makeOne(b, card, place); else makeMany(b, card, place);
@@ -183,7 +183,6 @@ function fit(b) {
   const list = b.place.classList, overflows = () => [b.place, ...all('.cv, .cg, .cv .lab', b.place)].some(e => e.scrollWidth > e.clientWidth + 1) || gaps();
   const gaps = () => { const parts = [...b.place.children].filter(e => e.offsetWidth && e.className !== 'open').map(bounds); return parts.some((r, i) => i && r.left < parts[i - 1].right + 2 && r.top < parts[i - 1].bottom - 2) || parts.some(r => r.right > bounds(b.place).right - (b.entry.in ? isPhone() ? 38 : 60 : 2)); };
   const knobs = b.inside ? all('.knob', b.inside) : [];
-  /* only: forks */
   /* the sum of streams, where there is room for it */
   const sum = one('.cg .big', b.place), n = streamsOf(b).length;
   if (sum && n > 1) {
@@ -191,7 +190,6 @@ function fit(b) {
     b.isTotal = n > 4 || overflows();
     sum.textContent = b.isTotal ? '\u22120.8888' : sum.textContent;
   }
-  /* end */
   if (b.form !== 'line' && b.place.scrollHeight > b.place.clientHeight + 1) list.add('fewest');
   for (const level of ['few', 'less', 'fewer']) if (overflows()) list.add(level);
   let left = 0, told = null;
@@ -302,7 +300,7 @@ function set(e, attributes) {
 const show = (e, is) => { const to = is ? '' : 'none'; if (e.shown !== to) e.style.display = e.shown = to; };
 
 function makeLines() {
-  /* only: numbers */ const under = shape('svg', { 'aria-hidden': 'true', class: 'under' }, stage); /* end */
+  const under = shape('svg', { 'aria-hidden': 'true', class: 'under' }, stage);
   lines = shape('svg', { 'aria-hidden': 'true' }, stage);
   const defs = shape('defs', {}, lines);
   for (let i = 0; i < 5; i++) {
@@ -315,20 +313,16 @@ function makeLines() {
     const streams = streamsOf(b);
     b.outs.forEach(e => { e.colour = streams.length > 1 ? streams.indexOf(e) % 4 : 0; });
   }
-  for (const e of plan.edges) makeEdge(e, phone, /* only: numbers */ isUnder(e) ? under : /* end */ lines);
+  for (const e of plan.edges) makeEdge(e, phone, isScalar && isUnder(e) ? under : lines);
   /* a text beside a ribbon, or beside a lane, reaches as far as the next lane */
   const reached = (e, x) => min(plan.width + 2, ...plan.edges.filter(f => f.lane > x && f !== e && f.y0 < e.at + 9 && f.y1 > e.at - 9).map(f => f.lane));
   for (const e of plan.edges) Object.assign(e, { most: reached(e, e.x) - 8, room: reached(e, e.lane + 1) });
-  /* only: forks */
   for (const b of plan.bars) if (isForked(b)) {
     b.stack = { pieces: streamsOf(b).map(e => ({ e, bend: shape('path', { class: 'rib' }, lines), block: shape('rect', {}, lines), text: shape('text', { class: 'piece' }, lines) })), bracket: shape('path', { class: 'bracket' }, lines) };
   }
-  /* end */
 }
-/* only: numbers */
 /* whether an edge passes a bar between its own two */
 const isUnder = e => plan.bars.some(b => b.row > e.from.row && b.row < e.to.row && b.x < e.x + plan.slot / 2 && b.x + b.w > e.x - plan.slot / 2);
-/* end */
 function makeEdge(e, phone, within) {
   const { reach } = plan, y0 = e.from.y + e.from.h, y1 = e.to.y, gap = plan.gap;
   e.passes = e.uses.some(use => use.passes);
@@ -426,7 +420,7 @@ function drawCell(c, { know, on, isHot, isLate, past }) {
   let said = () => brief(value(), c.digits ?? 4);
   if (c.what === 'value') {
     const isShown = cards.get(c.key).in ? know.isValue(b) : true;
-    /* only: scalar */ if (S.dual && b.form !== 'tall') said = () => `${brief(value(), 3)} ${tangentSaid(c.key)}`; /* end */
+    if (S.dual && b.form !== 'tall') said = () => `${brief(value(), 3)} ${tangentSaid(c.key)}`;
     if (c.show) {
       const fixed = isLoss && (S.seen || S.step !== null || !D.ask);
       c.place.classList.toggle('fixed', fixed);
@@ -438,7 +432,7 @@ function drawCell(c, { know, on, isHot, isLate, past }) {
     const isShown = know.isValue(b), card = cards.get(c.key), tails = [...new Set((card.in ?? []).map(use => use.tail))];
     const held = heldOff(c.id), wasText = () => say`was ${brief(old()[0])}`;
     c.place.classList.toggle('held', !!held);
-    tell(c.place, /* only: scalar */ S.dual && isShown ? tangentSaid(c.key) : /* end */ asks && S.guess !== null ? say`now ${brief(value())}` : on && isHot(b) && !near(old()[0], now()[0]) ? wasText() : held ? say`held ${signed(held)} off` : !isShown || !card.in || card.f.length > (isPhone() ? 16 : 30) ? ''
+    tell(c.place, S.dual && isShown ? tangentSaid(c.key) : asks && S.guess !== null ? say`now ${brief(value())}` : on && isHot(b) && !near(old()[0], now()[0]) ? wasText() : held ? say`held ${signed(held)} off` : !isShown || !card.in || card.f.length > (isPhone() ? 16 : 30) ? ''
       : isScalar ? filledIn(card.f, tails.map(k => (on && isLate(shownIn(k)) ? past.value(k) : N.value(k))[0])) : b.ops.length > 1 ? '' : card.f);
   } else if (c.what === 'gradient') {
     const isShown = know.isThrough(b) && (b.own.includes(c.key) || !b.leaf) && (b.ops.includes(c.key) && c.key === b.ops.at(-1) ? isKnown(b, know) : true) || (b.leaf && isKnown(b, know));
@@ -469,13 +463,11 @@ function drawSum(c, know, b) {
   const streams = streamsOf(b), isAll = isKnown(b, know), digits = b.w < (isPhone() ? 150 : 260) ? 3 : 4, g = N.gradient(c.key)[0];
   c.place.classList.toggle('hid', !isAll);
   if (streams.length < 2 || b.isTotal) return fill(c.place, `<span>${isAll ? brief(g, digits) : '?'}</span>`);
-  /* only: forks */
   const known = streams.filter(know.isEdge).sort((p, q) => p.X - q.X), parts = known.map(addedBy);
   if (!known.length) return fill(c.place, '<span>?</span>');
   c.place.classList.remove('hid');
   const text = known.map((e, i) => `<span class="s${e.colour}">${i ? parts[i] < 0 ? '− ' : '+ ' : parts[i] < 0 ? '−' : ''}${brief(abs(parts[i]), 3)}</span>`).join(' ');
   fill(c.place, `${text} <span>= ${brief(isAll ? g : parts.reduce((p, q) => p + q, 0), digits)}${isAll ? '' : ' …'}</span>`);
-  /* end */
 }
 function drawPattern(canvas, array, card, colour, isShown) {
   const columns = array.width ?? card.sh.at(-1) ?? 1, rows = max(1, round(array.length / columns)), nx = min(columns, 26), ny = min(rows, 10);
@@ -508,7 +500,7 @@ function drawLines(frame) {
   const { know, on, isHot, isLate, past } = frame, u = unit(), phone = isPhone(), { act } = know, texts = [];
   /* texts of lines keep clear of each other and of bars */
   const isFree = (x, y, wide, half) => x + wide < plan.width - 2 && !texts.some(c => x < c.right && x + wide > c.left && abs(y - c.y) < (phone ? 17 : 22))
-    /* only: numbers */ && !plan.bars.some(b => b.y < y + half && b.y + b.h > y - half && b.x < x + wide && b.x + b.w > x) /* end */;
+    && !(isScalar && plan.bars.some(b => b.y < y + half && b.y + b.h > y - half && b.x < x + wide && b.x + b.w > x)) ;
   const take = (x, y, wide, most = Infinity, half = phone ? 10 : 14) => { const is = x + wide < most && isFree(x, y, wide, half); if (is) texts.push({ left: x - 3, right: x + wide + 3, y }); return is; };
   for (const e of [...plan.edges].sort((p, q) => q.lane - p.lane)) {
     const hot = on && isHot(e.from) && isHot(e.to) || on && isHot(e.from), isActive = act?.down === e.to || act?.edges?.includes(e);
@@ -571,9 +563,8 @@ function drawLines(frame) {
       set(e.sent, { fill: `var(--s${c})` });
     }
   }
-  /* only: forks */ for (const b of plan.bars) if (b.stack) drawStack(b, know, u); /* end */
+  for (const b of plan.bars) if (b.stack) drawStack(b, know, u);
 }
-/* only: forks */
 /* Streams bend inside the bar that they come from and stack into one bar under a bracket; with both signs, each begins where the last one ended. */
 function drawStack(b, know, u) {
   const phone = isPhone(), foot = b.y + b.h, high = phone ? 11 : 20, top = foot - plan.fork + (phone ? -1 : 6);
@@ -598,7 +589,6 @@ function drawStack(b, know, u) {
   const y = top - (phone ? 2 : 5);
   set(b.stack.bracket, { d: `M${zero} ${y - 4}V${y}H${zero + at * u}V${y - 4}${isMixed ? `M${zero} ${y}V${top + high * 1.3}` : ''}` });
 }
-/* end */
 
 /* ---------------------------------------------------------------- all anew */
 

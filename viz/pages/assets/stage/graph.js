@@ -18,7 +18,6 @@ const streamsOf = b => {
 
 /* ---------------------------------------------------------------- numbers */
 
-/* only: recorded */
 /* recorded arrays: entries in base64, or the size and the block means of a large one */
 function recordedNumbers() {
   const array = told => told && (told.e !== undefined ? unpacked(told.e, Float64Array) : Object.assign(unpacked(told.b, Float32Array), { rms: told.size, width: told.w }));
@@ -28,7 +27,6 @@ function recordedNumbers() {
     gear: id => of(`l${id}`, D.sockets[id]?.gear), run() { }, leaf: {}, hold: {}, nudge: {},
   };
 }
-/* end */
 const N = isLive ? graphProgram(D.at, see, probe) : recordedNumbers();
 N.run();
 const sizeNow = array => array === undefined ? NaN : array.rms ?? (array.length === 1 ? array[0] : sizeOf(array));

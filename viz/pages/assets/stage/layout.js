@@ -100,7 +100,6 @@ function ordered(bars) {
   return best;
 }
 
-/* only: numbers */
 /* Bars of a row whose edges would take turns cannot stand side by side: one of them gets a row of its own, in which the other's edges pass under it. */
 function parted(bars) {
   for (;;) {
@@ -115,12 +114,11 @@ function parted(bars) {
     for (const b of bars) if (b === twisted || b.row > row) b.row++;
   }
 }
-/* end */
 
 /* The column of each edge: as far left as its neighbours let it be, which lie right of it in a row or between two rows. Gives the number of columns, and
    what lies in each row from left to right: bars, and edges that pass. */
 function columned(bars) {
-  const { rows, above, below, crossed } = /* only: numbers */ isScalar ? parted(bars) : /* end */ ordered(bars), later = [], sequences = [];
+  const { rows, above, below, crossed } = isScalar ? parted(bars) : ordered(bars), later = [], sequences = [];
   const before = (e, f, by = 1) => { if (e && f && e !== f) later.push([e, f, by]); };
   for (let row = 0; row < rows; row++) {
     for (const list of [above[row], below[row]]) list.forEach((e, i) => before(list[i - 1], e));
