@@ -7,8 +7,9 @@ import html
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import COLOURS, Theme
 from glassgrad.viz.drawing.texts import UNPRINTABLE
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.evaluate import host
 
 ONLY = re.compile(r"/\* only: (\w+) \*/(.*?)/\* end \*/", re.DOTALL)  # in a template
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+Traced = tuple[Callable[..., Any], Sequence[ag.Tensor]]
+"""A function and examples of its inputs."""
 
 ZIPPED = """window.ready = new Response(new Blob([Uint8Array.from(atob("DATA"), c => c.charCodeAt(0))]).stream()
 .pipeThrough(new DecompressionStream("deflate"))).text()
@@ -69,19 +74,60 @@ def refusals(who: str) -> Iterator[None]:
         raise DrawingError(f"{who}: {error}") from error
 
 
-def shared_names(programs: Sequence[Program]) -> None:
-    """Give each state one name in all of the programs, so that they can share a memory."""
-    names: dict[ag.Tensor, str] = {}
-    states = [state for program in programs for state in program.states]
-    for state in states:
-        names.setdefault(state.origin, state.name)
-    if len(set(names.values())) < len(names) or any(state.name != names[state.origin] for state in states):
-        taken = {value.name for program in programs for value in program.values()}
-        for origin, name in names.items():
-            names[origin] = unique(name, taken, JAVASCRIPT.words)
-            taken.add(names[origin])
-        for state in states:
+def shared_names(programs: Iterable[Program]) -> dict[ag.Tensor, str]:
+    """Give each state one name in all of the programs, so that they can share a memory. Returns the names."""
+    values = [value for program in programs for value in program.values()]
+    taken, names = {value.name for value in values if value.kind != "state"}, dict[ag.Tensor, str]()
+    for state in values:
+        if state.kind == "state":
+            if state.origin not in names:
+                names[state.origin] = unique(state.name, taken, JAVASCRIPT.words)
+                taken.add(names[state.origin])
             state.name = names[state.origin]
+    return names
+
+
+@dataclass(eq=False)
+class Written:
+    """Functions of Tensors as programs of a page.
+
+    ``script`` has a function ``program_NAME(memory)`` for each, ``states`` is the memory for `unpackedStates`, and
+    ``names`` are the names of Tensors in it.
+    """
+
+    programs: dict[str, Program]
+    script: str
+    states: dict[str, list[str]]
+    names: dict[ag.Tensor, str]
+
+
+def written(
+    who: str,
+    functions: Mapping[str, Traced],
+    tensors: Iterable[ag.Tensor],
+    products: float | None = None,
+    more: str = "",
+) -> Written:
+    """Functions, each with its inputs, as programs that compute in float64 what they compute with these Tensors.
+
+    Raises `DrawingError`, which begins with ``who``, for what can't be written; and where ``products``, the
+    multiply-adds of a run, are given, for programs that are too large, with ``more`` to do about it.
+    """
+    exact = {tensor: "f4" if str(tensor.dtype) == "float32" else "f8" for tensor in tensors}
+    with in_double(exact), refusals(who):
+        programs = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
+        if products is not None and (large := too_large(products, *size_of(list(programs.values())))):
+            raise DrawingError(f"{who}: {large}.{more}")
+        names = shared_names(programs.values())
+        texts = [
+            program.javascript(f"program_{name}", every=False, comments=False, states=False)
+            for name, program in programs.items()
+        ]
+        states = {}
+        for origin, name in names.items():
+            stored = exact.get(origin) or ("f4" if str(origin.dtype) == "float32" else "f8")
+            states[name] = [JAVASCRIPT.types[str(origin.dtype)], stored, packed(host(origin), stored)]
+    return Written(programs, "\n".join(texts), states, names)
 
 
 PRODUCTS = 15_000_000

@@ -14,15 +14,13 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import check_function
-from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages.emitted import in_double, packed, refusals, size_of, too_large
+from glassgrad.viz.pages.emitted import refusals, written
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.recorded.calls import users_of
-from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.layers import POOLS, products
 from glassgrad.viz.recorded.names import LOOP
 
@@ -108,18 +106,8 @@ class _Taken:
         y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
         with refusals(who):
             before = ag.trace(self._run, ag.astype(x, self.dtype), y)
-        exact = {state.origin: str(state.origin.dtype) == "float32" for state in before.states}
-        with in_double(exact), refusals(who):
-            program = ag.trace(self._run, x, y)
-            large = too_large(3 * self.products, *size_of([program]))
-            if large:
-                raise DrawingError(f"{who}: {large}.")
-            script = program.javascript("network", every=False, comments=False, states=False)
-            stored = {s: "f4" if exact[s.origin] else "f8" for s in program.states}
-            states = {
-                s.name: [JAVASCRIPT.types[str(s.dtype)], dtype, packed(host(s.origin), dtype)]
-                for s, dtype in stored.items()
-            }
+        tensors = [state.origin for state in before.states]
+        made = written(who, {"pad": (self._run, (x, y))}, tensors, 3 * self.products)
         depth = len(self.layers)
         layers = [
             {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words, "most": most}
@@ -127,8 +115,8 @@ class _Taken:
         ]
         at = enumerate(self.weights, 3 + 2 * depth)
         weights = [{"at": k, "name": name, "note": note} for k, (_, name, note) in at]
-        data = {"states": states, "layers": layers, "skipped": self.skipped, "weights": weights}
-        return Pad(script=script, data=data)
+        data = {"states": made.states, "layers": layers, "skipped": self.skipped, "weights": weights}
+        return Pad(script=made.script, data=data)
 
     def _run(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
         """Loss, probabilities, outputs; values of the layers and gradients there; gradients of weights and of x."""

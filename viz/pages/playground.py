@@ -23,7 +23,7 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
-from glassgrad.viz.pages.emitted import assets, in_double, refusals, text
+from glassgrad.viz.pages.emitted import assets, refusals, text
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.plots.chain import layers_between, linear_chain
 from glassgrad.viz.recorded.evaluate import host
@@ -184,27 +184,16 @@ class _Document:
         products = sum(a * b for a, b in pairwise(self.sizes))
         with refusals(WHO):
             before = ag.trace(self._step, *self._examples(str(output.dtype)))
-        with in_double(state.origin for state in before.states), refusals(WHO):
-            examples, grid = self._examples("float64"), ag.Tensor(self._grid())
-            self.programs = {
-                "see": ag.trace(self._see, *examples),
-                "train": ag.trace(self._step, *examples),
-                "loss": ag.trace(self._loss, *examples),
-                "field": ag.trace(self._field, grid),
-            }
-            self.lines = self._lines()
-            programs = list(self.programs.values())
-            large = emitted.too_large(products * max(3 * n, COLUMNS * ROWS), *emitted.size_of(programs))
-            if large:
-                raise DrawingError(f"{WHO}: {large}. Give fewer examples or a smaller network")
-            emitted.shared_names(programs)
-            levels = self.targets.levels
-            self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
-            self.layers = self._layers(chain)
-            self.scripts = []
-            for name, program in self.programs.items():
-                whole = {"comments": name == "train", "states": name == "train"}
-                self.scripts.append(program.javascript(f"program_{name}", every=False, **whole))
+        examples, grid = self._examples("float64"), ag.Tensor(self._grid())
+        shown = {"see": self._see, "train": self._step, "loss": self._loss}
+        functions: dict[str, emitted.Traced] = {name: (function, examples) for name, function in shown.items()}
+        tensors, work = [state.origin for state in before.states], products * max(3 * n, COLUMNS * ROWS)
+        less = " Give fewer examples or a smaller network"
+        self.made = emitted.written(WHO, functions | {"field": (self._field, (grid,))}, tensors, work, less)
+        self.lines = self._lines()
+        levels = self.targets.levels
+        self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
+        self.layers = self._layers(chain)
 
     def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
         y = self.targets.y
@@ -274,8 +263,7 @@ class _Document:
             return 0.5 if self.activations[-1].endswith("sigmoid") else 0.0
 
     def _layers(self, chain: list[tuple[Node, str, Node]]) -> list[dict[str, Any]]:
-        names = {state.origin: state.name for program in self.programs.values() for state in program.states}
-        depth = len(chain)
+        names, depth = self.made.names, len(chain)
         layers = []
         for k, (node, activation, _) in enumerate(chain):
             weight, *rest = node.inputs[1:]
@@ -294,18 +282,19 @@ class _Document:
 
     def _lines(self) -> dict[int, str]:
         """The line of the program that computes each gradient of a parameter, by its place among the results."""
-        program = self.programs["see"]
+        program = self.made.programs["see"]
         said = {line.split(" ", 1)[0]: line for line in map(str.strip, str(program).splitlines()) if " = " in line}
         return {k: said.get(value.name, "") for k, value in enumerate(program.outputs)}
 
     def _data(self) -> dict[str, Any]:
-        see, train = self.programs["see"], self.programs["train"]
+        see, train = self.made.programs["see"], self.made.programs["train"]
         knobs = [value for value in train.values() if value.kind == "knob"]
         rates = {k.name: float(k.origin[0][k.origin[1]]) for k in knobs} or {
             state.name: float(self.rate.data) for state in train.states if state.origin is self.rate
         }
         targets = self.targets
         return {
+            "states": self.made.states,
             "x": self.points.astype(float).ravel().tolist(),
             "y": targets.y.astype(float).ravel().tolist(),
             "label": targets.classes.tolist(),
@@ -338,7 +327,7 @@ class _Document:
         main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
         sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
         styles = [emitted.variables(), emitted.ramps(), sheets]
-        scripts = [*self.scripts, assets("common.js", "numbers.js", "networks.js", "playground.js")]
+        scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
 
 

@@ -84,7 +84,7 @@ def test_the_model_may_be_a_function_of_tensors_of_one_name():
     )
     names = {layer["w"] for layer in made.layers}
     assert len(names) == 2
-    for program in made.programs.values():
+    for program in made.made.programs.values():
         assert {state.name for state in program.states if state.origin is first or state.origin is second} == names
 
 

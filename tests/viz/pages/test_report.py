@@ -206,7 +206,7 @@ const { readFileSync } = require('fs'), bytes = text => new Uint8Array(Buffer.fr
 const given = JSON.parse(readFileSync(process.argv[2])), memory = {};
 for (const [name, [kind, stored, text]] of Object.entries(given.states))
     memory[name] = globalThis[kind].from(new (stored === 'f4' ? Float32Array : Float64Array)(bytes(text)));
-const program = network(memory);
+const program = program_pad(memory);
 program.inputs[0].data.set(given.x);
 program.inputs[1].data.fill(given.y);
 program.run();

@@ -11,11 +11,10 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import trees
-from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages.emitted import in_double, packed, refusals, shared_names
+from glassgrad.viz.pages.emitted import Traced, refusals, written
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import numbers_of
 
@@ -89,29 +88,15 @@ class Network:
                     rows |= set(host(read.inputs[1])[host(mask)[..., 0]].tolist())
         return sorted(rows)
 
-    def scripts(
-        self, functions: Mapping[str, tuple[Callable[..., Any], Sequence[ag.Tensor]]]
-    ) -> tuple[str, dict[str, Any]]:
+    def scripts(self, functions: Mapping[str, Traced]) -> tuple[str, dict[str, Any]]:
         """Functions of Tensors as programs in JavaScript, the arrays of their states, and which are parameters."""
-        leaves = self.leaves
-        exact = {leaf: str(leaf.dtype) == "float32" for leaf in leaves}
-        with in_double(exact), refusals(WHO):
-            traced = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
-            shared_names(list(traced.values()))
-            texts, states = [], {}
-            for name, program in traced.items():
-                texts.append(program.javascript(f"program_{name}", every=False, comments=False, states=False))
-                for state in program.states:
-                    stored = "f4" if exact.get(state.origin) or str(state.origin.dtype) == "float32" else "f8"
-                    kind = JAVASCRIPT.types[str(state.dtype)]
-                    states[state.name] = [kind, stored, packed(host(state.origin), stored)]
-            found = {state.origin: state.name for program in traced.values() for state in program.states}
+        made = written(WHO, functions, self.leaves)
         parameters = [
-            {"name": name, "state": found[leaf], "shape": list(map(int, leaf.shape)), "held": self.held(leaf)}
+            {"name": name, "state": made.names[leaf], "shape": list(map(int, leaf.shape)), "held": self.held(leaf)}
             for name, leaf in self.memory.items()
-            if leaf in found
+            if leaf in made.names
         ]
-        return "\n".join(texts), {"states": states, "parameters": parameters}
+        return made.script, {"states": made.states, "parameters": parameters}
 
 
 def read(model: Any, example: Any, target: Any, loss: Callable[[Any, Any], Any] | None) -> Network:

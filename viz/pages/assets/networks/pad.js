@@ -1,7 +1,7 @@
 /* The pad: what is drawn goes through the network's own program and its gradients come back. */
 function pad() {
   const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers, weights } = D.network;
-  const program = network(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = k => program.outputs[k].data;
+  const program = program_pad(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = k => program.outputs[k].data;
   const dx = program.outputs.length - 1, samples = D.samples.map(s => ({ ...s, x: unpacked(s.x, Float32Array) }));
   const box = el('pad'), crop = el('crop'), erase = el('erase'), hint = el('truth'), aim = el('aim');
   const drawn = new Float32Array(pixels).fill(paper);

@@ -2,7 +2,7 @@
 (() => {
   const D = JSON.parse(el('data').textContent), N = D.label.length, { columns, rows, layers, outputs } = D;
   const depth = layers.length, last = layers[depth - 1], cells = columns * rows;
-  const [X, Y] = D.inputs, memory = { [X]: Float64Array.from(D.x), [Y]: globalThis[D.kind].from(D.y) };
+  const [X, Y] = D.inputs, memory = { [X]: Float64Array.from(D.x), [Y]: globalThis[D.kind].from(D.y), ...unpackedStates(D.states) };
   const train = program_train(memory), see = program_see(memory), loss = program_loss(memory), field = program_field(memory);
   const x = memory[X], y = memory[Y], grid = field.inputs[0].data, per = y.length / N, label = Int32Array.from(D.label);
   const result = (program, k) => program.outputs[k].data, lossNow = () => result(see, 0)[0];
