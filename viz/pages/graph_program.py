@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,36 +45,20 @@ class NotLive(Exception):
         super().__init__(say("These numbers are as recorded: {reason}", reason=reason))
 
 
-@dataclass(eq=False)
-class GraphProgram:
+class GraphProgram(NamedTuple):
     """The two programs of a graph in JavaScript, and where its numbers are among their states and outputs.
 
-    Both programs take one ``memory``, in which a state has one name. ``value``, ``gradient`` and ``gear`` are positions
-    in the outputs of ``see``, by the key of a card or, of a gear, of a socket (``head/0``); so is ``contribution``, the
-    gradient that is sent through a socket. ``probed`` is the position of each operation's value in the outputs of
-    ``probe``. ``leaf``, ``hold`` and ``nudge`` are the names of states, the last with their lengths. ``end`` is the key
-    of the output. Of a graph of single numbers ``tangent`` is the derivative of each operation along the leaves' states
-    ``seed``, by forward mode.
+    Both programs take one ``memory``, in which a state has one name. `graphProgram` of ``program.js`` reads
+    ``positions``: ``value``, ``gradient`` and ``gear`` are positions in the outputs of ``see``, by the key of a card
+    or, of a gear, of a socket (``head/0``); so is ``contribution``, the gradient that is sent through a socket.
+    ``probed`` is the position of each operation's value in the outputs of ``probe``. ``leaf``, ``hold`` and ``nudge``
+    are the names of states, the last with their lengths. ``end`` is the key of the output. Of a graph of single numbers
+    ``tangent`` is the derivative of each operation along the leaves' states ``seed``, by forward mode.
     """
 
     see: str
     probe: str
-    value: dict[str, int] = field(default_factory=dict)
-    gradient: dict[str, int] = field(default_factory=dict)
-    contribution: dict[str, int] = field(default_factory=dict)
-    gear: dict[str, int] = field(default_factory=dict)
-    probed: dict[str, int] = field(default_factory=dict)
-    tangent: dict[str, int] = field(default_factory=dict)
-    leaf: dict[str, str] = field(default_factory=dict)
-    hold: dict[str, str] = field(default_factory=dict)
-    nudge: dict[str, tuple[str, int]] = field(default_factory=dict)
-    seed: dict[str, str] = field(default_factory=dict)
-    end: str = ""
-
-    @property
-    def positions(self) -> dict[str, Any]:
-        """All but the texts of the programs, as `graphProgram` of ``program.js`` reads it."""
-        return {name: found for name, found in vars(self).items() if name not in ("see", "probe")}
+    positions: dict[str, Any]
 
 
 def graph_program(scene: Scene) -> GraphProgram:
@@ -150,26 +134,26 @@ class _Traced:
                 see, probe = optimize(see, COMMON), optimize(probe, COMMON)
                 if large := too_large(0, 0, len(see.instructions)):
                     raise NotLive(f"{large}.")
-                shared_names([see, probe])
-                found = GraphProgram(
+                names = shared_names([see, probe])
+                texts = [
                     see.javascript("see", every=False, comments=False),
                     probe.javascript("probe", every=False, comments=False, states=False),
-                )
+                ]
             except TargetError as error:
                 raise NotLive(_unwritable(error)) from None
             except AutogradError as error:
                 why = clipped(" ".join(str(error).split()), 200)
                 raise NotLive(say("the graph can't be traced ({why}).", why=why)) from None
+        found: dict[str, Any] = {kind: {} for kind in ("value", "gradient", "contribution", "gear", "tangent")}
         for position, (kind, key, _) in enumerate(self.slots):
-            vars(found)[kind][key] = position
-        found.end = self.end.key
-        found.probed = {card.key: position for position, card in enumerate(self.scene.operations)}
-        names = {id(state.origin): state.name for program in (see, probe) for state in program.states}
-        for place, tensors in ((found.leaf, self.leaves), (found.hold, self.holds), (found.seed, self.seeds)):
-            place |= {card.key: names[id(tensor)] for card, tensor in tensors.items() if id(tensor) in names}
-        nudges = {s: tensor for s, tensor in self.nudges.items() if id(tensor) in names}
-        found.nudge = {socket_key(s): (names[id(tensor)], s.tail.value.size) for s, tensor in nudges.items()}
-        return found
+            found[kind][key] = position
+        found["end"] = self.end.key
+        found["probed"] = {card.key: position for position, card in enumerate(self.scene.operations)}
+        for kind, states in (("leaf", self.leaves), ("hold", self.holds), ("seed", self.seeds)):
+            found[kind] = {card.key: names[state] for card, state in states.items() if state in names}
+        nudges = {s: state for s, state in self.nudges.items() if state in names}
+        found["nudge"] = {socket_key(s): (names[state], s.tail.value.size) for s, state in nudges.items()}
+        return GraphProgram(*texts, found)
 
     def replay(self, nudged: bool = False, **leaves: Any) -> tuple[dict[Card, Any], dict[Card, Any]]:
         """The forward pass from the states, or from ``leaves`` by key: each operation's result, and the value that goes
@@ -240,27 +224,30 @@ class _Traced:
         return [ag.asarray(values[card]) for card in self.scene.operations if _is_float(card)]
 
     def compare(self, results: list[Any]) -> None:
-        """Raise `NotLive` if a number differs from the recorded one."""
-        rough = self._rounding()
-        for (kind, key, recorded), found in zip(self.slots, results, strict=True):
-            if recorded is not None and not _alike(found, recorded, rough.get("v" if kind == "value" else "g")):
-                raise NotLive(say(OTHER, number=_called(kind, key)))
+        """Raise `NotLive` if a number differs from the recorded one in the first 9 digits.
 
-    def _rounding(self) -> dict[str, float]:
-        """The tolerance for float32: a millionth of the largest value, or of the largest gradient.
-
-        A gradient that cancels, as that of the sum of a softmax, consists of rounding errors of the others. Empty if
-        everything was recorded in float64.
+        If something was recorded in float32, 3 digits agree, or all but a millionth of the largest value, or of the
+        largest gradient: one that cancels, as that of the sum of a softmax, consists of rounding errors of the others.
         """
-        if all(card.value.dtype == np.float64 or card.value.dtype.kind != "f" for card in self.scene.cards):
-            return {}
-        largest = {"v": 0.0, "g": 0.0}
-        for kind, _, recorded in self.slots:
-            if recorded is not None and np.asarray(recorded).dtype.kind == "f":
-                size = np.abs(recorded, dtype=float)
-                group = "v" if kind == "value" else "g"
-                largest[group] = max(largest[group], float(np.max(size, initial=0.0, where=size < 1e30)))
-        return {group: 1e-6 * size for group, size in largest.items()}
+        exact = all(card.value.dtype == np.float64 or not _is_float(card) for card in self.scene.cards)
+        near, largest = 1e-9 if exact else 1e-3, {True: 0.0, False: 0.0}
+        known = [
+            (kind, key, np.asarray(recorded), np.asarray(found, float))
+            for (kind, key, recorded), found in zip(self.slots, results, strict=True)
+            if recorded is not None
+        ]
+        for kind, _, recorded, _ in known:
+            if recorded.dtype.kind == "f" and not exact:
+                most = np.max(np.abs(recorded), initial=0.0, where=np.abs(recorded) < 1e30)
+                largest[kind == "value"] = max(largest[kind == "value"], float(most))
+        for kind, key, recorded, found in known:
+            is_float, least = recorded.dtype.kind == "f", 1e-6 * largest[kind == "value"]
+            size = np.max(np.abs(recorded), initial=0.0, where=np.isfinite(recorded)) if is_float else 0.0
+            same = found.shape == recorded.shape and np.allclose(
+                found, recorded.astype(float), near, max(near * size, least), equal_nan=True
+            )
+            if not same:
+                raise NotLive(say(OTHER, number=_called(kind, key)))
 
 
 def has_gear(socket: Socket) -> bool:
@@ -345,14 +332,3 @@ def _called(kind: str, key: str) -> str:
     sentences = {"value": "the value of {name}", "gradient": "the gradient of {name}"}
     sent = "the gradient that {name} sends to operand {n}"
     return say(sentences.get(kind, sent), name=name, n=int(index or 0) + 1)
-
-
-def _alike(found: Any, recorded: Any, rough: float | None) -> bool:
-    """Whether two arrays agree to 9 digits or, if ``rough`` is given, to 3 digits or up to that difference."""
-    found, recorded = np.asarray(found), np.asarray(recorded)
-    if found.shape != recorded.shape:
-        return False
-    near = 1e-9 if rough is None else 1e-3
-    size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
-    least = max(near * size, rough or 0.0)
-    return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=least, equal_nan=True))

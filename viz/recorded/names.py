@@ -293,8 +293,8 @@ class Names:
             return self._counted("L" if size_of(place.shape) == 1 else "out")
         if place.op.name in ACTIVATIONS:
             below = place.inputs[0]
-            if gate := _gate(place):
-                return gate if gate not in self._taken else self._counted(gate)
+            if letter := gate(place):
+                return letter if letter not in self._taken else self._counted(letter)
             return f"a{self._layers[below]}" if below in self._layers else self._counted("a", avoided=self._tangents)
         letter = projected(place) or "t"
         taken = letter in self._taken or letter in self._tangents
@@ -334,7 +334,7 @@ def _letter(place: Any) -> str:
     return "I" if unit else "x"
 
 
-def _gate(node: Node) -> str:
+def gate(node: Node) -> str:
     """The letter of a gate of an LSTM (i, f, g, o) or a GRU (r, z, n): an activation of one of four or three equal
     parts of a product, tanh in the third; empty for anything else.
     """

@@ -17,12 +17,12 @@ from glassgrad.viz.pages.checked import Task, announced, direction, verdict_of, 
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
-from glassgrad.viz.recorded.names import carries
+from glassgrad.viz.recorded.names import carries, gate
 from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of, edges_to
 
 WINDOWS = ("conv", "max_pool", "sum_pool")
-GATES = {"lstm": "ifgo", "gru": "rzn"}
-"""The names of the gates of a step, in the order in which they lie in the weights."""
+GATES = "ifgorzn"
+"""The names of the gates of an LSTM and of a GRU, in the order in which they lie in the weights."""
 
 MOST = 12
 """The most stages of a network of layers that are shown."""
@@ -412,23 +412,14 @@ def _grid(count: int, most: int = 16) -> tuple[int, int]:
 
 def _gates(body: Any) -> dict[str, int]:
     """The numbers of the gates and states of one step of a loop, by name."""
-    made = {step.out: step for step in body.steps}
-    starts: dict[int, int] = {}
-
-    def begins(number: int) -> list[int]:
-        """Where the slices begin from which a value is summed up."""
-        step = made.get(number)
-        if step is None or step.op.name in ("sigmoid", "tanh", "linear", "matmul"):
-            return []
-        if step.op.name == "getitem":
-            return [int(step.params["index"][-1].start or 0)]
-        return [start for i in step.args for start in begins(i)]
-
-    states = list(body.outputs[: body.carries])
+    types = ((i, *body.types[i]) for i in body.inputs)
+    given = {i: ag.Tensor(np.zeros(shape, str(dtype)), ag.isdtype(dtype, "real floating")) for i, shape, dtype in types}
+    values, gates = given | body.constants, dict[str, int]()
     for step in body.steps:
-        if step.op.name in ("sigmoid", "tanh") and (found := begins(step.args[0])):
-            starts[step.out] = max(found)
-    order = sorted(starts, key=starts.__getitem__)
-    known = GATES.get(body.name, "")
-    called = list(known) if len(known) == len(order) else [f"gate {i + 1}" for i in range(len(order))]
-    return dict(zip([*called, *carries(body)[::-1]], [*order, *states[::-1]], strict=True))
+        value = values[step.out] = step.op(*(values[i] for i in step.args), **step.params)
+        if step.op.name in ("sigmoid", "tanh") and value.node is not None and (letter := gate(value.node)):
+            gates[letter] = step.out
+    order = sorted(gates, key=GATES.index)
+    return {name: gates[name] for name in order} | dict(
+        zip(carries(body)[::-1], body.outputs[: body.carries][::-1], strict=True)
+    )
