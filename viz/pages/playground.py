@@ -132,25 +132,19 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
     k = max(outputs, 2)
     if k > MARKS:
         raise DrawingError(f"{k} classes can't be told apart by their marks: the playground draws up to {MARKS}")
-    rows = given.reshape(n, -1)
-    if rows.shape[1] == 1:
-        labels = rows[:, 0].astype(float)
-        low = -1.0 if outputs == 1 and (labels == -1).any() else 0.0
-        codes = np.array([low, 1.0]) if outputs == 1 else np.arange(k, dtype=float)
-        if not np.isin(labels, codes).all():
-            if outputs > 1 or given.dtype.kind != "f" or names is not None:
-                raise unfit
-            low, high = float(labels.min()), float(labels.max())
-            levels = np.linspace(low, high, LEVELS + 2)[1:-1].tolist()
-            return _Targets(given, np.zeros(n, int), np.array([[low], [high]]), [], levels)
-        found = np.searchsorted(codes, labels)
-        codes = codes[:, None]
-    elif rows.shape[1] == outputs and (np.sort(rows, 1)[:, :-1] == 0).all() and (rows.max(1) == 1).all():
-        found, codes = rows.argmax(1), np.eye(k)
+    rows, order = given.reshape(n, -1), np.arange(k)[:, None]
+    for codes in (order, np.eye(k)) if outputs > 1 else (order, 2 * order - 1):
+        is_code = (rows[:, None] == codes).all(2) if rows.shape[1] == codes.shape[1] else np.zeros((n, 1), bool)
+        if is_code.any(1).all():
+            break
     else:
-        raise unfit
+        if rows.shape[1] > 1 or outputs > 1 or given.dtype.kind != "f" or names is not None:
+            raise unfit
+        low, high = float(rows.min()), float(rows.max())
+        levels = np.linspace(low, high, LEVELS + 2)[1:-1].tolist()
+        return _Targets(given, np.zeros(n, int), np.array([[low], [high]]), [], levels)
     said = [say("class {c}", c=c) for c in range(k)] if names is None else list(map(str, class_names(names, k)))
-    return _Targets(given, found, codes, said)
+    return _Targets(given, is_code.argmax(1), codes.astype(float), said)
 
 
 class _Document:
@@ -317,26 +311,13 @@ class _Document:
 
     def html(self, title: str) -> str:
         """The page."""
-        classes = "".join(
-            f'<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">{MARK[k]}</svg>'
-            f"{text(name)}</span>"
-            for k, name in enumerate(self.targets.names)
-        )
         low, high = (numbers.short(float(code[0])) for code in self.targets.codes[[0, -1]])
-        fields = {"title": text(title), "classes": classes, "low": low, "high": high}
+        fields = {"title": text(title), "low": low, "high": high}
         main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
         sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
         styles = [emitted.variables(), emitted.ramps(), sheets]
         scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
-
-
-MARK = (
-    '<circle r="5" class="mark0"/>',
-    '<rect x="-4.5" y="-4.5" width="9" height="9" class="mark1"/>',
-    '<path d="M0,-6L6,5H-6Z" class="mark0"/>',
-    '<path d="M0,-6.5L6.5,0L0,6.5L-6.5,0Z" class="mark1"/>',
-)
 
 
 def _parameters(node: Node) -> list[ag.Tensor]:

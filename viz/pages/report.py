@@ -184,43 +184,15 @@ def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, An
 def _pad(held: Held, network: Pad) -> str:
     if network.refusal:
         return f"<p>{text(network.refusal)}</p>"
-    hidden = "".join(
-        f'<div class="layer"><h3>{text(layer["words"])}</h3>'
-        f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
-        f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
-        f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
-        f'</div><p class="note" id="said{k}">{say("Point at a cell for its numbers.")}</p></div>'
-        for k, layer in enumerate(network.data["layers"])
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
-        '<td class="p"></td></tr>'
-        for name in held.classes
-    )
-    height, width = held.images.shape[1:]
-    crop, skipped, notes = "", network.data["skipped"], []
-    if held.crop:
-        crop = say("crop and centre it like the training data")
-        crop = f'<label><input type="checkbox" id="crop" checked>{crop}</label>'
-    if skipped:
-        notes.append(say("{n} layers between them are not shown.", n=skipped))
-    if hidden:
-        notes.append(say("Stronger is larger, a small square is negative. Dashed frame: the gradient."))
+    (height, width), skipped = held.images.shape[1:], network.data["skipped"]
     keys = (
         "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
         " draws, {delete} clears, the name of a class makes it the aim."
     )
-    fields = {
-        "box": f"0 0 {width} {height}",
-        "label": say("Drawing pad, {height} rows by {width} columns", height=height, width=width),
-        "keys": say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")}),
-        "aims": "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(held.classes)),
-        "rows": rows,
-        "hidden": hidden,
-        "crop": crop,
-        "notes": "".join(f'<p class="note">{note}</p>' for note in notes),
-    }
-    return body("pad.html", fields)
+    told = say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")})
+    kinds = {"crop": held.crop, "skipped": skipped, "hidden": network.data["layers"]}
+    fields = {"height": str(height), "width": str(width), "n": str(skipped), "keys": told}
+    return body("pad.html", fields, [kind for kind, there in kinds.items() if there])
 
 
 def _curves(history: Any) -> str:

@@ -19,7 +19,7 @@ from glassgrad.viz.lesson.exercises import WORDS
 from glassgrad.viz.pages import emitted
 from tests.sampling import sampled
 from tests.viz.formula.examples import EXAMPLES
-from tests.viz.pages.browser import browse, needs_chromium
+from tests.viz.pages.browser import browse, needs_chromium, whole
 
 ROOT = Path(viz.__file__).parent
 CHINESE = words.table("zh")
@@ -109,7 +109,7 @@ def test_the_language_is_that_of_the_argument_or_of_the_lesson():
         assert '<html lang="en">' in viz.step_through(w * w, language="en").html
     finally:
         lesson.speak("en")
-    page = viz.step_through(w * w, title="<b>", language="zh").html
+    page = whole(viz.step_through(w * w, title="<b>", language="zh"))
     assert "&lt;b&gt;" in page
     assert "随意拖动任何数" in page
     assert "say`" not in page

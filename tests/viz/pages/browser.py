@@ -4,11 +4,13 @@ A script of the test's own is put at the end of the page; it acts, writes down w
 finished page back. No driver is needed, and the browser is told to reach nothing.
 """
 
+import base64
 import html
 import json
 import re
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,12 @@ console.error = (...words) => __errors.push(words.join(' '));
 /* a page that is dumped is never drawn: its frames are timers */
 window.requestAnimationFrame = f => setTimeout(() => f(performance.now()), 16);
 window.cancelAnimationFrame = clearTimeout;</script>"""
+
+
+def whole(page):
+    """The text of a page, with that of its compressed script."""
+    packed = re.search(r'atob\("(.*?)"\)', page.html)
+    return page.html + (zlib.decompress(base64.b64decode(packed[1])).decode() if packed else "")
 
 
 def browse(page, folder, script, fragment="", *flags):

@@ -363,12 +363,12 @@ def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_pa
         aim.value = '8'; aim.dispatchEvent(new Event('change')); seen.loss = loss();
         seen.sizes = [...document.querySelectorAll('#gauges .size')].map(e => +e.title);
         seen.aimed = document.querySelector('#answers .aim th').textContent; seen.words = text('#dxsaid');
-        seen.layer = document.getElementById('back0').getAttribute('aria-label');
+        seen.layer = document.querySelector('.pair .back').getAttribute('aria-label');
         push('3'); seen.three = loss(); seen.chosen = aim.value;
         const flip = document.getElementById('flip'), before = ink(pad); seen.flip = flip.textContent; flip.click();
         seen.changed = ink(pad).flatMap((v, i) => v === before[i] ? [] : [i]);
         for (let k = 0; k < 20; k++) flip.click();
-        seen.after = loss(); seen.blue = document.getElementById('layer0').width;
+        seen.after = loss(); seen.blue = document.querySelector('.pair .cells').width;
         """
     )
     seen = browse(page, tmp_path, script)
@@ -407,7 +407,7 @@ def test_mistakes_and_chosen_digits_go_to_the_pad(parts, tmp_path):
         seen.shown = [...document.querySelectorAll('.neurons')].map(f => !f.hidden);
         seen.pressed = [...document.querySelectorAll('#choose button')].map(b => b.getAttribute('aria-pressed'));
         click('#put'); seen.put = ink(pad);
-        seen.label = document.getElementById('layer0').getAttribute('aria-label');
+        seen.label = document.querySelector('.pair .cells').getAttribute('aria-label');
         """,
     )
     worst = held.surest_mistakes[0]

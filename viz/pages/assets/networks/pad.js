@@ -67,18 +67,29 @@ function pad() {
 
   /* ---------------------------------------------------------------- forward and backward */
 
+  for (const [k, name] of D.classes.entries()) {
+    element('option', { value: k, textContent: apart(name) }, aim);
+    const row = element('tr', {}, one('#answers tbody'));
+    element('th', { scope: 'row', textContent: apart(name) }, row);
+    element('i', {}, element('span', {}, element('td', { className: 'bar', ariaHidden: 'true' }, row)));
+    element('td', { className: 'p' }, row);
+  }
   const cells = grid(box, pixels, width), cursor = shape('rect', { class: 'cursor', width: 1, height: 1 }, box);
   const sees = grid(el('sees'), pixels, width), rows = all('#answers tr');
   const views = layers.map((layer, k) => {
-    const said = el(`said${k}`), idle = said.textContent, both = [el(`layer${k}`), el(`back${k}`)];
-    for (const canvas of both) {
+    const place = element('div', { className: 'layer' }, el('layers')), idle = say`Point at a cell for its numbers.`;
+    element('h3', { textContent: layer.words }, place);
+    const pair = element('div', { className: `pair ${layer.shape.length === 2 ? 'wide' : ''}` }, place), values = element('canvas', { className: 'cells', role: 'img' }, pair);
+    const beside = element('div', {}, pair), back = element('canvas', { className: 'cells back', role: 'img' }, beside);
+    const size = element('p', { className: 'rms' }, beside), said = element('p', { className: 'note', textContent: idle }, place);
+    for (const canvas of [values, back]) {
       for (const kind of ['pointerdown', 'pointermove']) canvas.addEventListener(kind, e => {
         const i = cellAt(canvas, layer.shape, e);
         said.textContent = i < 0 ? idle : `${where(layer.shape, i)}: a = ${scalar(result(layer.a)[i])}, ∂L/∂a = ${scalar(result(layer.G)[i])}`;
       });
       canvas.addEventListener('pointerleave', () => { said.textContent = idle; });
     }
-    return both;
+    return [values, back, size];
   });
 
   /* run the program for the picture `seen` with class `c` as the target */
@@ -99,13 +110,13 @@ function pad() {
     if (wanted !== target) run(seen, target = wanted);
     const z = result(2), up = result(dx), name = D.classes[target];
     layers.forEach((layer, k) => {
-      const a = result(layer.a), g = result(layer.G), [values, back] = views[k], scale = layer.most || most(a) || 1;
+      const a = result(layer.a), g = result(layer.G), [values, back, size] = views[k], scale = layer.most || most(a) || 1;
       picture(values, a, layer.shape, 'v', scale);
       picture(back, g, layer.shape, 'g', most(g) || 1);
       const mean = a.reduce((s, v) => s + v, 0) / a.length, high = a.reduce((s, v) => s + (v > scale / 2), 0);
       values.setAttribute('aria-label', say`${a.length} activations, mean ${scalar(mean)}, ${high} of them above half of the scale`);
       back.setAttribute('aria-label', say`Their gradients, rms ${rms(rootMeanSquare(g))}`);
-      el(`rms${k}`).textContent = say`∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
+      size.textContent = say`∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
     });
     picture(el('dx'), up, [height, width], 'g', most(up) || 1);
     el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result(0)[0])} with ${name} as the target. Full squares: ink here raises L. Small ones: ink here lowers L, towards ${name}.`;

@@ -105,6 +105,8 @@
   function markOf(c, px, py, i, said) {
     mark(c, px, py, label[i], !fits && answer(said, i) !== label[i], i === point, fits ? clamp((y[i] - low) / (high - low || 1), 0, 1) : null);
   }
+  const legend = ['<circle r="5" class="mark0"/>', '<rect x="-4.5" y="-4.5" width="9" height="9" class="mark1"/>', '<path d="M0,-6L6,5H-6Z" class="mark0"/>', '<path d="M0,-6.5L6.5,0L0,6.5L-6.5,0Z" class="mark1"/>'];
+  if (!fits) el('classes').innerHTML = D.classes.map((name, k) => `<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">${legend[k]}</svg>${esc(name)}</span>`).join('');
   /* where the answer changes, or is of one level: pairs of places on edges of the grid, each between two of its points */
   function boundary(out) {
     const found = [];
