@@ -236,32 +236,23 @@ def body(name: str, fields: Mapping[str, str], kinds: Sequence[str] = ()) -> str
 # ---------------------------------------------------------------- colours
 
 
-def by_theme(light: str, dark: str) -> str:
-    """CSS with the variables of both themes."""
-    return f":root{{{light}}}\n@media screen{{:root[data-theme=dark]{{{dark}}}}}"
+FONTS = (
+    '--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
+    f'--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;--drawn:{style.FONTS};'
+)
 
 
 def variables() -> str:
-    """The colours of both themes, and the fonts, as variables."""
+    """The fonts, and the colours of both themes with the ramps ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``, as
+    variables of CSS. In a dark page 0 is dark.
+    """
 
-    def block(theme: Theme) -> str:
-        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in COLOURS)
-        return f"{colours}color-scheme:{theme.name}"
+    def block(theme: Theme, values: Sequence[str], gradients: Sequence[str]) -> str:
+        named = {name: getattr(theme, name) for name in COLOURS}
+        for letter, ramp in (("v", values), ("g", gradients)):
+            named |= {f"{letter}{k}": colour for k, colour in enumerate(ramp)}
+        return "".join(f"--{name}:{colour};" for name, colour in named.items()) + f"color-scheme:{theme.name}"
 
-    fonts = (
-        '--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;'
-        f'--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;--drawn:{style.FONTS};'
-    )
-    return by_theme(fonts + block(style.LIGHT), block(style.DARK))
-
-
-def ramps() -> str:
-    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``: in a dark page 0 is dark."""
-
-    def block(*ramps: tuple[str, ...]) -> str:
-        return "".join(
-            f"--{letter}{k}:{c};" for letter, ramp in zip("vg", ramps, strict=True) for k, c in enumerate(ramp)
-        )
-
-    light = block(style.VALUE_RAMP, style.GRAD_RAMP)
-    return by_theme(light, block(style.VALUE_RAMP_DARK, style.GRAD_RAMP_DARK))
+    light = block(style.LIGHT, style.VALUE_RAMP, style.GRAD_RAMP)
+    dark = block(style.DARK, style.VALUE_RAMP_DARK, style.GRAD_RAMP_DARK)
+    return f":root{{{FONTS}{light}}}\n@media screen{{:root[data-theme=dark]{{{dark}}}}}"

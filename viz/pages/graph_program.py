@@ -135,10 +135,8 @@ class _Traced:
                 if large := too_large(0, 0, len(see.instructions)):
                     raise NotLive(f"{large}.")
                 names = shared_names([see, probe])
-                texts = [
-                    see.javascript("see", every=False, comments=False),
-                    probe.javascript("probe", every=False, comments=False, states=False),
-                ]
+                text = see.javascript("see", every=False, comments=False)
+                forward = probe.javascript("probe", every=False, comments=False, states=False)
             except TargetError as error:
                 raise NotLive(_unwritable(error)) from None
             except AutogradError as error:
@@ -153,7 +151,7 @@ class _Traced:
             found[kind] = {card.key: names[state] for card, state in states.items() if state in names}
         nudges = {s: state for s, state in self.nudges.items() if state in names}
         found["nudge"] = {socket_key(s): (names[state], s.tail.value.size) for s, state in nudges.items()}
-        return GraphProgram(*texts, found)
+        return GraphProgram(text, forward, found)
 
     def replay(self, nudged: bool = False, **leaves: Any) -> tuple[dict[Card, Any], dict[Card, Any]]:
         """The forward pass from the states, or from ``leaves`` by key: each operation's result, and the value that goes

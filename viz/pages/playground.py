@@ -18,7 +18,6 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import as_path, check_function, number, refused
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.engine.graph import Node, vertex_of
-from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
@@ -250,11 +249,8 @@ class _Document:
             return abs(losses[0] - losses[1]) if np.isfinite(losses).all() else np.inf
 
         candidates = {0.0, float(self.targets.codes.mean())}
-        try:
-            with np.errstate(all="ignore"), ag.no_grad():
-                return min(candidates, key=lambda at: (gap(at), at))
-        except AutogradError:
-            return 0.5 if self.activations[-1].endswith("sigmoid") else 0.0
+        with np.errstate(all="ignore"), ag.no_grad():
+            return min(candidates, key=lambda at: (gap(at), at))
 
     def _layers(self, chain: list[tuple[Node, str, Node]]) -> list[dict[str, Any]]:
         names, depth = self.made.names, len(chain)
@@ -315,7 +311,7 @@ class _Document:
         fields = {"title": text(title), "low": low, "high": high}
         main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
         sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
-        styles = [emitted.variables(), emitted.ramps(), sheets]
+        styles = [emitted.variables(), sheets]
         scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
 

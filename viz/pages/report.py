@@ -22,7 +22,7 @@ from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture, RenderError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages.emitted import POLICY, assets, body, document, packed, ramps, text, variables
+from glassgrad.viz.pages.emitted import POLICY, assets, body, document, packed, text, variables
 from glassgrad.viz.pages.pad import Pad, pad
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.plots.digits import plot_confusion
@@ -150,7 +150,7 @@ def lab_report(
             "links": links,
             "sections": sections,
         }
-        styles = [variables(), ramps(), assets("common.css", "networks.css", "report.css")]
+        styles = [variables(), assets("common.css", "networks.css", "report.css")]
         styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
         scripts = ["common.js", *(() if network.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         code, data = f"{network.script}\n{assets(*scripts)}\n", _data(held, network, neurons)

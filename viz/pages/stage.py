@@ -6,7 +6,6 @@ lays them out, draws them and computes. Where the graph is too large to compute 
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.checked import edge_verdicts
-from glassgrad.viz.pages.emitted import assets, body, by_theme, document, text, variables, zipped
+from glassgrad.viz.pages.emitted import assets, body, document, text, variables, zipped
 from glassgrad.viz.pages.graph_program import GraphProgram, NotLive, graph_program
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.pages.told import Words, cards_of, folds_of, readable, sockets_of, title_of
@@ -30,14 +29,6 @@ HELD = (
     "follows is not what your code computes"
 )
 """The most operations of a stage; they are folded until they fit."""
-
-STREAMS = (  # line and ground of the streams of a gradient, and of a wrong one: light, dark
-    ("#b83a0b #f4b99d", "#ff9a6e #6e3a22"),
-    ("#7d2f94 #d9b3e6", "#d9a0f0 #5a3569"),
-    ("#0b6f76 #9fd6d4", "#63d1cc #1d5654"),
-    ("#8a6a00 #ead58a", "#e5c85a #5c4d17"),
-    ("#d0003f #ff9db8", "#ff5c8a #7a1030"),
-)
 
 
 def step_through(
@@ -78,9 +69,8 @@ def step_through(
 
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
-    Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is not
-    a scalar without ``gradients``, for more than 250 operations, for a path with another suffix, and with
-    ``live=True`` for a graph that can't be live.
+    Raises `DrawingError` where nothing was recorded, for an output that is not a scalar without ``gradients``, for more
+    than 250 operations, for a path with another suffix, and with ``live=True`` for a graph that can't be live.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> page = step_through((w * 3.0 - 5.0) ** 2)
@@ -95,7 +85,10 @@ def step_through(
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     with words.speaking(language):
         given, wanted = members(inputs, "inputs"), members(targets, "targets")
-        recorded: Any = _called(y) if is_function(y) else y
+        recorded: Any = y
+        if is_function(y):
+            with record_lines():  # its nodes record the lines that called their operations
+                recorded = y()
         scene = Scene(recorded, names=named(names), inputs=given, targets=wanted, gradients=gradients)
         scene.check_real("a page")
         if not scene.computed:
@@ -105,21 +98,12 @@ def step_through(
                 f"this graph has {numbers.count(many)} operations, and a stage holds {OPERATIONS}: step through a part"
                 " of it, such as one block or fewer time steps, or draw all of it with viz.draw_graph or viz.draw_model"
             )
-        title = title_of(scene) if title is None else title
-        page = Page(title, _html(scene, title, *_program(scene, live), check, neurons))
+        said = Words(scene)
+        title = title_of(said) if title is None else title
+        page = Page(title, _html(said, title, *_program(scene, live), check, neurons))
     if path is not None:
         page.save(path)
     return page
-
-
-def _called(function: Callable[[], Any]) -> Any:
-    """Run a user's function; its nodes record the lines that called their operations."""
-    try:
-        inspect.signature(function).bind()
-    except TypeError as error:
-        raise DrawingError(f"the function is called without arguments: give lambda: f(x) ({error})") from None
-    with record_lines():
-        return function()
 
 
 def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]:
@@ -134,12 +118,12 @@ def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]
         return None, str(error)
 
 
-def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, check: bool, neurons: bool) -> str:
-    said = Words(scene)
+def _html(said: Words, title: str, program: GraphProgram | None, reason: str, check: bool, neurons: bool) -> str:
+    scene = said.scene
     data: dict[str, Any] = {
         "end": next(card.key for card in reversed(scene.operations) if card.place in scene.ends),
-        "cards": cards_of(scene, said, program is not None),
-        "folds": folds_of(scene, said),
+        "cards": cards_of(said, program is not None),
+        "folds": folds_of(said),
     }
     if notice := (*scene.notice, *(_held(scene) if program is not None else ())):
         data["notice"] = words.noted(notice)
@@ -161,7 +145,7 @@ def _html(scene: Scene, title: str, program: GraphProgram | None, reason: str, c
     return document(
         words.say("Backpropagation, step by step: {title}", title=title),
         body("stage.html", {"title": text(readable(title))}),
-        f"{variables()}\n{_streams()}\n{styles}",
+        f"{variables()}\n{styles}",
         data=data,
         script=zipped(code),
     )
@@ -174,13 +158,3 @@ def _held(scene: Scene) -> tuple[str, ...]:
     more = words.say(" and {n} more", n=len(names) - LISTED) if len(names) > LISTED else ""
     listed = words.say(", ").join(names[:LISTED]) + more
     return (words.say(HELD, names=listed),)
-
-
-def _streams() -> str:
-    """The colours of streams as variables ``--s0`` and ``--sf0`` to ``--s4`` and ``--sf4``."""
-
-    def block(theme: int) -> str:
-        pairs = (pair[theme].split() for pair in STREAMS)
-        return "".join(f"--s{i}:{line};--sf{i}:{ground};" for i, (line, ground) in enumerate(pairs))
-
-    return by_theme(block(0), block(1))

@@ -75,10 +75,6 @@ class Words:
         node = card.operation
         return self.scene.say.composed(node.op, self._operands(card, inside), node.params, card.value)
 
-    def brief(self, card: Card) -> str:
-        """The operation, with dots for what its operands would make too long."""
-        return one_line(self._composed(card, self.symbol).text)
-
     def _operands(self, card: Card, inside: dict[Card, Symbol]) -> list[Any]:
         found = []
         for given in card.operation.inputs:
@@ -172,12 +168,14 @@ def readable(text: str) -> str:
     return re.sub(r"(?<!\w)-(?=[\s\w(])", "\u2212", one_line(text))
 
 
-def title_of(scene: Scene, longest: int = 60) -> str:
+def title_of(words: Words, longest: int = 60) -> str:
     """The headline: the formula of the output, with dots for long operands."""
+    scene = words.scene
     if len(scene.ends) != 1:
         return scene.end
     if (written := scene.expression(longest)) is None:
-        written = Words(scene).brief(next(card for card in scene.operations if card.place in scene.ends))
+        end = next(card for card in scene.operations if card.place in scene.ends)
+        written = one_line(words._composed(end, words.symbol).text)
     return f"{scene.end} = {clipped(written, longest)}"
 
 
@@ -192,9 +190,9 @@ def user_line(card: Card) -> str:
     return f"{Path(found[1]).name}:{found[2]}  {clipped(line, 80)}" if found and line else ""
 
 
-def cards_of(scene: Scene, words: Words, live: bool) -> dict[str, Any]:
+def cards_of(words: Words, live: bool) -> dict[str, Any]:
     """Each card: ``n`` name, ``s`` short name, ``r`` role, ``f`` formula, ``in`` operands and so on."""
-    said = {}
+    scene, said = words.scene, {}
     for card in scene.cards:
         record: dict[str, Any] = {"n": clipped(words.name[card], 48)}
         if card in scene.views:
@@ -254,12 +252,13 @@ def sockets_of(scene: Scene) -> dict[str, Any]:
 # ---------------------------------------------------------------- folds
 
 
-def folds_of(scene: Scene, words: Words) -> list[Any]:
+def folds_of(words: Words) -> list[Any]:
     """The operations in the order of recording, as a tree: a key, or a fold ``{"t": title, "p": path, "in": [...]}``.
 
     A fold is a module's call, or a layer: an operation with parameters and the activations that follow it alone. Each
     is a run of operations without a gap, so no path leaves it and comes back.
     """
+    scene = words.scene
     ordered = sorted(scene.operations, key=_recorded)
     tree = list(_by_scope(ordered, 0))
     while len(tree) == 1 and isinstance(tree[0], dict):

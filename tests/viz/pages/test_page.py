@@ -167,8 +167,3 @@ def test_what_is_called_like_a_function_is_called_once_and_changes_no_gradient_u
     with ag.detect_anomaly():
         y.backward()
     assert float(w.grad) == pytest.approx(3 * np.exp(2.0))
-
-
-def test_a_function_that_takes_arguments_is_refused():
-    with pytest.raises(DrawingError, match=r"called without arguments: give lambda: f\(x\)"):
-        step_through(lambda x: x * 2)
