@@ -23,7 +23,8 @@ help:
 	@echo 'make clean   remove everything that make made'
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m glassgrad.nn digits --out $(DEMO) --overwrite
+	rm -rf $(DEMO)
+	$(BIN)/python -m glassgrad.nn digits --out $(DEMO)
 
 # One process per core, with one thread each: more would only wait for each other.
 test: $(VENV)/.test

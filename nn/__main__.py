@@ -62,7 +62,6 @@ def _digits(commands: Any) -> None:
             f"  {PROGRAM} digits --model cnn\n"
             f"  {PROGRAM} digits --hidden 500 500 --epochs 20 --out runs/large\n"
             f"  {PROGRAM} digits --loss mse --optimizer sgd\n"
-            f"  {PROGRAM} digits --settings runs/large/settings.json\n"
             f"  mpirun -n 4 {PROGRAM} digits --parallel"
         ),
     )
@@ -70,9 +69,7 @@ def _digits(commands: Any) -> None:
     add_settings(p)
     add = p.add_argument_group("the run").add_argument
     add("--parallel", action="store_true", help="divide every batch among the processes that mpirun started")
-    add("--settings", type=Path, metavar="FILE", help="use the settings.json of an earlier run")
     add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)")
-    add("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
     add("--language", choices=("en", "zh"), help="language of the pictures and the report (default: en)")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from argparse import Namespace
 from contextlib import nullcontext, suppress
 from importlib import util
@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from glassgrad.autograd.backends import space_on
-from glassgrad.autograd.common.files import write_file
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.results import Run, name_of, save_weights, training_set, validation_size
-from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings, read_settings
+from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings
 from glassgrad.nn.commands.terminal import Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
 from glassgrad.nn.errors import ParallelError, TrainingError
@@ -26,7 +25,7 @@ from glassgrad.nn.modules.module import Module
 from glassgrad.nn.parallel import Parallel, launched
 from glassgrad.nn.training import History, fit
 
-DEFAULT = Path("runs/digits")
+DEFAULT, SETTINGS = Path("runs/digits"), "settings.json"
 
 
 def train(options: Namespace) -> bool:
@@ -34,16 +33,13 @@ def train(options: Namespace) -> bool:
 
     Raises `Refused`, before anything is written, for settings or a folder that can't be used.
 
-    ``options``: those of the command. ``out`` is by default ``runs/digits`` or the first free name after it. A folder
-    that is not empty is refused unless ``overwrite`` is true and an earlier run made it; then that run's files are
-    replaced. With ``parallel`` the processes that mpirun started train together; rank 0 alone prints and writes.
+    ``options``: those of the command. ``out`` is by default ``runs/digits`` or the first free name after it. With
+    ``parallel`` the processes that mpirun started train together; rank 0 alone prints and writes.
     """
     if launched() > 1 and not options.parallel:  # each would train its own network
         raise Refused(f"mpirun has started {launched()} processes: add --parallel to train one network with them")
     with Parallel() if options.parallel else nullcontext() as parallel:
-        given = read_settings(options.settings) if options.settings else {}
-        given |= {name: value for name, value in vars(options).items() if value is not None}
-        return _run(Settings.of(given), options, parallel).interrupted
+        return _run(Settings.of(vars(options)), options, parallel).interrupted
 
 
 def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> History:
@@ -57,22 +53,22 @@ def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> H
     device = settings.device if parallel is None else parallel.device(settings.device)
     space_on(device)  # raises if there is no such device
     model = built(settings, data).to(device)
-    folder = None if parallel is not None and parallel.rank else RunFolder(settings, options.out, options.overwrite)
+    folder = None if parallel is not None and parallel.rank else claim(settings, options.out)
     try:
         print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
         with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
             history = _train(model, settings, data, folder, parallel)
     except BaseException:
         if folder is not None:
-            folder.release()
+            release(folder)
         raise
     if folder is not None:
         from glassgrad.viz.drawing.words import speaking  # imported here, so that commands start fast
 
-        run = Run(model, settings, data, history, folder.path)
+        run = Run(model, settings, data, history, folder)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
         with speaking(options.language):
-            list_files(folder.path, chain(run.files(), run.pictures()))
+            list_files(folder, chain(run.files(), run.pictures()))
     return history
 
 
@@ -84,52 +80,32 @@ def built(settings: Settings, data: Dataset) -> Module:
     return Sequential(model, Sigmoid()) if settings.loss == "mse" and not own else model
 
 
-class RunFolder:
-    """A folder claimed for the results of one run, by creating its settings.json exclusively.
+def claim(settings: Settings, out: Path | None) -> Path:
+    """The folder ``out``, or the first free one after `DEFAULT`, claimed for one run by creating its settings.json.
 
-    Attributes:
-        path: the folder.
-        fresh: whether the claim is new; otherwise an earlier run is overwritten.
+    Raises `Refused` for a folder that is not empty or can't be written to.
     """
-
-    def __init__(self, settings: Settings, out: Path | None, overwrite: bool) -> None:
-        names = [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2)))
-        try:
-            self.path = next(path for path in names if self._claim(path, settings) or path == out)
-            if self.fresh:
-                return
-            if not overwrite:
-                raise Refused(f"{out} is not empty: name another folder, or replace the run in it with --overwrite")
-            if not (self.path / "settings.json").is_file():
-                raise Refused(f"{out} holds other files than those of a run: name another folder")
-            with tempfile.TemporaryFile(dir=out):
-                pass
-        except OSError as error:
-            raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
-
-    def _claim(self, path: Path, settings: Settings) -> bool:
-        """Claim ``path``; return whether it was free."""
-        self.made = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        self.fresh = False
-        if not any(path.iterdir()):
-            with suppress(FileExistsError), (path / "settings.json").open("xb") as file:  # another run may claim it now
-                file.write(settings.json())
-                self.fresh = True
-        return self.fresh
-
-    def release(self) -> None:
-        """Remove the files of a run that ended before its first epoch was complete; keep those of an earlier run."""
-        if self.fresh:
-            (self.path / "settings.json").unlink(missing_ok=True)
-        for folder in self.made:
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+    names = [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2)))
+    try:
+        for path in names:
+            path.mkdir(parents=True, exist_ok=True)
+            if not any(path.iterdir()):
+                with suppress(FileExistsError), (path / SETTINGS).open("xb") as file:  # another run may claim it now
+                    file.write(settings.json())
+                    return path
+    except OSError as error:
+        raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
+    raise Refused(f"{out} is not empty: name another folder, or remove it")
 
 
-def _train(
-    model: Module, settings: Settings, data: Dataset, folder: RunFolder | None, parallel: Parallel | None
-) -> History:
+def release(folder: Path) -> None:
+    """Remove the folder of a run that left no results, and those above it that are empty."""
+    if [path.name for path in folder.iterdir()] == [SETTINGS]:
+        (folder / SETTINGS).unlink()
+        os.removedirs(folder)
+
+
+def _train(model: Module, settings: Settings, data: Dataset, folder: Path | None, parallel: Parallel | None) -> History:
     """The history of the training. Raises `Refused` if it fails, `KeyboardInterrupt` without a complete epoch.
 
     Of several processes the first writes the weights after every epoch, in case one is lost.
@@ -139,9 +115,7 @@ def _train(
     def keep(history: History) -> None:
         nonlocal state
         assert folder is not None
-        folder.fresh = False
-        write_file(folder.path / "settings.json", settings.json())
-        state = f"the weights of epoch {history.epochs} are in {save_weights(model, settings, data, folder.path)}"
+        state = f"the weights of epoch {history.epochs} are in {save_weights(model, settings, data, folder)}"
 
     x, y, *held = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
     moved = [shift(settings.shift, data.image_shape)]

@@ -12,10 +12,8 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
-from glassgrad.autograd.common.files import write_file
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.settings import LOSSES, Settings
-from glassgrad.nn.commands.terminal import PROGRAM
 from glassgrad.nn.data import Dataset
 from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.module import Module
@@ -100,9 +98,7 @@ class Run:
         path = self.folder / "history.json"
         self.history.save(path)
         yield path, "loss and accuracy of every epoch"
-        path = self.folder / "settings.json"
-        write_file(path, self.settings.json())
-        yield path, f"to run it again: {PROGRAM} digits --settings {path}"
+        yield self.folder / "settings.json", f"to run it again: {self.settings.command()}"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         """Draw the pictures; yield each path with a description."""

@@ -1,4 +1,4 @@
-"""The settings of a run: the options of the command line, which the settings.json of an earlier run can give, too."""
+"""The settings of a run: the options of the command line."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.files import read_file
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.terminal import Refused, reason
+from glassgrad.nn.commands.terminal import PROGRAM, Refused
 from glassgrad.nn.data import DATASETS
-from glassgrad.nn.errors import printable
 from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
 
 
@@ -114,6 +111,11 @@ class Settings:
         own = {"epochs": network.epochs, "shift": network.shift, "lr": lr}
         return cls(**own | given | {"hidden": tuple(hidden)})
 
+    def command(self) -> str:
+        """The command that repeats the run."""
+        values = {name: " ".join(map(str, value)) if name == "hidden" else value for name, value in vars(self).items()}
+        return f"{PROGRAM} digits {' '.join(f'--{name} {value}'.strip() for name, value in values.items())}"
+
     def json(self) -> bytes:
         """The settings as JSON, with the versions in use."""
         versions = {"glassgrad": ag.__version__, "python": platform.python_version(), "numpy": np.__version__}
@@ -125,31 +127,3 @@ def add_settings(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("network and learning")
     for setting in fields(Settings):
         group.add_argument(f"--{setting.name}", **setting.metadata)
-
-
-class _Reader(ArgumentParser):
-    """The parser of settings in a file."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong."""
-        raise Refused(printable(f"{self.prog}: {message}"))
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings that a run wrote, parsed as the options that they are. Raises `Refused` for another file."""
-    try:
-        content = json.loads(read_file(path).decode())
-        content.pop("versions", None)
-        words: list[str] = []
-        for name, value in content.items():
-            if isinstance(value, list):
-                words += [f"--{name}", *map(str, value)]
-            elif value is not None:
-                words.append(f"--{name}={value}")
-    except OSError as error:
-        raise Refused(f"{path} cannot be read: {reason(error)}") from None
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        raise Refused(f"{path} is not a settings file: give the settings.json of a run") from None
-    parser = _Reader(prog=str(path), add_help=False, allow_abbrev=False)
-    add_settings(parser)
-    return vars(parser.parse_args(words))

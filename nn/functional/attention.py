@@ -5,19 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from glassgrad.autograd import (
-    Tensor,
-    asarray,
-    expand_dims,
-    finfo,
-    matmul,
-    matrix_transpose,
-    ones,
-    softmax,
-    take,
-    tril,
-    where,
-)
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import is_host, is_inexact, namespace
 from glassgrad.autograd.common.validation import number
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
@@ -51,11 +40,11 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
     on_host = is_host(indices.data)
     if on_host and indices.size:
         namespace(indices.data).check_range(indices.data, entries, _refuse_index, shape=weight.shape)
-    rows = take(weight, given, axis=0)  # copies the indices, which the caller may change later
+    rows = ag.take(weight, given, axis=0)  # copies the indices, which the caller may change later
     if padding_idx is not None:
-        rows = where(expand_dims(indices == padding_idx, axis=-1), rows.detach(), rows)
+        rows = ag.where(ag.expand_dims(indices == padding_idx, axis=-1), rows.detach(), rows)
     if not on_host:
-        rows = where(expand_dims((indices >= 0) & (indices < entries), axis=-1), rows, math.nan)
+        rows = ag.where(ag.expand_dims((indices >= 0) & (indices < entries), axis=-1), rows, math.nan)
     return rows
 
 
@@ -104,7 +93,7 @@ def scaled_dot_product_attention(
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
     if number(dropout_p, "dropout_p", 0, 1) and generator is None:
         raise DomainError(f"dropout_p = {dropout_p} needs generator=, a NumPy Generator to draw from.")
-    return matmul(dropout(weights, dropout_p, generator=generator), value)
+    return ag.matmul(dropout(weights, dropout_p, generator=generator), value)
 
 
 def attention_weights(
@@ -113,14 +102,14 @@ def attention_weights(
     """The weights (…, queries, keys) of `scaled_dot_product_attention`, before dropout; each row sums to 1."""
     query, key = asarray(query), asarray(key)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else number(scale, "scale")
-    scores = matmul(query * factor, matrix_transpose(key))
-    lowest = float(finfo(scores.dtype).min) / 2  # gets no weight; the softmax of a row of -inf would be NaN
+    scores = ag.matmul(query * factor, ag.matrix_transpose(key))
+    lowest = float(ag.finfo(scores.dtype).min) / 2  # gets no weight; the softmax of a row of -inf would be NaN
     if is_causal:
         if attn_mask is not None:
             raise DomainError("attention takes attn_mask or is_causal=True, not both: put the causal mask into yours.")
-        return softmax(where(tril(ones(scores.shape[-2:], dtype=bool)), scores, lowest))
+        return ag.softmax(ag.where(ag.tril(ag.ones(scores.shape[-2:], dtype=bool)), scores, lowest))
     if attn_mask is None:
-        return softmax(scores)
+        return ag.softmax(scores)
     mask = asarray(attn_mask)
     if mask.dtype != bool and not is_inexact(mask.dtype):
         raise DTypeError(
@@ -131,5 +120,5 @@ def attention_weights(
     if mask.ndim > scores.ndim or not fits:
         raise ShapeError(f"attn_mask is {mask.shape}: it must broadcast to scores {scores.shape}, (…, queries, keys).")
     allowed = mask if mask.dtype == bool else mask > -math.inf
-    scores = scores if mask.dtype == bool else scores + where(allowed, mask, 0.0)
-    return where(allowed, softmax(where(allowed, scores, lowest)), 0.0)
+    scores = scores if mask.dtype == bool else scores + ag.where(allowed, mask, 0.0)
+    return ag.where(allowed, ag.softmax(ag.where(allowed, scores, lowest)), 0.0)

@@ -14,19 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from glassgrad import autograd as ag
-from glassgrad.autograd import (
-    Tensor,
-    asarray,
-    at_max,
-    conv,
-    conv_input,
-    expand_dims,
-    max_pool,
-    reshape,
-    squeeze,
-    sum_pool,
-    take,
-)
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import choice, number
 from glassgrad.autograd.errors import DomainError, ShapeError
@@ -50,8 +38,8 @@ def family(function: Any) -> tuple[Callable[..., Tensor], ...]:
         def of_axes(x: Any, *args: Any, **options: Any) -> Any:
             x = asarray(x)
             if x.ndim == axes + 1:  # one sample without a batch, as in PyTorch
-                out: Any = called(axes, expand_dims(x, axis=0), *args, **options)
-                return tuple(squeeze(y, axis=0) for y in out) if isinstance(out, tuple) else squeeze(out, axis=0)
+                out: Any = called(axes, ag.expand_dims(x, axis=0), *args, **options)
+                return tuple(ag.squeeze(y, axis=0) for y in out) if isinstance(out, tuple) else ag.squeeze(out, axis=0)
             if x.ndim != axes + 2:
                 raise ShapeError(
                     f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "
@@ -110,7 +98,7 @@ def _conv(
     weight = asarray(weight)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_of(padding, weight.shape[2:], stride, dilation)
-    return conv(x, weight, bias, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups)
+    return ag.conv(x, weight, bias, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups)
 
 
 def _conv_transpose(
@@ -140,8 +128,8 @@ def _conv_transpose(
         for n, s, p, d, k, m in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], more, strict=False)
     )
     geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
-    z = conv_input(x, weight, space=space, groups=groups, **geometry)
-    return z if bias is None else z + reshape(bias, shape=(-1, *(1,) * axes))
+    z = ag.conv_input(x, weight, space=space, groups=groups, **geometry)
+    return z if bias is None else z + ag.reshape(bias, shape=(-1, *(1,) * axes))
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling
@@ -202,11 +190,11 @@ def _max_pool(
     several maxima the first counts, of several NaN the last, as in PyTorch; the gradient goes to that element.
     """
     windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
-    out = max_pool(x, **shortened(windows))
+    out = ag.max_pool(x, **shortened(windows))
     if not return_indices:
         return out
     places = NUMPY.broadcast_to(NUMPY.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
-    return out, at_max(asarray(places, device=x.device), x.detach(), **shortened(windows))
+    return out, ag.at_max(asarray(places, device=x.device), x.detach(), **shortened(windows))
 
 
 def _avg_pool(
@@ -229,7 +217,7 @@ def _avg_pool(
         return mean_pool(x, windows, tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"]))
     if not number(divisor_override, "divisor_override"):
         raise DomainError(f"divisor_override = {divisor_override}: give a number other than 0, or None.")
-    return sum_pool(x, **shortened(windows)) * (1 / divisor_override)
+    return ag.sum_pool(x, **shortened(windows)) * (1 / divisor_override)
 
 
 def mean_pool(x: Any, windows: dict[str, Any], counted: Sequence[tuple[int, int]]) -> Tensor:
@@ -237,13 +225,13 @@ def mean_pool(x: Any, windows: dict[str, Any], counted: Sequence[tuple[int, int]
 
     ``counted``: the part of their padding (before, behind) of each axis whose zeros count.
     """
-    total: Tensor = sum_pool(x, **shortened(windows))
+    total: Tensor = ag.sum_pool(x, **shortened(windows))
     beyond = tuple((a - c, b - d) for (a, b), (c, d) in zip(windows["padding"], counted, strict=True))
     if not any(map(any, beyond)):
         return total * (1 / math.prod(windows["size"]))  # type: ignore[no-any-return]
     framed = (n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))
     ones = asarray(NUMPY.ones((1, 1, *framed)), dtype=x.dtype, device=x.device)
-    return total / sum_pool(ones, **{**windows, "padding": beyond})
+    return total / ag.sum_pool(ones, **{**windows, "padding": beyond})
 
 
 def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, int]]]:
@@ -275,11 +263,11 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     """
     spans = _adaptive(output_size, x.shape[2:])
     if windows := _regular(spans):
-        return max_pool(x, **shortened(windows))
+        return ag.max_pool(x, **shortened(windows))
     sizes = tuple(max(b - a for a, b in of_axis) for of_axis in spans)
     for axis, (length, of_axis) in enumerate(zip(sizes, spans, strict=True), 2):  # the windows one after the other,
         x = _take(x, [min(a + i, b - 1) for a, b in of_axis for i in range(length)], axis)  # made equally long
-    return max_pool(x, size=sizes)
+    return ag.max_pool(x, size=sizes)
 
 
 def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
@@ -291,7 +279,7 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     if all(len(of_axis) == 1 for of_axis in spans):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
     if windows := _regular(spans):
-        mean: Tensor = sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
+        mean: Tensor = ag.sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
         return mean
     for of_axis in spans:  # the mean along one axis, which then is the last one of the space
         place = NUMPY.arange(x.shape[2])
@@ -320,9 +308,9 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     x = asarray(x)
     (size,) = per_axis(size, 1, "size")
     alpha, beta, k = number(alpha, "alpha"), number(beta, "beta"), number(k, "k")
-    rows = reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
-    total = sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
-    normalized: Tensor = x / (reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
+    rows = ag.reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
+    total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
+    normalized: Tensor = x / (ag.reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
     return normalized
 
 
@@ -433,4 +421,4 @@ def interpolate(
 
 
 def _take(x: Tensor, index: Any, axis: int) -> Tensor:
-    return take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)
+    return ag.take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)

@@ -7,18 +7,8 @@ import operator
 from functools import reduce
 from typing import Any, Unpack
 
-from glassgrad.autograd import (
-    Tensor,
-    asarray,
-    expand_dims,
-    logical_not,
-    ones,
-    permute_dims,
-    reshape,
-    squeeze,
-    tril,
-    where,
-)
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import flag, number, whole
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn import functional as F
@@ -115,9 +105,9 @@ class MultiheadAttention(Module):
                 f"the shapes {query.shape}, {key.shape} and {value.shape}."
             )
         if single:
-            query, key, value = (expand_dims(x, axis=0) for x in (query, key, value))
+            query, key, value = (ag.expand_dims(x, axis=0) for x in (query, key, value))
         elif not self.batch_first:
-            query, key, value = (permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
+            query, key, value = (ag.permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
         if not (query.shape[0] == key.shape[0] == value.shape[0] and key.shape[1] == value.shape[1]):
             raise ShapeError(
                 f"MultiheadAttention was given the query {query.shape}, the key {key.shape} and the value "
@@ -131,23 +121,23 @@ class MultiheadAttention(Module):
         weights = attention_weights(q, k, mask)
         if self.training and self.dropout:
             weights = F.dropout(weights, self.dropout, generator=self.generator)
-        heads = permute_dims(weights @ v, axes=(0, 2, 1, 3))
-        out = self.out_proj(reshape(heads, shape=(n, length, self.embed_dim)))
+        heads = ag.permute_dims(weights @ v, axes=(0, 2, 1, 3))
+        out = self.out_proj(ag.reshape(heads, shape=(n, length, self.embed_dim)))
         if single:
-            out = squeeze(out, axis=0)
+            out = ag.squeeze(out, axis=0)
         elif not self.batch_first:
-            out = permute_dims(out, axes=(1, 0, 2))
+            out = ag.permute_dims(out, axes=(1, 0, 2))
         if not need_weights:
             return out, None
         weights = weights.mean(1) if average_attn_weights else weights
-        return out, squeeze(weights, axis=0) if single else weights
+        return out, ag.squeeze(weights, axis=0) if single else weights
 
     def _together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of one sequence, by one product: each (batch, heads, length, features)."""
         n, length, e = x.shape
         projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        parts = reshape(projected, shape=(n, length, 3, self.num_heads, e // self.num_heads))
-        parts = permute_dims(parts, axes=(2, 0, 3, 1, 4))
+        parts = ag.reshape(projected, shape=(n, length, 3, self.num_heads, e // self.num_heads))
+        parts = ag.permute_dims(parts, axes=(2, 0, 3, 1, 4))
         return parts[0], parts[1], parts[2]
 
     def _apart(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,7 +154,7 @@ class MultiheadAttention(Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         n, length, e = x.shape
-        return permute_dims(reshape(x, shape=(n, length, self.num_heads, e // self.num_heads)), axes=(0, 2, 1, 3))
+        return ag.permute_dims(ag.reshape(x, shape=(n, length, self.num_heads, e // self.num_heads)), axes=(0, 2, 1, 3))
 
     def _mask(
         self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int], single: bool
@@ -174,21 +164,21 @@ class MultiheadAttention(Module):
         parts: list[Tensor] = []
         if padding is not None:
             wanted = (keys,) if single else (n, keys)
-            parts.append(reshape(_mask("key_padding_mask", padding, [wanted]), shape=(n, 1, 1, keys)))
+            parts.append(ag.reshape(_mask("key_padding_mask", padding, [wanted]), shape=(n, 1, 1, keys)))
         if attn_mask is not None:
             shapes = [(length, keys), (n * self.num_heads, length, keys)]
             mask = _mask("attn_mask", attn_mask, shapes)
-            parts.append(mask if mask.ndim == 2 else reshape(mask, shape=(n, self.num_heads, length, keys)))
+            parts.append(mask if mask.ndim == 2 else ag.reshape(mask, shape=(n, self.num_heads, length, keys)))
         if is_causal:
-            parts.append(~tril(ones((length, keys), dtype=bool)))
+            parts.append(~ag.tril(ag.ones((length, keys), dtype=bool)))
         if not parts:
             return None
         hidden = [part for part in parts if part.dtype == bool]
         numbers = [part for part in parts if part.dtype != bool]
         if not numbers:
-            return logical_not(reduce(operator.or_, hidden))
+            return ag.logical_not(reduce(operator.or_, hidden))
         total = reduce(operator.add, numbers)
-        return where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
+        return ag.where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
 
 
 def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:

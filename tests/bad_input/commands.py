@@ -36,10 +36,6 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "text.png").write_text("hello")
-    (tmp_path / "text.json").write_text("hello")
-    (tmp_path / "huge.json").write_text('{"batch": 1' + "0" * 5000 + "}")
-    (tmp_path / "deep.json").write_text("[" * 10**5)
-    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     nn.save(nn.MLP([3, 2], seed=0), "other.npz")
     nn.save({"a": 1}, "dict.npz")
     nn.save(

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from glassgrad import nn
 from glassgrad.nn.commands.images import read_image
-from glassgrad.nn.commands.settings import Settings, read_settings
 from glassgrad.nn.commands.terminal import Refused
 from glassgrad.nn.data import loaders
 from glassgrad.nn.errors import DataError, FileError
@@ -201,16 +200,8 @@ def file(tmp_path, monkeypatch) -> Path:
 READERS = (nn.load, nn.load_metadata, nn.load_model)
 
 
-def settings_of(path: Path) -> Settings:
-    """Settings as the command line reads them; a refusal as the error that caused it."""
-    try:
-        return Settings.of(read_settings(path))
-    except Refused as refusal:
-        raise OSError(str(refusal)) from None
-
-
 def image_of(path: Path) -> np.ndarray:
-    """A picture, likewise."""
+    """A picture, as the command line reads it; a refusal as the error that caused it."""
     try:
         return read_image(path)
     except Refused as refusal:
@@ -250,7 +241,7 @@ def test_every_attack_has_a_sentence():
 def test_devices_and_pipes_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        for read in (*READERS, nn.History.load, settings_of, image_of):
+        for read in (*READERS, nn.History.load, image_of):
             with pytest.raises(OSError, match="it is a device or a pipe"):
                 read(path)
 
@@ -323,7 +314,7 @@ def test_a_damaged_file_gives_a_whole_model_or_none(data, saved):
     assert {name: t.shape for name, t in state.items()} == {name: t.shape for name, t in expected.items()}
 
 
-# ---------------------------------------------------------------------------------------------- histories and settings
+# -------------------------------------------------------------------------------------------------------- histories
 
 
 def whole_json(draw: Callable[[Any], Any], content: dict[str, Any]) -> bytes:
@@ -349,21 +340,6 @@ def test_a_history_is_one_or_is_refused(data, tmp_path_factory):
             assert data is not None
             assert f"{path} is not a training history: " in str(refusal)  # noqa: PT017
             return
-
-
-@given(data=st.data())
-def test_settings_are_settings_or_are_refused(data, tmp_path_factory):
-    path = tmp_path_factory.getbasetemp() / "settings.json"
-    path.write_bytes(Settings().json())
-    path.write_bytes(whole_json(data.draw, json.loads(path.read_text())))
-    with watched():
-        try:
-            settings = Settings.of(read_settings(path))
-        except Refused as refusal:
-            assert "\n" not in str(refusal)  # noqa: PT017
-            return
-    path.write_bytes(settings.json())
-    assert Settings.of(read_settings(path)) == settings
 
 
 # --------------------------------------------------------------------------------------------------------- data sets

@@ -375,9 +375,7 @@ class Maker:
             path.write_text(text, encoding="utf-8")
 
     def texts(self) -> None:
-        """A history and the settings of a run."""
-        from glassgrad.nn.commands.settings import Settings
-
+        """A history of a training."""
         if not (path := FOLDER / "history.json").exists():
             x, y, *held = searched()
             model = nn.MLP([2, 4, 2], seed=0)
@@ -386,12 +384,6 @@ class Maker:
                 validation=tuple(held), progress=False,
             )  # fmt: skip
             history.save(path)
-            self.facts[path.name] = json.loads(path.read_text(encoding="utf-8"))
-        if not (path := FOLDER / "settings.json").exists():
-            settings = Settings.of(
-                {"model": "cnn", "hidden": [16], "epochs": 2, "batch": 32, "lr": 0.01, "optimizer": "sgd"}
-            )
-            path.write_bytes(settings.json())
             self.facts[path.name] = json.loads(path.read_text(encoding="utf-8"))
 
     def predicted(self) -> None:

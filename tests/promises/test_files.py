@@ -11,7 +11,6 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.__main__ import main
-from glassgrad.nn.commands.settings import Settings, read_settings
 from tests.promises import make_files as made
 
 VALUES: dict[str, np.ndarray] = dict(np.load(made.VALUES))
@@ -112,12 +111,9 @@ def test_a_study_is_read_and_continued(tmp_path):
     assert (len(trials), trials[3].number, trials[3].state) == (4, 3, "complete")
 
 
-def test_a_history_and_settings_are_read(tmp_path):
+def test_a_history_is_read():
     history = nn.History.load(made.FOLDER / "history.json")
     assert {name: getattr(history, name) for name in FACTS["history.json"]} == FACTS["history.json"]
-    settings = json.loads(Settings.of(read_settings(made.FOLDER / "settings.json")).json())
-    settings["versions"] = FACTS["settings.json"]["versions"]
-    assert FACTS["settings.json"].items() <= settings.items()
 
 
 def test_a_network_of_the_command_line_names_the_digit(capsys):

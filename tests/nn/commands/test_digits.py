@@ -15,7 +15,7 @@ from PIL import Image
 
 from glassgrad import nn, viz
 from glassgrad.nn.commands import digits as job
-from glassgrad.nn.commands.digits import RunFolder
+from glassgrad.nn.commands.digits import claim, release
 from glassgrad.nn.commands.results import Run
 from glassgrad.nn.commands.settings import Settings
 from glassgrad.nn.commands.terminal import Refused
@@ -83,9 +83,10 @@ def test_history_and_weights_load(small, data):
     assert accuracy > 0.85  # 0.916
 
 
-def test_settings_file_reproduces_the_run(small, tmp_path, monkeypatch):
+def test_the_command_that_is_told_reproduces_the_run(small, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
-    assert run("digits", "--settings", small / "settings.json", "--out", tmp_path / "again") == 0
+    told = Settings.of({"hidden": [20], "epochs": 1}).command().partition("glassgrad.nn ")[2]
+    assert run(*told.split(), "--out", tmp_path / "again") == 0
     first, again = nn.load(small / "model.npz"), nn.load(tmp_path / "again/model.npz")
     for name, weights in first.items():
         np.testing.assert_array_equal(weights.numpy(), again[name].numpy())
@@ -147,15 +148,6 @@ def test_default_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
         assert (tmp_path / "runs" / name / "model.npz").is_file()
 
 
-def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
-    assert run("digits", *SMALL, "--out", tmp_path) == 0
-    (tmp_path / "notes.txt").write_text("mine")
-    assert run("digits", *SMALL, "--seed", "5", "--out", tmp_path, "--overwrite") == 0
-    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 5
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-
-
 def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
     pictures = Run.pictures  # of which the first few are enough
     monkeypatch.setattr(Run, "pictures", lambda self: takewhile(lambda at: at[0].stem != "digits", pictures(self)))
@@ -197,9 +189,9 @@ def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
 
 def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(job, "fit", lambda *_, **__: nn.History(interrupted=True))
-    assert run("digits", "--out", tmp_path) == 130
+    assert run("digits", "--out", tmp_path / "run") == 130
     assert capsys.readouterr().err == "python -m glassgrad.nn: interrupted\n"
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "run").exists()
 
 
 def contents(folder):
@@ -209,7 +201,7 @@ def contents(folder):
 def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
     before = contents(small)
     sentence = refused(capsys, "digits", "--out", small)
-    assert sentence.endswith(f"{small} is not empty: name another folder, or replace the run in it with --overwrite")
+    assert sentence.endswith(f"{small} is not empty: name another folder, or remove it")
     assert contents(small) == before
 
 
@@ -242,25 +234,24 @@ def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
         raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller one, and so on.")
 
     monkeypatch.setattr(job, "fit", fit)
-    assert run("digits", "--out", tmp_path) == 2
+    assert run("digits", "--out", tmp_path / "run") == 2
     assert capsys.readouterr().err.endswith(
         "The loss became nan in batch 3 of an epoch: give a smaller --lr. No results were written\n"
     )
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(()))  # as both see it, started at the same time
-    claims = [RunFolder(Settings(), None, overwrite=False) for _ in range(3)]
-    assert [claim.path.name for claim in claims] == ["digits", "digits-2", "digits-3"]
-    RunFolder(Settings(), tmp_path / "mine", overwrite=False)
+    assert [claim(Settings(), None).name for _ in range(3)] == ["digits", "digits-2", "digits-3"]
+    claim(Settings(), tmp_path / "mine")
     with pytest.raises(Refused, match="mine is not empty: name another folder"):
-        RunFolder(Settings(), tmp_path / "mine", overwrite=False)
+        claim(Settings(), tmp_path / "mine")
 
 
 def test_a_released_folder_is_gone(tmp_path):
-    claim = RunFolder(Settings(), tmp_path / "a" / "b", overwrite=False)
-    assert [path.name for path in claim.path.iterdir()] == ["settings.json"]
-    claim.release()
-    assert list(tmp_path.iterdir()) == []
+    folder = claim(Settings(), tmp_path / "a")
+    assert [path.name for path in folder.iterdir()] == ["settings.json"]
+    release(folder)
+    assert not folder.exists()

@@ -52,7 +52,7 @@ def help_of(capsys, *words):
 
 def test_help_names_every_option_and_its_default(capsys):
     said = " ".join(help_of(capsys, "digits").split())
-    for option in (*vars(Settings()), "out", "settings", "overwrite"):
+    for option in (*vars(Settings()), "out"):
         assert f"--{option}" in said
     for name in ("model", "loss", "optimizer", "epochs", "batch", "seed", "device", "data"):
         assert f"(default: {getattr(Settings(), name)}" in said
