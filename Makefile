@@ -2,7 +2,6 @@
 # installed, so that a second call installs nothing.
 PYTHON ?= python3
 VENV ?= .venv
-DEMO ?= runs/demo
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -11,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 .PHONY: help demo test check dist wheel beside release-dry-run lowest lint bench docs clean
 
 help:
-	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
+	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into runs/'
 	@echo 'make test    run the tests: minutes, the same ones every time'
 	@echo 'make check   run everything that searches or takes long: hours'
 	@echo 'make wheel   run a third of the tests with the wheel, as a user installs it'
@@ -20,11 +19,10 @@ help:
 	@echo 'make lint    check style and types'
 	@echo 'make docs    write the site into site/, to be opened from there'
 	@echo 'make bench   measure the speed beside other libraries'
-	@echo 'make clean   remove everything that make made'
+	@echo 'make clean   remove everything that make made, but for runs/'
 
 demo: $(VENV)/.demo
-	rm -rf $(DEMO)
-	$(BIN)/python -m glassgrad.nn digits --out $(DEMO)
+	$(BIN)/python -m glassgrad.nn digits
 
 # One process per core, with one thread each: more would only wait for each other.
 test: $(VENV)/.test
@@ -79,7 +77,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-wheel .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-wheel .bench dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 	    autograd/*.pyi autograd/engine/*.pyi
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

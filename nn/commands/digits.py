@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from contextlib import nullcontext, suppress
 from importlib import util
@@ -99,10 +98,10 @@ def claim(settings: Settings, out: Path | None) -> Path:
 
 
 def release(folder: Path) -> None:
-    """Remove the folder of a run that left no results, and those above it that are empty."""
+    """Remove the folder of a run that left no results."""
     if [path.name for path in folder.iterdir()] == [SETTINGS]:
         (folder / SETTINGS).unlink()
-        os.removedirs(folder)
+        folder.rmdir()
 
 
 def _train(model: Module, settings: Settings, data: Dataset, folder: Path | None, parallel: Parallel | None) -> History:
