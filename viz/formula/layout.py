@@ -126,7 +126,7 @@ class Layout:
         cell = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds)
         write = Writer(cell, cell.cards, self._write.end.name)
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
-        rows = [(equation(write.value(card), cell.formula(card)),) for card in cell.operations]
+        rows: list[Row] = [(equation(write.value(card), cell.formula(card)),) for card in cell.operations]
         for card in reversed(cell.cards):
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = Both() + write.bar(card)

@@ -136,7 +136,10 @@ def chained(upstream: Symbol, local: Symbol) -> Symbol:
     """A product of scalars, in which nothing is multiplied by 1."""
     if 1 in (upstream.number, local.number):
         return local if upstream.number == 1 else upstream
-    return -upstream if local.number == -1 else product(upstream, local)
+    if local.number == -1:
+        negative: Symbol = upstream.space.lift(upstream.space.call("negative", upstream))
+        return negative
+    return product(upstream, local)
 
 
 def item(value: Any) -> Any:

@@ -146,8 +146,9 @@ class Names:
         places, found = {id(place) for place in graph.nodes}, dict[Any, tuple[str, Any]]()
         for place in graph.nodes:
             other = self.origins.get(id(place))
-            named = other is not None and (id(other) in places or self._said.get(id(other)) or other.name)
-            if not named or id(place) in self._known:
+            if other is None or id(place) in self._known:
+                continue
+            if not (id(other) in places or self._said.get(id(other)) or other.name):
                 continue
             own, array = array_of(place), array_of(other)
             if own is None or array is None or not own.size:

@@ -277,7 +277,7 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
 def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:
     """The output of a row: the first of the graph's outputs, else its last value that is used outside of it."""
     inside = set(nodes)
-    ends = [end for end in graph.outputs if end in inside]
+    ends: list[Node] = [end for end in graph.outputs if end in inside]
     used = [node for node in nodes if any(user not in inside for user in users.get(node, ()))]
     return [*nodes[-1:], *used, *ends[:1]][-1]
 

@@ -111,6 +111,9 @@ CALLS: dict[Global, Callable[..., Any]] = {
 }
 """The only calls that are followed, and the values they give."""
 
+MARK = object()
+"""The beginning of a list of items on the stack."""
+
 LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
     "SHORT_BINSTRING",
@@ -119,9 +122,6 @@ CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_DICT": dict, "EMPTY_LIST": list,
     "EMPTY_TUPLE": list, "MARK": lambda: MARK,
 }  # fmt: skip
-
-MARK = object()
-"""The beginning of a list of items on the stack."""
 
 
 class Machine:
