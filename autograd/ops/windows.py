@@ -24,6 +24,9 @@ from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
+PIECE = 1 << 20
+"""How many elements are compared at a time in pooling."""
+
 EACH = 2
 """For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
 of windows: with many output channels the tiles have fewer rows."""
@@ -39,6 +42,9 @@ WASTE = 8
 
 SHORT = 13
 """Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
+
+LINE = 16
+"""At least how many channels are compared at a time: the elements in a cache line."""
 
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -533,6 +539,15 @@ def _places(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: S
         yield tap, here | late.pop() if late else here
 
 
+def _images(x: Any) -> Iterator[tuple[Any, ...]]:
+    """Indices of a few images of ``x``, channels-last, that fit into a cache; of large images a few channels each."""
+    count = max(1, PIECE // max(1, math.prod(x.shape[1:])))
+    step = max(LINE, PIECE // max(1, math.prod(x.shape[1:-1])))
+    for i in range(0, x.shape[0], count):
+        for c in range(0, x.shape[-1], step):
+            yield slice(i, min(i + count, x.shape[0])), ..., slice(c, min(c + step, x.shape[-1]))
+
+
 @windowed("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
 def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The largest element of each window.
@@ -549,7 +564,8 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     *how, windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
     xp, out = _result(xp, (*x.shape[:2], *windows), x)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
-    *_, last[...] = _pool(xp, x, *how)
+    for some in _images(x):
+        *_, last[some] = _pool(xp, x[some], *how)
     return out
 
 
@@ -568,8 +584,9 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
     xp, out = _result(xp, x.shape, y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
-    y = xp.contiguous(y)
-    _spread(xp, last, (xp.masked(y, here) for _, here in _places(xp, x, *how)), windows, *how)
+    for some in _images(x):
+        sent, places = xp.contiguous(y[some]), _places(xp, x[some], *how)
+        _spread(xp, last[some], (xp.masked(sent, here) for _, here in places), windows, *how)
     return out
 
 
@@ -587,8 +604,9 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     _check_places("at_max", y, x.shape, "element of x")
     xp, out = _result(xp, (*x.shape[:2], *windows), y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
-    y = _padded(xp, y, how[2])
-    last[...] = sum(xp.masked(y[tap], here) for tap, here in _places(xp, x, *how))
+    for some in _images(x):
+        found = _padded(xp, y[some], how[2])
+        last[some] = sum(xp.masked(found[tap], here) for tap, here in _places(xp, x[some], *how))
     return out
 
 
