@@ -181,6 +181,12 @@ class Trace:
                         known.clear()  # they and the tracer refer to each other
                     tracer.knobs.clear()
             surroundings.check_draws()
+            if surroundings.asks_type and (self.numbers or not all(isinstance(x, Tensor) for x in arguments.arrays)):
+                message = (
+                    f"{surroundings.asks_type} calls type(), which tells an array from its stand-in in a trace: "
+                    "ask with isinstance(), or give Tensors instead of arrays."
+                )
+                raise Asked(message, frozenset(self.numbers)) if self.numbers else TraceError(message)
             self.changes = surroundings.changes()
             tracer.check_kept(self.changes)
         except Asked:

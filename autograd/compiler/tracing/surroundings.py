@@ -11,9 +11,11 @@ then.
 
 from __future__ import annotations
 
+import dis
 import enum
 import functools
 import io
+import itertools
 import pickle
 import random
 import sys
@@ -77,6 +79,7 @@ class Surroundings:
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
+        self.asks_type = ""  # the first line that calls `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._members: dict[type, Any] = {}  # what each class that was looked into has
         self._looked = 0, 0  # the numbers of names and objects in the last search
@@ -179,6 +182,7 @@ class Surroundings:
                 self._note(Guard(variables, name, MISSING, f"the global {name}"))
             elif name in sys.modules:  # perhaps imported by the function
                 self._visit(sys.modules[name], name)
+        self.asks_type = self.asks_type or next(filter(None, map(_asks_type, _codes_in(code))), "")
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(function, name) is not None:
                 self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
@@ -293,6 +297,18 @@ def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
 def _names_in(code: types.CodeType) -> tuple[str, ...]:
     """Names of globals, attributes and imported modules in ``code``, including those in nested functions."""
     return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
+
+
+@functools.lru_cache(maxsize=4096)
+def _asks_type(code: types.CodeType) -> str:
+    """The first line of ``code`` that calls `type` of a variable other than ``self`` and ``cls``; empty without one."""
+    steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
+    for before, now in itertools.pairwise(steps if "type" in code.co_names else ()):
+        if before.argval == "type" and now.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
+            name = now.argval[0] if isinstance(now.argval, tuple) else now.argval
+            if name not in ("self", "cls"):
+                return f"{code.co_filename}:{now.positions.lineno if now.positions else code.co_firstlineno}"
+    return ""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,10 +12,11 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
-from glassgrad.autograd.compiler.tracing.lines import is_users, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.interop.hints import NAMES
@@ -221,6 +222,8 @@ class Traced:
         return getattr(_namespace(), name)(*inputs)
 
     def __repr__(self) -> str:
+        if self.tracer is TRACER.get() and not is_shown():
+            self._no_value()
         return f"Traced({self._value!r})"
 
     __hash__ = object.__hash__
