@@ -401,28 +401,21 @@ class _Growing(Source):
         if unique and size(shape) > len(domain.numbers):
             reject()
         here = self.draw(filled(shape, domain, unique))[()]
-        if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
-            self.values.append(_Value(here if shape else float(here), here))
-            return self.values[-1]
-        return self._input(here)
+        return self._input(here, constant=self.inputs and self.draw(st.sampled_from((False, False, False, True))))
 
-    def _input(self, here: Any) -> _Value:
+    def _input(self, here: Any, constant: Any = False) -> _Value:
         name = f"x{len(self.inputs)}"
-        self.inputs[name] = here
-        self.values.append(_Value(Ref(name), here))
+        self.inputs |= {} if constant else {name: here}
+        self.values.append(_Value(here if constant else Ref(name), here))
         return self.values[-1]
 
     def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> None:
         """Append a call of an operation, unless its value is not finite or too large."""
-        given, ruled = [], []
+        given = []
         for i, x in enumerate(arrays):
-            ruled.append(op.args[0 if op.variadic else i] in op.rules)
-            made = ruled[-1] and getattr(x, "dtype", None) == np.float64  # by declared cases, such as a matrix
+            ruled = op.args[0 if op.variadic else i] in op.rules
+            made = ruled and getattr(x, "dtype", None) == np.float64  # by declared cases, such as a matrix
             given.append(x if isinstance(x, _Value) else self._input(x) if made else _Value(x, x))
-        numbers = [type(v.arg) is float for v in given]
-        if not op.broadcasts or all(number or not rule for number, rule in zip(numbers, ruled, strict=True)):
-            # The operation makes float64 arrays of Python numbers.
-            given = [v._replace(arg=v.here) if number else v for v, number in zip(given, numbers, strict=True)]
         try:
             with no_grad(), np.errstate(all="ignore"):
                 here = op(*(v.here for v in given), **params).data
