@@ -377,13 +377,8 @@ def _phases(
             step, count = dilation // common, len(range(phase, length, stride))
             shift = (phase + pads[0] - dilation * last) // stride  # where in y the last tap, now the first, begins
             around = -shift, count + shift + step * (len(taps) - 1) - windows
-            yield (
-                slice(phase, None, stride),
-                slice(last, first - 1 if first else None, -(stride // common)),
-                around,
-                step,
-                count,
-            )
+            reversed_taps = slice(last, first - 1 if first else None, -(stride // common))
+            yield slice(phase, None, stride), reversed_taps, around, step, count
 
 
 @windowed("∗ʷ", text="{x} ∗ʷ {y}", tex=r"{x} \ast^{{w}} {y}", level=2)
