@@ -225,13 +225,11 @@ class Point:
 
     def rules(self, u: Vector) -> dict[int, Vector]:
         """The gradients by one backward pass."""
-        parts = [part for _, part in self.parts(u)]
-        seeds = [self.like(part, y) for part, y in zip(parts, self.ys, strict=True) if y.requires_grad]
-        ys = [y for y in self.ys if y.requires_grad]
-        if not ys:
+        ways = [(y, self.like(part, y)) for y, (_, part) in zip(self.ys, self.parts(u), strict=True) if y.requires_grad]
+        if not ways:
             return {i: np.zeros(x.size) for i, x in self.base.items()}
         try:
-            found = gradients(ys, self.xs, seeds)
+            found = gradients([y for y, _ in ways], self.xs, [seed for _, seed in ways])
         except ShapeError as error:
             raise GradcheckError(
                 f"{error} Does it undo what its operation does to the shape (a sum, a broadcast)?"
@@ -247,7 +245,7 @@ class Point:
 
     def connected(self, i: int) -> bool:
         """Whether a gradient flows from the outputs to input ``i``."""
-        flows = {id(place) for place in self.graph.outputs}
+        flows = {*map(id, self.graph.outputs)}
         for node in reversed(self.graph.nodes):
             if node.op is not None and id(node) in flows:
                 flows.update(id(place) for i, place in enumerate(node.inputs) if node.mask >> i & 1)
@@ -270,16 +268,13 @@ class Point:
         """``J v`` for input ``i`` by the complex step; ``None`` where it does not apply."""
         return along(partial(self.run, i), partial(self.moved, i), self.base[i], v, self.epsilon)
 
-    @cached_property
-    def _pulled(self) -> dict[bytes, dict[int, Vector]]:
-        return {}
-
     def pulled(self, u: Vector) -> dict[int, Vector]:
         """`rules`, computed once for each ``u``."""
+        known: dict[Any, dict[int, Vector]] = vars(self).setdefault("known", {})
         key = u.tobytes()
-        if key not in self._pulled:
-            self._pulled[key] = self.rules(u)
-        return self._pulled[key]
+        if key not in known:
+            known[key] = self.rules(u)
+        return known[key]
 
     def disturb(self) -> None:
         """Call the function at other inputs, to expose rules that keep values of the last call."""
@@ -297,12 +292,10 @@ class Point:
     def check_finite(self) -> None:
         """Raise `DomainError` for an input or an output that is not finite."""
         for i, x in self.base.items():
-            if not np.isfinite(x).all():
-                values = x.reshape(self.shapes[i])
-                where = tuple(int(n) for n in np.argwhere(~np.isfinite(values))[0])
+            for k in np.flatnonzero(~np.isfinite(x)):
+                where = [int(n) for n in np.unravel_index(k, self.shapes[i])]
                 raise DomainError(
-                    f"{self.call(i)} is {values[where]} at {list(where)}: differences need finite inputs; choose "
-                    "others."
+                    f"{self.call(i)} is {x[k]} at {where}: differences need finite inputs; choose others."
                 )
         for k, (_, part) in enumerate(self.parts(self.y)):
             if not np.isfinite(part).all():
