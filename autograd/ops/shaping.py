@@ -219,6 +219,8 @@ def repeat(xp, x, *, repeats, axis=None):
 
 def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
     """The indices along an axis, each repeated by its count; a single count is for all."""
+    if len(counts) not in (1, length):
+        raise ValueError(f"it needs {length} counts of at least 0, one for each entry; it got {counts}")
     return xp.asarray(backends.NUMPY.repeat(backends.NUMPY.arange(length), counts))
 
 
