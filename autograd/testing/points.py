@@ -292,10 +292,11 @@ class Point:
     def check_finite(self) -> None:
         """Raise `DomainError` for an input or an output that is not finite."""
         for i, x in self.base.items():
-            for k in np.flatnonzero(~np.isfinite(x)):
-                where = [int(n) for n in np.unravel_index(k, self.shapes[i])]
+            if not np.isfinite(x).all():
+                first = int(np.argmin(np.isfinite(x)))
+                where = [int(n) for n in np.unravel_index(first, self.shapes[i])]
                 raise DomainError(
-                    f"{self.call(i)} is {x[k]} at {where}: differences need finite inputs; choose others."
+                    f"{self.call(i)} is {x[first]} at {where}: differences need finite inputs; choose others."
                 )
         for k, (_, part) in enumerate(self.parts(self.y)):
             if not np.isfinite(part).all():
