@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from types import CodeType
 from typing import Any
 
@@ -143,11 +142,10 @@ class Tracer:
                 "has no values. Return it instead, by itself or in tuples, lists and dicts."
             )
 
-    @contextmanager
-    def refusing(self) -> Iterator[None]:
-        """A context in which a `TraceError` ends the trace, also where the function catches it."""
+    def _refusing(self, call: Callable[..., Any], *args: Any) -> Any:
+        """The result of a call whose `TraceError` ends the trace, also where the function catches it."""
         try:
-            yield
+            return call(*args)
         except TraceError as error:
             self.refused = error
             raise
@@ -155,8 +153,7 @@ class Tracer:
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any]) -> Traced:
         """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
-        with self.refusing():
-            shape, dtype = infer(op, params, args)
+        shape, dtype = self._refusing(infer, op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
         self.instructions.append(Instruction(op, tuple(args), params, out, self.lines.origin()))
         self.lines.computed(out)
@@ -511,8 +508,8 @@ class Tracer:
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
         """Search an object that the function reached, with tracing switched off."""
-        with holding(TRACER, None), self.refusing():
-            (search or self.surroundings.visit)(thing, name)
+        with holding(TRACER, None):
+            self._refusing(search or self.surroundings.visit, thing, name)
         watch(self, self.surroundings.kinds)
 
     def option(self, mapping: Any, key: Any) -> Any:
