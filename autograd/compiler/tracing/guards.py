@@ -27,6 +27,9 @@ UNWATCHED = ("_mode", "_made", "_path", "_training", "_buffers", "_listed")
 DICTS = (dict, MappingProxyType)
 
 
+SHORT = 64
+"""Up to this many items of a container are compared one by one, which is faster."""
+
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
 
 
@@ -75,12 +78,14 @@ class Guard(NamedTuple):
 
 
 class Items(Guard):
-    """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
+    """The items of a list, dict, set or deque: its keys, if it has any, and its values. Where ``key`` is false, as for
+    what an optimizer keeps, the order of the keys does not count.
+    """
 
     @classmethod
-    def of(cls, container: Any, name: str) -> Items:
+    def of(cls, container: Any, name: str, ordered: bool = True) -> Items:
         """The guard of the present items of ``container``."""
-        return cls(container, None, _items_of(container), name)
+        return cls(container, ordered, _items_of(container), name)
 
     def now(self) -> Any:
         """The items that are there now."""
@@ -93,34 +98,26 @@ class Items(Guard):
             return now == self.value  # type: ignore[no-any-return]
         return len(now) == len(self.value) and all(map(alike, now, self.value))
 
-    def source(self, number: int) -> str:
-        """An expression that is true while the items are the same objects."""
-        holder, value = f"holder_{number}", f"value_{number}"
-        if isinstance(self.holder, set):
-            return f"{holder} == {value}"
-        length = len(self.holder)
-        if not isinstance(self.holder, DICTS):
-            return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
-        keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
-        return f"len({holder}) == {length} and all({keys}) and all({values})"
-
-
-class Parts(Items):
-    """The items of a list or dict of an optimizer, of which only the values count. They are quick to compare."""
-
     def names(self, number: int) -> dict[str, Any]:
         """The names in `source` besides those of `SCOPE`."""
         parts = {f"part_{number}_{i}": part for i, part in enumerate(self.value)}
-        return {f"holder_{number}": self.holder, **parts}
+        return super().names(number) | (parts if len(self.holder) <= SHORT else {})
 
     def source(self, number: int) -> str:
         """An expression that is true while the items are the same objects."""
-        holder, part, count = f"holder_{number}", f"part_{number}", len(self.holder)
-        if not count:
-            return f"not {holder}"
-        keys = range(count) if isinstance(self.holder, list) else [f"{part}_{i}" for i in range(count)]
-        first = len(self.value) - count
-        same = [f"{holder}[{key}] is {part}_{first + i}" for i, key in enumerate(keys)]
+        holder, value, part, count = f"holder_{number}", f"value_{number}", f"part_{number}", len(self.holder)
+        if isinstance(self.holder, set):
+            return f"{holder} == {value}"
+        is_dict = isinstance(self.holder, DICTS)
+        if count > SHORT:
+            values = f"{holder}.values(), {value}[{count}:]" if is_dict else f"{holder}, {value}"
+            same = [f"all(map(is_, {values}))"]
+        elif is_dict:
+            same = [f"{holder}[{part}_{i}] is {part}_{count + i}" for i in range(count)]
+        else:
+            same = [f"{holder}[{i}] is {part}_{i}" for i in range(count)]
+        if is_dict and self.key and count:
+            same.insert(0, f"all(map(is_, {holder}, {value}))")
         return " and ".join([f"len({holder}) == {count}", *same])
 
 
@@ -180,6 +177,6 @@ def within(value: Any, name: str) -> Iterator[Guard]:
         yield Guard(value, "params", params, f"{name}['params']")
         yield from within(params, f"{name}['params']")
     elif isinstance(value, list | dict):
-        yield Parts.of(value, name)
+        yield Items.of(value, name, False)
         for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):
             yield from within(item, f"{name}[{key.name if isinstance(key, Tensor) else key!r}]")

@@ -203,7 +203,7 @@ class Surroundings:
         if type(container) in OPTIONS:  # its items are watched as they are read
             return
         if isinstance(container, MUTABLE):
-            self.guards[Items, id(container), None] = Items.of(container, name)
+            self.guards[Items, id(container), True] = Items.of(container, name)
         if not isinstance(container, list | tuple | deque):
             self.tensors += [key for key in container if isinstance(key, Tensor)]
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
@@ -225,7 +225,7 @@ class Surroundings:
         own, name, kind = attributes_of(holder), self.name_of(holder) or type(holder).__name__, type(holder)
         if key in _WHOLE:
             if own is not NOTHING:
-                self.guards[Items, id(own), None] = Items.of(own, name)
+                self.guards[Items, id(own), True] = Items.of(own, name)
                 for part, value in [*own.items()]:
                     self.visit(value, f"{name}.{part}")
             return
