@@ -147,54 +147,6 @@ def test_a_state_takes_an_input_and_gives_its_value() -> None:
     assert memory.tolist() == [3.0] * 3
 
 
-@pytest.mark.parametrize("turn", [np.flip, np.transpose, lambda array: array[::-1]])
-@pytest.mark.parametrize("turns", ["1", "11", "01", "101"])
-def test_an_array_that_is_turned_in_its_memory_is_updated_there(turn: Callable[[Any], Any], turns: str) -> None:
-    """Views that are kept see the update, as in eager mode, though a program has used that memory before."""
-
-    def trained(wrap: Any) -> list[Any]:
-        w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-
-        def step(x: Any) -> None:
-            (g,) = ag.gradients((w * x).sum(), [w])
-            w.data -= 0.5 * g.data
-
-        run, seen = wrap(step), []
-        x = ag.Tensor([[1.0, 2.0], [3.0, 5.0]])
-        run(x)
-        kept = w.data.T
-        for turned in turns:
-            if turned == "1":
-                w.data = turn(w.data)
-            run(x)
-            seen += [kept.tolist(), w.tolist()]
-        return seen
-
-    assert trained(ag.compile) == trained(lambda f: f)
-
-
-@pytest.mark.parametrize("again", [True, False])
-def test_a_number_given_as_an_array_is_a_number(again: bool) -> None:
-    def stepped(wrap: Any) -> list[float]:
-        w = ag.Tensor(2.0, requires_grad=True)
-        optimizer = nn.optim.SGD([w], lr=0.1)
-
-        def step(x: Any) -> None:
-            optimizer.zero_grad()
-            (w * x).backward()
-            optimizer.step()
-
-        step = wrap(step)
-        if again:
-            step(ag.Tensor(1.0))
-        w.data = np.array(w.data)
-        view = w.detach()
-        step(ag.Tensor(1.0))
-        return [w.item(), view.item()]
-
-    assert stepped(ag.compile) == stepped(lambda f: f)
-
-
 def test_a_state_of_shape_zero_and_an_empty_one() -> None:
     count, nothing = ag.Tensor(0, name="count"), ag.zeros((0, 3))
 
@@ -298,23 +250,6 @@ def test_results_are_new_arrays_by_rows(target: Any) -> None:
         np.testing.assert_array_equal(result.data, expected.data)
 
 
-@pytest.mark.parametrize(
-    "view", ["w.data", "w[None]", "w[...]", "ag.reshape(w, (1,))", "ag.permute_dims(w, ())", "w.T"]
-)
-def test_a_state_of_shape_0_is_a_number_of_which_there_are_no_views(view: str) -> None:
-    w = ag.Tensor(1.0, requires_grad=True, name="w")
-
-    @ag.compile
-    def step() -> None:
-        w.data = w.data * 2.0
-
-    for _ in range(2):
-        step()
-        array = np.asarray(eval(f"ag.asarray({view})", {"ag": ag, "w": w}).data)
-        assert not np.shares_memory(array, w._data)
-    assert w.item() == 4.0
-
-
 @pytest.mark.parametrize("when", ["before", "between", "new"])
 def test_states_that_share_memory_are_reported(when: str) -> None:
     """Eagerly an update in place changes both, and one by value parts them."""
@@ -374,18 +309,6 @@ def test_an_older_graph_notices_an_update_by_the_first_call() -> None:
         step(ag.Tensor([1.0, 2.0]))
         with pytest.raises(GradientError, match=r"'w' .* was changed after multiply had used it"):
             older.backward()
-
-
-def test_older_graphs_notice_an_update() -> None:
-    model, _, step = trained()
-    x, y = batches(1)[0]
-    loss = nn.functional.cross_entropy(model(x), y)
-    step(x, y)
-    with pytest.raises(GradientError, match="was changed after linear had used it"):
-        loss.backward()
-    nn.functional.cross_entropy(model(x), y).backward()  # a new one is right
-    model.zero_grad()
-    step(x, y)
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
