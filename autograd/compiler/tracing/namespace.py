@@ -81,7 +81,7 @@ class _Module:
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)
         order = shapes.normalize_axes(tuple(axes), x.ndim)
-        return x.tracer.viewed(x, View("permute_dims", {"axes": order}))
+        return x.viewed(View("permute_dims", {"axes": order}))
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
@@ -94,15 +94,15 @@ class _Module:
         x = _traced(x)
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
-            return Traced(x.tracer, x.value) if copy else x.as_view(x.value)
+            return Traced(x.tracer, x.value) if copy else x
         if copy:
             return x.tracer.emit("reshape", (x.value,), {"shape": target})
         lengths = [[n for n in shape if n != 1] for shape in (x.shape, target)]
-        return x.tracer.viewed(x, View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
+        return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
         x = _traced(x)
-        return x.tracer.viewed(x, View("broadcast_to", {"shape": tuple(shape)}))
+        return x.viewed(View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)

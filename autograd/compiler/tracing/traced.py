@@ -72,16 +72,16 @@ class Traced:
     @property
     def value(self) -> Value:
         """The current value, which writes replace."""
-        if self.parent is not None and self._version != self.memory._version:
-            if self.part is not None and self.part.assumed:
+        if self.parent is not None and self.part is not None and self._version != self.memory._version:
+            if self.part.assumed:
                 self._refuse_reshaped("uses {!r} in another shape after the array was written to", "Reshape it anew")
             self._value = self.tracer.part_of(self.parent.value, self.part)
             self._version = self.memory._version
         return self._value
 
-    def as_view(self, seen: Value, part: View | None = None) -> Traced:
-        """A view of this array, or of a ``part`` of it; ``seen`` is its current value."""
-        made = Traced(self.tracer, seen)
+    def viewed(self, part: View) -> Traced:
+        """The view of this array that is a ``part`` of it."""
+        made = Traced(self.tracer, self.tracer.part_of(self.value, part))
         if not self.scalar:
             made.base, made.parent, made.part = self.memory, self, part
             made._version = self.memory._version
@@ -90,10 +90,8 @@ class Traced:
     def write(self, value: Value) -> None:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
-        if self.parent is None:
+        if self.parent is None or self.part is None:
             self._version += 1
-        elif self.part is None:
-            self.parent.write(value)
         elif self.part.assumed:
             self._refuse_reshaped("writes to {!r} in another shape", "Write to the array itself")
         else:

@@ -217,7 +217,7 @@ class Tracer:
                 "this part out of the compiled function."
             )
         if name in VIEWING and args and type(args[0]) is Traced:
-            return self.viewed(args[0], View(name, {"call": template}, tuple(arrays[1:])))
+            return args[0].viewed(View(name, {"call": template}, tuple(arrays[1:])))
         results = results_of(name, template, arrays)
         if not isinstance(results, list):
             return self.emit(name, arrays, {"call": template})
@@ -240,18 +240,12 @@ class Tracer:
         self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         if type(x) is not Traced or not _is_basic(template, arrays):
             return self.emit("getitem", (self.lift(x), *arrays), {"index": _shifted(template)})
-        found = self.viewed(x, View("getitem", {"index": template}, tuple(arrays)))
+        found = x.viewed(View("getitem", {"index": template}, tuple(arrays)))
         # Without an ellipsis an element is a copy, a NumPy scalar; with one it is a view of shape ().
         return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
 
-    def viewed(self, x: Traced, part: View) -> Traced:
-        """The view of ``x`` that is this part of it."""
-        return x.as_view(self.part_of(x.value, part), part)
-
-    def part_of(self, value: Value, part: View | None) -> Value:
+    def part_of(self, value: Value, part: View) -> Value:
         """A part of ``value``."""
-        if part is None:
-            return value
         params = {"index": _shifted(part.params["index"])} if part.op == "getitem" else part.params
         return self.emit(part.op, (value, *part.args), params).value
 
