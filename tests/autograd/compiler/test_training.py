@@ -11,7 +11,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.nn.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
+from glassgrad.nn.optim import SGD, Adam, AdamW, RMSprop
 from tests.autograd.compiler.oracle import traces
 
 OPTIMIZERS: dict[str, Callable[[Any], nn.optim.Optimizer]] = {
@@ -137,30 +137,6 @@ def test_groups_with_options_of_their_own() -> None:
         )
 
     compare(mlp, optimizer, 30)
-
-
-SCHEDULES: dict[str, Callable[[Any], lr_scheduler.LRScheduler]] = {
-    "step": lambda o: lr_scheduler.StepLR(o, 5, 0.5),
-    "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, 30),
-    "warm-up": lambda o: lr_scheduler.SequentialLR(
-        o, [lr_scheduler.LinearLR(o, 0.1), lr_scheduler.ExponentialLR(o, 0.9)], [5]
-    ),
-}
-
-
-@pytest.mark.parametrize("optimizer", ["SGD all", "Adam", "AdamW", "RMSprop momentum"])
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_a_schedule_changes_the_rate_without_a_new_trace(name: str, optimizer: str) -> None:
-    schedules: dict[int, Any] = {}
-
-    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
-        if id(optimizer) in schedules:
-            schedules[id(optimizer)].step()
-        else:
-            schedules[id(optimizer)] = SCHEDULES[name](optimizer)
-
-    compiled, *_ = compare(mlp, OPTIMIZERS[optimizer], 30, between=between)
-    assert len(compiled.programs) == 1
 
 
 @pytest.mark.parametrize(

@@ -166,23 +166,6 @@ def a_flag_that_is_cleared_at_first(wrap: Wrap) -> Any:
 # -------------------------------------------------------------------------------------------------------------- modules
 
 
-class Counting(nn.Module):
-    def __init__(self) -> None:
-        self.n = 0
-        self.layer = nn.Linear(3, 3, seed=0)
-
-    def forward(self, x: Any) -> Any:
-        self.n = self.n + 1
-        return self.layer(x) * self.n
-
-
-@refused(r"changes Counting.n at each call")
-def a_module_that_counts(wrap: Wrap) -> Any:
-    model = Counting()
-    f = wrap(model)
-    return [f(x) for x in xs(dtype="float32")], model.n
-
-
 class Remembering(nn.Module):
     def __init__(self) -> None:
         self.h = ag.zeros(3, dtype="float32")
@@ -344,30 +327,7 @@ def lists_of_numbers(wrap: Wrap) -> Any:
     return f(x, [1, 3]), f(x, [2, 4]), f(x, [1, 3])
 
 
-@followed
-def an_early_return(wrap: Wrap) -> Any:
-    @wrap
-    def f(x: Any, depth: int) -> Any:
-        if depth == 0:
-            return x
-        if depth > 2:
-            return None
-        return f(ag.tanh(x), depth - 1)
-
-    return [f(x, depth) for x in xs() for depth in range(4)]
-
-
 # --------------------------------------------------------------------------------------------------------------- random
-
-
-@followed
-def a_generator_made_at_each_call(wrap: Wrap) -> Any:
-    @wrap
-    def f(x: Any) -> Any:
-        rng = np.random.default_rng(0)
-        return x + ag.random.normal((3,), generator=rng), ag.random.uniform((2,), generator=rng)
-
-    return [f(x) for x in xs()]
 
 
 @followed
