@@ -73,7 +73,10 @@ def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameTyp
 
 def _users_frame(root: CodeType | None = None) -> FrameType:
     """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
-    return next(frame for frame, _, owner in _callers(root) if owner == USER)
+    frame = sys._getframe(1)
+    while _owner[frame.f_code.co_filename] != USER and (outer := frame.f_back) and outer.f_code is not root:
+        frame = outer
+    return frame
 
 
 def line_of_user() -> str:
