@@ -148,12 +148,8 @@ def is_float(x: Any) -> bool:
     return x.dtype.kind in "fc"
 
 
-def axis_in(axis: int, axes: int) -> int:
-    """``axis``, which may count from the end, as a number from 0. Raises `DomainError` for one that is not there."""
-    axis = int(axis)
-    if not -axes <= axis < axes:
-        raise DomainError(f"axis {axis} is not there: the value has {axes} axes")
-    return axis % axes
+axis_in = numpy.lib.array_utils.normalize_axis_index
+"""An axis, which may count from the end, as a number from 0. Raises an IndexError for one that is not there."""
 
 
 def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError, SizeError
-from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
+from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, along, ints, number, operator, parts_of
 
 operator("If", known="cond")(
     lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())
@@ -99,7 +99,6 @@ operator("ConcatFromSequence")(
 @operator("SplitToSequence", known="split")
 def split_to_sequence(x, split=None, *, axis=0, keepdims=1):
     """Parts of ``x`` along an axis, as a sequence."""
-    axis = axis_in(axis, x.ndim)
     n = x.shape[axis]
     if n > STEPS:
         raise SizeError(f"axis {axis} has {n:,} entries; a sequence has at most {STEPS:,}")

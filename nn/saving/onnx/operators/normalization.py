@@ -38,7 +38,6 @@ def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_typ
 @operator("LpNormalization")
 def lp_normalization(x, *, axis=-1, p=2):
     """``x`` divided by its p-norm along an axis, 0 where that is 0."""
-    axis = axis_in(axis, x.ndim)
     total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
     norm = total if p == 1 else ag.sqrt(total)
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))

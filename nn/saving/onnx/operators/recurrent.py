@@ -88,12 +88,13 @@ def _recurrent(
     of_state: Any
     for i in range(count):
         states: list[Any] = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else s[i] for s in initial]
-        of_inputs, of_state = (None, None) if b is None else parts_of(b[i], 2)
+        biases = [] if b is None else parts_of(b[i], 2)  # of the inputs and of the state
         weights = parts_of(r[i], [2 * hidden, hidden], 0) if kind == "gru" else [r[i]]
-        if linear_before_reset and b is not None:
-            of_gates, of_new = parts_of(of_state, [2 * hidden, hidden])
-            weights, of_state = [*weights, of_new], ag.pad(of_gates, pad_width=[(0, hidden)])
-        z = ag.linear(x, w[i], None if b is None else ag.add(of_inputs, of_state))
+        if linear_before_reset and biases:
+            of_gates, of_new = parts_of(biases.pop(), [2 * hidden, hidden])
+            weights.append(of_new)
+            biases.append(ag.pad(of_gates, pad_width=[(0, hidden)]))
+        z = ag.linear(x, w[i], ag.add(*biases) if biases else None)
         step = _step_of(kind, tuple(names[i * len(usual) : (i + 1) * len(usual)]), bool(linear_before_reset))
         states, ys = repeated(step, states, [z, *masks], weights, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])

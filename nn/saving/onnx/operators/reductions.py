@@ -26,7 +26,7 @@ from glassgrad.nn.saving.onnx.table import (
 
 
 def _reduction(function, x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
-    gone = () if axes is None else tuple(axis_in(a, x.ndim) for a in ints(axes))
+    gone = () if axes is None else tuple(ints(axes))
     gone = gone or (() if noop_with_empty_axes else tuple(range(x.ndim)))
     return cast(function(x, axis=gone, keepdims=bool(keepdims)), x.dtype)
 
@@ -62,7 +62,7 @@ for _name, _function in REDUCTIONS.items():
 
 
 def _place_of(function, x, *, axis=0, keepdims=1, select_last_index=0):
-    return function(x, axis=axis_in(axis, x.ndim), keepdims=bool(keepdims))
+    return function(x, axis=axis, keepdims=bool(keepdims))
 
 
 operator("ArgMax")(partial(_place_of, ag.argmax))
@@ -70,7 +70,7 @@ operator("ArgMin")(partial(_place_of, ag.argmin))
 
 
 def _of_axis(function, x, *, axis=-1):
-    return function(x, axis=axis_in(axis, x.ndim))
+    return function(x, axis=axis)
 
 
 def _flattened(function, x, *, axis=1):
@@ -95,7 +95,7 @@ def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mea
 
 
 def _cumulative(function, x, axis, *, exclusive=0, reverse=0):
-    axis = axis_in(number(axis), x.ndim)
+    axis = number(axis)
     x = ag.flip(x, axis=axis) if reverse else x
     out = cast(function(x, axis=axis, include_initial=bool(exclusive)), x.dtype)
     out = along(out, axis, slice(x.shape[axis])) if exclusive else out
@@ -152,7 +152,6 @@ operator("Det")(ag.det)
 @operator("TopK", known="k")
 def top_k(x, k, *, axis=-1, largest=1, sorted=1):
     """The ``k`` largest (or smallest) elements along an axis, in order, and their indices."""
-    axis = axis_in(axis, x.ndim)
     count = int(number(k))
     if not 0 <= count <= x.shape[axis]:
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")

@@ -85,7 +85,6 @@ def concat(*values, axis=1):
 @operator("Split", known="split")
 def split(x, split=None, *, axis=0, num_outputs=None, outputs):
     """``x`` cut along an axis, into parts of the given lengths or of equal ones."""
-    axis = axis_in(axis, x.ndim)
     n, count = x.shape[axis], num_outputs or outputs
     lengths = ints(split) if split is not None else [-(-n // count)] * count
     if split is None:
