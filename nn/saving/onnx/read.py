@@ -349,6 +349,8 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
     [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))]
     >>> scopes_of([("/0/MatMul", "MatMul", "4"), ("/0/Add", "Add", "5"), ("/1/Relu", "Relu", "6")])
     [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
+    >>> scopes_of([("/1/1.0/Conv", "Conv", "8"), ("/1/1.1/Sqrt", "Sqrt", "9")])
+    [(('1', 'block'), ('1.0', 'Conv')), (('1', 'block'), ('1.1', 'Sqrt'))]
     >>> scopes_of([("", "Conv", "a"), ("", "Relu", "b"), ("", "Gemm", "c")])
     [(('a', 'Conv'),), (('a', 'Conv'),), (('c', 'Gemm'),)]
     """

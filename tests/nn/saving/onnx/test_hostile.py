@@ -33,24 +33,8 @@ def test_other_files(tmp_path, content):
     path = tmp_path / "a.onnx"
     path.write_bytes(content)
     refused(path, "not an ONNX file, or is damaged")
-
-
-def test_files_that_can_not_be_read(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        nn.load_onnx(tmp_path / "missing.onnx")
-    with pytest.raises(OSError, match=r"device|directory"):
-        nn.load_onnx(tmp_path)
     with pytest.raises(OSError, match="device or a pipe"):
         nn.load_onnx("/dev/zero")
-
-
-def test_truncated_files(tmp_path):
-    content = linear(tmp_path).read_bytes()
-    for n in range(0, len(content), 7):
-        path = tmp_path / "cut.onnx"
-        path.write_bytes(content[:n])
-        with pytest.raises(FileError):
-            nn.load_onnx(path)
 
 
 def test_all_unknown_operators_are_listed_at_once(tmp_path):
@@ -312,7 +296,7 @@ def test_mutated_files_end_in_a_value_or_in_a_sentence(tmp_path):
         for _ in range(r.randint(1, 6)):
             i = r.randrange(len(changed))
             changed[i] = r.choice([0, 1, 255, r.randrange(256), changed[i] ^ (1 << r.randrange(8))])
-        path.write_bytes(changed)
+        path.write_bytes(changed[: r.randrange(len(changed))] if r.random() < 0.2 else changed)
         try:
             nn.load_onnx(path)(np.ones((2, 4), "float32"))
             outcomes["ran"] += 1

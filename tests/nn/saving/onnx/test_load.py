@@ -98,23 +98,6 @@ def test_operations_carry_the_scope_of_the_nodes_name(tmp_path):
     ]  # fmt: skip
 
 
-def test_parts_of_a_sequential_are_labelled_by_their_operators(tmp_path):
-    inner = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, seed=1), nn.BatchNorm2d(2), nn.ReLU())
-    model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), inner, nn.Flatten(), nn.Linear(8, 3, seed=2)).eval()
-    x = ag.ones((1, 1, 4, 4), dtype="float32")
-    nn.save_onnx(model, tmp_path / "net.onnx", x)
-    graph = ag.Graph(nn.load_onnx(tmp_path / "net.onnx")(x))
-    scopes = dict.fromkeys(node.scope[1:] for node in graph.nodes if node.op)
-    assert list(scopes) == [
-        (("0", "Conv"),),
-        (("1", "block"), ("1.0", "Conv")),
-        (("1", "block"), ("1.1", "BatchNormalization")),
-        (("1", "block"), ("1.2", "Relu")),
-        (("2", "Reshape"),),
-        (("3", "Gemm"),),
-    ]
-
-
 def test_a_flat_file_is_drawn_by_its_layers(tmp_path):
     """Node names without modules: each convolution with what follows it is one, and statistics are in their norm."""
     nodes, weights, last = [], {}, "x"
@@ -221,17 +204,6 @@ def test_batch_normalization_has_gradients_and_statistics_that_are_buffers(tmp_p
     (want * want).sum().backward()
     for p, q in zip(model.parameters(), reference.parameters(), strict=True):
         np.testing.assert_allclose(p.grad.data, q.grad.data, rtol=1e-5)
-
-
-def test_a_state_round_trips(tmp_path):
-    model, other = nn.load_onnx(batch_norm(tmp_path)), nn.load_onnx(batch_norm(tmp_path))
-    with ag.no_grad():
-        for p in model.parameters():
-            p.data = p.data * 2
-    nn.save(model, tmp_path / "state.npz")
-    other.load_state_dict(nn.load(tmp_path / "state.npz"))
-    x = np.ones((2, 3, 4), "float32")
-    np.testing.assert_array_equal(other(x).data, model(x).data)
 
 
 def test_names_that_a_module_needs_itself_get_an_underscore(tmp_path):
