@@ -10,39 +10,34 @@ SIZES = 61, 67
 """The two batch sizes: primes, so that no other length equals one of them."""
 
 
-def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
+def for_any_batch(onnx: Any, model: Any, other: Any) -> Any:
     """Return ``model`` for any batch size.
 
     ``model`` was written for the first of `SIZES`, and ``other`` for the second. A number that differs depends on the
     batch size.
 
-    In the shape of a Reshape the batch size becomes -1; in that of an Expand it is computed from the first of
-    ``inputs``. Raises `NotWritten` where anything else depends on the batch size.
+    In the shape of a Reshape the batch size becomes -1; in that of an Expand it is computed from an input. Raises
+    `NotWritten` where anything else depends on the batch size.
     """
     graph, others = model.graph, {t.name: t for t in other.graph.initializer}
     if [n.SerializeToString() for n in graph.node] != [n.SerializeToString() for n in other.graph.node]:
         raise NotWritten("its operations depend on the batch size: write it without dynamic_batch.")
-    users: dict[str, list[Any]] = {}
-    inside: set[str] = set()  # values that graphs within nodes read
-    for node in graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-        inside |= used_inside(node)
     computed: list[Any] = []
     for tensor in list(graph.initializer):
         twin = others[tensor.name]
         if tensor.SerializeToString() == twin.SerializeToString():
             continue
         values, twins = (onnx.numpy_helper.to_array(t) for t in (tensor, twin))
-        kinds = {n.op_type if [*n.input].index(tensor.name) == 1 else "" for n in users.get(tensor.name, ())}
+        takers = [node for node in graph.node if tensor.name in (*node.input, *used_inside(node))]
+        kinds = {node.op_type if tensor.name in node.input[1:2] else "" for node in takers}
         places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
         is_shape = values.ndim == 1 and values.shape == twins.shape and kinds <= {"Reshape", "Expand"}
-        if is_shape and kinds == {"Reshape"} and len(places) == 1 and -1 not in values and tensor.name not in inside:
+        if is_shape and kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
             values = values.copy()
             values[places[0]] = -1
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
             continue
-        if not is_shape or tensor.name in inside or any((values[i], twins[i]) != SIZES for i in places):
+        if not is_shape or any((values[i], twins[i]) != SIZES for i in places):
             raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
         parts = []
         for i in range(len(values)):
@@ -53,7 +48,8 @@ def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
         graph.initializer.remove(tensor)
         computed.append(onnx.helper.make_node("Concat", parts, [tensor.name], name=f"/{tensor.name}", axis=0))
     if computed:
-        size = onnx.helper.make_node("Shape", [inputs[0]], ["batch_size"], name="/batch_size", start=0, end=1)
+        counted = next(i.name for i in graph.input if i.type.tensor_type.shape.dim)
+        size = onnx.helper.make_node("Shape", [counted], ["batch_size"], name="/batch_size", start=0, end=1)
         nodes = [size, *computed, *graph.node]
         del graph.node[:]
         graph.node.extend(nodes)

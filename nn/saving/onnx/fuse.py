@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from glassgrad.nn.saving.onnx.write import used_inside
@@ -38,8 +38,8 @@ def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
     """Whether a pattern is how a value is computed; ``names`` takes what it found.
 
     A pattern is a name for any value, a number for a constant, or ``(operator, *patterns)`` for a node. Only the result
-    of ``Mul*`` may be used elsewhere, too, and ``Reshape?`` may be missing. Inputs are in the order in which the layers
-    of ``nn`` write them.
+    of one with a ``*`` may be used elsewhere, too, and ``Reshape?`` may be missing. Inputs are in the order in which
+    the layers of ``nn`` write them.
     """
     if isinstance(pattern, str):
         return names.setdefault(pattern, value) == value
@@ -50,15 +50,8 @@ def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
     if node is None or node.op_type != op_type.strip("?*") or (graph.uses[value] > 1 and not op_type.endswith("*")):
         return op_type == "Reshape?" and matches(graph, value, parts[0], names)
     names[op_type] = value
-    return inputs_match(graph, node, parts, names)
-
-
-def inputs_match(graph: Graph, node: Any, patterns: Sequence[Any], names: Names) -> bool:
-    """Whether patterns are how the inputs of a node are computed."""
-    inputs = [*node.input][: 1 if node.op_type == "Reshape" else None]
-    return len(inputs) == len(patterns) and all(
-        matches(graph, x, p, names) for x, p in zip(inputs, patterns, strict=True)
-    )
+    inputs = node.input[: 1 if node.op_type == "Reshape" else None]
+    return len(inputs) == len(parts) and all(matches(graph, x, p, names) for x, p in zip(inputs, parts, strict=True))
 
 
 class Rule(NamedTuple):
@@ -77,26 +70,26 @@ FACTOR = "Mul*", "weight", ("Div", 1.0, ("Sqrt", ("Add", "var", "epsilon")))
 
 RULES = (
     Rule(
-        ("Mul", ("LayerNormalization", "x", "ones"), "scale"), "LayerNormalization", "x scale",
+        ("Mul*", ("LayerNormalization", "x", "ones"), "scale"), "LayerNormalization", "x scale",
         lambda g, n: g.have_one_shape(n["scale"], n["ones"]) and (g.constants[n["ones"]] == 1).all(),
     ),
     Rule(
-        ("Add", ("LayerNormalization", "x", "scale"), "bias"), "LayerNormalization", "x scale bias",
+        ("Add*", ("LayerNormalization", "x", "scale"), "bias"), "LayerNormalization", "x scale bias",
         lambda g, n: g.have_one_shape(n["scale"], n["bias"]),
     ),
     Rule(  # as `nn.functional.batch_norm` evaluates
-        ("Add", ("Mul", "x", ("Reshape?", FACTOR)), ("Reshape?", ("Sub", "bias", ("Mul", "mean", FACTOR)))),
+        ("Add*", ("Mul", "x", ("Reshape?", FACTOR)), ("Reshape?", ("Sub", "bias", ("Mul", "mean", FACTOR)))),
         "BatchNormalization", "x weight bias mean var",
         lambda g, n: g.number(n["epsilon"]) is not None
         and g.have_one_shape(n["weight"], n["bias"], n["mean"], n["var"]),
     ),
     Rule(
-        ("Add", ("ConvTranspose", "x", "weight"), ("Reshape", "bias")), "ConvTranspose", "x weight bias",
+        ("Add*", ("ConvTranspose", "x", "weight"), ("Reshape", "bias")), "ConvTranspose", "x weight bias",
         lambda g, n: n["bias"] in g.constants and n["weight"] in g.constants
         and g.constants[n["bias"]].shape == (g.constants[n["weight"]].shape[1] * g.group(n["ConvTranspose"]),),
     ),
     Rule(  # the mean of windows as their sum, which is a mean times their size, divided by it
-        ("Mul", ("Mul", ("AveragePool", "x"), "count"), "share"), "AveragePool", "x",
+        ("Mul*", ("Mul", ("AveragePool", "x"), "count"), "share"), "AveragePool", "x",
         lambda g, n: abs((g.number(n["count"]) or 0) * (g.number(n["share"]) or 0) - 1) < 1e-6,
     ),
 )  # fmt: skip
@@ -118,9 +111,9 @@ def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[st
 
 def _replacement(onnx: Any, graph: Graph, node: Any) -> Any:
     """The node that takes the place of a node and those before it; the node itself where no rule holds."""
-    for (op_type, *parts), kind, inputs, holds in RULES:
+    for pattern, kind, inputs, holds in RULES:
         names: Names = {}
-        if node.op_type == op_type and inputs_match(graph, node, parts, names) and holds(graph, names):
+        if matches(graph, node.output[0], pattern, names) and holds(graph, names):
             given = [names[name] for name in inputs.split()]
             if old := graph.made.get(names.get(kind, "")):
                 new = onnx.helper.make_node(kind, given, [*node.output], old.name or node.name)

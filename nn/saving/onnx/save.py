@@ -80,7 +80,7 @@ def save_onnx(
     try:
         if dynamic_batch:
             proto, other = (_followed(onnx, model, _of_size(given, n), input_names, output_names) for n in SIZES)
-            proto = for_any_batch(onnx, proto, other, [i.name for i in proto.graph.input])
+            proto = for_any_batch(onnx, proto, other)
         else:
             proto = _followed(onnx, model, given, input_names, output_names)
     except NotWritten as error:

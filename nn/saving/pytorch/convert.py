@@ -9,10 +9,10 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glassgrad.autograd import Tensor, asarray, scope
+from glassgrad.autograd import Tensor, asarray, no_grad, scope
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -237,18 +237,21 @@ def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) 
     given = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
     x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
     weights = dict(module.named_parameters())
-    leaves = torch.utils._pytree.tree_leaves
-    parts = *module.modules(), *net.modules()
+    parts, leaves = (*module.modules(), *net.modules()), torch.utils._pytree.tree_leaves
     with _set("training", False, *parts), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        wanted, found = leaves(module(*(x.clone() for x in given))), leaves(net(*x))
+        wanted = leaves(module(*(x.clone() for x in given)))
+        names = _functions(torch, [a for a in wanted if isinstance(a, torch.Tensor) and a.requires_grad])
+        names += [f"a hook of {name}" for name, p in weights.items() if p._backward_hooks]
+        if not names:  # the memory of what both record is freed
+            wanted = [a.detach() if isinstance(a, torch.Tensor) else a for a in wanted]
+        with nullcontext() if names else no_grad():
+            found = leaves(net(*x))
     pairs = [(a, b) for a, b in zip(wanted, found, strict=False) if isinstance(a, torch.Tensor)]
     if len(wanted) != len(found) or not all(a.shape == b.shape and _close(a, b) for a, b in pairs):
         return "has other outputs here than in PyTorch: its graph depends on values, or changes them in an unusual way."
-    pairs = [(a, b) for a, b in pairs if a.requires_grad]
-    names = _functions(torch, [a for a, _ in pairs])
-    names += [f"a hook of {name}" for name, p in weights.items() if p._backward_hooks]
     if not names:
         return ""
+    pairs = [(a, b) for a, b in pairs if a.requires_grad]
     draw = torch.Generator().manual_seed(0)
     seeds = [torch.randn(a.shape, generator=draw).to(a) for a, _ in pairs]
     of = [*(x for x in given if x.requires_grad), *(p for p in weights.values() if p.requires_grad)]
