@@ -82,7 +82,7 @@ def _check(content: dict[Any, Any]) -> None:
 # ----------------------------------------------------------------------------------------------------------- the pickle
 
 
-def _tensor(limit: Machine, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
+def _tensor(machine: Machine, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
     """``torch._utils._rebuild_tensor_v2`` and ``_v3``, whose last argument but one is a dtype."""
     dtype = next((d for d in rest if isinstance(d, str) and d in DTYPES), None)
     flat = storage if dtype is None else as_array(storage.view("u1"), dtype)
@@ -92,8 +92,8 @@ def _tensor(limit: Machine, storage: Any, offset: Any, shape: Any, strides: Any,
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if 0 not in shape and last >= len(flat):
         raise ValueError(f"a tensor of shape {tuple(shape)} exceeds its storage of {len(flat)} entries")
-    limit.left -= flat.itemsize * int(np.prod(shape, dtype=object))
-    if limit.left < 0:
+    machine.left -= flat.itemsize * int(np.prod(shape, dtype=object))
+    if machine.left < 0:
         raise ValueError("its tensors are many times larger than the file")
     part = flat[offset:] if 0 not in shape else flat[:0]
     steps = [n * flat.itemsize for n in strides]

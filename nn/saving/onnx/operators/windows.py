@@ -244,11 +244,6 @@ def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"
     for axis, length in enumerate(m - 2 * frame for m in space):
         g = ag.getitem(grid, index=(..., len(space) - 1 - axis))
         place = (g + 1) * ((length - 1) / 2) if align_corners else ((g + 1) * length - 1) * 0.5
-        ends = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)
-        if padding_mode == "reflection" and mode != "cubic":
-            place = _reflected(place, *ends)
-        if mode == "linear" and not frame:
-            place = ag.clip(place, 0.0, length - 1.0)
         base = ag.round(place) if mode == "nearest" else ag.stop_gradient(ag.floor(place))
         share = place - base
         taps = {
@@ -259,8 +254,8 @@ def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"
         found = []
         for offset, weight in taps.items():
             near = base + offset
-            if padding_mode == "reflection" and mode == "cubic":
-                near = ag.round(_reflected(near, *ends))
+            if padding_mode == "reflection":
+                near = ag.round(_reflected(near, *((0.0, length - 1.0) if align_corners else (-0.5, length - 0.5))))
             found.append((cast(ag.clip(near, -frame, length - 1.0 + frame), "int64") + frame, weight))
         neighbours.append(found)
     rows = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
