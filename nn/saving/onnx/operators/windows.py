@@ -29,12 +29,14 @@ def _pads(auto_pad, pads, space, size, strides, dilations):
             raise ShapeError(f"pads {given} are not two for each of {axes} axes")
         return [*zip(given[:axes], given[axes:], strict=True)]
     choice(auto_pad, "auto_pad", ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"))
-    found = []
-    for n, k, s, d in zip(space, size, strides, dilations, strict=True):
-        total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
-        small, large = total // 2, total - total // 2
-        found.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
-    return found
+    geometry = zip(space, size, strides, dilations, strict=True)
+    return [_halves((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, auto_pad) for n, k, s, d in geometry]
+
+
+def _halves(total, auto_pad):
+    """The padding before and behind; with ``"SAME_UPPER"`` the larger half is behind."""
+    small, large = max(total, 0) // 2, -(-max(total, 0) // 2)
+    return (small, large) if auto_pad == "SAME_UPPER" else (large, small)
 
 
 def _per_axis(values, axes):
@@ -78,10 +80,7 @@ def conv_transpose(
     reach = [(n - 1) * s + d * (k - 1) + 1 + m for n, k, s, d, m in geometry]
     if output_shape is not None or auto_pad.startswith("SAME"):
         wanted = [n * s for n, _, s, _, _ in geometry] if output_shape is None else list(output_shape)[-axes:]
-        around = []
-        for r, w in zip(reach, wanted, strict=True):
-            small, large = max(r - w, 0) // 2, -(-max(r - w, 0) // 2)
-            around.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
+        around = [_halves(r - w, auto_pad) for r, w in zip(reach, wanted, strict=True)]
     else:
         around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
         wanted = [r - a - b for r, (a, b) in zip(reach, around, strict=True)]
