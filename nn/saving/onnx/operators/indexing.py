@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy
 
 from glassgrad import autograd as ag
@@ -37,73 +34,57 @@ def gather(x, indices, *, axis=0):
     return ag.take(x, places, axis=axis)
 
 
+def _of_axis(x, indices, axis):
+    """Indices along an axis, one for each element, as an index of ``x``."""
+    if indices.ndim != x.ndim:
+        raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
+    index = [column(numpy.arange(n), x.ndim - 1 - i) for i, n in enumerate(indices.shape)]
+    index[axis] = indices_in(indices, x.shape[axis])
+    return tuple(index)
+
+
+def _of_tuples(x, indices, batch_dims=0):
+    """Tuples of indices, along the last axis, as an index of ``x``."""
+    depth = indices.shape[-1]
+    if not 0 < depth <= x.ndim - batch_dims or indices.shape[:batch_dims] != x.shape[:batch_dims]:
+        raise ShapeError(f"the indices {indices.shape} do not fit x {x.shape}")
+    batch = [column(numpy.arange(n), indices.ndim - 2 - i) for i, n in enumerate(x.shape[:batch_dims])]
+    return (*batch, *(indices_in(indices[..., i], x.shape[batch_dims + i]) for i in range(depth)))
+
+
 @operator("GatherElements")
 def gather_elements(x, indices, *, axis=0):
     """For each index the element at that position of an axis."""
-    axis = axis_in(axis, x.ndim)
-    if indices.ndim != x.ndim:
-        raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
-    places = indices_in(indices, x.shape[axis])
-    inside = tuple(slice(0, n) if i != axis else slice(None) for i, n in enumerate(indices.shape))
-    return ag.take_along_axis(ag.getitem(x, index=inside), places, axis=axis)
+    return ag.getitem(x, index=_of_axis(x, indices, axis))
 
 
 @operator("GatherND")
 def gather_nd(x, indices, *, batch_dims=0):
     """The parts of ``x`` that tuples of indices name."""
-    flat, shape = _flat_places(x, indices, batch_dims)
-    rest = x.shape[batch_dims + len(shape) :]
-    bounded((*flat.shape, *rest), x.dtype)
-    return ag.take(ag.reshape(x, shape=(math.prod((*x.shape[:batch_dims], *shape)), *rest)), flat, axis=0)
+    index = _of_tuples(x, indices, batch_dims)
+    bounded((*indices.shape[:-1], *x.shape[len(index) :]), x.dtype)
+    return ag.getitem(x, index=index)
 
 
-def _flat_places(x, indices, batch_dims):
-    """Tuples of indices as row numbers, and the lengths of the axes that they index."""
-    depth = indices.shape[-1]
-    batch, shape = x.shape[:batch_dims], x.shape[batch_dims : batch_dims + depth]
-    if depth > x.ndim - batch_dims or indices.shape[:batch_dims] != batch:
-        raise ShapeError(f"the indices {indices.shape} do not fit x {x.shape}")
-    flat: Any = 0
-    for i, n in enumerate(shape):
-        flat = flat * n + indices_in(indices[..., i], n)
-    if not shape:
-        flat = numpy.zeros(indices.shape[:-1], "int64")
-    if batch:
-        first = numpy.arange(math.prod(batch)) * math.prod(shape)
-        flat = flat + first.reshape(*batch, *(1,) * (indices.ndim - 1 - len(batch)))
-    return flat, shape
-
-
-def _scattered(x, flat, updates, reduction):
-    """``x`` as rows, with ``updates`` written to the rows ``flat``, or added to them."""
+def _scattered(x, index, updates, reduction):
+    """``x`` with ``updates`` written at an index, or added there."""
     if choice(reduction, "reduction", ("none", "add")) == "none":
-        return ag.setitem(x, updates, index=(flat,))
-    return ag.add(x, ag.scatter_add(updates, index=(flat,), shape=x.shape))
+        return ag.setitem(x, updates, index=index)
+    return ag.add(x, ag.scatter_add(updates, index=index, shape=x.shape))
 
 
 @operator("ScatterElements", "Scatter")
 def scatter_elements(x, indices, updates, *, axis=0, reduction="none"):
     """``x`` with each update at the position given by its index along an axis."""
-    axis = axis_in(axis, x.ndim)
-    if indices.shape != updates.shape or indices.ndim != x.ndim:
-        raise ShapeError(f"the indices {indices.shape} and updates {updates.shape} do not fit x {x.shape}")
-    places = indices_in(indices, x.shape[axis])
-    strides = [math.prod(x.shape[i + 1 :]) for i in range(x.ndim)]
-    flat = places * strides[axis]
-    for i, n in enumerate(indices.shape):
-        if i != axis:
-            flat = flat + column(numpy.arange(n) * strides[i], x.ndim - 1 - i)
-    out = _scattered(ag.reshape(x, shape=(-1,)), flat.reshape(-1), ag.reshape(updates, shape=(-1,)), reduction)
-    return ag.reshape(out, shape=x.shape)
+    if indices.shape != updates.shape:
+        raise ShapeError(f"the indices {indices.shape} do not fit the updates {updates.shape}")
+    return _scattered(x, _of_axis(x, indices, axis), updates, reduction)
 
 
 @operator("ScatterND")
 def scatter_nd(x, indices, updates, *, reduction="none"):
     """``x`` with updates at the parts that tuples of indices name."""
-    flat, shape = _flat_places(x, indices, 0)
-    rest = x.shape[len(shape) :]
-    if updates.shape != (*indices.shape[:-1], *rest):
+    index = _of_tuples(x, indices)
+    if updates.shape != (*indices.shape[:-1], *x.shape[len(index) :]):
         raise ShapeError(f"the updates {updates.shape} do not fit indices {indices.shape} of x {x.shape}")
-    rows = ag.reshape(x, shape=(math.prod(shape), *rest))
-    out = _scattered(rows, flat.reshape(-1), ag.reshape(updates, shape=(-1, *rest)), reduction)
-    return ag.reshape(out, shape=x.shape)
+    return _scattered(x, index, updates, reduction)
