@@ -64,31 +64,25 @@ def scan(*values, body, num_scan_inputs, scan_input_directions=(), scan_output_d
 operator("SequenceEmpty")(lambda *, dtype=1: [])
 operator("SequenceConstruct")(lambda *values: [*values])
 operator("SequenceLength")(lambda sequence: numpy.asarray(len(sequence), "int64"))
+operator("SequenceAt", known="position")(lambda sequence, position: sequence[int(number(position))])
 operator("OptionalHasElement")(lambda value=None: numpy.asarray(value is not None))
-
-
-def _place(sequence, position, more=0):
-    i = int(number(position))
-    if not -len(sequence) <= i < len(sequence) + more:
-        raise IndexingError(f"position {i} is not in a sequence of {len(sequence)}")
-    return i
-
-
-operator("SequenceAt", known="position")(lambda sequence, position: sequence[_place(sequence, position)])
 
 
 @operator("SequenceInsert", known="position")
 def sequence_insert(sequence, value, position=None):
     """A sequence with one value more."""
-    i = len(sequence) if position is None else _place(sequence, position, 1)
+    i = len(sequence) if position is None else int(number(position))
+    if abs(i) > len(sequence):
+        raise IndexingError(f"position {i} is not in a sequence of {len(sequence)}")
     return [*sequence[:i], value, *sequence[i:]]
 
 
 @operator("SequenceErase", known="position")
 def sequence_erase(sequence, position=None):
     """A sequence with one value fewer."""
-    i = _place(sequence, -1 if position is None else position) % len(sequence)
-    return [*sequence[:i], *sequence[i + 1 :]]
+    rest = [*sequence]
+    rest.pop(-1 if position is None else int(number(position)))
+    return rest
 
 
 operator("ConcatFromSequence")(

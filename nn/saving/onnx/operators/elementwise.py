@@ -29,15 +29,9 @@ from glassgrad.nn.saving.onnx.table import (
 # ---------------------------------------------------------------------------------------------------------- arithmetic
 
 
-def _aligned(x, y, axis):
-    """``y`` with trailing axes, so that its first axis is ``axis`` of ``x``, as opsets before 7 broadcast."""
-    if axis is None or y.ndim >= x.ndim:
-        return y
-    return ag.reshape(y, shape=(*y.shape, *(1,) * (x.ndim - axis_in(axis, x.ndim) - y.ndim)))
-
-
 def _binary(function, x, y, *, axis=None, broadcast=0):
-    y = _aligned(x, y, axis)
+    if axis is not None and y.ndim < x.ndim:  # before opset 7: that of x which the first axis of y is
+        y = ag.reshape(y, shape=(*y.shape, *(1,) * (x.ndim - axis_in(axis, x.ndim) - y.ndim)))
     _broadcast_shape(x, y)
     return function(_as_number(x, y), _as_number(y, x))
 
