@@ -36,7 +36,7 @@ NETWORKS = {
 
 
 def name_what_is_missing(*modules: ModuleType) -> None:
-    """Let `AttributeError` for a name that one of these modules lacks say what is there in its place."""
+    """Let the `AttributeError` for a name that these modules lack say which one to use."""
     for module in modules:  # not in the modules' texts, so that type checkers report missing names
         vars(module)["__getattr__"] = _missing(module.__name__)
 

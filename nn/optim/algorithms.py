@@ -14,7 +14,7 @@ from glassgrad.nn.optim.optimizer import Optimizer
 
 
 def _trained(parameters: Iterable[Tensor], decay: float) -> Iterator[tuple[Tensor, Any, Any]]:
-    """Each parameter that has a gradient, the array of it, to which ``decay`` adds the weights, and its own array."""
+    """Iterate over parameters with gradients: each with the array of its gradient, plus ``decay·p``, and its own array."""
     for p in parameters:
         if p.grad is not None:
             g, d = p.grad._data, p._data
@@ -22,7 +22,7 @@ def _trained(parameters: Iterable[Tensor], decay: float) -> Iterator[tuple[Tenso
 
 
 def _accumulated(sums: Tensor, factor: float, new: Any) -> Any:
-    """The array of ``sums`` times ``factor`` plus ``new``, which it has from now on."""
+    """Multiply ``sums`` by ``factor`` and add ``new``; return its array."""
     values = sums.data
     values *= factor
     values += new
