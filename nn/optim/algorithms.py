@@ -14,7 +14,7 @@ from glassgrad.nn.optim.optimizer import Optimizer
 
 
 def _trained(parameters: Iterable[Tensor], decay: float) -> Iterator[tuple[Tensor, Any, Any]]:
-    """Iterate over parameters with gradients: each with the array of its gradient, plus ``decay·p``, and its own array."""
+    """Iterate over the parameters with gradients: ``p``, the array of its gradient plus ``decay·p``, and its own."""
     for p in parameters:
         if p.grad is not None:
             g, d = p.grad._data, p._data

@@ -83,55 +83,30 @@ def test_an_empty_picture_does_not_discard_the_others(small, data, tmp_path, cap
     assert re.fullmatch(r".*empty\.png shows no digit: .*; .*text\.png is not a picture: .*\n", said.err)
 
 
-def damaged(small, tmp_path):
-    content = bytearray((small / "model.npz").read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    (tmp_path / "bad.npz").write_bytes(content)
-
-
-def other(small, tmp_path):
-    nn.save(nn.MLP([4, 2], seed=0), tmp_path / "bad.npz")
-
-
-def trained_on_mnist(small, tmp_path):
-    facts = nn.load_metadata(small / "model.npz") | {"data": "mnist"}
-    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts)
-
-
-def of_other_size(small, tmp_path):
-    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts())
-
-
-def of_other_classes(small, tmp_path):
-    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts())
-
-
-def of_nan(small, tmp_path):
-    model = nn.MLP([256, 10], seed=0)
-    model[0].weight.data = model[0].weight.data * np.float32("nan")
-    nn.save(model, tmp_path / "bad.npz", metadata=facts())
-
-
-def without_classes(small, tmp_path):
-    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts(classes=5))
-
-
 @pytest.mark.parametrize(
-    ("spoil", "sentence"),
+    ("sizes", "metadata", "sentence"),
     [
-        (of_other_size, "linear can't take"),
-        (of_other_classes, "bad.npz gives 9 numbers for 10 classes: train it again"),
-        (without_classes, "does not come from `python -m glassgrad.nn digits`"),
-        (damaged, "bad.npz can't be read as a file of nn.save"),
-        (of_nan, "bad.npz gives numbers that are not finite"),
-        (other, "does not come from `python -m glassgrad.nn digits`, so the form of its inputs is not known"),
-        (trained_on_mnist, "was trained on 'mnist', and pictures are prepared like the digits in the package"),
+        ((784, 10), facts(), "linear can't take"),
+        ((256, 9), facts(), "bad.npz gives 9 numbers for 10 classes: train it again"),
+        ((256, 9), facts(classes=5), "does not come from `python -m glassgrad.nn digits`"),
+        ((4, 2), None, "does not come from `python -m glassgrad.nn digits`, so the form of its inputs is not known"),
+        ((784, 10), facts(data="mnist"), "was trained on 'mnist', and pictures are prepared like the digits in the"),
     ],
 )
-def test_an_unsuitable_model_is_refused(spoil, sentence, small, data, tmp_path, capsys):
-    spoil(small, tmp_path)
+def test_an_unsuitable_model_is_refused(sizes, metadata, sentence, data, tmp_path, capsys):
+    nn.save(nn.MLP(sizes, seed=0), tmp_path / "bad.npz", metadata=metadata)
     Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
     assert sentence in refused(capsys, "predict", tmp_path / "bad.npz", tmp_path / "x.png")
+
+
+def test_a_model_of_nan_and_a_damaged_one_are_refused(data, tmp_path, capsys):
+    model, path = nn.MLP([256, 10], seed=0), tmp_path / "bad.npz"
+    model[0].weight.data = model[0].weight.data * np.float32("nan")
+    nn.save(model, path, metadata=facts())
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    assert "bad.npz gives numbers that are not finite" in refused(capsys, "predict", path, tmp_path / "x.png")
+    path.write_bytes(path.read_bytes()[:-60])
+    assert "bad.npz can't be read as a file of nn.save" in refused(capsys, "predict", path, tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("options", [{"dropout": 0.5}, {"norm": "batch"}], ids=str)
