@@ -608,9 +608,8 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     ``parameters``: path → Tensor of the same shape; others stay. This makes a network a function of its weights, for
     `autograd.hessian`, `autograd.hvp` or weights that were computed. A single tuple has all inputs, and a dict after
     the first of ``args`` the keyword arguments, as there. The module is restored afterwards; do not call one module
-    from several threads at once. A shared parameter may be given by any of its paths. Raises `nn.errors.StateError` for
-    an unknown path, another shape, or two values for one
-    parameter.
+    from several threads at once. A shared parameter is given by its first path, as in ``state_dict()``. Raises
+    `nn.errors.StateError` for an unknown path and for another shape.
 
     >>> from glassgrad import autograd as ag, nn
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
@@ -625,17 +624,17 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         inputs = args[0] if isinstance(args[0], tuple) else args[:1]
     else:
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
-    known = {id(value) for _, value in module._named_state()}
+    mine = dict(module._named_state())
     wrong: list[str] = []
     instead: dict[int, Tensor] = {}
     for name, given in parameters.items():
-        own, value = _found(module, name), asarray(given)
-        if id(own) not in known:
+        own, value = mine.get(name), asarray(given)
+        if own is None:
             wrong.append(f"{name!r} is unexpected")
         elif value.shape != own.shape:
             wrong.append(f"{name!r} is {own.shape} in the module, and was given as {value.shape}")
-        elif instead.setdefault(id(own), value) is not value:
-            wrong.append(f"{name!r} has another name, too, and was given two values")
+        else:
+            instead[id(own)] = value
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
     places = [
