@@ -457,21 +457,20 @@ class Module:
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
-    def _own_size(self) -> int:
-        return sum(value.size for value in vars(self).values() if isinstance(value, Parameter))
+    def _own(self) -> dict[str, Parameter]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
 
     def __repr__(self) -> str:
         """Return a table of the layers: path, layer, number of parameters."""
         rows = [
-            (path, module._described(), f"{size:,}" if (size := module._own_size()) else "")
+            (path, module._described(), f"{sum(p.size for p in own):,}" if (own := module._own().values()) else "")
             for path, module in self.named_modules()
-            if path and (module._own_size() or not any(module.children()))
+            if path and (module._own() or not any(module.children()))
         ]
         total, described = sum(p.size for p in self.parameters()), self._described()
         if not rows and (not total or described.removesuffix("()").endswith(")")):  # its arguments tell its size
             return described
-        own = ((name, p) for name, p in vars(self).items() if isinstance(p, Parameter))
-        rows = [(name, f"Parameter {p.shape}", f"{p.size:,}") for name, p in own] + rows
+        rows = [(name, f"Parameter {p.shape}", f"{p.size:,}") for name, p in self._own().items()] + rows
         wide = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
         return "\n".join([f"{described.removesuffix('()')}: {total:,} parameters", *lines])
@@ -488,8 +487,7 @@ class Module:
         title = f"{name}{': ' if name else ''}{self._described().removesuffix('()')}"
         title += f", {size:,} parameters" if size else ""
         title += f" → {tuple(self._made)}" if self._made is not None else ""
-        own = [(key, p) for key, p in vars(self).items() if isinstance(p, Parameter)]
-        rows = "".join(notebook.line(f"{key} {p.shape} {p.dtype}") for key, p in own)
+        rows = "".join(notebook.line(f"{key} {p.shape} {p.dtype}") for key, p in self._own().items())
         rows += "".join(child._tree(key, seen) for key, child in self.named_children()) if not again else ""
         return notebook.folded(title, rows, opened=any(self.children())) if rows else notebook.line(title)
 
