@@ -11,21 +11,11 @@ from tests.nn.training.helpers import HELD, LOSS, X, Y, interrupting, net, train
 
 
 def test_ctrl_c_keeps_the_best_weights_with_a_message(capsys):
-    model = net()
-    seen = []
-    with_validation = interrupting(
-        LOSS, 4 * 3 + 3 + 2
-    )  # three epochs of four batches and a validation, then two batches
-    history = train(
-        model,
-        epochs=9,
-        loss=with_validation,
-        validation=HELD,
-        progress=True,
-        callback=lambda h: seen.append(weights(model)),
-    )
-    assert history.interrupted
-    assert history.epochs == 3
+    model, seen = net(), []
+    loss = interrupting(LOSS, 4 * 3 + 3 + 2)  # three epochs of four batches and a validation, then two batches
+    options = {"validation": HELD, "progress": True, "callback": lambda h: seen.append(weights(model))}
+    history = train(model, epochs=9, loss=loss, **options)
+    assert (history.interrupted, history.epochs) == (True, 3)
     assert weights(model) == seen[history.best_epoch - 1]
     said = capsys.readouterr().out.splitlines()[-1]
     assert said == history.note

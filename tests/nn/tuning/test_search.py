@@ -272,16 +272,8 @@ def test_a_trial_whose_network_can_not_be_built_does_not_end_the_search():
         return build([width], seed)
 
     seen = []
-    result = nn.search(
-        fails,
-        DATA,
-        {"width": (2, 9)},
-        trials=4,
-        epochs=1,
-        finalists=1,
-        seeds=1,
-        callback=lambda t: seen.append(t.state),
-    )
+    options = {"trials": 4, "epochs": 1, "finalists": 1, "seeds": 1}
+    result = nn.search(fails, DATA, {"width": (2, 9)}, callback=lambda t: seen.append(t.state), **options)
     assert seen == ["failed", "complete", "failed", "complete"]
     assert result.trials[0].error == "ValueError: too wide"
     assert str(result.trials[0]).endswith(", failed: ValueError: too wide")
