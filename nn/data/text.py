@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import check_instance, whole
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 Numbers = NDArray[np.int64]
 
@@ -75,11 +74,8 @@ class CharVocabulary:
         return f"CharVocabulary({self.characters!r})"
 
 
-def _texts(texts: Any) -> list[str]:
-    found: list[Any] = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
-    if not all(isinstance(text, str) for text in found):
-        raise DTypeError(f"texts = {shown(texts)}: give strings, in a list.")
-    return found
+def _texts(texts: Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def text_sequences(texts: Sequence[str], vocabulary: CharVocabulary) -> tuple[Numbers, Numbers, Numbers]:

@@ -39,6 +39,7 @@ NO_INPUT = {
         "detect_anomaly devices __array_api_version__ __array_namespace_info__"
     ),
     "nn": "Module History data functional init models optim parallel tuning",
+    "nn.init": "generator",
     "nn.data": "DATASETS cache_folder mnist digits first_names",
     "viz": "Derivation Derivations EngineWarning RenderError Widget",
     "Tensor": (
