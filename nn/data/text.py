@@ -46,7 +46,6 @@ class CharVocabulary:
 
     def encode(self, text: str) -> Numbers:
         """The numbers of the characters, int64."""
-        check_instance(text, str, "text", "a string")
         try:
             return np.array([self._numbers[character] for character in text], dtype=np.int64)
         except KeyError as error:

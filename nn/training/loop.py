@@ -110,8 +110,6 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    check_instance(model, Module, "model", "an nn.Module")
-    check_function(loss, "loss", "a function of an output and y")
     _check_optimizer(optimizer, model)
     epochs = whole(epochs, "epochs")
     whole(batch_size, "batch_size")
@@ -125,8 +123,6 @@ def fit(
         check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
     if not isinstance(progress, bool) and not hasattr(progress, "write"):
         raise refused(progress, "progress", "True, False or a stream to write to")
-    if parallel is not None:
-        check_instance(parallel, Parallel, "parallel", "an nn.parallel.Parallel")
 
     batches = Batches(data, "data", model, batch_size, parallel)
     held_out = None
