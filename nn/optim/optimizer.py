@@ -17,7 +17,7 @@ from glassgrad.autograd import Tensor, minimum, no_grad
 from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.validation import check_instance, number
+from glassgrad.autograd.common.validation import number
 from glassgrad.autograd.engine.memory import all_written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
@@ -89,8 +89,6 @@ class Optimizer:
         for name, value in options.items():
             if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha"):
                 number(value, f"{cls.__name__}: {name}", 0, 1 if name == "alpha" else math.inf)
-            elif name in ("nesterov", "centered"):
-                check_instance(value, bool, f"{cls.__name__}: {name}", "True or False")
         betas = options.get("betas", (0, 0))
         pair = isinstance(betas, tuple | list) and len(betas) == 2
         if not pair or not all(number(beta, f"{cls.__name__}: betas", 0) < 1 for beta in betas):
