@@ -518,6 +518,8 @@ NOT_PLAIN = ...  # a singleton, also when copied
 
 def plain(value: Any) -> Any:
     """A copy of ``value`` as JSON holds it, in which tuples are lists; `NOT_PLAIN` if JSON can't hold it."""
+    if type(value) in (int, float, bool, str, type(None)):
+        return value  # as most are
     try:
         return json.loads(json.dumps(value, default=_number_of))
     except (TypeError, ValueError, RecursionError):
