@@ -116,13 +116,8 @@ def diff(
 # ---------------------------------------------------------------- matching rows
 
 
-@dataclass(frozen=True)
-class _Quantity:
-    """A value or a gradient of a row on one side."""
-
-    name: str
-    array: np.ndarray | None
-    ink: str
+Quantity = tuple[str, np.ndarray | None, str]
+"""A value or a gradient of a row on one side: its name, its array and the colour of its text."""
 
 
 @dataclass(frozen=True)
@@ -142,23 +137,20 @@ class _Side:
         end = next(row.letter for row in rows if y.is_output(row.place))
         return cls(y, rows, end)
 
-    def quantities(self, row: Row | None) -> list[_Quantity]:
+    def quantities(self, row: Row | None) -> Iterator[Quantity]:
         """The value a row makes and its first parameters, each with its gradient."""
-        if row is None:
-            return []
-        found = []
-        for name, place in ((row.letter, row.place), *((p.name, p.tensor) for p in row.parameters[:PARAMETERS])):
-            found.append(_Quantity(name, self.seen.value(place), "ink"))
-            found.append(_Quantity(f"∂{self.end}/∂{name}", self.seen.gradient(place), "grad"))
-        return found
+        parameters = [(p.name, p.tensor) for p in row.parameters[:PARAMETERS]] if row else []
+        for name, place in [(row.letter, row.place), *parameters] if row else ():
+            yield name, self.seen.value(place), "ink"
+            yield f"∂{self.end}/∂{name}", self.seen.gradient(place), "grad"
 
 
 @dataclass(frozen=True)
 class _Line:
     """A quantity on both sides, and its change in words: "same", "" where a side has none."""
 
-    before: _Quantity | None
-    after: _Quantity | None
+    before: Quantity | None
+    after: Quantity | None
     words: str
 
     @property
@@ -210,9 +202,9 @@ def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row
     yield from zip(one[ends[0] :], other[ends[1] :], strict=True)
 
 
-def _change(before: _Quantity | None, after: _Quantity | None) -> str:
+def _change(before: Quantity | None, after: Quantity | None) -> str:
     """The change of an array in words; empty if one side lacks it."""
-    a, b = (None if side is None else side.array for side in (before, after))
+    a, b = (side and side[1] for side in (before, after))
     if a is None or b is None or after is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
         return ""
     same = a.shape == b.shape
@@ -229,7 +221,7 @@ def _change(before: _Quantity | None, after: _Quantity | None) -> str:
         words = f"× {numbers.bracketed(numbers.short(factor))}"
     if not same:
         return f"{words}, {numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
-    if after.ink == "grad":
+    if after[2] == "grad":
         return words
     step = b.astype(float) - a.astype(float)
     return f"{words}, moved {numbers.short(step.reshape(())[()]) if step.size == 1 else numbers.rms(step)}"
@@ -295,7 +287,7 @@ class _Diff:
         said = []
         for pair in self.pairs:
             words = [
-                f"{line.after.name} {line.words.split(',')[0]}" for line in pair.lines if line.after and line.changed
+                f"{line.after[0]} {line.words.split(',')[0]}" for line in pair.lines if line.after and line.changed
             ]
             own = [pair.word] if pair.word in ("added", "removed", "replaced") else []
             if own or words:
@@ -329,19 +321,18 @@ class _Diff:
             caption(f"not in {clipped(label, 20)}") if row is None else self._number(side)
             for row, side, label in zip((before, after), (line.before, line.after), self.labels, strict=True)
         ]
-        ink = line.after.ink if line.after and line.changed else "muted"
+        ink = line.after[2] if line.after and line.changed else "muted"
         lost = "finite" in line.words
         words = text(line.words or " ", style.CAPTION, "bad" if lost else ink, italic=ink == "grad", bold=lost)
         return [sides[0], words, sides[1]]
 
-    def _number(self, quantity: _Quantity | None) -> Label:
+    def _number(self, quantity: Quantity | None) -> Label:
         """A quantity: its entries, or the rms of a large array."""
-        if quantity is None:
-            return caption(" ")
-        name, array = clipped(quantity.name, 18), quantity.array
+        name, array, colour = quantity or (" ", None, "ink")
         if array is None:
-            return caption("no gradient")
-        ink: dict[str, Any] = {"size": style.CAPTION, "colour": quantity.ink, "italic": quantity.ink == "grad"}
+            return caption("no gradient" if quantity else " ")
+        name = clipped(name, 18)
+        ink: dict[str, Any] = {"size": style.CAPTION, "colour": colour, "italic": colour == "grad"}
         if array.dtype.kind not in "fiub":
             return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)
         if 1 < array.size <= ENTRIES and array.shape[-1] <= style.TABLE_COLUMNS and np.isfinite(array).all():

@@ -60,15 +60,19 @@ def thumbnail(array: np.ndarray) -> Label:
     return pixels(colours, max(104 // across, 1), max(min(42 // down, 14), 1), small=sums < 0)
 
 
+def _ranged(values: np.ndarray, low: float | None = None) -> np.ndarray:
+    """Values as shares of the way from the smallest finite one, or ``low``, to the largest."""
+    finite = values[np.isfinite(values)]
+    least = float(finite.min(initial=math.inf)) if low is None else low
+    span = float(finite.max(initial=least)) - least
+    with np.errstate(invalid="ignore"):  # inf - inf, where nothing is finite
+        return (values - least) / (span or 1.0)
+
+
 def image(array: np.ndarray, *, side: int) -> Label:
     """A picture (height, width), its smallest value lightest and its largest darkest; its longer side about `side`."""
-    values = array.astype(float)
-    finite = values[np.isfinite(values)]
-    low, high = float(finite.min(initial=math.inf)), float(finite.max(initial=-math.inf))
-    span = high - low if high > low else 1.0
     pixel = _pixel(array, side)
-    with np.errstate(invalid="ignore"):  # inf - inf, where nothing is finite
-        return pixels(_shades((values - low) / span, style.VALUE_RAMP), pixel, pixel)
+    return pixels(_shades(_ranged(array.astype(float)), style.VALUE_RAMP), pixel, pixel)
 
 
 def maps(array: np.ndarray, gradient: bool = False) -> tuple[Label, int, int] | None:
@@ -83,13 +87,9 @@ def maps(array: np.ndarray, gradient: bool = False) -> tuple[Label, int, int] | 
         array = array[0] if array.shape[1] > 1 else array[:, 0]
     channels = array.reshape(-1, *array.shape[-2:]).astype(float)
     drawn = channels[: min(max(2 * PIXELS // channels[0].size, 1), MAPS)]
-    values = np.abs(drawn) if gradient else drawn
-    finite = values[np.isfinite(values)]
-    low = 0.0 if gradient else float(finite.min(initial=math.inf))
-    span = (float(finite.max(initial=low)) - low) or 1.0
+    shares = _ranged(np.abs(drawn), 0.0) if gradient else _ranged(drawn)
     pixel = max(40 // max(drawn.shape[1:]), 3)
-    with np.errstate(invalid="ignore"):
-        shades = [_shades((one - low) / span, style.GRAD_RAMP if gradient else style.VALUE_RAMP) for one in values]
+    shades = [_shades(one, style.GRAD_RAMP if gradient else style.VALUE_RAMP) for one in shares]
     negative = drawn < 0 if gradient else [None] * len(drawn)
     cells = (cell(pixels(shade, pixel, pixel, small)) for shade, small in zip(shades, negative, strict=True))
     return table(row(*cells), cellspacing=2), len(drawn), len(channels)

@@ -241,6 +241,7 @@ class Scene:
             card.depth = max(card.depth, tail.depth + 1)
 
     def _titles(self, tree: Call) -> dict[Call, str]:
+        """The titles of calls; each call is noted on its operations and on the parameters that it alone uses."""
         inside = [tree]
         for call in inside:
             inside += call.calls
