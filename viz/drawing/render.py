@@ -21,16 +21,15 @@ from html import escape as _escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.validation import as_path, check_instance, refused
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import labels, style, texts, words
-from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text
 from glassgrad.viz.drawing.texts import identifier, is_wide, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from glassgrad.viz.drawing.style import Theme
 
@@ -439,22 +438,14 @@ class Picture:
         Raises `DrawingError` for another suffix, `RenderError` when the engine fails, `WriteError` for a folder that
         cannot be written.
         """
-        path = as_path(path)
-        suffix = path.suffix.lower()
-        if suffix not in FORMATS:
-            raise DrawingError(f"a picture saves as {', '.join(FORMATS)}, not as {path.name!r}")
+        made: list[Callable[[], str | bytes]] = [self.svg, self.png, lambda: self._draw("pdf")]
+        writings = dict(zip(FORMATS, [*made, lambda: self.source, lambda: self.source], strict=True))
         try:
-            if suffix == ".svg":
-                content = self.svg().encode()
-            elif suffix in (".gv", ".dot"):
-                content = self.source.encode()
-            else:
-                content = self.png() if suffix == ".png" else self._draw("pdf")
+            return saved("a picture", path, writings)
         except _NoEngine as error:
-            path, content = path.with_suffix(".gv"), self.source.encode()
-            warnings.warn(f"{error}. The source of the picture is in {path}", EngineWarning, stacklevel=2)
-        write_file(path, content)
-        return path
+            source = saved("a picture", as_path(path).with_suffix(".gv"), writings)
+            warnings.warn(f"{error}. The source of the picture is in {source}", EngineWarning, stacklevel=2)
+            return source
 
     def _repr_svg_(self) -> str | None:
         return self._repr_mimebundle_().get("image/svg+xml")

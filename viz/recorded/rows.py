@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class Row:
         labels = [part.scope[-1][1] if part.is_module else op_title(part.nodes[0]) for part in self.of.layers]
         return [f"{n} {label}" if n > 1 else label for label, n in Counter(labels).items()] if self.of.calls else []
 
-    @property
+    @cached_property
     def weight(self) -> Parameter | None:
         """The largest parameter, which represents all of them."""
         return max(self.parameters, key=lambda p: p.tensor.size, default=None)
