@@ -148,7 +148,7 @@ class Names:
             other = self.origins.get(id(place))
             if other is None or id(place) in self._known:
                 continue
-            if not (id(other) in places or self._said.get(id(other)) or other.name):
+            if id(other) not in places and not self._said.get(id(other)) and not other.name:
                 continue
             own, array = array_of(place), array_of(other)
             if own is None or array is None or not own.size:
@@ -339,16 +339,12 @@ def gate(node: Node) -> str:
     """The letter of a gate of an LSTM (i, f, g, o) or a GRU (r, z, n): an activation of one of four or three equal
     parts of a product, tanh in the third; empty for anything else.
     """
-    parts = [node.inputs[0]]
+    parts = [node.inputs[0]] if node.op.name in ("sigmoid", "tanh") else []
     for part in parts:
         if isinstance(part, Node) and part.op.name in ("add", "multiply") and len(parts) < LONGEST_GATE:
             parts += part.inputs
-    for part in parts:
-        if letter := _letter_of_part(part, node.shape):
-            return (
-                letter if (node.op.name == "tanh") == (letter in "gn") and node.op.name in ("sigmoid", "tanh") else ""
-            )
-    return ""
+    letter = next(filter(None, (_letter_of_part(part, node.shape) for part in parts)), "")
+    return letter if (node.op.name == "tanh") == (letter in "gn") else ""
 
 
 def _letter_of_part(part: Any, shape: tuple[int, ...]) -> str:
