@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- printing labels
 
 
+@lru_cache(maxsize=4096, typed=True)  # colours and other attributes repeat
 def escape(text: object) -> str:
     r"""Any text as the content or an attribute of an HTML-like label.
 
@@ -44,12 +45,7 @@ def escape(text: object) -> str:
     >>> escape('a<b & "c" \\N')
     'a&lt;b &amp; &quot;c&quot; \\\\N'
     """
-    return _escaped(str(text))
-
-
-@lru_cache(maxsize=4096)  # colours and other attributes repeat
-def _escaped(words: str) -> str:
-    return _escape(one_line(words).replace("\\", "\\\\"))
+    return _escape(one_line(text).replace("\\", "\\\\"))
 
 
 def plain(words: object) -> str:

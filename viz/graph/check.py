@@ -110,7 +110,7 @@ class _CheckDrawing(Drawing):
         tail = f", but not checked at {numbers.counted(kinks, 'kink')}" if kinks else ""
         return f"Gradient check, op by op: every rule is right{tail}"
 
-    def _lines(self) -> list[list[Label]]:
+    def _reading(self) -> list[list[Label]]:
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")

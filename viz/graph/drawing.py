@@ -65,7 +65,7 @@ class Drawing:
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
         told: dict[str, Any] = {
             "title": title,
-            "reading": self._lines(),
+            "reading": self._reading(),
             "notice": scene.notice,
             "alt": self._alt(title),
         }
@@ -92,33 +92,29 @@ class Drawing:
             return f"{' + '.join(models)}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
-    def _lines(self) -> list[list[Label]]:
-        """The lines below the title: how to read the picture."""
-        return [[text(words, style.CAPTION, ink, italic=ink == "grad") for words, ink in self._reading()]]
-
-    def _reading(self) -> list[tuple[str, str]]:
-        """The meaning of each mark that is drawn, with its colour."""
+    def _reading(self) -> list[list[Label]]:
+        """The lines below the title: the meaning of each mark that is drawn."""
         scene = self.scene
-        parts = [("solid = value going forward", "fwd")]
+        parts = [caption("solid = value going forward", "fwd")]
         if scene.left_out:
-            return parts
+            return [parts]
         if not scene.computed:
             unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
-            return [*parts, (unknown, "grad")]
+            return [[*parts, grad_text(unknown)]]
         compact = scene.scalar and self.cards.compact
         sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
-        parts.append((f"dashed = gradient coming back{sign}", "grad"))
+        parts.append(grad_text(f"dashed = gradient coming back{sign}"))
         if compact:
-            parts.append(("× = local derivative with respect to the operand before it", "ink"))
+            parts.append(caption("× = local derivative with respect to the operand before it", "ink"))
         if not scene.scalar:
-            parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
+            parts.append(grad_text("behind the name of an operand = the gradient sent to it"))
         if compact:
-            parts.append((f"italic = ∂{scene.end}/∂(this card)", "grad"))
+            parts.append(grad_text(f"italic = ∂{scene.end}/∂(this card)"))
         if any(len(card.addends) > 1 for card in self.scene.cards):
-            parts.append(("used more than once: one addend per use", "grad"))
+            parts.append(grad_text("used more than once: one addend per use"))
         if self.again:
-            parts.append(("again = its own card is further up and has the sum", "muted"))
-        return parts
+            parts.append(caption("again = its own card is further up and has the sum"))
+        return [parts]
 
     def _alt(self, title: str) -> str:
         said = []

@@ -112,26 +112,17 @@ class _Cell(Drawing):
             if back:
                 picture.edge(f"{tail.key}:g:s", f"{after}:g:n", cls="bwd", id=f"u_{key}")
 
-    def _reading(self) -> list[tuple[str, str]]:
-        parts = super()._reading()
-        if self.scene.computed:
-            parts.append(("of a weight: the part of this step", "grad"))
-        parts.append(("thick arrow = on to the next step", "fwd"))
-        if self.scene.computed:
-            parts.append(("∂L/∂h[t-1] = on back to the step before", "grad"))
-        return parts
-
-    def _lines(self) -> list[list[Label]]:
-        loop = self.loop
-        lines = super()._lines()
+    def _reading(self) -> list[list[Label]]:
+        loop, computed = self.loop, self.scene.computed
+        marks_of_time = [grad_text("of a weight: the part of this step")] if computed else []
+        marks_of_time.append(caption("thick arrow = on to the next step", "fwd"))
+        marks_of_time += [grad_text("∂L/∂h[t-1] = on back to the step before")] if computed else []
+        lines = [[*line, *marks_of_time] for line in super()._reading()]
         for i, name in enumerate(loop.carries):
-            sizes = loop.sizes(i)
-            if sizes is None:
+            if (sizes := loop.sizes(i)) is None:
                 continue
             said = f"rms ∂L/∂{name} after step 1 to {len(sizes)}: {numbers.rms(sizes[0])} to {numbers.rms(sizes[-1])}"
-            words = grad_text(said)
             # The empty cell takes the rest of the line, or the stairs would stand in its middle.
             stairs = row(cell(marks.staircase(sizes), align="LEFT"), cell(" ", width=style.WIDTH // 2))
-            lines.append([words])
-            lines.append([table(stairs)])
+            lines += [[grad_text(said)], [table(stairs)]]
         return lines

@@ -167,16 +167,11 @@ class _Table:
         result = f": {self.end} = {numbers.scalar(value.reshape(()))}" if value.size == 1 else ""
         words = []
         for row in self.rows:
-            size = self._size(row)
             told = matched(row.title) if row.nodes else row.title
-            if row.weight and size is not None:
+            if row.weight and (size := self.seen.size(row.weight.tensor)) is not None:
                 told = say("{title} (rms gradient {size})", title=told, size=numbers.rms(size))
             words.append(told + "".join(f" {say(warning.word)}" for warning in row.warnings))
         return say("{title}. Rows: {rows}.", title=matched(title) + result, rows=say(", ").join(words))
-
-    def _size(self, row: Row) -> float | None:
-        """Rms of a row's gradient: of its weight, or of its output if it has none."""
-        return self.seen.size(row.weight.tensor if row.weight else row.place) if row.nodes else None
 
     def _by(self, name: str) -> str:
         return f"∂{self.end}/∂{name}"
@@ -219,7 +214,8 @@ class _Table:
         elif loops := recurrences(unit.nodes, self.seen):
             self._loop(unit, loops[0])
         else:
-            value, size = self.seen.value(unit.place), self._measured(unit)
+            place, name = (unit.weight.tensor, unit.weight.name) if unit.weight else (unit.place, unit.letter)
+            value, size = self.seen.value(unit.place), self._measured(place, name)
             if not unit.nodes:
                 kind, (head, values, middle) = "input", self._input(unit)
             elif unit is self.output and value.size == 1:
@@ -228,7 +224,6 @@ class _Table:
             else:
                 kind, (head, values, middle) = "operation", self._cells(unit)
             kind = "parameter" if unit.parameters else kind
-            place, name = (unit.weight.tensor, unit.weight.name) if unit.weight else (unit.place, unit.letter)
             array = self.seen.gradient(place)
             sent = f"{self._by(name)}: {'not computed' if array is None else numbers.full(array)}"
             self._put(unit, kind, head, [(values, numbers.full(value)), (middle, sent), (size, sent)])
@@ -311,14 +306,11 @@ class _Table:
             caption(f"largest possible {numbers.short(steepest)}"),
         )
 
-    def _measured(self, row: Row) -> Label:
-        """The size of a row's gradient on a gauge: of its weight, or of its output if it has none."""
-        place, name = (row.weight.tensor, row.weight.name) if row.weight else (row.place, row.letter)
-        if (row.weight or not row.nodes) and not getattr(place, "requires_grad", False):
-            return aligned(caption("no grad needed"))
+    def _measured(self, place: Any, name: str) -> Label:
+        """The size of a gradient on a gauge."""
         size = self.seen.size(place)
         if size is None:
-            return aligned(caption("not computed"))
+            return caption("not computed" if getattr(place, "requires_grad", False) else "no grad needed")
         words = self._fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3])
         return self._stacked(marks.gauge(size), words)
 
