@@ -31,6 +31,7 @@ from glassgrad.viz.drawing.texts import identifier, is_wide, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from glassgrad.autograd.testing import NodeReport
     from glassgrad.viz.drawing.style import Theme
 
 # ---------------------------------------------------------------- printing labels
@@ -270,7 +271,7 @@ class Picture:
     `name` is the graph's, `title` its headline, `reading` the lines below it that explain the marks: each line is a
     list of labels. `notice`: sentences below those, of what differs from the recorded graph. `layout` is the
     program ("dot", "neato") and `flags` are for its command line (`-n2` for computed positions). `alt` says in words
-    what the picture shows. `names` are the user's and are not translated.
+    what the picture shows. `names` are the user's and are not translated. `report`: the results of a gradient check.
 
     >>> p = Picture("g", title="two cards")
     >>> p.node("a", text("a", 11, "ink"))
@@ -279,6 +280,8 @@ class Picture:
     >>> "a -> b" in p.source
     True
     """
+
+    report: NodeReport | None = None
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.errors import GradcheckError
-from glassgrad.autograd.testing import NodeCheck, NodeReport, check_nodes
+from glassgrad.autograd.testing import NodeCheck, check_nodes
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, caption
@@ -17,19 +17,6 @@ from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.recorded.scene import Card, Scene
 from glassgrad.viz.recorded.validation import recorded
-
-
-class CheckPicture(Picture):
-    """A `Picture` that has the results of the check as its ``report``."""
-
-    report: NodeReport
-
-    @classmethod
-    def of(cls, picture: Picture, report: NodeReport) -> CheckPicture:
-        """The same drawing, with the results."""
-        made = cls.__new__(cls)
-        vars(made).update(vars(picture), report=report)
-        return made
 
 
 def check_graph(
@@ -44,7 +31,7 @@ def check_graph(
     limit: float = 1e-4,
     max_elements: int = 64,
     seed: int = 0,
-) -> CheckPicture:
+) -> Picture:
     """Check the rule of every operation that computed ``y``, and draw the graph with the results.
 
     The card of an operation whose rules agree with central differences has `ok` and the largest relative error. One
@@ -84,7 +71,9 @@ def check_graph(
             )
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     mark_checks(scene, report)
-    return CheckPicture.of(_CheckDrawing(scene).draw(title).themed(theme), report)
+    picture = _CheckDrawing(scene).draw(title).themed(theme)
+    picture.report = report
+    return picture
 
 
 def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
