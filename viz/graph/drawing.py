@@ -136,7 +136,7 @@ class Drawing:
                 self._operation(self._cards([part])[0])
             elif self._is_boxed(part):
                 side = "l" if any(self.sides[card][0] for card in self._cards(part.nodes)) else "r"  # no line comes in
-                key = self._fresh(part.path or part.scope[-1][1])
+                key = self._fresh(part.path or part.label)
                 with self.picture.cluster(key, self._box_label(part), labeljust=side):
                     self._place(part)
             else:

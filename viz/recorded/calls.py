@@ -14,6 +14,20 @@ from glassgrad.autograd.engine.graph import Node
 
 Scope = tuple[tuple[str, str], ...]
 
+TITLES = {
+    "relu": "ReLU",
+    "leaky_relu": "Leaky ReLU",
+    "gelu": "GELU",
+    "matmul": "Matrix product",
+    "permute_dims": "Transpose",
+    "getitem": "Index",
+    "cross_entropy": "Cross-entropy",
+    "binary_cross_entropy_with_logits": "Binary cross-entropy",
+    "squared_error": "Squared error",
+    "scan_packed": "Scan",
+}
+"""Titles of operations, where they are not their names."""
+
 
 @dataclass(eq=False)
 class Call:
@@ -33,6 +47,12 @@ class Call:
     def path(self) -> str | None:
         """The path of the module in its model; None for an operation alone."""
         return self.scope[-1][0] if self.is_module else None
+
+    @property
+    def label(self) -> str:
+        """The class of the module; of an operation alone, its title."""
+        name = str(self.nodes[0].op.name)
+        return self.scope[-1][1] if self.is_module else TITLES.get(name) or name.replace("_", " ").capitalize()
 
     @property
     def calls(self) -> list[Call]:

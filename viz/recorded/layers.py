@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES
-from glassgrad.viz.recorded.rows import Row, op_title
+from glassgrad.viz.recorded.rows import Row
 
 BESIDE = "beside: "
 POOLS = ("max_pool", "sum_pool")
@@ -134,7 +134,7 @@ def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
     inside = {node for row in rows for node in row.nodes}
     read = Counter(id(x) for node in inside for x in node.inputs if isinstance(x, ag.Tensor) and not x.requires_grad)
     shared = {key for key, times in read.items() if times > 1}  # constants, of which the input may be one
-    for label, part in (layer for row in rows for layer in _layers(row)):
+    for label, part in ((call.label, call.nodes) for row in rows for call in row.of.layers):
         given = {x for node in part for x in node.inputs if (isinstance(x, Node) and x not in part) or id(x) in shared}
         if said and not is_heavy(part) and given <= last:
             head, tail = said[-1]
@@ -152,12 +152,6 @@ def has_shortcut(said: Sequence[tuple[str, str]]) -> bool:
     """Whether these lines describe a residual block: its input, or a layer beside it, is added to what it computes."""
     heads = [head for head, _ in said]
     return "+ input" in heads or (sum(head.startswith(BESIDE) for head in heads) == 1 and "Add" in heads)
-
-
-def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
-    """The calls of innermost modules in a row, and its operations outside of them, each with its label."""
-    for call in row.of.layers:
-        yield call.scope[-1][1] if call.is_module else op_title(call.nodes[0]), call.nodes
 
 
 def _joined(part: Sequence[Node], given: set[Any], inside: set[Node]) -> str:

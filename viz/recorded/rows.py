@@ -35,19 +35,6 @@ DEAD = 0.5  # share of the units of a ReLU
 
 VIEWS = ("reshape", "permute_dims", "matrix_transpose", "squeeze", "expand_dims")  # they compute nothing
 
-TITLES = {
-    "relu": "ReLU",
-    "leaky_relu": "Leaky ReLU",
-    "gelu": "GELU",
-    "matmul": "Matrix product",
-    "permute_dims": "Transpose",
-    "getitem": "Index",
-    "cross_entropy": "Cross-entropy",
-    "binary_cross_entropy_with_logits": "Binary cross-entropy",
-    "squared_error": "Squared error",
-    "scan_packed": "Scan",
-}
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -120,8 +107,8 @@ class Row:
     @property
     def contents(self) -> list[str]:
         """The parts of a module that is not opened, as `3 Conv2d`; empty where it has none."""
-        labels = [part.scope[-1][1] if part.is_module else op_title(part.nodes[0]) for part in self.of.layers]
-        return [f"{n} {label}" if n > 1 else label for label, n in Counter(labels).items()] if self.of.calls else []
+        counts = Counter(part.label for part in self.of.layers) if self.of.calls else {}
+        return [f"{n} {label}" if n > 1 else label for label, n in counts.items()]
 
     @cached_property
     def weight(self) -> Parameter | None:
@@ -161,9 +148,7 @@ def rows_of(
     users = users_of(graph.nodes)
     tree = call_tree(graph.nodes)
     calls = _with_views(tree.opened(depth), users)
-    labels = [
-        call.scope[-1][1] if call.is_module else _part(call.nodes[0]) or op_title(call.nodes[0]) for call in calls
-    ]
+    labels = [call.label if call.is_module else _part(call.nodes[0]) or call.label for call in calls]
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
@@ -177,18 +162,19 @@ def rows_of(
     origin = {key: given for key, given in called.origins.items() if key not in own}
     for call, label, title in zip(calls, labels, numbered(labels), strict=True):
         nodes = call.nodes
-        read = [use for node in nodes for use in _uses(node, entries)]
-        every = [(origin.get(id(x), x), role) for x, role in read]
-        hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
-        uses = [(place, role) for place, role in every if id(place) not in hidden]
-        for (place, role), (x, _) in zip(every, read, strict=True):
-            if role == "input" and id(place) not in home and id(place) not in hidden:
-                name = getattr(place, "name", None) or (called[x].made or ("", called[x].shown))[1]
-                home[id(place)] = row(name, name, place)
-                rows.append(home[id(place)])
-        trained = {id(place): place for place, role in uses if role == "parameter"}
+        used: dict[int, tuple[Any, str, Any]] = {}
+        for x, role in (use for node in nodes for use in _uses(node, entries)):
+            place = origin.get(id(x), x)
+            used.setdefault(id(place), (place, role, x))
+        hidden = {key for key, (_, role, _) in used.items() if key in own or (closed and role == "input")} - entries
+        trained = {key: place for key, (place, role, _) in used.items() if role == "parameter" and key not in hidden}
         parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
         shown |= trained.keys()
+        for key, (place, role, x) in used.items():
+            if role == "input" and key not in home and key not in hidden:
+                name = getattr(place, "name", None) or (called[x].made or ("", called[x].shown))[1]
+                home[key] = row(name, name, place)
+                rows.append(home[key])
         output = _output(nodes, graph, users)
         here = row(
             title,
@@ -201,10 +187,9 @@ def rows_of(
         )
         rows.append(here)
         home.update((id(node), here) for node in nodes)
-        given = dict.fromkeys(id(place) for place, role in every if role != "parameter")
-        here.reads = tuple(home[key].key if key in home else None for key in given if home.get(key) is not here)
-        sources = {id(place): place for place, _ in uses if home.get(id(place), here) is not here}
-        links += [Link(home[key].key, here.key, place) for key, place in sources.items()]
+        sources = [key for key, (_, role, _) in used.items() if role != "parameter" and home.get(key) is not here]
+        here.reads = tuple(home[key].key if key in home else None for key in sources)
+        links += [Link(home[key].key, here.key, used[key][0]) for key in sources if key in home and key not in hidden]
     return rows, links
 
 
@@ -291,11 +276,6 @@ def names_of(rows: Iterable[Row]) -> set[str]:
 def _part(node: Node) -> str:
     """The title of a part of an attention's product; empty for anything else."""
     return {"q": "Query", "k": "Key", "v": "Value"}.get(projected(node), "")
-
-
-def op_title(node: Node) -> str:
-    """The title of an operation."""
-    return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
 
 
 def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:

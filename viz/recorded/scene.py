@@ -252,7 +252,7 @@ class Scene:
             if card.role == PARAM and len(homes) == 1:
                 card.group = homes.pop()
         calls = [call for call in tree.opened() if call.is_module]
-        return dict(zip(calls, numbered([call.scope[-1][1] for call in calls]), strict=True))
+        return dict(zip(calls, numbered([call.label for call in calls]), strict=True))
 
     @property
     def choices(self) -> list[str]:
