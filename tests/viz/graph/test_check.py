@@ -6,7 +6,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import GradcheckError
-from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.check import check_graph
 from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.graph.test_picture import edges, node
@@ -102,9 +101,5 @@ def test_a_large_graph_is_refused():
         check_graph(y)
 
 
-def test_dark_theme_and_no_effect_on_other_pictures():
-    picture = checked(wrong_sigmoid(), theme="dark")
-    assert style.DARK.bad in picture.source
-    assert style.LIGHT.bad not in picture.source
-    x = parameter(1.0)
-    assert "check" not in draw_graph(wrong_sigmoid()(x), gradients=True).source
+def test_other_pictures_are_not_checked():
+    assert "check" not in draw_graph(wrong_sigmoid()(parameter(1.0)), gradients=True).source

@@ -61,13 +61,6 @@ class TestDigitsNetwork:
         assert "images of" not in words(draw_modules(classifier([256, 30, 10])[1]))
 
 
-def test_the_dark_theme_has_no_light_ground():
-    picture = draw_modules(classifier([64, 30, 10])[1], theme="dark")
-    assert f'bgcolor="{style.DARK.paper}"' in picture.source
-    for token in ("paper", "ink", "muted", "fwd", "fwd_bg", "grad", "knob", "knob_bg", "data_bg"):
-        assert f'"{getattr(style.LIGHT, token)}"' not in picture.source, token
-
-
 def test_without_gradients_it_says_not_computed():
     model, _ = classifier([64, 30, 10])
     logits = draw_modules(model(ag.asarray(np.ones((3, 64), dtype=np.float32))))

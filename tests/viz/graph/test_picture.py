@@ -295,9 +295,9 @@ class TestTrouble:
         root = ElementTree.fromstring(draw(loss, name).svg())
         assert "a\ufffdb\ufffd[0m\ufffd\ufffd<&>" in " ".join(root.itertext())
 
-    def test_the_dark_theme_uses_its_own_colours_only(self):
-        picture = draw_graph(lecture(), gradients=True, theme="dark")
-        used = set(re.findall("#[0-9a-f]{6}", picture.source))
+    @pytest.mark.parametrize("draw", [draw_graph, viz.draw_modules, viz.draw_tape, viz.draw_model, viz.check_graph])
+    def test_the_dark_theme_uses_its_own_colours_only(self, draw):
+        used = set(re.findall("#[0-9a-f]{6}", draw(lecture(), theme="dark").source))
         assert style.DARK.paper in used
         light_only = {v for k, v in vars(style.LIGHT).items() if k != "name"} - set(vars(style.DARK).values())
         assert not used & light_only
