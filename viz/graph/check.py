@@ -51,9 +51,7 @@ def check_graph(
     ('Gradient check, op by op: every rule is right', <NodeReport: 2 ok>)
     """
     limit, max_elements, seed = number(limit, "limit", 0), whole(max_elements, "max_elements"), whole(seed, "seed", 0)
-    ys = recorded(y, "check")
-    if more:
-        ys += recorded(more, "check")
+    ys = recorded((y, *more) if more else y, "check")
     many = sum(place.op is not None for place in ag.Graph(*ys).nodes)
     if many > style.CARDS_LOOSE:
         raise DrawingError(

@@ -22,6 +22,10 @@ TITLE = 60  # characters of the longest expression used as a title
 ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
 GAP = 12  # points between two cards of a level
 SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
+TURNED: dict[str, dict[str, Any]] = {  # lines are given from left to right, which holds a leaf on the right
+    "f": {"dir": "back"},
+    "b": {"dir": None, "arrowtail": None, "arrowhead": "vee"},
+}
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
@@ -63,13 +67,8 @@ class Drawing:
         if len(self.scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
-        told: dict[str, Any] = {
-            "title": title,
-            "reading": self._reading(),
-            "notice": scene.notice,
-            "alt": self._alt(title),
-        }
-        self.picture = Picture("graph", names=names, **told, **shape)
+        words = {"title": title, "alt": self._alt(title)}
+        self.picture = Picture("graph", reading=self._reading(), notice=scene.notice, names=names, **words, **shape)
         self._place(scene.tree)
         self._leaves()
         for card in self.scene.cards:
@@ -331,20 +330,14 @@ class Drawing:
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
         backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": f"gradient: {sent}"}
         backward |= {"color": "muted"} if socket.doubted else {}
-        i = socket.index
-        drawn = self.scene.computed and socket.passes and part is not None
-        at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
-        if socket in left:
-            self.picture.edge(f"{at}:e", f"{head.key}:f{i}:w", **forward)
-            if drawn:
-                self.picture.edge(f"{at}:e", f"{head.key}:b{i}:w", **backward)
-            return
-        if socket in right:  # reversed, which holds the leaf on the right
-            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:w", dir="back", **forward)
-            if drawn:
-                self.picture.edge(
-                    f"{head.key}:b{i}:e", f"{at}:w", dir=None, arrowtail=None, arrowhead="vee", **backward
-                )
+        i, at = socket.index, self._at(socket)
+        ways = {"f": forward} if part is None else {"f": forward, "b": backward}
+        if socket in left or socket in right:
+            for port, look in ways.items():
+                if socket in left:
+                    self.picture.edge(f"{at}:e", f"{head.key}:{port}{i}:w", **look)
+                else:
+                    self.picture.edge(f"{head.key}:{port}{i}:e", f"{at}:w", **look | TURNED[port])
             return
         spine = socket is self.cards.spine(head)
         inner = spine and tail.node is not None
@@ -357,10 +350,11 @@ class Drawing:
         if tail in self.level and socket not in self.again:
             forward["minlen"] = backward["minlen"] = self.level[tail] - self.level[head]
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
-        if drawn:
+        if part is not None:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
             end = f"{head.key}:b{i}{'' if last else ':n'}"
+            landing = "g" if socket in self.again else _landing(socket)
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:

@@ -67,9 +67,7 @@ def draw_graph(
     options = {"depth": depth, "view": view if view != "auto" else None}
     if found := programs((y, *more), given | options):
         return draw_program(found[0], title).themed(theme)
-    ys = recorded(y)
-    if more:
-        ys += recorded(more)
+    ys = recorded((y, *more) if more else y)
     if depth is not None and (view != "auto" or len(ys) > 1):
         raise DrawingError(
             "depth= opens the modules of a table, which shows one output and takes no view=: leave depth= out to draw"

@@ -59,8 +59,7 @@ def draw_tape(
     """
     if gradients is False or gradients is None:
         raise DrawingError("a tape shows derivatives: gradients= must be True, or the outputs' upstream gradients")
-    ys = [*recorded(y), *(recorded(more) if more else ())]
-    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
+    scene = Scene(recorded((y, *more) if more else y), names=names, inputs=inputs, targets=targets, gradients=gradients)
     return _Tape(scene).draw(title).themed(theme)
 
 
