@@ -12,7 +12,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.recorded.notation.latex import tex_number, tex_space, tex_text, text_mode
+from glassgrad.viz.recorded.notation.latex import tex_number, text_mode
 
 ENTRIES = 16  # of a Tensor whose numbers are all written
 REPEATS = 4  # a block repeated so often is folded; the first stays written
@@ -46,7 +46,7 @@ class Both:
 
 def words(text: str) -> Both:
     """Words of the present language."""
-    return Both(text, tex_text(text) if text else "")
+    return Both(text, rf"\text{{{text_mode(text)}}}" if text else "")
 
 
 def number(text: str) -> Both:
@@ -56,7 +56,8 @@ def number(text: str) -> Both:
 
 def space(shape: tuple[int, ...]) -> Both:
     """A shape, in LaTeX the set of its arrays."""
-    return Both(digits.shape(shape), tex_space(shape))
+    sizes = r" \times ".join(map(str, shape))
+    return Both(digits.shape(shape), r"\in \mathbb{R}" + (f"^{{{sizes}}}" if shape else ""))
 
 
 def equation(left: Written, right: Written) -> Both:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 from unicodedata import east_asian_width
 
 import numpy as np
@@ -220,29 +220,21 @@ class Derivations(_Written, tuple[Derivation, ...]):
         return f"<Derivations {list(self)}>"
 
 
+class _Options(TypedDict, total=False):
+    names: Mapping[str, Any] | None
+    numbers: bool | None
+    gradient: Any
+    mode: str
+    tangent: Any
+
+
 @overload
-def explain(
-    y: ag.Tensor,
-    *,
-    wrt: ag.Tensor | str,
-    names: Mapping[str, Any] | None = None,
-    numbers: bool | None = None,
-    gradient: Any = None,
-    mode: str = "reverse",
-    tangent: Any = None,
-) -> Derivation: ...
+def explain(y: ag.Tensor, *, wrt: ag.Tensor | str, **options: Unpack[_Options]) -> Derivation: ...
 
 
 @overload
 def explain(
-    y: ag.Tensor,
-    *,
-    wrt: list[Any] | tuple[Any, ...] | None = None,
-    names: Mapping[str, Any] | None = None,
-    numbers: bool | None = None,
-    gradient: Any = None,
-    mode: str = "reverse",
-    tangent: Any = None,
+    y: ag.Tensor, *, wrt: list[Any] | tuple[Any, ...] | None = None, **options: Unpack[_Options]
 ) -> Derivations: ...
 
 

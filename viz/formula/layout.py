@@ -149,7 +149,7 @@ class Layout:
             if (found := _indexed(line.right)) is not None:
                 formula, operands = found
                 forms.setdefault(formula.text("", {arg: arg for arg in operands}), []).append((line.left, *found))
-        rows = []
+        rows: list[Row] = []
         for (left, formula, operands), *others in forms.values():
             text = formula.text(left.text, {arg: x.text for arg, x in operands.items()})
             written = Both(text, formula.text(left.tex, {arg: x.tex for arg, x in operands.items()}, tex=True))
@@ -168,7 +168,8 @@ class Layout:
         notes = [said]
         if any(map(any, pads)):
             notes.append(say("entries outside of an input are 0, and never a maximum"))
-        return [*rows, *((words(note),) for note in notes)]
+        rows.extend((words(note),) for note in notes)
+        return rows
 
     def _one_line(self, left: Symbol) -> Row:
         chain = self._told.one_line

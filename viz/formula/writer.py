@@ -132,14 +132,11 @@ def product(upstream: Symbol, local: Symbol) -> Symbol:
     return Symbol(upstream.space, f"{left} · {right}", rf"{tex_left} \cdot {tex_right}", PRODUCT, value)
 
 
-def chained(upstream: Symbol, local: Symbol) -> Symbol:
+def chained(upstream: Symbol, local: Symbol) -> Any:
     """A product of scalars, in which nothing is multiplied by 1."""
     if 1 in (upstream.number, local.number):
         return local if upstream.number == 1 else upstream
-    if local.number == -1:
-        negative: Symbol = upstream.space.lift(upstream.space.call("negative", upstream))
-        return negative
-    return product(upstream, local)
+    return upstream.space.call("negative", upstream) if local.number == -1 else product(upstream, local)
 
 
 def item(value: Any) -> Any:

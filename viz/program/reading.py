@@ -22,7 +22,6 @@ class Block:
 
     part: str
     lines: list[Value]
-    key: str = ""
 
 
 @dataclass(eq=False)

@@ -88,11 +88,6 @@ def text_mode(text: str) -> str:
     return out
 
 
-def tex_text(words: str) -> str:
-    r"""Text as `\text{}`."""
-    return rf"\text{{{text_mode(words)}}}"
-
-
 def tex_said(sentence: str, **fields: str) -> str:
     r"""A sentence in the present language, its words as `\text{}` and its fields as mathematics.
 
@@ -101,16 +96,6 @@ def tex_said(sentence: str, **fields: str) -> str:
     """
     parts = re.split(r"\{(\w+)\}", said(sentence))
     return "".join(fields[part] if k % 2 else rf"\text{{{part}}}" for k, part in enumerate(parts) if part)
-
-
-def tex_space(shape: tuple[int, ...]) -> str:
-    r"""The set of arrays of a shape.
-
-    >>> tex_space((3, 2)), tex_space(())
-    ('\\in \\mathbb{R}^{3 \\times 2}', '\\in \\mathbb{R}')
-    """
-    sizes = r" \times ".join(map(str, shape))
-    return rf"\in \mathbb{{R}}^{{{sizes}}}" if shape else r"\in \mathbb{R}"
 
 
 def tex_number(text: str) -> str:

@@ -252,9 +252,9 @@ class Notation:
 
     def _simple(self, op: Any, parts: dict[str, Any], value: Any) -> Any:
         """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
-        x: Any
-        y: Any
-        name, x, y = op.name, parts.get("x"), parts.get("y")
+        x: Any = parts.get("x")
+        y: Any = parts.get("y")
+        name = op.name
         if name in ("multiply", "add", "subtract", "divide", "power"):
             if x.number is None or y.number is None or not np.size(value):
                 return self._arithmetic(name, x, y, value)
