@@ -55,6 +55,7 @@ PROGRAMS = {
     "normalized": normalized,
     "forward": lambda: ag.trace(lambda x: ag.tanh(x) + 1.0, ag.ones((2,))),
     "gradient": lambda: ag.trace(ag.grad(f), *POINT),
+    "descent": lambda: ag.trace(lambda w, x: w - 0.1 * ag.grad(f)(w, x), *POINT),
     "both": lambda: ag.trace(ag.value_and_grad(f), *POINT),
     "second order": lambda: ag.trace(lambda w, x, v: ag.hvp(f, (w, x), (v, x)), *POINT, POINT[0]),
     "nothing": lambda: ag.trace(lambda x: x, ag.ones((2,))),
@@ -110,7 +111,7 @@ class TestParts:
                 assert found[program.updates[state].name] == UPDATE
         assert found["centred"] == FORWARD
 
-    @pytest.mark.parametrize("name", ["gradient", "both", "second order"])
+    @pytest.mark.parametrize("name", ["gradient", "descent", "both", "second order"])
     def test_of_transforms(self, name: str):
         program = PROGRAMS[name]()
         found = parts(program)
