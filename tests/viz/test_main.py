@@ -17,6 +17,7 @@ from PIL import Image
 from glassgrad import viz
 from glassgrad.viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main
 from glassgrad.viz.drawing import render, style
+from tests.viz.pages.browser import whole
 
 ROOT = Path(__file__).parents[2]
 NEURON = ("L = (sigmoid(w*x + b) - y)**2", "w=2", "x=1", "b=-1", "y=1")
@@ -173,7 +174,7 @@ def test_every_format_has_the_language_that_was_asked_for(capsys):
         "L.html": "随意拖动任何数",
     }.items():
         said(capsys, *NEURON, *chinese, "-o", name)
-        assert word in Path(name).read_text(encoding="utf-8")
+        assert word in whole(Path(name).read_text(encoding="utf-8"))
     said(capsys, *NEURON, "-o", "L.svg")
     assert "value going forward" in Path("L.svg").read_text(encoding="utf-8")
     assert "'fr'" in refused(capsys, *NEURON, "--language", "fr")

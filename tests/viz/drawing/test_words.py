@@ -109,7 +109,7 @@ def test_the_language_is_that_of_the_argument_or_of_the_lesson():
         assert '<html lang="en">' in viz.step_through(w * w, language="en").html
     finally:
         lesson.speak("en")
-    page = whole(viz.step_through(w * w, title="<b>", language="zh"))
+    page = whole(viz.step_through(w * w, title="<b>", language="zh").html)
     assert "&lt;b&gt;" in page
     assert "随意拖动任何数" in page
     assert "say`" not in page

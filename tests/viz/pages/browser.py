@@ -67,10 +67,10 @@ window.requestAnimationFrame = f => setTimeout(() => f(performance.now()), 16);
 window.cancelAnimationFrame = clearTimeout;</script>"""
 
 
-def whole(page):
+def whole(text):
     """The text of a page, with that of its compressed script."""
-    packed = re.search(r'atob\("(.*?)"\)', page.html)
-    return page.html + (zlib.decompress(base64.b64decode(packed[1])).decode() if packed else "")
+    packed = re.search(r'atob\("(.*?)"\)', text)
+    return text + (zlib.decompress(base64.b64decode(packed[1])).decode() if packed else "")
 
 
 def browse(page, folder, script, fragment="", *flags):

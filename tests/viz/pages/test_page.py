@@ -26,7 +26,7 @@ def data(page):
 def test_one_file_asks_for_nothing():
     page = step_through(scalar())
     assert "default-src 'none'" in page.html
-    text = whole(page)
+    text = whole(page.html)
     assert set(re.findall(r"https?://[^\s\"'<]+", text)) == {"http://www.w3.org/2000/svg"}, "a namespace only"
     assert not re.search(r"<(link|img|iframe|object|base)\b|@import|\beval\(|new Function", text)
 
