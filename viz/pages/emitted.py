@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.names import unique
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
@@ -116,9 +115,11 @@ def written(
     exact = {tensor: "f4" if str(tensor.dtype) == "float32" else "f8" for tensor in tensors}
     with in_double(exact), refusals(who):
         programs = {name: ag.trace(function, *given) for name, (function, given) in functions.items()}
-        if products is not None and (large := too_large(products, *size_of(list(programs.values())))):
-            raise DrawingError(f"{who}: {large}.{more}")
         names = shared_names(programs.values())
+        if products is not None:
+            lines = max(len(optimize(program, COMMON).instructions) for program in programs.values())
+            if large := too_large(products, sum(tensor.size for tensor in names), lines):
+                raise DrawingError(f"{who}: {large}.{more}")
         texts = [
             program.javascript(f"program_{name}", every=False, comments=False, states=False)
             for name, program in programs.items()
@@ -141,13 +142,6 @@ LINES = 1_000
 
 RATE = 2.2e6
 """Multiply-adds that a browser does in a millisecond."""
-
-
-def size_of(programs: Sequence[Program]) -> tuple[int, int]:
-    """The numbers of all states of these programs, and the lines of the longest."""
-    states = {state.origin: state for program in programs for state in program.states}
-    lines = (len(optimize(program, COMMON).instructions) for program in programs)
-    return sum(size(state.shape) for state in states.values()), max(lines)
 
 
 def too_large(multiplications: float, states: int, lines: int) -> str:

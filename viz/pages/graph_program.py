@@ -89,9 +89,6 @@ def check_size(scene: Scene) -> None:
     if large := too_large(work, weights, lines):
         one = say(" One example is live: step_through(loss_of(x[:1]), live=True).")
         raise NotLive(f"{large}.{'' if too_large(0, weights, lines) else one}")
-    for card in leaves:
-        if (dtype := card.value.dtype).kind not in "fiub":
-            raise NotLive(say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=dtype))
 
 
 def products(card: Card) -> int:

@@ -38,31 +38,30 @@ class Words:
         self.name: dict[Card, str] = {}
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
-        loops = [card for card in scene.operations if _is_recurrent(card)]
+        self.loops = [card for card in scene.operations if _is_recurrent(card)]
         for card in scene.cards:
-            if (loop := _taken_from(card)) is not None and card.operation.op.name == "reshape":
-                self.name[card] = _state(card, loop, str(loops.index(loop) + 1) if loops[1:] else "")
-                self.short[card], self.symbol[card] = self.name[card], scene.say.symbol(self.name[card], card.value)
-                continue
-            if card in scene.views:
-                tail, op, params = scene.views[card]
-                self.symbol[card] = scene.say.composed(OPS[op], [tail.written(scene.say)], params, card.value)
-                self.name[card] = self.short[card] = readable(self.symbol[card].text)
-                continue
-            is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
-            if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
-                self.name[card] = self.short[card] = readable(card.name)
-                self.symbol[card] = card.written(scene.say)
-                continue
-            whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
-            self.symbol[card] = whole if len(whole.text) <= LONG else brief
-            self.name[card] = clipped(readable(self.symbol[card].text), LONG)
-            self.short[card] = clipped(readable(whole.text if len(whole.text) <= SHORT else brief.text), SHORT)
-            if _is_recurrent(card):
-                steps = Recurrence(card.operation, scene.seen)
-                said = words.say("{cell}, {n} steps", cell=steps.title, n=steps.loop.length)
-                self.name[card] = self.short[card] = said
-                self.symbol[card] = scene.say.symbol(steps.title, card.value)
+            self.symbol[card], self.name[card], self.short[card] = self._called(card)
+
+    def _called(self, card: Card) -> tuple[Symbol, str, str]:
+        """What stands for a value in formulas, its name, and its short name."""
+        scene, say = self.scene, self.scene.say
+        if card in self.loops:
+            steps = Recurrence(card.operation, scene.seen)
+            name = words.say("{cell}, {n} steps", cell=steps.title, n=steps.loop.length)
+            return say.symbol(steps.title, card.value), name, name
+        if (loop := _taken_from(card)) is not None and card.operation.op.name == "reshape":
+            name = _state(card, loop, str(self.loops.index(loop) + 1) if self.loops[1:] else "")
+            return say.symbol(name, card.value), name, name
+        if card in scene.views:
+            tail, op, params = scene.views[card]
+            symbol = say.composed(OPS[op], [tail.written(say)], params, card.value)
+            return symbol, readable(symbol.text), readable(symbol.text)
+        is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
+        if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
+            return card.written(say), readable(card.name), readable(card.name)
+        whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
+        symbol, short = whole if len(whole.text) <= LONG else brief, whole if len(whole.text) <= SHORT else brief
+        return symbol, clipped(readable(symbol.text), LONG), clipped(readable(short.text), SHORT)
 
     def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas, or with marks as long as there are some."""

@@ -162,16 +162,13 @@ def rerun(
     """The value of ``end`` where the edges ``reads`` carry ``start``; everything else stays as in ``values``."""
     changed, inner = set(reads), dict[Any, Any]()
     for node in nodes:
-        given = [
+        if node.op is None or not any(
             (node, i) in changed or (hasattr(v, "requires_grad") and v in inner) for i, v in enumerate(node.inputs)
-        ]
-        if node.op is None or not any(given):
+        ):
             continue
-        inputs = [
-            start if (node, i) in changed else inner.get(v, values.get(v, v)) if hasattr(v, "requires_grad") else v
-            for i, v in enumerate(node.inputs)
-        ]
-        inner[node] = node.op.apply(*inputs, **node.params)
+        inputs = [inner.get(v, values.get(v, v)) if hasattr(v, "requires_grad") else v for v in node.inputs]
+        given = [start if (node, i) in changed else value for i, value in enumerate(inputs)]
+        inner[node] = node.op.apply(*given, **node.params)
         if node is end:
             break
     return inner[end]

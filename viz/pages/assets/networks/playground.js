@@ -1,6 +1,6 @@
 /* A network with two inputs, live. The programs before this script compute; here is how it looks and how it is changed. */
 (() => {
-  const D = JSON.parse(el('data').textContent), N = D.label.length, { columns, rows, layers, outputs } = D;
+  const D = JSON.parse(el('data').textContent), N = D.label.length, { layers, grid: [columns, rows] } = D, outputs = D.sizes.at(-1);
   const depth = layers.length, last = layers[depth - 1], cells = columns * rows;
   const [X, Y] = D.inputs, memory = { [X]: Float64Array.from(D.x), [Y]: globalThis[D.kind].from(D.y), ...unpackedStates(D.states) };
   const train = program_train(memory), see = program_see(memory), loss = program_loss(memory), field = program_field(memory);
