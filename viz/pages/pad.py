@@ -53,82 +53,55 @@ def pad(
 
     Raises `DrawingError` for a model that does not take such pictures or does not give that many outputs.
     """
+    who = say("There is no pad to draw on")
     if model is None:
         return Pad(say("There is no pad to draw on: the report was given no model."))
-    check_function(model, "model", "a module, a function of pictures as rows of pixels, or None")
-    taken = _Taken(model, loss or ag.cross_entropy, probabilities or ag.softmax)
-    taken.check(shape, classes)
+    network = check_function(model, "model", "a module, a function of pictures as rows of pixels, or None")
+    loss, probabilities = loss or ag.cross_entropy, probabilities or ag.softmax
+    first, pixels = first_parameter(network), shape[0] * shape[1]
+    dtype, device = ("float32", None) if first is None else (str(first.dtype), first.device)
+    picture = ag.Tensor(np.zeros((1, pixels)), dtype=dtype, device=device, requires_grad=True)
     try:
-        return taken.pad(shape)
-    except DrawingError as error:
-        return Pad(str(error))
+        output = network(picture)
+    except AutogradError as error:
+        raise DrawingError(f"the model does not accept a picture as a row of {pixels} pixels: {error}") from error
+    if output.size != classes:
+        raise DrawingError(f"the model gives {output.size} numbers for {classes} classes: it must give one for each")
+    if output.node is None:
+        raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
+    nodes = ag.Graph(output).nodes
+    all_layers = _layers(nodes, output.node)
+    layers = _ends(all_layers, LAYERS)
+    leaves = [(k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad]
+    weights = _ends([(k, leaf) for k, leaf in leaves if leaf.ndim > 1 and leaf is not picture], GAUGES)
 
-
-class _Taken:
-    """A model whose programs are written into a page."""
-
-    def __init__(self, model: Any, loss: Callable[..., Any], probabilities: Callable[..., Any]) -> None:
-        self.model, self.loss, self.probabilities = model, loss, probabilities
-        first = first_parameter(model)
-        self.dtype = "float32" if first is None else str(first.dtype)
-        self.device = None if first is None else first.device
-
-    def check(self, shape: tuple[int, int], classes: int) -> None:
-        """Find the layers. Raises `DrawingError` where the model takes no such pictures."""
-        pixels = shape[0] * shape[1]
-        picture = ag.Tensor(np.zeros((1, pixels)), dtype=self.dtype, device=self.device, requires_grad=True)
-        try:
-            output = self.model(picture)
-        except AutogradError as error:
-            raise DrawingError(f"the model does not accept a picture as a row of {pixels} pixels: {error}") from error
-        if output.size != classes:
-            raise DrawingError(
-                f"the model gives {output.size} numbers for {classes} classes: it must give one for each"
-            )
-        if output.node is None:
-            raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
-        nodes = ag.Graph(output).nodes
-        self.products = products(nodes)
-        found = _layers(nodes, output.node)
-        self.layers = _ends(found, LAYERS)
-        self.skipped = len(found) - len(self.layers)
-        leaves = ((k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad)
-        weights = [(k, leaf) for k, leaf in leaves if leaf.ndim > 1 and leaf is not picture]
-        self.weights = [
-            (k, str(leaf.name or f"weight {number}"), " × ".join(map(str, leaf.shape)))
-            for number, (k, leaf) in enumerate(_ends(weights, GAUGES), 1)
-        ]
-
-    def pad(self, shape: tuple[int, int]) -> Pad:
-        """The program and its description for the page."""
-        who = say("There is no pad to draw on")
-        x = ag.Tensor(np.zeros((1, shape[0] * shape[1])), device=self.device)
-        y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
-        with refusals(who):
-            before = ag.trace(self._run, ag.astype(x, self.dtype), y)
-        tensors = [state.origin for state in before.states]
-        made = written(who, {"pad": (self._run, (x, y))}, tensors, 3 * self.products)
-        depth = len(self.layers)
-        layers = [
-            {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words, "most": most}
-            for k, (_, shape, words, most) in enumerate(self.layers)
-        ]
-        at = enumerate(self.weights, 3 + 2 * depth)
-        weights = [{"at": k, "name": name, "note": note} for k, (_, name, note) in at]
-        data = {"states": made.states, "layers": layers, "skipped": self.skipped, "weights": weights}
-        return Pad(script=made.script, data=data)
-
-    def _run(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
-        """Loss, probabilities, outputs; values of the layers and gradients there; gradients of weights and of x."""
+    def run(x: ag.Tensor, y: ag.Tensor) -> dict[str, ag.Tensor]:
         start = x.detach().requires_grad_()
-        output = self.model(start)
+        output = network(start)
         graph = ag.Graph(output)
         values = graph.replay()
         outputs = values[vertex_of(output)]
-        loss = self.loss(outputs, y)
-        ends = [values[graph.nodes[k]] for k, *_ in self.layers]
-        gradients = ag.gradients(loss, [*ends, *(graph.nodes[k] for k, _, _ in self.weights), start])
-        return [loss, self.probabilities(outputs), outputs, *ends, *gradients]
+        total = loss(outputs, y)
+        found = {"loss": total, "p": probabilities(outputs), "z": outputs}
+        found |= {f"a{i}": values[graph.nodes[k]] for i, (k, *_) in enumerate(layers)}
+        wanted = {f"g{i}": found[f"a{i}"] for i in range(len(layers))}
+        wanted |= {f"w{i}": graph.nodes[k] for i, (k, _) in enumerate(weights)} | {"dx": start}
+        return found | dict(zip(wanted, ag.gradients(total, list(wanted.values())), strict=True))
+
+    x, y = ag.Tensor(np.zeros((1, pixels)), device=device), ag.Tensor(np.zeros(1, dtype="int64"), device=device)
+    try:
+        with refusals(who):
+            before = ag.trace(run, ag.astype(x, dtype), y)
+        made = written(who, {"pad": (run, (x, y))}, [state.origin for state in before.states], 3 * products(nodes))
+    except DrawingError as error:
+        return Pad(str(error))
+    named = [
+        {"name": str(leaf.name or f"weight {i}"), "note": " × ".join(map(str, leaf.shape))}
+        for i, (_, leaf) in enumerate(weights, 1)
+    ]
+    shown = [{"shape": shape, "words": words, "most": most} for _, shape, words, most in layers]
+    data = {"states": made.states, "layers": shown, "skipped": len(all_layers) - len(layers), "weights": named}
+    return Pad(script=made.script, data=data)
 
 
 def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str, int]]:

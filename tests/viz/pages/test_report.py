@@ -212,7 +212,7 @@ program.inputs[1].data.fill(given.y);
 program.run();
 const size = a => Math.sqrt(a.reduce((s, v) => s + v * v, 0) / a.length);
 console.log(JSON.stringify({ loss: program.outputs[0].data[0], p: [...program.outputs[1].data],
-    dx: [...program.outputs.at(-1).data], sizes: given.weights.map(at => size(program.outputs[at].data)) }));
+    dx: [...program.outputs.at(-1).data], sizes: given.weights.map((_, k) => size(program.outputs[`w${k}`].data)) }));
 """
 
 
@@ -225,7 +225,7 @@ def test_the_page_computes_what_the_library_computes_forward_and_back(name, tmp_
     assert made.refusal == ""
     x = np.random.default_rng(0).random((1, 256))
     given = {"states": made.data["states"], "x": x.ravel().tolist(), "y": 8}
-    given["weights"] = [weight["at"] for weight in made.data["weights"]]
+    given["weights"] = made.data["weights"]
     (tmp_path / "given.json").write_text(json.dumps(given))
     (tmp_path / "run.js").write_text(made.script + RUN)
     run = subprocess.run([NODE, tmp_path / "run.js", tmp_path / "given.json"], capture_output=True, check=True)

@@ -1,8 +1,8 @@
 /* The pad: what is drawn goes through the network's own program and its gradients come back. */
 function pad() {
   const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers, weights } = D.network;
-  const program = program_pad(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = k => program.outputs[k].data;
-  const dx = program.outputs.length - 1, samples = D.samples.map(s => ({ ...s, x: unpacked(s.x, Float32Array) }));
+  const program = program_pad(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = name => program.outputs[name].data;
+  const samples = D.samples.map(s => ({ ...s, x: unpacked(s.x, Float32Array) }));
   const box = el('pad'), crop = el('crop'), erase = el('erase'), hint = el('truth'), aim = el('aim');
   const drawn = new Float32Array(pixels).fill(paper);
   let at = [Math.floor(height / 2), Math.floor(width / 2)], timer = 0, truth = -1, target = 0;
@@ -85,7 +85,7 @@ function pad() {
     for (const canvas of [values, back]) {
       for (const kind of ['pointerdown', 'pointermove']) canvas.addEventListener(kind, e => {
         const i = cellAt(canvas, layer.shape, e);
-        said.textContent = i < 0 ? idle : `${where(layer.shape, i)}: a = ${scalar(result(layer.a)[i])}, ∂L/∂a = ${scalar(result(layer.G)[i])}`;
+        said.textContent = i < 0 ? idle : `${where(layer.shape, i)}: a = ${scalar(result(`a${k}`)[i])}, ∂L/∂a = ${scalar(result(`g${k}`)[i])}`;
       });
       canvas.addEventListener('pointerleave', () => { said.textContent = idle; });
     }
@@ -105,12 +105,12 @@ function pad() {
     sees.forEach((r, i) => { r.style.fill = colour(share(seen[i])); });
     cursor.setAttribute('y', at[0]); cursor.setAttribute('x', at[1]);
     run(seen, target);
-    const p = result(1), best = p.indexOf(Math.max(...p)), auto = truth >= 0 ? truth : Math.max(best, 0);
+    const p = result('p'), best = p.indexOf(Math.max(...p)), auto = truth >= 0 ? truth : Math.max(best, 0);
     const wanted = aim.value === '' ? auto : +aim.value;
     if (wanted !== target) run(seen, target = wanted);
-    const z = result(2), up = result(dx), name = D.classes[target];
+    const z = result('z'), up = result('dx'), name = D.classes[target];
     layers.forEach((layer, k) => {
-      const a = result(layer.a), g = result(layer.G), [values, back, size] = views[k], scale = layer.most || most(a) || 1;
+      const a = result(`a${k}`), g = result(`g${k}`), [values, back, size] = views[k], scale = layer.most || most(a) || 1;
       picture(values, a, layer.shape, 'v', scale);
       picture(back, g, layer.shape, 'g', most(g) || 1);
       const mean = a.reduce((s, v) => s + v, 0) / a.length, high = a.reduce((s, v) => s + (v > scale / 2), 0);
@@ -119,12 +119,12 @@ function pad() {
       size.textContent = say`∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
     });
     picture(el('dx'), up, [height, width], 'g', most(up) || 1);
-    el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result(0)[0])} with ${name} as the target. Full squares: ink here raises L. Small ones: ink here lowers L, towards ${name}.`;
+    el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result('loss')[0])} with ${name} as the target. Full squares: ink here raises L. Small ones: ink here lowers L, towards ${name}.`;
     el('rmsx').textContent = say`∂L/∂x, rms ${rms(rootMeanSquare(up))}: the effect of each pixel on the loss`;
     el('dx').setAttribute('aria-label', say`Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
-    el('dx').title = `L = ${result(0)[0]}`;
+    el('dx').title = `L = ${result('loss')[0]}`;
     el('flip').textContent = say`Change the pixel that helps most to make it ${name}`;
-    gauges(el('gauges'), weights.map(w => ({ name: w.name, note: w.note, size: rootMeanSquare(result(w.at)) })));
+    gauges(el('gauges'), weights.map((w, k) => ({ ...w, size: rootMeanSquare(result(`w${k}`)) })));
     rows.forEach((row, i) => {
       row.classList.toggle('best', i === best);
       row.classList.toggle('aim', i === target);
@@ -145,7 +145,7 @@ function pad() {
   function flip() {
     drawn.set(paint());
     if (crop) crop.checked = false;
-    const g = result(dx);
+    const g = result('dx');
     let best = -1, gain = 0;
     for (let i = 0; i < pixels; i++) {
       const to = g[i] > 0 ? paper : ink, falls = g[i] * (drawn[i] - to);
