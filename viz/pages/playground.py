@@ -171,19 +171,22 @@ class _Document:
         self.targets = _targets(y, len(points), outputs, names)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.rate = ag.Tensor(float(lr), name="lr")
-        self.parameters = list(dict.fromkeys(leaf for node, _, _ in chain for leaf in _parameters(node)))
-        self.low, self.high = _limits(points)
+        leaves = [leaf for node, _, _ in chain for leaf in node.inputs[1:] if getattr(leaf, "requires_grad", False)]
+        self.parameters = [leaf for leaf in dict.fromkeys(leaves) if isinstance(leaf, ag.Tensor)]
+        self.slopes = {leaf: f"d{i}" for i, leaf in enumerate(self.parameters)}
+        low, high = points.min(0).astype(float), points.max(0).astype(float)
+        margin = MARGIN * np.where(high > low, high - low, 1.0)
+        self.low, self.high = (low - margin).tolist(), (high + margin).tolist()
         n = len(points)
         products = sum(a * b for a, b in pairwise(self.sizes))
         with refusals(WHO):
             before = ag.trace(self._step, *self._examples(str(output.dtype)))
-        examples, grid = self._examples("float64"), ag.Tensor(self._grid())
+        examples, grid = self._examples("float64"), ag.Tensor(np.zeros((COLUMNS * ROWS, 2)))
         shown = {"see": self._see, "train": self._step, "loss": self._loss}
         functions: dict[str, emitted.Traced] = {name: (function, examples) for name, function in shown.items()}
         tensors, work = [state.origin for state in before.states], products * max(3 * n, COLUMNS * ROWS)
         less = " Give fewer examples or a smaller network"
         self.made = emitted.written(WHO, functions | {"field": (self._field, (grid,))}, tensors, work, less)
-        self.lines = self._lines()
         levels = self.targets.levels
         self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
         self.layers = self._layers(chain)
@@ -192,34 +195,30 @@ class _Document:
         y = self.targets.y
         return ag.Tensor(self.points.astype(dtype)), ag.Tensor(y.astype(dtype) if y.dtype.kind == "f" else y)
 
-    def _grid(self) -> np.ndarray:
-        across, down = (np.linspace(self.low[i], self.high[i], m) for i, m in enumerate((COLUMNS, ROWS)))
-        return np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
-
     # ------------------------------------------------------------ tracing
 
-    def _run(self, x: ag.Tensor) -> tuple[list[ag.Tensor], list[ag.Tensor], ag.Tensor]:
-        """The results of each linear layer and of its activation, and the output."""
+    def _run(self, x: ag.Tensor) -> tuple[list[ag.Tensor], dict[str, ag.Tensor]]:
+        """The results of the linear layers; and by name the output, and the results of the activations, ``a1`` on."""
         start = x.detach().requires_grad_()
         output = self.model(start)
         values = ag.Graph(output).replay()
         chain = layers_between(output, start)
-        return [values[node] for node, _, _ in chain], [values[end] for _, _, end in chain], values[vertex_of(output)]
+        ends = {f"a{k}": values[end] for k, (_, _, end) in enumerate(chain, 1)}
+        return [values[node] for node, _, _ in chain], {"output": values[vertex_of(output)]} | ends
 
-    def _see(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
-        """Loss and output; then of each layer z, a and the gradient at z; then the gradients of the parameters."""
-        zs, ends, output = self._run(x)
-        loss = self.loss(output, y)
-        gradients = ag.gradients(loss, [*zs, *self.parameters])
-        return [loss, output, *zs, *ends, *gradients]
+    def _see(self, x: ag.Tensor, y: ag.Tensor) -> dict[str, ag.Tensor]:
+        """All that the page shows of the examples: the gradients are those of layers, ``G1`` on, and of parameters."""
+        zs, found = self._run(x)
+        loss = self.loss(found["output"], y)
+        wanted = {f"G{k}": z for k, z in enumerate(zs, 1)} | {name: leaf for leaf, name in self.slopes.items()}
+        return {"loss": loss} | found | dict(zip(wanted, ag.gradients(loss, list(wanted.values())), strict=True))
 
     def _loss(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
         with ag.no_grad():
             return self.loss(self.model(x), y)
 
-    def _field(self, grid: ag.Tensor) -> list[ag.Tensor]:
-        _, ends, output = self._run(grid)
-        return [output, *ends]
+    def _field(self, grid: ag.Tensor) -> dict[str, ag.Tensor]:
+        return self._run(grid)[1]
 
     def _step(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
         if self.optimizer is not None:
@@ -253,28 +252,22 @@ class _Document:
             return min(candidates, key=lambda at: (gap(at), at))
 
     def _layers(self, chain: list[tuple[Node, str, Node]]) -> list[dict[str, Any]]:
-        names, depth = self.made.names, len(chain)
-        layers = []
+        names, see, layers = self.made.names, self.made.programs["see"], []
+        said = {line.split(" ", 1)[0]: line for line in map(str.strip, str(see).splitlines()) if " = " in line}
+        lines = {key: said.get(value.name, "") for key, value in zip(see.keys, see.outputs, strict=True)}
         for k, (node, activation, _) in enumerate(chain):
             weight, *rest = node.inputs[1:]
             bias = rest[0] if rest and isinstance(rest[0], ag.Tensor) else None
             if not isinstance(weight, ag.Tensor) or weight not in names:
                 computed = f"{WHO}: the weight of layer {k + 1} is the result of an operation"
                 raise DrawingError(f"{computed}: give a network whose weights are its parameters")
-            place = {leaf: i for i, leaf in enumerate(self.parameters, 2 + 3 * depth)}
-            layer = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
-            layer |= {"z": 2 + k, "a": 2 + depth + k, "G": 2 + 2 * depth + k}  # among the results of `see`
-            layer |= {"w": names[weight], "b": None if bias is None else names.get(bias)}
-            layer |= {"dw": place.get(weight), "db": None if bias is None else place.get(bias)}
-            leaves = [leaf for leaf in (weight, bias) if leaf is not None]
-            layers.append(layer | {"lines": [self.lines.get(place.get(leaf, 0), "") for leaf in leaves]})
+            layer: dict[str, Any] = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
+            for kind, leaf in (("w", weight), ("b", bias)):
+                slope = None if leaf is None else self.slopes.get(leaf)
+                layer[kind] = None if leaf is None else names.get(leaf)
+                layer |= {f"d{kind}": slope, f"line {kind}": lines.get(str(slope), "")}
+            layers.append(layer)
         return layers
-
-    def _lines(self) -> dict[int, str]:
-        """The line of the program that computes each gradient of a parameter, by its place among the results."""
-        program = self.made.programs["see"]
-        said = {line.split(" ", 1)[0]: line for line in map(str.strip, str(program).splitlines()) if " = " in line}
-        return {k: said.get(value.name, "") for k, value in enumerate(program.outputs)}
 
     def _data(self) -> dict[str, Any]:
         see, train = self.made.programs["see"], self.made.programs["train"]
@@ -312,14 +305,3 @@ class _Document:
         styles = [emitted.variables(), sheets]
         scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
-
-
-def _parameters(node: Node) -> list[ag.Tensor]:
-    return [leaf for leaf in node.inputs[1:] if isinstance(leaf, ag.Tensor) and leaf.requires_grad]
-
-
-def _limits(points: np.ndarray) -> tuple[list[float], list[float]]:
-    """The corners of the part of the plane that is drawn."""
-    low, high = points.min(0).astype(float), points.max(0).astype(float)
-    margin = MARGIN * np.where(high > low, high - low, 1.0)
-    return (low - margin).tolist(), (high + margin).tolist()

@@ -5,7 +5,7 @@
   const [X, Y] = D.inputs, memory = { [X]: Float64Array.from(D.x), [Y]: globalThis[D.kind].from(D.y), ...unpackedStates(D.states) };
   const train = program_train(memory), see = program_see(memory), loss = program_loss(memory), field = program_field(memory);
   const x = memory[X], y = memory[Y], grid = field.inputs[0].data, per = y.length / N, label = Int32Array.from(D.label);
-  const result = (program, k) => program.outputs[k].data, lossNow = () => result(see, 0)[0];
+  const result = (program, k) => program.outputs[k].data, lossNow = () => result(see, 'loss')[0];
   const lossOf = () => { loss.run(); return result(loss, 0)[0]; };
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
     grid[2 * (r * columns + c)] = D.low[0] + (D.high[0] - D.low[0]) * c / (columns - 1);
@@ -38,8 +38,8 @@
     if (outputs === 2) return logistic(out[2 * i + 1] - out[2 * i]);
     return answer(out, i) / (outputs - 1);
   }
-  const rmsError = () => rootMeanSquare(result(see, 1).map((v, i) => v - y[i]));
-  const countRight = () => label.reduce((sum, c, i) => sum + (answer(result(see, 1), i) === c), 0);
+  const rmsError = () => rootMeanSquare(result(see, 'output').map((v, i) => v - y[i]));
+  const countRight = () => label.reduce((sum, c, i) => sum + (answer(result(see, 'output'), i) === c), 0);
 
   /* ---------------------------------------------------------------- colours and canvases */
 
@@ -144,7 +144,7 @@
   const planeY = (v, h) => h - (v - D.low[1]) / (D.high[1] - D.low[1]) * h;
   let isMany = false;  // so many mistakes that their rings would hide the points
   function drawPlane(segments) {
-    const [c, w, h] = canvas('plane'), out = result(field, 0), said = result(see, 1);
+    const [c, w, h] = canvas('plane'), out = result(field, 'output'), said = result(see, 'output');
     c.imageSmoothingEnabled = true;
     c.drawImage(map(large ? neuron(large.k, large.i) : i => surface(share(out, i))), 0, 0, w, h);
     const places = new Float64Array(2 * cells);
@@ -160,8 +160,8 @@
     return right;
   }
   function answerTo(i) {
-    if (fits) return say`target ${scalar(y[i])}, output ${scalar(result(see, 1)[i])}`;
-    const out = result(see, 1), is = D.classes[label[i]], said = D.classes[answer(out, i)];
+    if (fits) return say`target ${scalar(y[i])}, output ${scalar(result(see, 'output')[i])}`;
+    const out = result(see, 'output'), is = D.classes[label[i]], said = D.classes[answer(out, i)];
     const much = outputs === 1 ? say`, output ${scalar(out[i])}` : '';
     return `${is === said ? say`${is}, right` : say`${is}, read as ${said}`}${much}`;
   }
@@ -209,7 +209,7 @@
     const flat = (from, n) => Float64Array.from({ length: n }, (_, i) => 2 * (from[i] - D.low[i % 2]) / (D.high[i % 2] - D.low[i % 2]) - 1);
     if (k === 0) return { grid: flat(grid, 2 * cells), points: flat(x, 2 * N), note: say`unchanged` };
     const isOutput = k === depth, n = isOutput ? outputs : layers[k - 1].out;
-    const [a, g] = [[see, 1], [field, 0]].map(([program, out]) => result(program, isOutput ? out : program === see ? layers[k - 1].a : k));
+    const [a, g] = [see, field].map(program => result(program, isOutput ? 'output' : `a${k}`));
     if (n === 1) {
       const cut = isOutput ? D.cut : 0, most = max(...a.map(v => abs(v - cut))) * 1.1 || 1;
       const line = (values, from, m) => Float64Array.from({ length: 2 * m }, (_, i) => i % 2 ? .3 * from[i] : (values[i >> 1] - cut) / most);
@@ -270,7 +270,7 @@
   }
   const layerName = k => k === 0 ? say`Input space` : k === depth ? say`Output` : say`After layer ${k}`;
   function drawBent(segments) {
-    const [c, w, h] = canvas('bent'), k = floor(layer), t = layer - k, out = result(field, 0), said = result(see, 1);
+    const [c, w, h] = canvas('bent'), k = floor(layer), t = layer - k, out = result(field, 'output'), said = result(see, 'output');
     const from = bent(k), to = t ? bent(k + 1) : from;
     /* between two layers the picture rotates as a whole: points moving on straight lines would shrink it first */
     const { same, crossed, over } = nearness(from.points, to.points), angle = over ? 0 : Math.atan2(crossed, same);
@@ -321,8 +321,8 @@
   /* the shade of neuron i of layer k at each place of the grid */
   function neuron(k, i) {
     if (k === 0) return at => (grid[2 * at + i] - D.low[i]) / (D.high[i] - D.low[i]);
-    const { out, f } = layers[k - 1], values = result(field, k), fixed = /sigmoid$|^softmax/.test(f) ? [0, 1] : /tanh$/.test(f) ? [-1, 1] : null;
-    if (k === depth && outputs === 1) return at => surface(share(result(field, 0), at));
+    const { out, f } = layers[k - 1], values = result(field, `a${k}`), fixed = /sigmoid$|^softmax/.test(f) ? [0, 1] : /tanh$/.test(f) ? [-1, 1] : null;
+    if (k === depth && outputs === 1) return at => surface(share(result(field, 'output'), at));
     let [least, most] = fixed || [0, 0];
     if (!fixed) for (let at = 0; at < cells; at++) { least = min(least, values[at * out + i]); most = max(most, values[at * out + i]); }
     if (!fixed && least < 0) [least, most] = [-max(-least, most), max(-least, most)];
@@ -381,14 +381,14 @@
     });
   }
   function drawNet() {
-    const [c] = canvas('maps'), out = result(see, 1), most = max(...layers.map(of => memory[of.w].reduce((m, v) => max(m, abs(v)), 1e-9)));
+    const [c] = canvas('maps'), out = result(see, 'output'), most = max(...layers.map(of => memory[of.w].reduce((m, v) => max(m, abs(v)), 1e-9)));
     const isMany = wires.filter(wire => wire.kind === 'w').length > 70;
     spots.forEach((column, k) => column.forEach((at, i) => {
       c.drawImage(map(neuron(k, i)), at.left, at.top, at.side, at.side);
       const isLarge = large?.k === k && large.i === i;
       at.cell.classList.toggle('large', isLarge);
       at.cell.setAttribute('aria-pressed', isLarge);
-      const v = point < 0 ? NaN : k === 0 ? x[2 * point + i] : k === depth ? out[point * outputs + i] : result(see, layers[k - 1].a)[point * layers[k - 1].out + i];
+      const v = point < 0 ? NaN : k === 0 ? x[2 * point + i] : k === depth ? out[point * outputs + i] : result(see, `a${k}`)[point * layers[k - 1].out + i];
       const said = point < 0 ? '' : v.toFixed(2);
       if (at.said.textContent !== said) at.said.textContent = said;
     }));
@@ -464,7 +464,7 @@
     el('wval').title = v;
     el('wgrad').textContent = `∂L/∂${name} = ${scalar(g)}`;
     el('wgrad').title = g;
-    const o = kind === 'w' ? floor(i / of.in) : i, j = i % of.in, G = result(see, of.G), a = l ? result(see, layers[l - 1].a) : x;
+    const o = kind === 'w' ? floor(i / of.in) : i, j = i % of.in, G = result(see, `G${l + 1}`), a = l ? result(see, `a${l}`) : x;
     const term = n => G[n * of.out + o] * (kind === 'w' ? a[n * of.in + j] : 1);
     let best = 0;
     for (let n = 1; n < N; n++) if (abs(term(n)) > abs(term(best))) best = n;
@@ -472,7 +472,7 @@
     el('wwords').textContent = kind === 'w'
       ? say`It carries ${l ? say`neuron ${j} of layer ${l}` : `x${j + 1}`} to ${to}. So its gradient is the upstream gradient there times the value here, summed over ${N} points. The largest term is point ${best + 1}: ${up} × ${factor(a[best * of.in + j])} = ${scalar(term(best))}.`
       : say`It is added to ${to}. So its gradient is the upstream gradient there, summed over ${N} points. The largest is point ${best + 1}: ${up}.`;
-    el('wcode').textContent = of.lines[kind === 'w' ? 0 : 1];
+    el('wcode').textContent = of[`line ${kind}`];
     const verdict = check(v, g, here);
     el('wcheck').className = `badge ${verdict.kind}`;
     const said = element('b', { textContent: verdict.word });
@@ -564,7 +564,7 @@
   function now() {
     see.run();
     field.run();
-    const segments = boundary(result(field, 0)), right = drawPlane(segments);
+    const segments = boundary(result(field, 'output')), right = drawPlane(segments);
     drawBent(segments);
     drawNet();
     if (!timer || frame++ % 5 === 0) drawWeight();
