@@ -18,7 +18,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.viz.drawing import numbers, style, words
+from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture, RenderError
 from glassgrad.viz.drawing.words import say
@@ -131,7 +131,7 @@ def lab_report(
             ("mistakes", say("Mistakes"), say("Confusion matrix"), _mistakes(held, network, len(neurons))),
             ("looks", say("What it looks at"), say("What it looks at"), _looks(looks or {})),
             ("modules", say("Modules"), health, _modules(modules)),
-            ("neurons", say("Neurons"), say("Neuron by neuron"), _neurons(held, network, neurons)),
+            ("neurons", say("Neurons"), say("Neuron by neuron"), _neurons(network, neurons)),
             ("steps", say("Step by step"), say("Forward and backward, step by step"), _steps(steps)),
         ]
         there = [part for part in parts if part[-1]]
@@ -162,9 +162,7 @@ def lab_report(
 
 
 def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, Any]:
-    """What the script needs: the network, and the pictures that can be put on the pad, the last one first."""
-    if network.refusal:
-        return {"network": None}
+    """What the script needs: the network, and the pictures, which can be put on the pad, the last one first."""
     images = [(s.image, say("{label} from the digits below.", label=s.label), -1) for s in neurons]
     first = int((held.predictions == held.labels).argmax())  # the first that it reads correctly
     for i in [*held.surest_mistakes[:MISTAKES], first]:
@@ -175,7 +173,7 @@ def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, An
         "shape": held.images.shape[1:],
         "range": held.range,
         "classes": list(held.classes),
-        "network": network.data,
+        "network": network.data or None,
         "samples": [{"x": packed(image), "t": t, "label": label} for image, t, label in images],
         "first": len(images) - 1,
     }
@@ -209,7 +207,7 @@ def _mistakes(held: Held, network: Pad, before: int) -> str:
     for sample, i in enumerate(held.surest_mistakes[:MISTAKES].tolist(), before):
         said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
         read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
-        told = f"{_ink(held, held.images[i])}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
+        told = f"{_ink(sample)}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
         put = f'<button type="button" class="tile" data-put="{sample}">{told}</button>'
         tiles.append(f'<li>{f"""<div class="tile">{told}</div>""" if network.refusal else put}</li>')
     several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
@@ -218,22 +216,8 @@ def _mistakes(held: Held, network: Pad, before: int) -> str:
     return f'{matrix}<h2>{heading}</h2><p>{told}</p><ul class="tiles">{"".join(tiles)}</ul>'
 
 
-def _ink(held: Held, image: Any) -> str:
-    """A picture as vectors: one path for each step of the ramp."""
-    values = np.asarray(image, dtype=float)
-    height, width = values.shape
-    (low, high), last = held.range, len(style.VALUE_RAMP) - 1
-    share = np.nan_to_num((values - low) / (high - low))
-    level = np.clip(np.rint(share * last), 0, last).astype(int)
-    paths = []
-    for step in range(1, last + 1):
-        where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
-        paths += [f'<path style="fill:var(--v{step})" d="{where}"/>'] if where else []
-    ground = f'<rect width="{width}" height="{height}" style="fill:var(--v0)"/>'
-    return (
-        f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
-        f"{ground}{''.join(paths)}</svg>"
-    )
+def _ink(sample: int) -> str:
+    return f'<svg class="ink" data-ink="{sample}" shape-rendering="crispEdges" aria-hidden="true"></svg>'
 
 
 def _looks(looks: Mapping[str, Plot]) -> str:
@@ -251,12 +235,11 @@ def _modules(modules: Picture | None) -> str:
     return f"<p>{told}</p>{_drawn(modules)}"
 
 
-def _neurons(held: Held, network: Pad, neurons: Sequence[Specimen]) -> str:
+def _neurons(network: Pad, neurons: Sequence[Specimen]) -> str:
     if not neurons:
         return ""
     choice = "".join(
-        f'<button type="button" aria-pressed="{"false" if i else "true"}">'
-        f"{_ink(held, specimen.image)}{text(specimen.label)}</button>"
+        f'<button type="button" aria-pressed="{"false" if i else "true"}">{_ink(i)}{text(specimen.label)}</button>'
         for i, specimen in enumerate(neurons)
     )
     put = f'<p><button id="put" type="button">{say("Put this digit on the pad")}</button></p>'

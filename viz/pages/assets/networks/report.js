@@ -13,6 +13,18 @@ function choose(i) {
 }
 choices.forEach((b, i) => { b.onclick = () => choose(i); });
 
+/* ---------------------------------------------------------------- small pictures */
+
+/* one path for each step of the ramp */
+const [rows, columns] = D.shape, [lowest, highest] = D.range;
+const levelOf = v => clamp(round(6 * (v - lowest) / (highest - lowest)), 0, 6) || 0;
+for (const svg of all('[data-ink]')) {
+  const places = Array(7).fill('');
+  unpacked(D.samples[svg.dataset.ink].x, Float32Array).forEach((v, i) => { places[levelOf(v)] += `M${i % columns} ${floor(i / columns)}h1v1h-1z`; });
+  attr(svg, { viewBox: `0 0 ${columns} ${rows}` });
+  places.forEach((d, level) => shape('path', { d, style: `fill:var(--v${level})` }, svg));
+}
+
 /* ---------------------------------------------------------------- the pad, and the colours */
 
 const repaint = D.network ? pad() : () => {}, frame = document.querySelector('iframe');
