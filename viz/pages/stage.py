@@ -22,13 +22,16 @@ from glassgrad.viz.pages.told import Words, cards_of, folds_of, readable, socket
 from glassgrad.viz.recorded.scene import Scene
 from glassgrad.viz.recorded.validation import is_function, members, named
 
+PARTS = ("common", "numbers", "program", "layout", "graph", "draw", "neurons", "beside", "stage", "dual")
+SCRIPTS = [f"{part}.js" for part in PARTS]
 OPERATIONS = 250
+"""The most operations of a stage; they are folded until they fit."""
+
 LISTED = 3  # constants that are named; more are counted
 HELD = (
     "kept as recorded, as masks such as x > 0 are: {names}; turn a number so far that they would change, and what "
     "follows is not what your code computes"
 )
-"""The most operations of a stage; they are folded until they fit."""
 
 
 def step_through(
@@ -100,61 +103,37 @@ def step_through(
             )
         said = Words(scene)
         title = title_of(said) if title is None else title
-        page = Page(title, _html(said, title, *_program(scene, live), check, neurons))
+        program, reason = None, ""
+        try:
+            program = graph_program(scene) if live is not False else None
+        except NotLive as error:
+            if live:
+                raise DrawingError(str(error)) from None
+            reason = str(error)
+        page = Page(title, _html(said, title, program, reason, check, neurons))
     if path is not None:
         page.save(path)
     return page
 
 
-def _program(scene: Scene, live: bool | None) -> tuple[GraphProgram | None, str]:
-    """The program of a live page, or the reason if there is none."""
-    if live is False:
-        return None, ""
-    try:
-        return graph_program(scene), ""
-    except NotLive as error:
-        if live:
-            raise DrawingError(str(error)) from None
-        return None, str(error)
-
-
 def _html(said: Words, title: str, program: GraphProgram | None, reason: str, check: bool, neurons: bool) -> str:
-    scene = said.scene
-    data: dict[str, Any] = {
-        "end": next(card.key for card in reversed(scene.operations) if card.place in scene.ends),
-        "cards": cards_of(said, program is not None),
-        "folds": folds_of(said),
-    }
-    if notice := (*scene.notice, *(_held(scene) if program is not None else ())):
-        data["notice"] = words.noted(notice)
-    if program is not None:
-        data["at"] = program.positions
+    scene, code = said.scene, assets(*SCRIPTS)
+    notice, data = list(scene.notice), dict[str, Any]()
+    data["end"] = next(card.key for card in reversed(scene.operations) if card.place in scene.ends)
+    data |= {"cards": cards_of(said, program is not None), "folds": folds_of(said), "neurons": int(neurons)}
+    if program is None:
+        data |= {"sockets": sockets_of(scene), "reason": reason, "verdicts": edge_verdicts(scene) if check else {}}
     else:
-        data |= {"sockets": sockets_of(scene), "reason": reason}
-        if check:
-            data["verdicts"] = edge_verdicts(scene)
-    if neurons:
-        data["neurons"] = 1
-    names = ["common", "numbers", "program", "layout", "graph", "draw", "neurons", "beside", "stage"]
-    if scene.scalar and program is not None:
-        names.append("dual")
-    code = assets(*(f"{name}.js" for name in names))
-    if program is not None:
-        code = f"{program.see}\n{program.probe}\n{code}"
-    styles = assets("common.css", "numbers.css", "stage.css")
+        data["at"], code = program.positions, f"{program.see}\n{program.probe}\n{code}"
+        if held := scene.choices:
+            more = words.say(" and {n} more", n=len(held) - LISTED) if len(held) > LISTED else ""
+            notice.append(words.say(HELD, names=words.say(", ").join(held[:LISTED]) + more))
+    if notice:
+        data["notice"] = words.noted(notice)
     return document(
         words.say("Backpropagation, step by step: {title}", title=title),
         body("stage.html", {"title": text(readable(title))}),
-        f"{variables()}\n{styles}",
+        f"{variables()}\n{assets('common.css', 'numbers.css', 'stage.css')}",
         data=data,
         script=zipped(code),
     )
-
-
-def _held(scene: Scene) -> tuple[str, ...]:
-    """The sentence that says which constants of a live page do not follow."""
-    if not (names := scene.choices):
-        return ()
-    more = words.say(" and {n} more", n=len(names) - LISTED) if len(names) > LISTED else ""
-    listed = words.say(", ").join(names[:LISTED]) + more
-    return (words.say(HELD, names=listed),)

@@ -1,5 +1,5 @@
 /* Forward mode on a page of single numbers: each stands with its slope along one input, as value + slope·ε. */
-el('level').before(element('button', { id: 'dual', type: 'button', textContent: say`Forward mode` }));
+if (isLive && isScalar) el('level').before(element('button', { id: 'dual', type: 'button', textContent: say`Forward mode` }));
 const tangentOf = key => N.seed[key]?.[0] ?? N.tangent(key)?.[0] ?? 0;
 const tangentSaid = key => { const slope = tangentOf(key); return `${slope < 0 ? '\u2212' : '+'} ${brief(abs(slope), 3)}·ε`; };
 function follow(key) {
@@ -10,7 +10,7 @@ function follow(key) {
   S.seen = true;
   draw();
 }
-listen(el('dual'), 'click', () => follow(S.dual ? null : (trained[0] ?? [...cards.values()].find(c => N.seed[c.k])).k));
+if (el('dual')) listen(el('dual'), 'click', () => follow(S.dual ? null : (trained[0] ?? [...cards.values()].find(c => N.seed[c.k])).k));
 listen(stage, 'click', e => { const key = keyOf(e.target.closest('.num[data-id]')?.dataset.id ?? ''); if (S.dual && N.seed[key]) follow(key); });
 function aboutDual() {
   const { s } = cards.get(S.dual), slope = tangentOf(D.end), same = near(slope, gradientOf(`${S.dual}.0`) ?? NaN);
