@@ -125,12 +125,13 @@ def lab_report(
     with words.speaking(language):
         network = pad(model, loss, probabilities, (height, width), len(held.classes))
         health = say("Layer by layer, with the health of its gradients")
+        boxes = say("One batch, forward and backward. A box with a word marks a problem.")
         parts = [  # the id of each, its link, its heading and its content
             ("draw", say("Draw"), say("Draw a digit"), _pad(held, network)),
             ("learning", say("Learning curves"), say("Learning curves, epoch by epoch"), _curves(history)),
             ("mistakes", say("Mistakes"), say("Confusion matrix"), _mistakes(held, network, len(neurons))),
             ("looks", say("What it looks at"), say("What it looks at"), _looks(looks or {})),
-            ("modules", say("Modules"), health, _modules(modules)),
+            ("modules", say("Modules"), health, f"<p>{boxes}</p>{_drawn(modules)}" if modules is not None else ""),
             ("neurons", say("Neurons"), say("Neuron by neuron"), _neurons(network, neurons)),
             ("steps", say("Step by step"), say("Forward and backward, step by step"), _steps(steps)),
         ]
@@ -226,13 +227,6 @@ def _looks(looks: Mapping[str, Plot]) -> str:
         f"<p>{text(caption[:1].upper() + caption[1:])}</p>{plotted(plot, f'look{k}-', caption)}"
         for k, (caption, plot) in enumerate(zip(captions, looks.values(), strict=True))
     )
-
-
-def _modules(modules: Picture | None) -> str:
-    if modules is None:
-        return ""
-    told = say("One batch, forward and backward. A box with a word marks a problem.")
-    return f"<p>{told}</p>{_drawn(modules)}"
 
 
 def _neurons(network: Pad, neurons: Sequence[Specimen]) -> str:
