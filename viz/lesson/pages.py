@@ -91,13 +91,10 @@ def to_html(markdown: str) -> str:
     """
     made, at = [], 0
     while at < len(markdown):
-        for pattern, write in _BLOCKS:
-            if match := pattern.match(markdown, at):
-                if written := write(match):
-                    made.append(written)
-                at = match.end()
-                break
-    return "\n".join(made)
+        match, write = next((found, write) for block, write in _BLOCKS if (found := block.match(markdown, at)))
+        made.append(write(match))
+        at = match.end()
+    return "\n".join(filter(None, made))
 
 
 def _note(match: re.Match[str]) -> str:
