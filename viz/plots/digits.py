@@ -25,17 +25,13 @@ GROUNDS = style.VALUE_RAMP[1:4] + style.VALUE_RAMP[5:]  # on which numbers have 
 def _pictures(images: Any) -> np.ndarray:
     """Images as (n, height, width), from that shape, (n, 1, height, width) or flat squares (n, side²)."""
     given = numbers_of(images, "images")
-    array = given[:, 0] if given.ndim == 4 and given.shape[1] == 1 else given
-    if array.ndim == 2:
-        side = math.isqrt(array.shape[1])
-        if side * side == array.shape[1] and side:
-            array = array.reshape(-1, side, side)
-    if array.ndim != 3 or 0 in array.shape:
+    shape = given.shape[-2:] if given.ndim != 2 else (math.isqrt(given.shape[1]),) * 2
+    if given.ndim < 2 or not given.size or given.size != len(given) * math.prod(shape):
         raise DrawingError(
             f"images of shape {numbers.shape(given.shape)} cannot be laid out on a sheet: give (n, height, width) with"
             " n at least 1, or n flat squares (n, side * side)"
         )
-    return array.astype(float)
+    return given.reshape(-1, *shape).astype(float)
 
 
 def plot_digits(
