@@ -57,18 +57,15 @@ def plot_digits(
     """
     pictures = _pictures(images)
     n = len(pictures)
-    certainty: np.ndarray | None = None
-    if probabilities is not None:
-        table = numbers_of(probabilities, "probabilities").astype(float)
-        if table.ndim not in (1, 2) or len(table) != n:
-            raise DrawingError(
-                f"probabilities of shape {numbers.shape(table.shape)} do not go with {n} images: give (n,), of the"
-                " predicted class, or (n, classes)"
-            )
-        certainty = table
-        if table.ndim == 2:
-            predictions = table.argmax(axis=1) if predictions is None else predictions
-            certainty = table[np.arange(n), class_numbers(predictions, n, "predictions")]
+    certainty = None if probabilities is None else numbers_of(probabilities, "probabilities").astype(float)
+    if certainty is not None and certainty.ndim == 2 and len(certainty) == n:
+        predictions = certainty.argmax(axis=1) if predictions is None else predictions
+        certainty = certainty[np.arange(n), class_numbers(predictions, n, "predictions", k=certainty.shape[1])]
+    if certainty is not None and certainty.shape != (n,):
+        raise DrawingError(
+            f"probabilities of shape {numbers.shape(certainty.shape)} do not go with {n} images: give (n,), of the"
+            " predicted class, or (n, classes)"
+        )
     said = None if predictions is None else class_numbers(predictions, n, "predictions")
     true = None if labels is None else class_numbers(labels, n, "labels")
 
