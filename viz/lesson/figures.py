@@ -114,8 +114,8 @@ def descents(
 ) -> Plot:
     """Gradient descent of one weight, a panel for each learning rate: the loss as a curve, and each step on it.
 
-    ``loss`` is a function of one number, given as a Tensor of any shape. A panel goes as far as its steps, or three
-    times as far as the start if they diverge. Needs matplotlib (``pip install "glassgrad[plots]"``).
+    ``loss`` is a function of one number, given as a Tensor of any shape. Of steps that diverge the first three are
+    drawn. Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     slope = ag.grad(lambda w: ag.sum(loss(w)))
     line = "the loss over the weight     each mark is a step, the ring the start"
@@ -133,13 +133,10 @@ def descents(
 
 
 def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name: str) -> None:
-    middle, reach = path[-1], np.ptp(path[:3])
     diverges = abs(path[-1] - path[-2]) > abs(path[1] - path[0])
-    if diverges:
-        path = path[:4]
-        middle, reach = path.mean(), np.ptp(path)
-    low, high = min(path.min(), middle - reach), max(path.max(), middle + reach)
-    at = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 200)
+    path = path[:4] if diverges else path
+    margin = 0.6 * np.ptp(path)
+    at = np.linspace(path.min() - margin, path.max() + margin, 200)
     with ag.no_grad():
         curve, values = (np.asarray(loss(ag.Tensor(w)).numpy()) for w in (at, path))
     axes.plot(at, curve, color=LIGHT.fwd, linewidth=1.6)

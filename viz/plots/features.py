@@ -63,8 +63,7 @@ def feature_space(
     integers. ``classes``: their names. The predicted class is the index of the largest output; for a single output it
     is 1 above 0, or above 0.5 after a sigmoid.
 
-    Each class has its own mark: its name if that is one character, a numeral from 5 classes on, else a shape. A wrong
-    answer has a bar below its mark.
+    Each class has its own mark: a shape, or from 5 classes on its number. A wrong answer has a bar below its mark.
     Planes show the decision: a background for each class and the boundary. In a space of three neurons the boundaries
     are lines at ten heights, and the three walls behind show the decision on them. With two inputs, a grid over them is
     carried through every layer. More than three numbers are projected onto the first two principal components, with
@@ -304,14 +303,13 @@ class _Drawing:
         return style.mix(LIGHT.paper, LIGHT.fwd, 0.03 + 0.22 * c / (len(self.names) - 1))
 
     def key(self, figure: Figure) -> None:
-        """Draw the names of the classes beside their marks, unless they are the marks."""
+        """Draw the names of the classes beside their marks."""
         width, height = figure.get_size_inches()
         marks = [line for line in figure.axes[0].get_lines() if str(line.get_gid()).startswith("class_")]
-        names = [""] * len(marks) if self._are_marks() else self.names
         place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.1 / width, 1 - 0.6 / height)}
         space: dict[str, Any] = {"frameon": False, "borderpad": 0, "handlelength": 0.8, "handletextpad": 0.5}
         space |= {"ncols": BESIDE, "markerscale": 1.3, "labelspacing": 0.6}
-        figure.legend(marks, names, fontsize=style.CAPTION, labelcolor=LIGHT.ink, **place, **space)
+        figure.legend(marks, self.names, fontsize=style.CAPTION, labelcolor=LIGHT.ink, **place, **space)
 
     def panel(self, figure: Figure, box: tuple[float, float, float, float], panel: _Panel) -> None:
         """Draw the panel of two or three neurons: the decision where it is known, the grid, and the examples."""
@@ -321,23 +319,19 @@ class _Drawing:
             axes.plot(*line.T, color=LIGHT.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
         self._examples(axes, panel.points)
 
-    def _are_marks(self) -> bool:
-        """Whether the names of the classes are short enough to mark their points."""
-        return all(len(name) == 1 and name.isalnum() and name.isascii() for name in self.names)
-
     def _examples(self, axes: Any, points: np.ndarray) -> None:
         """Draw the examples, each with the mark of its class, and mark the wrong answers."""
         from matplotlib.path import Path as Outline
 
         true, k = self.true[self.chosen], len(self.names)
         size = 5.0 if len(true) <= 150 else 4.0
-        for c, name in enumerate(self.names):
+        for c in range(k):
             look: dict[str, Any] = {"marker": MARKS[c], "markersize": size, "markeredgewidth": 0.7}
             # Light and dark in turn, so that neighbours differ in grey, too.
             dark = style.mix(LIGHT.paper, LIGHT.fwd, 1.0 - 0.5 * (c - 1) / k)
             look |= {"markerfacecolor": dark if c % 2 else LIGHT.paper, "markeredgecolor": LIGHT.ink}
-            if self._are_marks() or k > FEW:
-                look |= {"marker": letter(name if self._are_marks() else str(c)), "markersize": size + 1.0}
+            if k > FEW:
+                look |= {"marker": letter(str(c)), "markersize": size + 1.0}
                 look |= {"markerfacecolor": LIGHT.ink, "markeredgewidth": 0.0}
             axes.plot(*points[self.chosen[true == c]].T, gid=f"class_{c}", linestyle="none", zorder=4, **look)
         wrong = self.chosen[self.said[self.chosen] != true]

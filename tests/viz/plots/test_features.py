@@ -95,12 +95,6 @@ class TestMarks:
             assert list(map(outline, key)) == list(map(outline, marks))
             assert {f"class {c}" for c in range(k)} <= set(texts(plot))
 
-    def test_names_of_one_character_mark_their_points(self):
-        plot = feature_space(nn.MLP([2, 3, 2, 2], seed=0), X, LABELS, classes=["a", "7"])
-        for axes in plot.figure.axes:
-            assert [line.get_marker() for line in lines(axes, "class_")] == [letter("a"), letter("7")]
-        assert letter("7").get_extents().height > letter("7").get_extents().width  # one upright character
-
     def test_wrong_answers_are_marked_and_counted(self):
         plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]), classes=["same", "different"])
         assert plot.description == "Feature space 2-2-1: 3 of 4 right"
