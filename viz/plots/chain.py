@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,6 @@ class Pass:
     p: np.ndarray | None
     target: np.ndarray | None  # one number per output
     loss: float | None
-    loss_words: str
 
     @property
     def sizes(self) -> list[int]:
@@ -77,7 +77,7 @@ def run_example(
     # Sigmoid outputs that are trained towards a class are read as its probabilities too.
     probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
     with ag.enable_grad():
-        truth, total, words = _loss(output, number, last, is_class, loss, classes)
+        truth, total = _loss(output, number, last, is_class, loss, classes)
     seen = evaluate(output if total is None else total, gradients=total is not None)
     layers = []
     for node, activation, end in chain:
@@ -91,7 +91,7 @@ def run_example(
         with ag.no_grad():
             p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
     result = None if total is None else float(seen.value(vertex_of(total)).reshape(()))
-    return Pass(seen.value(chain[0][0].inputs[0]).reshape(-1), layers, p, truth, result, words)
+    return Pass(seen.value(chain[0][0].inputs[0]).reshape(-1), layers, p, truth, result)
 
 
 def linear_chain(
@@ -156,10 +156,11 @@ def _loss(
     is_class: bool,
     loss: Callable[[Any, Any], ag.Tensor] | None,
     classes: Sequence[str] | None,
-) -> tuple[np.ndarray | None, ag.Tensor | None, str]:
-    """The target with one number per output, the recorded loss, and its formula in short."""
+) -> tuple[np.ndarray | None, ag.Tensor | None]:
+    """The target with one number per output, and the recorded loss."""
     if target is None:
-        return None, None, ""
+        return None, None
+    like = partial(ag.asarray, device=output.device)
     n = output.size
     if is_class and n > 1:
         label = int(class_numbers(target.reshape(1), 1, "target", "examples", n)[0])
@@ -171,24 +172,18 @@ def _loss(
         )
     else:
         label, truth = -1, target.reshape(-1).astype(float)
+    goal = like(truth.astype(str(output.dtype)).reshape(output.shape))
     if loss is not None:
         check_function(loss, "loss", "a function of an output and a target")
-        given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
-        total = loss(output, _on_device_of(given, output))
+        total = loss(output, like([label]) if label >= 0 else like(truth.reshape(output.shape)))
         if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
             raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
-        return truth, total, ""
-    if "softmax" in last and is_class:
-        return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
-    if is_class and not last and n > 1:
-        scores, labels = ag.reshape(output, shape=(1, n)), _on_device_of(np.array([label]), output)
-        return truth, ag.cross_entropy(scores, labels), "-ln"
-    goal = _on_device_of(truth.astype(str(output.dtype)).reshape(output.shape), output)
-    if n == 1 and not last and (is_class or classes is not None):
-        return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
-    return truth, ag.squared_error(output, goal, reduction="sum"), ""
-
-
-def _on_device_of(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
-    """The array on the device of the output."""
-    return ag.asarray(array, device=output.device)
+    elif "softmax" in last and is_class:
+        total = -ag.log(ag.reshape(output, shape=(n,))[label])
+    elif is_class and not last and n > 1:
+        total = ag.cross_entropy(ag.reshape(output, shape=(1, n)), like([label]))
+    elif n == 1 and not last and (is_class or classes is not None):
+        total = ag.binary_cross_entropy_with_logits(output, goal, reduction="sum")
+    else:
+        total = ag.squared_error(output, goal, reduction="sum")
+    return truth, total

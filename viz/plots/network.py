@@ -441,9 +441,9 @@ class _Drawing:
         if last.gradient is not None and not self.small:
             self._left("hg", grad_text("∂L/∂z"), back, self.top - 15, 50)
         if seen.loss is not None:
-            said = ""
-            if p is not None and wanted is not None and seen.loss_words == "-ln" and not one:
-                said = f"= -ln {numbers.short(p[wanted])} "
+            sure = -1.0 if p is None or wanted is None or one else p[wanted]
+            is_log = seen.loss >= 0 and np.isclose(np.exp(-seen.loss), sure, 1e-4, 0)
+            said = f"= -ln {numbers.short(sure)} " if is_log else ""
             words = text("L ", style.NAME, "loss_ink", bold=True)
             words += text(f"{said}= {numbers.scalar(seen.loss)}", style.VALUE, "loss_ink")
             card = self._boxed(words, "loss", border=1, cellpadding=6)
