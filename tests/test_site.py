@@ -16,6 +16,7 @@ import pytest
 from docs.make import examples, gallery, navigation, outside, reference, speed
 from glassgrad import autograd, nn, viz
 from tests.sampling import waiting
+from tests.viz.pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -131,7 +132,7 @@ def test_the_gallery_is_made(tmp_path):
     made = gallery.with_outputs(source, tmp_path)
     files = {path.name for path in (tmp_path / "gallery").iterdir()}
     assert files == set(re.findall(r'src="gallery/([^"]+)"', made))
-    assert made.count('class="lesson-picture"') >= 12 + 44
+    assert made.count('class="lesson-picture"') >= 12 + len(PICTURES)
     assert made.count("<iframe") == 4
     assert all(path.stat().st_size > 1000 for path in (tmp_path / "gallery").iterdir())
 
