@@ -84,8 +84,6 @@ def _recurrent(
     if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:
         masks = [like(x, (numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None])]
     outs, lasts = [], []
-    of_inputs: Any
-    of_state: Any
     for i in range(count):
         states: list[Any] = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else s[i] for s in initial]
         biases = [] if b is None else parts_of(b[i], 2)  # of the inputs and of the state
