@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 NAMES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",
@@ -63,8 +63,11 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     >>> ag.isdtype(ag.float32, "real floating"), ag.isdtype(ag.float32, ("integral", ag.float64))
     (True, False)
     """
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    return backends.NUMPY.isdtype(_dtype(dtype), tuple(k if isinstance(k, str) else _dtype(k) for k in kinds))  # type: ignore[no-any-return]
+    kinds = tuple(k if isinstance(k, str) else _dtype(k) for k in (kind if isinstance(kind, tuple) else (kind,)))
+    try:
+        return backends.NUMPY.isdtype(_dtype(dtype), kinds)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise DomainError(f"isdtype: {error}") from None
 
 
 class FloatInfo(NamedTuple):

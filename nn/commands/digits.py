@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from importlib import util
 from itertools import chain, count
@@ -52,14 +53,14 @@ def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> H
     device = settings.device if parallel is None else parallel.device(settings.device)
     space_on(device)  # raises if there is no such device
     model = built(settings, data).to(device)
-    folder = None if parallel is not None and parallel.rank else claim(settings, options.out)
+    folder, made = (None, []) if parallel is not None and parallel.rank else claim(settings, options.out)
     try:
         print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
         with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
             history = _train(model, settings, data, folder, parallel)
     except BaseException:
         if folder is not None:
-            release(folder)
+            release(folder, made)
         raise
     if folder is not None:
         from glassgrad.viz.drawing.words import speaking  # imported here, so that commands start fast
@@ -79,29 +80,32 @@ def built(settings: Settings, data: Dataset) -> Module:
     return Sequential(model, Sigmoid()) if settings.loss == "mse" and not own else model
 
 
-def claim(settings: Settings, out: Path | None) -> Path:
-    """The folder ``out``, or the first free one after `DEFAULT`, claimed for one run by creating its settings.json.
+def claim(settings: Settings, out: Path | None) -> tuple[Path, list[Path]]:
+    """The folder ``out``, or the first free one after `DEFAULT`, claimed for one run by creating its settings.json; and
+    the folders that were made for it.
 
     Raises `Refused` for a folder that is not empty or can't be written to.
     """
     names = [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2)))
     try:
         for path in names:
+            made = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
             if not any(path.iterdir()):
                 with suppress(FileExistsError), (path / SETTINGS).open("xb") as file:  # another run may claim it now
                     file.write(settings.json())
-                    return path
+                    return path, made
     except OSError as error:
         raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
     raise Refused(f"{out} is not empty: name another folder, or remove it")
 
 
-def release(folder: Path) -> None:
-    """Remove the folder of a run that left no results."""
+def release(folder: Path, made: Sequence[Path]) -> None:
+    """Remove the settings of a run that left no results, and the folders that were made for it."""
     if [path.name for path in folder.iterdir()] == [SETTINGS]:
         (folder / SETTINGS).unlink()
-        folder.rmdir()
+        for empty in made:
+            empty.rmdir()
 
 
 def _train(model: Module, settings: Settings, data: Dataset, folder: Path | None, parallel: Parallel | None) -> History:

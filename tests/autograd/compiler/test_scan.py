@@ -84,7 +84,7 @@ def test_gradients_of_no_step_are_those_of_the_carry(options):
     slopes = ag.value_and_grad(last, (0, 1, 2))
     expected = 3.0, (np.ones(2), np.ones((0, 2)), 0.0)
     for f in (slopes, ag.compile(slopes)):
-        assert_same(f(np.array([1.0, 2.0]), np.ones((0, 2)), np.array(3.0)), expected)
+        assert_same(f(np.array([1.0, 2.0]), np.ones((0, 2)), np.float64(3.0)), expected)
 
 
 def test_values_and_gradients_of_containers_are_those_of_jax():

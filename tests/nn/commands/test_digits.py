@@ -244,14 +244,17 @@ def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
 def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(()))  # as both see it, started at the same time
-    assert [claim(Settings(), None).name for _ in range(3)] == ["digits", "digits-2", "digits-3"]
+    assert [claim(Settings(), None)[0].name for _ in range(3)] == ["digits", "digits-2", "digits-3"]
     claim(Settings(), tmp_path / "mine")
     with pytest.raises(Refused, match="mine is not empty: name another folder"):
         claim(Settings(), tmp_path / "mine")
 
 
-def test_a_released_folder_is_gone(tmp_path):
-    folder = claim(Settings(), tmp_path / "a")
-    assert [path.name for path in folder.iterdir()] == ["settings.json"]
-    release(folder)
-    assert not folder.exists()
+def test_folders_that_a_released_run_made_are_gone(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("a/b", "mine"):
+        folder, made = claim(Settings(), tmp_path / name)
+        assert [path.name for path in folder.iterdir()] == ["settings.json"]
+        release(folder, made)
+    assert [*tmp_path.iterdir()] == [tmp_path / "mine"]  # which was there before
+    assert not any((tmp_path / "mine").iterdir())

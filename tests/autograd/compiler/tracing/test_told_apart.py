@@ -198,7 +198,6 @@ def test_an_error_that_the_function_catches() -> None:
 UNSEEN: dict[str, Callable[[Any], Any]] = {
     "the id of an argument that the function does not find": lambda x: x * BY_ID.get(id(x), 1.0),
     "a Tensor that is found, and not computed with": lambda x: x * 2 if x is W else x * 3,
-    "the type of an array": lambda x: x * 2 if type(x) is np.ndarray else x * 3,
     "an argument that is returned": lambda x: x,
 }
 """Functions that differ; docs/compile.md lists them under "Not seen"."""
