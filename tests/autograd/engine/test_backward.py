@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.errors import GradientError, ShapeError
+from tests.declared import declared
 
 
 def leaf(values, name=None, dtype=None):
@@ -409,11 +410,7 @@ def test_rules_of_unneeded_inputs_do_not_run():
 
         return rule
 
-    @ag.op("+")
-    def counting(xp, x, y):
-        return x + y
-
-    counting.vjp(x=counted("x"), y=counted("y"))
+    counting = declared(lambda xp, x, y: x + y, x=counted("x"), y=counted("y"))
     a, b, c = leaf(1.0), leaf(2.0), leaf(3.0)
     out = counting(counting(a, b), c)
     ag.gradients(out, c)
@@ -567,12 +564,7 @@ class Raises:
 
     @staticmethod
     def rule(u):
-        @ag.op("broken")
-        def breaks_off(xp, x):
-            return x * 1.0
-
-        breaks_off.vjp(x=lambda g: 1 / 0)
-        return breaks_off(u), ZeroDivisionError
+        return declared(lambda xp, x: x * 1.0, x=lambda g: 1 / 0)(u), ZeroDivisionError
 
     @staticmethod
     def rule_of_a_leaf(u):
@@ -774,13 +766,8 @@ def test_threads_run_backward_on_one_graph_and_accumulate():
 
 def test_several_threads_may_compile_an_operation():
     for _ in range(10):
-
-        @ag.op("½x²")
-        def compiled_late(xp, x, y):
-            return x * x * y
-
-        compiled_late.vjp(x=lambda g, x, y: 2 * g * x * y, y=lambda g, x: g * x * x)
-        found = {}
+        rules = {"x": lambda g, x, y: 2 * g * x * y, "y": lambda g, x: g * x * x}
+        compiled_late, found = declared(lambda xp, x, y: x * x * y, **rules), {}
 
         def work(k, op=compiled_late, found=found):
             x, y = leaf(float(k)), leaf(1.0)

@@ -8,6 +8,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import GradientError
+from tests.declared import declared
 from tests.sampling import sampled
 
 
@@ -186,22 +187,15 @@ def test_a_view_written_to_other_elements_than_its_own_is_written(index):
 
 @pytest.mark.parametrize("rule", [None, lambda g: g], ids=["no rule", "a wrong rule"])
 def test_a_write_through_a_users_view_changes_the_picked_elements_alone(rule):
-    @ag.op("every other", view=True)
-    def every_other(xp, a):
-        return a[::-2]
-
-    every_other.vjp(a=rule)
+    every_other = declared(lambda xp, a: a[::-2], options={"view": True}, a=rule)
     x = ag.Tensor([1.0, 2.0, 3.0])
     every_other(x)[0] = 10.0
     np.testing.assert_array_equal(x.data, [1.0, 2.0, 10.0])
 
 
 def test_a_write_through_a_users_view_has_its_gradient():
-    @ag.op("rest", view=True)
-    def rest(xp, x):
-        return x[1:]
-
-    rest.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=slice(1, None), shape=x_shape))
+    rule = lambda xp, g, x_shape: xp.scatter_add(g, index=slice(1, None), shape=x_shape)  # noqa: E731
+    rest = declared(lambda xp, x: x[1:], options={"view": True}, x=rule)
 
     def f(x):
         y = x * 1
