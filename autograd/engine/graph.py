@@ -80,15 +80,11 @@ def vertex_of(value: Any) -> Any:
 
 def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
     """The vertices of ``outputs``. Raises `DTypeError` for anything but Tensors and nodes."""
-    try:
-        given = list(outputs)
-    except TypeError:
-        given = [outputs]
-    try:
-        return [y if type(y) is Node else y.node or y for y in given]
-    except AttributeError:
-        wrong = next(y for y in given if type(y) is not Node and not hasattr(y, "node"))
-        raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(wrong)}.") from None
+    given = list(outputs) if isinstance(outputs, Iterable) and not hasattr(outputs, "node") else [outputs]
+    for y in given:
+        if type(y) is not Node and not hasattr(y, "node"):
+            raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(y)}.")
+    return [vertex_of(y) for y in given]
 
 
 def _of_shape(value: Any, before: Any, node: Node, i: int) -> Any:
