@@ -188,11 +188,6 @@ def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
     return [along(x, axis, slice(end - n, end)) for n, end in zip(given, ends, strict=True)]
 
 
-def times(x: Any, matrix: Any, axis: int) -> Any:
-    """The product, along an axis, of the vectors of ``x`` with a matrix."""
-    return ag.moveaxis(ag.matmul(ag.moveaxis(x, axis, -1), matrix), -1, axis)
-
-
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
     """The broadcast shape. Raises if its size exceeds `ALLOWED`."""
     return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))

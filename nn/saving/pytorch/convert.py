@@ -18,7 +18,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
-from glassgrad.nn.modules.module import KEPT, Module, Parameter, _join
+from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found, _join
 from glassgrad.nn.saving.pytorch import operators as aten
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Converted(Part):
             )
         values: dict[str, Any] = dict(self._constants)
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
-        values |= {name: _at(self, path) for name, path in self._state}
+        values |= {name: _found(self, path) for name, path in self._state}
         keep = KEPT.get()  # for `nn.activations`
         for i, step in enumerate(self._steps):
             out = self._run(step, values)
@@ -140,13 +140,6 @@ def _filled(template: Any, values: dict[str, Any]) -> Any:
     if kind is dict:
         return {key: _filled(item, values) for key, item in template.items()}
     return template
-
-
-def _at(module: Module, path: str) -> Any:
-    """The part or parameter at a path."""
-    for name in filter(None, path.split(".")):
-        module = getattr(module, name)
-    return module
 
 
 # ----------------------------------------------------------------------------------------------------------- conversion
@@ -370,15 +363,17 @@ def _calls(program: Any) -> Iterator[Any]:
             yield node
 
 
+def _row(node: Any) -> Any:
+    """The function that computes a call, ``None`` where there is none."""
+    name = _name(node.target)
+    if name is None:
+        return node.target if node.target in aten.SYMBOLS else None
+    return aten.STATEFUL.get(name) or aten.ROWS.get(name)
+
+
 def _unknown(program: Any) -> set[str]:
-    names = ((node, _name(node.target)) for node in _calls(program))
-    return {
-        name if name is not None else getattr(node.target, "__name__", str(node.target))
-        for node, name in names
-        if (
-            name not in aten.ROWS and name not in aten.STATEFUL if name is not None else node.target not in aten.SYMBOLS
-        )
-    }
+    targets = [node.target for node in _calls(program) if _row(node) is None]
+    return {_name(target) or getattr(target, "__name__", str(target)) for target in targets}
 
 
 def _is_inplace(node: Any) -> bool:
@@ -421,7 +416,7 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
     net._steps, net._lost = tuple(_steps(program)), lost
     net.generator = generator(seed)
     for path, inner in module.named_modules():
-        _at(net, path).training = inner.training
+        (_found(net, path) if path else net).training = inner.training
     return net
 
 
@@ -438,7 +433,9 @@ def _add_parts(net: Module, module: Any, path: str, made: dict[int, Module], fir
     for name, p in module.named_parameters(recurse=False):
         owner = first[id(p)]
         shared = owner != _join(path, name)
-        setattr(net, name, _at(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype)))
+        setattr(
+            net, name, _found(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype))
+        )
     for name, b in module.named_buffers(recurse=False):
         if name != "num_batches_tracked" and name not in module._non_persistent_buffers_set:
             net.register_buffer(name, Tensor(_numpy(b)))
@@ -473,7 +470,7 @@ def _steps(program: Any) -> Iterator[Step]:
         yield Step(
             node.name,
             node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else node.name,
-            node.target if name is None else aten.STATEFUL.get(name) or aten.ROWS[name],
+            _row(node),
             name in aten.STATEFUL,
             *_arguments(node),
             scopes,

@@ -16,6 +16,7 @@ from glassgrad.nn import functional as F
 from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
+from glassgrad.nn.saving.onnx.operators.reductions import in_order
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
 from glassgrad.nn.saving.onnx.table import along, at, cast, parts_of
 
@@ -190,12 +191,6 @@ def scattered(reduction, x, index, values, axis):
     values = asarray(values, dtype=x.dtype)
     values = values[tuple(map(slice, index.shape))] if values.ndim else ag.broadcast_to(values, shape=index.shape)
     return scatter_elements(x, index, values, axis=axis, reduction=reduction)
-
-
-def in_order(x, descending=False, *, axis=-1, count=None):
-    """The elements along an axis in order, or the first ``count`` of these, and their indices."""
-    order = along(ag.argsort(x, axis=axis, descending=descending), axis, slice(count))
-    return ag.take_along_axis(x, order, axis=axis), order
 
 
 def weight_norm(v, g, axis=0):

@@ -149,11 +149,16 @@ operator("Det")(ag.det)
 # ------------------------------------------------------------------------------------------------------------- orders
 
 
+def in_order(x, descending=False, *, axis=-1, count=None):
+    """The elements along an axis in order, or the first ``count`` of these, and their indices."""
+    order = along(ag.argsort(x, axis=axis, descending=descending), axis, slice(count))
+    return ag.take_along_axis(x, order, axis=axis), order
+
+
 @operator("TopK", known="k")
 def top_k(x, k, *, axis=-1, largest=1, sorted=1):
     """The ``k`` largest (or smallest) elements along an axis, in order, and their indices."""
     count = int(number(k))
     if not 0 <= count <= x.shape[axis]:
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")
-    order = along(ag.argsort(x, axis=axis, descending=bool(largest)), axis, slice(0, count))
-    return ag.take_along_axis(x, order, axis=axis), order
+    return in_order(x, bool(largest), axis=axis, count=count)

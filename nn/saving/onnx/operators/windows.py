@@ -13,7 +13,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.spatial import mean_pool, plain, shortened, to_the_end
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator
 
 # ------------------------------------------------------------------------------------------------------------ geometry
 
@@ -208,7 +208,8 @@ def resize(
             x = ag.take(x, numpy.clip(nearest, 0, n - 1).astype("int64"), axis=axis)
         else:
             matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
-            x = times(x, matrix.T.astype(x.dtype if is_float(x) else "float64"), axis)
+            matrix = matrix.T.astype(x.dtype if is_float(x) else "float64")
+            x = ag.moveaxis(ag.matmul(ag.moveaxis(x, axis, -1), matrix), -1, axis)
     return x
 
 
