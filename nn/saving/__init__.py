@@ -150,7 +150,7 @@ def save(
 def load(path: str | PathLike[str]) -> dict[str, Any]:
     """Return the content of a file: a module's ``state_dict``, or a checkpoint, with a Tensor for each tensor.
 
-    Reads files of `save`; state dicts and checkpoints of PyTorch (``.pt``, ``.pth``), without running their pickle;
+    Reads files of `save`; state dicts and checkpoints of PyTorch 1.6 or later (``.pt``), without running their pickle;
     ``.safetensors``; weights of Keras (``.keras``, ``.weights.h5``, ``.h5``; needs ``h5py``); archives of NumPy. The
     content decides, not the ending. bfloat16 becomes float32. ``model.load_state_dict(nn.load(path))`` fits the weights
     into a module; those of Keras are converted to its layout.

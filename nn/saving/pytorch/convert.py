@@ -160,9 +160,9 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
         seed: of the masks of dropout, in training mode.
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
-    `nn.errors.ConversionError` if PyTorch can't export the module, or for operations without a row in
-    ``nn/saving/pytorch/operators.py``, all of which it names; `autograd.errors.DTypeError` for anything but a module of
-    PyTorch.
+    `nn.errors.ConversionError` if PyTorch can't export the module, for operations without a row in
+    ``nn/saving/pytorch/operators.py``, all of which it names, and if the outputs are not PyTorch's;
+    `autograd.errors.DTypeError` for anything but a module of PyTorch.
 
         >>> import torch                                                                            # doctest: +SKIP
         >>> from glassgrad import nn                                                                # doctest: +SKIP
@@ -373,7 +373,7 @@ def _row(node: Any) -> Any:
 
 def _unknown(program: Any) -> set[str]:
     targets = [node.target for node in _calls(program) if _row(node) is None]
-    return {_name(target) or getattr(target, "__name__", str(target)) for target in targets}
+    return {str(_name(target) or getattr(target, "__name__", target)) for target in targets}
 
 
 def _is_inplace(node: Any) -> bool:
