@@ -90,24 +90,32 @@ class Call:
         return [self] if self.is_module and not self.calls else list(self.opened())
 
 
-def call_tree(nodes: Iterable[Any]) -> Call:
-    """The calls of modules among recorded operations, in the order of execution, in a call without a module."""
+def call_tree(nodes: Iterable[Any], depth: int | None = None) -> Call:
+    """The calls of modules among recorded operations, in the order of execution, in a call without a module.
+
+    Calls of one module without anything between them are told apart where it calls no other module, or is not opened at
+    this ``depth``: elsewhere they may be a loop within one call.
+    """
     ordered = sorted((node for node in nodes if node.op is not None), key=lambda node: node.index)
     models, times = _models(ordered), Counter[Any]()
 
-    def parts(scope: Scope, inside: Sequence[Node]) -> list[Any]:
-        depth, found = len(scope), list[Any]()
-        for (level, model), run in groupby(inside, lambda n: ((n.scope or ())[depth : depth + 1], models[n])):
+    def parts(scope: Scope, inside: Sequence[Node], left: int | None) -> list[Any]:
+        at, found = len(scope), list[Any]()
+        for (level, model), run in groupby(inside, lambda n: ((n.scope or ())[at : at + 1], models[n])):
+            own = list(run)
             if not level:
-                found += run
+                found += own
                 continue
-            for nodes in _consecutive(list(run), depth + 1):
+            deeper = None if left is None else left - (level[0][0] != "")
+            closed = deeper is not None and deeper <= 0
+            innermost = closed or all(len(node.scope or ()) == at + 1 for node in own)
+            for one in _consecutive(own, at + 1) if innermost else [own]:
                 times[scope + level, model] += 1
                 number = times[scope + level, model]
-                found.append(Call(scope + level, parts(scope + level, nodes), number))
+                found.append(Call(scope + level, parts(scope + level, one, None if closed else deeper), number))
         return found
 
-    return Call((), parts((), ordered), is_module=False)
+    return Call((), parts((), ordered, depth), is_module=False)
 
 
 def numbered(labels: Sequence[str]) -> list[str]:

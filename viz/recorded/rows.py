@@ -146,7 +146,7 @@ def rows_of(
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
     users = users_of(graph.nodes)
-    tree = call_tree(graph.nodes)
+    tree = call_tree(graph.nodes, depth)
     calls = _with_views(tree.opened(depth), users)
     labels = [call.label if call.is_module else _part(call.nodes[0]) or call.label for call in calls]
     keys: set[str] = set()

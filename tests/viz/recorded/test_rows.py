@@ -10,6 +10,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
+from glassgrad.viz.recorded.calls import call_tree
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.names import origins
 from glassgrad.viz.recorded.rows import rows_of, score, slopes, warn
@@ -259,6 +260,16 @@ class TestCalls:
         y = layer(layer(ag.Tensor(np.ones((2, 4), np.float32))))
         rows, _ = rows_of(ag.Graph(y))
         assert [(row.title, row.call) for row in rows if row.nodes] == [("Linear 1", 1), ("Linear 2", 2)]
+
+    def test_a_loop_within_a_module_is_one_call_of_it(self):
+        class Net(Cell):
+            def forward(self, h):
+                for _ in range(3):
+                    h = super().forward(h)
+                return h
+
+        (net,) = call_tree(ag.Graph(Net()(ag.Tensor(np.ones((2, 4), np.float32)))).nodes).calls
+        assert [call.call for call in net.calls] == [1, 2, 3]
 
     def test_other_modules_of_the_class_are_first_calls(self):
         y = nn.Sequential(nn.Linear(4, 4, seed=0), nn.Linear(4, 4, seed=1))(ag.Tensor(np.ones((2, 4), np.float32)))
