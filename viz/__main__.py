@@ -21,7 +21,7 @@ from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
 from glassgrad.viz.formula.derivation import Derivations, explain
-from glassgrad.viz.formula.expression import Expression, ExpressionError, is_name, normal, read_value
+from glassgrad.viz.formula.expression import Expression, ExpressionError, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
@@ -119,13 +119,11 @@ def _given(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, text = word.partition("=")
         name = normal(name.strip())
-        if not equals:
+        if not (name and equals):
             raise Refused(
                 f"{word!r} is not of the form NAME=VALUE: the expression comes first, in quotes, then a value for each"
                 " of its names"
             )
-        if not is_name(name):
-            raise Refused(f"{name!r} is not a name: names are made of letters, digits and _, except Python's keywords")
         if name in found:
             raise Refused(f"{name} is given twice")
         found[name] = text
@@ -197,8 +195,6 @@ class _Job:
 
 def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tensor:
     """A value as a Tensor, in float64 unless it is a ``whole`` label or index."""
-    if not text.strip():
-        raise Refused(f"{name}= has no value")
     try:
         value = read_value(text)
     except ExpressionError as error:

@@ -14,7 +14,6 @@ An expression has names, numbers, vectors and matrices, arithmetic, `.T`, indice
 from __future__ import annotations
 
 import ast
-import keyword
 import math
 import operator
 import re
@@ -264,11 +263,6 @@ def read_value(text: str) -> Any:
     if not isinstance(value, int | float | np.ndarray) or read.computed != {"pi", ""}:
         raise read.wrong("a value is a number, a vector or a matrix, as in 0.5, [1, 2] or [[1, 2], [3, 4]]")
     return value
-
-
-def is_name(name: str) -> bool:
-    """Whether it is a name in expressions."""
-    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def normal(name: str) -> str:

@@ -140,10 +140,8 @@ class _Drawing:
         program = self.program
         said = [f"{title}."]
         for word, values in (("Inputs", program.inputs), ("States", program.states), ("Returns", program.outputs)):
-            names = [f"{v.name} {numbers.shape(v.shape)}" for v in values[:8]]
-            more = f" and {len(values) - 8} more" if len(values) > 8 else ""
-            if names:
-                said.append(f"{word}: {', '.join(names)}{more}.")
+            names = ", ".join(f"{v.name} {numbers.shape(v.shape)}" for v in values)
+            said += [f"{word}: {clipped(names, 300)}."] if values else []
         return " ".join(said)
 
     # ------------------------------------------------------------ cards

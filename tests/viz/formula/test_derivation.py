@@ -416,7 +416,7 @@ def test_the_document_compiles(tmp_path):
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
 
 
-def test_three_writings_are_saved(tmp_path):
+def test_three_writings_are_saved_and_shown_in_a_notebook(tmp_path):
     t = neuron()
     told = explain(t["L"], wrt=t["w"], names=t)
     assert told.save(tmp_path / "d.txt").read_text(encoding="utf-8") == told.text == str(told)
@@ -425,11 +425,6 @@ def test_three_writings_are_saved(tmp_path):
     assert document.startswith("\\documentclass")
     assert told.latex in document
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.md", "d.tex", "d.txt"]
-
-
-def test_a_notebook_shows_it():
-    t = neuron()
-    told = explain(t["L"], wrt=t["w"], names=t)
     shown = told._repr_mimebundle_()
     assert shown == {"text/plain": told.text, "text/markdown": told.markdown, "text/latex": told.latex}
     assert shown["text/latex"].startswith("\\begin{alignat*}{1}\n")

@@ -17,12 +17,6 @@ from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, 
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 
 
-def is_entrywise(x: Symbol) -> bool:
-    """Whether it is an elementwise product, which needs brackets beside a matrix product."""
-    rest = x.scaled[1]
-    return rest is not None and rest.head in ("multiply", "divide")
-
-
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 
 # Right operands that need no brackets at the same precedence: a + (b - c) = a + b - c.
@@ -90,8 +84,9 @@ def _loose(part: Symbol, level: float, name: str, *, first: bool, tex: bool) -> 
     signed = part.text.startswith("-") and name not in COMPARISONS
     if first and name in SILENT:
         return False
-    if name in ("matmul", "linear") and is_entrywise(part):
-        return True
+    rest = part.scaled[1]
+    if name in ("matmul", "linear") and rest is not None and rest.head in ("multiply", "divide"):
+        return True  # an elementwise product beside a matrix product
     if part.head == DERIVATIVE and name in ("divide", "matmul", "linear"):
         return True
     if binds < level or (signed and not (first and level < POWER)):
