@@ -79,22 +79,18 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)
-    rows = [row for row in rows_of(seen.graph)[0] if len(row.place.shape) == 4]
-    if layer is not None:
-        known = [row.path for row in rows if row.path]
-        rows = [row for row in rows if row.path == layer]
-        if not rows:
-            listed = ", ".join(map(repr, known)) or "none"
-            raise DrawingError(f"layer {layer!r} gives no feature maps; layers that do: {listed}")
+    known = [row for row in rows_of(seen.graph)[0] if len(row.place.shape) == 4]
+    rows = [row for row in known if layer in (None, row.path)]
     if not rows:
-        raise DrawingError("no layer gives (batch, channels, height, width): there are no feature maps")
+        listed = ", ".join(repr(row.path) for row in known if row.path) or "none"
+        which = "the model" if layer is None else f"layer {layer!r}"
+        raise DrawingError(f"{which} gives no feature maps (batch, channels, height, width); layers that do: {listed}")
     drawn: list[list[Tile]] = []
     names: list[str] = []
     for row in rows[:LAYERS]:
         maps = np.asarray(seen.value(row.place))[0].astype(float)
         kind = "picture" if not row.nodes else "value"
-        shown = maps if layer is not None else maps[:ACROSS]
-        drawn.append([Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]])
+        drawn.append([Tile(one, kind=kind) for one in maps[: ACROSS * DOWN if layer else ACROSS]])
         names.append(clipped(f"{row.path}  {row.label}" if row.path else row.label or row.letter, 20))
     hidden = f"; {len(rows) - LAYERS} more layers not drawn" if len(rows) > LAYERS else ""
     label = type(model).__name__
