@@ -170,7 +170,9 @@ class Judge:
         elif len(self.us):
             for count, e in enumerate(np.flatnonzero(~np.isfinite(self.rows).all(axis=0))):
                 if count < FEW and self.differences.seen.all():  # wrong if the slope is finite
-                    self._compare(found, self._kept(np.eye(1, self.x.size, int(e))[0]))
+                    self._compare(alone := Judgement(), self._kept(np.eye(1, self.x.size, int(e))[0]))
+                    if alone.wrong and alone.worst is not None:
+                        found.fail(alone.worst)
                 self.lost[e] = True
                 found.lost += 1
             vars(self).pop("rows")

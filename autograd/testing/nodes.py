@@ -252,7 +252,7 @@ def _verdict(judge: Judge) -> dict[str, Any]:
         return _found(judge, WRONG, c, cause(c))
     if found.kinks:
         return _kink(judge, found)
-    if c is None or (found.lost and not found.shown):
+    if c is None:
         return _skipped(f"its slopes {ROUGH}")
     if found.verdict == UNCHECKED:
         note = "its derivatives are too small compared with its values to be told from 0"
