@@ -36,9 +36,17 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 Traced = tuple[Callable[..., Any], Sequence[ag.Tensor]]
 """A function and examples of its inputs."""
 
-ZIPPED = """window.ready = new Response(new Blob([Uint8Array.from(atob("DATA"), c => c.charCodeAt(0))]).stream()
-.pipeThrough(new DecompressionStream("deflate"))).text()
-.then(text => document.body.append(Object.assign(document.createElement("script"), { text })));
+# Messages that come before the script is there, as that of a site's colours, are told again.
+ZIPPED = """{
+  const early = [], keep = e => early.push(e);
+  addEventListener("message", keep);
+  window.ready = new Response(new Blob([Uint8Array.from(atob("DATA"), c => c.charCodeAt(0))]).stream()
+    .pipeThrough(new DecompressionStream("deflate"))).text().then(text => {
+      removeEventListener("message", keep);
+      document.body.append(Object.assign(document.createElement("script"), { text }));
+      for (const { data, source } of early) dispatchEvent(new MessageEvent("message", { data, source }));
+    });
+}
 """
 
 # Before anything is drawn, a page is dark where the system is.
