@@ -1,5 +1,6 @@
 """Writes the sentences of the tables anew: ``python -m tests.bad_input``."""
 
+import encodings.cp437  # noqa: F401  (which zipfile would import while files are read)
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
