@@ -82,7 +82,8 @@ def scan(
         ys, structure, _ = _taken_apart(result[1], "y")
         return [*after, *ys]
 
-    types = [_type_of(x) for x in carries] + [_type_of(x, 1) for x in columns]
+    types = [(x.shape, x.dtype) for x in carries] + [(x.shape[1:], x.dtype) for x in columns]
+    types = [(shape, backends.as_dtype(str(dtype).rpartition(".")[2])) for shape, dtype in types]
     body, captured = body_of(step, types, name, [*carry_paths, *xs_paths], (len(carries), len(columns)))
     given = [*carries, *columns, *captured]
     results = _run(body, given, steps, bool(reverse), _pieces(recompute, steps))
@@ -106,7 +107,10 @@ def repeated(
     """
     given = [asarray(x) for x in (*carries, *xs, *consts)]
     first, second = len(carries), len(carries) + len(xs)
-    types = tuple(_type_of(x, int(first <= i < second)) for i, x in enumerate(given))
+    types = tuple(
+        (x.shape if i < first or i >= second else x.shape[1:], backends.as_dtype(str(x.dtype).rpartition(".")[2]))
+        for i, x in enumerate(given)
+    )
     key = step, types, first, second
     body = _bodies.get(key)
     if body is None:
@@ -179,11 +183,6 @@ def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:
     """The leaves as Tensors, the structure, and the name of each leaf."""
     leaves, structure = trees.flatten(tree)
     return [asarray(leaf) for leaf in leaves], structure, trees.paths(structure, name)
-
-
-def _type_of(x: Tensor, axes: int = 0) -> Typed:
-    """The shape behind the first ``axes``, and the dtype."""
-    return x.shape[axes:], backends.as_dtype(str(x.dtype).rpartition(".")[2])
 
 
 def _kind(result: Any) -> str:

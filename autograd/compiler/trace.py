@@ -235,13 +235,14 @@ class Trace:
         with holding(MODE, inside := Mode(mode.grad, mode.scope, tracer.lines)):
             for leaf, name in zip(arguments.arrays, arguments.names, strict=True):
                 array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
+                if isinstance(leaf, numpy.ndarray) and not leaf.shape:
+                    raise DTypeError(f"{name} is an array of shape (): give its number, as {name}[()], or a Tensor.")
                 tracer.meet(array)
                 traced = tracer.input(array.shape, numpy.dtype(array.dtype), name)
                 inputs.append(traced.value)
                 if id(leaf) not in known:
                     known[id(leaf)] = stand_in = _stand_in(leaf, traced, name)
-                    if not isinstance(leaf, numpy.generic):  # a number has no memory
-                        tracer.arguments |= dict.fromkeys(map(id, (traced, stand_in)), str(name))
+                    tracer.arguments |= dict.fromkeys(map(id, (traced, stand_in)), str(name))
                 stand_ins.append(known[id(leaf)])
             filled = arguments.filled(stand_ins)
             result = function(*filled[0], **filled[1])

@@ -268,7 +268,6 @@ def _in_place(name: str) -> Callable[..., Any]:
                     "recorded: assign the result instead, as in x = x + y."
                 )
             other = other.data
-        self.tracer.refuse_writing(self)
         result = operate(self, other)
         if self.scalar or type(result) is not Traced:
             return result
