@@ -338,6 +338,7 @@ class Executable:
             memories=tuple(memories.values()),
             wrap=wrap,
             kind=_kind,
+            array=numpy.array,
         )
         scope |= {f"clock_{i}": clock_of(memory) for i, memory in enumerate(memories.values())}
         marks = "".join(f"clock_{i}[0] = " for i in range(len(memories))) + "LATEST[0] = "
@@ -373,7 +374,10 @@ class Executable:
     def _result(self, scope: dict[str, Any]) -> str:
         """The source that builds the function's result."""
         result = self.trace.result
-        forms = ["wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" for tensor in result.is_tensor]
+        forms = [
+            "wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" if scalar else "array(outputs[{0}])"
+            for tensor, scalar in zip(result.is_tensor, result.is_scalar, strict=True)
+        ]
         arrays = iter([form.format(i) for i, form in enumerate(forms)])
         leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
         return _built(result.structure, leaves, scope)

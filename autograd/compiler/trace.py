@@ -116,6 +116,7 @@ class Result:
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
+        self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()
         given = [t.data if isinstance(t, Tensor) else t for t in arrays]
         self.values = [tracer.lift(array) for array in given]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
@@ -235,12 +236,11 @@ class Trace:
         with holding(MODE, inside := Mode(mode.grad, mode.scope, tracer.lines)):
             for leaf, name in zip(arguments.arrays, arguments.names, strict=True):
                 array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
-                if isinstance(leaf, numpy.ndarray) and not leaf.shape:
-                    raise DTypeError(f"{name} is an array of shape (): give its number, as {name}[()], or a Tensor.")
                 tracer.meet(array)
                 traced = tracer.input(array.shape, numpy.dtype(array.dtype), name)
                 inputs.append(traced.value)
                 if id(leaf) not in known:
+                    traced.scalar = isinstance(leaf, numpy.generic)
                     known[id(leaf)] = stand_in = _stand_in(leaf, traced, name)
                     tracer.arguments |= dict.fromkeys(map(id, (traced, stand_in)), str(name))
                 stand_ins.append(known[id(leaf)])

@@ -126,8 +126,9 @@ class _Module:
 
     def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:
         made = _traced(x)
-        if made is x and (copy or not x.shape):  # NumPy makes a number of an array of shape ()
+        if made is x and (copy or not (x.shape or x.scalar)):  # NumPy makes a number of an array of shape ()
             made = Traced(x.tracer, x.value)
+            made.scalar = not (copy or x.shape)
         return made if dtype is None or made.dtype == dtype else self.astype(made, dtype)
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:

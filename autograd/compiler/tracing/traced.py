@@ -47,21 +47,22 @@ class Traced:
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
     another. As with NumPy, a view shares the memory of its ``base``: it is a ``part`` of its ``parent``, and a write to
-    one of them changes the others. One of shape () that is no view is a NumPy scalar, which has no memory.
+    one of them changes the others. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
-    __slots__ = "tracer", "shape", "dtype", "base", "parent", "part", "_value", "_version", "__weakref__"
+    __slots__ = (
+        "tracer", "shape", "dtype", "scalar", "base", "parent", "part", "_value", "_version", "__weakref__",
+    )  # fmt: skip
 
     def __init__(self, tracer: Any, value: Value) -> None:
         self.tracer, self._value = tracer, value
-        self.shape, self.dtype = value.shape, value.dtype
+        self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
         self.parent: Traced | None = None
         self.part: View | None = None
         self._version = 0  # how often the memory was written to
         tracer.made.append(weakref.ref(self))
 
-    scalar = property(lambda self: not self.shape and self.base is None)
     __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
 
     @property
@@ -83,7 +84,7 @@ class Traced:
         """The view of this array that is a ``part`` of it."""
         made = Traced(self.tracer, self.tracer.part_of(self.value, part))
         if not self.scalar:
-            made.base, made.parent, made.part = self.memory, self, part
+            made.scalar, made.base, made.parent, made.part = False, self.memory, self, part
             made._version = self.memory._version
         return made
 
@@ -135,7 +136,9 @@ class Traced:
         """Convert to another dtype."""
         if casting != "unsafe":
             self._no_numpy()
-        return _namespace().astype(self, dtype, copy)  # type: ignore[no-any-return]
+        made: Traced = _namespace().astype(self, dtype, copy)
+        made.scalar = self.scalar
+        return made
 
     def reshape(self, *shape: Any, order: str = "C") -> Traced:
         """Return it in another shape."""
@@ -197,7 +200,9 @@ class Traced:
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
         op = "astype" if self.dtype == bool else "positive"  # booleans have no sign
-        return self.tracer.emit(op, (self.value,), {"dtype": self.dtype} if self.dtype == bool else {})  # type: ignore[no-any-return]
+        made: Traced = self.tracer.emit(op, (self.value,), {"dtype": self.dtype} if self.dtype == bool else {})
+        made.scalar = self.scalar
+        return made
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         """Record a call of a NumPy function, or leave it to a Tensor, which records it itself."""
@@ -250,7 +255,7 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
             return self.tracer.matmul(*pair)
         found = self.tracer.elementwise(name, pair)
         if name == "power" and not swapped and self.dtype == bool and type(other) is int:  # x**2 is int8, x**3 int64
-            found = found.astype((numpy.ones((1,) * self.ndim, bool)[()] ** other).dtype)
+            found = found.astype((numpy.ones(1, bool) ** other).dtype)
         return found
 
     return method

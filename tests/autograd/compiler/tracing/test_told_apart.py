@@ -162,6 +162,7 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
     "a Tensor": lambda x: put(x.sum(), 5.0),
     "an element": lambda x: put(x.data[0], 5.0),
     "an array of no axes": lambda x: put(x.data[0, ...] * 1, 5.0),
+    "a view": lambda x: put(x.data.copy()[0, ...], 5.0),
     "a new one": lambda x: put(ag.zeros(()).data, 5.0) * x.data,
     "a clone": lambda x: put(x.sum().clone(), 5.0),
 }
