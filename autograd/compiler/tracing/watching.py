@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED, holding
+from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
@@ -19,7 +19,8 @@ GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 NAME: Any = Tensor.__dict__["name"]
 VALUES: Any = Tensor.__dict__["data"]
-_LOCK = threading.RLock()
+_LOCK = threading.Lock()
+_watchers = 0
 
 
 def slot_value(slot: Any, tensor: Tensor) -> Any:
@@ -140,49 +141,74 @@ def _writer(kind: Any, write: Callable[..., None]) -> Callable[..., None]:
     return written
 
 
-_TENSORS = {
-    "_data": property(_get_data, _set_data),
-    "grad": property(_get_grad, _set_grad),
-    "requires_grad": property(_get_requires_grad, _set_requires_grad),
-    "name": property(_get_name, NAME.fset),
-    "data": property(_get_values, VALUES.fset),
-}
+_WRITERS = ("__setattr__", "__delattr__")
 _originals: dict[type, dict[str, Any]] = {}
+_counts: dict[type, int] = {}
 
 
 @contextmanager
 def watched(tracer: Any) -> Iterator[None]:
     """A context in which reads and writes of Tensors, modules and the objects that the function reaches are reported
-    to ``tracer``, in this thread and task only: other threads wait before they trace. The slots and methods themselves
-    are replaced and later restored, so that this costs nothing outside of a trace.
+    to ``tracer``, in this thread and task only. The slots and methods themselves are replaced and later restored, so
+    that this costs nothing outside of a trace.
     """
     with _LOCK:
-        try:
-            watch(tracer, (Tensor, *WATCHED, *OPTIONS, *tracer.surroundings.kinds))
-            with holding(TRACER, tracer):
-                yield
-        finally:
+        _watch_tensors(1)
+    watch(tracer, (*WATCHED, *OPTIONS, *tracer.surroundings.kinds))
+    token = TRACER.set(tracer)
+    try:
+        yield
+    finally:
+        TRACER.reset(token)
+        with _LOCK:
+            _watch_tensors(-1)
             for kind in tracer.kinds:
-                for name, original in _originals.pop(kind).items():
-                    if original is None:
-                        type.__delattr__(kind, name)
-                    else:
-                        type.__setattr__(kind, name, original)
-            tracer.kinds.clear()
+                _counts[kind] -= 1
+                if not _counts[kind]:
+                    _put_back(kind)
+        tracer.kinds.clear()
 
 
 def watch(tracer: Any, kinds: Iterable[type]) -> None:
-    """Report reads and writes of objects of these classes to the tracer until its trace ends."""
+    """Report attribute reads of objects of these classes to the tracer until its trace ends."""
     for kind in kinds:
-        if kind not in _originals:
-            tracer.kinds.add(kind)
-            methods = _TENSORS if kind is Tensor else _item_reader(kind) if kind in OPTIONS else _methods(kind)
-            _originals[kind] = {name: vars(kind).get(name) for name in methods}
-            for name, method in methods.items():
-                type.__setattr__(kind, name, method)
+        if kind not in tracer.kinds:
+            with _LOCK:
+                tracer.kinds.add(kind)
+                _counts[kind] = _counts.get(kind, 0) + 1
+                if _counts[kind] == 1:
+                    _exchange(kind)
 
 
-def _methods(kind: Any) -> dict[str, Any]:
-    """Methods for a class that report each read and write of an attribute to the tracer."""
-    writers = {name: _writer(kind, getattr(kind, name)) for name in ("__setattr__", "__delattr__")}
-    return {"__getattribute__": _reader(kind), **writers}
+def _exchange(kind: type) -> None:
+    methods: dict[str, Any]
+    if kind in OPTIONS:
+        methods = _item_reader(kind)
+    else:
+        methods = {"__getattribute__": _reader(kind)}
+        methods |= {name: _writer(kind, getattr(kind, name)) for name in _WRITERS}
+    _originals[kind] = {name: vars(kind).get(name) for name in methods}
+    for name, method in methods.items():
+        type.__setattr__(kind, name, method)
+
+
+def _put_back(kind: type) -> None:
+    for name, original in _originals.pop(kind).items():
+        if original is None:
+            type.__delattr__(kind, name)
+        else:
+            type.__setattr__(kind, name, original)
+
+
+def _watch_tensors(change: int) -> None:
+    """Count active watchers: the first replaces the slots of `Tensor`, the last restores them."""
+    global _watchers  # noqa: PLW0603
+    tensor: Any = Tensor
+    _watchers += change
+    if change == _watchers == 1:
+        tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
+        tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
+        tensor.name, tensor.data = property(_get_name, NAME.fset), property(_get_values, VALUES.fset)
+    elif not _watchers:
+        tensor._data, tensor.grad, tensor.requires_grad, tensor.name = DATA, GRAD, REQUIRES_GRAD, NAME
+        tensor.data = VALUES
