@@ -125,8 +125,17 @@ def _conv_transpose(
         for n, s, p, d, k, m in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], more, strict=False)
     )
     geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
+    if min(space, default=1) < 1:
+        raise ShapeError(f"conv_transpose{axes}d: padding {pads} leaves nothing of x {x.shape}: the result is {space}.")
     z = ag.conv_input(x, weight, space=space, groups=groups, **geometry)
-    return z if bias is None else z + ag.reshape(bias, shape=(-1, *(1,) * axes))
+    if bias is None:
+        return z
+    if (bias := asarray(bias)).shape != z.shape[1:2]:
+        raise ShapeError(
+            f"conv_transpose{axes}d was given a bias {bias.shape} for a weight {weight.shape}: it needs one number for "
+            f"each of the {z.shape[1]} output channels."
+        )
+    return z + ag.reshape(bias, shape=(-1, *(1,) * axes))
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling

@@ -122,7 +122,9 @@ class Run:
     def look(self, results: Any = None) -> Seen:
         """The current state, with these results."""
         self.tensors, self.generators = self.held()  # names may have been reassigned
-        return Seen(self.tensors, self.generators, results)
+        seen = Seen(self.tensors, self.generators, results)
+        seen.slots.clear()  # else the arrays of states were used elsewhere, too, and would not be packed
+        return seen
 
     def rewind(self, streams: Mapping[str, Any]) -> None:
         """Set every random generator to an earlier state."""
@@ -235,6 +237,7 @@ class _Watch:
         self.kind, self.passes = (NativeExecutable, PASSES_OF_C) if target == "c" else (Executable, PASSES)
         self.traced: list[_Traced] = []
         self.given: list[Array] = []
+        self.last: Executable | None = None
         self.calls = 0
 
     def compiled(self, function: Any) -> Callable[..., Any]:
@@ -258,7 +261,8 @@ class _Watch:
             stages.extend((f"pass {name!r}", after) for name, after in stages_of(program, self.passes))
             return stages[-1][1]
 
-        kind: Any = type("Bound", (self.kind,), {"optimize": staticmethod(optimize)})
+        run = property(self._run_of, lambda executable, run: vars(executable).update(run=run))
+        kind: Any = type("Bound", (self.kind,), {"optimize": staticmethod(optimize), "run": run})
         bound: Executable = kind(trace)
         if self.kind is Executable:
             with suppress(TargetError):  # also written in C, but not compiled
@@ -268,7 +272,11 @@ class _Watch:
 
     def latest(self) -> _Traced | None:
         """The program that ran last, if none was traced since; ``None`` if no function has a program."""
-        return max(self.traced, key=lambda traced: traced.executable.used[0], default=None)
+        return next((traced for traced in self.traced if traced.executable is self.last), None)
+
+    def _run_of(self, executable: Executable) -> Any:
+        self.last = executable
+        return vars(executable)["run"]
 
 
 @dataclass

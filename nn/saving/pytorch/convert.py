@@ -172,7 +172,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
     torch = sys.modules.get("torch")  # a caller who has a module has imported torch
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
-    inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
+    inputs = tuple(x.clone() if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)  # apart
     axes, log = tuple(dynamic_axes), logging.getLogger("torch._subclasses.fake_tensor")
     with warnings.catch_warnings(), _set("disabled", True, log):  # what it says of modules that it can't follow
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
@@ -279,7 +279,8 @@ def _close(theirs: Any, ours: Tensor | None) -> bool:
     """Whether two arrays are equal up to rounding, which is anything in half precision; ``None`` is a gradient of 0."""
     a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
     is_half = theirs is not None and theirs.is_floating_point() and theirs.element_size() < 4
-    most = 1e-3 * float(NUMPY.abs(a).max(initial=0.0))
+    sizes = NUMPY.abs(NUMPY.asarray(a))
+    most = 1e-3 * float(sizes[NUMPY.isfinite(sizes)].max(initial=0.0))
     return is_half or bool(NUMPY.allclose(a, b, rtol=1e-3, atol=most, equal_nan=True))
 
 

@@ -134,8 +134,9 @@ class Notation:
         if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
             return parts
         placed = {}
-        for arg in op.args:
-            x, others = parts[arg], [parts[other] for other in op.args if other != arg]
+        given = [arg for arg in op.args if parts.get(arg) is not None]
+        for arg in given:
+            x, others = parts[arg], [parts[other] for other in given if other != arg]
             if x.places and any(y.number is None and y.size > 1 and y.places != x.places for y in others):
                 placed[arg] = self._shaped(x)
         return parts | placed
