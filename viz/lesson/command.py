@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m glassgrad.viz lesson",
         description="Open the lesson, eleven chapters from one neuron to a Transformer, in the browser. It is written"
-        " at the first call, which takes about half a minute, and needs no network.",
+        " at the first call, which takes ten to thirty seconds, and needs no network.",
     )
     p.add_argument("--language", choices=LANGUAGES, default="en", help="the language of the pages (default: en)")
     p.add_argument("-o", "--out", metavar="FOLDER", type=Path, help="write the pages there (default: the user's cache)")
