@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import time
 from html import unescape
 
 import numpy as np
@@ -48,17 +47,12 @@ def test_statistics_and_colours_say_what_is_not_finite() -> None:
     assert notebook.tiles(np.zeros((0, 3)), np.asarray) == "<div>no entries</div>"
 
 
-def test_large_values_are_shown_at_once() -> None:
-    x = ag.Tensor(np.zeros((4000, 4000)), requires_grad=True)
-    x.grad = ag.zeros_like(x)
+def test_of_large_values_a_few_entries_are_copied_and_shown() -> None:
+    copied: list[int] = []
+    shown = notebook.tiles(np.zeros((4000, 4000)), lambda part: copied.append(part.size) or part)
+    assert sum(copied) == notebook.ROWS * notebook.COLUMNS
     net = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.Tanh()) for _ in range(300)))
-    for value in (x, net):
-        times = []
-        for _ in range(5):
-            start = time.process_time()
-            assert len(value._repr_html_()) < 200_000
-            times.append(time.process_time() - start)
-        assert min(times) < 0.05
+    assert max(len(shown), len(net._repr_html_())) < 200_000
 
 
 def test_a_tensor_says_its_name_shape_and_gradient() -> None:
