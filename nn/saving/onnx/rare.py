@@ -109,7 +109,7 @@ def is_computed(row: Row) -> bool:
 def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
     """The row of a node that the package ``onnx`` computes, by its operator or a rare attribute, else ``None``."""
     is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
-    is_rare |= node.op_type in UNDIFFERENTIATED or (node.op_type in WITH_MORE and len(node.output) > 1)
+    is_rare |= node.op_type in UNDIFFERENTIATED or (node.op_type in WITH_MORE and any(node.output[1:]))
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare else None
     except onnx.defs.SchemaError:  # of another opset or domain

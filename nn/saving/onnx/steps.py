@@ -75,14 +75,12 @@ def differentiable(graph: Graph) -> set[str]:
 
 def _statistics(graph: Graph) -> set[str]:
     """The weights that are only the mean or variance of a BatchNormalization."""
-    uses = [
+    uses = {
         (name, step.row.name == "BatchNormalization" and i > 2)
         for step in graph.steps
         for i, name in enumerate(step.needs())
-    ]
-    return {name for name, is_statistic in uses if is_statistic} - {
-        name for name, is_statistic in uses if not is_statistic
     }
+    return {name for name, is_statistic in uses if is_statistic and (name, False) not in uses}
 
 
 def _fold(graph: Graph, left: dict[bool, int], is_certain: bool) -> None:

@@ -40,21 +40,20 @@ def loop(count=None, cond=None, *carried, body):
 
 
 @operator("Scan", since=9)
-def scan(*values, body, num_scan_inputs, scan_input_directions=(), scan_output_directions=()):
+def scan(*values, body, num_scan_inputs, scan_input_directions=(0,), scan_output_directions=(0,), outputs):
     """Run a body over the entries of first axes, and pass states from one call to the next; the outputs are stacked."""
-    directions = {*scan_input_directions, *scan_output_directions}
+    values = tuple(map(ag.asarray, values))
+    states, scans = values[:-num_scan_inputs], values[-num_scan_inputs:]
+    directions = {*scan_input_directions, *(scan_output_directions if outputs > len(states) else ())}
     if len(directions) > 1:
         raise DomainError("it runs over some values forward and over others backward, which is not supported")
-    states, scans = values[:-num_scan_inputs], values[-num_scan_inputs:]
 
     def step(carries, parts):
-        out = [ag.asarray(value) for value in body(*carries, *parts)]
-        return tuple(out[: len(states)]), tuple(out[len(states) :])
+        out = tuple(map(ag.asarray, body(*carries, *parts)))
+        return out[: len(states)], out[len(states) :]
 
     step.__name__ = "scan"
-    carries, outs = ag.scan(
-        step, tuple(map(ag.asarray, states)), tuple(map(ag.asarray, scans)), reverse=directions == {1}
-    )
+    carries, outs = ag.scan(step, states, scans, reverse=directions == {1})
     return (*carries, *outs)
 
 

@@ -39,11 +39,9 @@ def quantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0,
 @operator("DequantizeLinear")
 def dequantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0):
     """``(x - zero_point) · scale``."""
-    wide = (
-        cast(x, "int32")
-        if zero_point is None
-        else ag.subtract(cast(x, "int32"), cast(_along(zero_point, x, axis), "int32"))
-    )
+    wide = cast(x, "int32")
+    if zero_point is not None:
+        wide = ag.subtract(wide, cast(_along(zero_point, x, axis), "int32"))
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
     return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis)), dtype)
 

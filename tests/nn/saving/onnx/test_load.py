@@ -277,6 +277,17 @@ def test_loops_with_a_known_count_run(tmp_path):
     assert next(model.parameters()).grad.tolist() == [12.0]  # 3 w²
 
 
+@pytest.mark.parametrize("ways", [{"scan_input_directions": [1]}, {"scan_output_directions": [1]}])
+def test_a_scan_of_two_directions_is_refused(ways, tmp_path):
+    """One direction was taken for that of the inputs and the outputs."""
+    s, v, t = (value(name, [1]) for name in "svt")
+    body = helper.make_graph([helper.make_node("Add", ["s", "v"], ["t"])], "body", [s, v], [t, v])
+    node = helper.make_node("Scan", ["zero", "x"], ["", "y"], body=body, num_scan_inputs=1, **ways)
+    net = nn.load_onnx(saved(tmp_path, [node], [value("x", [3, 1])], [value("y", [3, 1])], {"zero": np.zeros(1, "f4")}))
+    with pytest.raises(DomainError, match="some values forward and over others backward"):
+        net([[1.0], [2.0], [3.0]])
+
+
 def test_functions_in_the_file_are_inlined(tmp_path):
     square = helper.make_function(
         "own", "Square", ["a"], ["b"], [helper.make_node("Mul", ["a", "a"], ["b"])], [helper.make_opsetid("", 21)]
@@ -330,6 +341,12 @@ def test_operators_and_attributes_without_a_derivative_say_so(node, want, tmp_pa
         net(x)
     with ag.no_grad():
         assert net(x).tolist() == want
+
+
+def test_results_without_a_name_are_not_computed(tmp_path):
+    node = helper.make_node("LayerNormalization", ["x", "w"], ["y", "", ""])
+    path = saved(tmp_path, [node], [value("x", (2, 4))], [value("y", (2, 4))], {"w": np.ones(4, "float32")})
+    assert nn.load_onnx(path)(X).requires_grad
 
 
 def test_sizes_of_operators_that_the_package_computes_are_bounded(tmp_path):
