@@ -90,6 +90,12 @@ def scaled_dot_product_attention(
     >>> scaled_dot_product_attention([[1.0, 0.0]], [[100.0, 0.0], [0.0, 100.0]], [[1.0], [2.0]])
     Tensor([[1.0]])
     """
+    query, key, value = map(asarray, (query, key, value))
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise ShapeError(
+            "attention takes query, key and value of two axes or more; it was given the shapes "
+            f"{query.shape}, {key.shape} and {value.shape}."
+        )
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
     if number(dropout_p, "dropout_p", 0, 1) and generator is None:
         raise DomainError(f"dropout_p = {dropout_p} needs generator=, a NumPy Generator to draw from.")
@@ -97,10 +103,9 @@ def scaled_dot_product_attention(
 
 
 def attention_weights(
-    query: Any, key: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
+    query: Tensor, key: Tensor, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
 ) -> Tensor:
     """The weights (…, queries, keys) of `scaled_dot_product_attention`, before dropout; each row sums to 1."""
-    query, key = asarray(query), asarray(key)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else number(scale, "scale")
     scores = ag.matmul(query * factor, ag.matrix_transpose(key))
     lowest = float(ag.finfo(scores.dtype).min) / 2  # gets no weight; the softmax of a row of -inf would be NaN

@@ -63,8 +63,7 @@ def cross_entropy(
         return (1 - label_smoothing) * found + share * rest
 
     if target.shape != logits.shape:
-        ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
-        return _reduced(losses, target, weight, ignored, reduction)
+        return _reduced(losses, target, weight, ignore_index, reduction)
     if ignore_index is not None:
         raise DomainError(
             f"ignore_index = {ignore_index} is for labels, and cross_entropy was given probabilities {target.shape}: "
@@ -93,13 +92,12 @@ def nll_loss(
         )
     check_batch("nll_loss", log_prob.shape, reduction)
     weight = _class_weights(weight, log_prob.shape[-1], log_prob.dtype)
-    ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
 
     def losses(labels: Any) -> Tensor:
         chosen = ag.where(_one_hot("nll_loss", labels, log_prob.shape[-1], "bool"), log_prob, 0)
         return _weighted(-ag.sum(chosen, axis=-1), labels, weight)
 
-    return _reduced(losses, target, weight, ignored, reduction)
+    return _reduced(losses, target, weight, ignore_index, reduction)
 
 
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
@@ -118,14 +116,12 @@ def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
 def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
     """``losses(labels)``, 0 for the label ``ignored``: each of them, their sum, or their weighted mean."""
     choice(reduction, "reduction", REDUCTIONS)
-    kept = None if ignored is None else labels != ignored
+    kept = None if ignored is None else labels != whole(ignored, "ignore_index", -sys.maxsize)
     counted = labels if kept is None else ag.where(kept, labels, 0)
     found = losses(counted)
     found = found if kept is None else ag.where(kept, found, 0)
-    if reduction == "none":
-        return found
-    if reduction == "sum":
-        return ag.sum(found)
+    if reduction != "mean":
+        return found if reduction == "none" else ag.sum(found)
     shares = _weighted(ag.ones_like(found), counted, weight)
     if kept is None:
         return ag.sum(found) / ag.sum(shares)

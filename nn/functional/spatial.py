@@ -246,7 +246,7 @@ def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, in
     if 0 in space:
         raise ShapeError(f"an adaptive pooling was given an axis without elements: space is {tuple(space)}.")
     given = tuple(output_size) if isinstance(output_size, Iterable) else (output_size,) * axes
-    sizes = per_axis(tuple(n if s is None else s for n, s in zip(space, given, strict=True)), axes, "output_size")
+    sizes = per_axis(tuple(space[i] if s is None else s for i, s in enumerate(given)), axes, "output_size")
     return [[(i * n // m, -(-(i + 1) * n // m)) for i in range(m)] for n, m in zip(space, sizes, strict=True)]
 
 
@@ -276,7 +276,7 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     return ag.max_pool(x, size=sizes)
 
 
-def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
+def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Any:
     """The mean of each of ``output_size`` windows that cover the space evenly.
 
     ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
@@ -285,8 +285,7 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     if all(len(of_axis) == 1 for of_axis in spans):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
     if windows := _regular(spans):
-        mean: Tensor = ag.sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
-        return mean
+        return ag.sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
     for of_axis in spans:  # the mean along one axis, which then is the last one of the space
         place = NUMPY.arange(x.shape[2])
         shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in of_axis], axis=1)
@@ -302,7 +301,7 @@ adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = family(_adaptive
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = family(_adaptive_avg_pool)
 
 
-def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """``x / (k + alpha · mean(x²))^beta``, with the mean over ``size`` neighbouring channels, padded with zeros.
 
     ``x``: (batch, channels, *space). A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep
@@ -316,8 +315,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     alpha, beta, k = number(alpha, "alpha"), number(beta, "beta"), number(k, "k")
     rows = ag.reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
-    normalized: Tensor = x / (ag.reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
-    return normalized
+    return x / (ag.reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
 
 
 # ----------------------------------------------------------------------------------------- windows, padding, resampling
@@ -405,6 +403,8 @@ def interpolate(
     else:
         given = scale_factor if isinstance(scale_factor, Sequence) else (scale_factor,) * axes
         factors = [number(factor, "scale_factor") for factor in given]
+        if len(factors) != axes:
+            raise DomainError(f"scale_factor is one number, or one for each of the {axes} spatial axes, not {given!r}.")
         sizes = per_axis(tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)), axes, "size")
         steps = [1 / factor for factor in factors]
     choice(mode, "mode", ("nearest", "linear", "bilinear", "trilinear"))

@@ -203,6 +203,8 @@ class _Cell(Module):
     def forward(self, x: Any, state: Any = None) -> Any:
         """The state after ``x``, (batch, input) or (input,), given the ``state`` before, zeros by default."""
         x, name = asarray(as_floating(x, self.weight_ih)), type(self).__name__  # type: ignore[attr-defined]
+        if x.ndim > 2:  # also a sequence, whose steps it would take for a batch
+            raise ShapeError(f"{name} takes one step, x (batch, input) or (input,); it was given shape {x.shape}.")
         shape = (*x.shape[:-1], self.hidden_size)
         before = recurrence.state_of(name, self.kind, state, shape)
         weight_ih, weight_hh, bias_ih, bias_hh = _weights_of(self)
