@@ -203,8 +203,7 @@ def _kind(module: Any) -> str | None:
 
 def _kind_in_keras(name: str) -> str:
     """A layer's kind by its name or class: ``dense`` for ``dense_12``, ``conv`` for ``conv2d_1`` and ``Conv2D``."""
-    name = re.sub(r"_\d+$", "", name).replace("_", "").lower()
-    name = re.sub(r"[123]d", "", name)
+    name = re.sub(r"_\d+$|_|[123]d", "", name.lower())
     return "depthwise" if name == "depthwiseconv" else name
 
 
@@ -222,7 +221,7 @@ def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
             inner = [part for part in path[:-1] if part != "cell" and not re.match("(forward|backward)_", part)]
             layer, kind = "/".join(inner), inner[-1]
         else:  # model_weights/name/…/kernel:0
-            layer, role = path[0], role.split(":")[0]
+            layer, role = (*path, role)[0], role.split(":")[0]
             kind = classes.get(layer, layer)
         of = found.setdefault((layer, _kind_in_keras(kind)), {})
         of.setdefault(way, {})[role] = np.asarray(tensor.data)
