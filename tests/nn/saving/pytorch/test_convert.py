@@ -349,6 +349,16 @@ def test_modules_that_cannot_be_exported():
         nn.from_torch(nn.Linear(2, 3), normal(2, 2))
 
 
+def test_one_tensor_given_twice_and_outputs_undefined_at_random_inputs():
+    class Net(torch.nn.Module):
+        def forward(self, x, y):
+            return torch.sqrt(x) * torch.log(y)
+
+    x = torch.tensor([[0.25, 4.0]])
+    net = nn.from_torch(Net(), x, x)
+    np.testing.assert_allclose(net(x.numpy(), [[0.5, 8.0]]).data, Net()(x, 2 * x), rtol=1e-6)
+
+
 def test_conversion_leaves_the_module_unchanged():
     theirs = cnn()
     theirs[0].train()
