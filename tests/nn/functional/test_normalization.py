@@ -7,7 +7,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 F = nn.functional
@@ -31,9 +30,6 @@ def test_batch_norm_of_an_empty_batch_is_empty_and_nothing_to_train_on():
     mean, var, x = ag.zeros(3), ag.ones(3), ag.zeros((0, 3, 2), requires_grad=True)
     F.batch_norm(x, mean, var).sum().backward()
     assert x.grad.shape == x.shape
-    with pytest.raises(ShapeError, match=r"batch_norm was given \(0, 3, 2\), fewer than two values per channel"):
-        F.batch_norm(x, mean, var, training=True)
-    assert mean.tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -5,7 +5,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import DTypeError
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
@@ -42,8 +41,6 @@ def test_names_of_pytorch_and_ignored_arguments_are_kept_or_refused(tmp_path):
     nn.save(net, tmp_path / "net.npz")
     assert repr(nn.load_model(tmp_path / "net.npz")) == repr(net)
     assert nn.load_model(tmp_path / "net.npz")(X).tolist() == net(X).tolist()
-    with pytest.raises(DTypeError, match="axis = 1 and 0, by PyTorch's name, were given: give only axis"):
-        nn.Softmax(1, dim=0)
 
 
 def test_flatten_an_empty_batch():
