@@ -381,10 +381,17 @@ def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
     return first if i.op == "sort" else w.nodes[-1].output[1]
 
 
-@call("tile", "repeat")
-def _repeated(w: Writer, i: Instruction, x: Value, *args: Any, **options: Any) -> str:
-    places = getattr(numpy, i.op)(_positions(x.shape), *args, **options)
-    return w.node("Gather", w.reshape(w.name(x), (-1,)), w.constant(places, "places"))
+@call("tile")
+def _tile(w: Writer, i: Instruction, x: Value, repetitions: Sequence[int]) -> str:
+    before = (1,) * (len(repetitions) - len(x.shape))
+    name = w.reshape(w.name(x), (*before, *x.shape)) if before else w.name(x)
+    return w.node("Tile", name, w.ints(*(1,) * (len(x.shape) - len(repetitions)), *repetitions))
+
+
+@call("repeat")
+def _repeat(w: Writer, i: Instruction, x: Value, repeats: int, axis: int) -> str:
+    places = numpy.repeat(numpy.arange(x.shape[axis]), repeats)
+    return w.node("Gather", w.name(x), w.constant(places, "places"), axis=axis)
 
 
 @call("cumulative_sum")
