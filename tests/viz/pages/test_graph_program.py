@@ -62,7 +62,9 @@ needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed to r
 
 
 @needs_node
-@pytest.mark.parametrize("make", [shared, net, lambda: net("float32")])
+@pytest.mark.parametrize(
+    "make", [shared, net, lambda: net("float32"), lambda: (ag.Tensor(3.0, True) * 1e9 + shared()) * 1e-9]
+)
 def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousandth(make):
     scene = Scene(make(), gradients=True)
     told = asked(scene)
@@ -76,6 +78,13 @@ def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousan
                 np.testing.assert_allclose(sent, np.ravel(socket.contribution), rtol=1e-4, atol=1e-7)
     assert set(told["verdicts"].values()) == {"right"}
     assert set(asked(scene, 1e-3)["verdicts"].values()) == {"wrong"}
+
+
+@needs_node
+@pytest.mark.parametrize(("fault", "verdict"), [(0.5, "kink"), (2.0, "wrong")])
+def test_at_a_kink_a_gradient_is_wrong_unless_it_lies_between_the_slopes(fault, verdict):
+    x = ag.Tensor(2.0, True, name="x")
+    assert set(asked(Scene(ag.maximum(x, x), gradients=True), fault)["verdicts"].values()) == {verdict}
 
 
 def test_a_graph_that_no_page_computes_says_why():

@@ -68,24 +68,29 @@ function graphProgram(at, see, probe) {
 
 /* ---------------------------------------------------------------- gradients against differences */
 
-/* Whether `claimed` is the slope of `along(h)`, a function of one number, at 0: 'right', 'wrong', 'kink' where slopes from the left and from the right
-   still differ at a tenth of the step, or 'unsure' where rounding hides it. `h`: a first step. `size`: of what is added up in `along`, for the rounding. */
+/* Whether `claimed` is the slope at 0 of the sum of `along(h)`, numbers of one number: 'right', 'wrong', 'kink' where slopes from the left and from
+   the right still differ at a tenth of the step and `claimed` lies between them, or 'unsure' where rounding hides it. `h`: a first step. `size`: of
+   what is added up in `along`, for the rounding; where it hides a fault of a thousandth, larger steps show it if they agree with the small ones. */
 function verdict(along, claimed, h, size = 0) {
-  const middle = along(0);
+  const at = step => [along(step)].flat(), middle = at(0), add = (sum, v) => sum + v;
+  const largest = middle.reduce((m, v) => max(m, abs(v)), size), all = max(size, middle.map(abs).reduce(add));
   const slopes = step => {
-    const left = (middle - along(-step)) / step, right = (along(step) - middle) / step;
-    const noise = 4e-15 * max(abs(middle), size) / step;
-    return { left, right, centre: (left + right) / 2, noise, gap: abs(right - left) };
+    const low = at(-step), high = at(step), sides = middle.map((m, k) => [(m - low[k]) / step, (high[k] - m) / step]);
+    const [least, most] = [min, max].map(pick => sides.map(both => pick(...both)).reduce(add));
+    return { least, most, centre: (least + most) / 2, noise: 4e-15 * largest / step };
   };
-  let best = 'unsure';
-  for (let k = 0; k < 4; k++, h /= 10) {
-    const [far, close] = [slopes(h), slopes(h / 10)], scale = max(abs(claimed), abs(close.centre), abs(far.centre));
+  let best = 'unsure', near;
+  for (const step of [1, .1, .01, 1e-3, 10, 100, 1e3, 1e4, 1e5, 1e6].map(times => times * h)) {
+    const [far, close] = [slopes(step), slopes(step / 10)], scale = max(abs(claimed), abs(close.centre), abs(far.centre)), isWide = step > h;
+    if (isWide && (best === 'wrong' || best === 'kink' || !claimed)) break;
     if (!isFinite(far.centre) || !isFinite(close.centre) || !isFinite(claimed)) continue;
-    const steady = abs(far.centre - close.centre) + close.noise, off = abs(close.centre - claimed);
-    if (off <= 1e-4 * scale + 2 * close.noise && close.noise <= 1e-4 * scale + 1e-300) return 'right';
+    near ??= close;
+    const steady = abs(far.centre - close.centre) + close.noise, off = abs(close.centre - claimed), gap = close.most - close.least, edge = 1e-4 * scale;
+    if (off <= edge + 2 * close.noise && close.noise <= edge + 1e-300) return 'right';
     if (off <= 2 * close.noise || scale === 0) { best = 'right'; continue; }
-    if (close.gap > far.gap / 3 && close.gap > 8 * close.noise && close.gap > 1e-5 * scale) { best = 'kink'; continue; }
-    if (steady * 4 < off && off > 2e-4 * scale) best = 'wrong';
+    const isBent = gap > (far.most - far.least) / 3 && gap > 3.2e-14 * all / (step / 10) && gap > 1e-5 * scale;
+    if (isBent && !isWide && claimed >= close.least - edge && claimed <= close.most + edge) { best = 'kink'; continue; }
+    if (steady * 4 < off && off > 2e-4 * scale && (!isWide || abs(close.centre - near.centre) <= 2 * near.noise)) best = 'wrong';
   }
   return best;
 }

@@ -192,26 +192,20 @@ function* checks() {
   for (const card of cards.values()) for (const use of card.in ?? []) {
     const nudge = N.nudge[use.id], sent = N.sent(use.id), up = N.gradient(card.k), tail = N.value(use.tail);
     if (!use.passes || !nudge || !sent || !up || ![...sent].every(isFinite)) continue;
-    const top = sent.reduce((m, v) => max(m, abs(v)), 0), start = N.value(card.k);
+    const top = sent.reduce((m, v) => max(m, abs(v)), 0);
     /* a size for each entry; one that nothing depends on, such as a masked score, may be -9e307 */
     const plain = sizeOf(tail.filter(v => abs(v) < 1e100)) || 1;
     for (const only of nudge.length > 1 ? [null, sent.findIndex(v => abs(v) === top)] : [0]) {
       const direction = Float64Array.from(nudge, (_, k) => only === null ? (draw() < .5 ? -1 : 1) * (.5 + draw()) : k === only ? 1 : 0);
       const scale = only === null ? min(1, plain) : min(1, max(abs(tail[only]) < 1e100 ? abs(tail[only]) : 1, .1 * plain, 1e-3));
-      const base = start.map(v => v);
       const along = h => {
         for (let k = 0; k < nudge.length; k++) nudge[k] = h * direction[k];
         N.forward();
-        const now = N.probed(card.k);
-        let sum = 0;
-        for (let k = 0; k < up.length; k++) if (up[k]) sum += (now[k] - base[k]) * up[k];
         nudge.fill(0);
-        return sum;
+        const now = N.probed(card.k);
+        return Array.from(up, (u, k) => u ? u * now[k] : 0);
       };
-      let claimed = 0, size = 0;
-      for (let k = 0; k < sent.length; k++) claimed += sent[k] * direction[k];
-      for (let k = 0; k < up.length; k++) if (up[k] && isFinite(base[k])) size = max(size, abs(base[k] * up[k]));
-      const found = verdict(along, claimed, 1e-3 * scale, size);
+      const claimed = sent.reduce((sum, s, k) => sum + s * direction[k], 0), found = verdict(along, claimed, 1e-3 * scale);
       if (found !== 'right' || !verdicts.has(use.id)) verdicts.set(use.id, found);
       yield;
     }
