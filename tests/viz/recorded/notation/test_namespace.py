@@ -60,6 +60,12 @@ def test_a_rule_writes_its_own_derivative(say, name, values, index, expected):
     assert derivative(say, name, *values, index=index).text == expected
 
 
+@pytest.mark.parametrize(("limits", "text", "within"), [((None, 2), "min(x, 2)", "≤"), ((2, None), "max(x, 2)", "≥")])
+def test_a_clip_with_one_limit_says_which(say, limits, text, within):
+    assert say.apply(ag.OPS["clip"], [say.symbol("x", 3.0), *limits], {}, 3.0).text == text
+    assert derivative(say, "clip", 3.0, constants=limits).text == f"1 if x {within} 2 else 0"
+
+
 @pytest.mark.parametrize(
     ("exponent", "forward", "expected"),
     [(2, "x²", "2·x"), (3, "x³", "3·x²"), (10, "x¹⁰", "10·x⁹"), (-1, "x⁻¹", "-x⁻²"), (0.5, "x^0.5", "0.5·x^(-0.5)")],
