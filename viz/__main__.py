@@ -20,7 +20,7 @@ from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
-from glassgrad.viz.formula.derivation import Derivations, explain
+from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
 from glassgrad.viz.formula.expression import Expression, ExpressionError, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
@@ -172,10 +172,14 @@ class _Job:
 
     def derivations(self) -> Derivations:
         """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
-        if self.options.wrt is None:
-            return explain(self.result)
         able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
+        if self.options.wrt is None:
+            if (many := sum(self.known[name].is_leaf for name in able)) > DERIVED:
+                raise Refused(f"{many} names take a gradient: choose some, such as --wrt {able[0]}")
+            return explain(self.result)
         wanted = _listed("--wrt", self.options.wrt, able, "names that take a gradient")
+        if not wanted:
+            raise Refused(f"--wrt gives no name: choose some of {', '.join(able)}, or leave it out")
         return explain(self.result, wrt=[self.known[name] for name in wanted])
 
     def save(self, path: Path) -> Path:
