@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.pages.emitted import packed
 from glassgrad.viz.pages.graph_program import socket_key
+from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.loops import Recurrence
 from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOOP, LOSS, PARAM, TARGET
 from glassgrad.viz.recorded.notation.symbols import Symbol
@@ -259,36 +260,21 @@ def folds_of(words: Words) -> list[Any]:
     """
     scene = words.scene
     ordered = sorted(scene.operations, key=_recorded)
-    tree = list(_by_scope(ordered, 0))
-    while len(tree) == 1 and isinstance(tree[0], dict):
-        tree = tree[0]["in"]  # one module is the whole graph
-    tree = _layered(tree, {card.key: card for card in ordered}, words)
+    calls = _folded(scene.tree, {card.place: card.key for card in ordered})
+    tree = _layered(calls, {card.key: card for card in ordered}, words)
     last = max((i for i, entry in enumerate(tree) if isinstance(entry, dict)), default=-1)
     if not scene.scalar and 0 <= last < len(tree) - 2:
         tree[last + 1 :] = [{"t": words.name[ordered[-1]], "p": "", "in": tree[last + 1 :], "loss": 1}]
     return tree
 
 
-def _by_scope(cards: Sequence[Card], depth: int) -> Iterator[Any]:
-    runs: list[tuple[Any, Any, list[Card]]] = []  # the module around a run of operations, and which call of it
-    for card in cards:
-        scope = card.scope[depth] if card.scope[depth:] else None
-        call = card.group.call if card.group is not None and len(card.scope) == depth + 1 else None
-        last = runs[-1] if runs else None
-        if last is None or last[0] != scope or (None not in (call, last[1]) and call != last[1]):
-            runs.append((scope, call, [card]))
-        else:
-            last[2].append(card)
-            runs[-1] = scope, call if last[1] is None else last[1], last[2]
-    for scope, _, members in runs:
-        if scope is None:
-            yield from (card.key for card in members)
-            continue
-        path, kind = scope
-        within = list(_by_scope(members, depth + 1))
-        while len(within) == 1 and isinstance(within[0], dict):
-            within = within[0]["in"]
-        yield {"t": kind, "p": path, "in": within} if len(within) > 1 else within[0]
+def _folded(call: Call, keys: Mapping[Any, str]) -> list[Any]:
+    """The parts of a call: operations, and calls of several as folds; of what is one call alone, the parts of that."""
+    found = list[Any]()
+    for part in call.parts:
+        within = _folded(part, keys) if isinstance(part, Call) else [keys[part]]
+        found.append({"t": part.label, "p": part.path, "in": within} if len(within) > 1 else within[0])
+    return found[0]["in"] if len(found) == 1 and isinstance(found[0], dict) else found
 
 
 def _layered(tree: Sequence[Any], cards: dict[str, Card], words: Words) -> list[Any]:
