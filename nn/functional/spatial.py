@@ -301,7 +301,7 @@ adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = family(_adaptive
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = family(_adaptive_avg_pool)
 
 
-def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """``x / (k + alpha · mean(x²))^beta``, with the mean over ``size`` neighbouring channels, padded with zeros.
 
     ``x``: (batch, channels, *space). A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep
@@ -315,7 +315,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     alpha, beta, k = number(alpha, "alpha"), number(beta, "beta"), number(k, "k")
     rows = ag.reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
-    return x / (ag.reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
+    return ag.divide(x, (ag.reshape(total, shape=x.shape) * (alpha / size) + k) ** beta)
 
 
 # ----------------------------------------------------------------------------------------- windows, padding, resampling

@@ -208,10 +208,10 @@ class Notation:
 
     # ------------------------------------------------------------ writing
 
-    def _applied(self, op: Any, parts: dict[str, Any], value: Any) -> Any:
+    def _applied(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
         if op.name == "clip" and (parts["min"] is None) != (parts["max"] is None):
             only, limit = ("minimum", "max") if parts["min"] is None else ("maximum", "min")
-            return self.call(only, parts["x"], parts[limit])
+            return self.lift(self.call(only, parts["x"], parts[limit]))
         text_form, tex_form = (self._template(op, parts, tex) for tex in (False, True))
         level, tex_level = (CALL if IS_CALL.fullmatch(form) else op.level for form in (text_form, tex_form))
         text = filled(text_form, parts, level, op.name)
@@ -281,7 +281,9 @@ class Notation:
         if name == "getitem" and x.number is not None:
             return x
         if name in ("bitwise_and", "bitwise_or"):  # beside a limit that is infinite, the other one decides
-            sides = [side for side in (x, y) if "y" not in side.parts or side.parts["y"].number not in (-math.inf, math.inf)]
+            sides = [
+                side for side in (x, y) if "y" not in side.parts or side.parts["y"].number not in (-math.inf, math.inf)
+            ]
             return sides[0] if len(sides) == 1 else None
         if name == "sum":
             if (counted := self._counted(x, value)) is not None:
