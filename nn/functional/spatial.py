@@ -276,7 +276,7 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     return ag.max_pool(x, size=sizes)
 
 
-def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Any:
+def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     """The mean of each of ``output_size`` windows that cover the space evenly.
 
     ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
@@ -285,7 +285,7 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Any:
     if all(len(of_axis) == 1 for of_axis in spans):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
     if windows := _regular(spans):
-        return ag.sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
+        return ag.multiply(ag.sum_pool(x, **shortened(windows)), 1 / math.prod(windows["size"]))
     for of_axis in spans:  # the mean along one axis, which then is the last one of the space
         place = NUMPY.arange(x.shape[2])
         shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in of_axis], axis=1)
