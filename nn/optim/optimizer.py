@@ -143,7 +143,7 @@ class Optimizer:
                     for name, kept in self.state[p].items():
                         like = begun.get(name, p)
                         kept.data = kept.to(like.dtype).to(like.device).data
-        self._note_members()
+        Optimizer._note_members(self)  # counts of steps that are equal stay apart, as in a traced step
 
     @property
     def _members(self) -> tuple[int, ...]:

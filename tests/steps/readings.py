@@ -303,7 +303,8 @@ class _Call:
         try:
             start = self.traced.start  # of a count of steps that the trace has parted from another
             before = {id(t): self.before.values.get(path, start.get(id(t))) for path, t in self.run.tensors.items()}
-            states = states_of(program, lambda t: before.get(id(t), t._data))
+            found = states_of(program, lambda t: before.get(id(t), t._data))
+            states = {s: np.asarray(array, s.dtype) for s, array in found.items()}  # which the trace may have cast
             return how(program, [*self.given, *more], states, **options)
         finally:
             for generator, state in own:
