@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import struct
 import sys
 import tokenize
@@ -29,7 +30,7 @@ HEADER = "__glassgrad__"
 
 INVALID = (
     AutogradError, ArithmeticError, zipfile.BadZipFile, zlib.error, AttributeError, EOFError, LookupError, MemoryError,
-    OSError, RuntimeError, struct.error, tokenize.TokenError, TypeError, ValueError,
+    OSError, pickle.UnpicklingError, RuntimeError, struct.error, tokenize.TokenError, TypeError, ValueError,
 )  # fmt: skip
 """Errors that the content of a bad file may cause."""
 

@@ -1,17 +1,17 @@
 """Read PyTorch's ``.pt`` and ``.pth`` files: tensors, numbers, strings, lists and dicts, without running their pickle.
 
 A file of ``torch.save`` is an archive of a pickle, a program for a stack machine that can call any function, and the
-bytes of its tensors. This module interprets the program itself and knows only the few calls that build tensors. All
-else is refused by name.
+bytes of its tensors. Python's own interpreter of such programs is given the instructions of plain values only, and
+names stand for the few calls here that build tensors. All else is refused by name.
 """
 
 from __future__ import annotations
 
+import io
 import os
-import pickletools
+import pickle
 import zipfile
-from collections.abc import Callable
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -33,12 +33,7 @@ STORAGES = {
 
 DTYPES = {*STORAGES.values(), "uint16", "uint32", "uint64"}
 
-
-class Global(NamedTuple):
-    """A name that the pickle mentions, such as ``torch.FloatStorage``. Never imported."""
-
-    module: str
-    name: str
+KINDS = "nn.load reads tensors of NumPy's dtypes, numbers, strings, lists and dicts"
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -56,8 +51,8 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ValueError("its pickle is compressed or too long")
     if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
         raise FileError("it was written on a big-endian machine")
-    machine = Machine(archive, f"{folder}data/", SIZE_FACTOR * os.fstat(file.fileno()).st_size)
-    content = machine.run(archive.read(program))
+    limit = SIZE_FACTOR * os.fstat(file.fileno()).st_size
+    content = Unpickler(archive.read(program), archive, f"{folder}data/", limit).load()
     if not isinstance(content, dict):
         kind = "a tensor" if isinstance(content, Tensor) else of_type(content)
         raise FileError(f"it holds {kind}, not a state dict")
@@ -75,138 +70,105 @@ def _check(content: dict[Any, Any]) -> None:
             seen.add(id(value))
             left += value.values() if isinstance(value, dict) else value
         elif not isinstance(value, dict | list | Tensor | bool | int | float | str | None):
-            what = f"names {_named(value)}" if isinstance(value, Global) else f"holds {of_type(value)}"
-            raise FileError(f"it {what}: nn.load reads tensors, numbers, strings, lists and dicts")
+            raise FileError(f"it holds {of_type(value)}: {KINDS}")
 
 
 # ----------------------------------------------------------------------------------------------------------- the pickle
 
 
-def _tensor(machine: Machine, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
-    """``torch._utils._rebuild_tensor_v2`` and ``_v3``, whose last argument but one is a dtype."""
-    dtype = next((d for d in rest if isinstance(d, str) and d in DTYPES), None)
-    flat = storage if dtype is None else as_array(storage.view("u1"), dtype)
-    numbers = (offset, *shape, *strides)
-    if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(shape) != len(strides):
-        raise ValueError("a tensor has an impossible shape")
-    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-    if 0 not in shape and last >= len(flat):
-        raise ValueError(f"a tensor of shape {tuple(shape)} exceeds its storage of {len(flat)} entries")
-    machine.left -= flat.itemsize * int(np.prod(shape, dtype=object))
-    if machine.left < 0:
-        raise ValueError("its tensors are many times larger than the file")
-    part = flat[offset:] if 0 not in shape else flat[:0]
-    steps = [n * flat.itemsize for n in strides]
-    return Tensor(np.lib.stride_tricks.as_strided(part, shape, steps, writeable=False))
-
-
-CALLS: dict[Global, Callable[..., Any]] = {
-    Global("collections", "OrderedDict"): lambda machine, pairs=(): {_key(key): value for key, value in pairs},
-    Global("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    Global("torch._utils", "_rebuild_tensor_v3"): _tensor,
-    Global("torch._utils", "_rebuild_parameter"): lambda machine, data, *rest: data,
-    Global("torch._utils", "_rebuild_parameter_with_state"): lambda machine, data, *rest: data,
-    Global("torch", "Size"): lambda machine, sizes=(): [*sizes],
-    Global("torch", "device"): lambda machine, *where: ":".join(str(_key(part)) for part in where),
+NAMES: dict[str, Any] = {
+    **{f"{module}.{name}": dtype for module in ("torch", "torch.storage") for name, dtype in STORAGES.items()},
+    **{f"torch.{dtype}": dtype for dtype in DTYPES},
+    "collections.OrderedDict": lambda pairs=(): {_key(key): value for key, value in pairs},
+    "torch._utils._rebuild_parameter": lambda data, *rest: data,
+    "torch._utils._rebuild_parameter_with_state": lambda data, *rest: data,
+    "torch.Size": lambda sizes=(): [*sizes],
+    "torch.device": lambda *where: ":".join(str(_key(part)) for part in where),
 }
-"""The only calls that are followed, and the values they give."""
+"""What a pickle may name: dtypes, and calls with the values that they give. `Unpickler` adds tensors."""
 
-MARK = object()
-"""The beginning of a list of items on the stack."""
-
-LITERALS = {
-    "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
-    "SHORT_BINSTRING",
-}  # fmt: skip
-CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_DICT": dict, "EMPTY_LIST": list,
-    "EMPTY_TUPLE": list, "MARK": lambda: MARK,
-}  # fmt: skip
+PLAIN = (
+    "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1",
+    "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING", "EMPTY_DICT", "EMPTY_LIST", "APPEND",
+    "APPENDS", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET", "GLOBAL", "STACK_GLOBAL", "BINPERSID",
+    "REDUCE",
+)  # fmt: skip
+"""The instructions that do here what they always do."""
 
 
-class Machine:
-    """The stack and the memo of a pickle, and the storages of its archive. Tuples are lists, which are never hashed."""
+class Unpickler(pickle._Unpickler):
+    """The interpreter of a pickle beside the storages of its archive. Tuples are lists, which are never hashed."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: str, limit: int) -> None:
+    stack: list[Any]
+
+    def __init__(self, program: bytes, archive: zipfile.ZipFile, folder: str, limit: int) -> None:
+        super().__init__(io.BytesIO(program))
         self.archive, self.folder, self.left = archive, folder, limit
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-        self.storages: dict[tuple[str, Global], Any] = {}
+        self.storages: dict[tuple[Any, str], Any] = {}
+        self.names = NAMES | dict.fromkeys([f"torch._utils._rebuild_tensor_{v}" for v in ("v2", "v3")], self.tensor)
 
-    def run(self, program: bytes) -> Any:
-        """The value of a pickle."""
-        for opcode, argument, _ in pickletools.genops(program):
-            if opcode.name == "STOP":
-                return self.stack.pop()
-            self.step(opcode.name, argument)
-        raise EOFError("its pickle has no end")
+    def find_class(self, module: str, name: str) -> Any:
+        """What a name stands for. Nothing is imported."""
+        if f"{module}.{name}" not in self.names:
+            raise FileError(f"it names {module}.{name}, and {KINDS} only: save model.state_dict() from PyTorch")
+        return self.names[f"{module}.{name}"]
 
-    def storage(self, reference: Any) -> Any:
+    def persistent_load(self, reference: Any) -> Any:
         """The memory of tensors, a flat array, to which the pickle refers."""
-        kind, named, key, _, length = reference
-        if kind != "storage" or not isinstance(named, Global) or named.module not in ("torch", "torch.storage"):
+        kind, dtype, key, _, length = reference
+        if kind != "storage" or _key(dtype) not in DTYPES:
             raise ValueError("it refers to something else than a storage")
-        if named.name not in STORAGES:
-            raise FileError(f"it has a tensor of type {named.name!r}, which NumPy lacks")
-        if (_key(key), named) not in self.storages:
+        if (_key(key), dtype) not in self.storages:
             member = self.archive.getinfo(f"{self.folder}{key}")
             if member.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"its storage {key!r} is compressed")
-            self.storages[key, named] = as_array(self.archive.read(member), STORAGES[named.name])
-        if len(self.storages[key, named]) < length:
+            self.storages[key, dtype] = as_array(self.archive.read(member), dtype)
+        if len(self.storages[key, dtype]) < length:
             raise ValueError(f"its storage {key!r} is cut short")
-        return self.storages[key, named]
+        return self.storages[key, dtype]
 
-    def items(self) -> list[Any]:
-        """Take the items above the last mark."""
-        taken: list[Any] = []
-        while (item := self.stack.pop()) is not MARK:
-            taken.append(item)
-        return taken[::-1]
+    def tensor(self, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
+        """``torch._utils._rebuild_tensor_v2`` and ``_v3``, whose last argument but one is a dtype."""
+        dtype = next((d for d in rest if isinstance(d, str) and d in DTYPES), None)
+        flat = storage if dtype is None else as_array(storage.view("u1"), dtype)
+        numbers = (offset, *shape, *strides)
+        if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(shape) != len(strides):
+            raise ValueError("a tensor has an impossible shape")
+        last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+        if 0 not in shape and last >= len(flat):
+            raise ValueError(f"a tensor of shape {tuple(shape)} exceeds its storage of {len(flat)} entries")
+        self.left -= flat.itemsize * int(np.prod(shape, dtype=object))
+        if self.left < 0:
+            raise ValueError("its tensors are many times larger than the file")
+        part = flat[offset:] if 0 not in shape else flat[:0]
+        steps = [n * flat.itemsize for n in strides]
+        return Tensor(np.lib.stride_tricks.as_strided(part, shape, steps, writeable=False))
 
-    def step(self, name: str, argument: Any) -> None:
-        """Execute one instruction."""
-        stack = self.stack
-        if name in LITERALS:
-            stack.append(argument)
-        elif name in CONSTANTS:
-            stack.append(CONSTANTS[name]())
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(self.memo[argument])
-        elif name.startswith("TUPLE"):
-            stack.append(self.items() if name == "TUPLE" else [stack.pop() for _ in range(int(name[5:]))][::-1])
-        elif name in ("APPEND", "APPENDS"):
-            items = [stack.pop()] if name == "APPEND" else self.items()
-            stack[-1].extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else self.items()
-            stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
-        elif name in ("GLOBAL", "STACK_GLOBAL"):
-            named = Global(*argument.split(" ", 1) if name == "GLOBAL" else [stack.pop(), stack.pop()][::-1])
-            stack.append(named.name if named.module == "torch" and named.name in DTYPES else named)
-        elif name == "BINPERSID":
-            stack.append(self.storage(stack.pop()))
-        elif name == "REDUCE":
-            arguments, called = stack.pop(), stack.pop()
-            if not isinstance(called, Global) or called not in CALLS:
-                raise FileError(f"it calls {_named(called)}: nn.load reads tensors, numbers, strings, lists and dicts")
-            stack.append(CALLS[called](self, *arguments))
-        elif name == "BUILD":  # the attribute `_metadata` of a state dict: versions of PyTorch's layers
-            state = stack.pop()
-            if not isinstance(stack[-1], dict) or not isinstance(state, dict) or set(state) - {"_metadata"}:
-                raise FileError("it holds an object with attributes, not a state dict")
-        elif name == "NEWOBJ":
-            raise FileError(f"it holds an object, {_named(stack[-2])}: save model.state_dict() from PyTorch")
-        elif name not in ("PROTO", "FRAME"):
-            raise FileError(f"its pickle has the instruction {name}: nn.load reads state dicts only")
+    def _into(self, items: list[Any]) -> None:
+        """Put keys and values into the dict on the stack."""
+        self.stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
+    def _taken(self, count: int) -> list[Any]:
+        """Take the last values from the stack."""
+        taken = self.stack[-count:]
+        del self.stack[-count:]
+        return taken
 
-def _named(value: Any) -> str:
-    return f"{value.module}.{value.name}" if isinstance(value, Global) else of_type(value)
+    def _refused(self) -> None:
+        raise FileError(f"its pickle makes something else than plain values: {KINDS}")
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **dict.fromkeys(range(256), _refused),
+        **{code: pickle._Unpickler.dispatch[code] for code in (getattr(pickle, name)[0] for name in PLAIN)},
+        pickle.EMPTY_TUPLE[0]: pickle._Unpickler.dispatch[pickle.EMPTY_LIST[0]],
+        pickle.TUPLE[0]: pickle._Unpickler.dispatch[pickle.LIST[0]],
+        pickle.TUPLE1[0]: lambda self: self.append(self._taken(1)),
+        pickle.TUPLE2[0]: lambda self: self.append(self._taken(2)),
+        pickle.TUPLE3[0]: lambda self: self.append(self._taken(3)),
+        pickle.SETITEM[0]: lambda self: self._into(self._taken(2)),
+        pickle.SETITEMS[0]: lambda self: self._into(self.pop_mark()),
+        pickle.BUILD[0]: lambda self: self.stack.pop(),  # versions of PyTorch's layers, of a state dict
+    }
 
 
 def _key(key: Any) -> Any:

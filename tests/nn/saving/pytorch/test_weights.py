@@ -95,9 +95,8 @@ def test_tensors_are_read_by_their_strides(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (Call(Name("os", "mkdir"), "exploded"), "it calls os.mkdir"),
-        ({"a": Call(Name("builtins", "eval"), "1")}, "it calls builtins.eval"),
-        ({"a": Name("os", "system")}, "it names os.system"),
+        (Call(Name("os", "mkdir"), "exploded"), "it names os.mkdir"),
+        ({"a": Name("torch", "Size")}, "it holds a function"),
         ({"a": Name("os", "\x1b[31mred")}, r"it names os\.\\x1b\[31mred"),
         ([1], "it holds a list, not a state dict"),
         ({"a": tensor("FloatStorage", "0", 6, (7,), (1,))}, "exceeds its storage of 6 entries"),
@@ -106,9 +105,9 @@ def test_tensors_are_read_by_their_strides(tmp_path):
         ({"a": tensor("FloatStorage", "0", 6, (2,), (1, 1))}, "a tensor has an impossible shape"),
         ({"a": tensor("FloatStorage", "0", 6, (10**12,), (0,))}, "many times larger than the file"),
         ({"a": tensor("FloatStorage", "../0", 6, (2,), (1,))}, "no entry"),
-        ({"a": tensor("QInt8Storage", "0", 6, (2,), (1,))}, "a tensor of type 'QInt8Storage', which NumPy lacks"),
+        ({"a": tensor("QInt8Storage", "0", 6, (2,), (1,))}, "it names torch.QInt8Storage, and nn.load reads"),
         ({1.5: 1}, "unexpected structure"),
-        ({"a": {1}}, "it calls __builtin__.set|instruction EMPTY_SET"),
+        ({"a": {1}}, "it names __builtin__.set"),
     ],
 )
 def test_anything_but_tensors_and_plain_values_is_refused(content, why, tmp_path, monkeypatch):
@@ -141,7 +140,7 @@ class Referring(Storage):
     [
         ({"a": Referring("x", doubled([0], 24), "0", "cpu", 6)}, "it refers to something else than a storage"),
         ({"a": Call(Name("torch", "device"), doubled([0], 24))}, "unexpected structure"),
-        ({"a": Call(doubled((0,), 40), 1)}, "it calls a list"),
+        ({"a": Call(doubled((0,), 40), 1)}, "unexpected structure"),
         (Call(Name("collections", "OrderedDict"), [(doubled((0,), 40), 1)]), "unexpected structure"),
     ],
 )
@@ -234,5 +233,5 @@ def test_pytorchs_own_files(tmp_path):
     with pytest.raises(FileError, match=r"PyTorch before 1\.6, .*: open it with PyTorch and save it again\."):
         nn.load(tmp_path / "old.pt")
     torch.save(theirs, tmp_path / "m.pt")
-    with pytest.raises(FileError, match=r"it holds an object, torch.nn.modules.container.Sequential"):
+    with pytest.raises(FileError, match=r"it names torch\.nn.* only: save model.state_dict"):
         nn.load(tmp_path / "m.pt")
