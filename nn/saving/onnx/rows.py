@@ -194,8 +194,6 @@ def _reshape(w: Writer, i: Instruction, x: str) -> str:
 
 @primitive("broadcast_to")
 def _broadcast_to(w: Writer, i: Instruction, x: str) -> str:
-    if i.args[0].kind == "constant" and i.args[0].shape == ():
-        w.fills[i.out] = i.args[0].data.item()
     return w.expand(x, i.args[0].shape, i.out.shape)
 
 
@@ -244,17 +242,14 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
 
 def _picked(w: Writer, i: Instruction, x: str, entries: list[Any], arrays: list[Value]) -> str:
     """Write an index with arrays, which index one axis or the first axes; any other index must be known."""
-    axis = next(k for k, entry in enumerate(entries) if isinstance(entry, Slot))
-    if len(arrays) == 1 and _are_rows([*entries[axis:], *entries[:axis]], arrays):
-        return w.node("Gather", x, w.name(arrays[0]), axis=axis)
-    return w.node("GatherND", x, _rows_of(w, arrays)) if _are_rows(entries, arrays) else _at_places(w, i, x)
-
-
-def _are_rows(entries: list[Any], arrays: list[Value]) -> bool:
-    """Whether an index is that of the first axes by arrays of integers."""
-    first, rest = entries[: len(arrays)], entries[len(arrays) :]
-    is_first = all(isinstance(entry, Slot) for entry in first) and all(entry == slice(None) for entry in rest)
-    return is_first and all(value.dtype.kind in "iu" for value in arrays)
+    axes = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
+    others = [entry for entry in entries if not isinstance(entry, Slot)]
+    if all(entry == slice(None) for entry in others) and all(value.dtype.kind in "iu" for value in arrays):
+        if len(axes) == 1:
+            return w.node("Gather", x, w.name(arrays[0]), axis=axes[0])
+        if axes == [*range(len(axes))]:
+            return w.node("GatherND", x, _rows_of(w, arrays))
+    return _at_places(w, i, x)
 
 
 def _rows_of(w: Writer, indices: list[Value]) -> str:
@@ -264,7 +259,7 @@ def _rows_of(w: Writer, indices: list[Value]) -> str:
         w.node("Unsqueeze", w.expand(w.typed(value, "int64"), value.shape, shape), w.ints(len(shape)))
         for value in indices
     ]
-    return columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
+    return w.node("Concat", *columns, axis=-1)
 
 
 def _at_places(w: Writer, i: Instruction, x: str) -> str:
@@ -275,54 +270,28 @@ def _at_places(w: Writer, i: Instruction, x: str) -> str:
     return w.node("Gather", w.reshape(x, (-1,)), w.constant(places, "places"))
 
 
-def _positions(shape: Sequence[int]) -> Any:
-    """The row-major positions of the elements of an array."""
-    return numpy.arange(math.prod(shape)).reshape(shape)
-
-
 def _places(i: Instruction) -> Any:
     """The positions of the elements at a known index; ``None`` for an unknown one."""
     base = i.args[0].shape
     if any(value.kind != "constant" for value in _index_of(i, len(base))[1]):
         return None
-    return _positions(base)[fill(i.params["index"], [value.data for value in i.args])]
+    return numpy.arange(math.prod(base)).reshape(base)[fill(i.params["index"], [value.data for value in i.args])]
 
 
 @primitive("setitem", "add_at")
 def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
     base, part, out = i.args[0], i.args[1], i.out
-    value = w.cast(value, part.dtype, out.dtype)
-    x = w.cast(x, base.dtype, out.dtype)
-    how: dict[str, Any] = {"reduction": "add"} if i.op == "add_at" else {}
     places = _places(i)
-    if places is None:
-        entries, arrays = _index_of(i, len(base.shape))
-        if not how or not _are_rows(entries, arrays):
-            raise NotWritten(
-                f"writing at {i.params['index']!r}, which may name an element twice, has no counterpart in ONNX."
-            )
-        wanted = (*numpy.broadcast_shapes(*(a.shape for a in arrays)), *base.shape[len(arrays) :])
-        return w.node("ScatterND", x, _rows_of(w, arrays), w.expand(value, part.shape, wanted), **how)
-    if not how and len(numpy.unique(places)) < places.size:
-        raise NotWritten(f"writing at {i.params['index']!r}, which names an element twice, has no counterpart in ONNX.")
-    value = w.expand(value, part.shape, places.shape)
-    pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
-    if pads is not None:
-        return value if not any(pads) else w.node("Pad", value, w.ints(*pads))
-    flat, updates = w.reshape(x, (-1,)), w.reshape(value, (-1,))
-    return w.reshape(
-        w.node("ScatterElements", flat, w.constant(places.reshape(-1), "places"), updates, axis=0, **how), out.shape
-    )
-
-
-def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
-    """The pads around a block of ``shape`` if the positions form one, else ``None``."""
-    if not places.size or not shape:
-        return None
-    ends = numpy.unravel_index(places.flat[[0, -1]], shape)
-    if not numpy.array_equal(places, _positions(shape)[tuple(slice(a, b + 1) for a, b in ends)]):
-        return None
-    return [*(int(a) for a, _ in ends), *(int(n - 1 - b) for (_, b), n in zip(ends, shape, strict=True))]
+    if places is None or (i.op == "setitem" and len(numpy.unique(places)) < places.size):
+        raise NotWritten(
+            f"writing at {i.params['index']!r}, which is not known or names an element twice, has no counterpart in "
+            "ONNX."
+        )
+    how: dict[str, Any] = {"reduction": "add"} if i.op == "add_at" else {}
+    flat = w.reshape(w.cast(x, base.dtype, out.dtype), (-1,))
+    updates = w.reshape(w.expand(w.cast(value, part.dtype, out.dtype), part.shape, places.shape), (-1,))
+    at = w.constant(places.reshape(-1), "places")
+    return w.reshape(w.node("ScatterElements", flat, at, updates, axis=0, **how), out.shape)
 
 
 # -------------------------------------------------------------------------------------------------- NumPy's functions
@@ -426,6 +395,14 @@ def _leaky_relu(w: Writer, i: Instruction, x: Value, slope: float = 0.01) -> str
     return w.node("LeakyRelu", w.name(x), alpha=float(slope))
 
 
+@operation("pad")
+def _pad(w: Writer, i: Instruction, x: Value, pad_width: Any, constant_values: Any = 0, mode: str = "constant") -> str:
+    if mode != "constant":
+        raise NotWritten("it is written as the indices that it takes.", "pad")
+    around = numpy.broadcast_to(pad_width, (len(x.shape), 2)).T.reshape(-1)
+    return w.node("Pad", w.name(x), w.ints(*map(int, around)), w.number(constant_values, x))
+
+
 @operation("softmax", "log_softmax")
 def _softmax(w: Writer, i: Instruction, x: Value, axis: Any = -1) -> str:
     if isinstance(axis, tuple):
@@ -457,13 +434,6 @@ def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float
         raise NotWritten("a normalization of other axes than the last has no counterpart in ONNX.", "standardize")
     ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
     return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
-
-
-@operation("cross_entropy")
-def _cross_entropy(w: Writer, i: Instruction, logits: Value, target: Value, reduction: str = "mean") -> str:
-    if len(logits.shape) != 2 or len(target.shape) != 1:
-        raise NotWritten("cross-entropy with probabilities has no counterpart in ONNX.", "cross_entropy")
-    return w.node("SoftmaxCrossEntropyLoss", w.name(logits), w.typed(target, "int64"), reduction=reduction)
 
 
 def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
@@ -514,25 +484,6 @@ def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, 
     return w.node("ConvTranspose", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
 
 
-@operation("conv_weight")
-def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, groups: int = 1, **options: Any) -> str:
-    """The gradient of a weight: a convolution with batch and channels swapped, and stride and dilation."""
-    if groups != 1:
-        raise NotWritten("the gradient of a convolution in groups has no counterpart in ONNX.", "conv_weight")
-    axes = len(size)
-    found = _geometry(options, axes)
-    found["strides"], found["dilations"] = found["dilations"], found["strides"]
-    order, ends = [1, 0, *range(2, 2 + axes)], [*x.shape[2:]]
-    for k, n in enumerate(x.shape[2:]):  # as many positions as the weight has
-        span = found["dilations"][k] * (y.shape[2 + k] - 1) + 1
-        behind = (size[k] - 1) * found["strides"][k] + span - n - found["pads"][k]
-        ends[k], found["pads"][axes + k] = n + min(behind, 0), max(behind, 0)
-    given, slopes = (w.node("Transpose", w.name(v), perm=order) for v in (x, y))
-    if tuple(ends) != x.shape[2:]:
-        given = w.node("Slice", given, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
-    return w.node("Transpose", w.node("Conv", given, slopes, kernel_shape=list(y.shape[2:]), **found), perm=order)
-
-
 def _pool(options: dict[str, Any], axes: int) -> dict[str, Any]:
     size = options.pop("size")
     size = [size] * axes if isinstance(size, int) else list(size)
@@ -546,35 +497,11 @@ def _max_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
     return w.node("MaxPool", w.name(x), **_pool(options, len(x.shape) - 2))
 
 
-@operation("max_unpool")
-def _max_unpool(w: Writer, i: Instruction, y: Value, x: Value, **options: Any) -> str:
-    w.node("MaxPool", w.name(x), outputs=2, **_pool(options, len(x.shape) - 2))
-    places = w.reshape(w.nodes[-1].output[1], (-1,))  # in the flattened x, of each window's maximum
-    zeros = w.node("Expand", w.number(0.0, i.out), w.ints(math.prod(x.shape)))
-    flat = w.node("ScatterElements", zeros, places, w.reshape(w.name(y), (-1,)), axis=0, reduction="add")
-    return w.reshape(flat, x.shape)
-
-
 @operation("sum_pool")
 def _sum_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
     found = _pool(options, len(x.shape) - 2)
     mean = w.node("AveragePool", w.name(x), count_include_pad=1, **found)
     return w.node("Mul", mean, w.number(math.prod(found["kernel_shape"]), i.out))
-
-
-@operation("sum_unpool")
-def _sum_unpool(w: Writer, i: Instruction, y: Value, space: Any, **options: Any) -> str:
-    """A transposed convolution of each channel alone with a weight of ones."""
-    axes, channels = len(space), y.shape[1]
-    found = _pool(options, axes)
-    size = found.pop("kernel_shape")
-    weight = Value("constant", (channels, 1, *size), i.out.dtype, "ones", numpy.ones((channels, 1, *size), i.out.dtype))
-    pads = found["pads"]
-    options = {
-        "stride": tuple(found["strides"]), "dilation": tuple(found["dilations"]),
-        "padding": tuple(zip(pads[:axes], pads[axes:], strict=True)),
-    }  # fmt: skip
-    return _conv_input(w, i, y, weight, space, groups=channels, **options)
 
 
 @operation("scan_packed")

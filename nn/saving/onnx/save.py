@@ -46,16 +46,14 @@ def save_onnx(
     """Write a module or a function of Tensors as an ONNX file, atomically.
 
     The model is traced once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
-    one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
-    training step can be written, too: its gradients are outputs. A value that it changes, such as a parameter
-    ``weight`` or an average of the optimizer, is an input, whose default is the present value, and an output
-    ``weight_new``.
+    one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names.
 
     ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
     ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
     file takes any. The file has opset 21, which needs onnxruntime 1.18 or later.
 
-    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and for
+    a training step: what is written is computed forward; and
     `autograd.errors.DependencyError` without the package ``onnx``.
 
     >>> import tempfile, os
@@ -144,32 +142,24 @@ def _described(model: Any) -> str:
 def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: Any) -> Any:
     """The ``onnx`` model."""
     program = trace.program
-    if trace.given:
+    if program.updates or trace.delivered:
         raise NotWritten(
-            f"it adds to the gradient of {trace.given[0].origin.name or 'a Tensor'} from before: call zero_grad() "
-            "before backward."
+            "it changes parameters, buffers or gradients, as a training step does, and batch normalization in training "
+            "mode: a file holds what is computed forward, so call model.eval() and write no backward."
         )
-    if program.updates and isinstance(model, Module):
-        raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
     inputs = _checked(input_names, _argument_names(model, program.inputs), "input_names")
     names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
-    for value in program.values():
-        if value.kind in ("state", "knob"):
-            tensor_name = value.origin.name if value.kind == "state" else None
-            names[value] = free(tensor_name or value.name, names.values())
-    states = {value: name for value, name in names.items() if value.kind != "input"}
-    results = len(trace.result.values)
-    usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
+    states = [value for value in program.values() if value.kind in ("state", "knob")]
+    for value in states:
+        names[value] = free((value.kind == "state" and value.origin.name) or value.name, names.values())
+    count = len(program.outputs)
+    usual = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
     if output_names is None:
         usual = [free(name, names.values()) for name in usual]
     outputs = _checked(output_names, usual, "output_names")
     if taken := [name for name in outputs if name in names.values()]:
         raise DomainError(f"output_names: an input or a parameter is called {taken[0]!r}, too: choose another name.")
-    more = [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
-    for name in (*more, *(f"{states[value]}_new" for value in program.updates)):
-        outputs.append(free(name, (*names.values(), *outputs)))
-    results_of = [*program.outputs, *program.updates.values()]
-    wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # a result with two names keeps the first
+    wanted = dict(zip(reversed(program.outputs), reversed(outputs), strict=True))  # one with two names keeps the first
     temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
     writer = Writer(names | temporaries)
     writer.taken |= set(outputs)
@@ -177,19 +167,17 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
         data = value.origin.data if value.kind == "state" else value.origin[0][value.origin[1]]
         writer.initializers.append(onnx.numpy_helper.from_array(_array(data, value.dtype), names[value]))
     write(writer, program)
-    for value, name in zip(results_of, outputs, strict=True):
+    for value, name in zip(program.outputs, outputs, strict=True):
         if temporaries.get(value) != name:
             writer.node("Identity", writer.name(value), out=name)
-    changing = [value for value in states if value in program.updates or value.kind == "knob"]
-    changeable = {names[value] for value in changing}
-    fixed = {t.name: onnx.numpy_helper.to_array(t) for t in writer.initializers if t.name not in changeable}
+    fixed = {t.name: onnx.numpy_helper.to_array(t) for t in writer.initializers}
     nodes = without_dead(fused(onnx, without_dead(writer.nodes, outputs), outputs, fixed), outputs)
-    used = {*outputs, *(names[value] for value in changing), *used_by(nodes)}
+    used = {*outputs, *used_by(nodes)}
     graph = onnx.helper.make_graph(
         nodes,
         _described(model),
-        [value_info(onnx, names[value], value) for value in (*program.inputs, *changing)],
-        [value_info(onnx, name, value) for name, value in zip(outputs, results_of, strict=True)],
+        [value_info(onnx, names[value], value) for value in program.inputs],
+        [value_info(onnx, name, value) for name, value in zip(outputs, program.outputs, strict=True)],
         [t for t in writer.initializers if t.name in used],
     )
     return onnx.helper.make_model(

@@ -46,7 +46,6 @@ class Writer:
         self.taken: set[str] = {*names.values()} | ({*around.taken} if around else set())
         self.packed: dict[Value, list[tuple[slice, str, Any]]] = {}  # parts of a flattened value: position, name, shape
         self.parts: dict[Value, tuple[str, Any]] = {}  # the slices that are one of these parts: its name and shape
-        self.fills: dict[Value, Any] = {}  # the values whose elements are all one number
         self._constants: dict[Any, str] = {}
         self.value: Value | None = None  # the result of the current instruction
         self.scope = ""
