@@ -16,10 +16,10 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import keras, npz, safetensors
-from glassgrad.nn.saving.architecture import LAYERS, build, describe, fill
+from glassgrad.nn.saving.architecture import build, describe, fill
 from glassgrad.nn.saving.pytorch import weights
 
-__all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
+__all__ = ["load", "load_metadata", "load_model", "save"]
 
 Read = Callable[[IO[bytes]], tuple[dict[str, Any], dict[str, Any]]]
 

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 from glassgrad.autograd.backends import is_inexact
 from glassgrad.autograd.common.contexts import holding
-from glassgrad.nn import models
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.init import LOADING
-from glassgrad.nn.modules import (
-    activation,
-    attention,
-    containers,
-    convolution,
-    dropout,
-    embedding,
-    linear,
-    normalization,
-    pooling,
-    recurrent,
-)
+from glassgrad.nn.modules import containers
 from glassgrad.nn.modules.module import Module, Parameter, _found, _join
-
-MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
-
-LAYERS: dict[str, type[Module]] = {
-    kind.__name__: kind
-    for module in (*MODULES, models)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Module) and not name.startswith("_")
-    if module is models or kind.__module__ == module.__name__
-}
-"""The only classes that a file may name."""
 
 CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.Sequential: containers.Sequential,
@@ -43,6 +21,18 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.Residual: lambda children: containers.Residual(**children),
 }
 """How containers of modules are rebuilt."""
+
+
+@functools.cache
+def layers() -> dict[str, type[Module]]:
+    """The only classes that a file may name: those of ``nn`` and ``nn.models``."""
+    from glassgrad import nn
+
+    return {
+        name: kind
+        for name, kind in (vars(nn) | vars(nn.models)).items()
+        if isinstance(kind, type) and issubclass(kind, Module) and kind is not Module
+    }
 
 
 def describe(module: Module) -> dict[str, Any]:
@@ -60,7 +50,7 @@ def describe(module: Module) -> dict[str, Any]:
 
 def _described(module: Module) -> dict[str, Any]:
     cls, name = type(module), type(module).__name__
-    if LAYERS.get(name) is not cls:
+    if layers().get(name) is not cls:
         raise FileError(f"{name} is not a class of nn")
     if cls in CONTAINERS:
         return {"class": name, "children": {n: _described(child) for n, child in module.named_children()}}
@@ -118,7 +108,7 @@ def build(header: dict[str, Any], arrays: Sized) -> Module:
 def _build(description: dict[str, Any], path: str, tied: dict[str, str]) -> Module:
     if path in tied:  # to be replaced
         return Module()
-    cls = LAYERS.get(description["class"])
+    cls = layers().get(description["class"])
     if cls is None:
         raise FileError(f"it names a layer {description['class']!r}, which nn lacks")
     if cls in CONTAINERS:
