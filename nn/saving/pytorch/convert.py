@@ -19,6 +19,7 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Sh
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found, _join
+from glassgrad.nn.saving.onnx.table import cast
 from glassgrad.nn.saving.pytorch import operators as aten
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Step(NamedTuple):
     stateful: bool
     args: Any
     kwargs: dict[str, Any]
+    dtypes: Any
+    """The dtype of the result, a tuple of these for several, ``None`` for what is no array."""
     scopes: tuple[tuple[str, str], ...]
     """Path and class of each module around the call, outermost first."""
     where: str
@@ -102,7 +105,7 @@ class Converted(Part):
             for path, kind in step.scopes:
                 stack.enter_context(scope(path, kind))
             try:
-                out = step.function(*((self,) if step.stateful else ()), *args, **kwargs)
+                out = _typed(step.function(*((self,) if step.stateful else ()), *args, **kwargs), step.dtypes)
             except AutogradError as error:
                 error.add_note(f"in {step.where}")
                 raise
@@ -140,6 +143,13 @@ def _filled(template: Any, values: dict[str, Any]) -> Any:
     if kind is dict:
         return {key: _filled(item, values) for key, item in template.items()}
     return template
+
+
+def _typed(out: Any, dtypes: Any) -> Any:
+    """The result of a row in PyTorch's dtype."""
+    if isinstance(dtypes, tuple):
+        return tuple(map(_typed, out, dtypes))
+    return cast(out, dtypes) if dtypes is not None and isinstance(out, Tensor) else out
 
 
 # ----------------------------------------------------------------------------------------------------------- conversion
@@ -456,6 +466,7 @@ def _steps(program: Any) -> Iterator[Step]:
             _row(node),
             name in aten.STATEFUL,
             *_arguments(node),
+            _dtypes(node.meta.get("val")),
             scopes,
             f"{name or node.target}{module}",
             tuple(used.name for used in node.all_input_nodes if last[used.name] == i and used.name not in kept),
@@ -477,18 +488,13 @@ def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
                 named[name] = value
             else:
                 args.append(value)
-    if _name(node.target) in aten.TYPED:
-        named["dtype"] = _computed_dtype(node)
     return tuple(args), named
 
 
-def _computed_dtype(node: Any) -> str:
-    """The dtype in which PyTorch computes a call: that of its result, or of what it compares."""
-    import torch
-
-    if _name(node.target) not in aten.COMPARISONS:
-        return _dtype(node.meta["val"].dtype)
-    return _dtype(torch.result_type(*(x.meta["val"] if isinstance(x, torch.fx.Node) else x for x in node.args)))
+def _dtypes(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(map(_dtypes, value))
+    return _dtype(value.dtype) if hasattr(value, "dtype") else None
 
 
 def _scopes(stack: Mapping[str, tuple[str, Any]]) -> Iterable[tuple[str, str]]:
@@ -509,6 +515,4 @@ def _template(value: Any) -> Any:
         return tuple(map(_template, value))
     if isinstance(value, Mapping):
         return {key: _template(item) for key, item in value.items()}
-    if isinstance(value, torch.dtype):
-        return str(value).removeprefix("torch.")
     return value

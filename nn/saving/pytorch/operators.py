@@ -18,11 +18,11 @@ from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mis
 from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.reductions import in_order
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
-from glassgrad.nn.saving.onnx.table import along, at, cast, parts_of
+from glassgrad.nn.saving.onnx.table import along, at, parts_of
 
 NAMES = {
-    "dim": "axis", "dims": "axis", "dimension": "axis", "keepdim": "keepdims", "diagonal": "k", "dtype": "dtype",
-    "max": "max", "min": "min", "negative_slope": "slope", "norm": "norm", "ord": "ord", "reduction": "reduction",
+    "dim": "axis", "dims": "axis", "dimension": "axis", "keepdim": "keepdims", "diagonal": "k", "max": "max",
+    "min": "min", "negative_slope": "slope", "norm": "norm", "ord": "ord", "reduction": "reduction",
 }  # fmt: skip
 """Arguments of ATen that a row takes by keyword, under our name; it takes the others in ATen's order. One that is
 ``None`` or ``[]``, such as the axes of a sum of all, is left out."""
@@ -31,18 +31,14 @@ REDUCTIONS = ("none", "mean", "sum")
 """PyTorch's reductions of losses by their numbers."""
 
 IGNORED = {
-    "compute_mode", "copy", "cudnn_enable", "cudnn_enabled", "device", "generator", "half_to_float", "implicit",
-    "layout", "memory_format", "non_blocking", "path", "pin_memory", "scale_grad_by_freq", "sorted", "sparse",
-    "sparse_grad", "stable", "train", "training", "use_input_stats",
+    "compute_mode", "copy", "cudnn_enable", "cudnn_enabled", "device", "dtype", "generator", "half_to_float",
+    "implicit", "layout", "memory_format", "non_blocking", "path", "pin_memory", "scale_grad_by_freq", "sorted",
+    "sparse", "sparse_grad", "stable", "train", "training", "use_input_stats",
 }  # fmt: skip
-"""Arguments of ATen that no row is given: about devices, layout and speed, and the mode in which it was followed."""
+"""Arguments of ATen that no row is given: about devices, layout and speed, the mode in which it was followed, and the
+dtype, which is that of PyTorch's own result."""
 
 Row = Callable[..., Any]
-
-
-def promoted(function, *args, dtype, **options):
-    """``function`` of arrays cast to the ``dtype`` in which PyTorch computes: see `TYPED`."""
-    return function(*(cast(a, dtype) if isinstance(a, Tensor) else a for a in args), **options)
 
 
 def with_indices(best, where, x, other=None, *, axis=None, keepdims=False):
@@ -67,7 +63,7 @@ def subtract(x, other, *, alpha=1):
 def divide(x, other, *, rounding_mode=None):
     if rounding_mode is None:
         return x / other
-    return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(x / other).astype(x.dtype)
+    return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(x / other)
 
 
 def glu(x, axis=-1):
@@ -224,10 +220,6 @@ def var_mean(x, *args, axis=None, keepdims=False, **options):
     return variance(ag.var, x, *args, axis=axis, keepdims=keepdims, **options), mean
 
 
-def full(size, value=0, *, dtype):
-    return ag.full(size, value, dtype=dtype)
-
-
 def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
     if dropout_p:
         raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
@@ -251,75 +243,41 @@ def nll_loss(x, target, weight=None, ignore=-100, **options):
     return F.nll_loss(classes_last(x), target, weight, ignore_index=ignore, **options)
 
 
-FLOATING = (
-    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "digamma", "erf", "erfc", "exp", "exp2", "expm1",
-    "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan",
-    "tanh",
-)  # fmt: skip
-"""Elementwise functions of floats with the same names here."""
-
 SAME = (
-    "abs", "all", "any", "argmax", "argmin", "ceil", "flip", "floor", "isfinite", "isinf", "isnan", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logsumexp", "matmul", "outer", "prod", "relu", "roll", "round", "sign",
-    "square", "stack", "sum", "tril", "triu", "trunc",
+    "abs", "acos", "acosh", "all", "any", "arange", "argmax", "argmin", "asin", "asinh", "atan", "atan2", "atanh",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "copysign", "cos", "cosh", "digamma", "erf", "erfc", "exp",
+    "exp2", "expm1", "flip", "floor", "floor_divide", "fmod", "full", "hypot", "isfinite", "isinf", "isnan", "lgamma",
+    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsumexp", "matmul", "maximum", "mean", "minimum", "outer", "prod", "reciprocal", "relu",
+    "remainder", "roll", "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "softmax", "sqrt", "square",
+    "stack", "sum", "tan", "tanh", "tril", "triu", "trunc", "where", "xlogy",
 )  # fmt: skip
 """Functions with the same names and arguments."""
 
 PLAIN = {
-    "neg": "negative", "bitwise_not": "bitwise_invert", "mm": "matmul", "bmm": "matmul", "mv": "matmul",
-    "dot": "matmul", "detach": "stop_gradient",
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "neg": "negative", "bitwise_not": "bitwise_invert", "mul": "multiply", "pow": "power", "mm": "matmul",
+    "bmm": "matmul", "mv": "matmul", "dot": "matmul", "detach": "stop_gradient", "clamp": "clip", "clamp_min": "clip",
+    "clamp_max": "clip", "_softmax": "softmax", "_log_softmax": "log_softmax",
     "amax": "max", "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "gather": "take_along_axis",
     "index_select": "take", "mT": "matrix_transpose", "movedim": "moveaxis", "repeat": "tile", "unbind": "unstack",
     "unsqueeze": "expand_dims",
 }  # fmt: skip
 """Functions with the same arguments, by their names here."""
 
-COMPARISONS = {
-    "eq": ag.equal, "ne": ag.not_equal, "lt": ag.less, "le": ag.less_equal, "gt": ag.greater, "ge": ag.greater_equal,
-}  # fmt: skip
-
-PROMOTED = COMPARISONS | {name: getattr(ag, name) for name in FLOATING} | {
-    "add": add, "sub": subtract, "rsub": lambda x, other, alpha=1: subtract(other, x, alpha=alpha), "div": divide,
-    "where": ag.where, "cat": ag.concat, "clamp": ag.clip, "clamp_min": ag.clip, "clamp_max": ag.clip,
-    "mul": ag.multiply, "maximum": ag.maximum, "minimum": ag.minimum, "fmod": ag.fmod, "remainder": ag.remainder,
-    "bitwise_and": ag.bitwise_and, "bitwise_or": ag.bitwise_or, "bitwise_xor": ag.bitwise_xor, "pow": ag.power,
-    "floor_divide": ag.floor_divide, "atan2": ag.atan2, "hypot": ag.hypot, "logaddexp": ag.logaddexp,
-    "xlogy": ag.xlogy, "copysign": ag.copysign, "softmax": ag.softmax, "_softmax": ag.softmax, "mean": ag.mean,
-    "log_softmax": ag.log_softmax, "_log_softmax": ag.log_softmax, "linalg_vector_norm": ag.linalg.vector_norm,
-}  # fmt: skip
-"""Functions of arrays that are first cast to one dtype."""
-
 WINDOWS = [f"{kind}{n}d" for kind in ("conv", "conv_transpose", "adaptive_avg_pool") for n in (1, 2, 3)]
 POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
 """Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
-CREATED: dict[str, Row] = {
-    **dict.fromkeys(("zeros", "empty", "full"), full),
-    "ones": partial(full, value=1),
-    **dict.fromkeys(
-        ("zeros_like", "empty_like", "full_like", "fill"), lambda x, *v, dtype: full(x.shape, *v, dtype=dtype)
-    ),
-    "ones_like": lambda x, dtype: full(x.shape, 1, dtype=dtype),
-    **dict.fromkeys(("new_zeros", "new_empty", "new_full"), lambda x, *args, dtype: full(*args, dtype=dtype)),
-    "new_ones": lambda x, size, dtype: full(size, 1, dtype=dtype),
-    "scalar_tensor": partial(full, ()),
-    "arange": ag.arange,
-    **dict.fromkeys(("to", "_to_copy", "type_as"), lambda x, *_, dtype: cast(x, dtype)),
-}
-"""Functions that make arrays of a dtype."""
-
-TYPED = PROMOTED.keys() | CREATED
-"""The rows that are given the ``dtype`` in which PyTorch computes, by its own rules: int64 and float32 give float32,
-and an array with axes comes before a single number.
-"""
-
 ROWS: dict[str, Row] = {
     **{name: getattr(ag, name) for name in SAME},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
-    **{name: partial(promoted, function) for name, function in PROMOTED.items()},
-    "where": lambda condition, x, y, dtype: promoted(partial(ag.where, condition), x, y, dtype=dtype),
-    "cat": lambda arrays, **options: promoted(ag.concat, *(a for a in arrays if a.shape != (0,)), **options),
-    "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
+    "add": add,
+    "sub": subtract,
+    "rsub": lambda x, other, alpha=1: subtract(other, x, alpha=alpha),
+    "div": divide,
+    "cat": lambda arrays, axis=0: ag.concat([a for a in arrays if a.shape != (0,)], axis=axis),
+    "masked_fill": lambda x, mask, value: ag.where(mask, value, x),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
@@ -362,9 +320,9 @@ ROWS: dict[str, Row] = {
     "embedding_bag": embedding_bag,
     "bilinear": bilinear,
     "cdist": lambda x, y, p=2.0: ag.linalg.vector_norm(x[..., :, None, :] - y[..., None, :, :], axis=-1, ord=p),
-    **{f"linalg_{name}": getattr(ag.linalg, name) for name in ("cholesky", "det", "inv")},
+    **{f"linalg_{name}": getattr(ag.linalg, name) for name in ("cholesky", "det", "inv", "vector_norm")},
     "linalg_solve": lambda a, b: ag.linalg.solve(a, b[..., None])[..., 0] if b.ndim < a.ndim else ag.linalg.solve(a, b),
-    "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
+    "one_hot": F.one_hot,
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
     "mse_loss": F.mse_loss,
@@ -409,7 +367,9 @@ ROWS: dict[str, Row] = {
     "constant_pad_nd": lambda x, pads, value=0.0: pad(x, pads, "constant", value),
     **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda x, pads: pad(x, pads, "reflect")),
     **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda x, pads: pad(x, pads, "replicate")),
-    **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x: x),
+    **dict.fromkeys(
+        ("contiguous", "clone", "alias", "lift_fresh_copy", "positive", "to", "_to_copy", "type_as"), lambda x, *_: x
+    ),
     # reductions
     "max": partial(with_indices, ag.max, ag.argmax),
     "min": partial(with_indices, ag.min, ag.argmin),
@@ -417,12 +377,19 @@ ROWS: dict[str, Row] = {
     "std": partial(variance, ag.std),
     "var_mean": var_mean,
     # new arrays
-    **CREATED,
+    **dict.fromkeys(("zeros", "empty"), lambda size: ag.full(size, 0)),
+    "ones": lambda size: ag.full(size, 1),
+    **dict.fromkeys(("zeros_like", "empty_like", "full_like", "fill"), lambda x, value=0: ag.full(x.shape, value)),
+    "ones_like": lambda x: ag.full(x.shape, 1),
+    **dict.fromkeys(("new_zeros", "new_empty", "new_full"), lambda x, size, value=0: ag.full(size, value)),
+    "new_ones": lambda x, size: ag.full(size, 1),
+    "scalar_tensor": asarray,
     "sym_size": lambda x, axis: x.shape[axis],
     "sym_numel": lambda x: x.size,
     "item": lambda x: x.item(),
 }
-"""``(arguments, see `NAMES`) → result``, by the name of the operation without its overload."""
+"""``(arguments, see `NAMES`) → result``, by the name of the operation without its overload. The result is then cast to
+the dtype of PyTorch's: int64 and float32 give float32 there, and an array with axes comes before a single number."""
 
 
 def _fourier(function, x, sizes=None, *, axis=None, **norm):
