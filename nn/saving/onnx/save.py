@@ -109,7 +109,8 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
     while True:
         try:
             with whole(kept):
-                trace = _settled(model, examples)
+                trace = Trace(model, examples, {})
+                trace = Trace(model, examples, {}) if trace.changes else trace  # that only the first call makes
         except AutogradError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -123,18 +124,6 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
             kept -= {error.operation}  # traced into its parts
 
 
-def _settled(model: Any, examples: Sequence[Any]) -> Trace:
-    """Trace the model. Raises `NotWritten` if every call changes Python state, such as a counter."""
-    trace = Trace(model, examples, {})
-    if not trace.changes:
-        return trace
-    again = Trace(model, examples, {})  # without changes that only the first call makes
-    if again.changes:
-        names = ", ".join(dict.fromkeys(guard.name for guard in again.changes))
-        raise NotWritten(f"it changes {names} at each call, and a file holds only computations with Tensors.")
-    return again
-
-
 def _described(model: Any) -> str:
     return model._described() if isinstance(model, Module) else getattr(model, "__name__", type(model).__name__)
 
@@ -142,6 +131,9 @@ def _described(model: Any) -> str:
 def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: Any) -> Any:
     """The ``onnx`` model."""
     program = trace.program
+    if trace.changes:
+        changed = ", ".join(dict.fromkeys(guard.name for guard in trace.changes))
+        raise NotWritten(f"it changes {changed} at each call, and a file holds only computations with Tensors.")
     if program.updates or trace.delivered:
         raise NotWritten(
             "it changes parameters, buffers or gradients, as a training step does, and batch normalization in training "

@@ -403,34 +403,11 @@ for _name in ("fft", "ifft", "rfft", "irfft"):
     ROWS[f"fft_{_name}2"] = partial(ROWS[f"fft_{_name}n"], axis=(-2, -1))
 
 
-STATEFUL: dict[str, Row] = {}
-"""Rows that are also given the module: ``(module, *arguments)``."""
-
-
-def stateful(*names: str) -> Callable[[Row], Row]:
-    """Register a row that depends on the module's mode or generator. With several ``names`` it is given the name."""
-
-    def register(row):
-        for name in names:
-            STATEFUL[name] = row if len(names) == 1 else lambda module, *args, name=name: row(module, name, *args)
-        return row
-
-    return register
-
-
-@stateful("batch_norm")
 def batch_norm(module, x, weight, bias, mean, var, momentum, eps):
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
 
 
-@stateful("_native_batch_norm_legit_no_training")
-def decomposed_batch_norm(module, x, weight, bias, mean, var, momentum, eps):
-    """`batch_norm` as it is written where PyTorch decomposes other operations."""
-    return batch_norm(module, x, weight, bias, mean, var, momentum, eps), None, None
-
-
-@stateful("instance_norm")
 def instance_norm(module, x, weight, bias, mean, var, momentum, eps):
     """Instance normalisation; with running statistics only in evaluation of a module that has them."""
     if mean is None or module.training:
@@ -438,14 +415,18 @@ def instance_norm(module, x, weight, bias, mean, var, momentum, eps):
     return F.batch_norm(x, mean, var, weight, bias, False, momentum, eps)
 
 
-@stateful("dropout")
 def dropout(module, x, p):
     """Dropout, in the module's training mode."""
     return F.dropout(x, p, module.training, generator=module.generator)
 
 
-@stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
-def recurrent(module, kind, x, state, weights, biases, layers, p, bidirectional, batch_first=False):
+def feature_dropout(module, x, p):
+    """Dropout of whole channels, in the module's training mode."""
+    of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
+    return of(x, p, module.training, generator=module.generator)
+
+
+def recurrent(kind, module, x, state, weights, biases, layers, p, bidirectional, batch_first=False):
     """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
     directions, size = 1 + bidirectional, 4 if biases else 2
     if len(weights) != layers * directions * size:
@@ -453,20 +434,20 @@ def recurrent(module, kind, x, state, weights, biases, layers, p, bidirectional,
     states = [state] if isinstance(state, Tensor) else state
     one = [[*weights[i : i + size], None, None][:4] for i in range(0, len(weights), size)]
     grouped = [one[i : i + directions] for i in range(0, len(one), directions)]
-
-    def between(x):
-        return F.dropout(x, p, module.training, generator=module.generator)
-
     x = transpose(x, 0, 1) if batch_first else x
-    x, last = recurrence.layers(kind.removeprefix("rnn_"), x, states, grouped, between)
+    x, last = recurrence.layers(kind, x, states, grouped, lambda x: dropout(module, x, p))
     return (transpose(x, 0, 1) if batch_first else x, *last)
 
 
-@stateful("feature_dropout")
-def feature_dropout(module, x, p):
-    """Dropout of whole channels, in the module's training mode."""
-    of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
-    return of(x, p, module.training, generator=module.generator)
+STATEFUL: dict[str, Row] = {
+    "batch_norm": batch_norm,
+    "_native_batch_norm_legit_no_training": lambda *args: (batch_norm(*args), None, None),  # as it is decomposed
+    "instance_norm": instance_norm,
+    "dropout": dropout,
+    "feature_dropout": feature_dropout,
+    **{name: partial(recurrent, name.removeprefix("rnn_")) for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
+}
+"""Rows that are also given the module, for its mode and its generator: ``(module, *arguments)``."""
 
 
 SYMBOLS = {
