@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -105,16 +104,16 @@ def _of_size(examples: Sequence[Any], size: int) -> list[Any]:
 
 def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, output_names: Any) -> Any:
     """The ``onnx`` model, with as many operations kept whole as possible."""
-    kept = WHOLE
+    kept, called = WHOLE, model.forward if isinstance(model, Module) else model  # whose arguments name the inputs
     while True:
         try:
             with whole(kept):
-                trace = Trace(model, examples, {})
-                trace = Trace(model, examples, {}) if trace.changes else trace  # that only the first call makes
+                trace = Trace(called, examples, {})
+                trace = Trace(called, examples, {}) if trace.changes else trace  # that only the first call makes
         except AutogradError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
-            Trace(model, examples, {})  # raises an error for inputs that do not fit
+            Trace(called, examples, {})  # raises an error for inputs that do not fit
             raise
         try:
             return _model(onnx, model, trace, input_names, output_names)
@@ -139,7 +138,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
             "it changes parameters, buffers or gradients, as a training step does, and batch normalization in training "
             "mode: a file holds what is computed forward, so call model.eval() and write no backward."
         )
-    inputs = _checked(input_names, _argument_names(model, program.inputs), "input_names")
+    inputs = _checked(input_names, [value.name for value in program.inputs], "input_names")
     names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
     states = [value for value in program.values() if value.kind in ("state", "knob")]
     for value in states:
@@ -177,17 +176,6 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     )
 
 
-def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
-    """The argument names of the inputs; for a module those of its ``forward``."""
-    names = [value.name for value in inputs]
-    if isinstance(model, Module):
-        parameters = inspect.signature(model.forward).parameters.values()
-        places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(places) >= len(names):
-            return places[: len(names)]
-    return names
-
-
 def _array(data: Any, dtype: Any) -> Any:
     array = asarray(data).to("cpu").data
     return numpy.ascontiguousarray(array, dtype=dtype).reshape(numpy.shape(array))
@@ -196,7 +184,7 @@ def _array(data: Any, dtype: Any) -> Any:
 def _checked(names: Any, usual: list[str], what: str) -> list[str]:
     """The names of inputs or outputs, checked to be complete and unique."""
     if names is None:
-        return usual if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
+        return usual
     found = [names] if isinstance(names, str) else list(names)
     if len(found) != len(usual) or len(set(found)) != len(found) or not all(isinstance(n, str) and n for n in found):
         raise DomainError(f"{what} = {names!r}: give {len(usual)} different names, one for each.")
