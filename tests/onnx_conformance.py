@@ -1,6 +1,6 @@
 """The test cases of the package ``onnx``, run by `nn.load_onnx`.
 
-``python -m tests.onnx_conformance`` rewrites the table of docs/onnx.md.
+``python -m tests.onnx_conformance`` rewrites the lists of docs/onnx.md.
 
 ``--failures`` lists each case that does not pass, with the sentence that it ends in.
 """
@@ -150,44 +150,22 @@ def run_all(names=None):
     return found
 
 
-def page_table(outcomes):
-    """The table of the page: for each operator how many cases pass, and why the others do not."""
-    rows = defaultdict(list)
+def page_lists(outcomes):
+    """The text of the page: how many cases pass, of which operators all, some and none."""
+    cases = defaultdict(list)
     for each in outcomes:
-        rows[each.operators[-1] if each.operators else "Constant"].append(each)
+        cases[each.operators[-1] if each.operators else "Constant"].append(each.status == "passes")
     converted = {path.name for path in converted_cases()}
-    nodes = [o for o in outcomes if o.name not in converted]
-    counts = [sum(o.status == s for o in nodes) for s in ("passes", "refused", "fails")]
+    counts = [sum(o.status == s and o.name not in converted for o in outcomes) for s in ("passes", "refused", "fails")]
     passed = sum(o.status == "passes" for o in outcomes if o.name in converted)
-    summary = (
-        f"Of {len(nodes):,} cases of single operators {counts[0]:,} pass, {counts[1]:,} are refused in a sentence, "
-        f"and\n{counts[2]} give another result, for the reason in the table. Of {len(converted)} converted networks "
-        f"{passed} pass."
-    )
-    lines = ["| operator | cases | pass | the others |", "|---|---:|---:|---|"]
-    whole = []
-    for operator, cases in sorted(rows.items()):
-        others = {_reason(case) for case in cases if case.status != "passes"}
-        passed = sum(case.status == "passes" for case in cases)
-        if others:
-            lines.append(f"| {operator} | {len(cases)} | {passed} | {'; '.join(sorted(others))} |")
-        else:
-            whole.append(operator)
-    all_pass = textwrap.fill(f"All cases pass of {', '.join(whole)}.", 130)
-    return "\n".join([summary, "", *lines, "", all_pass])
-
-
-def _reason(case):
-    """Why a case does not pass, without names and numbers of the case."""
-    if case.status == "fails":
-        return KNOWN.get(case.name, case.message.splitlines()[0])
-    text = case.message.splitlines()[0]
-    if unknown := re.search(r"not supported: (.*)\. docs", text):
-        return "not supported" if unknown[1].split("::")[-1] in case.operators else f"uses {unknown[1]}"
-    if dtype := re.search(r"the dtype (\w+), which", text):
-        return f"dtype {dtype[1]}"
-    text = re.sub(r"^the file can't be loaded: |^\w+ \(node \d+\), given .*?: ", "", text)
-    return re.sub(r"\s+", " ", text).strip().rstrip(".").replace("|", "\\|")
+    some = [f"{name} ({sum(of)} of {len(of)})" for name, of in sorted(cases.items()) if not all(of)]
+    lines = [
+        f"{counts[0]:,} of {sum(counts):,} cases of single operators pass, {counts[1]:,} are refused in a sentence, "
+        + f"{counts[2]} give another result. Of {len(converted)} converted networks {passed} pass.",
+        f"All cases pass of {', '.join(name for name, of in sorted(cases.items()) if all(of))}.",
+        f"Some are refused, mostly for a dtype that NumPy lacks, of {', '.join(some)}.",
+    ]
+    return "\n\n".join(textwrap.fill(line, 130, break_on_hyphens=False) for line in lines)
 
 
 def main():
@@ -207,7 +185,7 @@ def main():
 
     text = re.sub(r"onnx \d+\.\d+\.\d+", f"onnx {onnx.__version__}", PAGE.read_text())
     before, _, rest = text.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{page_table(outcomes)}\n{END}{rest.partition(END)[2]}")
+    PAGE.write_text(f"{before}{BEGIN}\n{page_lists(outcomes)}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

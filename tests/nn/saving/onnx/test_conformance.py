@@ -60,8 +60,8 @@ def test_every_case_passes_or_is_refused_or_is_a_known_failure(outcomes):
 
 
 @pytest.mark.check
-def test_the_page_has_the_present_table(outcomes):
+def test_the_page_has_the_present_lists(outcomes):
     text = conformance.PAGE.read_text()
     if f"onnx {onnx.__version__}" not in text:
-        pytest.skip(f"the table of docs/onnx.md is of another version than onnx {onnx.__version__}")
-    assert conformance.page_table(outcomes) in text, "run python -m tests.onnx_conformance"
+        pytest.skip(f"the lists of docs/onnx.md are of another version than onnx {onnx.__version__}")
+    assert conformance.page_lists(outcomes) in text, "run python -m tests.onnx_conformance"
