@@ -160,8 +160,8 @@ def page_lists(outcomes):
     passed = sum(o.status == "passes" for o in outcomes if o.name in converted)
     some = [f"{name} ({sum(of)} of {len(of)})" for name, of in sorted(cases.items()) if not all(of)]
     lines = [
-        f"{counts[0]:,} of {sum(counts):,} cases of single operators pass, {counts[1]:,} are refused in a sentence, "
-        + f"{counts[2]} give another result. Of {len(converted)} converted networks {passed} pass.",
+        f"{counts[0]:,} of {sum(counts):,} cases of single operators pass, {counts[1]:,} are refused in a sentence.",
+        f"Of {len(converted)} networks that were converted from PyTorch {passed} pass.",
         f"All cases pass of {', '.join(name for name, of in sorted(cases.items()) if all(of))}.",
         f"Some are refused, mostly for a dtype that NumPy lacks, of {', '.join(some)}.",
     ]

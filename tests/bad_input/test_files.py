@@ -180,6 +180,15 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     "a path from the root": lambda: archive([("/tmp/exploded", b"")]),
     "a folder": lambda: archive([("exploded/", b"")]),
     "a description of another form": lambda: described("[" * 10**5),
+    "a description without a format": lambda: described({}),
+    "a description of another format": lambda: described({"format": 2}),
+    "a description without content": lambda: described({"format": 1}),
+    "a description of a number": lambda: described({"format": 1, "content": 3}),
+    "a description of a tuple": lambda: described({"format": 1, "content": {"tuple": []}}),
+    "a description of two things": lambda: described({"format": 1, "content": {"dict": {}, "list": []}}),
+    "a description that is no text": lambda: archive(
+        [("__glassgrad__.npy", npy('{"format": "?"}').replace("?".encode("utf-32-le"), b"\x00\x00\x11\x00"))]
+    ),
     "a description of numbers": lambda: archive([("__glassgrad__.npy", npy(np.zeros(3)))]),
     "a number without end": lambda: described("9" * 10_000),
     "an array that is not there": lambda: described(GOOD_HEADER),

@@ -2,8 +2,6 @@
 
 import copy
 import errno
-import io
-import json
 import os
 import pickle
 import re
@@ -17,6 +15,8 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import WriteError
 from glassgrad.nn.errors import FileError
+from tests.bad_input.test_files import described as with_header
+from tests.bad_input.test_files import archive, npy
 from tests.promises.make_files import every_layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -220,31 +220,12 @@ def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
 # ------------------------------------------------------------------------------------ files that are not what they say
 
 
-def npy(array, **options):
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.asanyarray(array), **options)
-    return stream.getvalue()
-
-
-def archive(path, members, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as file:
-        for name, content in members:
-            file.writestr(name, content)
-
-
-def with_header(path, header, **arrays):
-    text = header if isinstance(header, str) else json.dumps(header)
-    archive(path, [("__glassgrad__.npy", npy(text)), *((f"{k}.npy", npy(v)) for k, v in arrays.items())])
-
-
 def refused(path, why, load=nn.load):
-    with pytest.raises(FileError) as error:
+    with pytest.raises(
+        FileError, match=rf"^{re.escape(str(path))} can't be read as a (file of nn.save|model): .*"
+    ) as error:
         load(path)
-    assert re.match(
-        rf"{re.escape(str(path))} can't be read as (an archive of arrays|a file of nn.save|a model): ", str(error.value)
-    )
     assert why in str(error.value)
-    assert str(error.value).endswith(".")
 
 
 MANY = 10**9
@@ -266,29 +247,13 @@ MANY = 10**9
 def test_a_model_of_any_claimed_size_is_refused_without_memory_and_at_once(kind, arguments, tmp_path):
     """They took 2.4 GB, and an LSTM of many layers never ended."""
     path = tmp_path / "x.npz"
-    with_header(path, {"format": 1, "architecture": {"class": kind, "arguments": arguments}, "content": {"dict": {}}})
+    described = {"class": kind, "arguments": arguments}
+    path.write_bytes(with_header({"format": 1, "architecture": described, "content": {"dict": {}}}))
     tracemalloc.start()
     refused(path, "can't be read as a model: it describes more weights than it holds", nn.load_model)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 2**24
-
-
-@pytest.mark.parametrize(
-    ("header", "why"),
-    [
-        ({}, "it has no entry 'format'"),
-        ({"format": 2}, "it has format 2; this version reads 1: use the one that wrote it"),
-        ({"format": 1}, "it has no entry 'content'"),
-        ({"format": 1, "content": 3}, "it holds no dict"),
-        ({"format": 1, "content": {"tuple": []}}, "its header has an unexpected structure"),
-        ({"format": 1, "content": {"dict": {}, "list": []}}, "too many values to unpack"),
-    ],
-)
-def test_headers_that_say_nonsense(header, why, tmp_path):
-    path = tmp_path / "x.npz"
-    with_header(path, header, a=np.zeros(2))
-    refused(path, why)
 
 
 LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, "bias": False}}
@@ -308,16 +273,8 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
 def test_invalid_architectures_are_refused(architecture, weights, why, tmp_path):
     path = tmp_path / "x.npz"
     content = {"dict": {name: {"array": name} for name in weights}}
-    with_header(path, {"format": 1, "architecture": architecture, "content": content}, **weights)
+    path.write_bytes(with_header({"format": 1, "architecture": architecture, "content": content}, **weights))
     refused(path, why, nn.load_model)
-
-
-def test_a_header_that_is_no_text(tmp_path):
-    """A code point that does not exist ended in a SystemError."""
-    path = tmp_path / "x.npz"
-    content = npy('{"format": "?"}').replace("?".encode("utf-32-le"), b"\x00\x00\x11\x00")
-    archive(path, [("__glassgrad__.npy", content)])
-    refused(path, "its header is not text")
 
 
 def test_ctrl_c_while_a_member_is_opened(tmp_path, monkeypatch):
@@ -334,10 +291,10 @@ def test_ctrl_c_while_a_member_is_opened(tmp_path, monkeypatch):
 
 
 def test_a_member_that_is_there_twice(tmp_path):
-    path = tmp_path / "x.npz"
     with pytest.warns(UserWarning, match="Duplicate name"):
-        archive(path, [("a.npy", npy(np.zeros(2)))] * 2)
-    refused(path, "its member 'a.npy' is not an array, or occurs twice")
+        (tmp_path / "x.npz").write_bytes(archive([("a.npy", npy(np.zeros(2)))] * 2))
+    with pytest.raises(FileError, match=r"its member 'a\.npy' is not an array, or occurs twice"):
+        nn.load(tmp_path / "x.npz")
 
 
 def test_arguments_of_numpys_are_numbers(tmp_path):

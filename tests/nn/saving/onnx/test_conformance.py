@@ -10,12 +10,6 @@ from tests import onnx_conformance as conformance  # noqa: E402
 LEAST = 1223
 """How many of the cases of single operators pass, of 1404 in onnx 1.23."""
 
-COMPLETE = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "RNN", "LSTM", "GRU", "Attention",
-    "BatchNormalization", "LayerNormalization", "Softmax", "Gemm", "MatMul", "Einsum", "Gather", "GatherElements",
-    "GatherND", "ScatterElements", "ScatterND", "Slice", "Pad", "Split", "Reshape", "Loop", "If", "GridSample",
-)  # fmt: skip
-"""Operators of which every case passes."""
-
 
 @pytest.fixture(scope="module")
 def outcomes():
@@ -40,14 +34,6 @@ def test_all_networks_converted_from_pytorch_pass(outcomes):
     converted = [o for o in outcomes if _is_converted(o)]
     assert len(converted) >= 117
     assert not [o for o in converted if o.status != "passes"]
-
-
-@pytest.mark.check
-@pytest.mark.parametrize("operator", COMPLETE)
-def test_operators_pass_all_their_cases(outcomes, operator):
-    found = [o for o in outcomes if operator in o.operators and not re.search("bf16|bfloat16|peepholes", o.name)]
-    assert found
-    assert not [o for o in found if o.status != "passes"]
 
 
 @pytest.mark.check
