@@ -15,8 +15,8 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import WriteError
 from glassgrad.nn.errors import FileError
-from tests.bad_input.test_files import described as with_header
 from tests.bad_input.test_files import archive, npy
+from tests.bad_input.test_files import described as with_header
 from tests.promises.make_files import every_layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
