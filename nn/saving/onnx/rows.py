@@ -451,15 +451,9 @@ def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
 
 @operation("conv")
 def _conv(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None = None, **options: Any) -> str:
+    if options.get("space") is not None:
+        raise NotWritten("a convolution with a given number of windows has no counterpart in ONNX.", "conv")
     found = _geometry(options, len(x.shape) - 2)
-    space = options.get("space")
-    if space is not None:  # the padding at the end gives this number of windows
-        axes = len(space)
-        for k, (n, m) in enumerate(zip(x.shape[2:], space, strict=True)):
-            span = found["dilations"][k] * (weight.shape[2 + k] - 1) + 1
-            found["pads"][axes + k] = (m - 1) * found["strides"][k] + span - n - found["pads"][k]
-        if min(found["pads"]) < 0:
-            raise NotWritten("a convolution that leaves out elements at the end has no counterpart in ONNX.", "conv")
     names = [w.typed(v, i.out.dtype) for v in (x, weight, bias) if v is not None]
     return w.node("Conv", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
 

@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -317,21 +316,15 @@ def _program(
     variable = [{a: torch.export.Dim.AUTO for a in axes if a < x.ndim and x.shape[a] > 1} for x in inputs]
     by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
     program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
-    before = _of_training(program)
+    names = [str(_name(node.target)) for node in _calls(program)]
+    dropped = [*dict.fromkeys(name for name in names if "drop" in name)]  # decomposed in evaluation mode they are gone
     if functional:
         program = program.run_decompositions({})
     rules, unknown = torch.export.default_decompositions(), set[str]()
     while (left := _unknown(program)) and left != unknown:
         unknown = left
         program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
-    return program, tuple((before - _of_training(program)).keys())
-
-
-def _of_training(program: Any) -> Counter[str]:
-    """How often the program has each operation of training mode that decompositions may leave out."""
-    return Counter(
-        name for node in _calls(program) if (name := str(_name(node.target))) in aten.STATEFUL and "drop" in name
-    )
+    return program, tuple(dropped) if functional or unknown else ()
 
 
 def _name(target: Any) -> str | None:

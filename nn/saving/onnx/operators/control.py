@@ -76,14 +76,6 @@ def sequence_insert(sequence, value, position=None):
     return [*sequence[:i], value, *sequence[i:]]
 
 
-@operator("SequenceErase", known="position")
-def sequence_erase(sequence, position=None):
-    """A sequence with one value fewer."""
-    rest = [*sequence]
-    rest.pop(-1 if position is None else int(number(position)))
-    return rest
-
-
 operator("ConcatFromSequence")(
     lambda sequence, *, axis, new_axis=0: (ag.stack if new_axis else ag.concat)(sequence, axis=axis)
 )
