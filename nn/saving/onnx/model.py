@@ -90,8 +90,7 @@ class ONNXModel(Module):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the outputs. Raises `ShapeError`, `DTypeError` and `DomainError` for inputs that do not fit."""
         values = self._bound(inputs, named)
-        sizes: dict[str, tuple[int, str]] = {}
-        env = {i.name: _taken(i, value, sizes) for i, value in zip(self.inputs, values, strict=True)}
+        env = {i.name: taken(i, value) for i, value in zip(self.inputs, values, strict=True)}
         GIVEN[self] = [x for x in env.values() if isinstance(x, Tensor) and type(x.data) is numpy.ndarray]
         given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
         with holding(ALLOWED, max(LIMIT, GROWTH * given)):
@@ -150,14 +149,14 @@ def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
             value.name = next(iter(names))
 
 
-def _taken(declared: Input, value: Any, sizes: dict[str, tuple[int, str]]) -> Any:
-    """An input of the network: a number as a known array, anything else as a Tensor of the declared dtype.
+def taken(declared: Input, value: Any, why: str = "") -> Any:
+    """An input of a network: a number as a known array, anything else as a Tensor of the declared dtype.
 
-    ``sizes``: the length that each name in declared shapes stands for, and the input where it was first seen.
+    Raises `DTypeError`, and `ShapeError` with the reason ``why``, for a value that does not fit.
     """
     name, dtype, shape = declared
     if isinstance(value, list) and dtype is None:
-        return [_taken(Input(name, None, None), item, {}) for item in value]
+        return [taken(Input(name, None, None), item) for item in value]
     if value is None and dtype is None:
         return None
     is_number = isinstance(value, bool | int | float)
@@ -169,27 +168,13 @@ def _taken(declared: Input, value: Any, sizes: dict[str, tuple[int, str]]) -> An
         except AutogradError as error:
             raise type(error)(f"the network's input {name!r}: {error}") from None
     if dtype is not None and value.dtype != dtype:
-        given, wanted = ("biufc".index(numpy.dtype(d).kind.replace("u", "i")) for d in (value.dtype, dtype))
-        if given > wanted:
+        if not numpy.can_cast(str(value.dtype), dtype, "same_kind"):
             raise DTypeError(f"the network's input {name!r} is {dtype}; it was given {value.dtype}.")
         value = value.astype(dtype)
     if is_number and shape and all(n == 1 or isinstance(n, str) for n in shape):
         value = value.reshape((1,) * len(shape))
-    if shape is not None:
-        _check_shape(name, value.shape, shape, sizes)
+    given = value.shape
+    pairs = zip(shape or (), given, strict=False)
+    if shape is not None and (len(given) != len(shape) or any(isinstance(n, int) and n != m for n, m in pairs)):
+        raise ShapeError(f"the network's input {name!r} has the shape {shape_text(shape)}; it was given {given}.{why}")
     return value
-
-
-def _check_shape(
-    name: str, given: tuple[int, ...], wanted: tuple[int | str, ...], sizes: dict[str, tuple[int, str]]
-) -> None:
-    if len(given) != len(wanted) or any(isinstance(w, int) and w != g for g, w in zip(given, wanted, strict=True)):
-        raise ShapeError(f"the network's input {name!r} has the shape {shape_text(wanted)}; it was given {given}.")
-    for n, axis in zip(given, wanted, strict=True):
-        if isinstance(axis, str) and axis.isidentifier():
-            seen, where = sizes.setdefault(axis, (n, name))
-            if seen != n:
-                raise ShapeError(
-                    f"the network's input {name!r} has the shape {shape_text(wanted)}; it was given {given}, and "
-                    f"{axis} is {seen} in the input {where!r}."
-                )

@@ -14,6 +14,7 @@ from glassgrad.autograd.compiler.ir.primitives import Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import trace
 from glassgrad.autograd.engine.operation import Op
+from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
 from glassgrad.nn.saving.onnx.operators.elementwise import BINARY, UNARY
 from glassgrad.nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
 
@@ -438,14 +439,11 @@ def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float
 
 def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
     """The attributes of a window: strides, pads, dilations."""
-
-    def per_axis(value: Any) -> list[int]:
-        return [value] * axes if isinstance(value, int) else list(value)
-
-    pads = [(p, p) if isinstance(p, int) else p for p in per_axis(options.get("padding", 0))]
+    pads = pads_per_axis(options.get("padding", 0), axes)
     return {
-        "strides": per_axis(options.get("stride", 1)), "pads": [a for a, _ in pads] + [b for _, b in pads],
-        "dilations": per_axis(options.get("dilation", 1)),
+        "strides": per_axis(options.get("stride", 1), axes, "stride"),
+        "dilations": per_axis(options.get("dilation", 1), axes, "dilation"),
+        "pads": [a for a, _ in pads] + [b for _, b in pads],
     }  # fmt: skip
 
 
@@ -479,11 +477,8 @@ def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, 
 
 
 def _pool(options: dict[str, Any], axes: int) -> dict[str, Any]:
-    size = options.pop("size")
-    size = [size] * axes if isinstance(size, int) else list(size)
-    if options.get("stride") is None:
-        options["stride"] = tuple(size)
-    return {"kernel_shape": size, **_geometry(options, axes)}
+    size = per_axis(options.pop("size"), axes, "size")
+    return {"kernel_shape": size, **_geometry({**options, "stride": options.get("stride") or size}, axes)}
 
 
 @operation("max_pool")

@@ -18,6 +18,8 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Sh
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found, _join
+from glassgrad.nn.saving.onnx.model import taken
+from glassgrad.nn.saving.onnx.read import Input
 from glassgrad.nn.saving.onnx.table import cast
 from glassgrad.nn.saving.pytorch import operators as aten
 
@@ -52,6 +54,12 @@ class Step(NamedTuple):
     """Values that no later step uses."""
 
 
+FIXED = (
+    " Another length takes an axis that is named in dynamic_axes of from_torch (by default the batch), that the module "
+    "does not fix, and that is longer than 1 in the example."
+)
+
+
 class Part(Module):
     """A module inside a converted one: parameters, buffers and further parts under PyTorch's names."""
 
@@ -67,7 +75,7 @@ class Converted(Part):
     """
 
     _steps: tuple[Step, ...] = ()
-    _inputs: tuple[tuple[str, tuple[Any, ...], str], ...] = ()
+    _inputs: tuple[Input, ...] = ()
     _state: tuple[tuple[str, str], ...] = ()
     _output: Any = None
     _constants: Mapping[str, Any] = {}
@@ -85,7 +93,11 @@ class Converted(Part):
                 f"{', '.join(self._lost)} where it writes other operations as simpler ones: call eval() first."
             )
         values: dict[str, Any] = dict(self._constants)
-        values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
+        if len(inputs) != len(self._inputs):
+            names = ", ".join(declared.name for declared in self._inputs)
+            count = len(self._inputs)
+            raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
+        values |= {i.name: taken(i, asarray(x), FIXED) for i, x in zip(self._inputs, inputs, strict=True)}
         values |= {name: _found(self, path) for name, path in self._state}
         keep = KEPT.get()  # for `nn.activations`
         for i, step in enumerate(self._steps):
@@ -112,24 +124,6 @@ class Converted(Part):
         for name in step.last:
             values.pop(name, None)
         return out
-
-    def _checked(self, inputs: tuple[Any, ...]) -> Iterator[Any]:
-        names = ", ".join(name for name, _, _ in self._inputs)
-        if len(inputs) != len(self._inputs):
-            count = len(self._inputs)
-            raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
-        for (name, shape, dtype), given in zip(self._inputs, inputs, strict=True):
-            x = asarray(given)
-            if x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True)):
-                wanted = str(shape).replace("None", "any")
-                why = (
-                    "Another length takes an axis that is named in dynamic_axes of from_torch (by default the batch), "
-                    "that the module does not fix, and that is longer than 1 in the example."
-                )
-                raise ShapeError(f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. {why}")
-            if not NUMPY.can_cast(str(x.dtype), dtype, "same_kind"):
-                raise DTypeError(f"{type(self).__name__} takes {name} of dtype {dtype}; it was given {x.dtype}.")
-            yield x if str(x.dtype) == dtype else x.astype(dtype)
 
 
 def _filled(template: Any, values: dict[str, Any]) -> Any:
@@ -388,8 +382,8 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
         elif node.name in constants:
             values[node.name] = Tensor(_numpy(program.constants[constants[node.name]]))
         else:
-            shape = tuple(int(str(n)) if str(n).isdigit() else None for n in node.meta["val"].shape)  # else a symbol
-            inputs.append((node.name, shape, _dtype(node.meta["val"].dtype)))
+            shape = tuple(int(str(n)) if str(n).isdigit() else "any" for n in node.meta["val"].shape)  # else a symbol
+            inputs.append(Input(node.name, _dtype(node.meta["val"].dtype), shape))
     written = [node.args[0].name for node in _calls(program) if _is_inplace(node)]
     if changed := [*signature.buffers_to_mutate.values(), *(path for name, path in state if name in written)]:
         raise ConversionError(

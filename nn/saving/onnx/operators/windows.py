@@ -12,6 +12,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn.functional.spatial import mean_pool, plain, shortened, to_the_end
 from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator
 
@@ -39,13 +40,6 @@ def _halves(total, auto_pad):
     return (small, large) if auto_pad == "SAME_UPPER" else (large, small)
 
 
-def _per_axis(values, axes):
-    found = (1,) * axes if values is None else tuple(values)
-    if len(found) != axes:
-        raise ShapeError(f"{list(found)} are not one number for each of {axes} axes")
-    return found
-
-
 def _check_frame(x, pads):
     bounded((*x.shape[:2], *(n + max(a, 0) + max(b, 0) for n, (a, b) in zip(x.shape[2:], pads, strict=True))), x.dtype)
 
@@ -59,7 +53,7 @@ def conv(
 ):
     """The convolution of ``x`` with a weight (out, in / group, *size)."""
     axes = weight.ndim - 2
-    strides, dilations = _per_axis(strides, axes), _per_axis(dilations, axes)
+    strides, dilations = per_axis(strides or 1, axes, "strides"), per_axis(dilations or 1, axes, "dilations")
     around = _pads(auto_pad, pads, x.shape[2:], weight.shape[2:], strides, dilations)
     _check_frame(x, around)
     return ag.conv(
@@ -74,7 +68,8 @@ def conv_transpose(
 ):  # fmt: skip
     """The transposed convolution with a weight (in, out / group, *size)."""
     axes = weight.ndim - 2
-    size, strides, dilations = weight.shape[2:], _per_axis(strides, axes), _per_axis(dilations, axes)
+    size = weight.shape[2:]
+    strides, dilations = per_axis(strides or 1, axes, "strides"), per_axis(dilations or 1, axes, "dilations")
     more = (0,) * axes if output_padding is None else tuple(output_padding)
     geometry = [*zip(x.shape[2:], size, strides, dilations, more, strict=True)]
     reach = [(n - 1) * s + d * (k - 1) + 1 + m for n, k, s, d, m in geometry]
@@ -100,7 +95,8 @@ def conv_transpose(
 def _pooling(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, strides=None):
     """The windows of a pooling, with the padding that ``ceil_mode`` extends at the end, and the declared padding."""
     axes = x.ndim - 2
-    size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
+    size = per_axis(kernel_shape, axes, "kernel_shape")
+    strides, dilations = per_axis(strides or 1, axes, "strides"), per_axis(dilations or 1, axes, "dilations")
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
     full = [*to_the_end(x.shape[2:], size, strides, dilations, around)] if ceil_mode else around
     _check_frame(x, full)

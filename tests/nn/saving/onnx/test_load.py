@@ -60,15 +60,6 @@ def test_a_picture_shows_the_array_that_was_given_not_what_the_network_makes_of_
     assert "(2, 4)" in viz.draw_modules(ag.sum(model(X))).source
 
 
-def test_axes_of_one_name_have_one_length(tmp_path):
-    node = helper.make_node("Concat", ["a", "b"], ["y"], axis=1)
-    path = saved(tmp_path, [node], [value("a", ["n", 1]), value("b", ["n", 1])], [value("y", ["n", 2])])
-    with pytest.raises(
-        ShapeError, match=r"'b' has the shape \(n, 1\); it was given \(3, 1\), and n is 2 in the input 'a'"
-    ):
-        nn.load_onnx(path)(np.ones((2, 1)), np.ones((3, 1)))
-
-
 def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
     model = nn.load_onnx(linear(tmp_path))
     for given in (X.astype("float64"), X.astype("int64"), X.tolist(), ag.Tensor(X)):

@@ -140,7 +140,9 @@ def test_other_axes_are_dynamic_where_they_are_named():
     x = normal(3, 7, 8)
     net = nn.from_torch(layer, normal(2, 5, 8), dynamic_axes=(0, 1))
     np.testing.assert_allclose(net(x).data, layer(torch.tensor(x)).detach().numpy(), atol=1e-5)
-    with pytest.raises(ShapeError, match=r"src of shape \(any, 5, 8\); it was given \(3, 7, 8\)\. .*dynamic_axes"):
+    with pytest.raises(
+        ShapeError, match=r"'src' has the shape \(any, 5, 8\); it was given \(3, 7, 8\)\. .*dynamic_axes"
+    ):
         nn.from_torch(layer, normal(2, 5, 8))(x)
 
 
@@ -283,7 +285,7 @@ def test_several_inputs_and_outputs():
         (
             (normal(2, 3, 6, 6),),
             ShapeError,
-            r"Sequential takes input of shape \(any, 2, .*; it was given \(2, 3, 6, 6\)",
+            r"input 'input' has the shape \(any, 2, .*; it was given \(2, 3, 6, 6\)",
         ),
         ((normal(2, 2, 6),), ShapeError, r"it was given \(2, 2, 6\)"),
         ((), ShapeError, r"Sequential takes 1 inputs \(input\); it was given 0"),
@@ -310,7 +312,7 @@ def test_labels_that_are_not_classes_are_refused(label, loss):
 
 def test_an_index_must_be_an_integer():
     net = nn.from_torch(torch.nn.Embedding(5, 3), np.array([[0, 1], [2, 3]]))
-    with pytest.raises(DTypeError, match="Embedding takes input of dtype int64; it was given float32"):
+    with pytest.raises(DTypeError, match="input 'input' is int64; it was given float32"):
         net(normal(2, 2))
 
 
