@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad, scope
@@ -164,8 +164,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
     `nn.errors.ConversionError` if PyTorch can't export the module, for operations without a row in
-    ``nn/saving/pytorch/operators.py``, all of which it names, for a ``torch.autograd.Function`` or a hook, whose
-    backward no graph has, and if the outputs are not PyTorch's;
+    ``nn/saving/pytorch/operators.py``, all of which it names, and if the outputs are not PyTorch's;
     `autograd.errors.DTypeError` for anything but a module of PyTorch.
 
         >>> import torch                                                                            # doctest: +SKIP
@@ -228,23 +227,37 @@ def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[i
 def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) -> str:
     """How results of ``net`` differ from PyTorch's in evaluation mode, ``""`` where they are equal up to rounding.
 
-    Its gradients are those of PyTorch, unless something changes them on their way back, which the graph does not have:
-    the backward of a ``torch.autograd.Function``, or a hook.
+    Gradients are compared where something changes them on their way back: a ``torch.autograd.Function``, whose backward
+    may be right and only save memory, or a hook.
     """
     given = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
+    x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
     parts, leaves = (*module.modules(), *net.modules()), torch.utils._pytree.tree_leaves
-    with _set("training", False, *parts), torch.enable_grad(), torch.random.fork_rng(devices=[]), no_grad():
-        wanted, found = leaves(module(*(x.clone() for x in given))), leaves(net(*map(_numpy, given)))
+    with _set("training", False, *parts), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        wanted = leaves(module(*(x.clone() for x in given)))
+        names = _functions(torch, [a for a in wanted if isinstance(a, torch.Tensor) and a.requires_grad])
+        names += [f"a hook of {name}" for name, p in module.named_parameters() if p._backward_hooks]
+        with nullcontext() if names else no_grad():
+            found = leaves(net(*x))
     pairs = [(a, b) for a, b in zip(wanted, found, strict=False) if isinstance(a, torch.Tensor)]
     if len(wanted) != len(found) or not all(a.shape == b.shape and _close(a, b) for a, b in pairs):
         return "has other outputs here than in PyTorch: its graph depends on values, or changes them in an unusual way."
-    names = _functions(torch, [a for a, _ in pairs if a.requires_grad])
-    names += [f"a hook of {name}" for name, p in module.named_parameters() if p._backward_hooks]
     if not names:
         return ""
+    draw = torch.Generator().manual_seed(0)
+    outputs = [(a, b, torch.randn(a.shape, generator=draw).to(a)) for a, b in pairs if a.requires_grad]
+    of = [t for t in (*given, *module.parameters()) if t.requires_grad]
+    theirs = torch.autograd.grad([a for a, _, _ in outputs], of, [seed for _, _, seed in outputs], allow_unused=True)
+    for _, b, seed in outputs:
+        if b.requires_grad:
+            b.backward(Tensor(_numpy(seed), dtype=b.dtype), retain_graph=True)
+    mine = [t.grad for t in (*x, *net.parameters()) if t.requires_grad]
+    net.zero_grad()
+    if all(_close(a, b) for a, b in zip(theirs, mine, strict=True)):
+        return ""
     return (
-        f"may have gradients of its own, which its graph would lose: by {', '.join(names)}. Write it as a module of nn "
-        "with your own operation."
+        f"has gradients of its own, which its graph loses: those of {', '.join(names)} are not the derivatives of what "
+        "is computed. Write it as a module of nn, with your own operation."
     )
 
 
@@ -260,13 +273,13 @@ def _functions(torch: Any, outputs: list[Any]) -> list[str]:
     return [*names]
 
 
-def _close(theirs: Any, ours: Tensor) -> bool:
-    """Whether two arrays are equal up to rounding, which is anything in half precision."""
-    a = _numpy(theirs)
-    sizes = NUMPY.abs(a)
+def _close(theirs: Any, ours: Tensor | None) -> bool:
+    """Whether two arrays are equal up to rounding, which is anything in half precision; ``None`` is a gradient of 0."""
+    a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
+    is_half = theirs is not None and theirs.is_floating_point() and theirs.element_size() < 4
+    sizes = NUMPY.abs(NUMPY.asarray(a))
     most = 1e-3 * float(sizes[NUMPY.isfinite(sizes)].max(initial=0.0))
-    is_half = theirs.is_floating_point() and theirs.element_size() < 4
-    return is_half or bool(NUMPY.allclose(a, ours.data, rtol=1e-3, atol=most, equal_nan=True))
+    return is_half or bool(NUMPY.allclose(a, b, rtol=1e-3, atol=most, equal_nan=True))
 
 
 def _array(x: Any) -> Any:

@@ -393,6 +393,21 @@ class Rounded(torch.autograd.Function):
         return g
 
 
+class Swish(torch.autograd.Function):
+    """``x · σ(x)`` with its own derivative, written by hand to save memory."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(x)
+        return g * s * (1 + x * (1 - s))
+
+
 class Applied(torch.nn.Module):
     def __init__(self, function):
         super().__init__()
@@ -414,15 +429,21 @@ def hooked(kind):
 @pytest.mark.parametrize(
     ("module", "named"),
     [
-        (Applied(Rounded), "Applied may have gradients of its own, .*: by Rounded"),
-        (hooked("module"), "by BackwardHookFunction"),
-        (hooked("parameter"), "by a hook of weight"),
+        (Applied(Rounded), "Applied has gradients of its own, .* those of Rounded are not the derivatives"),
+        (hooked("module"), "those of BackwardHookFunction are not"),
+        (hooked("parameter"), "those of a hook of weight are not"),
     ],
 )
-def test_a_backward_by_hand_is_refused_by_name(module, named):
+def test_a_backward_that_is_no_derivative_is_refused_by_name(module, named):
     """Its gradients were silently those of the rounding: 0."""
     with pytest.raises(ConversionError, match=named):
         nn.from_torch(module, torch.zeros(4, 3))
+
+
+def test_a_backward_by_hand_that_is_the_derivative_is_converted():
+    net = compared(Applied(Swish), normal(4, 3))
+    assert all(p.grad is not None for p in net.parameters())
+    assert nn.from_torch(Applied(Swish), torch.ones(4, 3)).layer.weight.grad is None
 
 
 def test_a_module_that_is_there_twice_is_one():
