@@ -39,29 +39,12 @@ nn.save_onnx(small.eval(), "model.onnx", ag.ones((1, 3, 224, 224), dtype="float3
 """,
     ),
     "onnx": (
-        ("onnx", "onnxruntime"),
+        ("onnx",),
         """
 import numpy as np
-from glassgrad import autograd as ag, nn
-x, labels = np.ones((4, 3), dtype="float32"), np.array([0, 1, 1, 0])
+from glassgrad import nn
+x = np.ones((4, 3), dtype="float32")
 nn.save_onnx(nn.MLP([3, 4, 2], seed=0), "network.onnx", x, dynamic_batch=True)
-optimizer = None
-def step(x, labels):
-    global optimizer
-    optimizer = optimizer or nn.optim.SGD(model.parameters(), lr=0.1)
-    optimizer.zero_grad()
-    loss = nn.functional.cross_entropy(model(x), labels)
-    loss.backward()
-    optimizer.step()
-    return loss
-class Session:
-    # opens the file of the block before
-    def run(self, outputs, inputs):
-        import onnxruntime
-        session = onnxruntime.InferenceSession("step.onnx", providers=["CPUExecutionProvider"])
-        names[:] = [output.name for output in session.get_outputs()]
-        return session.run(outputs, inputs)
-session, names = Session(), []
 """,
     ),
     "parallel": (
