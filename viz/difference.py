@@ -21,7 +21,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.graph.modules import ROWS, ROWS_KEPT
+from glassgrad.viz.graph.modules import ROWS
 from glassgrad.viz.graph.row_cards import warning
 from glassgrad.viz.program.passes import SAME, draw_passes
 from glassgrad.viz.program.picture import programs
@@ -34,6 +34,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 COLUMNS = (120, 172, 140, 172)  # points: name, before, change, after
 ENTRIES = 12  # of an array whose entries are written
+ROWS_KEPT = 15  # at either end of a table of more than 40
 LINE = 28  # characters of a line
 PARAMETERS = 3  # parameters of a row that are compared one by one
 
@@ -92,8 +93,8 @@ def diff(
     >>> before = snapshot(loss)
     >>> with ag.no_grad():
     ...     w[...] = 1.0
-    >>> diff(before, loss).alt
-    'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
+    >>> diff(before, loss).title
+    'What changed: L 4 → 1'
     """
     check_depth(depth)
     if not isinstance(labels, tuple | list) or [type(word) for word in labels] != [str, str]:
@@ -243,7 +244,7 @@ class _Diff:
     def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
         title = title if title is not None else self._title()
         reading = [[caption("between: × ratio of rms")], [caption(self._counts(self.pairs))]]
-        picture = Picture("diff", title=title, reading=reading, alt=self._alt(title), notice=noted)
+        picture = Picture("diff", title=title, reading=reading, notice=noted)
         heads = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
         rows = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
         for part in self._folded():
@@ -282,18 +283,6 @@ class _Diff:
         found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
         first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
         return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
-
-    def _alt(self, title: str) -> str:
-        said = []
-        for pair in self.pairs:
-            words = [
-                f"{line.after[0]} {line.words.split(',')[0]}" for line in pair.lines if line.after and line.changed
-            ]
-            own = [pair.word] if pair.word in ("added", "removed", "replaced") else []
-            if own or words:
-                said.append(f"{pair.title}: {', '.join(own + words)}.")
-        more = f" And {len(said) - 12} rows more." if len(said) > 12 else ""
-        return " ".join([f"{title}.", f"{self._counts(self.pairs)}.", *said[:12]]) + more
 
     # ------------------------------------------------------------ rows
 

@@ -5,6 +5,7 @@ A label is a tuple of parts side by side, so that labels are joined by ``+``. A 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -76,10 +77,7 @@ def grad_text(words: object, colour: str = "grad") -> Label:
 
 
 def cell(*content: str | Label, **attributes: Any) -> Label:
-    """A table cell; attributes in lower case (`port=`, `id=`, `title=`, `align=`, ...), None leaves one out.
-
-    An `id` reaches the SVG (as `a_ID`) only together with a `title`.
-    """
+    """A table cell; attributes in lower case (`port=`, `title=`, `align=`, ...), None leaves one out."""
     return (Cell(tuple(chain.from_iterable(map(_parts, content))), attributes),)
 
 
@@ -119,6 +117,16 @@ def frame(kind: str, **more: Any) -> dict[str, Any]:
     """The attributes of a `table` that is a card of this kind."""
     border, colour, look, ground = FRAMES[kind]
     return {"border": border, "color": colour, "bgcolor": ground, "style": look, **more}
+
+
+def texts_of(label: Label | str) -> Iterator[Text]:
+    """The texts of a label, in order."""
+    for part in label:
+        if isinstance(part, Text):
+            yield part
+        elif isinstance(part, Cell | Row | Table):
+            inside = part.content if isinstance(part, Cell) else part.cells if isinstance(part, Row) else part.rows
+            yield from texts_of(inside or ())
 
 
 def width(label: Label) -> float:

@@ -271,7 +271,8 @@ class Picture:
     `name` is the graph's, `title` its headline, `reading` the lines below it that explain the marks: each line is a
     list of labels. `notice`: sentences below those, of what differs from the recorded graph. `layout` is the
     program ("dot", "neato") and `flags` are for its command line (`-n2` for computed positions). `alt` says in words
-    what the picture shows. `names` are the user's and are not translated. `report`: the results of a gradient check.
+    what the picture shows; by default the words of its boxes. `names` are the user's and are not translated. `report`:
+    the results of a gradient check.
 
     >>> p = Picture("g", title="two cards")
     >>> p.node("a", text("a", 11, "ink"))
@@ -300,7 +301,7 @@ class Picture:
         check_instance(name, str, "name", "a word that becomes the picture's id")
         self.name, self.names, self.language = identifier(name), frozenset(names), words.language()
         self.title = words.matched(title, self.names)
-        self.alt = words.joined(words.matched(alt or title, self.names), words.noted(notice))
+        self._alt, self._notice = words.matched(alt, self.names), words.noted(notice)
         self.theme = style.theme_named(theme)
         self.layout = layout
         self.flags = tuple(flags)
@@ -368,6 +369,14 @@ class Picture:
             graph = graphviz.Digraph(self.name, **{part: printer.plain(look) for part, look in looks.items()})
             _write(self.items, graph, printer)
         return texts.UNPRINTABLE.sub("\ufffd", graph.source)
+
+    @property
+    def alt(self) -> str:
+        """The picture in words: what was given, or else its title and the words of its boxes; and its notice."""
+        with words.speaking(self.language):
+            boxes = (" ".join(words.told(part.words, self.names) for part in box) for box in _texts(self.items))
+            told = (" ".join(box.split()) for box in boxes)
+            return words.joined(self._alt or words.say("; ").join(filter(None, (self.title, *told))), self._notice)
 
     def size(self) -> tuple[int, int]:
         """The width and the height in points as it is laid out; 0 where there is no engine."""
@@ -512,6 +521,14 @@ def _write(items: Iterable[Any], graph: Any, printer: _Printer) -> None:
             graph.subgraph(inner)
 
 
+def _texts(items: Iterable[Any]) -> Iterator[list[labels.Text]]:
+    """The texts of each box and each card."""
+    for item in items:
+        if isinstance(item, Node | Cluster):
+            yield [*labels.texts_of(item.label if isinstance(item, Node) else item.attributes["label"])]
+        yield from _texts(getattr(item, "items", ()))
+
+
 _TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">')  # the only use of <a> here: nothing links anywhere
 
 
@@ -522,8 +539,8 @@ def _described(svg: str, title: str, alt: str) -> str:
     words = f"<title>{_escape(one_line(title))}</title>\n<desc>{_escape(one_line(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
-    # keep the picture within the page's width; a screen reader reads the label
+    # keep the picture within the page's width; a screen reader reads the label, and on request the description
     look = f"max-width:100%;height:auto;font-family:{style.FONTS}"
-    fits = f' role="img" aria-label="{_escape(one_line(alt))}" style="{look}"'
+    fits = f' role="img" aria-label="{_escape(one_line(title))}" style="{look}"'
     fonts = f"<style>{style.NARROWED}</style>\n"
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}{fonts}", svg, count=1)

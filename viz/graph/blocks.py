@@ -17,11 +17,10 @@ from glassgrad.viz.drawing.labels import aligned, caption, cell, frame, row, tab
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.drawing.words import matched
 from glassgrad.viz.graph.row_cards import loop_edge, shortcut_edge
 from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
 from glassgrad.viz.recorded.follow import follow
-from glassgrad.viz.recorded.layers import ABBREVIATIONS, has_shortcut, is_heavy, lines
+from glassgrad.viz.recorded.layers import ABBREVIATIONS, graph_title, has_shortcut, is_heavy, lines
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.rows import Link, Row, names_of, rows_of
 from glassgrad.viz.recorded.validation import recorded
@@ -144,16 +143,15 @@ class _Blocks:
         """Whether a row, the only reader of a card, can be written on its last line."""
         if isinstance(unit, Repeat) or isinstance(card.units[0], Repeat) or not card.first.nodes:
             return False
-        light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
-        same = not card.first.contents and card.home == _Card("", [unit]).home
+        light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.of.calls
+        same = not card.first.of.calls and card.home == _Card("", [unit]).home
         return light and same and id(unit.place) not in self.outputs
 
     # ------------------------------------------------------------ drawing
 
     def draw(self, title: str | None) -> Picture:
         rows = [row for card in self.cards for row in card.rows]
-        model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
-        title = title if title is not None else f"{model or 'Network'}: {numbers.counted(_size(rows), 'parameter')}"
+        title = title if title is not None else graph_title([node for row in rows for node in row.nodes], _size(rows))
         tails = {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
         short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in tails})
         what = "layers and the operations after them" + (f" ({', '.join(short)})" if short else "")
@@ -161,8 +159,7 @@ class _Blocks:
         reading.append(caption("right: shape of the output, parameters"))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(caption("n × = equal blocks one after another"))
-        words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(rows)}
-        picture = Picture("blocks", reading=[reading], nodesep=0.14, ranksep=0.17, **words)
+        picture = Picture("blocks", title=title, reading=[reading], names=names_of(rows), nodesep=0.14, ranksep=0.17)
         self.boxes = set[tuple[tuple[str, str], ...]]()
         self._place(picture, self.cards, 0)
         for tail, head in self.edges:
@@ -178,14 +175,6 @@ class _Blocks:
     def _levels(self, tail: _Card, head: _Card) -> int:
         """How many levels an edge goes down: past the title of each box that it leaves."""
         return 1 + sum(tail.home[:depth] in self.boxes - {head.home[:depth]} for depth in range(len(tail.home) + 1))
-
-    def _alt(self, title: str) -> str:
-        said = []
-        for card in self.cards:
-            lines = [" ".join(matched(part) for part in line if part) for line in _lines(card)]
-            name = card.first.path or (matched(card.first.title) if lines else card.first.title)
-            said.append(f"{name}: {'; '.join(lines or [matched('input')])}")
-        return f"{title}. {'. '.join(said)}."
 
     def _place(self, picture: Picture, cards: Sequence[_Card], depth: int, box: str = "") -> None:
         """Draw the cards, those of a module in a box of their own; ``box``: the path of the one around them."""
@@ -223,7 +212,7 @@ class _Blocks:
         for head, tail in _lines(card):
             words = text(head, style.CAPTION, "ink", bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
             said.append(words + (caption(f"  {tail}") if tail else ()))
-        shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
+        shape = "×".join(map(str, end.place.shape)) or "()"
         size = f"   {numbers.count(own)}" if own else "   shared" if first.call > 1 else ""
         joined = sum(head is card for _, head in self.edges)
         bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
@@ -255,7 +244,7 @@ class _Blocks:
         said = clipped(path if short.isdigit() else short, 30)
         if first.call > 1:
             return f"{said}: the same {first.label}, call {first.call}"
-        return f"{said}  {first.label}" if first.contents and first.label != "Sequential" else said
+        return f"{said}  {first.label}" if first.of.calls and first.label != "Sequential" else said
 
 
 def _times(card: _Card) -> int:

@@ -1,8 +1,7 @@
 """Cards: an operation and the tensor it makes, or a leaf, as an HTML-like table with ports for its edges.
 
 Ports: `v` the value, `g` the gradient (`g0`, `g1`, ... its addends), `f0`, `b0`, ... the value of an operand coming in
-and its gradient going out. Cells with an id (`NAME_val`, `NAME_grad`, `NAME_glab`, `NAME_loc`, `NAME_vjp0`)
-carry their full precision as a tooltip.
+and its gradient going out. Cells with numbers carry their full precision as a tooltip.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import numpy as np
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.texts import clipped, text_width
-from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -64,16 +62,6 @@ class Cards:
         """The name of the gradient at a card, such as `∂L/∂w`."""
         return derivative(self.scene.end, card.name, short)
 
-    def gradients_of(self, leaves: Sequence[Card]) -> str:
-        """The gradients of at most 8 leaves, in words."""
-        found = [
-            f"rms {self.by(leaf)} {numbers.rms(leaf.gradient)}"
-            if leaf.shape
-            else f"{self.by(leaf)} = {numbers.scalar(np.asarray(leaf.gradient)[()])}"
-            for leaf in leaves[:8]
-        ]
-        return ", ".join(found) + (say(" and {n} more", n=len(leaves) - 8) if len(leaves) > 8 else "")
-
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
         by = derivative(socket.head.name, socket.tail.name, short)
@@ -100,15 +88,9 @@ class Cards:
 
     # ------------------------------------------------------------ parts
 
-    def hook(self, card: Card, part: str) -> dict[str, str]:
-        """The id and the tooltip of a cell with the value ("val"), the gradient ("grad") or its label ("glab")."""
-        if part == "val":
-            title = f"{card.name} = {numbers.full(card.value)}"
-        elif part == "grad":
-            title = f"{self.by(card)} = {numbers.full(card.gradient)}"
-        else:
-            title = f"gradient of {self.scene.end} with respect to {card.name}"
-        return {"id": f"{card.key}_{part}", "title": title}
+    def gradient_told(self, card: Card) -> str:
+        """The gradient at a card in full precision."""
+        return f"{self.by(card)} = {numbers.full(card.gradient)}"
 
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""
@@ -172,7 +154,7 @@ class Cards:
             inside = caption("not checked")
         told = "; ".join(" ".join(str(check).split()) for check in checks)
         hair = {"sides": "L", "border": 1, "color": "hair"}
-        return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
+        return cell(inside, align="LEFT", title=told, **hair, **attributes)
 
     def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> Label:
         """A number as text; nan and inf stand out."""
@@ -209,7 +191,7 @@ class Cards:
         ]
 
         def shown(port: str | None, **attributes: Any) -> Label:
-            return cell(*named, port=port, align="LEFT", **self.hook(card, "val"), **attributes)
+            return cell(*named, port=port, align="LEFT", title=value_told(card), **attributes)
 
         gradient = self._scalar_gradient(card)
         frame = self.frame(card, 3 if self.compact else 5)
@@ -254,8 +236,8 @@ class Cards:
             elif socket.passes:
                 said, whole = self.local(socket)
                 written = caption(said, "bad" if socket.wrong else "ink")
-                told = {"id": f"{card.key}_vjp{socket.index}", "title": whole, "align": "LEFT", "valign": "BOTTOM"}
-                cells.append(cell(written, port=f"b{socket.index}", cellpadding=3, **told))
+                seat = {"port": f"b{socket.index}", "cellpadding": 3, "align": "LEFT", "valign": "BOTTOM"}
+                cells.append(cell(written, title=whole, **seat))
         return table(row(*cells or [cell(" ")]))
 
     def _operand(self, card: Card, socket: Socket, **attributes: Any) -> Label:
@@ -271,7 +253,7 @@ class Cards:
         narrow = 1 if self.compact else 3
         said = " " if self.compact else f"{self.by(card)} ="  # a page says more of it
         words = text(said, style.GRAD_LABEL, "grad", italic=True)
-        cells = [cell(words, align="RIGHT", cellpadding=0 if self.compact else 2, **self.hook(card, "glab"))]
+        cells = [cell(words, align="RIGHT", cellpadding=0 if self.compact else 2)]
         if card.gradient is None:
             missing = text("no gradient", style.GRAD_LABEL, "muted", italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
@@ -283,11 +265,11 @@ class Cards:
                     cells.append(cell(text("+", style.GRAD_LABEL, "grad"), cellpadding=1))
                 said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
                 number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
-                cells.append(cell(number, port=f"g{i}", id=f"{card.key}_g{i}", title=whole, **rule))
+                cells.append(cell(number, port=f"g{i}", title=whole, **rule))
             cells.append(cell(text("=", style.GRAD_LABEL, "grad"), cellpadding=1))
         said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
         number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
-        cells.append(cell(number, port="g", align="LEFT", cellpadding=2, **self.hook(card, "grad")))
+        cells.append(cell(number, port="g", align="LEFT", cellpadding=2, title=self.gradient_told(card)))
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
         return cell(table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=narrow)
 
@@ -337,10 +319,10 @@ class Cards:
         """The cell with the gradient that is sent to an operand; ``narrow``: a product on two lines."""
         said, whole = self.sent(socket)
         colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
-        told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
         parts = re.split(r"(?=·)", said, maxsplit=1) if narrow else [said]
         lines = [grad_text(part, colour) for part in parts]
-        return cell(aligned(*lines) if lines[1:] else lines[0], **told, **attributes)
+        inside = aligned(*lines) if lines[1:] else lines[0]
+        return cell(inside, port=f"b{socket.index}", title=whole, **attributes)
 
     def _side(self, card: Card, sockets: Sequence[Socket]) -> Label:
         rows = []
@@ -376,8 +358,8 @@ class Cards:
         else:
             label = f"mean {prime(socket)} = {numbers.short(float(np.mean(values)))}"
         slope = grad_text(label, "bad" if socket.wrong else "grad")
-        told = {"id": f"{card.key}_loc", "title": f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}"}
-        return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, **told))
+        told = f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}"
+        return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, title=told))
 
     def value_and_gradient(
         self, card: Card, verdict: Label = (), beside: bool = False, picture: Label = (), size: int = style.VALUE
@@ -393,16 +375,15 @@ class Cards:
         factor = self.factor(card.value) if widths else ""
         whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
         lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
-        lines.append(row(cell(shown, **self.hook(card, "val")), *FILLERS))
+        lines.append(row(cell(shown, title=value_told(card)), *FILLERS))
         if self.scene.computed:
             label, *number = self._gradient(card, size, widths)
-            told = self.hook(card, "glab")
-            numbers_below = [cell(x, **self.hook(card, "grad")) for x in number]
+            numbers_below = [cell(x, title=self.gradient_told(card)) for x in number]
             lines.append(row(cell("", height=3, cellpadding=0)))
             if card.shape or not number:
-                lines += [row(cell(label, **whole, **told)), *(row(x, *FILLERS) for x in numbers_below)]
+                lines += [row(cell(label, **whole)), *(row(x, *FILLERS) for x in numbers_below)]
             else:  # label and number on one line
-                lines.append(row(cell(table(row(cell(label, **told), *numbers_below)), **whole)))
+                lines.append(row(cell(table(row(cell(label), *numbers_below)), **whole)))
         grid = table(*lines, cellpadding=1)
         foot = {"height": 2, "cellpadding": 0}
         parts = cell(self._parts(card), cellpadding=1) if len(card.addends) > 1 else cell("", port="g", **foot)
@@ -433,8 +414,7 @@ class Cards:
         rule = {"border": 1, "sides": "B", "color": colour}
         written = []
         for i, (said, whole) in enumerate(cells):
-            words, key = grad_text(said, colour), f"{card.key}_g{i}"
-            written.append(cell(words, port=f"g{i}", id=key, title=whole, **rule))
+            written.append(cell(grad_text(said, colour), port=f"g{i}", title=whole, **rule))
         return table(row(*written), cellpadding=2, cellspacing=3)
 
     # ------------------------------------------------------------ leaves among tensors
@@ -462,13 +442,13 @@ class Cards:
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
-        lines = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], colspan=2)]
+        lines = [cell(*head, align="LEFT", title=value_told(card), colspan=2)]
         part = use.contribution
         if use.passes and part is not None:
             size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
             adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
             title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
-            lines.append(cell(adds, align="LEFT", id=f"{use.head.key}_adds{use.index}", title=title, colspan=2))
+            lines.append(cell(adds, align="LEFT", title=title, colspan=2))
         foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
         return table(*map(row, lines), foot, **self.frame(card, 3) | {"border": 1, "style": "DASHED"})
 
@@ -534,6 +514,11 @@ class Cards:
 def short(name: str) -> str:
     """A name shortened for use inside of a card."""
     return clipped(name, style.NAME_LENGTH_INSIDE)
+
+
+def value_told(card: Card) -> str:
+    """The value of a card in full precision."""
+    return f"{card.name} = {numbers.full(card.value)}"
 
 
 def tag_of(card: Card) -> str:

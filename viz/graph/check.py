@@ -105,18 +105,6 @@ class _CheckDrawing(Drawing):
             words.append("kink = the slopes on both sides differ: a difference can't check the rule")
         return [[caption(line)] for line in words]
 
-    def _alt(self, title: str) -> str:
-        said = []
-        for socket in (socket for card in self.scene.cards for socket in card.sockets if socket.wrong):
-            if socket.check is not None and socket.check.error is not None:
-                error = f"relative error {numbers.scalar(socket.check.error)}, wrong."
-                said.append(f"{socket.head.name} with respect to {socket.tail.name}: {error}")
-        checks = _checks(self.scene.cards)
-        errors = [check.error for check in checks if check.verdict == "ok" and check.error is not None]
-        if errors:
-            said.append(f"{len(errors)} ok, relative errors up to {numbers.scalar(max(errors))}.")
-        return " ".join([f"{title}.", *said])
-
 
 def _checks(cards: Sequence[Card]) -> list[NodeCheck]:
     return [s.check for card in cards for s in card.sockets if s.check is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from glassgrad.autograd.engine.graph import Node
@@ -14,7 +14,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.graph.cards import Cards, addends
 from glassgrad.viz.recorded.calls import Call
-from glassgrad.viz.recorded.layers import chain_title
+from glassgrad.viz.recorded.layers import described, graph_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -67,8 +67,8 @@ class Drawing:
         if len(self.scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
-        words = {"title": title, "alt": self._alt(title)}
-        self.picture = Picture("graph", reading=self._reading(), notice=scene.notice, names=names, **words, **shape)
+        told: dict[str, Any] = {"title": title, "reading": self._reading(), "notice": scene.notice, "names": names}
+        self.picture = Picture("graph", **told, **shape)
         self._place(scene.tree)
         self._leaves()
         for card in self.scene.cards:
@@ -79,17 +79,7 @@ class Drawing:
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        scene = self.scene
-        ops = len(scene.operations)
-        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
-        if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
-            return f"{scene.end} = {written}"
-        if said := chain_title([card.operation for card in scene.operations]):
-            return said
-        models = [call.scope[0][1] for call in scene.tree.calls if call.path == "" and call.call == 1]
-        if 0 < len(models) <= 3:
-            return f"{' + '.join(models)}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
-        return f"{ends}: {numbers.counted(ops, 'operation')}"
+        return scene_title(self.scene)
 
     def _reading(self) -> list[list[Label]]:
         """The lines below the title: the meaning of each mark that is drawn."""
@@ -114,17 +104,6 @@ class Drawing:
         if self.again:
             parts.append(caption("again = its own card is further up and has the sum"))
         return [parts]
-
-    def _alt(self, title: str) -> str:
-        said = []
-        for card in filter(None, map(self.scene.card, self.scene.seen.graph.outputs)):
-            value = numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])
-            said.append(f"{card.name} = {value}")
-        words = f"{title}. {', '.join(said)}."
-        trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
-        if not trained:
-            return words if self.scene.left_out else f"{words} Gradients: not computed."
-        return f"{words} Gradients: {self.cards.gradients_of(trained)}."
 
     # ------------------------------------------------------------ cards
 
@@ -157,17 +136,14 @@ class Drawing:
         path, label = call.scope[-1]
         cards = self._cards(call.nodes)
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
-        linear = [card for card in cards if card.operation.op.name == "linear"]
-        weights = [s.tail for card in linear for s in card.sockets if s.argument == "weight"]
         notes = [path] if path else []
         title, again = self.scene.titles.get(call, label), call.call > 1 and bool(own)
+        if sizes := described(call.nodes):
+            notes.append(sizes)
         if again:
-            title, own = f"the same {label}, call {call.call}", []
-        if len(weights) == 1:
-            out, into = weights[0].shape
-            notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
-        if own:
-            notes.append(_parameters(own))
+            title = f"the same {label}, call {call.call}"
+        elif own:
+            notes.append(numbers.counted(sum(card.value.size for card in own), "parameter"))
         words = text(title, style.GRAD_LABEL, "muted", bold=True)
         more = caption("   ".join(["", *notes]))
         return aligned(words, more) if again else words + more  # the small cards of a further call are narrow
@@ -382,6 +358,9 @@ def _landing(socket: Socket) -> str:
     return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
 
 
-def _parameters(cards: Sequence[Card]) -> str:
-    total = sum(card.value.size for card in cards)
-    return numbers.counted(total, "parameter")
+def scene_title(scene: Scene) -> str:
+    """The title of a scene: its output as a formula where that is short."""
+    if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
+        return f"{scene.end} = {written}"
+    total = sum(card.value.size for card in scene.cards if card.role == PARAM)
+    return graph_title([card.operation for card in scene.operations], total)

@@ -23,7 +23,6 @@ from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, text_width
-from glassgrad.viz.drawing.words import matched, say
 from glassgrad.viz.graph.row_cards import (
     column,
     gradient_edge,
@@ -35,11 +34,10 @@ from glassgrad.viz.graph.row_cards import (
 )
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
-from glassgrad.viz.recorded.layers import chain_title, has_shortcut, lines
+from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
 from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
 from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
 from glassgrad.viz.recorded.rows import (
-    VIEWS,
     Caution,
     Link,
     Parameter,
@@ -54,8 +52,8 @@ from glassgrad.viz.recorded.rows import (
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
-ROWS = 40  # of a table; a longer one shows only
-ROWS_KEPT = 15  # rows at either end
+ROWS = 40  # of a table, where modules may be opened less
+MOST = 120  # of any table
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 NOTHING = 4  # points of the last column where there is no warning
 LINE = 28  # characters of a caption that fit into the second column
@@ -82,15 +80,15 @@ def draw_modules(
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
-    row (2, if there is no room) become one card with their number and the gradient of each as a staircase. Where even
-    that leaves over 40 rows, the first and the last 15 are drawn.
+    row (2, if there is no room) become one card with their number and the gradient of each as a staircase.
 
-    Raises `DrawingError` when no operation was recorded for ``y``, or ``depth`` is below zero.
+    Raises `DrawingError` when no operation was recorded for ``y``, ``depth`` is below zero, or the table has more than
+    120 rows.
 
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))
-    >>> picture.alt
-    'Tanh, Sum: L = -0.2995. Rows: Tanh (rms gradient 0.63), Sum.'
+    >>> picture.title
+    '2 operations, 2 parameters'
     """
     ys = recorded(y)
     if len(ys) != 1:
@@ -98,6 +96,12 @@ def draw_modules(
     check_depth(depth)
     seen = evaluate(ys, gradients)
     rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
+    if len(units) > MOST:
+        raise DrawingError(
+            f"a table of {numbers.count(len(units))} rows is too long to be read: draw a value within the graph, open "
+            "fewer modules with depth=, fold equal blocks, or put operations into modules, which are one row each; "
+            "view='ops' draws a card for each operation"
+        )
     warn(rows, seen)
     said = notice(seen, Names(seen.graph, names, inputs, targets))
     return _Table(rows, links, units, seen, said).draw(title).themed(theme)
@@ -130,48 +134,22 @@ class _Table:
         signs = [caption("strip = histogram of values", "fwd"), *map(grad_text, marked)]
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
             signs.append(caption("staircase = one column per block or step"))
-        title = title or self._title()
-        words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
+        total = sum(int(p.tensor.size) for row in self.rows for p in row.parameters if not p.shared)
+        title = title or graph_title([node for row in self.rows for node in row.nodes], total)
+        words: dict[str, Any] = {"title": title, "names": names_of(self.rows)}
         words |= {"reading": [list(map(caption, rows)), signs], "notice": self.notice}
         self.picture = Picture("modules", nodesep=style.NODESEP_LANES, **words)
-        hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
-        at: dict[str, str] = {}
         for unit in self.units:
-            if unit not in hidden:
-                self._unit(unit)
-            elif unit is hidden[0]:
-                self._hidden([row for left_out in hidden for row in left_out.rows])
-            at |= {row.key: "hidden" if unit in hidden else unit.key for row in unit.rows}
-        self._edges(at)
+            self._unit(unit)
+        self._edges({row.key: unit.key for unit in self.units for row in unit.rows})
         return self.picture
 
     # ------------------------------------------------------------ words
-
-    def _title(self) -> str:
-        titles = [row.title for row in self.rows if row.nodes]
-        models = dict.fromkeys(row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == "")
-        if chain := chain_title([node for row in self.rows for node in row.nodes]):
-            return chain
-        if len(titles) <= 4:
-            return ", ".join(titles)
-        said = " + ".join(models) or numbers.counted(sum(len(row.nodes) for row in self.rows), "operation")
-        return f"{said}, {self._parameters(self.rows)}"
 
     def _parameters(self, rows: Iterable[Row]) -> str:
         own = [p.tensor for row in rows for p in row.parameters if not p.shared]
         total = sum(int(tensor.size) for tensor in own)
         return numbers.counted(total, "parameter") if own else "no parameters"
-
-    def _alt(self, title: str) -> str:
-        value = self.seen.value(self.output.place)
-        result = f": {self.end} = {numbers.scalar(value.reshape(()))}" if value.size == 1 else ""
-        words = []
-        for row in self.rows:
-            told = matched(row.title) if row.nodes else row.title
-            if row.weight and (size := self.seen.size(row.weight.tensor)) is not None:
-                told = say("{title} (rms gradient {size})", title=told, size=numbers.rms(size))
-            words.append(told + "".join(f" {say(warning.word)}" for warning in row.warnings))
-        return say("{title}. Rows: {rows}.", title=matched(title) + result, rows=say(", ").join(words))
 
     def _by(self, name: str) -> str:
         return f"∂{self.end}/∂{name}"
@@ -189,12 +167,11 @@ class _Table:
         key, failed = unit.key, any(caution.word == "NOT FINITE" for caution in unit.warnings)
         folded = kind == "folded"
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
-        parts = ("val", "grad", "size")[-len(cells) :]
         drawn = [column(head, COLUMNS[0], "v")]
-        for (content, tip), width, part in zip(cells, widths, parts, strict=True):
-            if part != "size" or self.seen.gradients:
-                port = "g" if part == "size" else None
-                drawn.append(column(content, width, port, True, id=f"{key}_{part}", title=tip))
+        for (content, tip), width in zip(cells, widths, strict=True):
+            port = "g" if width == COLUMNS[3] else None
+            if not port or self.seen.gradients:
+                drawn.append(column(content, width, port, True, title=tip))
         drawn.append(column(self._boxes(unit.warnings), self.last, "side", self.last > NOTHING))
         usual = {"input": "data", "folded": "parameter" if own else "operation"}.get(kind, kind)
         look = frame("failed" if failed else usual)
@@ -227,7 +204,7 @@ class _Table:
             array = self.seen.gradient(place)
             sent = f"{self._by(name)}: {'not computed' if array is None else numbers.full(array)}"
             self._put(unit, kind, head, [(values, numbers.full(value)), (middle, sent), (size, sent)])
-            if unit.contents and has_shortcut(lines([unit])):
+            if unit.of.calls and has_shortcut(lines([unit])):
                 shortcut_edge(self.picture, unit.key)
 
     def _head(self, row: Row, *captions: str) -> Label:
@@ -241,19 +218,15 @@ class _Table:
 
     def _cells(self, row: Row) -> tuple[Label, Label, Label]:
         """Name, values and gradient of a module or an operation."""
-        size = self._parameters([row])
-        computes = [node for node in row.nodes if node.op.name not in VIEWS]
-        if row.op == "linear" and row.weight and len(computes) == 1 and row.weight.tensor.ndim == 2:
-            out, into = row.weight.tensor.shape
-            size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
         shared = [p.name for p in row.parameters if p.shared]
-        captions = [f"shares {' and '.join(shared[:2])}" if shared else size]
+        size = f"shares {' and '.join(shared[:2])}" if shared else self._parameters([row])
         if row.call > 1:
             captions = [f"the same {row.label}, call {row.call}"]
-        if contents := row.contents:
-            captions += _wrapped(contents)
-        elif len(row.nodes) > 1:
-            captions.append(f"{len(row.nodes)} ops")
+        elif row.of.calls:
+            captions = [size, *_contents([row])]
+        else:
+            captions = _wrapped("    ".join(filter(None, (described(row.nodes), size))))
+            captions += [f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         array = self.seen.value(row.place)
         values = self._values(row.letter, array)
         if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array)):
@@ -357,24 +330,13 @@ class _Table:
             judged = aligned(caption(what), text(said, style.CELL, "ink"))
         return self._head(row, *captions), aligned(*values), judged
 
-    def _hidden(self, hidden: list[Row]) -> None:
-        """Draw one card for the omitted rows: their number, their parameters and their warnings."""
-        modules = sum(row.path is not None for row in hidden)
-        ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
-        counts = Counter(warning.word for row in hidden for warning in row.warnings).items()
-        lines = [text(f"... {numbers.count(modules)} modules, {ops}" if modules else f"... {ops}", style.NAME, "ink")]
-        lines += [caption(self._parameters(hidden)), *(caption(f"▲ {word} in {n}", "warn") for word, n in counts)]
-        inside = row_(column(aligned(*lines), sum(COLUMNS[:2]), "v"))
-        look = {"border": 1, "color": "hair", "bgcolor": "panel", "cellpadding": 4}
-        self.picture.node("hidden", table(inside, **look), group="rows", cls="module folded")
-
     def _repeat(self, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, and the gradient of each."""
         of, rows = len(repeat.blocks), repeat.rows
         own = [p for row in rows for p in row.parameters if not p.shared]
         words = [
             clipped(repeat.path),
-            *_wrapped(repeat.parts),
+            *_contents(repeat.blocks[0]),
             *([f"{of} inputs of {numbers.shape(repeat.inputs[0].place.shape)}"] if repeat.inputs else []),
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
             f"{numbers.count(sum(len(row.nodes) for row in rows))} ops not drawn",
@@ -439,9 +401,13 @@ class _Table:
         hold_in_column(self.picture, drawn, joined)
 
 
-def _wrapped(parts: list[str]) -> list[str]:
-    """The parts of a block in at most 3 lines of a caption."""
-    return textwrap.wrap(", ".join(parts), LINE + 2, max_lines=3, placeholder=", ...")
+def _contents(rows: Iterable[Row]) -> list[str]:
+    """The layers of a block in at most 3 lines of a caption."""
+    return _wrapped(", ".join(", ".join(filter(None, line)) for line in lines(rows)))
+
+
+def _wrapped(words: str) -> list[str]:
+    return textwrap.wrap(words, LINE + 2, max_lines=3, placeholder=" ...")
 
 
 def _is_small(array: np.ndarray) -> bool:

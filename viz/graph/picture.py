@@ -12,14 +12,14 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.compiler import Program
-from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import SAFE, Drawing
-from glassgrad.viz.graph.modules import ROWS, draw_modules
+from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.program.picture import draw_program, programs
-from glassgrad.viz.recorded.folding import check_depth, readable
+from glassgrad.viz.recorded.folding import check_depth
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
 from glassgrad.viz.recorded.validation import recorded
 
@@ -54,12 +54,11 @@ def draw_graph(
     opens modules: 1 draws each direct part of the model as one row, 2 opens those as well, 0 draws the model as one.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    not a scalar, for a depth below zero or of single operations, and for more than 250 operations outside of modules.
+    not a scalar, for a depth below zero or of single operations, and for a table of more than 120 rows.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
     >>> picture.title, picture.alt
-    ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
     """
     choice(view, "view", ("auto", "ops"))
     check_depth(depth)
@@ -80,21 +79,8 @@ def draw_graph(
         picture = drawing.draw(title, narrowed=not folds).themed(theme)
         if not folds or picture.size()[0] <= style.WIDTH:
             return picture
-    if depth is None:
-        _check_loose(ys[0])
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=theme, depth=depth, **given)
-
-
-def _check_loose(y: ag.Tensor) -> None:
-    """Raise `DrawingError` for more operations outside of modules than a table shows, equal ones folded."""
-    graph = ag.Graph(y)
-    many = sum(node.op is not None and not node.scope for node in graph.nodes)
-    if many > style.CARDS_LOOSE and len(readable(graph, ROWS)[2]) > ROWS:
-        raise DrawingError(
-            f"this graph has {numbers.count(many)} operations outside of modules, too many for a picture: draw a value"
-            " within it, put parts of it into modules, which are one row each, or give view='ops' for a card of each"
-        )
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:

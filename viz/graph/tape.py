@@ -21,13 +21,12 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.cards import FORMULA, Cards, short, tag_of
-from glassgrad.viz.graph.drawing import TITLE
+from glassgrad.viz.graph.drawing import scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
-ENDS = 15  # operations drawn at either end of a long tape
 READING = (
     caption("down the left: ops as recorded", "fwd"),
     grad_text("up the right: the derivative op of each"),
@@ -48,18 +47,23 @@ def draw_tape(
     """The tape and its mirror: the operations as recorded, beside each its derivative, between them the kept values.
 
     Arguments are as in `draw_graph`. ``gradients``: the upstream gradient of an output that is not a scalar, a Tensor
-    of its shape (several outputs, a list). A tape of more than 60 operations shows its first and last 15.
+    of its shape (several outputs, a list).
 
-    Raises `DrawingError` where nothing was recorded, for an unknown theme, and for an output that is not a scalar
-    without ``gradients``.
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, for an output that is not a scalar without
+    ``gradients``, and for more than 60 operations.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
-    >>> draw_tape(x * x).alt
-    'L = x·x: the tape and its mirror. Kept: x. Gradients: ∂L/∂x = 6.'
+    >>> draw_tape(x * x).title
+    'L = x·x: the tape and its mirror'
     """
     if gradients is False or gradients is None:
         raise DrawingError("a tape shows derivatives: gradients= must be True, or the outputs' upstream gradients")
     scene = Scene(recorded((y, *more) if more else y), names=names, inputs=inputs, targets=targets, gradients=gradients)
+    if (many := len(scene.operations)) > style.CARDS:
+        raise DrawingError(
+            f"a tape of {numbers.count(many)} operations is too long to be read, {style.CARDS} at most: draw a value "
+            "within the graph, or the table of draw_modules"
+        )
     return _Tape(scene).draw(title).themed(theme)
 
 
@@ -85,72 +89,49 @@ class _Tape:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        operations, keys = scene.operations, {card.key for card in scene.cards}
-        self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
-        shown = [card for card in operations if card not in self.hidden]
-        self.tape: list[Card | None] = [*shown[:ENDS], None, *shown[ENDS:]] if self.hidden else [*shown]
-        self.leaves = [c for c in scene.cards if c.node is None and any(use.head in shown for use in c.uses)]
-        self.gap, self.gap_back = fresh("not_drawn", keys), fresh("not_drawn_back", keys)
-        self.at = dict.fromkeys(self.hidden, self.gap) | {card: card.key for card in (*shown, *self.leaves)}
-        """The keys of the boxes that stand for values; ``back``: for their derivatives or gradients."""
-        self.back = dict.fromkeys(self.hidden, self.gap_back) | {card: fresh(f"d_{card.key}", keys) for card in shown}
-        self.results = [leaf for leaf in self.leaves if leaf.gradient is not None]
-        self.back |= {leaf: fresh(f"g_{leaf.key}", keys) for leaf in self.results}
-        self.keys = keys
+        self.keys = {card.key for card in scene.cards}
+        self.leaves = [card for card in scene.cards if card.node is None]
+        self.back = {card: fresh(f"d_{card.key}", self.keys) for card in scene.operations}
+        """The keys of the boxes that stand for derivatives, and for the gradients of leaves."""
+        self.back |= {leaf: fresh(f"g_{leaf.key}", self.keys) for leaf in self.leaves if leaf.gradient is not None}
         self.neighbours: dict[tuple[str, str], bool] = {}  # in a column: whether an edge joins them
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
         scene = self.scene
-        title = title if title is not None else self._title(len(scene.operations))
-        told: dict[str, Any] = {"title": title, "reading": [READING], "alt": self._alt(title), "notice": scene.notice}
+        title = title if title is not None else f"{scene_title(scene)}: the tape and its mirror"
+        told: dict[str, Any] = {"title": title, "reading": [READING], "notice": scene.notice}
         told["names"] = {card.name for card in scene.cards}
         self.picture = Picture("tape", nodesep=style.NODESEP_LANES, **told)
         self._levels()
-        ends: dict[tuple[str, str, int], Socket] = {}  # one line into the gap, however many operations read there
-        for socket in (socket for card in scene.operations for socket in card.sockets if socket.tail in self.at):
-            ends.setdefault((self.at[socket.tail], self.at[socket.head], socket.index), socket)
-        for (tail, head, _), socket in ends.items():
-            if tail != head:
-                self._edges(f"{tail}_{head}_{socket.index}", socket)
-        for card in filter(None, self.tape):
+        for card in scene.operations:
+            for socket in card.sockets:
+                self._edges(socket)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
         for pair in (pair for pair, is_joined in self.neighbours.items() if not is_joined):
             self.picture.edge(*pair, style="invis", weight=style.WEIGHT_SPINE)
         return self.picture
 
-    # ------------------------------------------------------------ words
-
-    def _title(self, operations: int) -> str:
-        scene = self.scene
-        written = scene.expression(TITLE) if len(scene.ends) == 1 else None
-        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
-        what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.counted(operations, 'operation')}"
-        return f"{what}{':' if written else ','} the tape and its mirror"
-
-    def _alt(self, title: str) -> str:
-        keeps = dict.fromkeys(one.name for card in filter(None, self.tape) for one in kept(card))
-        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {self.cards.gradients_of(self.results)}."
-
     # ------------------------------------------------------------ cards
 
     def _levels(self) -> None:
         """Draw each operation on a level of its own, its leaves beside the one before it or further up."""
-        level = {card: i for i, card in enumerate(self.tape)}
+        tape = self.scene.operations
+        level = {card: i for i, card in enumerate(tape)}
         beside = defaultdict[int, list[Card]](list)
         for leaf in self.leaves:
-            at = min(level[use.head] for use in leaf.uses if use.head in level) - 1
+            at = min(level[use.head] for use in leaf.uses) - 1
             while len(beside[at]) == (ABOVE if at < 0 else BESIDE):
                 at -= 1
             beside[at].append(leaf)
         above: list[str] = []
-        for i in range(min(beside, default=0), len(self.tape)):
-            columns = self._operation(self.tape[i]) if i >= 0 else []
+        for i in range(min(beside, default=0), len(tape)):
+            columns = self._operation(tape[i]) if i >= 0 else []
             left, right = [leaf.key for leaf in beside[i][::-1]], []
             for leaf in beside[i]:
                 self.picture.node(leaf.key, self._card(leaf), cls=f"card {leaf.role}")
-                if leaf in self.results:
+                if leaf in self.back:
                     right.append(self.back[leaf])
                     border = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
                     self.picture.node(right[-1], _dashed(self._sum(leaf), border), cls="card grad")
@@ -161,18 +142,13 @@ class _Tape:
             self.neighbours |= dict.fromkeys(zip(above, columns, strict=False), False)
             above = columns
 
-    def _operation(self, card: Card | None) -> list[str]:
-        """Draw an operation, the values kept and its derivative; return their keys. None stands for omitted ones."""
-        if card is None:
-            words = f"... {numbers.count(len(self.hidden))} ops not drawn"
-            for key, column in ((self.gap, "forward"), (self.gap_back, "backward")):
-                self.picture.node(key, table(row(cell(caption(words), cellpadding=6))), cls="gap", group=column)
-            return [self.gap, self.gap_back]
+    def _operation(self, card: Card) -> list[str]:
+        """Draw an operation, the values kept and its derivative; return their keys."""
         keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
-        said = cell(caption(f"kept: {names or 'nothing'}"), id=f"{card.key}_kept", title=title)
+        said = cell(caption(f"kept: {names or 'nothing'}"), title=title)
         columns = {
             card.key: (self._card(card), f"card {'loss' if card.role == LOSS else 'act'}", "forward"),
             link: (table(row(said), cellpadding=2), "link", "kept"),
@@ -194,7 +170,7 @@ class _Tape:
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
         name = text(clipped(card.name), style.NAME, "ink", bold=True)
         title = f"{card.name}{formula} = {numbers.full(card.value)}"
-        named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), id=f"{card.key}_val", title=title)
+        named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), title=title)
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
@@ -215,7 +191,7 @@ class _Tape:
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]
         title = f"{by} = {whole} = {numbers.full(contribution)}"
-        return row(cell(*parts, align="LEFT", id=f"{card.key}_vjp{socket.index}", title=title))
+        return row(cell(*parts, align="LEFT", title=title))
 
     def _sum(self, card: Card) -> Label:
         """The gradient of a value; where it has several addends, these or their number before it."""
@@ -224,7 +200,7 @@ class _Tape:
         if said and not card.shape and len(parts) <= style.ADDENDS:
             said = f"{' + '.join(numbers.scalar(part[()]) for part in parts)} = "
         label = text(f"{self.cards.by(card)} = {said}", style.GRAD_LABEL, "grad", italic=True)
-        return row(cell(label, self._number(card.gradient), align="LEFT", **self.cards.hook(card, "grad")))
+        return row(cell(label, self._number(card.gradient), align="LEFT", title=self.cards.gradient_told(card)))
 
     def _number(self, array: Any) -> Label:
         """A gradient: the number, or the rms of several."""
@@ -241,9 +217,10 @@ class _Tape:
 
     # ------------------------------------------------------------ edges
 
-    def _edges(self, ids: str, socket: Socket) -> None:
+    def _edges(self, socket: Socket) -> None:
         tail, head, part = socket.tail, socket.head, socket.contribution
-        self._line(self.at[tail], self.at[head], cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
+        ids = f"{tail.key}_{head.key}_{socket.index}"
+        self._line(tail.key, head.key, cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
         if part is None:
             return
         label = None

@@ -64,7 +64,7 @@ def draw_passes(
         grad_text("italic = gradient"),
     ]
     reading = [marks, [caption(f"lines: {said}")]]
-    picture = Picture("passes", title=title, reading=reading, alt=f"{title}. lines: {said}.")
+    picture = Picture("passes", title=title, reading=reading)
     heads = (text(label, style.NAME, "ink", bold=True) for label in (labels[0], " ", labels[1]))
     rows = [row(*(cell(head, align="LEFT", cellpadding=3) for head in heads)), RULE]
     for part in _folded(pairs):

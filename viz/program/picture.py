@@ -85,9 +85,7 @@ class _Drawing:
         """The picture; ``title``: its headline."""
         reading, count = self.reading, numbers.counted(len(self.program.instructions), "instruction")
         title = title if title is not None else f"{self.program.name}: {count}"
-        self.picture = Picture(
-            "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.15, ranksep=0.3
-        )
+        self.picture = Picture("program", title=title, reading=[self._marks()], nodesep=0.15, ranksep=0.3)
         for value in self.program.inputs:
             self._card(value.name, "data", [self._named("INPUT", value)], [value], "input")
         if reading.knobs:
@@ -136,14 +134,6 @@ class _Drawing:
             marks.append(caption("thick = new value of a state", "knob"))
         return marks
 
-    def _alt(self, title: str) -> str:
-        program = self.program
-        said = [f"{title}."]
-        for word, values in (("Inputs", program.inputs), ("States", program.states), ("Returns", program.outputs)):
-            names = ", ".join(f"{v.name} {numbers.shape(v.shape)}" for v in values)
-            said += [f"{word}: {clipped(names, 300)}."] if values else []
-        return " ".join(said)
-
     # ------------------------------------------------------------ cards
 
     def _line(
@@ -156,8 +146,7 @@ class _Drawing:
         named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
         lines = wrapped(f" {'<-' if new else '='} {formula}", taken=len(name + shape))
         first, *others = (text(line, size, ink, italic=italic) for line in lines)
-        key = fresh(identifier(f"{value.name}_line"), self.taken)
-        return cell(aligned(named + first, *others), align="LEFT", id=key, title=whole, cellpadding=1)
+        return cell(aligned(named + first, *others), align="LEFT", title=whole, cellpadding=1)
 
     def _named(self, tag: str, value: Value, note: str = "") -> Label:
         """The row of a value that no line of the program makes."""

@@ -39,13 +39,6 @@ class Repeat:
         return [row for block in self.blocks for row in block]
 
     @property
-    def parts(self) -> list[str]:
-        """The names of the parts of one block, a linear layer with its sizes; empty if they would repeat the title."""
-        block = _running(self.blocks[0])
-        parts = (len(block) == 1 and block[0].contents) or [_part(row) for row in block]
-        return parts if parts != [self.title] else []
-
-    @property
     def path(self) -> str:
         """The paths of the first and the last block as text; of their rows, if a block is not a whole module."""
         ends = [row.path or row.title for row in (self.rows[0], self.rows[-1])]
@@ -108,13 +101,6 @@ def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
         parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
         return numbers.root_mean_square(total(parts)) if parts else None
     return seen.size(place)
-
-
-def _part(row: Row) -> str:
-    if row.op == "linear" and len(row.nodes) == 1 and row.weight and np.ndim(row.weight.tensor.data) == 2:
-        out, into = row.weight.tensor.shape
-        return f"{row.label} {numbers.count(into)} → {numbers.count(out)}"
-    return row.label
 
 
 # ---------------------------------------------------------------- finding repeated blocks

@@ -10,6 +10,7 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES
 from glassgrad.viz.recorded.rows import Row
@@ -29,7 +30,7 @@ def geometry(node: Node) -> list[str]:
     """
     name, params = node.op.name, node.params
     if name == "linear":
-        return [str(node.shape[-1])]
+        return [f"{numbers.count(node.inputs[0].shape[-1])} → {numbers.count(node.shape[-1])}"]
     if name in POOLS:
         size = params["size"]
         stride = params.get("stride")
@@ -112,7 +113,7 @@ def joins(nodes: Sequence[Node]) -> bool:
     return len({given for node in nodes for given in node.inputs if isinstance(given, Node)} - inside) > 1
 
 
-def chain_title(nodes: Sequence[Node]) -> str:
+def _chain_title(nodes: Sequence[Node]) -> str:
     """The sizes of a chain of at most 8 linear layers, as `4-8-3 network`; empty for any other network."""
     trained = [n for n in nodes if any(isinstance(x, ag.Tensor) and x.requires_grad for x in n.inputs)]
     if any(node.op.name != "linear" for node in trained) or any(joins([node]) for node in nodes):
@@ -121,6 +122,13 @@ def chain_title(nodes: Sequence[Node]) -> str:
     if not 0 < len(shapes) <= 8 or any(a[0] != b[1] for a, b in pairwise(shapes)):
         return ""
     return f"{'-'.join(map(str, (shapes[0][1], *(shape[0] for shape in shapes))))} network"
+
+
+def graph_title(nodes: Sequence[Node], parameters: int) -> str:
+    """The title of a graph: a chain of layers with its sizes, else its models or the number of its operations."""
+    models = dict.fromkeys(node.scope[0][1] for node in nodes if node.scope and node.scope[0][0] == "")
+    many = f", {numbers.counted(parameters, 'parameter')}" if parameters else ""
+    return _chain_title(nodes) or f"{' + '.join(models) or numbers.counted(len(nodes), 'operation')}{many}"
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ The rows come from the graph alone: from the scope that its nodes carry, if any.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -103,12 +102,6 @@ class Row:
         """The operation that makes its output, apart from turning it; empty for an input."""
         names = [str(node.op.name) for node in self.nodes]
         return next((name for name in reversed(names) if name not in VIEWS), (names or [""])[-1])
-
-    @property
-    def contents(self) -> list[str]:
-        """The parts of a module that is not opened, as `3 Conv2d`; empty where it has none."""
-        counts = Counter(part.label for part in self.of.layers) if self.of.calls else {}
-        return [f"{n} {label}" if n > 1 else label for label, n in counts.items()]
 
     @cached_property
     def weight(self) -> Parameter | None:

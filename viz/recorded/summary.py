@@ -79,7 +79,7 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
     MLP, input (8, 4)
     module    layer     output  parameters  multiply-adds
     -----------------------------------------------------
-    layers.0  Linear 3  (8, 3)          15             96
+    layers.0  Linear 4 → 3  (8, 3)          15             96
     layers.1  Sigmoid   (8, 3)           0              0
     layers.2  Linear 2  (8, 2)           8             48
     -----------------------------------------------------
@@ -109,7 +109,7 @@ def _layer(unit: Row | Repeat) -> Layer:
     shape = tuple(int(n) for n in rows[-1].place.shape)
     if isinstance(unit, Repeat):
         return Layer(unit.path, f"{len(unit.blocks)} × {unit.title}", shape, size, taken)
-    name = f"{unit.label} {described(unit.nodes)}".strip() if not unit.contents else unit.label
+    name = f"{unit.label} {described(unit.nodes)}".strip() if not unit.of.calls else unit.label
     return Layer(unit.path or "", name + (f" (call {unit.call})" if unit.call > 1 else ""), shape, size, taken)
 
 

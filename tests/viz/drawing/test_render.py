@@ -175,7 +175,7 @@ class TestFiles:
         tags = {element.tag.split("}")[1] for element in ElementTree.fromstring(html).iter()}
         assert tags.isdisjoint({"script", "img"})
         image = ElementTree.fromstring(shown["image/svg+xml"].encode())
-        assert (image.get("role"), image.get("aria-label")) == ("img", picture.alt)
+        assert (image.get("role"), image.get("aria-label")) == ("img", picture.title)
 
     def test_drawing_is_quiet(self, picture, capfd):
         picture.node("s", text("σ′ ∂L/∂w 权", 11, "ink"))

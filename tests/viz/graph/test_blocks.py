@@ -54,7 +54,7 @@ def test_published_networks_fit_on_a_page(name):
 def test_activations_stand_behind_the_layer_they_follow():
     picture = draw_model(nn.models.vgg11(batch_norm=True).eval(), (1, 3, 224, 224))
     shown = [*cards(picture).values()]
-    assert "features.0 64×224×224 1,920 Conv2d 3×3, 64 BN, ReLU" in shown
+    assert "features.0 1×64×224×224 1,920 Conv2d 3×3, 64 BN, ReLU" in shown
     assert not any(said.startswith("ReLU") for said in shown)
 
 
@@ -70,7 +70,7 @@ class Twice(nn.Module):
 
 def test_a_module_called_twice_says_so():
     shown = [*cards(draw_model(Twice(), (2, 4))).values()]
-    assert "inner: the same Linear, call 2 4 shared Linear 4" in shown
+    assert "inner: the same Linear, call 2 2×4 shared Linear 4 → 4" in shown
     assert draw_model(Twice(), (2, 4)).title == "Twice: 40 parameters"
 
 
@@ -79,7 +79,7 @@ def test_a_frozen_part_is_drawn_and_stays_frozen():
     for p in model[0].parameters():
         p.requires_grad = False
     picture = draw_model(model, (2, 4))
-    assert any(said == "0 3 15 Linear 3 ReLU" for said in cards(picture).values())
+    assert any(said == "0 2×3 15 Linear 4 → 3 ReLU" for said in cards(picture).values())
     assert [p.requires_grad for p in model.parameters()] == [False, False, True, True]
 
 

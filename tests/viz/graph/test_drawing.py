@@ -17,7 +17,7 @@ class TestLooseGraphs:
         rng, values = np.random.default_rng(0), [T(0.5, requires_grad=True, name="x")]
         for _ in range(150):
             values.append(ag.sin(values[-1]) * values[rng.integers(len(values))])
-        with pytest.raises(ValueError, match=r"this graph has 3\d\d operations outside of modules, too many"):
+        with pytest.raises(ValueError, match="a table of 281 rows is too long to be read"):
             draw_graph(values[-1])
         assert len(LaidOut(draw_graph(values[20])).cards) > 40
 

@@ -80,7 +80,6 @@ class TestScalarCard:
         assert {"card", "act"} <= set(ids["n_u"])
         assert {"card", "loss"} <= set(ids["n_L"])
         assert {"edge", "fwd"} <= set(ids["f_w_u_0"])
-        assert {"a_u_val", "a_u_grad", "a_u_glab", "a_u_vjp0", "a_u_vjp1", "a_w_val", "a_w_grad"} <= set(ids)
         assert len(ids) == len(list(root.iter(f"{SVG}g")))
 
     def test_full_precision_in_tooltips(self, neuron):
@@ -193,7 +192,6 @@ class TestNotComputed:
         assert words(node(picture, "x")) == "PARAM x = 3"
         assert words(node(picture, "L")).endswith("L = 12")
         assert "gradients: not computed (call .backward() before, or give gradients=True)" in words(picture.source)
-        assert picture.alt.endswith("Gradients: not computed.")
 
     def test_where_they_are_left_out_nothing_is_said_of_them(self):
         x, v = parameter(3.0, name="x"), parameter([1.0, 2.0], name="v")
@@ -229,7 +227,7 @@ class TestModules:
         assert (
             draw_graph(loss).source.count("the same Linear, call 2") == 2
         )  # a table: the branches do not fit on a page
-        assert picture.title == "MLP + MLP, 30 parameters"
+        assert picture.title == "MLP, 30 parameters"
 
     def test_layers_of_one_class_with_other_parameters_are_apart(self):
         gate, one, other = nn.Linear(2, 1, seed=0), nn.Linear(2, 2, seed=1), nn.Linear(2, 2, seed=2)

@@ -78,7 +78,7 @@ def test_several_outputs_and_given_gradients():
     picture = draw_tape([s, q], names={"s": s, "q": q}, gradients=[T(3.0), T([1.0, 1.0])])
     assert words(node(picture, "seed_s")) == "seed ∂(s + q)/∂s = 3"
     assert words(node(picture, "seed_q")) == "seed ∂(s + q)/∂q = rms 1.0"
-    assert picture.title == "s, q: 3 operations, the tape and its mirror"
+    assert picture.title == "3 operations, 2 parameters: the tape and its mirror"
 
 
 def test_an_output_used_again_adds_its_seed():
@@ -90,19 +90,12 @@ def test_an_output_used_again_adds_its_seed():
     assert words(node(picture, "seed_p")) == "seed ∂(p + q)/∂p = 1"
 
 
-def test_a_long_tape_shows_its_ends_and_what_is_hidden():
-    y = x = parameter(0.3, "x")
-    weights = []
-    for _ in range(50):
-        weights.append(parameter(0.9))
-        y = ag.sin(y) * weights[-1]
-    picture = draw_tape(y + x)
-    assert words(picture.source).count("... 71 ops not drawn") == 2
-    assert picture.source.count('class="card bwd"') == 30
-    assert "71 ops" not in picture.title
-    assert edge(picture, "f_t15_not_drawn_0")[:2] == ("t15", "not_drawn")
-    assert edge(picture, "b_t15_not_drawn_0")[:2] == ("d_t15", "not_drawn_back")
-    picture.svg()
+def test_a_long_tape_is_refused():
+    y = parameter(0.3, "x")
+    for _ in range(61):
+        y = ag.sin(y)
+    with pytest.raises(ValueError, match="a tape of 61 operations is too long to be read, 60 at most"):
+        draw_tape(y)
 
 
 def test_names_that_would_clash():
@@ -134,7 +127,7 @@ class TestGradientsAreGraphs:
             slope = ag.gradients(slope, x, create_graph=True)
             assert slope.item() == pytest.approx(value)
             picture = draw_graph(slope, gradients=True)
-            assert f"L = {value:g}." in picture.alt
-            assert f"∂L/∂x = {after:g}." in picture.alt
-            assert f"∂L/∂x = {after:g}." in draw_tape(slope).alt
+            assert f"= {value:g} ∂L/∂L = 1" in picture.alt
+            assert f" = {after:g}" in picture.alt
+            assert f"∂L/∂x = {after:g}" in draw_tape(slope).alt
             picture.svg()
