@@ -58,7 +58,8 @@ def draw_graph(
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
-    >>> picture.title, picture.alt
+    >>> picture.title
+    'L = x·x + x'
     """
     choice(view, "view", ("auto", "ops"))
     check_depth(depth)

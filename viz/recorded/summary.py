@@ -77,12 +77,12 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
     >>> from glassgrad import nn
     >>> print(summary(nn.MLP([4, 3, 2], seed=0), (8, 4)))
     MLP, input (8, 4)
-    module    layer     output  parameters  multiply-adds
-    -----------------------------------------------------
+    module    layer         output  parameters  multiply-adds
+    ---------------------------------------------------------
     layers.0  Linear 4 → 3  (8, 3)          15             96
-    layers.1  Sigmoid   (8, 3)           0              0
-    layers.2  Linear 2  (8, 2)           8             48
-    -----------------------------------------------------
+    layers.1  Sigmoid       (8, 3)           0              0
+    layers.2  Linear 3 → 2  (8, 2)           8             48
+    ---------------------------------------------------------
     23 parameters; 144 multiply-adds
     """
     check_depth(depth)
