@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.modules import ROWS
 from glassgrad.viz.graph.row_cards import warning
-from glassgrad.viz.program.passes import SAME, draw_passes
+from glassgrad.viz.program.passes import draw_passes, shortened
 from glassgrad.viz.program.picture import programs
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import check_depth
@@ -109,9 +109,9 @@ def diff(
     noted: dict[str, None] = {}
     for given, side, label in zip((a, b), sides, labels, strict=True):
         if isinstance(given, Evaluation) or kept.isdisjoint(side.seen.graph.outputs):
-            first, *others = notice(side.seen, Names(side.seen.graph, names)) or ("",)
-            noted |= dict.fromkeys([say("{}: {}").format(label, first), *others] if first else ())
-    return _Diff(sides, labels).draw(title, tuple(noted)).themed(theme)
+            said = notice(side.seen, Names(side.seen.graph, names))
+            noted |= dict.fromkeys([*(say("{}: {}").format(label, first) for first in said[:1]), *said[1:]])
+    return _draw(sides, labels, title, tuple(noted)).themed(theme)
 
 
 # ---------------------------------------------------------------- matching rows
@@ -146,17 +146,8 @@ class _Side:
             yield f"∂{self.end}/∂{name}", self.seen.gradient(place), "grad"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A quantity on both sides, and its change in words: "same", "" where a side has none."""
-
-    before: Quantity | None
-    after: Quantity | None
-    words: str
-
-    @property
-    def changed(self) -> bool:
-        return self.words not in ("", "same")
+_Line = tuple[Quantity | None, Quantity | None, str]
+"""A quantity on both sides, and its change in words: "same", "" where a side has none."""
 
 
 @dataclass(frozen=True)
@@ -174,13 +165,7 @@ class _Pair:
             return "added" if before is None else "removed"
         if _look(before) != _look(after):
             return "replaced"
-        return "changed" if any(line.changed for line in self.lines) else "the same"
-
-    @property
-    def title(self) -> str:
-        """The title of the row; both titles of a replaced one."""
-        titles = dict.fromkeys(clipped(row.title, 20 if self.word != "replaced" else 12) for row in self.rows if row)
-        return " → ".join(titles)
+        return "changed" if any(words not in ("", "same") for _, _, words in self.lines) else "the same"
 
 
 def _look(row: Row) -> tuple[Any, ...]:
@@ -190,17 +175,9 @@ def _look(row: Row) -> tuple[Any, ...]:
 
 def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row | None]]:
     """Pairs of rows in one order: matching rows, replaced rows, and rows of one graph alone."""
-    a, b = [list(map(_look, rows)) for rows in (one, other)]
-    # Equal rows at both ends, usually most of them, need no search.
-    most = min(len(a), len(b))
-    head = next((i for i in range(most) if a[i] != b[i]), most)
-    tail = next((i for i in range(most - head) if a[-1 - i] != b[-1 - i]), most - head)
-    ends = len(a) - tail, len(b) - tail
-    yield from zip(one[:head], other[:head], strict=True)
-    matcher = SequenceMatcher(None, a[head : ends[0]], b[head : ends[1]], autojunk=False)
-    for _, i, j, k, m in matcher.get_opcodes():
-        yield from zip_longest(one[head + i : head + j], other[head + k : head + m])
-    yield from zip(one[ends[0] :], other[ends[1] :], strict=True)
+    looks = [list(map(_look, rows)) for rows in (one, other)]
+    for _, i, j, k, m in SequenceMatcher(None, *looks, autojunk=False).get_opcodes():
+        yield from zip_longest(one[i:j], other[k:m])
 
 
 def _change(before: Quantity | None, after: Quantity | None) -> str:
@@ -231,109 +208,89 @@ def _change(before: Quantity | None, after: Quantity | None) -> str:
 # ---------------------------------------------------------------- the picture
 
 
-class _Diff:
-    """The drawing of two graphs side by side."""
+def _draw(sides: tuple[_Side, _Side], labels: tuple[str, str], title: str | None, noted: Sequence[str]) -> Picture:
+    pairs = []
+    for rows in _matched(sides[0].rows, sides[1].rows):
+        both = zip_longest(*(side.quantities(row) for side, row in zip(sides, rows, strict=True)))
+        pairs.append(_Pair(rows, [(one, other, _change(one, other)) for one, other in both]))
+    ends = [side.seen.value(side.seen.graph.outputs[0]).reshape(-1) for side in sides]
+    if title is None:
+        a, b = (numbers.scalar(end[0]) if end.size == 1 else "" for end in ends)
+        title = f"What changed: {sides[1].end} {a} → {b}" if a and b else "What changed"
+    reading = [[caption("between: × ratio of rms")], [caption(_counts(pairs))]]
+    picture = Picture("diff", title=title, reading=reading, notice=noted)
+    heads = (" ", *(clipped(label, 24) for label in (labels[0], "change", labels[1])))
+    drawn = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
+    for part in _folded(pairs):
+        drawn.append(RULE)
+        drawn += [row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else _rows(part, labels)
+    inside = row_(cell(table(*drawn, color="hair"), cellpadding=4))
+    picture.node("lines", table(inside, **frame("lines")), cls="module")
+    return picture
 
-    def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str]) -> None:
-        self.sides, self.labels = sides, labels
-        self.pairs = []
-        for rows in _matched(sides[0].rows, sides[1].rows):
-            both = zip_longest(*(side.quantities(row) for side, row in zip(sides, rows, strict=True)))
-            self.pairs.append(_Pair(rows, [_Line(one, other, _change(one, other)) for one, other in both]))
 
-    def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
-        title = title if title is not None else self._title()
-        reading = [[caption("between: × ratio of rms")], [caption(self._counts(self.pairs))]]
-        picture = Picture("diff", title=title, reading=reading, notice=noted)
-        heads = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
-        rows = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
-        for part in self._folded():
-            rows.append(RULE)
-            rows += [row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else self._rows(part)
-        inside = row_(cell(table(*rows, color="hair"), cellpadding=4))
-        picture.node("lines", table(inside, **frame("lines")), cls="module")
-        return picture
+def _folded(pairs: Sequence[_Pair]) -> list[_Pair | str]:
+    """The drawn rows, with a text for each group of rows that are not."""
+    parts = shortened(pairs, "rows the same", "the same")
+    if len(parts) > ROWS:
+        hidden = [part for part in parts[ROWS_KEPT:-ROWS_KEPT] if not isinstance(part, str)]
+        parts[ROWS_KEPT:-ROWS_KEPT] = [f"{_counts(hidden)}, not drawn"]
+    return parts
 
-    def _folded(self) -> list[_Pair | str]:
-        """The drawn rows, with a text for each group of rows that are not."""
-        parts: list[_Pair | str] = []
-        for word, run in groupby(self.pairs, key=lambda pair: pair.word):
-            pairs = list(run)
-            more = len(pairs) - 2 * SAME
-            if word == "the same" and more > 1:
-                parts += [*pairs[:SAME], f"{numbers.count(more)} rows the same", *pairs[-SAME:]]
-            else:
-                parts += pairs
-        if len(parts) > ROWS:
-            hidden = [part for part in parts[ROWS_KEPT:-ROWS_KEPT] if not isinstance(part, str)]
-            parts[ROWS_KEPT:-ROWS_KEPT] = [f"{self._counts(hidden)}, not drawn"]
-        return parts
 
-    # ------------------------------------------------------------ words
+def _counts(pairs: Sequence[_Pair]) -> str:
+    counts = Counter(pair.word for pair in pairs)
+    found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
+    first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
+    return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
 
-    def _title(self) -> str:
-        ends = [side.seen.value(side.seen.graph.outputs[0]) for side in self.sides]
-        if any(end.size != 1 for end in ends):
-            return "What changed"
-        a, b = (numbers.scalar(end.reshape(())[()]) for end in ends)
-        return f"What changed: {self.sides[1].end} {a} → {b}"
 
-    def _counts(self, pairs: Sequence[_Pair]) -> str:
-        counts = Counter(pair.word for pair in pairs)
-        found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
-        first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
-        return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
+def _rows(pair: _Pair, labels: tuple[str, str]) -> list[Label]:
+    """The rows of the table with the quantities of a pair, its name in the first."""
+    there = [row for row in pair.rows if row]
+    last = there[-1]
+    title = " → ".join(dict.fromkeys(clipped(row.title, 20 if pair.word != "replaced" else 12) for row in there))
+    name = [text(title, style.NAME, "ink", bold=True)]
+    if pair.word in ("added", "removed", "replaced"):
+        name.append(text(pair.word.upper(), style.TAG, "ink", bold=True))
+    if last.path and not last.title.startswith(last.path):
+        name.append(caption(clipped(last.path, 24)))
+    if (rest := len(last.parameters) - PARAMETERS) > 0:
+        name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
+    name += [line for row in there for caution in row.warnings for line in warning(caution, style.CAPTION)]
+    drawn = [_cell(aligned(*name), 0, rowspan=len(pair.lines))]
+    for i, (before, after, words) in enumerate(pair.lines):
+        ink = after[2] if after and words not in ("", "same") else "muted"
+        lost = "finite" in words
+        said = text(words or " ", style.CAPTION, "bad" if lost else ink, italic=ink == "grad", bold=lost)
+        one, other = (
+            _number(side) if row else caption(f"not in {clipped(label, 20)}")
+            for row, side, label in zip(pair.rows, (before, after), labels, strict=True)
+        )
+        cells = _cell(one, 1) + _cell(said, 2) + _cell(other, 3)
+        drawn[i:] = [row_(*drawn[i:], cells)]
+    return drawn
 
-    # ------------------------------------------------------------ rows
 
-    def _rows(self, pair: _Pair) -> list[Label]:
-        """The rows of the table with the quantities of a pair, its name in the first."""
-        row = pair.rows[1] or pair.rows[0]
-        assert row is not None
-        name = [text(pair.title, style.NAME, "ink", bold=True)]
-        if pair.word in ("added", "removed", "replaced"):
-            name.append(text(pair.word.upper(), style.TAG, "ink", bold=True))
-        if row.path and not row.title.startswith(row.path):
-            name.append(caption(clipped(row.path, 24)))
-        if (rest := len(row.parameters) - PARAMETERS) > 0:
-            name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
-        cautions = [warning(caution, style.CAPTION) for there in pair.rows if there for caution in there.warnings]
-        name += [line for lines in cautions for line in lines]
-        lines = [
-            row_(*(_cell(part, i) for i, part in enumerate(self._line(line, *pair.rows), 1))) for line in pair.lines
-        ]
-        lines[0] = _cell(aligned(*name), 0, rowspan=len(lines)) + lines[0][0].cells
-        return [row_(lines[0]), *lines[1:]]
-
-    def _line(self, line: _Line, before: Row | None, after: Row | None) -> list[Label]:
-        sides = [
-            caption(f"not in {clipped(label, 20)}") if row is None else self._number(side)
-            for row, side, label in zip((before, after), (line.before, line.after), self.labels, strict=True)
-        ]
-        ink = line.after[2] if line.after and line.changed else "muted"
-        lost = "finite" in line.words
-        words = text(line.words or " ", style.CAPTION, "bad" if lost else ink, italic=ink == "grad", bold=lost)
-        return [sides[0], words, sides[1]]
-
-    def _number(self, quantity: Quantity | None) -> Label:
-        """A quantity: its entries, or the rms of a large array."""
-        name, array, colour = quantity or (" ", None, "ink")
-        if array is None:
-            return caption("no gradient" if quantity else " ")
-        name = clipped(name, 18)
-        ink: dict[str, Any] = {"size": style.CAPTION, "colour": colour, "italic": colour == "grad"}
-        if array.dtype.kind not in "fiub":
-            return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)
-        if 1 < array.size <= ENTRIES and array.shape[-1] <= style.TABLE_COLUMNS and np.isfinite(array).all():
-            shown = numbers.table(array)
-            entries = [" ".join(line) for line in shown.rows]
-            head = f"{name} {shown.factor}".strip()
-            short = len(entries) == 1 and len(head + entries[0]) <= LINE
-            lines = [f"{head} =  {entries[0]}"] if short else [f"{head} =", *entries]
-            return aligned(*(text(line, **ink) for line in lines))
-        said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
-        words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
-        return text(words, **(ink | ({"colour": "bad", "bold": True} if said.lstrip("-") in ("nan", "inf") else {})))
+def _number(quantity: Quantity | None) -> Label:
+    """A quantity: its entries, or the rms of a large array."""
+    name, array, colour = quantity or (" ", None, "ink")
+    if array is None:
+        return caption("no gradient" if quantity else " ")
+    name = clipped(name, 18)
+    ink: dict[str, Any] = {"size": style.CAPTION, "colour": colour, "italic": colour == "grad"}
+    if array.dtype.kind not in "fiub":
+        return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)
+    if 1 < array.size <= ENTRIES and array.shape[-1] <= style.TABLE_COLUMNS and np.isfinite(array).all():
+        shown = numbers.table(array)
+        entries = [" ".join(line) for line in shown.rows]
+        head = f"{name} {shown.factor}".strip()
+        short = len(entries) == 1 and len(head + entries[0]) <= LINE
+        lines = [f"{head} =  {entries[0]}"] if short else [f"{head} =", *entries]
+        return aligned(*(text(line, **ink) for line in lines))
+    said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
+    words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
+    return text(words, **(ink | ({"colour": "bad", "bold": True} if said.lstrip("-") in ("nan", "inf") else {})))
 
 
 def _cell(content: Label, column: int, **attributes: Any) -> Label:

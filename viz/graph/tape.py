@@ -221,14 +221,9 @@ class _Tape:
         tail, head, part = socket.tail, socket.head, socket.contribution
         ids = f"{tail.key}_{head.key}_{socket.index}"
         self._line(tail.key, head.key, cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
-        if part is None:
-            return
-        label = None
-        if tail.node is not None and not socket.mark:  # of parallel edges the rows of the card show the numbers
-            number = grad_text(numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}")
-            label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
-        told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
-        self._line(self.back[tail], self.back[head], label=label, tooltip=told, cls="bwd", id=f"b_{ids}")
+        if part is not None:
+            told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
+            self._line(self.back[tail], self.back[head], tooltip=told, cls="bwd", id=f"b_{ids}")
 
     def _line(self, upper: str, lower: str, **look: Any) -> None:
         """Draw an edge; one between neighbours keeps their column straight."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
+from typing import Any
 
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import steps
@@ -134,15 +135,21 @@ def _passes(
 
 def _folded(pairs: Sequence[Pair]) -> list[Pair | str]:
     """The drawn rows, with a text for each group of omitted rows."""
-    rows: list[Pair | str] = []
-    for word, run in groupby(pairs, key=lambda pair: pair.word):
-        part: list[Pair | str] = list(run)
-        more = len(part) - 2 * SAME
-        short = [*part[:SAME], f"{numbers.count(more)} lines the same", *part[-SAME:]]
-        rows += short if not word and more > 1 else part
+    rows = shortened(pairs, "lines the same", "")
     if len(rows) > ROWS:
         hidden = [entry for entry in rows[ENDS:-ENDS] if not isinstance(entry, str)]
         rows[ENDS:-ENDS] = [f"{numbers.count(len(hidden))} lines not drawn"]
+    return rows
+
+
+def shortened(pairs: Iterable[Any], said: str, word: str) -> list[Any]:
+    """The pairs, with a text in place of the middle of each long run of those that are the same: have this ``word``."""
+    rows = []
+    for found, run in groupby(pairs, key=lambda pair: pair.word):
+        part = list(run)
+        if found == word and (more := len(part) - 2 * SAME) > 1:
+            part[SAME:-SAME] = [f"{numbers.count(more)} {said}"]
+        rows += part
     return rows
 
 

@@ -6,6 +6,8 @@ values that the graph was recorded with, and nothing has kept those: what is dra
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from glassgrad.autograd.engine.hooks import Hook
@@ -14,7 +16,6 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.evaluate import Evaluation
 from glassgrad.viz.recorded.names import Names
 
-ROUNDING = 1e-10  # of a root mean square, relative
 LISTED = 3  # changed values that are named; more are counted
 
 
@@ -53,16 +54,16 @@ def _listed(called: list[str]) -> str:
     return say(", ").join(called[:LISTED]) + more
 
 
-def _then(name: str, own: np.ndarray, value: np.ndarray) -> str:
+def _then(name: str, own: Any, value: Any) -> str:
     """The value of an output then, beside the present one."""
-    single = own.size == value.size == 1
-    pair = [array.reshape(-1)[0] if single else numbers.root_mean_square(array) for array in (own, value)]
-    if not single and own.shape == value.shape and np.isclose(pair[0], pair[1], rtol=ROUNDING, equal_nan=True):
+    if own.shape == value.shape and own.size > 1:  # an entry that is another
         where = np.unravel_index(np.argmax(own != value), own.shape)
-        single, name, pair = True, f"{name}[{', '.join(map(str, where))}]", [own[where], value[where]]
-    was, now = map(numbers.scalar, pair)
-    if float(was) == float(now):
-        was, now = map(str, pair)  # all digits
-    if single:
-        return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
-    return say("the rms of {name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
+        name, own, value = f"{name}[{', '.join(map(str, where))}]", own[where], value[where]
+    if own.size != 1 or value.size != 1:
+        own, value = (numbers.shape(array.shape) for array in (own, value))
+    else:
+        digits = [array.reshape(())[()] for array in (own, value)]
+        own, value = map(numbers.scalar, digits)
+        if float(own) == float(value):
+            own, value = digits
+    return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=own, now=value)
