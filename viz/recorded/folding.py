@@ -115,13 +115,13 @@ def folded(
     output of the graph is never folded, an input only if a single block reads it, as x[t].
     """
     looks = _looks(rows, links, outputs)
-    runs = _runs(looks, min(LONGEST, len(rows) // fewest), fewest)
     keys = {row.key for row in rows}
     drawn: list[Row | Repeat] = []
     at = 0
     while at < len(rows):
+        periods = range(1, min(LONGEST, (len(rows) - at) // fewest) + 1)
         start, period, times = max(
-            (_best(rows, looks, at, period, run[at], fewest) for period, run in runs.items() if run[at]),
+            (_best(rows, looks, at, period, fewest) for period in periods if _alike(looks[at], looks[at + period])),
             key=lambda found: (found[1] * found[2], -found[1]),
             default=(at, 1, 0),
         )
@@ -183,7 +183,7 @@ def _settings(node: Any) -> tuple[Any, ...]:
 
 
 def _alike(one: _Look | None, other: _Look | None) -> bool:
-    if one is None or other is None or len(one.steps) != len(other.steps):
+    if one is None or other is None or one.own != other.own or len(one.steps) != len(other.steps):
         return False
     # A value that all blocks read, such as a mask, is one row; a source that is not shown may be an initial state.
     return all(
@@ -192,30 +192,15 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
     )
 
 
-def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
-    """For each block length a list with an entry for each row: how many rows from there on equal the row one block
-    later.
-    """
-    runs: dict[int, list[int]] = {}
-    numbers_of: dict[Any, int] = {None: -1}  # comparing numbers is faster than comparing rows
-    kinds = [numbers_of.setdefault(look and look.own, len(numbers_of)) for look in looks]
-    for period in range(1, longest + 1):
-        run = [0] * len(looks)
-        for i in range(len(looks) - period - 1, -1, -1):
-            if kinds[i] == kinds[i + period] and _alike(looks[i], looks[i + period]):
-                run[i] = run[i + 1] + 1
-        if max(run) >= (fewest - 1) * period:
-            runs[period] = run
-    return runs
-
-
 def _best(
-    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, run: int, fewest: int
+    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, fewest: int
 ) -> tuple[int, int, int]:
     """The start, length and number of the blocks in a run of equal rows; they start at a module or else a parameter.
 
     Each block must read from the one before it: equal branches side by side do not count.
     """
+    most = len(looks) - at - period
+    run = next((n for n in range(most) if not _alike(looks[at + n], looks[at + n + period])), most)
 
     def worth(start: int) -> tuple[int, bool, bool, int]:
         block = rows[start : start + period]

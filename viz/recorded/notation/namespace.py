@@ -241,6 +241,9 @@ class Notation:
         for name in op.optional:
             if parts[name] is None:
                 form = without_operand(name, form)
+        if op.name == "where" and tex:  # a sum, of which a term is left out where it is 0
+            terms = zip(form.split(" + "), "xy", strict=True)
+            form = " + ".join(term for term, arg in terms if parts[arg].number != 0) or form
         if op.name in SILENT:
             return form
         told = named_parameters(op, parts, form)
