@@ -7,7 +7,7 @@ and its gradient going out. Cells with numbers carry their full precision as a t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -257,34 +257,18 @@ class Cards:
         if card.gradient is None:
             missing = text("no gradient", style.GRAD_LABEL, "muted", italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
-        shown = addends(card)
         if len(card.addends) > 1:
-            rule = {"border": 1, "sides": "B", "color": "grad", "cellpadding": narrow}
-            for i, (said, whole) in enumerate(self.addends(card)):
+            for i, (said, look) in enumerate(self._uses(card)):
                 if i:
                     cells.append(cell(text("+", style.GRAD_LABEL, "grad"), cellpadding=1))
-                said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
                 number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
-                cells.append(cell(number, port=f"g{i}", title=whole, **rule))
+                cells.append(cell(number, cellpadding=narrow, **look))
             cells.append(cell(text("=", style.GRAD_LABEL, "grad"), cellpadding=1))
         said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
         number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
         cells.append(cell(number, port="g", align="LEFT", cellpadding=2, title=self.gradient_told(card)))
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
         return cell(table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=narrow)
-
-    def addends(self, card: Card) -> list[tuple[str, str]]:
-        """Each addend of a scalar's gradient as written, and its origin."""
-        said, shown = [], addends(card)
-        for use in shown:
-            assert use.contribution is not None
-            number = numbers.scalar(use.contribution[()])
-            where = f"from {use.head.name} {use.mark}".rstrip()
-            said.append((number, f"{where}: {numbers.full(use.contribution)}"))
-        if rest := card.addends[len(shown) :]:
-            total = sum(float(use.contribution[()]) for use in rest if use.contribution is not None)
-            said.append((f"{len(rest)} more", f"{len(rest)} more, together {total}"))
-        return said
 
     # ------------------------------------------------------------ tensors
 
@@ -369,53 +353,45 @@ class Cards:
         ``beside``: the value leaves in the second column. ``picture``: the value drawn, empty for its numbers in this
         ``size``.
         """
-        size = min(size, style.CAPTION) if self.compact else size
-        widths = self.columns([array for array in (card.value, card.gradient) if array is not None], size)
-        shown = picture or self.shown(card, card.value, size, widths)
-        factor = self.factor(card.value) if widths else ""
+        (factor, shown), *gradient = self._arrays(card, min(size, style.CAPTION) if self.compact else size)
         whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
         lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
-        lines.append(row(cell(shown, title=value_told(card)), *FILLERS))
+        lines.append(row(cell(picture or shown, title=value_told(card)), *FILLERS))
         if self.scene.computed:
-            label, *number = self._gradient(card, size, widths)
-            numbers_below = [cell(x, title=self.gradient_told(card)) for x in number]
             lines.append(row(cell("", height=3, cellpadding=0)))
-            if card.shape or not number:
-                lines += [row(cell(label, **whole)), *(row(x, *FILLERS) for x in numbers_below)]
-            else:  # label and number on one line
-                lines.append(row(cell(table(row(cell(label), *numbers_below)), **whole)))
-        grid = table(*lines, cellpadding=1)
+            told = self.gradient_told(card)
+            if not gradient:
+                label = grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")
+            else:
+                ((factor, shown),) = gradient
+                many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
+                label = grad_text(f"{self.by(card)}{many}{factor} =") + (grad_text(" ?", "muted") * card.doubted)
+                if not card.shape:  # label and number on one line
+                    label = table(row(cell(label), cell(shown, title=told)))
+            lines.append(row(cell(label, **whole)))
+            if gradient and card.shape:
+                lines.append(row(cell(shown, title=told), *FILLERS))
         foot = {"height": 2, "cellpadding": 0}
-        parts = cell(self._parts(card), cellpadding=1) if len(card.addends) > 1 else cell("", port="g", **foot)
+        parts = cell("", port="g", **foot)
+        if len(card.addends) > 1:
+            uses = (cell(grad_text(said, self.grad_ink(card)), **look) for said, look in self._uses(card))
+            parts = cell(table(row(*uses), cellpadding=2, cellspacing=3), cellpadding=1)
         last = [cell("", **foot)] * beside + [cell("", port="v", **foot), parts]
-        return row(cell(grid, colspan=2 + beside, cellpadding=0), verdict) + row(*last)
+        inside = cell(table(*lines, cellpadding=1), colspan=2 + beside, cellpadding=0)
+        return row(inside, verdict) + row(*last)
 
-    def _gradient(self, card: Card, size: int, widths: Sequence[int]) -> list[Label]:
-        """The label of the gradient, and below it its numbers."""
-        if card.gradient is None:
-            return [grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")]
-        many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
-        label = f"{self.by(card)}{many}{self.factor(card.gradient)} ="
-        shown = self.shown(card, card.gradient, size, widths, gradient=True)
-        doubt = grad_text(" ?", "muted") if card.doubted else ()
-        return [grad_text(label) + doubt, shown]
-
-    def _parts(self, card: Card) -> Label:
-        """A cell for each use of a tensor, at which the edge of its gradient ends."""
+    def _uses(self, card: Card) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What is written for each use of a value at which an edge of its gradient ends, and the look of that cell."""
+        rule = {"border": 1, "sides": "B", "color": self.grad_ink(card) if self.scene.computed else "muted"}
         shown = addends(card)
-        cells = []
-        for use in shown:
-            size = f", rms {numbers.rms(use.contribution)}" if use.contribution is not None else ""
-            said = f"from {short(use.head.name)}{f' {use.mark}' if use.mark else ''}"
-            cells.append((f"{said} ?" if use.doubted else said, f"{said}{size}"))
+        for i, use in enumerate(shown):
+            part, where = use.contribution, f"from {short(use.head.name)} {use.mark}".rstrip()
+            told = where if part is None else f"{where}: {numbers.full(part)}"
+            said = numbers.scalar(part[()]) if self.scene.scalar and part is not None else where
+            yield said + (" ?" if use.doubted else ""), {"port": f"g{i}", "title": told, **rule}
         if rest := card.addends[len(shown) :]:
-            cells.append((f"+ {len(rest)} more", f"from {', '.join(use.head.name for use in rest)}"))
-        colour = self.grad_ink(card) if self.scene.computed else "muted"
-        rule = {"border": 1, "sides": "B", "color": colour}
-        written = []
-        for i, (said, whole) in enumerate(cells):
-            written.append(cell(grad_text(said, colour), port=f"g{i}", title=whole, **rule))
-        return table(row(*written), cellpadding=2, cellspacing=3)
+            told = f"from {', '.join(use.head.name for use in rest)}"
+            yield f"{len(rest)} more", {"port": f"g{len(shown)}", "title": told, **rule}
 
     # ------------------------------------------------------------ leaves among tensors
 
@@ -454,49 +430,45 @@ class Cards:
 
     # ------------------------------------------------------------ arrays
 
-    def _listed(self, array: np.ndarray, size: int) -> tuple[numbers.Table, int] | None:
-        """The numbers of an array, and the type size of their table; None for a single number, and for too many."""
+    def _arrays(self, card: Card, size: int) -> list[tuple[str, Label]]:
+        """The value and, if there is one, the gradient: the common factor of their numbers, such as ` ×1e-3`, and the
+        numbers in columns of the same widths, or a summary if there are many.
+        """
+        arrays = [card.value] + [card.gradient] * (card.gradient is not None)
+        listed = [self._listed(array) for array in arrays]
+        lines = [(line, min(size, most)) for shown, most in filter(None, listed) for line in shown.rows]
+        gap = NARROW_GAP if self.compact and any(len(line) > 2 for line, _ in lines) else COLUMN_GAP
+        texts = ([round(text_width(said, most) + gap) for said in line] for line, most in lines)
+        widths = [max(column) for column in zip(*texts, strict=True)]
+        found = []
+        for array, some in zip(arrays, listed, strict=True):
+            gradient = array is not card.value
+            look: dict[str, Any] = {"colour": self.grad_ink(card) if gradient else "ink", "italic": gradient}
+            factor = f" {some[0].factor}" if some and some[0].factor else ""
+            if array.size == 0:
+                label = caption("empty")
+            elif array.shape == ():
+                label = self.number(numbers.scalar(array[()]), size, **look)
+            elif some is None:
+                label = self._mark(card, array, gradient)
+            else:
+                written = ([self.number(said, min(size, some[1]), **look) for said in line] for line in some[0].rows)
+                rows = (
+                    row(*(cell(said, align="RIGHT", width=wide) for said, wide in zip(line, widths, strict=True)))
+                    for line in written
+                )
+                label = table(*rows, cellpadding=1 if self.compact else 2)
+            found.append((factor, label))
+        return found
+
+    def _listed(self, array: np.ndarray) -> tuple[numbers.Table, int] | None:
+        """The numbers of an array, and the largest type size of their table; None for a single one, and for many."""
         columns = array.shape[-1] if array.ndim and array.size else 0
         small = columns <= style.TABLE_COLUMNS
-        if small and array.size <= columns * style.TABLE_ROWS:
-            most = style.VALUE
-        elif array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS and (small or not self.compact):
-            most = style.SMALL
-        else:
-            most = 0
-        shown = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS) if columns and most else None
-        return None if shown is None else (shown, min(size, most))
-
-    def factor(self, array: np.ndarray) -> str:
-        """The common factor of a table of these numbers, such as ` ×1e-3`."""
-        listed = self._listed(array, style.VALUE)
-        return f" {listed[0].factor}" if listed and listed[0].factor else ""
-
-    def columns(self, arrays: Sequence[np.ndarray], size: int) -> list[int]:
-        """The column widths that tables of these arrays, which have one shape, share."""
-        listed = [found for array in arrays if (found := self._listed(array, size))]
-        lines = [(line, most) for shown, most in listed for line in shown.rows]
-        gap = NARROW_GAP if self.compact and any(len(line) > 2 for line, _ in lines) else COLUMN_GAP
-        widths = ([round(text_width(said, most) + gap) for said in line] for line, most in lines)
-        return [max(column) for column in zip(*widths, strict=True)]
-
-    def shown(
-        self, card: Card, array: np.ndarray, size: int, widths: Sequence[int], *, gradient: bool = False
-    ) -> Label:
-        """An array on a card: its numbers in columns of these widths, or a summary if it is large."""
-        colour = self.grad_ink(card) if gradient else "ink"
-        if array.size == 0:
-            return caption("empty")
-        if array.shape == ():
-            return self.number(numbers.scalar(array[()]), size, colour, italic=gradient)
-        listed = self._listed(array, size)
-        if listed is None:
-            return self._mark(card, array, gradient)
-        lines = []
-        for line in listed[0].rows:
-            written = (self.number(said, listed[1], colour, italic=gradient) for said in line)
-            lines.append(row(*(cell(one, align="RIGHT", width=w) for one, w in zip(written, widths, strict=True))))
-        return table(*lines, cellpadding=1 if self.compact else 2)
+        if not columns or not (small or not self.compact) or array.size > style.SMALL_ROWS * style.SMALL_COLUMNS:
+            return None
+        full = small and array.size <= columns * style.TABLE_ROWS
+        return numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS), style.VALUE if full else style.SMALL
 
     def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> Label:
         found = marks.maps(array, gradient) if array.dtype.kind in "fiub" else None
