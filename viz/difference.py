@@ -175,8 +175,8 @@ def _look(row: Row) -> tuple[Any, ...]:
 
 def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row | None]]:
     """Pairs of rows in one order: matching rows, replaced rows, and rows of one graph alone."""
-    looks = [list(map(_look, rows)) for rows in (one, other)]
-    for _, i, j, k, m in SequenceMatcher(None, *looks, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, list(map(_look, one)), list(map(_look, other)), autojunk=False)
+    for _, i, j, k, m in matcher.get_opcodes():
         yield from zip_longest(one[i:j], other[k:m])
 
 

@@ -290,7 +290,6 @@ class Picture:
         *,
         title: str = "",
         reading: Sequence[Sequence[Label]] = (),
-        theme: str | Theme = "light",
         layout: str = "dot",
         flags: Sequence[str] = (),
         alt: str = "",
@@ -302,7 +301,7 @@ class Picture:
         self.name, self.names, self.language = identifier(name), frozenset(names), words.language()
         self.title = words.matched(title, self.names)
         self._alt, self._notice = words.matched(alt, self.names), words.noted(notice)
-        self.theme = style.theme_named(theme)
+        self.theme = style.LIGHT
         self.layout = layout
         self.flags = tuple(flags)
         self.items: list[Any] = []

@@ -434,7 +434,7 @@ class Cards:
         """The value and, if there is one, the gradient: the common factor of their numbers, such as ` ×1e-3`, and the
         numbers in columns of the same widths, or a summary if there are many.
         """
-        arrays = [card.value] + [card.gradient] * (card.gradient is not None)
+        arrays = [card.value] if card.gradient is None else [card.value, card.gradient]
         listed = [self._listed(array) for array in arrays]
         lines = [(line, min(size, most)) for shown, most in filter(None, listed) for line in shown.rows]
         gap = NARROW_GAP if self.compact and any(len(line) > 2 for line, _ in lines) else COLUMN_GAP

@@ -5,8 +5,9 @@ Only the graph is read: a residual sum is a sum of a value and of something that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -61,20 +62,8 @@ def blocks_of(graph: ag.Graph) -> list[Block]:
     [2]
     """
     below = _Below(graph)
-    found: list[Block] = []
-    for node in graph.nodes:
-        if node.op is None or node.op.name != "add" or not all(below.has(x) for x in node.inputs):
-            continue
-        one, other = node.inputs
-        if one is other or one.shape != other.shape:
-            continue
-        block = None
-        for side, (line, end) in enumerate(((one, other), (other, one))):
-            if below.contains(end, line):
-                block = below.block(node, line, end, ((node, side),))
-        block = block or below.split(node)
-        if block is not None:
-            found.append(block)
+    sums = [node for node in graph.nodes if node.op is not None and node.op.name == "add"]
+    found = [block for block in map(below.block, sums) if block is not None]
     inside = [set(block.nodes) for block in found]
     outer = [b for b in found if not any(b.add in nodes for nodes in inside)]
     return [_with_heads(block) for block in outer]
@@ -100,44 +89,42 @@ class _Below:
     def contains(self, end: Any, vertex: Any) -> bool:
         return bool(self.sets[end] >> self.place[vertex] & 1)
 
+    def among(self, bits: int) -> Iterator[Any]:
+        """Iterate over the vertices of a set, in order."""
+        while bits:
+            low = bits & -bits
+            yield self.nodes[low.bit_length() - 1]
+            bits ^= low
+
     def between(self, end: Any, fork: Any) -> list[Any]:
         """The vertices that ``end`` depends on and ``fork`` does not, and that depend on the fork."""
         left = self.sets[end] & ~self.sets[fork]
-        found = []
-        while left:
-            low = left & -left
-            vertex = self.nodes[low.bit_length() - 1]
-            if self.contains(vertex, fork):
-                found.append(vertex)
-            left ^= low
-        return found
+        return [vertex for vertex in self.among(left) if self.contains(vertex, fork)]
 
-    def block(self, add: Node, fork: Any, end: Any, shortcut: tuple[Edge, ...]) -> Block | None:
-        """The block that ends in ``end``; None where it has no weight, as the cube in an approximation of GELU."""
-        nodes = self.between(end, fork)
-        if not any(_has_weight(node) for node in nodes):
-            return None
-        return Block(fork, add, tuple(nodes), tuple(edges_to(fork, nodes)), shortcut)
+    def block(self, add: Node) -> Block | None:
+        """The block of a sum of two sides with a common fork, of which the shorter is the line, or a shortcut that
+        computes.
 
-    def split(self, add: Node) -> Block | None:
-        """The block of a sum of two sides with a common fork, whose shorter side is a shortcut that computes."""
+        None where the other side has no weight, as the cube in an approximation of GELU.
+        """
         one, other = add.inputs
-        common = self.sets[one] & self.sets[other]
-        common &= sum(1 << self.place[v] for v in self.nodes if common >> self.place[v] & 1 and isinstance(v, Node))
-        if not common:
+        if not (self.has(one) and self.has(other)) or one is other or one.shape != other.shape:
             return None
-        fork = self.nodes[common.bit_length() - 1]
-        sides = sorted((self.between(end, fork) for end in (one, other)), key=len)
-        inside = {fork, *sides[0], *sides[1]}
-        known = self.sets[fork]
-        for node in inside - {fork}:
-            given = [x for x in node.inputs if isinstance(x, Node) and x not in inside]
-            if any(known >> self.place[x] & 1 for x in given):
+        common = self.among(self.sets[one] & self.sets[other])
+        forks = [vertex for vertex in common if isinstance(vertex, Node) or vertex is one or vertex is other]
+        if not forks:
+            return None
+        fork = forks[-1]
+        shortcut, nodes = sorted((self.between(end, fork) for end in add.inputs), key=len)
+        if shortcut:
+            inside = {fork, *shortcut, *nodes}
+            given = chain.from_iterable(node.inputs for node in inside if node is not fork)
+            skips = any(isinstance(x, Node) and x not in inside and self.contains(fork, x) for x in given)
+            if skips or not len(shortcut) < min(LONGEST_SHORTCUT + 1, len(nodes)):
                 return None
-        if not sides[0] or len(sides[0]) > LONGEST_SHORTCUT or len(sides[0]) >= len(sides[1]):
+        if not any(map(_has_weight, nodes)):
             return None
-        end = one if self.between(one, fork) == sides[1] else other
-        return self.block(add, fork, end, tuple(edges_to(fork, sides[0])))
+        return Block(fork, add, tuple(nodes), tuple(edges_to(fork, nodes)), tuple(edges_to(fork, shortcut or [add])))
 
 
 def edges_to(value: Any, nodes: Iterable[Any]) -> list[Edge]:

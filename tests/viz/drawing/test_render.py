@@ -80,7 +80,7 @@ class TestLabels:
         made.svg()
 
     def test_words_on_the_loss_are_light(self):
-        made = Picture(theme="dark")
+        made = Picture().themed("dark")
         made.node("a", table(row(cell(text("x", 9, "muted"))), **labels.frame("loss")))
         assert f'BGCOLOR="{style.DARK.loss_bg}"' in made.source
         assert f'<FONT COLOR="{style.DARK.loss_mut}"' in made.source
