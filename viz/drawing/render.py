@@ -96,31 +96,28 @@ class _Printer:
         return f'<FONT COLOR="{self.ink.colour(part.colour)}" POINT-SIZE="{part.size}">{inner}</FONT>'
 
     def _attributes(self, values: dict[str, Any]) -> str:
-        return "".join(f' {k.upper()}="{self._value(k, v)}"' for k, v in values.items() if v is not None)
-
-    def _value(self, name: str, value: Any) -> str:
-        if name in ("color", "bgcolor"):
-            return (self.theme if name == "bgcolor" else self.ink).colour(value)
-        if name == "title":
-            return escape(words.matched(value, self.names))
-        return escape(
-            str(value).upper() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
-        )
+        given = {k: self._shown(k, v, self.theme if k == "bgcolor" else self.ink) for k, v in _known(values)}
+        return "".join(f' {name.upper()}="{escape(value)}"' for name, value in given.items())
 
     def plain(self, values: dict[str, Any]) -> dict[str, str]:
         """Attributes of DOT: `cls` is the class, tooltips are in the present language, None is left out."""
-        return {"class" if k == "cls" else k: self._plain(k, v) for k, v in values.items() if v is not None}
+        given = {"class" if k == "cls" else k: self._shown(k, v, self.theme) for k, v in _known(values)}
+        return {k: plain(v) if k.endswith("tooltip") else v for k, v in given.items()}
 
-    def _plain(self, name: str, value: Any) -> str:
+    def _shown(self, name: str, value: Any, theme: Theme) -> str:
         if isinstance(value, tuple):
             return f"<{self.label(value)}>"
-        if name.endswith("tooltip"):
-            return plain(words.matched(value, self.names))
-        if name in ("color", "fillcolor", "bgcolor", "fontcolor"):
-            return self.theme.colour(value)
+        if name == "title" or name.endswith("tooltip"):
+            return words.matched(value, self.names)
+        if name.endswith("color"):
+            return theme.colour(value)
         if isinstance(value, bool):
             return str(value).lower()
         return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _known(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in values.items() if value is not None)
 
 
 # ---------------------------------------------------------------- engines

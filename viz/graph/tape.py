@@ -50,7 +50,7 @@ def draw_tape(
     of its shape (several outputs, a list).
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme, for an output that is not a scalar without
-    ``gradients``, and for more than 60 operations.
+    ``gradients``, for complex numbers, and for more than 60 operations.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> draw_tape(x * x).title
@@ -64,6 +64,7 @@ def draw_tape(
             f"a tape of {numbers.count(many)} operations is too long to be read, {style.CARDS} at most: draw a value "
             "within the graph, or the table of draw_modules"
         )
+    scene.check_real("a tape")
     return _Tape(scene).draw(title).themed(theme)
 
 
@@ -184,8 +185,7 @@ class _Tape:
 
     def _rule(self, socket: Socket, contribution: np.ndarray) -> Label:
         card = socket.head
-        g = self.scene.say.symbol(self.cards.by(card), card.gradient)
-        whole = self.scene.pull(socket, g).text
+        whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
         formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name}"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]

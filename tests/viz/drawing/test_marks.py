@@ -60,7 +60,7 @@ def test_image_runs_from_its_smallest_to_its_largest_value():
     ],
 )
 def test_gauge_is_a_bar_on_a_log_scale(rms, filled):
-    bar = re.findall(r'WIDTH="(\d+)" HEIGHT="9" FIXEDSIZE="TRUE" BGCOLOR="([^"]*)"', printed(marks.gauge(rms)))
+    bar = re.findall(r'WIDTH="(\d+)" HEIGHT="9" FIXEDSIZE="true" BGCOLOR="([^"]*)"', printed(marks.gauge(rms)))
     lengths = {colour: sum(int(width) for width, own in bar if own == colour) for _, colour in bar}
     assert lengths.get(LIGHT.grad, 0) == filled
     assert lengths.get(LIGHT.paper, 0) == 84 - filled
@@ -117,6 +117,6 @@ def test_channels_stand_side_by_side_and_a_gradient_has_the_places_of_its_values
         label, drawn, of = marks.maps(array, gradient)
         assert (drawn, of) == (4, 6)
         assert printed(label).count("<TABLE") == 1 + 4
-        assert printed(label).count('FIXEDSIZE="TRUE"') == 4 * 37
+        assert printed(label).count('FIXEDSIZE="true"') == 4 * 37
     assert marks.maps(array[:, :1])[1:] == (2, 2)  # of one channel, the examples
     assert marks.maps(np.zeros((6, 3))) is marks.maps(np.zeros((40, 40))) is marks.maps(np.zeros(6)) is None
