@@ -406,12 +406,8 @@ class Picture:
                     EngineWarning,
                     stacklevel=3,
                 )
-        for engine in tried:
-            try:
-                return _laid_out(engine, self.source, form, self.layout, *self.flags, *flags)
-            except RenderError:
-                if engine is tried[-1]:
-                    raise
+        if tried:
+            return _laid_out(tried[0], self.source, form, self.layout, *self.flags, *flags)
         if form == "pdf" and engines():
             return self._pdf()
         raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")

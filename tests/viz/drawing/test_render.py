@@ -194,12 +194,6 @@ class TestEngines:
         monkeypatch.setenv("PATH", str(tmp_path))
         assert [engine.origin for engine in render.engines()] == ["wheel", "system"]
 
-    def test_an_engine_that_fails_gives_way(self, picture, tmp_path, monkeypatch):
-        program(tmp_path, "sys.stdout.write('the png of a system')")
-        monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(render, "_wheel", lambda: str(program(tmp_path, "sys.exit('it broke')", "wheel")))
-        assert picture.png() == b"the png of a system"
-
     def test_the_environment_names_one(self, picture, tmp_path, monkeypatch):
         path = program(tmp_path, "sys.stdout.write('<svg>\\n' + ' '.join(sys.argv[1:]) + '</svg>')", "mine")
         monkeypatch.setenv("GLASSGRAD_DOT", str(path))
