@@ -50,12 +50,6 @@ class Cards:
             return deepest
         return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
 
-    def split(self, sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket, Sequence[Socket]]:
-        """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
-        spine = self.spine(card)
-        at = sockets.index(spine) if spine in sockets else 0
-        return sockets[:at], sockets[at], sockets[at + 1 :]
-
     # ------------------------------------------------------------ words
 
     def by(self, card: Card) -> str:
@@ -200,26 +194,36 @@ class Cards:
             return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
         hair = {"border": 1, "color": "hair"}
         said, size = self.badge(card)
-        before, spine, after = self.split(card.sockets, card)
         verdict = self.verdict(card)
-        place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if before else 2, "sides": "R"}
-        badge = cell(text(said, size, "fwd", bold=True), **place, **hair, **self.sign(card))
-        rule = {"sides": "B", "cellpadding": 2, **hair}
-        top = [cell(self._ends(card, before), **rule)] if before else []
         # A narrow card has no room for its formula beside the value.
-        said = self.scene.formula(card).text if alone and says_more(card) else self.operand(spine)
-        name = caption(clipped(said, FORMULA), "ink")
-        top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
-        rest = self._ends(card, [spine, *after], named=False)
-        top.append(cell(rest, align="LEFT", colspan=2 if verdict else None, **rule))
+        name = self.scene.formula(card).text if alone and says_more(card) else ""
+        top = self._top(card, card.sockets, name, align="LEFT", colspan=2 if verdict else None)
+        beside = len(top) > 2
+        place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if beside else 2, "sides": "R"}
+        badge = cell(text(said, size, "fwd", bold=True), **place, **hair, **self.sign(card))
         lines = [row(badge, *top)]
-        if before:  # the value leaves below the operand that `spine_of` gives
+        if beside:  # the value leaves below the operand that `spine_of` gives
             foot = {"height": 2, "cellpadding": 0}
             lines.append(row(shown(None, colspan=2), gradient, verdict))
             lines.append(row(cell("", **foot), cell("", port="v", **foot), cell("", **foot)))
         else:
             lines.append(row(shown("v"), gradient, verdict))
         return self.whole(card, table(*lines, **frame))
+
+    def _top(self, card: Card, sockets: Sequence[Socket], name: str = "", **rest: Any) -> list[Label]:
+        """The cells of a card's first row: the operands before the spine's, if there are any; the spine's, the first if
+        it is not among them, or its ``name``; what is sent to it, and the operands after it.
+        """
+        at = sockets.index(spine) if (spine := self.spine(card)) in sockets else 0
+        rule: dict[str, Any] = {"sides": "B", "border": 1, "color": "hair", "cellpadding": 2 * self.scene.scalar}
+        ends = [cell(self._ends(card, sockets[:at]), **rule)] if at else []
+        said = caption(clipped(name or self.operand(sockets[at]), FORMULA), "ink")
+        ends.append(
+            cell(
+                said, port=f"f{sockets[at].index}", valign="BOTTOM", **rule | {"cellpadding": 3 + 2 * self.scene.scalar}
+            )
+        )
+        return [*ends, cell(self._ends(card, sockets[at:], named=False), **rule, **rest)]
 
     def _ends(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> Label:
         """The operands beside one another: the name of each (of the first if ``named``), and behind it the local
@@ -230,20 +234,11 @@ class Cards:
             if i:
                 cells.append(cell(" ", width=6 if self.compact and self.scene.scalar else 14))
             if i or named:
-                cells.append(self._operand(card, socket))
-            if not self.scene.scalar:
-                cells.append(self._sends(card, socket, cellpadding=3))
-            elif socket.passes:
-                said, whole = self.local(socket)
-                written = caption(said, "bad" if socket.wrong else "ink")
-                seat = {"port": f"b{socket.index}", "cellpadding": 3, "align": "LEFT", "valign": "BOTTOM"}
-                cells.append(cell(written, title=whole, **seat))
+                name = caption(self.operand(socket), "ink")
+                cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
+            if socket.passes or not self.scene.scalar:
+                cells.append(self._sends(socket, cellpadding=3, align="LEFT", valign="BOTTOM"))
         return table(row(*cells or [cell(" ")]))
-
-    def _operand(self, card: Card, socket: Socket, **attributes: Any) -> Label:
-        """The cell with the name of an operand, at which its edge ends."""
-        name = caption(self.operand(socket), "ink")
-        return cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3, **attributes)
 
     def _scalar_gradient(self, card: Card) -> Label:
         if not card.needs_grad:
@@ -280,18 +275,10 @@ class Cards:
         """
         hair = {"border": 1, "color": "hair"}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
-        before, spine, after = self.split(top, card)
         verdict = self.verdict(card, rowspan=2)
-        wide = 2 + bool(before) + bool(verdict)
-        rule: dict[str, Any] = {"sides": "B", **hair}
-        ends = [cell(self._ends(card, before), cellpadding=0, **rule)] if before else []
-        ends.append(self._operand(card, spine, **rule))
-        rest = {"colspan": 1 + bool(verdict), **rule}
-        if after:
-            ends.append(cell(self._ends(card, [spine, *after], named=False), cellpadding=0, **rest))
-        else:
-            ends.append(self._sends(card, spine, cellpadding=3, **rest))
-        inside = [row(*ends), self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
+        ends = self._top(card, top, colspan=1 + bool(verdict))
+        headline = self._headline(card, len(ends) + bool(verdict))
+        inside = [row(*ends), headline, self.value_and_gradient(card, verdict, len(ends) > 2)]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
@@ -299,12 +286,15 @@ class Cards:
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
 
-    def _sends(self, card: Card, socket: Socket, narrow: bool = False, **attributes: Any) -> Label:
-        """The cell with the gradient that is sent to an operand; ``narrow``: a product on two lines."""
-        said, whole = self.sent(socket)
-        colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
+    def _sends(self, socket: Socket, narrow: bool = False, **attributes: Any) -> Label:
+        """The cell with the local derivative or, of tensors, the gradient that is sent; ``narrow``: a product on two
+        lines.
+        """
+        is_local = self.scene.scalar
+        said, whole = self.local(socket) if is_local else self.sent(socket)
+        colour = "bad" if socket.wrong else "ink" if is_local else "grad" if socket.passes else "muted"
         parts = re.split(r"(?=·)", said, maxsplit=1) if narrow else [said]
-        lines = [grad_text(part, colour) for part in parts]
+        lines = [text(part, style.CAPTION, colour, italic=not is_local) for part in parts]
         inside = aligned(*lines) if lines[1:] else lines[0]
         return cell(inside, port=f"b{socket.index}", title=whole, **attributes)
 
@@ -313,7 +303,7 @@ class Cards:
         for socket in sockets:
             name = text(self.operand(socket), style.CAPTION, "ink", bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
-            rows.append(row(self._sends(card, socket, narrow=True, cellpadding=5)))
+            rows.append(row(self._sends(socket, narrow=True, cellpadding=5)))
         return table(*rows)
 
     def _headings(self, card: Card) -> list[Label]:
