@@ -43,7 +43,6 @@ from glassgrad.viz.recorded.rows import (
     Parameter,
     Row,
     names_of,
-    passed,
     percent,
     score,
     slopes,
@@ -388,7 +387,7 @@ class _Table:
             passing = drawn[rank[tail] : rank[head] + 1]
             label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}") if near else ()
             row_edge(self.picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
-            gradient = passed(link, by_key[link.head], self.seen)
+            gradient = self.seen.sent(by_key[link.head].nodes, link.place)
             if gradient is None:
                 continue
             size, row = numbers.root_mean_square(gradient), by_key[link.tail]

@@ -6,9 +6,10 @@ the engine's own backward pass over it, so a picture can only show what the engi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -46,20 +47,13 @@ def evaluating(model: Any) -> Iterator[None]:
     """A context in which a module is in evaluation mode; every part gets its mode back."""
     parts = list(model.modules()) if callable(getattr(model, "modules", None)) else []
     before = [part.training for part in parts]
-    for part in parts:
-        if part.training:
-            part.training = False
     try:
+        for part in parts:
+            part.training = False
         yield
     finally:
         for part, mode in zip(parts, before, strict=True):
-            if mode:
-                part.training = mode
-
-
-def total(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The sum of one array or more."""
-    return sum(parts[1:], start=parts[0])
+            part.training = mode
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +81,12 @@ class Evaluation:
     def gradient(self, place: Any) -> np.ndarray | None:
         """The gradient of a node or leaf; None for a constant and where there is none."""
         return self.gradients.get(place) if hasattr(place, "requires_grad") else None
+
+    def sent(self, nodes: Iterable[Node], place: Any) -> np.ndarray | None:
+        """The gradient that these nodes send to a node or leaf, summed over their uses of it; None if there is none."""
+        pairs = (zip(node.inputs, self.contributions.get(node, ()), strict=False) for node in nodes)
+        parts = [part for given, part in chain.from_iterable(pairs) if given is place and part is not None]
+        return sum(parts[1:], start=parts[0]) if parts else None
 
     def is_output(self, place: Any) -> bool:
         """Whether a node or leaf is an output of the graph."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.recorded.evaluate import Evaluation, total
+from glassgrad.viz.recorded.evaluate import Evaluation
 from glassgrad.viz.recorded.names import fresh
 from glassgrad.viz.recorded.rows import Caution, Link, Row, rows_of
 
@@ -71,24 +72,17 @@ class Repeat:
 
         EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are not a fault.
         """
+        found: dict[str, list[tuple[int, Caution]]] = {}
+        for i, block in enumerate(self.blocks, 1):
+            for caution in chain.from_iterable(row.warnings for row in block):
+                found.setdefault(caution.word, []).append((i, caution))
+        if "EXPLODING" in found:
+            found.pop("VANISHING", None)
         cautions = []
-        of = len(self.blocks)
-        found = dict.fromkeys(caution.word for row in self.rows for caution in row.warnings)
-        for word in found:
-            if word == "VANISHING" and "EXPLODING" in found:
-                continue
-            hit = [
-                (i, caution)
-                for i, block in enumerate(self.blocks, 1)
-                for row in block
-                for caution in row.warnings
-                if caution.word == word
-            ]
-            where = f"in {len({i for i, _ in hit})} of {of}"
-            sign = -1 if word == "VANISHING" else 1
-            first, worst = max(hit, key=lambda pair: sign * pair[1].number)
-            lines = (f"{where} blocks", f"block {first}:", *worst.lines)
-            cautions.append(Caution(word, lines, worst.number))
+        for word, hit in found.items():
+            first, worst = (min if word == "VANISHING" else max)(hit, key=lambda pair: pair[1].number)
+            where = f"in {len(dict(hit))} of {len(self.blocks)} blocks"
+            cautions.append(Caution(word, (where, f"block {first}:", *worst.lines), worst.number))
         return cautions
 
 
@@ -96,10 +90,8 @@ def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
     weights = [row.weight.tensor for row in block if row.weight]
     place = max(weights, key=lambda tensor: tensor.size) if weights else block[-1].place
     if weights and added:
-        nodes = (node for row in block for node in row.nodes)
-        sent = (zip(node.inputs, seen.contributions.get(node, ()), strict=False) for node in nodes)
-        parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
-        return numbers.root_mean_square(total(parts)) if parts else None
+        sent = seen.sent([node for row in block for node in row.nodes], place)
+        return None if sent is None else numbers.root_mean_square(sent)
     return seen.size(place)
 
 

@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.calls import Call, Scope, call_tree, numbered, users_of
-from glassgrad.viz.recorded.evaluate import Evaluation, host, total
+from glassgrad.viz.recorded.evaluate import Evaluation, host
 from glassgrad.viz.recorded.names import LOSSES, Names, fresh, projected
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
@@ -269,17 +269,6 @@ def names_of(rows: Iterable[Row]) -> set[str]:
 def _part(node: Node) -> str:
     """The title of a part of an attention's product; empty for anything else."""
     return {"q": "Query", "k": "Key", "v": "Value"}.get(projected(node), "")
-
-
-def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
-    """The gradient that a row sends back along a link, summed over its uses of the value; None if there is none."""
-    parts = [
-        part
-        for node in head.nodes
-        for place, part in zip(node.inputs, seen.contributions.get(node, ()), strict=False)
-        if place is link.place and part is not None
-    ]
-    return total(parts) if parts else None
 
 
 # ---------------------------------------------------------------- warnings
