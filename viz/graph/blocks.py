@@ -22,7 +22,7 @@ from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, 
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import ABBREVIATIONS, graph_title, has_shortcut, is_heavy, lines
 from glassgrad.viz.recorded.loops import loops_in
-from glassgrad.viz.recorded.rows import Link, Row, names_of, rows_of
+from glassgrad.viz.recorded.rows import Link, Row, entries, names_of, rows_of
 from glassgrad.viz.recorded.validation import recorded
 
 CARDS = 72  # on a page, at most
@@ -201,7 +201,7 @@ class _Blocks:
 
     def _card(self, picture: Picture, card: _Card, box: str) -> None:
         first, unit = card.first, card.units[0]
-        own, end = _size(card.rows, shared=False), card.units[-1].blocks[-1][-1]
+        own, end = entries(card.rows), card.units[-1].blocks[-1][-1]
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
         kind = "data" if not first.nodes else "parameter" if own else "operation"
         around = frame(kind) | ({"border": style.PARAMETER_BORDER / 2} if own else {})
@@ -261,9 +261,7 @@ def _lines(card: _Card) -> list[tuple[str, str]]:
     return said if len(said) <= LINES else [*said[: LINES - 1], (f"... {len(said) - LINES + 1} more", "")]
 
 
-def _size(rows: Iterable[Row], shared: bool = True) -> int:
-    """The entries of the parameters of rows, each counted once; without those that an earlier row has, unless
-    ``shared``.
-    """
-    found = (p for row in rows for p in row.parameters if shared or not p.shared)
+def _size(rows: Iterable[Row]) -> int:
+    """The entries of the parameters of rows, each counted once."""
+    found = (p for row in rows for p in row.parameters)
     return sum(int(tensor.size) for tensor in {id(p.tensor): p.tensor for p in found}.values())

@@ -42,6 +42,7 @@ from glassgrad.viz.recorded.rows import (
     Link,
     Parameter,
     Row,
+    entries,
     names_of,
     percent,
     score,
@@ -133,8 +134,7 @@ class _Table:
         signs = [caption("strip = histogram of values", "fwd"), *map(grad_text, marked)]
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
             signs.append(caption("staircase = one column per block or step"))
-        total = sum(int(p.tensor.size) for row in self.rows for p in row.parameters if not p.shared)
-        title = title or graph_title([node for row in self.rows for node in row.nodes], total)
+        title = title or graph_title([node for row in self.rows for node in row.nodes], entries(self.rows))
         words: dict[str, Any] = {"title": title, "names": names_of(self.rows)}
         words |= {"reading": [list(map(caption, rows)), signs], "notice": self.notice}
         self.picture = Picture("modules", nodesep=style.NODESEP_LANES, **words)
@@ -146,9 +146,7 @@ class _Table:
     # ------------------------------------------------------------ words
 
     def _parameters(self, rows: Iterable[Row]) -> str:
-        own = [p.tensor for row in rows for p in row.parameters if not p.shared]
-        total = sum(int(tensor.size) for tensor in own)
-        return numbers.counted(total, "parameter") if own else "no parameters"
+        return numbers.counted(total, "parameter") if (total := entries(rows)) else "no parameters"
 
     def _by(self, name: str) -> str:
         return f"∂{self.end}/∂{name}"

@@ -261,6 +261,11 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
     return [*nodes[-1:], *used, *ends[:1]][-1]
 
 
+def entries(rows: Iterable[Row]) -> int:
+    """The number of entries of the parameters of rows, without those that an earlier row has too."""
+    return sum(int(p.tensor.size) for row in rows for p in row.parameters if not p.shared)
+
+
 def names_of(rows: Iterable[Row]) -> set[str]:
     """The user's names in rows: of values and of modules."""
     return {name for row in rows for name in (row.letter, *(path for path, _ in row.scope)) if name}

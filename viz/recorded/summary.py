@@ -10,7 +10,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import described, products
-from glassgrad.viz.recorded.rows import Row
+from glassgrad.viz.recorded.rows import Row, entries
 
 ROWS = 40
 
@@ -104,7 +104,7 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
 
 def _layer(unit: Row | Repeat) -> Layer:
     rows = unit.rows
-    size = sum(int(p.tensor.size) for row in rows for p in row.parameters if not p.shared)
+    size = entries(rows)
     taken = products(node for row in rows for node in row.nodes)
     shape = tuple(int(n) for n in rows[-1].place.shape)
     if isinstance(unit, Repeat):
