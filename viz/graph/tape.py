@@ -73,16 +73,10 @@ def kept(card: Card) -> list[Card]:
 
     Constants, parameters of the operation and shapes do not count.
     """
-    node = card.operation
-    op = node.op
-    if op.variadic:
-        wanted = {want for _, wants in op.rules.values() for want in wants}
-        tails = [socket.tail for socket in card.sockets] if op.args[0] in wanted else []
-    else:
-        used = [op.rules[arg][1] for i, arg in enumerate(op.args) if node.mask >> i & 1]
-        wanted = {want for wants in used for want in wants}
-        tails = [socket.tail for socket in card.sockets if op.args[socket.index] in wanted]
-    return list(dict.fromkeys([*tails, *([card] if "out" in wanted else [])]))
+    op = card.operation.op
+    bits = op.plans[card.operation.mask].kept
+    tails = [socket.tail for socket in card.sockets if bits >> (0 if op.variadic else socket.index) & 1]
+    return list(dict.fromkeys([*tails, *([card] if bits >> len(op.args) & 1 else [])]))
 
 
 class _Tape:
