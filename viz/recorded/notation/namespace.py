@@ -25,7 +25,8 @@ import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import broadcast_axes
-from glassgrad.autograd.engine.operation import OPS, REQUIRED
+from glassgrad.autograd.engine.arguments import bound
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_name, tex_number
 from glassgrad.viz.recorded.notation.symbols import (
@@ -110,7 +111,8 @@ class Notation:
 
     def _parts(self, op: Any, args: Any, params: Any) -> dict[str, Any]:
         """The operands and parameters as symbols by name, None for an operand that was left out."""
-        parts = _bound(op, args, params)
+        arrays, given = bound(op, args, params)
+        parts = {op.args[0]: arrays} | given if op.variadic else dict(zip(op.args, arrays, strict=True)) | given
         for name, x in parts.items():
             if op.variadic and name in op.args:
                 parts[name] = Symbol(self, *_listed([*map(self.lift, x)]), CALL if len(x) > 1 else ATOM)
@@ -391,25 +393,12 @@ def _value(name: str, args: Any, params: Any) -> Any:
         # NumPy's function of the same name may take other keywords than the operation does.
         if name in backends.FORWARDS:
             op = OPS[name]
-            given = _bound(op, args, params)
-            arrays = given[op.args[0]] if op.variadic else [given[a] for a in op.args]
+            arrays, given = bound(op, args, params)
             # Python raises where IEEE 754 has a result, as for 1.0 / 0.0.
             arrays = [np.float64(x) if type(x) is float else x for x in arrays]
             space = backends.namespace(*arrays)
-            return op.forward(space, *arrays, **{p: given[p] for p in op.params})
+            return op.forward(space, *arrays, **given)
         return getattr(backends.namespace(*[x for x in args if type(x) in backends.SPACES]), name)(*args, **params)
-
-
-def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
-    """The arguments by name. A namespace's function also takes an operation's parameters by position."""
-    names = list(op.args if not op.variadic else ()) + list(op.params)
-    if op.variadic:
-        several = args[0] if len(args) == 1 and isinstance(args[0], tuple | list) else args
-        given: dict[str, Any] = {op.args[0]: tuple(several)}
-    else:
-        given = dict(zip(names, args, strict=False))
-    defaults = {p: d for p, d in op.params.items() if d is not REQUIRED}
-    return {**dict.fromkeys(op.optional), **defaults, **given, **params}
 
 
 def is_out_of_range(result: float, *numbers: float) -> bool:
