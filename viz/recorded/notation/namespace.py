@@ -393,9 +393,9 @@ def _value(name: str, args: Any, params: Any) -> Any:
         # NumPy's function of the same name may take other keywords than the operation does.
         if name in backends.FORWARDS:
             op = OPS[name]
-            arrays, given = bound(op, args, params)
+            found, given = bound(op, args, params)
             # Python raises where IEEE 754 has a result, as for 1.0 / 0.0.
-            arrays = [np.float64(x) if type(x) is float else x for x in arrays]
+            arrays = [np.float64(x) if type(x) is float else x for x in found]
             space = backends.namespace(*arrays)
             return op.forward(space, *arrays, **given)
         return getattr(backends.namespace(*[x for x in args if type(x) in backends.SPACES]), name)(*args, **params)
