@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type, shown
@@ -13,9 +13,6 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.readings.levels import LIFTED, innermost
-
-if TYPE_CHECKING:
-    from inspect import Signature
 
 
 class Array(Protocol):
@@ -46,84 +43,70 @@ AXES = frozenset({int, tuple, type(None)})
 """The types of an axis that are accepted as they are."""
 
 
-def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arrays and all parameters of a call. Raises `DTypeError` for one that is missing, unknown or given twice."""
-    arrays: tuple[Any, ...] = ()
-    given = tuple([x for x in given if x is not REQUIRED])
-    if op.variadic:
-        arrays, given = _of_list(op, given) if given and isinstance(given[0], list | tuple) else (given, ())
-    named = dict(zip(_names(op, len(given), tuple(params)), (*given, *params.values())))  # noqa: B905  (as many)
-    for theirs in () if op.foreign else ALIASES.keys() & params:
-        ours, value = ALIASES[theirs], named.pop(theirs)
-        if value is not None and named.setdefault(ours, value) is not value:
-            both = f"{ours} = {shown(named[ours])} and {theirs} = {shown(value)}"
-            raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
-    found = {p: named.get(p, default) for p, default in op.params.items()}
-    if type(axis := found.get("axis")) not in AXES and not op.foreign:
-        found["axis"] = checked_axis(op, axis)
-    return arrays if op.variadic else tuple([named.get(arg) for arg in op.args]), found
+def binder(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """A function with the signature of an operation, which returns the arrays and all parameters of a call;
+    with ``dtype=`` the result and None.
+
+    ``listed``: any number of arrays are one argument, a list, and parameters may follow it by position.
+    """
+    many = op.variadic and not listed
+    parts = [f"*{op.args[0]}"] if many else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
+    named = many
+    for p, default in op.params.items():
+        if default is REQUIRED and not named and "=" in parts[-1]:  # Python allows it by name only
+            parts, named = [*parts, "*"], True
+        parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
+    values = {p: p for p in op.params}
+    aliases = {} if op.foreign else {theirs: ours for theirs, ours in ALIASES.items() if ours in op.params}
+    for theirs, ours in aliases.items():
+        values[ours] = f"{ours} if {theirs} is None else _either({ours!r}, {ours}, {theirs!r}, {theirs})"
+    others = [f"{name}=None" for name in (*aliases, *["dtype"] * op.casts)]
+    parts += ["*"] * bool(others and not named) + others
+    arrays = f"tuple({op.args[0]})" if listed else op.args[0] if many else f"({', '.join(op.args)},)"
+    found = f"{arrays}, {{{', '.join(f'{p!r}: {value}' for p, value in values.items())}}}"
+    if op.casts:
+        found = f"({found}) if dtype is None else (_in_dtype(dtype, {found}), None)"
+    known = {"params": op.params, "_either": partial(either, op), "_in_dtype": partial(in_dtype, op)}
+    return eval(f"lambda {', '.join(parts)}: ({found})", known)  # type: ignore[no-any-return]
 
 
-@lru_cache(maxsize=4096)
-def _names(op: Any, count: int, named: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of ``count`` values that are given by position, and the ``named`` ones. Raises `DTypeError`."""
-    places = (*(() if op.variadic else op.args), *op.params)
-    names = (*places[:count], *named)
-    ours = {n if op.foreign or ALIASES.get(n) not in op.params else ALIASES[n] for n in names}
-    needed = {p for p in places if p not in op.optional and op.params.get(p, REQUIRED) is REQUIRED}
-    if count > len(places) or len({*names}) < len(names) or not needed <= ours <= {*places, *["dtype"] * op.casts}:
-        signature = op.__signature__
-        try:
-            signature.bind(*range(count), **dict.fromkeys(named))
-        except TypeError as error:
-            raise DTypeError(f"{op.name}{signature} was called with other arguments: {error}.") from None
-        raise DTypeError(f"{op.name}{signature} was given an argument twice: by position and by name.")
-    return names
+def binder_of_many(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """`binder` for an operation of any number of arrays, which may be given one by one or as a list."""
+    single, listed = binder(op), binder(op, listed=True)
+
+    @wraps(single)
+    def bind(*given: Any, **params: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        lists = [x for x in given if isinstance(x, list | tuple) or hasattr(x, "shape")]
+        # Several lists stand for an array each.
+        return (listed if given and isinstance(given[0], list | tuple) and len(lists) == 1 else single)(
+            *given, **params
+        )
+
+    return bind
 
 
-def in_dtype(op: Any, given: Sequence[Any], /, *, dtype: Any, **params: Any) -> Any:
+def either(op: Any, ours: str, value: Any, theirs: str, other: Any) -> Any:
+    """The value that a parameter was given by PyTorch's name. Raises `DTypeError` if it has another one by ours."""
+    if value is not op.params[ours] and value is not other:
+        both = f"{ours} = {shown(value)} and {theirs} = {shown(other)}"
+        raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
+    return other
+
+
+def misfit(op: Any, error: TypeError) -> TypeError:
+    """The error for a call with other arguments than an operation has."""
+    if isinstance(error, AutogradError):
+        return error
+    reason = str(error).partition("() ")[2] or error
+    return DTypeError(f"{op.name}{op.__signature__} was called with other arguments: {reason}.")
+
+
+def in_dtype(op: Any, dtype: Any, given: Sequence[Any], params: dict[str, Any]) -> Any:
     """The result of a call with ``dtype=``: the first array is cast to it, and so is the result, because sums of small
     integers are large ones.
     """
-    arrays, found = bound(op, given, params)
-    out = op(TENSORS.astype(arrays[0], dtype), *arrays[1:], **found)
+    out = op(TENSORS.astype(given[0], dtype), *given[1:], **params)
     return out if out.dtype == dtype else TENSORS.astype(out, dtype)
-
-
-def _of_list(op: Any, given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The arrays and the parameters of a call whose first argument is a list of arrays, as in ``concat([x, y], 0)``:
-    parameters may then be given by position.
-    """
-    arrays, *rest = given
-    if any(isinstance(value, list | tuple) or hasattr(value, "shape") for value in rest):
-        return given, ()  # several lists, each of which stands for an array
-    if len(rest) > len(op.params):
-        raise DTypeError(
-            f"{op.name} takes {len(op.params)} parameter(s) after its arrays ({', '.join(op.params) or 'none'}); it "
-            f"was given {len(rest)}: {', '.join(map(repr, rest))}."
-        )
-    return tuple(arrays), tuple(rest)
-
-
-def signature_of(op: Any) -> Signature:
-    """The signature of an operation, with PyTorch's names of its parameters."""
-    from inspect import Parameter, Signature
-
-    named, placed, empty = Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
-    found = [Parameter(a, placed, default=None if a in op.optional else empty) for a in op.args]
-    if op.variadic:
-        found = [Parameter(op.args[0], Parameter.VAR_POSITIONAL)]
-    kind = named if op.variadic else placed
-    for p, default in op.params.items():
-        bare = default is REQUIRED
-        if bare and any(q.default is not empty for q in found):
-            kind = named  # Python allows no parameter without a default here
-        found.append(Parameter(p, kind, default=empty if bare else default))
-    if not op.foreign:
-        found += [Parameter(theirs, named, default=None) for theirs, ours in ALIASES.items() if ours in op.params]
-    if op.casts:
-        found.append(Parameter("dtype", named, default=None))
-    return Signature(found)
 
 
 def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:

@@ -20,27 +20,22 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.engine import arguments
 from glassgrad.autograd.engine.arguments import (
-    AXES,
-    FIXED,
     REQUIRED,
     argument,
-    bound,
-    check_parameters,
+    binder,
+    binder_of_many,
     checked_gradient,
     checked_result,
-    fail,
-    frozen,
-    in_dtype,
     operand,
     read_only,
-    signature_of,
 )
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LATEST
@@ -217,9 +212,16 @@ class Op:
 
         return spread, (*wants, *rest)
 
+    @cached_property
+    def _bind(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The function that binds the arguments of a call to their names."""
+        return binder_of_many(self) if self.variadic else binder(self)
+
     @property
     def __signature__(self) -> Signature:
-        return signature_of(self)
+        from inspect import signature
+
+        return signature(self._bind)
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are
@@ -406,24 +408,29 @@ def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
 CALL = """\
 def function_of(op, convert):
     number_types = PYTHON_REALS if op.broadcasts else ()
-    plans, none, view, needed = op.plans, op.params, op.view, {{p for p, d in op.params.items() if d is REQUIRED}}
-    even, axis = op.broadcasts and not op.foreign, "axis" in op.params
+    plans, none, view, even = op.plans, op.params, op.view, op.broadcasts and not op.foreign
+    bare, axis = any(default is REQUIRED for default in none.values()), "axis" in none and not op.foreign
 
-    def call({given}*rest, **params):
+    def call(*given, **params):
         fixed = True
-        if not params and not needed and {complete}:
-            params = none
-        elif {complete} and (len(params) == len(none) or not needed or params.keys() >= needed) and (
-            len(full := {{**none, **params}}) == len(none) and (not axis or type(full["axis"]) in AXES)
-        ):
-            fixed, params = FIXED.issuperset(map(type, params.values())), full
-        elif op.casts and params.get("dtype") is not None:
-            return in_dtype(op, ({xs}*rest,), **params)
-        else:
-            ({bound}), params = bound(op, ({xs}*rest,), params)
+        if params or bare or len(given) != {count}:
+            named = len(given) == {count} and (not bare or len(params) == len(none)) and {{**none, **params}}
+            if named and len(named) == len(none):
+                params = named
+            else:
+                try:
+                    given, params = op._bind(*given, **params)
+                except TypeError as error:
+                    raise misfit(op, error) from None
+                if params is None:
+                    return given  # computed in another dtype
+            if axis and type(params["axis"]) not in AXES:
+                params["axis"] = checked_axis(op, params["axis"])
             fixed = FIXED.issuperset(map(type, params.values()))
-        if not fixed and LIFTED.used:
-            check_parameters(op, params)
+            if not fixed and LIFTED.used:
+                check_parameters(op, params)
+        else:
+            params = none
         mask = 0
 {reading}
         try:
@@ -432,7 +439,7 @@ def function_of(op, convert):
             else:
                 out = op.forward(xp, {values}, **params) if params else op.forward(xp, {values})
         except Exception as error:
-            out = fail(op, error, ({named},), ({values},), params)
+            out = fail(op, error, given, ({values},), params)
         t = new(Tensor)
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
@@ -453,7 +460,7 @@ def function_of(op, convert):
         else:
             t.requires_grad, t.node = False, None
             if not mask and mode.grad:
-                t._root = root_of(({named},))
+                t._root = root_of(given)
 {viewed}        if mode.observer is not None:
             mode.observer.called(op, t, ({values},), params, plan.mask)
         return t
@@ -480,9 +487,9 @@ READ = """\
 """
 
 READ_ANY = """\
-        values = [x._data if isinstance(x, Tensor) else convert(op, x) for x in rest]
-        inputs = [(x.node or x) if isinstance(x, Tensor) else a for x, a in zip(rest, values)]
-        mask, xp = mask_of(rest), namespace(*values)
+        values = [x._data if isinstance(x, Tensor) else convert(op, x) for x in given]
+        inputs = [(x.node or x) if isinstance(x, Tensor) else a for x, a in zip(given, values)]
+        mask, xp = mask_of(given), namespace(*values)
 """
 
 
@@ -490,7 +497,7 @@ READ_ANY = """\
 def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
     xs, arrays, places = ([f"{letter}{i}" for i in range(count)] for letter in "xap")
-    reading = ""
+    reading = f"        {', '.join(xs)}, = given\n"
     for i, (x, a, p) in enumerate(zip(xs, arrays, places, strict=True)):
         beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
         before, behind = ("".join(f"{name}, " for name in names) for names in (arrays[:i], xs[i + 1 :]))
@@ -502,9 +509,7 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({', '.join(arrays)})\n"
     listed = ", ".join(arrays)
     holes = {
-        "given": "".join(f"{x}=REQUIRED, " for x in xs) + "/, ", "xs": "".join(f"{x}, " for x in xs),
-        "named": ", ".join(xs), "bound": f"{', '.join(xs)},", "complete": f"not rest and x{count - 1} is not REQUIRED",
-        "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": saved_of(*arrays),
+        "count": count, "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": saved_of(*arrays),
         "uneven": "op.uneven",
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
@@ -512,8 +517,7 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         holes["uneven"] = "not (type(a1) is kind and kind in FLAT and even)"
     if count < 0:
         holes |= {
-            "given": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
-            "inputs": "*inputs", "values": "*values", "saved": saved_of("tuple(values)"),
+            "reading": READ_ANY, "inputs": "*inputs", "values": "*values", "saved": saved_of("tuple(values)"),
         }  # fmt: skip
     title = f"<operations of {count} arrays>"
     return defined(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
@@ -531,13 +535,8 @@ def mask_of(given: Sequence[Any]) -> int:
 
 
 NAMES: dict[str, Any] = {
-    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FIXED": FIXED, "FLAT": backends.FLAT, "LIFTED": LIFTED, "Node": Node,
-    "REQUIRED": REQUIRED,
-    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
-    "bound": bound, "check_parameters": check_parameters, "check_rules": check_rules, "fail": fail, "frozen": frozen,
-    "in_dtype": in_dtype,
-    "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,
-    "root_of": root_of, "stamp": stamp,
+    **vars(backends), **vars(arguments), "Node": Node, "UNRECORDED": UNRECORDED, "check_rules": check_rules,
+    "mask_of": mask_of, "mode_now": MODE.get, "new": new, "remember": remember, "root_of": root_of, "stamp": stamp,
 }  # fmt: skip
 
 
