@@ -5,11 +5,10 @@ A tile stands for one entry of an array, in a colour of its value. Those that ar
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
 ROWS, COLUMNS, FACETS = 16, 24, 4  # tiles that are shown along an axis, and matrices of an array of more axes
@@ -61,30 +60,34 @@ def tiles(array: Any, host: Host) -> str:
     """The entries of an array of any device as tiles. ``host`` copies a part of it to NumPy."""
     if not array.size:
         return "<div>no entries</div>"
-    matrix = array.reshape((1,) * max(0, 2 - array.ndim) + tuple(array.shape))
-    *leading, height, width = matrix.shape
+    *leading, height, width = (1,) * max(0, 2 - array.ndim) + tuple(array.shape)
     rows, columns = _ends(height, ROWS), _ends(width, COLUMNS)
-    places = list(islice(product(*map(range, leading)), FACETS))
-    blocks = [host(matrix[place][rows][:, columns]).tolist() for place in places]
-    shown = [value for block in blocks for row in block for value in row]
-    whole = array.size <= COUNTED
-    scale = _Scale(host(array).ravel().tolist() if whole else shown, whole)
+    shown = host(array.reshape((-1, height, width))[:FACETS][:, rows][:, :, columns])
+    values = host(array) if array.size <= COUNTED else shown
+    bar = "|" if values.dtype.kind == "c" else ""
+    sizes = (abs(values) if bar else values).astype(float)
+    finite = sizes[abs(sizes) < math.inf]
+    most = float(abs(finite).max(initial=0)) or 1.0
+    said = [f"{bar}{name}{bar} {number(getattr(finite, name)())}" for name in ("min", "mean", "max") if finite.size]
+    nan = int((sizes != sizes).sum())
+    counts = (nan, "NaN"), (sizes.size - finite.size - nan, "infinite")
+    said += [f"{count:,} {name}" for count, name in counts if count]
+    said += ["of the entries shown"] * (values is shown)
     parts = []
-    for place, block in zip(places, blocks, strict=True):
-        parts += [f"<div>{list(place)}</div>"] * (array.ndim > 2)
+    for place, block in zip(product(*map(range, leading)), shown.tolist(), strict=False):
+        parts += [f"<div>{list(place)}</div>"] * bool(place)
         lines = []
-        for i, (row, values) in enumerate(zip(rows, block, strict=True)):
-            indices = [(*place, row, column)[matrix.ndim - array.ndim :] for column in columns]
-            cells = [scale.tile(v, index, len(shown) <= WRITTEN) for v, index in zip(values, indices, strict=True)]
-            if width > COLUMNS:
-                cells.insert(COLUMNS // 2, f"<td>… {width - COLUMNS:,}</td>")
-            if height > ROWS and i == ROWS // 2:
-                lines.append(f'<tr><td colspan="{len(columns) + 1}">⋮ {height - ROWS:,} rows</td></tr>')
+        for row, entries in zip(rows, block, strict=True):
+            indices = [(*place, row, column)[max(0, 2 - array.ndim) :] for column in columns]
+            cells = [_tile(v, index, most, shown.size <= WRITTEN) for v, index in zip(entries, indices, strict=True)]
+            cells.insert(COLUMNS // 2, f"<td>… {width - COLUMNS:,}</td>" if width > COLUMNS else "")
             lines.append(f"<tr>{''.join(cells)}</tr>")
+        more = f'<tr><td colspan="{len(columns) + 1}">⋮ {height - ROWS:,} rows</td></tr>'
+        lines.insert(ROWS // 2, more if height > ROWS else "")
         parts.append(f'<table style="border-spacing:1px;border-collapse:separate">{"".join(lines)}</table>')
-    hidden = math.prod(leading) - len(places)
-    more = f"<div>… {hidden:,} more of shape {(height, width)}</div>" if hidden else ""
-    return f"{''.join(parts)}{more}<div>{escape(scale.text)}</div>"
+    hidden = math.prod(leading) - len(shown)
+    parts += [f"<div>… {hidden:,} more of shape {(height, width)}</div>"] * bool(hidden)
+    return f"{''.join(parts)}<div>{escape(', '.join(said))}</div>"
 
 
 def _ends(length: int, most: int) -> list[int]:
@@ -92,39 +95,18 @@ def _ends(length: int, most: int) -> list[int]:
     return [*range(length)] if length <= most else [*range(most // 2), *range(length - most // 2, length)]
 
 
-class _Scale:
-    """The colours of values, and what is said of them."""
-
-    def __init__(self, values: Sequence[Any], whole: bool) -> None:
-        self.complex = any(isinstance(value, complex) for value in values)
-        sizes = [abs(value) if self.complex else value for value in values]
-        finite = [size for size in sizes if math.isfinite(size)]
-        self.most = float(max(map(abs, finite), default=0)) or 1.0
-        said = []
-        if finite:
-            names = ("|min|", "|mean|", "|max|") if self.complex else ("min", "mean", "max")
-            found = zip(names, (min(finite), sum(finite) / len(finite), max(finite)), strict=True)
-            said = [f"{name} {number(value)}" for name, value in found]
-        nan = sum(map(math.isnan, sizes))
-        infinite = len(sizes) - len(finite) - nan
-        said += [f"{count:,} {name}" for count, name in ((nan, "NaN"), (infinite, "infinite")) if count]
-        self.text = ", ".join(said) + ("" if whole else ", of the entries shown")
-
-    def colour(self, value: Any) -> str:
-        """The background and the ink of a tile."""
-        size = float(abs(value)) if self.complex else float(value)
-        if not math.isfinite(size):
-            return "background:#fd0;color:#000"
-        share = min(1.0, abs(size) / self.most)
+def _tile(value: Any, index: Sequence[int], most: float, written: bool) -> str:
+    """A tile in the colour of its share of the largest value; its tooltip says its value."""
+    size = abs(value) if isinstance(value, complex) else value
+    text = number(value) if written or not math.isfinite(size) else ""
+    where = f"[{', '.join(map(str, index))}] = " if index else ""
+    form = "padding:0 4px;text-align:right" if written else "padding:0;width:10px;height:10px;font-size:8px"
+    colours = "background:#fd0;color:#000"
+    if math.isfinite(size):
+        share = abs(size) / most
         red, green, blue = (round(255 - share * (255 - part)) for part in (HIGH if size > 0 else LOW))
-        return f"background:rgb({red},{green},{blue});color:{'#fff' if share > 0.6 else '#000'}"
-
-    def tile(self, value: Any, index: Sequence[int], written: bool) -> str:
-        """A tile, whose tooltip says its value."""
-        text = number(value) if written or not cmath.isfinite(value) else ""
-        where = f"[{', '.join(map(str, index))}] = " if index else ""
-        size = "padding:0 4px;text-align:right" if written else "padding:0;width:10px;height:10px;font-size:8px"
-        return f'<td title="{where}{value!r}" style="{self.colour(value)};{size}">{text}</td>'
+        colours = f"background:rgb({red},{green},{blue});color:{'#fff' if share > 0.6 else '#000'}"
+    return f'<td title="{where}{value!r}" style="{colours};{form}">{text}</td>'
 
 
 def number(value: Any) -> str:
