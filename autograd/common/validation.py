@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
-from typing import Any, Never, TypeVar
+from typing import Any, TypeVar
 
 from glassgrad.autograd.common.messages import of_type, shown
 from glassgrad.autograd.errors import DomainError, DTypeError
@@ -38,37 +37,21 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
-def with_form(function: F, ending: str = "") -> F:
-    """A decorator: a call with arguments that ``function`` does not take raises an error with the form to use."""
+def shape_first(function: F) -> F:
+    """A decorator for functions whose shape is one argument, unlike in other libraries: a call such as ``zeros(3, 4)``
+    or ``normal(size=3)`` raises an error that says so.
+    """
 
     @functools.wraps(function)
     def called(*args: Any, **options: Any) -> Any:
         try:
             return function(*args, **options)
         except TypeError as error:
-            raise_with_form(error, function, ending=ending)
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
+                raise
+            raise TypeError(f"{error}: the shape is one argument, 3 or (3, 4), and options have names.") from None
 
     return called  # type: ignore[return-value]
-
-
-def shape_first(function: F) -> F:
-    """`with_form` for functions whose shape is one argument, unlike in other libraries: ``zeros(3, 4)`` or
-    ``normal(size=3)``.
-    """
-    return with_form(function, ": the shape is one argument, 3 or (3, 4), and options have names")
-
-
-def raise_with_form(error: TypeError, function: Callable[..., Any], name: str = "", ending: str = "") -> Never:
-    """Raise ``error`` again; if the call of ``function`` itself raised it, with the form of a call."""
-    if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
-        raise error
-    signature = inspect.signature(function)
-    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-    kept = parameters[1:] if function.__name__ == "__init__" else [p for p in parameters if p.name != "self"]
-    form = str(signature.replace(parameters=kept, return_annotation=signature.empty))
-    name = name or function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-    why = str(error).replace(f"{function.__qualname__}()", f"{name}()")  # a layer's constructor may be its base's
-    raise TypeError(f"{why}: write {name}{form}{ending}.") from None
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

@@ -67,7 +67,9 @@ def binder(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...]
     if op.casts:
         found = f"({found}) if dtype is None else (_in_dtype(dtype, {found}), None)"
     known = {"params": op.params, "_either": partial(either, op), "_in_dtype": partial(in_dtype, op)}
-    return eval(f"lambda {', '.join(parts)}: ({found})", known)  # type: ignore[no-any-return]
+    bind = eval(f"lambda {', '.join(parts)}: ({found})", known)
+    bind.__name__ = bind.__qualname__ = op.name  # for Python's own errors
+    return bind  # type: ignore[no-any-return]
 
 
 def binder_of_many(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -91,14 +93,6 @@ def either(op: Any, ours: str, value: Any, theirs: str, other: Any) -> Any:
         both = f"{ours} = {shown(value)} and {theirs} = {shown(other)}"
         raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
     return other
-
-
-def misfit(op: Any, error: TypeError) -> TypeError:
-    """The error for a call with other arguments than an operation has."""
-    if isinstance(error, AutogradError):
-        return error
-    reason = str(error).partition("() ")[2] or error
-    return DTypeError(f"{op.name}{op.__signature__} was called with other arguments: {reason}.")
 
 
 def in_dtype(op: Any, dtype: Any, given: Sequence[Any], params: dict[str, Any]) -> Any:

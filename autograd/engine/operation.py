@@ -418,10 +418,7 @@ def function_of(op, convert):
             if named and len(named) == len(none):
                 params = named
             else:
-                try:
-                    given, params = op._bind(*given, **params)
-                except TypeError as error:
-                    raise misfit(op, error) from None
+                given, params = op._bind(*given, **params)
                 if params is None:
                     return given  # computed in another dtype
             if axis and type(params["axis"]) not in AXES:

@@ -15,7 +15,7 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
-from glassgrad.autograd.errors import AnomalyError, GradientError
+from glassgrad.autograd.errors import AnomalyError
 from glassgrad.autograd.readings.levels import Lifted, plain_parts
 
 _HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"
@@ -29,8 +29,8 @@ def detect_anomaly() -> Iterator[None]:
 
     Forward values are checked as they are computed. A backward pass within it checks every upstream gradient and every
     rule's result, also where gradients are recorded. If the forward ran within it, too, the error names the line that
-    called the operation, and `GradientError` is raised for saved arrays that were written to since. It is slow: use it
-    to find a fault, not for training. It acts on its own thread and `asyncio` task alone.
+    called the operation. It is slow: use it to find a fault, not for training. It acts on its own thread and `asyncio`
+    task alone.
 
     >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
@@ -54,13 +54,6 @@ def record_lines() -> Iterator[None]:
     mode = MODE.get()
     with holding(MODE, Mode(mode.grad, mode.scope, Lines())):
         yield
-
-
-class Origin(str):
-    """The line that called an operation, as text, and hashes of the arrays that its node saved."""
-
-    __slots__ = ("marks",)
-    marks: tuple[int, ...]
 
 
 class Lines(Observer):
@@ -99,13 +92,7 @@ class Checks(Observer):
             self.within = before
 
     def arrived(self, vertex: Any, g: Any) -> None:
-        """Raise where an array that a node saved was written to, or where the gradient is not finite."""
-        origin = getattr(vertex, "origin", None)
-        if origin is not None and _marks(vertex) != getattr(origin, "marks", None):
-            raise GradientError(
-                f"an array that {vertex.op.name} {describe(vertex)} had saved was written to since, so this graph's "
-                f"gradients would be wrong; called at {origin}: write to a copy, or compute the forward again."
-            )
+        """Raise where the gradient is not finite."""
         if found := _first_bad(g):
             what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
             raise AnomalyError(
@@ -150,18 +137,8 @@ def _noted(node: Node | None, within: Node | None = None) -> str:
     if within is not None and within.origin:
         text += f", for the gradient of {within.op.name} called at {within.origin}"
     if node is not None:
-        node.origin = Origin(text)
-        node.origin.marks = _marks(node)
+        node.origin = text
     return text
-
-
-def _marks(node: Node) -> tuple[int, ...]:
-    """Hashes of the arrays that ``node`` saved, which show whether they were written to."""
-    kept = (*(node.saved or ()), *node.params.values())
-    found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
-    plain = (part for array in found for part in plain_parts(array))
-    arrays = (array for array in plain if getattr(array, "shape", ()) and not hasattr(array, "node"))
-    return tuple(hash(backends.to_numpy(array).tobytes()) for array in arrays)
 
 
 def _line_of(vertex: Any) -> str:

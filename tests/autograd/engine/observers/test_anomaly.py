@@ -6,7 +6,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.errors import AnomalyError, GradientError
+from glassgrad.autograd.errors import AnomalyError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -118,42 +118,6 @@ def test_a_sum_of_finite_gradients_that_is_infinite():
     y = u * 1e308 + u * 1e308
     said, _ = complaint(lambda: y.backward(retain_graph=True))
     assert said.startswith("the upstream gradient of subtract () float64 is inf at ()")
-
-
-class TestWrites:
-    """What anyone writes into an array that a graph has kept is found under `detect_anomaly`."""
-
-    @pytest.mark.parametrize("create_graph", [False, True])
-    @pytest.mark.parametrize("which", ["leaf", "constant", "result", "alias"])
-    def test_through_numpy(self, which, create_graph):
-        x, c = leaf([1.0, 2.0], "x"), np.array([3.0, 4.0])
-        with ag.detect_anomaly():
-            y = ag.exp(x * x * c)
-            array = {"leaf": x.data, "constant": c, "result": y.data, "alias": np.frombuffer(memoryview(x.data))}[which]
-            array[0] += 1.0
-            with pytest.raises(
-                GradientError,
-                match=r"an array that (exp|multiply) \(2,\) float64 had saved was written to since, so this graph's "
-                r"gradients would be wrong; called at .*: write to a copy, or compute the forward again",
-            ):
-                y.sum().backward(create_graph=create_graph)
-        assert x.grad is None
-
-    def test_a_changed_array_of_indices_is_no_anomaly_since_the_node_has_a_copy(self):
-        x, indices = leaf([1.0, 2.0], "x"), np.array([0, 0])
-        with ag.detect_anomaly():
-            y = ag.take(x, indices)
-            indices[:] = 1
-            y.sum().backward()
-        assert x.grad.tolist() == [2.0, 0.0]
-
-
-def test_a_graph_recorded_outside_has_no_marks_and_passes():
-    x = leaf([1.0, 2.0])
-    y = ag.exp(x).sum()
-    with ag.detect_anomaly():
-        y.backward()
-    assert x.grad is not None
 
 
 def test_the_first_bad_value_is_reported():
