@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
 from glassgrad.autograd.engine.hooks import after_hooks, conjugated, retainers
@@ -179,15 +179,10 @@ def unbroadcast(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
             part = xp.reshape(xp.sum(part, axis=axes) if axes else part, shape=shape)
     if part.dtype == vertex.dtype:
         return part
-    if not backends.is_inexact(vertex.dtype):
+    if not (backends.is_inexact(vertex.dtype) and backends.is_inexact(part.dtype)):
         raise GradientError(
-            f"{node.op.name} has an input of dtype {vertex.dtype}, through which no gradient can flow; "
-            "compute with floating-point values, or .detach() the input."
-        )
-    if not backends.is_inexact(part.dtype):
-        raise DTypeError(
-            f"a rule of {node.op.name} returned a gradient of dtype {part.dtype} for an argument of dtype "
-            f"{vertex.dtype}: it must be a floating-point dtype."
+            f"a rule of {node.op.name} returned a gradient of dtype {part.dtype} for an input of dtype {vertex.dtype}: "
+            "gradients flow through floating-point values alone; .detach() an input of integers."
         )
     if backends.is_real(vertex.dtype) and not backends.is_real(part.dtype):
         part = xp.real(part)  # only the real part of a real input can change
@@ -201,22 +196,17 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             f"Tensor {describe(y)} does not depend on anything that requires grad: create the inputs "
             "with requires_grad=True, and compute outside of no_grad()."
         )
-    data = y._data
-    kind = data.dtype.kind
+    data, kind = y._data, y._data.dtype.kind
     if kind not in "fc":
         raise GradientError(
             f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
         )
     if gradient is None:
-        if data.size != 1:
+        if data.size != 1 or kind == "c":
+            way = "take its real part or its abs" if kind == "c" else "reduce it to a scalar, for instance with .sum()"
             raise GradientError(
-                f"backward on a Tensor of shape {y.shape} needs its upstream gradient: reduce it to a scalar, for "
-                f"instance with .sum(), or pass a gradient of shape {y.shape}."
-            )
-        if kind == "c":
-            raise GradientError(
-                f"backward on Tensor {describe(y)}, which is complex, needs its upstream gradient: only a real number "
-                "can be minimized; take its real part or its abs, or pass a gradient."
+                f"backward on Tensor {describe(y)}, which is not one real number, needs its upstream gradient: {way}, "
+                f"or pass a gradient of shape {y.shape}."
             )
         number = type(data)
         seed: Any = number(1) if number in backends.FLAT else backends.namespace(data).ones_like(data)
@@ -257,20 +247,16 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         with enable_grad():
             return backward(y, gradient, create_graph=True)
     seed = seed_of(y, gradient, create_graph)
-    tensors: list[Tensor] = []
-    arrays: list[Any] = []
-    grads: list[Tensor] = []
+    found: list[tuple[Tensor, Any]] = []
     keep, taken = retain_graph or create_graph, {id(gradient)}
     for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
         if type(vertex) is Node:
-            kept = [tensor for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
-            tensors += kept
-            arrays += [g] * len(kept)
+            found += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended
-            tensors.append(vertex)
-            arrays.append(g)
+            found.append((vertex, g))
+    grads: list[Tensor] = []
     with _accumulating:
-        for tensor, g in zip(tensors, arrays):  # noqa: B905
+        for tensor, g in found:
             before = tensor.grad
             g = conjugated(g) if g.dtype.kind == "c" else g
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
@@ -279,37 +265,32 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                     f"backward within the function of {level.name}: .grad would outlive what it stands for there; use "
                     "autograd.grad or autograd.gradients, and return the gradients.",
                 )
-            if g.shape != tensor._data.shape:
+            fits = before is None or (isinstance(before, Tensor) and before.shape == g.shape)
+            if before is not None and fits:
+                fits = before.dtype.kind != "c" or g.dtype.kind == "c"
+            if not fits or g.shape != tensor._data.shape:
                 raise ShapeError(
-                    f"Tensor {describe(tensor)} had shape {g.shape} when this graph was recorded, and was given an "
-                    "array of another shape since: compute the forward again."
+                    f"Tensor {describe(tensor)} has a gradient of shape {g.shape} and the .grad {describe(before)}: "
+                    "compute the forward again if its shape was changed, and set .grad to a Tensor of its shape, real "
+                    "for a real one, or to None."
                 )
             if not create_graph:
-                total = wrap(g if tensor.node is None else backends.copy_of(g))
+                g = g if tensor.node is None else backends.copy_of(g)
+                total = wrap(g if before is None else before.data + g)
             else:
                 total = g.clone() if id(g) in taken else g
                 taken.add(id(total))
-            if before is not None:
-                fits = isinstance(before, Tensor) and before.shape == g.shape
-                if not fits or (before.dtype.kind == "c" and g.dtype.kind != "c"):
-                    raise ShapeError(
-                        f"the .grad of Tensor {describe(tensor)}, to which a gradient is to be added, is "
-                        f"{describe(before)}: set it to a Tensor of its shape, real for a real one, or to None."
-                    )
-                total = before + total if create_graph else wrap(before.data + g)
+                total = total if before is None else before + total
             grads.append(total)
         # All gradients are set last, in one call that neither another thread nor Ctrl-C can interrupt: an error before
         # it changes none.
-        list(map(_set_grad, tensors, grads))
+        list(map(_set_grad, [tensor for tensor, _ in found], grads))
     return None
 
 
 def seed_list(seeds: Any, count: int) -> list[Any]:
     """The seeds as a list, one for each of ``count`` outputs."""
-    try:
-        found = list(seeds)
-    except TypeError:
-        raise DTypeError(f"seeds are a list, one for each output; {of_type(seeds)} was given.") from None
+    found = list(seeds)
     if len(found) != count:
         raise ShapeError(f"{len(found)} seeds for {count} outputs: give one for each.")
     return found

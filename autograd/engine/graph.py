@@ -87,17 +87,6 @@ def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
     return [vertex_of(y) for y in given]
 
 
-def _of_shape(value: Any, before: Any, node: Node, i: int) -> Any:
-    """The value that goes into an operation in place of another. Raises `DeclarationError` for another shape."""
-    shapes = [tuple(getattr(x, "shape", ())) for x in (value, before)]
-    if shapes[0] != shapes[1]:
-        raise DeclarationError(
-            f"the function of input {i} of {node!r} gave shape {shapes[0]} for a value of shape {shapes[1]}: give a"
-            " Tensor of the same shape"
-        )
-    return value
-
-
 class Graph:
     """The graph that computed ``outputs``, to be read, drawn or run again.
 
@@ -128,7 +117,7 @@ class Graph:
 
         Returns a dict from each vertex to its newly recorded Tensor; a leaf is mapped to itself. Pictures and checks
         get their values here, so that training need not keep them. ``edges``: functions of a value on its way into an
-        operation, by the node of the operation and the position of the input; each gives a Tensor of the same shape.
+        operation, by the node of the operation and the position of the input.
 
         >>> from glassgrad import autograd as ag
         >>> x = ag.Tensor(3.0, requires_grad=True)
@@ -138,7 +127,7 @@ class Graph:
         >>> float(ag.Graph(y).replay({(y.node, 1): lambda value: value + 1.0})[y.node].data)
         12.0
 
-        Raises `DeclarationError` for an edge that is not in the graph, and where a function changes the shape.
+        Raises `DeclarationError` for an edge that is not in the graph.
         """
         functions = dict(edges or {})
         values: dict[Any, Any] = {}
@@ -150,7 +139,7 @@ class Graph:
                 inputs = [values[v] if hasattr(v, "requires_grad") else v for v in vertex.inputs]
                 for i, given in enumerate(inputs if functions else ()):
                     if (vertex, i) in functions:
-                        inputs[i] = _of_shape(functions.pop((vertex, i))(given), given, vertex, i)
+                        inputs[i] = functions.pop((vertex, i))(given)
                 value = values[vertex] = vertex.op.apply(*inputs, **vertex.params)
                 if value.node is not None:
                     value.node.name, value.node.scope = vertex.name, vertex.scope

@@ -114,11 +114,6 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
                 f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
             )
         if value.dtype != g.dtype:
-            if backends.is_complex(value.dtype) and not backends.is_complex(g.dtype):
-                raise GradientError(
-                    f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: return a real one, "
-                    "for instance its real part."
-                )
             value = value.astype(g.dtype)
         g = value if isinstance(g, Tensor) else backends.copy_of(value.data)
     return conjugated(g)

@@ -139,7 +139,7 @@ def test_gradients_that_are_recorded_are_tensors_of_their_own():
 def test_a_grad_of_the_wrong_shape_is_refused(grad):
     x = leaf([1.0, 2.0])
     x.grad = grad
-    with pytest.raises(ShapeError, match=r"the \.grad of Tensor \(2,\) float64, to which a gradient is to be ad"):
+    with pytest.raises(ShapeError, match=r"Tensor \(2,\) float64 has a gradient of shape \(2,\) and the \.grad"):
         (x * x).sum().backward()
     assert x.grad is grad
 
@@ -541,7 +541,7 @@ def test_a_gradient_keeps_its_dtype_whatever_a_hook_returns():
         (x * x).sum().backward()
     assert (x.grad.dtype, x.grad.tolist()) == (np.float64, [3.0, 4.0])
     x.register_hook(lambda g: 1j * g.data)
-    with pytest.raises(GradientError, match="a hook got a gradient of dtype float64 and returned one of complex128"):
+    with pytest.raises(DTypeError, match="complex numbers can't be converted"):
         (x * x).sum().backward()
     assert x.grad.tolist() == [3.0, 4.0]
 

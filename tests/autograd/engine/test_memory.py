@@ -304,7 +304,7 @@ def test_a_recorded_float_does_not_go_into_integers():
 def test_no_gradient_goes_through_integers():
     x = leaf(1.5)
     y = ag.setitem(Tensor([1, 2]), x, index=0)
-    with pytest.raises(GradientError, match=r"multiply has an input of dtype int64, through which no gradient"):
+    with pytest.raises(GradientError, match=r"a rule of multiply .* for an input of dtype int64"):
         (y * 2.0).sum().backward()
     with pytest.raises(GradientError, match=r"\(\) int64 holds integers, which have no derivative"):
         y.sum().backward()
@@ -315,7 +315,7 @@ def test_no_gradient_goes_through_integers():
 def test_a_leaf_of_another_shape_gets_no_gradient_of_the_old_one(w, f):
     y = f(w).sum()
     w.data = np.ones(5)
-    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 had shape \(2,\) when|a rule of multiply returned"):
+    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 has a gradient of shape \(2,\)|a rule of multiply returned"):
         y.backward()
     assert w.grad is None
 
