@@ -200,9 +200,9 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds = (
-        backends.OURS if op.foreign else {**backends.OURS, AttributeError: DTypeError}
-    )  # a user's forward may have a bug
+    kinds: dict[type, type[Exception]] = {**backends.OURS}
+    if not op.foreign:  # else it may be a bug of the user's forward
+        kinds[AttributeError] = DTypeError
     raise backends.in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
 
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from glassgrad.autograd.common.contexts import holding
@@ -39,22 +40,17 @@ class Observer:
         """The rules of a node were called."""
 
 
+@dataclass(slots=True, eq=False)
 class Mode:
     """How operations are recorded: whether (``grad``), in which modules (``scope``), and who sees it (``observer``).
 
-    Immutable. ``before`` is the mode that `no_grad` restores at its end.
+    Never changed. ``before`` is the mode that `no_grad` restores at its end.
     """
 
-    __slots__ = ("grad", "scope", "observer", "before")
-
-    def __init__(
-        self,
-        grad: bool,
-        scope: tuple[tuple[str, str], ...] | None,
-        observer: Observer | None,
-        before: Mode | None = None,
-    ) -> None:
-        self.grad, self.scope, self.observer, self.before = grad, scope, observer, before
+    grad: bool
+    scope: tuple[tuple[str, str], ...] | None
+    observer: Observer | None
+    before: Mode | None = None
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, None))

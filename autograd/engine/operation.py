@@ -143,13 +143,12 @@ class Op:
 
     def _check(self, positional: tuple[str, ...], many: tuple[str, ...], defaults: dict[str, Any]) -> None:
         """Raise `DeclarationError` for a forward that can't be called, or whose arguments have names with a meaning."""
-        if positional[:1] != ("xp",):
+        arrays = [*(p for p in positional if p != "xp"), *(f"*{m}" for m in many)]
+        if positional[:1] != ("xp",) or not arrays:
             raise DeclarationError(
-                f"{self.name}: the first argument of a forward is the namespace it computes with: write "
-                f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
+                f"{self.name}: a forward takes the namespace that it computes with, and arrays: write def "
+                f"{self.name}(xp, {', '.join(arrays) or 'x'})."
             )
-        if not (positional[1:] or many):
-            raise DeclarationError(f"{self.name}: an operation takes an array: write def {self.name}(xp, x).")
         if taken := sorted(RESERVED & {*self.args, *self.params}):
             raise DeclarationError(
                 f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
@@ -170,17 +169,13 @@ class Op:
 
     def _template(self, name: str, template: str) -> str:
         """Return ``template``. Raises for a stray brace or an unknown field."""
-        known = {*self.args, *self.params}
+        known = (*self.args, *self.params)
         try:
-            template.format_map(fields := dict.fromkeys(known, ""))
-        except ValueError as error:
+            template.format_map(dict.fromkeys(known, ""))
+        except (ValueError, LookupError, AttributeError) as error:
             raise DeclarationError(
-                f"{self.name}: {name} = {shown(template)} is not a valid template ({error}): fields are names in "
-                "braces, as in '{x}', and a brace itself is written twice, '{{'."
-            ) from None
-        except (KeyError, IndexError, AttributeError) as error:
-            raise DeclarationError(
-                f"{self.name}: {name} = {shown(template)} names {error}; it may name {', '.join(fields) or 'nothing'}."
+                f"{self.name}: {name} = {shown(template)} is not a valid template ({error}): fields are the names "
+                f"{', '.join(known)} in braces, and a brace itself is written twice, '{{{{'."
             ) from None
         return template
 
@@ -291,14 +286,10 @@ def op(
         name = getattr(forward, "__name__", "")
         if not name.isidentifier():
             raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
-        if name in OPS and OPS[name].__module__ != _module(forward):
-            module = OPS[name].__module__
-            raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
         made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
-        if made.foreign and name in TAKEN:
+        if (name in OPS and OPS[name].__module__ != made.__module__) or (made.foreign and name in TAKEN):
             raise DeclarationError(
-                f"{name!r} is a name of NumPy or of this package already, which rules or users rely on: choose another "
-                "name for the operation."
+                f"{name!r} is a name of NumPy, this package or another module's operation already: choose another."
             )
         backends.register(name, forward)
         OPS[name] = made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import local
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -43,7 +44,7 @@ class profile:
 
     def __init__(self) -> None:
         self._taken: dict[str, list[Any]] = {}  # calls, seconds forward, seconds backward
-        self._timers: list[tuple[Op, dict[str, Any], str, Any, Any]] = []
+        self._ops: list[Op] = []
 
     @property
     def rows(self) -> list[Row]:
@@ -55,44 +56,15 @@ class profile:
         if profile._taken_now:
             raise DomainError("a profile is being taken already: end it before another one begins.")
         profile._taken_now = True
-        for op in OPS.values():
-            taken = self._taken.setdefault(op.name, [0, 0.0, 0.0])
-            self._time(op, vars(op), "forward", self._timed(op.forward, taken, 1))
-            if op.scattered is not None:
-                self._time(op, vars(op), "scattered", self._timed(op.scattered, taken, 2))
-            for arg, (rule, wants) in op.rules.items():
-                self._time(op, op.rules, arg, (self._timed(rule, taken, 2), wants))
-            op.plans.clear()
+        self._ops = list(OPS.values())
+        for op in self._ops:
+            _replace(op, partial(_timed, self._taken.setdefault(op.name, [0, 0.0, 0.0])))
         return self
-
-    def _time(self, op: Op, among: dict[str, Any], name: str, timed: Any) -> None:
-        """Replace a forward or a rule until the end."""
-        self._timers.append((op, among, name, among[name], timed))
-        among[name] = timed
 
     def __exit__(self, *error: object) -> None:
         profile._taken_now = False
-        for op, among, name, before, timed in self._timers:
-            if among.get(name) is timed:  # else another rule was declared meanwhile
-                among[name] = before
-            op.plans.clear()
-        self._timers.clear()
-
-    def _timed(self, function: Callable[..., Any], taken: list[Any], column: int) -> Callable[..., Any]:
-        """``function``, whose seconds are added to a column."""
-
-        def timed(*args: Any, **params: Any) -> Any:
-            outside, _NESTED.seconds = getattr(_NESTED, "seconds", 0.0), 0.0
-            start = perf_counter()
-            try:
-                return function(*args, **params)
-            finally:
-                seconds = perf_counter() - start
-                taken[0] += column == 1
-                taken[column] += seconds - _NESTED.seconds
-                _NESTED.seconds = outside + seconds
-
-        return timed
+        for op in self._ops:
+            _replace(op, lambda column, function: getattr(function, "untimed", function))
 
     def __repr__(self) -> str:
         """A table: calls, milliseconds forward and backward, and the share of the whole."""
@@ -103,3 +75,29 @@ class profile:
             share = (forward + backward) / whole
             lines.append(f"{name:{width}} {calls:8}  {1e3 * forward:11.3f}  {1e3 * backward:12.3f}  {share:5.0%}")
         return "\n".join(lines)
+
+
+def _replace(op: Op, changed: Callable[[int, Any], Any]) -> None:
+    """Replace the forward and the rules of ``op`` by what ``changed(column, function)`` returns for each."""
+    op.forward = changed(1, op.forward)
+    op.scattered = op.scattered and changed(2, op.scattered)
+    op.rules.update({arg: (changed(2, rule), wants) for arg, (rule, wants) in op.rules.items()})
+    op.plans.clear()
+
+
+def _timed(taken: list[Any], column: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, whose seconds are added to a column."""
+
+    def timed(*args: Any, **params: Any) -> Any:
+        outside, _NESTED.seconds = getattr(_NESTED, "seconds", 0.0), 0.0
+        start = perf_counter()
+        try:
+            return function(*args, **params)
+        finally:
+            seconds = perf_counter() - start
+            taken[0] += column == 1
+            taken[column] += seconds - _NESTED.seconds
+            _NESTED.seconds = outside + seconds
+
+    timed.untimed = function  # type: ignore[attr-defined]
+    return timed

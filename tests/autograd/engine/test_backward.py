@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.errors import GradientError, ShapeError
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from tests.declared import declared
 
 
