@@ -23,14 +23,21 @@ def leaf(values, name=None, dtype=None):
 # ------------------------------------------------------------------------------------------------------------ gradients
 
 
-def test_a_value_that_is_used_again_later_waits_for_all_its_consumers():
-    # A walk in the order of discovery would pull u before w's share has arrived at it.
-    x = leaf(2.0)
+def reused(x):
+    # A walk in the order of discovery would pull u before the share of the product has arrived at it.
     u = x * 3.0
-    v = u * 5.0
-    w = (v * 7.0) * u
-    (w + u).backward()
-    assert x.grad.item() == pytest.approx(3 * (2 * 5 * 7 * 6 + 1))
+    return (u * 5.0 * 7.0) * u + u
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [(reused, 3 * (2 * 5 * 7 * 6 + 1)), (lambda x: x, 1.0), (lambda x: ag.reshape(x * x, shape=(1, 1)), 4.0)],
+    ids=["used again later", "a leaf alone", "one element of any shape"],
+)
+def test_an_output_of_one_element_needs_no_seed(f, slope):
+    x = leaf(2.0)
+    f(x).backward()
+    assert (x.grad.item(), x.grad.requires_grad) == (pytest.approx(slope), False)
 
 
 def test_gradients_have_the_shape_and_dtype_of_their_leaf():
@@ -42,12 +49,6 @@ def test_gradients_have_the_shape_and_dtype_of_their_leaf():
     assert_array_equal(x.grad.data, np.full((3, 1), 8.0))
 
 
-def test_a_leaf_is_its_own_output():
-    x = leaf(3.0)
-    x.backward()
-    assert x.grad.item() == 1.0
-
-
 def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
     for seed in (Tensor([1, 2]), np.array([1, 2], np.int8), [1, 2]):
         x = leaf([1.0, 1.0], dtype="float32")
@@ -56,83 +57,55 @@ def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
         assert x.grad.dtype == np.float32
 
 
-def test_one_element_of_any_shape_needs_no_seed():
-    x = leaf([[2.0]])
-    (x * x).backward()
-    assert_array_equal(x.grad.data, [[4.0]])
-
-
 # --------------------------------------------------------------------------------------------------------- accumulation
 
 
-def test_backward_adds_to_what_is_there():
-    x = leaf([1.0, 2.0])
+def test_backward_adds_to_what_is_there_without_changing_it():
+    x, before = leaf([1.0, 2.0]), []
     for times in (1, 2, 3):
         (x * x).sum().backward()
         assert_array_equal(x.grad.data, [2.0 * times, 4.0 * times])
+        before.append(x.grad)
+    assert [g.tolist() for g in before] == [[2.0, 4.0], [4.0, 8.0], [6.0, 12.0]]
 
 
-def test_an_earlier_grad_is_not_changed_in_place():
-    x = leaf([1.0, 2.0])
-    (x * x).sum().backward()
-    first = x.grad
-    (x * x).sum().backward()
-    assert_array_equal(first.data, [2.0, 4.0])
-
-
-def test_an_output_that_leads_to_another_output_counts_for_both():
+def test_outputs_that_lead_to_one_another_or_are_named_twice_count_for_both():
     x = leaf(3.0)
     y = x * x
     z = y * y
     assert ag.gradients([y, z], x).item() == 2 * 3 + 4 * 27
-
-
-def test_an_output_named_twice_counts_twice():
-    x = leaf(3.0)
-    y = x * x
     assert ag.gradients([y, y], x, [1.0, 10.0]).item() == 11 * 6
 
 
 # ------------------------------------------------------------------------------------------------------------ ownership
 
 
-def sharing(a, b):
-    return a is b or np.shares_memory(a.data, b.data)
+def by_hooks_that_return_one_tensor(a, b, seed, create_graph):
+    for x in (a, b):
+        x.register_hook(lambda g: seed)
+    return of_leaves(a, b, seed, create_graph)
+
+
+def of_leaves(a, b, seed, create_graph):
+    (a + b.T).backward(seed, create_graph=create_graph)
+    return a.grad, b.grad
+
+
+def of_intermediates(a, b, seed, create_graph):
+    u, v = 1.0 * a, 1.0 * b.T
+    return ag.gradients(u + v, [u, v], seed, create_graph=create_graph)
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_two_leaves_that_receive_one_array_do_not_share_it(create_graph):
-    a, b, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), Tensor([1.0, 1.0])
-    (a + b).backward(seed, create_graph=create_graph)
-    assert not np.shares_memory(a.grad.data, b.grad.data) or create_graph  # what is recorded is not written to
-    a.grad[0] = 100.0
-    assert_array_equal(b.grad.data, [1.0, 1.0])
-    assert_array_equal(seed.data, [1.0, 1.0])
-
-
-def test_grads_are_arrays_of_their_own():
-    a, b = leaf(np.ones((2, 3))), leaf(np.ones((3, 2)))
-    seed = np.ones((2, 3))
-    (a + b.T).backward(seed)
-    for one, other in ((a.grad.data, seed), (b.grad.data, seed), (a.grad.data, b.grad.data)):
-        assert not np.shares_memory(one, other)
-    a.grad.data[:] = 7.0  # writable: no broadcast view
-    assert_array_equal(b.grad.data, np.ones((3, 2)))
-
-
-def test_gradients_of_intermediates_do_not_share_memory():
-    x = leaf([1.0, 2.0])
-    u, v = 2 * x, 3 * x
-    by_u, by_v = ag.gradients((u + v).sum(), [u, v])
-    by_u.data[0] = 7.0
-    assert_array_equal(by_v.data, [1.0, 1.0])
-
-
-def test_gradients_that_are_recorded_are_tensors_of_their_own():
-    x, y, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), ag.ones(2)
-    by_x, by_y = ag.gradients(x + y, [x, y], seed, create_graph=True)
-    by_x[0] = 9.0
-    assert (by_y.tolist(), seed.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+@pytest.mark.parametrize("ask", [of_leaves, of_intermediates, by_hooks_that_return_one_tensor])
+def test_gradients_that_are_one_array_do_not_share_it(ask, create_graph):
+    a, b, seed = leaf(np.ones((2, 2))), leaf(np.ones((2, 2))), ag.ones((2, 2))
+    one, other = ask(a, b, seed, create_graph)
+    if not create_graph:  # what is recorded is not written to
+        assert not any(np.shares_memory(x.data, y.data) for x, y in ((one, other), (one, seed), (other, seed)))
+        one.data[:] = 7.0  # writable: no broadcast view
+    one[0] = 9.0
+    assert_array_equal([other.data, seed.data], np.ones((2, 2, 2)))
 
 
 @pytest.mark.parametrize("grad", [1.0, np.ones(2), ag.ones(3), "none"])
@@ -144,55 +117,21 @@ def test_a_grad_of_the_wrong_shape_is_refused(grad):
     assert x.grad is grad
 
 
-def test_hooks_that_return_one_tensor_do_not_make_leaves_share_it():
-    a, b, same = leaf([1.0, 2.0]), leaf([1.0, 2.0]), Tensor([5.0, 5.0])
-    a.register_hook(lambda g: same)
-    b.register_hook(lambda g: same)
-    (a * b).sum().backward()
-    a.grad.data[0] = 9.0
-    assert_array_equal(b.grad.data, [5.0, 5.0])
-    assert_array_equal(same.data, [5.0, 5.0])
-
-
 # -------------------------------------------------------------------------------------------- the graph, kept or let go
 
 
 def test_a_second_backward_says_what_to_do():
-    x = leaf([1.0, 2.0])
-    y = ag.exp(x).sum()
-    y.backward()
-    with pytest.raises(
-        GradientError,
-        match=r"the arrays that sum .* had saved were released by an earlier backward: pass "
-        r"retain_graph=True to that, or compute the forward again\.",
-    ):
-        y.backward()
-    assert_allclose(x.grad.data, np.exp([1.0, 2.0]))  # the failed one added nothing
-
-
-def test_a_graph_that_shares_a_released_part_is_refused_and_changes_no_grad():
     x, w = leaf([1.0, 2.0]), leaf([1.0, 1.0])
     u = ag.exp(x)
-    u.sum().backward()
-    before = x.grad.data.copy()
-    with pytest.raises(GradientError, match=r"the arrays that exp \(2,\) float64 had saved were released"):
-        (u * w).sum().backward()
-    assert w.grad is None
-    assert_array_equal(x.grad.data, before)
-
-
-def test_retain_graph_allows_another_and_the_last_one_releases():
-    x = leaf(2.0)
-    y = x**3
+    y, z = u.sum(), (u * w).sum()
     y.backward(retain_graph=True)
     y.backward()
-    assert x.grad.item() == 24.0
-    with pytest.raises(GradientError, match="released"):
-        y.backward()
-
-
-def saved_arrays(y):
-    return [s for node in ag.Graph(y).nodes if node.op is not None for s in node.saved or ()]
+    said = r"saved were released by an earlier backward: pass retain_graph=True to that, or compute the forward again"
+    for again, op in ((y, "sum"), (z, r"exp \(2,\) float64")):  # z shares a part
+        with pytest.raises(GradientError, match=rf"the arrays that {op} .*had {said}"):
+            again.backward()
+    assert_allclose(x.grad.data, 2 * np.exp([1.0, 2.0]))  # the failed ones added nothing
+    assert w.grad is None
 
 
 def test_backward_releases_what_was_saved():
@@ -204,30 +143,23 @@ def test_backward_releases_what_was_saved():
     assert kept() is not None  # exp saved it
     y.backward()
     assert kept() is None
-    assert saved_arrays(y) == []
+    assert [node.saved for node in ag.Graph(y).nodes if node.op is not None] == [None, None]
 
 
-def test_arrays_that_no_rule_asks_for_are_freed():
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [(ag.exp, np.exp(2.0)), (lambda u: u * Tensor(np.full(4, 3.0)), 3.0)],
+    ids=["exp asks for its result", "needed for the gradient by a constant alone"],
+)
+def test_arrays_that_no_rule_asks_for_are_freed(f, slope):
     x = leaf(np.ones(4))
-    u = x * 2.0  # exp asks for its result, not for this
+    u = x + 1.0
     kept = weakref.ref(u.data)
-    y = ag.exp(u)
+    y = f(u)
     del u
     assert kept() is None
     y.sum().backward()
-    assert_allclose(x.grad.data, 2 * np.exp(2.0) * np.ones(4))
-
-
-def test_arrays_needed_only_for_a_constants_gradient_are_freed():
-    x = leaf(np.ones(4))
-    u = x + 1.0  # needed for the gradient by c alone
-    kept = weakref.ref(u.data)
-    c = Tensor(np.full(4, 3.0))
-    y = u * c
-    del u
-    assert kept() is None
-    y.sum().backward()
-    assert_array_equal(x.grad.data, c.data)
+    assert_allclose(x.grad.data, np.full(4, slope))
 
 
 # --------------------------------------------------------------------------------------------------- depth and no leaks
@@ -361,12 +293,6 @@ def test_create_graph_records_within_no_grad():
     assert ag.gradients(x.grad, x).item() == 24.0
 
 
-def test_without_create_graph_the_gradient_is_a_constant():
-    x = leaf(2.0)
-    (x * x).backward()
-    assert not x.grad.requires_grad
-
-
 def test_the_seed_can_be_differentiated_by():
     x, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     slope = ag.gradients(x * x, x, seed, create_graph=True)
@@ -379,10 +305,11 @@ def test_the_seed_can_be_differentiated_by():
 def test_gradients_by_intermediates_and_leaves():
     x = leaf(2.0)
     u = x * x
+    u.retain_grad()
     y = u * u
-    by_x, by_u = ag.gradients(y, [x, u])
-    assert (by_x.item(), by_u.item()) == (32.0, 8.0)
-    assert x.grad is None
+    by_x, by_u, by_later = ag.gradients(y, [x, u, y * 3.0])
+    assert (by_x.item(), by_u.item(), by_later.item()) == (32.0, 8.0, 0.0)
+    assert (u.grad, x.grad) == (None, None)
 
 
 def test_zeros_for_what_the_output_does_not_depend_on():
@@ -391,13 +318,6 @@ def test_zeros_for_what_the_output_does_not_depend_on():
     assert_array_equal(by_x.data, [2.0, 4.0])
     assert_array_equal(by_z.data, np.zeros((2, 2)))
     assert by_z.dtype == np.float32
-
-
-def test_an_input_after_the_output_is_independent_of_it():
-    x = leaf(2.0)
-    y = x * x
-    z = y * 3.0
-    assert ag.gradients(y, z).item() == 0.0
 
 
 def test_rules_of_unneeded_inputs_do_not_run():
@@ -438,30 +358,15 @@ def test_backward_steps_keep_the_graph_by_default():
 # ---------------------------------------------------------------------------------------------------------------- hooks
 
 
-def test_a_hook_sees_the_complete_gradient_once():
-    x = leaf(3.0)
-    seen = []
-    x.register_hook(lambda g: seen.append(g.item()))
-    (x * x + x).backward()
-    assert seen == [7.0]
-
-
-def test_hooks_run_in_order_and_replace_the_gradient():
+def test_hooks_run_in_order_on_the_complete_gradient_and_replace_it():
     x = leaf([1.0, 2.0])
     seen = []
-
-    def first(g):
-        seen.append("first")
-        return g * 10
-
-    def second(g):
-        seen.append(("second", g.tolist()))
-
-    x.register_hook(first)
-    x.register_hook(second)
-    (x * x).sum().backward()
-    assert seen == ["first", ("second", [20.0, 40.0])]
-    assert_array_equal(x.grad.data, [20.0, 40.0])
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    x.register_hook(lambda g: g * 10)
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    (x * x + x).sum().backward()
+    assert seen == [[3.0, 5.0], [30.0, 50.0]]
+    assert_array_equal(x.grad.data, [30.0, 50.0])
 
 
 def test_a_hook_that_changes_the_shape_is_refused():
@@ -613,14 +518,6 @@ def test_any_error_leaves_every_grad_unchanged(way, create_graph):
     assert [t.grad.item() for t in (x, w, u)] == [6.0, 9.0, 2.0]
 
 
-def test_gradients_touches_no_grad_that_is_kept():
-    x = leaf(3.0)
-    u = x * x
-    u.retain_grad()
-    assert ag.gradients(u * u, x).item() == 4 * 27
-    assert (u.grad, x.grad) == (None, None)
-
-
 # ---------------------------------------------------------------------------------------------------------- retain_grad
 
 
@@ -635,10 +532,12 @@ def test_the_gradient_of_a_leaf_with_one_element_can_be_written_to(f):
 def test_a_retained_gradient_accumulates_and_owns_its_array():
     x, seed = leaf([1.0, 2.0]), np.ones(2)
     u = x * x
-    u.retain_grad()
+    for t in (x, u, u):  # of a leaf it is kept anyway, and asking twice retains once
+        t.retain_grad()
     u.backward(seed, retain_graph=True)
     u.backward(seed)
     assert_array_equal(u.grad.data, [2.0, 2.0])
+    assert_array_equal(x.grad.data, [4.0, 8.0])
     assert_array_equal(seed, [1.0, 1.0])
     assert not np.shares_memory(u.grad.data, seed)
 
@@ -670,22 +569,6 @@ def test_a_retained_gradient_belongs_to_the_current_value_of_the_tensor():
     u[0] = 7.0
     (u * u).sum().backward()
     assert (u.grad.tolist(), x.grad.tolist()) == ([14.0, 8.0], [0.0, 16.0])
-
-
-def test_asking_twice_retains_once():
-    x = leaf([1.0, 2.0])
-    u = 2.0 * x
-    u.retain_grad()
-    u.retain_grad()
-    u.sum().backward()
-    assert u.grad.tolist() == [1.0, 1.0]
-
-
-def test_retain_grad_on_a_leaf_changes_nothing():
-    x = leaf(3.0)
-    x.retain_grad()
-    (x * x).backward()
-    assert x.grad.item() == 6.0
 
 
 # ------------------------------------------------------------------------------------------------------------- refusals
