@@ -17,7 +17,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
 from glassgrad.autograd.functions import products
 from glassgrad.autograd.functions import shaping as rearranging
 from glassgrad.autograd.functions.conversion import asarray
@@ -144,19 +144,16 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
             return getattr(function, method)(*_values(args), **_values(kwargs))
         name = name if method == "__call__" else f"{name}.{method}"
         raise DTypeError(f"np.{name} can't record Tensors: {_advice(name)}, or .detach().numpy() for the values.")
-    if not kwargs and hasattr(function, "nin"):
-        return ours(*args)  # a shortcut for operators between an array and a Tensor
     if name not in WAYS and not hasattr(function, "nin"):
         args, kwargs = _respelled(function, ours, args, kwargs)
-    signature = _signature(ours)
     try:
-        signature.bind(*args, **kwargs)
+        return ours(*args, **kwargs)
+    except AutogradError:
+        raise
     except TypeError as error:
-        here = ours.__name__ if name not in WAYS else f"np.{name} as"
-        raise DTypeError(
-            f"np.{name} can't be recorded as it is called ({error}): autograd has {here}{signature}."
-        ) from None
-    return ours(*args, **kwargs)
+        reason = str(error).partition("() ")[2] or error
+        form = f"np.{name}{_signature(ours)}"
+        raise DTypeError(f"np.{name} can't be recorded as it is called ({reason}): write {form}.") from error
 
 
 def called(function: Any) -> str:
