@@ -10,7 +10,6 @@ import numpy
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.compiler.compiled import Compiled, compile
 from glassgrad.autograd.compiler.trace import is_array
 from glassgrad.autograd.engine.tensor import Tensor
@@ -19,31 +18,26 @@ from glassgrad.autograd.errors import DTypeError, IndexingError, ShapeError
 SECONDS = 0.05
 """About how long one call may run: Ctrl-C and progress wait for its end."""
 
-Schedule = Sequence[tuple[Any, Any, Any]]
 
-
-def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()) -> Any:
+def loop(step: Callable[..., Any], data: Any, rows: Any) -> Any:
     """Call ``step`` once for each row of a table of row numbers, with those rows of ``data``; return all results,
     stacked.
 
     It is equivalent to this loop, but needs only a few calls of C if ``step`` is compiled to C (see `compile`)::
 
-        for row in numpy.tile(rows, (epochs, 1)):
+        for row in rows:
             results.append(step(*(array[row] for array in data)))
 
     Args:
         step: a compiled function, or one that is compiled for ``target="auto"``. It takes a batch of each array.
         data: arrays or Tensors, with a row per sample.
         rows: integers (steps, batch): the rows of the data that each step is given.
-        epochs: the number of passes over the table.
-        schedule: triples ``(mapping, key, values)``: before step t, ``mapping[key]`` becomes ``values[t]``, as
-            ``(optimizer.param_groups[0], "lr", rates)``. There is a value for each of the ``epochs * steps`` steps.
 
     Returns:
         The result of ``step``, each array with one more axis in front, that of the steps.
 
     Raises:
-        ShapeError: data of different lengths, rows that are not a table, a schedule of another length.
+        ShapeError: data of different lengths, rows that are not a table.
         IndexingError: a row that the data do not have. Errors of ``step`` are raised after the steps before.
 
     >>> import numpy as np
@@ -53,12 +47,12 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
     ... def step(x):
     ...     w.data = (w + x.mean()).data
     ...     return w * 1
-    >>> ag.loop(step, [np.arange(4.0)], [[0, 1], [2, 3]], epochs=2)
-    Tensor([0.5, 3.0, 3.5, 6.0])
+    >>> ag.loop(step, [np.arange(4.0)], [[0, 1], [2, 3]])
+    Tensor([0.5, 3.0])
     """
     if not callable(step):
         raise DTypeError(f"loop takes a function; it was given {of_type(step)}.")
-    steps = Steps(step, data, rows, epochs=epochs, schedule=schedule)
+    steps = Steps(step, data, rows)
     if not steps.total:
         raise ShapeError(f"rows {steps.rows.shape} has no steps: give a table with a row for each.")
     stacks = zip(*steps, strict=True)
@@ -72,9 +66,7 @@ class Steps:
     ``done``: the number of steps taken so far; ``total``: the number of all steps.
     """
 
-    def __init__(
-        self, step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()
-    ) -> None:
+    def __init__(self, step: Callable[..., Any], data: Any, rows: Any) -> None:
         self.step = step if isinstance(step, Compiled) else compile(step, target="auto")
         if not isinstance(data, tuple | list) or not data:
             raise DTypeError(f"data is {of_type(data)}: give a tuple of arrays with a row for each sample.")
@@ -96,11 +88,7 @@ class Steps:
                 f"rows has numbers from {self.rows.min()} to {self.rows.max()}: the data have rows 0 to {count - 1}."
             )
         self._kinds = [((self.rows.shape[1], *x.shape[1:]), x.dtype, "cpu") for x in self.data]
-        self.total = whole(epochs, "epochs") * len(self.rows)
-        self.schedule = [(mapping, key, numpy.asarray(values)) for mapping, key, values in schedule]
-        for _, key, values in self.schedule:
-            if values.shape != (self.total,):
-                raise ShapeError(f"the schedule of {key!r} has the shape {values.shape}: give {self.total} numbers.")
+        self.total = len(self.rows)
         self.done = 0
         self._tree: tuple[list[Any], Any] | None = None
 
@@ -111,19 +99,18 @@ class Steps:
 
     def several(self) -> list[Any] | None:
         """The results of the next few steps, in one short call of C; ``None`` if Python has to make the next call."""
-        native = self._native()
-        if native is None:
+        native = self.step.executable_of(self._kinds)
+        if native is None or not native.can_loop():
             return None
-        start, left = perf_counter(), len(self.rows) - self.done % len(self.rows)
-        part = self._several(native, min(native.together, left))
-        if left >= native.together and perf_counter() - start < SECONDS:
+        start, full = perf_counter(), self.total - self.done >= native.together
+        part = self._several(native, self.rows[self.done : self.done + native.together])
+        if full and perf_counter() - start < SECONDS:
             native.together *= 2
         return part
 
     def batch(self) -> list[Any]:
         """The arrays that the next step is given."""
-        row = self.rows[self.done % len(self.rows)]
-        return [x[row] for x in self.data]
+        return [x[self.rows[self.done]] for x in self.data]
 
     def filled(self, arrays: Sequence[Any]) -> Any:
         """The result of ``step`` with its arrays replaced by these."""
@@ -136,47 +123,30 @@ class Steps:
         ]
         return trees.unflatten(structure, found)
 
-    def _set(self, number: int) -> None:
-        """Set the scheduled numbers to those of a step."""
-        for mapping, key, values in self.schedule:
-            mapping[key] = values[number].item()
-
     def _one(self) -> list[Any]:
         """Run one step in Python. Returns its results, each with a new first axis."""
-        self._set(self.done)
         result = self.step(*map(Tensor, self.batch()))
         self._tree = trees.flatten(result)
         self.done += 1
         found = [x.data if isinstance(x, Tensor) else x for x in self._tree[0] if is_array(x)]
         return [numpy.asarray(backends.to_numpy(x))[None] for x in found]
 
-    def _native(self) -> Any:
-        """The executable in C that runs such steps; ``None`` where there is none."""
-        found = self.step.executable_of(self._kinds)
-        scheduled = {(id(mapping), key) for mapping, key, _ in self.schedule}
-        return found if found is not None and found.can_loop(scheduled) else None
-
-    def _several(self, native: Any, count: int) -> list[Any] | None:
+    def _several(self, native: Any, rows: Any) -> list[Any] | None:
         """The results of some steps, in one call of C; ``None`` where something was changed outside."""
-        first, returned = self.done % len(self.rows), len(native.trace.result.values)
-        rows = self.rows[first : first + count]
-        values = {(id(mapping), key): values[self.done : self.done + count] for mapping, key, values in self.schedule}
+        returned = len(native.trace.result.values)
         with self.step.lock:
             if not native.is_settled():
                 return None
             ran = numpy.zeros(1, numpy.int64)
             try:
-                stacks, refuse = native.loop(self.data, rows, values, ran)
+                stacks, refuse = native.loop(self.data, rows, ran)
             finally:  # Ctrl-C is raised after the steps have run
                 done = int(ran[0])
                 self.done += done
-                if done:
-                    self._set(self.done - 1)
             if done:
                 last = [stack[done - 1 if n < returned else 0] for n, stack in enumerate(stacks)]
                 self._tree = trees.flatten(native.finish(last))
             if refuse is not None:
-                self._set(self.done)
                 refuse(*self.batch())
         found: list[Any] = stacks[:returned]
         return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from glassgrad.autograd import backends, trees
@@ -29,7 +29,6 @@ def scan(
     *,
     length: int | None = None,
     reverse: bool = False,
-    recompute: bool | int = False,
 ) -> Pair:
     """The loop ``for x in xs: carry, y = f(carry, x)`` as one operation: ``(carry, ys)``, the ys stacked.
 
@@ -43,10 +42,9 @@ def scan(
     that it captures, such as weights, get their gradients like arguments. Derivatives of any order are loops, too: time
     and memory grow linearly with the number of steps.
 
-    ``recompute``: checkpointing. Only the carry before each group of this many steps is kept, and the backward pass
-    computes the group again. ``True`` takes about the square root of the number of steps, which needs the least memory
-    (A. Griewank, "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
-    differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
+    What the derivative needs is kept of each step. A scan whose step is a scan keeps less: of the inner one only the
+    carry before it, as the backward pass computes it again. With groups of about the square root of the number of steps
+    that needs the least memory (T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
 
     Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
     for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be traced.
@@ -82,11 +80,10 @@ def scan(
         ys, structure, _ = _taken_apart(result[1], "y")
         return [*after, *ys]
 
-    types = [(x.shape, x.dtype) for x in carries] + [(x.shape[1:], x.dtype) for x in columns]
-    types = [(shape, backends.as_dtype(str(dtype).rpartition(".")[2])) for shape, dtype in types]
+    types = [*(_typed(x, of_rows=False) for x in carries), *(_typed(x, of_rows=True) for x in columns)]
     body, captured = body_of(step, types, name, [*carry_paths, *xs_paths], (len(carries), len(columns)))
     given = [*carries, *columns, *captured]
-    results = _run(body, given, steps, bool(reverse), _pieces(recompute, steps))
+    results = looped(TENSORS, given, body, steps, bool(reverse))
     ends = results[: len(carries)] if steps else carries
     return trees.unflatten(carry_structure, ends), trees.unflatten(structure, results[len(carries) :])
 
@@ -98,7 +95,6 @@ def repeated(
     consts: Sequence[Any] = (),
     *,
     reverse: bool = False,
-    recompute: bool | int = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """`scan` of ``step(carries, xs, consts) -> (carries, ys)``, all lists of Tensors. ``step`` must be a module-level
     function that depends on nothing else.
@@ -107,63 +103,28 @@ def repeated(
     """
     given = [asarray(x) for x in (*carries, *xs, *consts)]
     first, second = len(carries), len(carries) + len(xs)
-    types = tuple(
-        (x.shape if i < first or i >= second else x.shape[1:], backends.as_dtype(str(x.dtype).rpartition(".")[2]))
-        for i, x in enumerate(given)
-    )
-    key = step, types, first, second
-    body = _bodies.get(key)
-    if body is None:
-        parts = {"carry": carries, "x": xs, "weight": consts}
-        names = [f"{kind}_{i}" for kind, part in parts.items() for i in range(len(part))]
-
-        def listed(given: list[Tensor], mark: Any) -> list[Any]:
-            after, ys = step(given[:first], given[first:second], given[second:])
-            return [*after, *ys]
-
-        if len(_bodies) >= BODIES:
-            _bodies.clear()
-        body = _bodies[key] = body_of(listed, types, step.__name__, names, (first, len(xs)))[0]
+    types = tuple(_typed(x, of_rows=first <= i < second) for i, x in enumerate(given))
     steps = _length(given[first:second], [f"xs[{i}]" for i in range(len(xs))], None)
-    results = _run(body, given, steps, reverse, _pieces(recompute, steps))
+    results = looped(TENSORS, given, _repeated_body(step, types, first, second), steps, reverse)
     return results[:first], results[first:]
 
 
-def _run(body: Body, given: list[Any], steps: int, reverse: bool, group: int) -> list[Any]:
-    """The last carries and the stacked ys. With a ``group`` of so many steps the loop is one over groups, each of them
-    a loop: the derivative of the outer loop keeps the carries before each group, and computes the group again.
-    """
-    count, first = steps // group if group else 0, body.carries + body.xs
-    if not count:
-        return looped(TENSORS, given, body, steps, reverse)
-    carries, xs, consts = given[: body.carries], given[body.carries : first], given[first:]
-    most = count * group  # the others come last
-    grouped, rest = slice(most), slice(most, None)
-    if reverse:
-        grouped, rest = slice(steps - most, None), slice(steps - most)
-    key = body, group, reverse
-    if key not in _bodies:
-        types = [body.types[i] for i in body.inputs]
-        types[body.carries : first] = [((group, *shape), dtype) for shape, dtype in types[body.carries : first]]
-        _bodies[key] = body_of(
-            lambda inputs, mark: looped(TENSORS, inputs, body, group, reverse), types,
-            f"{body.name}_{group}_times", body.names, (body.carries, body.xs),
-        )[0]  # fmt: skip
-    columns = [TENSORS.reshape(x[grouped], (count, group, *x.shape[1:])) for x in xs]
-    results = looped(TENSORS, [*carries, *columns, *consts], _bodies[key], count, reverse)
-    carries = results[: body.carries]
-    ys = [TENSORS.reshape(y, (most, *y.shape[2:])) for y in results[body.carries :]]
-    if most < steps:
-        results = looped(TENSORS, [*carries, *(x[rest] for x in xs), *consts], body, steps - most, reverse)
-        carries, more = results[: body.carries], results[body.carries :]
-        ys = [TENSORS.concat([z, y] if reverse else [y, z]) for y, z in zip(ys, more, strict=True)]
-    return [*carries, *ys]
+@lru_cache(maxsize=256)
+def _repeated_body(step: Callable[..., Any], types: tuple[Typed, ...], first: int, second: int) -> Body:
+    """The body of a step that is known by its types."""
+
+    def listed(given: list[Tensor], mark: Any) -> list[Any]:
+        after, ys = step(given[:first], given[first:second], given[second:])
+        return [*after, *ys]
+
+    kinds = [*["carry"] * first, *["x"] * (second - first), *["weight"] * (len(types) - second)]
+    names = [f"{kind}_{i - kinds.index(kind)}" for i, kind in enumerate(kinds)]
+    return body_of(listed, types, step.__name__, names, (first, second - first))[0]
 
 
-BODIES = 256
-"""The number of bodies that are remembered."""
-
-_bodies: dict[Any, Body] = {}
+def _typed(x: Tensor, *, of_rows: bool) -> Typed:
+    """The shape and dtype of an argument, or of one of its rows, on any device."""
+    return x.shape[of_rows:], backends.as_dtype(str(x.dtype).rpartition(".")[2])
 
 
 def body_of(
@@ -225,19 +186,6 @@ def _check_carry(
                 f"{name} was given {path} of dtype {x.dtype} and returned it with dtype {y.dtype}: it is the carry of "
                 f"the next step, and must keep its dtype; begin with one of {y.dtype}."
             )
-
-
-def _pieces(recompute: Any, steps: int) -> int:
-    """The number of steps that are recomputed at once."""
-    if recompute is True:
-        return max(1, math.isqrt(steps))
-    if recompute is False:
-        return 0
-    if type(recompute) is not int or recompute < 1:
-        raise DomainError(
-            f"recompute = {shown(recompute)}: give True, False, or the number of steps to recompute at once."
-        )
-    return recompute
 
 
 KERNELS[:] = step_kernel, stepped

@@ -23,7 +23,7 @@ WEIGHTS = RNG.normal(size=(STEPS, BATCH, HIDDEN))
 ARGUMENTS = X, H0, W, U
 
 
-def loop(f, carry, xs, length=None, reverse=False, recompute=False):
+def loop(f, carry, xs, length=None, reverse=False):
     """What `ag.scan` computes, step by step."""
     leaves = ag.trees.leaves(xs)
     steps = leaves[0].shape[0] if leaves else length
@@ -63,7 +63,7 @@ def summed(f):
     return lambda *args: sum((g**3).sum() for g in gradients_of(f, len(args))(*args))
 
 
-OPTIONS = [{}, {"reverse": True}, {"recompute": 2}, {"recompute": True, "reverse": True}, {"recompute": 99}]
+OPTIONS = [{}, {"reverse": True}]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -314,7 +314,7 @@ def test_random_steps(seed, monkeypatch):
         function = draw.choice([*UNARY, *BINARY])
         plan.append((function, [draw.randrange(known) for _ in range(1 + (function in BINARY))]))
     outputs = [draw.randrange(sum(counts) + len(plan)) for _ in range(counts[0] + 2)]
-    options = {"reverse": draw.random() < 0.4, "recompute": draw.choice([False, False, True, 2])}
+    options = {"reverse": draw.random() < 0.4}
     raw = draw.random() < 0.5  # results that are carries, xs or each other
 
     def loss(scan):

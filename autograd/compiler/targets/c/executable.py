@@ -6,7 +6,7 @@ import ctypes
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any
@@ -196,24 +196,14 @@ class NativeExecutable(Executable):
         body = "\n".join(f"    {line}" for line in [*lines, f"return [{', '.join(returned)}]"])
         return f"def {identifier(program.name)}({', '.join(names)}):\n{body}\n"
 
-    def can_loop(self, scheduled: Set[tuple[int, Any]]) -> bool:
-        """Whether one call can run many steps: all inputs are batches, and scheduled numbers are read at each."""
-        knobs = {(id(value.origin[0]), value.origin[1]) for value in self._table.knobs}
+    def can_loop(self) -> bool:
+        """Whether one call can run many steps: all inputs are batches."""
         batches = all(value.shape for value in self.optimized.inputs)
-        return (
-            batches
-            and not self.trace.given
-            and not (self.trace.replaced or self.exchanged)
-            and not self.trace.restarts
-            and scheduled <= knobs
-        )
+        return batches and not (self.is_given_more or self.exchanged or self.trace.restarts)
 
-    def loop(
-        self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any], done: Any
-    ) -> tuple[list[Any], Callable[..., None] | None]:
+    def loop(self, data: Sequence[Any], rows: Any, done: Any) -> tuple[list[Any], Callable[..., None] | None]:
         """Run a step for each row of the table ``rows``, which holds row numbers of the data.
 
-        ``values`` are the numbers of each step, by the mapping's id and the key at which the program reads them.
         ``done`` is an int64 array of one element, which is set to the number of steps that ran, also where Ctrl-C
         follows. Returns the stacked results of all steps, and the function that raises the error of a step that failed,
         or ``None``.
@@ -221,32 +211,25 @@ class NativeExecutable(Executable):
         program, returned, table = self.optimized, len(self.trace.result.values), self._table
         if self._loop is None:
             self._loop = ctypes.CDLL(self.library._name).gg_loop
-            self._loop.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+            self._loop.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64] * 4
         data = [numpy.ascontiguousarray(x, v.dtype) for x, v in zip(data, program.inputs, strict=True)]
-        batches = [numpy.empty(v.shape, v.dtype) for v in program.inputs]
         stacks = [
             numpy.empty((len(rows) if n < returned else 1, *value.shape), value.dtype)
             for n, value in enumerate(program.outputs)
         ]
+        given = [*(numpy.empty(v.shape, v.dtype) for v in program.inputs), *stacks]
         sizes = [size(v.shape[1:]) * v.dtype.itemsize for v in program.inputs]
         sizes += [v.nbytes if n < returned else 0 for n, v in enumerate(program.outputs)]
-        scheduled = {}
         for value, array in table.knobs.items():
             mapping, key = value.origin
             array[()] = mapping[key]
-            if (given := values.get((id(mapping), key))) is not None:
-                scheduled[value] = numpy.ascontiguousarray(given, value.dtype)
-        knobs = [table.knobs[value] for value in scheduled]
-        rows = numpy.ascontiguousarray(rows, numpy.int64)
-        groups = [*batches, *stacks], data, knobs, [*scheduled.values()]
-        first, second, *others = [numpy.array([x.ctypes.data for x in group], numpy.int64) for group in groups]
-        arrays = [first, second, numpy.array(sizes, numpy.int64), *others, rows, done]
-        counts = *rows.shape, len(data), len(stacks), len(scheduled)
-        steps = numpy.array([*(x.ctypes.data for x in arrays), *counts], numpy.int64)
+        groups = [x.ctypes.data for x in given], [x.ctypes.data for x in data], sizes
+        arrays = [*(numpy.array(group, numpy.int64) for group in groups), numpy.ascontiguousarray(rows), done]
+        counts = *rows.shape, len(data), len(stacks)
         with ExitStack() as held:
             for lock in table.locks:
                 held.enter_context(lock)
-            code = self._loop(table.address, steps.ctypes.data)
+            code = self._loop(table.address, *(x.ctypes.data for x in arrays), *counts)
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:

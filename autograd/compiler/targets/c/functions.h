@@ -310,27 +310,20 @@ GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
 #define $erfc(x) erfc(x)
 
 /* Many steps. Of each argument, `size` bytes for each of `batch` rows of `data` are gathered in its array in `given`; the
-   arrays of the results follow there, and each moves on by its `size` after a step. Knobs have a number for each step. */
+   arrays of the results follow there, and each moves on by its `size` after a step. */
 struct table;
-struct gg_steps {
-    char **given;
-    const char *const *data;
-    const int64_t *size;
-    double *const *knobs;
-    const double *const *numbers;
-    const int64_t *rows;
-    int64_t *done, count, batch, arguments, results, scheduled;
-};
-GG_CALL int gg_many(int step(const struct table *, char *const *), const struct table *table, const struct gg_steps *steps) {
-    for (int64_t t = 0; t < steps->count; t++) {
-        const int64_t *const at = steps->rows + t * steps->batch, *const size = steps->size;
-        for (int64_t n = 0; n < steps->arguments; n++) for (int64_t i = 0; i < steps->batch; i++)
-            memcpy(steps->given[n] + i * size[n], steps->data[n] + at[i] * size[n], (size_t)size[n]);
-        for (int64_t k = 0; k < steps->scheduled; k++) *steps->knobs[k] = steps->numbers[k][t];
-        const int code = step(table, steps->given);
+#define GG_STEPS                                                                                                     \
+    const struct table *table, char **given, const char *const *data, const int64_t *size, const int64_t *rows,      \
+    int64_t *done, int64_t count, int64_t batch, int64_t arguments, int64_t results
+GG_CALL int gg_many(int step(const struct table *, char *const *), GG_STEPS) {
+    for (int64_t t = 0; t < count; t++) {
+        const int64_t *const at = rows + t * batch;
+        for (int64_t n = 0; n < arguments; n++) for (int64_t i = 0; i < batch; i++)
+            memcpy(given[n] + i * size[n], data[n] + at[i] * size[n], (size_t)size[n]);
+        const int code = step(table, given);
         if (code) return code;
-        for (int64_t n = steps->arguments; n < steps->arguments + steps->results; n++) steps->given[n] += size[n];
-        *steps->done = t + 1;
+        for (int64_t n = arguments; n < arguments + results; n++) given[n] += size[n];
+        *done = t + 1;
     }
     return 0;
 }

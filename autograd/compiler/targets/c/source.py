@@ -277,8 +277,8 @@ class Source(Text):
             "    return step(table, given);",
             "}",
             "",
-            "GG_EXPORT int gg_loop(const struct table *table, const struct gg_steps *steps) {",
-            "    return gg_many(step, table, steps);",
+            "GG_EXPORT int gg_loop(GG_STEPS) {",
+            "    return gg_many(step, table, given, data, size, rows, done, count, batch, arguments, results);",
             "}",
             "",
         ])  # fmt: skip
