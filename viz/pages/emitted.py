@@ -129,8 +129,7 @@ def written(
             if large := too_large(products, sum(tensor.size for tensor in names), lines):
                 raise DrawingError(f"{who}: {large}.{more}")
         texts = [
-            program.javascript(f"program_{name}", every=False, comments=False, states=False)
-            for name, program in programs.items()
+            program.javascript(f"program_{name}", comments=False, states=False) for name, program in programs.items()
         ]
         states = {}
         for origin, name in names.items():

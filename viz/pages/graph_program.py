@@ -132,8 +132,8 @@ class _Traced:
                 if large := too_large(0, 0, len(see.instructions)):
                     raise NotLive(f"{large}.")
                 names = shared_names([see, probe])
-                text = see.javascript("see", every=False, comments=False)
-                forward = probe.javascript("probe", every=False, comments=False, states=False)
+                text = see.javascript("see", comments=False)
+                forward = probe.javascript("probe", comments=False, states=False)
             except TargetError as error:
                 raise NotLive(_unwritable(error)) from None
             except AutogradError as error:

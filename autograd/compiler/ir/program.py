@@ -208,18 +208,14 @@ class Program:
         """A line for each pass: its changes, and the number of instructions left."""
         return METHODS["explain"](self)  # type: ignore[no-any-return]
 
-    def javascript(
-        self, name: str | None = None, *, every: bool = True, comments: bool = True, states: bool = True
-    ) -> str:
-        """The program as the text of one JavaScript function, for a page or for node.
+    def javascript(self, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
+        """The optimized program as the text of one JavaScript function, for a page or for node.
 
-        ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes all values and changes no
-        state; ``commit()`` gives the states their new values, for the next run. ``values`` has for each value of the
-        program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
+        ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes the results, and
+        ``commit()``, which must follow, gives the states their new values. ``values`` has for each input, result and
+        state its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
         and ``outputs`` are those of the program, in order, and by name: ``inputs.x``, and ``outputs.loss`` where the
-        function returns a dict. With ``every=False`` only results can be read: the program
-        is optimized, elementwise instructions are fused into loops, and ``run()`` writes states in place where it can,
-        so ``commit()`` must follow.
+        function returns a dict.
 
         ``memory`` holds the arrays of states and of learning rates by name; programs with the same memory share them,
         and an input may be there, too. Missing arrays are added with their present values; with ``states=False`` the
@@ -229,9 +225,7 @@ class Program:
         Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, indexing by a
         mask, complex numbers.
         """
-        return METHODS["javascript"](  # type: ignore[no-any-return]
-            self, name, every=every, comments=comments, states=states
-        )
+        return METHODS["javascript"](self, name, comments=comments, states=states)  # type: ignore[no-any-return]
 
 
 METHODS: dict[str, Callable[..., Any]] = {}

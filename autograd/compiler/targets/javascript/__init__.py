@@ -7,11 +7,9 @@ from glassgrad.autograd.compiler.targets.javascript.script import PART, Script
 
 
 @method("javascript")
-def javascript(
-    program: Program, name: str | None = None, *, every: bool = True, comments: bool = True, states: bool = True
-) -> str:
+def javascript(program: Program, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
     """The program as the text of a JavaScript function; see `Program.javascript`."""
-    return Script(program, name, every=every, comments=comments, states=states).text()
+    return Script(program, name, comments=comments, states=states).text()
 
 
 __all__ = ["PART", "Script", "javascript"]

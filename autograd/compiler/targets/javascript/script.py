@@ -15,10 +15,11 @@ from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.interpreter import present
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.javascript.contraction import Products
+from glassgrad.autograd.compiler.targets.javascript.contraction import contract
 from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
 from glassgrad.autograd.compiler.targets.kernels import fuse, updated_in_place
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
+from glassgrad.autograd.compiler.targets.nested import Script as Base
 from glassgrad.autograd.compiler.targets.nests import View
 from glassgrad.autograd.errors import TargetError
 
@@ -30,16 +31,17 @@ SHORT = 64
 """Constants of up to this number of elements are written as numbers, larger ones in base64."""
 
 
-class Script(Products):
+class Script(Base):
     """The text of ``program`` as a function of ``memory``; see `Program.javascript`."""
 
-    language = JAVASCRIPT
+    language, contract = JAVASCRIPT, contract
 
-    def __init__(self, program: Program, name: str | None, *, every: bool, comments: bool, states: bool) -> None:
+    def __init__(self, program: Program, name: str | None, *, comments: bool, states: bool) -> None:
         super().__init__(program, name or program.name)
-        self.every, self.comments, self.states = every, comments, states
+        self.comments, self.states = comments, states
         self.heads: list[str] = []
-        self.functions, self.products = [], {}
+        self.functions: list[str] = []
+        self.products: dict[Any, str] = {}
 
     # ---------------------------------------------------------------------------------------------- of the language
 
@@ -84,20 +86,25 @@ class Script(Products):
 
     def text(self) -> str:
         """The function."""
-        program = self._prepared()
-        steps = fuse(program)
-        self.in_place = {} if self.every else updated_in_place(program, steps)
+        if self.given.packed:
+            raise TargetError(
+                f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
+                "Write the program as it was traced."
+            )
+        self.given.validate()  # so that all names are identifiers
+        program = self.given = optimize(self.given, COMMON)
+        self.in_place = updated_in_place(program, fuse(program))
         for value in program.inputs:
             self.view(value)
         for value, state in self.in_place.items():
             self.views[value] = self.view(state)
         run = self.called("run", self.parts(program))
         commit = self.called("commit", [self._copied(source, target) for source, target in self.commits(program)])
-        shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
+        shown = [*dict.fromkeys(v for v in program.values() if self._is_shown(v))]
         entries = [f"  {v.name}: {self._entry(v)}," for v in shown]
         ends = (
             self._named(program.inputs, [v.name for v in program.inputs]),
-            self._named(self.given.outputs, program.keys),
+            self._named(program.outputs, program.keys),
         )
         returned = "return {{ run, commit, values, inputs: {}, outputs: {} }};".format(*ends)
         body = [*GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit, "const values = {", *entries, "};"]
@@ -109,20 +116,6 @@ class Script(Products):
         listed = f"[{', '.join(f'values.{value.name}' for value in values)}]"
         named = [f"{string(name)}: values.{value.name}" for name, value in zip(names, values, strict=False)]
         return f"Object.assign({listed}, {{ {', '.join(named)} }})" if named else listed
-
-    def _prepared(self) -> Program:
-        """The program that is written: with all values as results, or optimized."""
-        if self.given.packed:
-            raise TargetError(
-                f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
-                "Write the program as it was traced; every=False optimizes it."
-            )
-        self.given.validate()  # so that all names are identifiers
-        if not self.every:
-            self.given = optimize(self.given, COMMON)
-            return self.given
-        made = [i.out for i in self.given.instructions if i.op != "check_range"]
-        return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
 
     def called(self, name: str, parts: Sequence[list[str]]) -> list[str]:
         """The function ``name()`` as text, or several that V8 optimizes, and one that calls them."""
@@ -154,9 +147,8 @@ class Script(Products):
 
     def _is_shown(self, value: Value) -> bool:
         """Whether a value can be read from outside."""
-        if value.kind == "constant" or value not in self.views:
-            return value in self.given.outputs
-        return self.every or value.kind != "temporary" or value in self.given.outputs
+        kept = value.kind not in ("constant", "temporary") and value in self.views
+        return kept or value in self.given.outputs
 
     def _entry(self, value: Value) -> str:
         """The entry by which a value can be read."""

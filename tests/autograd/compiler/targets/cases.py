@@ -35,16 +35,16 @@ from tests.steps.step import TrainingStep
 
 @dataclass(frozen=True)
 class Target:
-    """A language. Its ``module`` gives a case its text, in JavaScript one that keeps every value or not, puts what
-    cases compute into them, and tells how that differs from `Program.run`."""
+    """A language. Its ``module`` gives a case its text, puts what cases compute into them, and tells how that differs
+    from `Program.run`."""
 
     name: str
     expressions: Iterable[str]
     module: Any
 
-    def written(self, case: Case, every: bool = False) -> Case:
+    def written(self, case: Case) -> Case:
         """The case with its text."""
-        self.module.written(case, every)
+        self.module.written(case)
         return case
 
 
@@ -73,7 +73,7 @@ def calls_of(name: str, count: int) -> list[Call]:
     return [*found, *TABLE[name].edges]
 
 
-def cases_of(target: Target, name: str, call: Call, dtype: str, every: bool = False) -> Iterator[Case]:
+def cases_of(target: Target, name: str, call: Call, dtype: str) -> Iterator[Case]:
     """The operation and its gradient, each as a program."""
     inputs = inputs_of(name, call, dtype)
     wanted = [x.requires_grad for x in inputs]
@@ -84,7 +84,7 @@ def cases_of(target: Target, name: str, call: Call, dtype: str, every: bool = Fa
 
         with np.errstate(all="ignore"):
             program = Trace(entered, tuple(x.detach() for x in inputs), {}).program
-        yield target.written(Case(f"{order} of {name}", program, "", [[x.data for x in inputs]]), every)
+        yield target.written(Case(f"{order} of {name}", program, "", [[x.data for x in inputs]]))
 
 
 def operations(target: Target, names: Iterable[str], count: int) -> tuple[list[Case], set[str]]:
@@ -93,7 +93,7 @@ def operations(target: Target, names: Iterable[str], count: int) -> tuple[list[C
     for name in names:
         for number, call in enumerate(calls_of(name, count)):
             try:
-                cases += cases_of(target, name, call, "float32" if number == 1 else "float64", number % 2 == 0)
+                cases += cases_of(target, name, call, "float32" if number == 1 else "float64")
             except TargetError:
                 refused.add(name)
     return cases, refused
@@ -107,16 +107,14 @@ def poolings(target: Target) -> list[Case]:
     found = []
     for number, (options, arrays) in enumerate(peculiar_poolings(60)):
         program = Trace(partial(pooled, options), tuple(map(ag.Tensor, arrays)), {}).program
-        found.append(target.written(Case(f"pooling {number}", program, "", [arrays], 0.0), number % 2 == 0))
+        found.append(target.written(Case(f"pooling {number}", program, "", [arrays], 0.0)))
     return found
 
 
 # ------------------------------------------------------------------------------------------------------- training steps
 
 
-def case_of(
-    target: Target, name: str, step: Any, *args: Any, count: int = 20, every: bool = False, **options: Any
-) -> Case:
+def case_of(target: Target, name: str, step: Any, *args: Any, count: int = 20, **options: Any) -> Case:
     """A step that is run ``count`` times on the same inputs, as it is at this moment."""
     trace = Trace(step, args, options)
     program = trace.program
@@ -125,7 +123,7 @@ def case_of(
     initial = {state: np.array(state.origin.data) for state in program.states}
     initial |= {v: v.dtype.type(v.origin[0][v.origin[1]]) for v in program.values() if v.kind == "knob"}
     case = Case(name, program, "", [[np.array(x) for x in arrays]] * count, 1e-12, initial)
-    return target.written(case, every)
+    return target.written(case)
 
 
 def training(
@@ -136,7 +134,6 @@ def training(
     loss_of: Any,
     *inputs: Any,
     targets: int = 0,
-    every: bool = False,
 ) -> Case:
     """A training step of a model in float64. The last ``targets`` inputs are those of the loss."""
     inputs = tuple(ag.asarray(x.astype("f8") if x.dtype.kind == "f" else x) for x in inputs)
@@ -150,7 +147,7 @@ def training(
             chosen.step()
         return loss
 
-    return case_of(target, name, step, *inputs, every=every)
+    return case_of(target, name, step, *inputs)
 
 
 def squared(outputs: Any) -> Any:
@@ -165,11 +162,11 @@ def networks(target: Target) -> list[Case]:
     """20 steps of every optimizer, layer and loss."""
     cases = []
     rng = np.random.default_rng(0)
-    for number, (name, optimizer) in enumerate(OPTIMIZERS.items()):
+    for name, optimizer in OPTIMIZERS.items():
         model = nn.MLP([5, 7, 3], seed=0).to("float64")
         x, labels = rng.standard_normal((8, 5)), rng.integers(0, 3, 8)
         loss = nn.functional.cross_entropy
-        cases.append(training(target, name, model, optimizer, loss, x, labels, targets=1, every=number % 2 == 0))
+        cases.append(training(target, name, model, optimizer, loss, x, labels, targets=1))
     for name, (make, *inputs) in layers.LAYERS.items():
         if name not in LARGE:
             model = make().to("float64")
@@ -181,7 +178,7 @@ def networks(target: Target) -> list[Case]:
     return cases
 
 
-def programs_of(target: Target, step: TrainingStep, name: str, every: bool) -> list[Case]:
+def programs_of(target: Target, step: TrainingStep, name: str) -> list[Case]:
     """The programs of the calls of a random step, each run three times from the states that it found."""
     found: list[Case] = []
     start, calls = step.compiled()
@@ -190,7 +187,7 @@ def programs_of(target: Target, step: TrainingStep, name: str, every: bool) -> l
     eager = scope["step"]
 
     def followed(*args: Any, **options: Any) -> Any:
-        found.append(case_of(target, name, eager, *args, count=3, every=every, **options))
+        found.append(case_of(target, name, eager, *args, count=3, **options))
         return eager(*args, **options)
 
     scope["step"] = followed
@@ -205,7 +202,7 @@ def random_steps(target: Target, seeds: Iterable[int]) -> tuple[list[Case], list
     for seed in seeds:
         with np.errstate(all="ignore"):
             try:
-                cases += programs_of(target, step_of(seed), f"step {seed}", seed % 2 == 0)
+                cases += programs_of(target, step_of(seed), f"step {seed}")
             except TargetError as error:
                 refused.append(str(error))
             except (TraceError, DomainError):  # no program
@@ -213,7 +210,7 @@ def random_steps(target: Target, seeds: Iterable[int]) -> tuple[list[Case], list
     return cases, refused
 
 
-def exchange(target: Target, every: bool = False) -> Case:
+def exchange(target: Target) -> Case:
     """A step whose states take each other's values."""
     a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([[3.0, 4.0], [5.0, 6.0]], dtype="float64")
     c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
@@ -222,7 +219,7 @@ def exchange(target: Target, every: bool = False) -> Case:
         a.data, b.data, c.data = b.data[0] + x.data, c.data.T.copy(), b.data.copy()
         return a * 1
 
-    return case_of(target, "exchange", step, ag.ones(2, dtype="float64"), count=3, every=every)
+    return case_of(target, "exchange", step, ag.ones(2, dtype="float64"), count=3)
 
 
 # -------------------------------------------------------------------------------------------------- single instructions
@@ -300,10 +297,10 @@ def sample(target: Target) -> list[Case]:
     kernel = nn.Conv2d(2, 3, 2, padding=1, stride=2, seed=0).to("float64")
     loss, images = nn.functional.cross_entropy, rng.standard_normal((2, 2, 4, 4))
     return [
-        training(target, "deep", deep, OPTIMIZERS["Adam"], loss, x, labels, targets=1, every=True),
+        training(target, "deep", deep, OPTIMIZERS["Adam"], loss, x, labels, targets=1),
         training(target, "conv", kernel, OPTIMIZERS["SGD"], squared, images),
         exchange(target),
         in_single(target, 0),
         single(target, "sum", [np.resize(x, (40, 60))], axis=(0, 1), keepdims=False),
-        *cases_of(target, "take", Call(rng.standard_normal((3, 4)), np.array([2, 0, -1]), axis=0), "float64", True),
+        *cases_of(target, "take", Call(rng.standard_normal((3, 4)), np.array([2, 0, -1]), axis=0), "float64"),
     ]

@@ -128,9 +128,9 @@ def _difference(found: Any, expected: Any, other: Any, tolerance: float, roundin
     return f"is {found[wrong][:3]} and should be {numbers[wrong][:3]}" if wrong.any() else ""
 
 
-def written(case: Case, every: bool = False) -> None:
+def written(case: Case) -> None:
     """Give the case its text."""
-    case.source = case.program.javascript(every=every, comments=False)
+    case.source = case.program.javascript(comments=False)
 
 
 def run(cases: Sequence[Case], folder: Path) -> None:

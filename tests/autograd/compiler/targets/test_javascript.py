@@ -42,17 +42,16 @@ def chained(count: int) -> Any:
 
 
 @needs_node
-@pytest.mark.parametrize("every", [True, False])
-def test_long_programs_are_cut_into_functions_that_are_optimized(every, tmp_path):
+def test_long_programs_are_cut_into_functions_that_are_optimized(tmp_path):
     model = nn.MLP([4] * 20 + [3], seed=0).to("float64")
     x, labels = np.ones((2, 4)), np.array([0, 2])
     given = model, OPTIMIZERS["SGD momentum"], nn.functional.cross_entropy, x, labels
-    network = training(IN_JAVASCRIPT, "20 layers", *given, targets=1, every=every)
+    network = training(IN_JAVASCRIPT, "20 layers", *given, targets=1)
     pair = ag.Tensor(np.linspace(-1, 1, 12).reshape(3, 4)), ag.Tensor(np.ones(4))
-    chain = case_of(IN_JAVASCRIPT, "a chain", chained(200), *pair, count=1, every=every)
+    chain = case_of(IN_JAVASCRIPT, "a chain", chained(200), *pair, count=1)
     assert not faults([network, chain], tmp_path)
     for case in (network, chain):
-        parts = functions_of(case.program.javascript(every=every))
+        parts = functions_of(case.program.javascript())
         assert len(parts) > 5
         assert max(map(len, parts.values())) <= PART + 200
         called = re.findall(r"^    (run_\d+)\(", parts["run"], flags=re.MULTILINE)
@@ -73,10 +72,7 @@ def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
     program = Program("class_", inputs, instructions, [total, place])
     arrays = [np.arange(3.0) + k for k in range(len(names))]
     arrays[7] = np.array([2.0, np.nan, 1.0])
-    cases = [
-        Case("names", program, program.javascript(name, every=every), [arrays])
-        for name, every in (("new", True), (None, False), ("a b", True))
-    ]
+    cases = [Case("names", program, program.javascript(name), [arrays]) for name in ("new", None, "a b")]
     assert not faults(cases, tmp_path)
     assert cases[0].source.startswith("function _new(memory) {")
     assert "    constructor: seen(constructor, 'input', 'float64', [3])," in cases[0].source
@@ -84,10 +80,9 @@ def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
 
 def test_nothing_in_a_text_ends_a_script():
     assert safe_javascript("a</script>\n<!-- b\u2028c < d") == "a< /script> < !-- b c < d"
-    for every in (True, False):
-        text = descent()[0].javascript("a</script>", every=every)
-        assert text.startswith("function a_script(memory) {")
-        assert not re.search(r"</|<!--|\beval\b|\bFunction\b", text)
+    text = descent()[0].javascript("a</script>")
+    assert text.startswith("function a_script(memory) {")
+    assert not re.search(r"</|<!--|\beval\b|\bFunction\b", text)
 
 
 def in_node(script: str, tmp_path: Any) -> str:
@@ -115,27 +110,25 @@ def descent() -> tuple[Program, Program]:
 
 
 @needs_node
-def test_run_changes_no_state_and_programs_share_a_memory(tmp_path):
+def test_programs_share_a_memory(tmp_path):
     step, look = descent()
     script = f"""
 const memory = {{}}, step = ({step.javascript()})(memory), look = ({look.javascript(states=False)})(memory);
-const train = ({step.javascript(every=False)})(memory), told = [];
-step.run(); step.run(); look.run();
-told.push(memory.w.join(), step.values.w_new.data.join(), step.outputs[0].data[0], look.outputs[0].data[0]);
-step.commit(); look.run();
-told.push(memory.w.join(), look.outputs[0].data[0]);
-memory.lr[0] = 0.5; train.inputs[0].data.fill(1); train.run(); train.commit();
-told.push(memory.w.join(), step.inputs[0].data.join(), step.values.w.data === memory.w);
+const told = [];
+look.run(); step.run(); step.commit();
+told.push(memory.w.join(), look.outputs[0].data[0], step.outputs[0].data[0]);
+memory.lr[0] = 0.5; step.inputs[0].data.fill(1); step.run(); step.commit(); look.run();
+told.push(memory.w.join(), look.outputs[0].data[0], step.values.w.data === memory.w);
 console.log(told.join(' '));
 """
-    assert in_node(script, tmp_path) == "1,-2 0.5,-1 5 5 0.5,-1 1.25 1,1 0,0 true"
+    assert in_node(script, tmp_path) == "0.5,-1 5 5 1,1 2 true"
 
 
 @needs_node
 def test_inputs_and_the_results_of_a_dict_have_names(tmp_path):
     program = ag.trace(lambda x, y: {"sum": x + y, "d x": x * y, "again": x + y}, ag.ones(2), ag.ones(2))
     script = f"""
-const it = ({program.javascript(every=False)})(), {{ outputs }} = it;
+const it = ({program.javascript()})(), {{ outputs }} = it;
 it.inputs.x.data.fill(3); it.inputs.y.data.fill(2); it.run();
 console.log(outputs.sum.data.join(), outputs['d x'].data.join(), outputs.again === outputs[2], outputs.length);
 """

@@ -122,11 +122,10 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("every", [True, False])
-def test_steps(target: Target, every: bool, tmp_path: Any) -> None:
+def test_steps(target: Target, tmp_path: Any) -> None:
     with np.errstate(divide="ignore"):
-        cases = [case_of(target, f.__name__, f, *args, count=n, every=every) for f, args, n in STEPS]
-        assert not target.module.faults([*cases, exchange(target, every)], tmp_path)
+        cases = [case_of(target, f.__name__, f, *args, count=n) for f, args, n in STEPS]
+        assert not target.module.faults([*cases, exchange(target)], tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------- planted faults

@@ -36,7 +36,7 @@ MISSING = _missing()
 needs_compiler = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
 
 
-def written(case: Case, every: bool = False) -> Source:
+def written(case: Case) -> Source:
     """The program of a case, optimized, as a text in C; the case gets the text."""
     program = optimize(case.program, PASSES)
     homes = {s: case.initial[s] if s in case.initial else s.origin.data for s in program.states}  # noqa: SIM401  (not all have one)
