@@ -1,16 +1,16 @@
 """What tests and doctests share."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-os.environ.setdefault("GLASSGRAD_VALIDATE", "1")  # every program, after each pass; read when autograd is imported
-
 from glassgrad.autograd import OPS, backends
 from glassgrad.autograd.testing.declarations import DECLARED
+from tests import validator
 from tests.operations import TABLE
+
+validator.watch()
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,9 @@
 from glassgrad.autograd.compiler.compiled import Compiled, compile
 from glassgrad.autograd.compiler.ir import interpreter  # noqa: F401  (which `Program` then has as a method)
 from glassgrad.autograd.compiler.ir.program import Program
-from glassgrad.autograd.compiler.ir.validator import validated
 from glassgrad.autograd.compiler.loop import Steps, loop
 from glassgrad.autograd.compiler.scan import scan
 from glassgrad.autograd.compiler.targets import javascript  # noqa: F401  (which `Program` then has as a method)
 from glassgrad.autograd.compiler.trace import trace
 
-__all__ = ["Compiled", "Program", "Steps", "compile", "loop", "scan", "trace", "validated"]
+__all__ = ["Compiled", "Program", "Steps", "compile", "loop", "scan", "trace"]

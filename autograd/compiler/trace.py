@@ -19,7 +19,6 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
-from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.guards import Guard
 from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
@@ -205,8 +204,6 @@ class Trace:
         outputs = [*self.result.values, *(value for _, value in wanted)]
         called = identifier(self.name)
         self.program = Program(called, inputs, tracer.instructions, outputs, updates, keys=self.result.keys)
-        if VALIDATES.get():
-            self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.captured = [state.origin for state in self.program.states]
         self.device = tracer.device or "cpu"
@@ -303,7 +300,6 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         except Asked as error:  # for the value of a learning rate
             error.prepare()
             asked |= error.places
-    program.validate()
     return program
 
 

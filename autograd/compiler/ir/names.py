@@ -6,7 +6,6 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Container
-from typing import Any
 
 from glassgrad.autograd.backends import PLAIN
 from glassgrad.autograd.compiler.ir.primitives import PRIMITIVES
@@ -49,16 +48,6 @@ def value_name(text: str) -> str:
     ('layers_0_weight', '_exp')
     """
     return identifier(text, RESERVED)
-
-
-def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
-    """Whether `identifier` could have returned this name.
-
-    >>> is_identifier("x_2"), is_identifier("x²"), is_identifier("lambda")
-    (True, False, False)
-    """
-    plain = isinstance(name, str) and name.isidentifier() and unicodedata.normalize("NFKC", name) == name
-    return plain and name not in reserved
 
 
 def unique(name: str, *taken: Container[str]) -> str:

@@ -145,10 +145,6 @@ class Program:
                 found[arg].append(instruction)
         return found
 
-    def validate(self) -> None:
-        """Raise `DeclarationError` where the program is not well formed: see `autograd.compiler.ir.validator`."""
-        METHODS["validate"](self)
-
     def run(self, *arrays: Any, states: Mapping[Value, Any] | None = None) -> tuple[list[Any], dict[Value, Any]]:
         """The results for these inputs, and the new value of each updated state, computed instruction by instruction.
 

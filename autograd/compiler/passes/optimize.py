@@ -13,7 +13,6 @@ import numpy
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
-from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
 from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.loops import joined_loops
 from glassgrad.autograd.compiler.passes.packing import pack
@@ -124,9 +123,7 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
     """The program after each pass, with the pass's name."""
     found = []
     for name, change in passes:
-        before, program = program, change(program)
-        if VALIDATES.get():
-            validate_pass(name, before, program)
+        program = change(program)
         found.append((name, program))
     name_plainly([each for _, each in found] or [program])
     return found

@@ -91,7 +91,6 @@ class Script(Base):
                 f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
                 "Write the program as it was traced."
             )
-        self.given.validate()  # so that all names are identifiers
         program = self.given = optimize(self.given, COMMON)
         self.in_place = updated_in_place(program, fuse(program))
         for value in program.inputs:

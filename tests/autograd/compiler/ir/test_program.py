@@ -13,6 +13,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from tests.autograd.compiler.ir.printed import check_printed, evaluate
 from tests.autograd.compiler.test_training import step_of
+from tests.validator import validate
 
 
 def text_of(f: Any, *inputs: Any) -> list[str]:
@@ -93,7 +94,7 @@ def program_of(*calls: Any) -> Program:
         values.append(Value("temporary", shape, F64, f"y{len(values)}"))
         instructions.append(Instruction(op, given, params, values[-1]))
     program = Program("f", values[:1], instructions, values[-1:])
-    program.validate()
+    validate(program)
     return program
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
+from tests.validator import validate
 
 
 def written_by(plan: Plan, instruction: Instruction) -> Iterator[Any]:
@@ -32,7 +33,7 @@ def check_plan(plan: Plan) -> None:
     Looks at the arrays alone, not at how they were chosen.
     """
     program = plan.program.changed(instructions=plan.order)
-    program.validate()
+    validate(program)
     last: dict[Value, int] = {}
     for i, instruction in enumerate(plan.order):
         last.update(dict.fromkeys(instruction.args, i))

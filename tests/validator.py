@@ -9,57 +9,39 @@
 3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
    of the result are those that follow from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
-5. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its
-   member; members no longer occur by themselves; only matrices are kept transposed.
+5. Aliases: a packed state holds its members one after another, each once; members no longer occur by themselves.
 
 `validate_pass` checks a pass: inputs and results are as before; every state that was updated still is, by itself or as
 a member of a packed state; checks and draws are the same, in the same order.
 
-Both run after the trace and after every pass where validation is on: within `validated()`, or everywhere with the
-environment variable ``GLASSGRAD_VALIDATE=1``.
+In every test, both run after each trace and each pass: `watch` sees to that.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import unicodedata
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy
 
 from glassgrad.autograd.backends import PLAIN
 from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.compiler.ir.inference import sizes
-from glassgrad.autograd.compiler.ir.names import PASS_MARK, RESERVED, is_identifier
+from glassgrad.autograd.compiler import trace as tracing
+from glassgrad.autograd.compiler.ir.names import KEYWORDS, PASS_MARK, RESERVED
 from glassgrad.autograd.compiler.ir.primitives import EFFECTS, infer
-from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
+from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value
+from glassgrad.autograd.compiler.passes import optimize
 from glassgrad.autograd.errors import DeclarationError
-
-VALIDATES: ContextVar[bool] = ContextVar(
-    "autograd_validates", default=os.environ.get("GLASSGRAD_VALIDATE", "0") not in ("", "0")
-)
-"""Whether programs are validated after the trace and after every pass."""
 
 LONGEST = 300
 """The largest number of letters of an instruction in a message."""
 
 
-@contextmanager
-def validated() -> Iterator[None]:
-    """A context in which every program is validated after its trace and after each pass.
-
-    >>> from glassgrad import autograd as ag
-    >>> from glassgrad.autograd.compiler import validated
-    >>> with validated():
-    ...     y = ag.compile(lambda x: ag.tanh(x + 1))(ag.ones(2))
-    """
-    token = VALIDATES.set(True)
-    try:
-        yield
-    finally:
-        VALIDATES.reset(token)
+def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
+    """Whether this is a name that `autograd.compiler.ir.names` could have made."""
+    plain = isinstance(name, str) and name.isidentifier() and unicodedata.normalize("NFKC", name) == name
+    return plain and name not in reserved
 
 
 def _cut(text: str) -> str:
@@ -76,7 +58,6 @@ def described(instruction: Instruction) -> str:
         return f"{instruction.out.name} = {instruction.op}(…)"
 
 
-@method("validate")
 def validate(program: Program) -> None:
     """Raise `DeclarationError`, which names the value or instruction, where ``program`` is not well formed."""
     try:
@@ -100,11 +81,7 @@ def _check_value(program: Program, value: Value) -> None:
     dtype = value.dtype
     if value.kind not in KINDS or not isinstance(dtype, numpy.dtype) or dtype.newbyteorder("=") not in PLAIN:
         raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {dtype}, which no value can have.")
-    try:
-        fits = type(value.shape) is tuple and sizes(value.shape) == value.shape
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
+    if type(value.shape) is not tuple or not all(type(n) is int and n >= 0 for n in value.shape):
         raise DeclarationError(f"{value.name} has the shape {value.shape!r}, which no array has.")
     if value.kind in ("constant", "state") and value not in program.packed:
         held = value.data if value.kind == "constant" else value.origin._data
@@ -175,9 +152,6 @@ def _check_homes(program: Program) -> None:
             raise DeclarationError(f"the packed state {whole!r} must have the {end} elements of its members.")
 
 
-# ------------------------------------------------------------------------------------------------------------- passes
-
-
 def _effects(program: Program) -> list[tuple[Any, ...]]:
     """The checks and draws in a form that can be compared, without the names of values."""
     return [
@@ -220,3 +194,29 @@ def validate_pass(name: str, before: Program, after: Program) -> None:
             raise DeclarationError(f"{after.name}: {(lost or added)[0]!r} is {'no longer' if lost else 'now'} updated.")
     except DeclarationError as error:
         raise DeclarationError(f"the pass {name!r} breaks {error}") from error.__cause__
+
+
+STEPS = optimize.steps
+
+
+def watch() -> None:
+    """From now on, validate each program after its trace and after each pass."""
+
+    def checked(name: str, change: optimize.Pass) -> optimize.Pass:
+        def checked_change(program: Program) -> Program:
+            after = change(program)
+            validate_pass(name, program, after)
+            return after
+
+        return checked_change
+
+    def steps(program: Program, passes: Sequence[Any] = optimize.PASSES) -> list[tuple[str, Program]]:
+        return STEPS(program, [(name, checked(name, change)) for name, change in passes])
+
+    def traced(*args: Any, **fields: Any) -> Program:
+        program = Program(*args, **fields)
+        validate(program)
+        return program
+
+    optimize.steps = steps
+    tracing.Program = traced  # type: ignore[misc, assignment]
