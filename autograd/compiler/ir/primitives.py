@@ -150,6 +150,10 @@ def _reduction(name: str, ufunc: str) -> Primitive:
     return Primitive(compute, inference.reduction(name), "reduction", ufunc=ufunc)
 
 
+def _view(compute: Callable[..., Any], notation: str | Notation = "", level: int = 0) -> Primitive:
+    return Primitive(compute, inference.view(compute), "view", notation, level)
+
+
 def _function(name: str, function: Callable[..., Any]) -> Primitive:
     """The row of a function of NumPy's: calling it on sample arrays gives the shape of its result."""
 
@@ -258,7 +262,7 @@ class _Shapes:
     result_type = staticmethod(numpy.result_type)
 
     def opaque(self, shape: Shape, dtype: Any) -> None:
-        raise _Told(inference.sizes(shape), dtype)
+        raise _Told(tuple(shape), dtype)
 
     def special(self, name: str, *arrays: Any) -> None:
         raise _Told(broadcast_shapes(*(getattr(x, "shape", ()) for x in arrays)), arrays[-1].dtype)
@@ -317,12 +321,10 @@ PRIMITIVES: dict[str, Primitive] = {
     "where": Primitive(lambda xp, condition, x, y: xp.where(condition, x, y), inference.where),
     "astype": Primitive(lambda xp, x, dtype: xp.astype(x, dtype), lambda x, *, dtype: (x.shape, numpy.dtype(dtype))),
     "copy": Primitive(lambda xp, x: x.copy(), lambda x: (x.shape, x.dtype)),
-    "reshape": Primitive(lambda xp, x, shape: xp.reshape(x, shape), inference.reshape, "view"),
+    "reshape": _view(lambda xp, x, shape: xp.reshape(x, shape)),
     "broadcast_to": Primitive(lambda xp, x, shape: xp.broadcast_to(x, shape), inference.broadcast_to, "view"),
-    "permute_dims": Primitive(
-        lambda xp, x, axes: x.transpose(axes), inference.permute_dims, "view", _permuted_text, BEFORE_DOT
-    ),
-    "piece": Primitive(lambda xp, x, **params: piece_of(x, **params), inference.piece, "view"),
+    "permute_dims": _view(lambda xp, x, axes: x.transpose(axes), _permuted_text, BEFORE_DOT),
+    "piece": _view(lambda xp, x, **params: piece_of(x, **params)),
     "pack": Primitive(_pack, inference.pack),
     "getitem": _indexing("getitem", lambda xp, x, *more, index: x[fill(index, (x, *more))]),
     "setitem": _indexing("setitem", _setitem),
@@ -330,8 +332,10 @@ PRIMITIVES: dict[str, Primitive] = {
     "take_sure": Primitive(
         lambda xp, x, indices, axis: x.take(indices, axis), inference.take_sure, notation="take({0}, {1}, axis={axis})"
     ),
-    "draw": Primitive(_draw, inference.draw, "effect", _drawn_text),
-    "check_range": Primitive(_check_range, inference.check_range, "effect", "check_range({0}, stop={stop})"),
+    "draw": Primitive(_draw, lambda *, shape, dtype, **_: (tuple(shape), dtype), "effect", _drawn_text),
+    "check_range": Primitive(
+        _check_range, lambda x, **_: ((), inference.BOOL), "effect", "check_range({0}, stop={stop})"
+    ),
     "op": Primitive(_operation, _operation_result, notation=_operation_text),
 }  # fmt: skip
 """Every operation that an instruction can name. ``op`` is a registered operation as a whole."""
