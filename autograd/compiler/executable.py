@@ -8,6 +8,7 @@ import linecache
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -63,17 +64,11 @@ def _holders(array: Any) -> tuple[int, int]:
     return sys.getrefcount(array), sys.getrefcount(owner(array))
 
 
-class _Address:
-    """The memory of a GPU array in NumPy's array interface, for comparing addresses; it must not be read."""
-
-    def __init__(self, interface: dict[str, Any]) -> None:
-        self.__array_interface__ = {key: interface[key] for key in ("shape", "typestr", "data", "strides", "version")}
-
-
 def _addressed(array: Any) -> Any:
-    """A NumPy array at the address of ``array``, for comparing addresses; ``None`` for a number."""
+    """A NumPy array at the address of ``array``, for comparing addresses; ``None`` for a number. That of an array on a
+    GPU must not be read."""
     interface = getattr(array, "__cuda_array_interface__", None)
-    found = array if interface is None else numpy.asarray(_Address(interface))
+    found = array if interface is None else numpy.asarray(SimpleNamespace(__array_interface__=interface))
     return found if isinstance(found, numpy.ndarray) and found.size else None
 
 
@@ -150,23 +145,17 @@ def _kind(grad: Any) -> Any:
     return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
 
 
-def _named(thing: Any, scope: dict[str, Any]) -> str:
-    """Add an object to ``scope`` and return its name there."""
-    scope[f"thing_{id(thing)}"] = thing
-    return f"thing_{id(thing)}"
-
-
-def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, Any]) -> str:
-    """The source of an expression that builds a tree with these leaves."""
+def _built(structure: trees.Structure, leaves: Iterator[str], named: Callable[[Any], str]) -> str:
+    """The source of an expression that builds a tree with these leaves; ``named`` gives the name of an object."""
     if structure is trees.LEAF:
         return next(leaves)
     kind, data, children = structure
-    parts = [_built(child, leaves, scope) for child in children]
+    parts = [_built(child, leaves, named) for child in children]
     if kind is tuple:
         return f"({''.join(f'{part}, ' for part in parts)})"
     if kind is list:
         return f"[{', '.join(parts)}]"
-    return f"{_named(trees.container_of(kind).unflatten, scope)}({_named(data, scope)}, [{', '.join(parts)}])"
+    return f"{named(trees.container_of(kind).unflatten)}({named(data)}, [{', '.join(parts)}])"
 
 
 def _is_shared(tensor: Tensor, known: int = 0) -> bool:
@@ -310,77 +299,46 @@ class Executable:
         return flat
 
     def _settling(self, scope: dict[str, Any]) -> str:
-        """The source of the checks before each call and of the updates after it."""
-        trace = self.trace
-        scope |= SCOPE
-        terms = []
-        for i, (tensor, array, _) in enumerate(self.places):
-            scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
-            terms.append(f"tensor_{i}._data is home_{i}")  # the slot, which costs less than the property
+        """The source of the checks before each call, and of what sets attributes and gradients and builds the result
+        after it."""
+        trace, result = self.trace, self.trace.result
+
+        def named(thing: Any) -> str:
+            scope[f"thing_{id(thing)}"] = thing
+            return f"thing_{id(thing)}"
+
+        terms = [f"{named(tensor)}._data is home_{i}" for i, (tensor, *_) in enumerate(self.places)]  # the slot is fast
+        scope |= SCOPE | {f"home_{i}": array for i, (_, array, _) in enumerate(self.places)}
         for i, guard in enumerate(trace.guards):
             scope |= guard.names(i)
             terms.append(guard.source(i))
-        for i, tensor in enumerate(trace.ungraded):
-            scope[f"ungraded_{i}"] = tensor
-            terms.append(f"ungraded_{i}.grad is None")
-        for i, value in enumerate(trace.given):
-            scope[f"given_{i}"], scope[f"kind_{i}"] = value.origin, self._kind_of(value)
-            terms.append(f"kind(given_{i}.grad) == kind_{i}")
-        for i, state in enumerate(trace.replaced):
-            scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, self._kind_of(state)
-            terms.append(f"kind(replaced_{i}) == like_{i}")
+        terms += [f"{named(tensor)}.grad is None" for tensor in trace.ungraded]
+        terms += [f"kind({named(v.origin)}.grad) == {named(self._kind_of(v))}" for v in trace.given]
+        terms += [f"kind({named(s.origin)}) == {named(self._kind_of(s))}" for s in trace.replaced]
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())  # in the first call
         self.memories = frozenset(memories)
-        scope.update(
-            LATEST=LATEST,
-            stamp=stamp,
-            memories=tuple(memories.values()),
-            wrap=wrap,
-            kind=_kind,
-            array=numpy.array,
-        )
-        scope |= {f"clock_{i}": clock_of(memory) for i, memory in enumerate(memories.values())}
-        marks = "".join(f"clock_{i}[0] = " for i in range(len(memories))) + "LATEST[0] = "
-        for i, node in enumerate(self.nodes):
-            scope[f"node_{i}"] = node
+        scope.update(LATEST=LATEST, stamp=stamp, wrap=wrap, kind=_kind, array=numpy.array, memories=memories)
+        marks = "".join(f"{named(clock_of(memory))}[0] = " for memory in memories.values())
+        left = [
+            f"{named(s.origin)}._data = outputs[{i}]" for i, s in enumerate(trace.replaced, len(self.program.outputs))
+        ]
+        left.append(f"{''.join(f'{named(tensor)}.grad = ' for tensor in trace.cleared)}None")
+        left += [f"{named(t)}.grad = wrap(outputs[{i}])" for i, t in enumerate(trace.delivered, len(result.values))]
+        left += [f"{named(holder)}.{key} = {value}" for holder, key, value in trace.settings]
+        arrays = iter([
+            f"wrap(outputs[{i}], {named(node)})" if tensor else f"outputs[{i}]" if scalar else f"array(outputs[{i}])"
+            for i, (tensor, scalar, node) in enumerate(zip(result.is_tensor, result.is_scalar, self.nodes, strict=True))
+        ])  # fmt: skip
+        leaves = iter([next(arrays) if leaf is ARRAY else named(leaf) for leaf in result.leaves])
+        lines = "".join(f"    {line}\n" for line in left)
         return (
             # Recorded before the states are written, so that older graphs are invalid even if the run is interrupted.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
             "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
-            f"    {marks}stamp()\n    return True\n"
-            f"def finish(outputs):\n{self._left(scope)}    return {self._result(scope)}\n"
+            f"    {marks}LATEST[0] = stamp()\n    return True\n"
+            f"def finish(outputs):\n{lines}    return {_built(result.structure, leaves, named)}\n"
         )
-
-    def _left(self, scope: dict[str, Any]) -> str:
-        """The source that sets attributes and gradients after a call."""
-        trace, lines = self.trace, ""
-        first = len(trace.result.values)
-        for i, state in enumerate(trace.replaced):
-            scope[f"replaced_{i}"] = state.origin
-            lines += f"    replaced_{i}._data = outputs[{len(self.program.outputs) + i}]\n"
-        for i, tensor in enumerate(trace.cleared):
-            scope[f"cleared_{i}"] = tensor
-        if trace.cleared:
-            lines += f"    {''.join(f'cleared_{i}.grad = ' for i in range(len(trace.cleared)))}None\n"
-        for i, tensor in enumerate(trace.delivered):
-            scope[f"delivered_{i}"] = tensor
-            lines += f"    delivered_{i}.grad = wrap(outputs[{first + i}])\n"
-        for i, (holder, key, value) in enumerate(trace.settings):
-            scope[f"set_{i}"] = holder
-            lines += f"    set_{i}.{key} = {value}\n"
-        return lines
-
-    def _result(self, scope: dict[str, Any]) -> str:
-        """The source that builds the function's result."""
-        result = self.trace.result
-        forms = [
-            "wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" if scalar else "array(outputs[{0}])"
-            for tensor, scalar in zip(result.is_tensor, result.is_scalar, strict=True)
-        ]
-        arrays = iter([form.format(i) for i, form in enumerate(forms)])
-        leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
-        return _built(result.structure, leaves, scope)
 
     def broken_guards(self) -> list[Guard]:
         """The guards that no longer hold. An object replaced by an equal plain value is accepted."""
