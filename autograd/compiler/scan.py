@@ -10,7 +10,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import of_type, shown
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
-from glassgrad.autograd.compiler.targets.loops import step_kernel, stepped
+from glassgrad.autograd.compiler.targets.loops import step_kernel
 from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
@@ -188,4 +188,4 @@ def _check_carry(
             )
 
 
-KERNELS[:] = step_kernel, stepped
+KERNELS.append(step_kernel)

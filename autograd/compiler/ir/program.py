@@ -16,6 +16,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 GRADIENT, UPDATED = "d_", "_new"
 """``d_h`` is the gradient of ``h``, and ``w_new`` the new value of a state ``w``."""
@@ -207,11 +208,10 @@ class Program:
     def javascript(self, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
         """The optimized program as the text of one JavaScript function, for a page or for node.
 
-        ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes the results, and
-        ``commit()``, which must follow, gives the states their new values. ``values`` has for each input, result and
-        state its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
-        and ``outputs`` are those of the program, in order, and by name: ``inputs.x``, and ``outputs.loss`` where the
-        function returns a dict.
+        ``name(memory)`` gives ``{run, commit, inputs, outputs}``. ``run()`` computes the results, and ``commit()``,
+        which must follow, gives the states their new values. ``inputs`` and ``outputs`` are those of the program, in
+        order, and by name: ``inputs.x``, and ``outputs.loss`` where the function returns a dict. Each has a typed array
+        ``data``, and the ``shape``, ``strides`` and ``offset`` of the value in it.
 
         ``memory`` holds the arrays of states and of learning rates by name; programs with the same memory share them,
         and an input may be there, too. Missing arrays are added with their present values; with ``states=False`` the
@@ -236,6 +236,24 @@ def method(name: str) -> Callable[[F], F]:
         return function
 
     return register
+
+
+def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:
+    """The things, each after those that it needs, otherwise in their order. Raises `ValueError` for a circle."""
+    done: dict[T, None] = {}
+    for thing in things:
+        path = {thing: None}  # from a thing to those that it waits for
+        while path:
+            top = next(reversed(path))
+            missing = next((need for need in needs(top) if need not in done), None)
+            if missing in path:
+                raise ValueError(f"{top} needs what needs it")
+            if missing is None:
+                done[top] = None
+                del path[top]
+            else:
+                path[missing] = None
+    return list(done)
 
 
 def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:

@@ -12,7 +12,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
-from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value, in_order
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
 from glassgrad.autograd.engine.memory import owner
@@ -273,23 +273,9 @@ def packed(program: Program, members: Sequence[tuple[Value, Match]]) -> Program 
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
     changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
     changed.packed = homes
-    return _ordered(changed)
-
-
-def _ordered(program: Program) -> Program | None:
-    """Instructions in topological order, otherwise unchanged; ``None`` if there is a cycle."""
-    producers = program.producers()
-    done: dict[Instruction, None] = {}
-    for instruction in program.instructions:
-        path = {instruction: None}  # from an instruction to those that it waits for
-        while path:
-            top = next(reversed(path))
-            missing = next((m for a in top.args if (m := producers.get(a)) is not None and m not in done), None)
-            if missing is None:
-                done[top] = None
-                del path[top]
-            elif missing in path:
-                return None
-            else:
-                path[missing] = None
-    return program.changed(instructions=list(done))
+    makers = changed.producers()
+    try:
+        order = in_order(changed.instructions, lambda i: [makers[arg] for arg in i.args if arg in makers])
+    except ValueError:
+        return None
+    return changed.changed(instructions=order)

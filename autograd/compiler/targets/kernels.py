@@ -8,7 +8,7 @@ reads are computed within the sum.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.compiler.ir.inference import resolved
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, roots
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order, roots
 from glassgrad.autograd.compiler.targets.language import ALIKE, FUNCTIONS, OF_TWO
 
 OF_FLOATS = frozenset(
@@ -183,7 +183,7 @@ def _within_reductions(
     return inside
 
 
-def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> Iterable[Any]:
+def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> list[Any]:
     """The groups in topological order, otherwise in the program's order; random numbers are drawn in that order."""
     makers = {i.out: place[i] for i in program.instructions}
     needs: dict[Any, dict[Any, None]] = {key: {} for key in groups}
@@ -192,16 +192,7 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
         needs[key] |= {makers[v]: None for v in instruction.args if v in makers and makers[v] != key}
     for draw, later in pairwise([i for i in program.instructions if i.op == "draw"]):
         needs[later][draw] = None
-    order: dict[Any, None] = {}
-    for key in groups:
-        pending = [key]
-        while pending:
-            missing = [need for need in needs[pending[-1]] if need not in order]
-            if missing:
-                pending += missing
-            else:
-                order[pending.pop()] = None
-    return order
+    return in_order(groups, needs.__getitem__)
 
 
 def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:

@@ -28,24 +28,36 @@ _numbers = itertools.count(1)
 
 
 class StepKernel:
-    """One step of ``body`` as a function that updates the carries in place.
+    """One step of ``body`` as a function that updates the carries in place; its code is ``source``.
 
-    ``run(*rows, *same)``: ``rows`` are the xs of the step, ``same`` the consts and the values computed before the loop.
-    ``carries`` are the arrays of the carries, ``ys`` those of the results. ``program`` is the program of the step,
-    ``source`` its code. Whoever runs it holds the ``lock``, as all use the same arrays.
+    Whoever calls it holds the ``lock``, as all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:
         self.lock = threading.Lock()
-        self.program, self.carries, self.ys = _program(body)
-        homes = {state: state.origin._data for state in self.program.states}
-        emitter = Emitter(Plan(self.program, homes, has_kernel))
+        program, self._carries, self._ys = _program(body)
+        homes = {state: state.origin._data for state in program.states}
+        emitter = Emitter(Plan(program, homes, has_kernel))
         self.source = emitter.source()
         file = f"<step of {body.name} {next(_numbers)}>"
         exec(builtins.compile(self.source, file, "exec"), emitter.scope)
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
         weakref.finalize(self, linecache.cache.pop, file, None)
-        self.run = emitter.scope.pop(self.program.name)
+        self._run = emitter.scope.pop(program.name)
+
+    def __call__(
+        self, carries: Sequence[Any], rows: Sequence[Any], same: Sequence[Any], stacks: Sequence[Any], order: range
+    ) -> list[Any]:
+        """The last carries of a loop; the ys of step t are put into ``stack[t]``. ``rows``: the xs, stacked; ``same``:
+        the consts, and the values computed before the loop."""
+        for home, carry in zip(self._carries, carries, strict=True):
+            home[...] = carry
+        run = self._run
+        for t in order:
+            run(*[x[t] for x in rows], *same)
+            for stack, y in zip(stacks, self._ys, strict=True):
+                stack[t] = y
+        return [home.copy() for home in self._carries]
 
 
 def step_kernel(body: Body) -> StepKernel:
@@ -74,14 +86,14 @@ def _program(body: Body) -> tuple[Program, list[Any], list[Any]]:
     """The step as a program whose states are carries and ys; the arrays of the carries, and those of the ys."""
     tracer = Tracer()
     space = SPACES[Traced]
-    functions = body.functions(space)
+    before_all, step = body.functions(space)
     with holding(TRACER, tracer):
         inputs = [tracer.input(*body.types[i], body.names[i]) for i in body.inputs]
         first = body.carries + body.xs
         rows, consts = inputs[body.carries : first], inputs[first:]
-        same = [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(functions.before(space, *consts))]
+        same = [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(before_all(space, *consts))]
         count = len(tracer.instructions)
-        outputs = functions.step(space, *inputs, *same)
+        outputs = step(space, *inputs, *same)
         instructions = tracer.instructions[count:]
         results = [tracer.lift(out) for out in outputs]
     for instruction in instructions:
@@ -110,23 +122,3 @@ def _state(value: Value, name: str = "") -> Value:
     home = aligned(max(value.nbytes, 1))[: value.nbytes].view(value.dtype).reshape(value.shape)
     home[...] = 0
     return Value("state", value.shape, numpy.dtype(value.dtype), name or value.name, origin=Stored(home))
-
-
-def stepped(
-    kernel: StepKernel,
-    carries: Sequence[Any],
-    rows: Sequence[Any],
-    same: Sequence[Any],
-    stacks: Sequence[Any],
-    order: Sequence[int],
-) -> list[Any]:
-    """The last carries of a loop; the ys of step t are put into ``stack[t]``. ``rows``: stacked; ``same``: at all
-    steps."""
-    for home, carry in zip(kernel.carries, carries, strict=True):
-        home[...] = carry
-    run = kernel.run
-    for t in order:
-        run(*[x[t] for x in rows], *same)
-        for stack, y in zip(stacks, kernel.ys, strict=True):
-            stack[t] = y
-    return [home.copy() for home in kernel.carries]

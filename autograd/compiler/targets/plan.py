@@ -19,7 +19,7 @@ import numpy
 from glassgrad.autograd.backends import NUMPY, in_words
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order
 from glassgrad.autograd.engine.operation import OPS
 
 ALIGNED = 64
@@ -46,16 +46,8 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     first, producers = _before_all(program), program.producers()
     made = {producers.get(value) for value in program.updates.values()}
     updates = {i for i in made - first.keys() if i is not None and i.op in ELEMENTWISE and has_kernel(i)}
-    order: dict[Instruction, None] = dict.fromkeys(reversed(first))
-    for instruction in sorted(program.instructions, key=updates.__contains__):
-        pending = [instruction]
-        while pending:
-            missing = [m for a in pending[-1].args if (m := producers.get(a)) in updates and m not in order]
-            if missing:
-                pending += missing
-            else:
-                order[pending.pop()] = None
-    return list(order)
+    late = sorted(program.instructions, key=updates.__contains__)
+    return in_order([*reversed(first), *late], lambda i: [m for a in i.args if (m := producers.get(a)) in updates])
 
 
 def _before_all(program: Program) -> dict[Instruction, None]:

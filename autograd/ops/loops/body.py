@@ -17,6 +17,8 @@ from glassgrad.autograd.engine.tensor import Tensor
 Typed = tuple[Shape, Any]
 """A shape and a dtype."""
 
+Function = Callable[..., list[Any]]
+
 
 RAISING = ("glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices")
 """The modules of the operations that raise an error for some matrices."""
@@ -32,15 +34,6 @@ class Step(NamedTuple):
     params: dict[str, Any]
     out: int
     mask: int = -1
-
-
-class Functions(NamedTuple):
-    """A body as functions of arrays: ``before(xp, *consts)`` computes the values that are the same at all steps,
-    ``step(xp, *inputs, *before)`` those of one step.
-    """
-
-    before: Callable[..., list[Any]]
-    step: Callable[..., list[Any]]
 
 
 class Body:
@@ -77,7 +70,7 @@ class Body:
         """One step as a program, made at its first use."""
         self.derivatives: dict[Any, Any] = {}
         """What `autograd.ops.loops.derivative.derivative_of` has found."""
-        self._functions: dict[Any, Functions] = {}
+        self._functions: dict[Any, tuple[Function, Function]] = {}
 
     @property
     def inputs(self) -> range:
@@ -124,14 +117,15 @@ class Body:
             values[step.out] = step.op(*given, **step.params)
         return [values[out] for out in self.outputs]
 
-    def functions(self, xp: Any) -> Functions:
-        """The body as functions of the arrays of a namespace."""
+    def functions(self, xp: Any) -> tuple[Function, Function]:
+        """The body as functions of the arrays of a namespace: ``before(xp, *consts)`` computes the values that are the
+        same at all steps, ``step(xp, *inputs, *before)`` those of one step."""
         key = xp.module
         if key not in self._functions:
             self._functions[key] = self._made(xp)
         return self._functions[key]
 
-    def _made(self, xp: Any) -> Functions:
+    def _made(self, xp: Any) -> tuple[Function, Function]:
         first = self.carries + self.xs
         constants: dict[Any, Any] = {}
         for number, value in self.constants.items():
@@ -159,7 +153,7 @@ class Body:
         def step_of(xp: Any, *given: Any) -> list[Any]:
             return _run(xp, late, constants | dict(zip([*self.inputs, *known], given, strict=True)), self.outputs)
 
-        return Functions(before, step_of)
+        return before, step_of
 
     def __deepcopy__(self, memo: Any) -> Body:
         return self  # it is immutable

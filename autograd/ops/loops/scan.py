@@ -144,7 +144,7 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None
 
 
 KERNELS: list[Any] = []
-"""Two functions of the compiler, which sets them when it is imported: one compiles a body, one runs the kernel."""
+"""The function of the compiler that compiles a body, once the compiler is imported."""
 
 HOT, LONG = 64, 2000
 """A body is compiled before a run if it has run `HOT` steps before, or if the run has `LONG` steps. Compiling takes as
@@ -162,7 +162,7 @@ def _by_kernel(
         if (before < HOT and len(order) < LONG) or TRACER.get() is not None:
             return None
         try:
-            body.kernel = KERNELS[0](body)
+            KERNELS[0](body)
         except AutogradError:  # it can't be compiled
             body.kernel = False
             return None
@@ -171,7 +171,7 @@ def _by_kernel(
     if given != [body.types[i][1] for i in body.inputs] or not kernel.lock.acquire(blocking=False):
         return None
     try:
-        return KERNELS[1](kernel, carries, rows, same, stacks, order)  # type: ignore[no-any-return]
+        return kernel(carries, rows, same, stacks, order)  # type: ignore[no-any-return]
     finally:
         kernel.lock.release()
 

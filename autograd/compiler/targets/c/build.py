@@ -98,20 +98,16 @@ def cache_folder() -> Path:
 
 
 def _folder() -> Path:
-    """The cache folder or, where others can write to that, one of the user's among the temporary files."""
-    user = os.getuid() if os.name == "posix" else os.environ.get("USERNAME", "")
-    folders = cache_folder(), Path(tempfile.gettempdir(), f"glassgrad-native-{user}")
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            state = folder.stat()
-            is_safe = os.name != "posix" or (state.st_uid == user and not state.st_mode & 0o022)
-            if is_safe and os.access(folder, os.W_OK):
-                return folder
-    raise TargetError(
-        f"no folder for compiled programs was found: you alone must be able to write to {folders[0]} or {folders[1]}. "
-        "Set GLASSGRAD_NATIVE to such a folder."
-    )
+    """The cache folder, to which nobody else can write."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    state = folder.stat()
+    if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+        raise TargetError(
+            f"the folder of compiled programs, {folder}, can be written to by others: set GLASSGRAD_NATIVE to one of "
+            "your own."
+        )
+    return folder
 
 
 def key_of(text: str, flags: Sequence[str]) -> str:

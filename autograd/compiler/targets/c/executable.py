@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
@@ -53,9 +52,6 @@ PASSES = [
 
 LOCKED = 2e6
 """Up to this number of multiplications a call keeps Python's lock: releasing and reacquiring it takes longer."""
-
-HOT = 10
-"""After this number of calls a program is compiled in the background, with the target "auto"."""
 
 _optimized = partial(optimize, passes=PASSES)
 
@@ -249,7 +245,7 @@ def _copied(*arrays: Any) -> list[Any]:
 
 
 class AutoExecutable(Executable):
-    """One program as NumPy's calls, which is compiled in the background once it has been called a few times.
+    """One program as NumPy's calls, which is compiled in the background.
 
     ``compiled`` says that a `NativeExecutable` can replace it.
     """
@@ -257,44 +253,22 @@ class AutoExecutable(Executable):
     compiled = False
 
     def bind(self) -> None:
-        """Plan memory, write the source, and start counting calls."""
+        """Plan memory and write the source; write and compile the text in C in a thread."""
         super().bind()
-        if not self.trace.restarts:
-            self._count_calls()
+        if not (self.compiled or self.trace.restarts):
+            threading.Thread(target=self._compile, name=f"compile {self.program.name}", daemon=True).start()
 
-    def _count_calls(self) -> None:
-        run, me, left = self.run, weakref.ref(self), HOT
-
-        def counted(*arrays: Any) -> list[Any]:
-            nonlocal left
-            left -= 1
-            this = me()
-            if left <= 0 and this is not None:
-                this.run = run
-                this.compile()
-            return run(*arrays)
-
-        self.run = counted
-
-    def compile(self) -> None:
-        """Write and compile the program in a background thread. If that fails, a line is logged."""
-        trace, me = self.trace, weakref.ref(self)
-
-        def work() -> None:
-            try:
-                compiled(text_of(trace))
-            except TargetError as error:
-                LOG.info("%s stays with NumPy: %s", trace.program.name, error)
-            except Exception:
-                LOG.exception("%s stays with NumPy: its C could not be written", trace.program.name)
-            else:
-                this = me()
-                if this is not None:
-                    this.compiled = True
-                    this.is_settled = lambda: False
-
-        if not self.compiled:
-            threading.Thread(target=work, name=f"compile {trace.program.name}", daemon=True).start()
+    def _compile(self) -> None:
+        """Compile the program. If that fails, a line is logged."""
+        try:
+            compiled(text_of(self.trace))
+        except TargetError as error:
+            LOG.info("%s stays with NumPy: %s", self.program.name, error)
+        except Exception:
+            LOG.exception("%s stays with NumPy: its C could not be written", self.program.name)
+        else:
+            self.compiled = True
+            self.is_settled = lambda: False
 
     def native(self) -> NativeExecutable | None:
         """The compiled program to use instead, or ``None`` if there is none."""

@@ -99,22 +99,22 @@ class Script(Base):
             self.views[value] = self.view(state)
         run = self.called("run", self.parts(program))
         commit = self.called("commit", [self._copied(source, target) for source, target in self.commits(program)])
-        shown = [*dict.fromkeys(v for v in program.values() if self._is_shown(v))]
-        entries = [f"  {v.name}: {self._entry(v)}," for v in shown]
-        ends = (
-            self._named(program.inputs, [v.name for v in program.inputs]),
-            self._named(program.outputs, program.keys),
-        )
-        returned = "return {{ run, commit, values, inputs: {}, outputs: {} }};".format(*ends)
-        body = [*GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit, "const values = {", *entries, "};"]
-        lines = ["'use strict';", "memory ??= {};", *self._helpers("\n".join(body)), *body, returned]
+        ends = [
+            *self._listed("inputs", program.inputs, [value.name for value in program.inputs]),
+            *self._listed("outputs", program.outputs, program.keys),
+            "return { run, commit, inputs, outputs };",
+        ]
+        body = [*GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit, *ends]
+        lines = ["'use strict';", "memory ??= {};", *self._helpers("\n".join(body)), *body]
         return "\n".join([f"function {self.name}(memory) {{", *(f"  {line}" for line in lines), "}\n"])
 
-    def _named(self, values: Sequence[Value], names: Sequence[str]) -> str:
-        """A list of values, which can also be read by name."""
-        listed = f"[{', '.join(f'values.{value.name}' for value in values)}]"
-        named = [f"{string(name)}: values.{value.name}" for name, value in zip(names, values, strict=False)]
-        return f"Object.assign({listed}, {{ {', '.join(named)} }})" if named else listed
+    def _listed(self, name: str, values: Sequence[Value], names: Sequence[str]) -> list[str]:
+        """The lines of a list of values, which can also be read by their names."""
+        named = [f"{string(called)}: {name}[{i}]" for i, called in enumerate(names)]
+        return [
+            f"const {name} = [{', '.join(map(self._entry, values))}];",
+            *([f"Object.assign({name}, {{ {', '.join(named)} }});"] if named else []),
+        ]
 
     def called(self, name: str, parts: Sequence[list[str]]) -> list[str]:
         """The function ``name()`` as text, or several that V8 optimizes, and one that calls them."""
@@ -144,18 +144,12 @@ class Script(Base):
         self.copy(source, target)
         return self.lines
 
-    def _is_shown(self, value: Value) -> bool:
-        """Whether a value can be read from outside."""
-        kept = value.kind not in ("constant", "temporary") and value in self.views
-        return kept or value in self.given.outputs
-
     def _entry(self, value: Value) -> str:
         """The entry by which a value can be read."""
         view = self.view(value)
-        kind = "output" if value in self.given.outputs and value.kind == "temporary" else value.kind
         plain = view == View.of(view.data, view.shape)
         where = "" if plain else f", {list(view.strides)}, {view.offset}"
-        return f"seen({view.data}, '{kind}', '{value.dtype}', {list(view.shape)}{where})"
+        return f"seen({view.data}, '{value.dtype}', {list(view.shape)}{where})"
 
     @staticmethod
     def _helpers(text: str) -> list[str]:
@@ -206,9 +200,9 @@ function given(name, Kind, length, initial) {
     throw new Error(`memory.${name} must be a ${Kind.name} of ${length}.`);
   return found;
 }
-function seen(data, kind, dtype, shape, strides, offset = 0) {
+function seen(data, dtype, shape, strides, offset = 0) {
   strides ??= shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
-  return { data, kind, dtype, shape, strides, offset };
+  return { data, dtype, shape, strides, offset };
 }
 """.strip()
 """Two functions of each script. ``given`` returns the array of an input, state or knob: that of ``memory``, checked, or

@@ -34,15 +34,15 @@ function elements({ data, shape, strides, offset }) {  // row by row
 }
 const told = JSON.parse(readFileSync(process.argv[2])).map(({ steps }, number) => {
   try {
-    const found = [], program = programs[number]({}), { inputs, outputs, values } = program;
+    const found = [], states = {}, program = programs[number](states), { inputs, outputs } = program;
     for (const given of steps) {
       given.forEach((text, i) => inputs[i].data.set(decoded(text)));
       program.run();
       found.push(outputs.map(elements));
       program.commit();
     }
-    const states = Object.entries(values).filter(([, value]) => value.kind === 'state');
-    return { steps: found, states: Object.fromEntries(states.map(([name, value]) => [name, elements(value)])) };
+    const pairs = Object.entries(states).map(([name, data]) => [name, encoded(data)]);
+    return { steps: found, states: Object.fromEntries(pairs) };
   } catch (error) {
     return { error: `${error.name}: ${error.message}` };
   }

@@ -36,18 +36,14 @@ def test_the_name_of_a_library_depends_on_all_of_its_inputs(monkeypatch):
 
 
 @needs_compiler
-def test_a_folder_that_others_can_write_to_is_not_used(own_cache, monkeypatch, tmp_path):
+def test_a_folder_that_others_can_write_to_is_not_used(monkeypatch, tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
     monkeypatch.setenv("GLASSGRAD_NATIVE", str(shared))
-    monkeypatch.setattr(build.tempfile, "tempdir", str(tmp_path))
-    (folder,) = {build.compiled(TEXT).parent, build.compiled(TEXT + " ").parent}
-    assert folder.parent == tmp_path
-    assert not [*shared.iterdir()]
-    folder.chmod(0o777)
-    with pytest.raises(TargetError, match=r"you alone must be able to write to .*shared or .*Set GLASSGRAD_NATIVE to"):
+    with pytest.raises(TargetError, match=r"shared, can be written to by others: set GLASSGRAD_NATIVE"):
         build.compiled(TEXT)
+    assert not [*shared.iterdir()]
 
 
 @needs_compiler
@@ -77,16 +73,6 @@ def test_a_full_cache_is_reported(own_cache, monkeypatch):
     with pytest.raises(TargetError, match=r"could not be compiled by .* and written: .*No space left"):
         build.compiled("int full(void) { return 1; }")
     assert {*own_cache.iterdir()} == before
-
-
-@needs_compiler
-def test_without_room_for_temporary_files_c_is_refused(own_cache, monkeypatch):
-    def full(self: Any, *given: Any, **options: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(build.Path, "write_text", full)
-    with pytest.raises(TargetError, match="No space left"):
-        build.compiled("int nowhere(void) { return 1; }")
 
 
 @needs_compiler
