@@ -11,7 +11,7 @@ import numpy
 from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis
 from glassgrad.autograd.compiler.ir.primitives import fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.targets.kernels import alone
+from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, inputs_of
 from glassgrad.autograd.compiler.targets.nested.script import Script, reading, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
@@ -206,19 +206,19 @@ def _round(script: Script, out: View, x: View) -> None:
 
 
 @reading("clip")
-def _clip(script: Script, out: View, x: View, min: Any, max: Any) -> None:
-    dtype = script.now.out.dtype
-    bounds = [(bound, op) for bound, op in ((min, "maximum"), (max, "minimum")) if bound is not None]
-    views = [x, *(bound for bound, _ in bounds if isinstance(bound, View)), out]
-    nest = Nest(out.shape, views)
-    lines = [script.declared("$x0", nest.at(0), dtype, constant=True)]
-    for n, (bound, op) in enumerate(bounds):
-        text = nest.at(views.index(bound)) if isinstance(bound, View) else script.language.literal(bound, dtype)
-        limited = script.language.computed(op, [f"$x{n}", f"$limit{n}"], dtype, None)
-        lines.append(script.declared(f"$limit{n}", text, dtype, constant=True))
-        lines.append(script.declared(f"$x{n + 1}", limited, dtype, constant=True))
-    lines.append(f"{nest.at(len(views) - 1)} = {script.language.rounded(f'$x{len(bounds)}', dtype)};")
-    script.loop(nest, [(len(nest.loops), line) for line in lines])
+def _clip(script: Script, out: View, x: View, min: Any = None, max: Any = None) -> None:
+    now, chain = script.now, list[Instruction]()
+    known = {id(script.view(value)): value for value in now.args}
+    for op, bound in (("maximum", min), ("minimum", max)):
+        if bound is not None:
+            limit = known.get(id(bound)) or Value("constant", (), now.out.dtype, "limit", numpy.asarray(bound))
+            made = Value("temporary", now.out.shape, now.out.dtype, f"{now.out.name}_{op}")
+            chain.append(Instruction(op, (chain[-1].out if chain else now.args[0], limit), {}, made))
+    if not chain:
+        script.copy(x, out)
+        return
+    chain[-1].out = now.out
+    script.kernel(Kernel(inputs_of(chain), [now.out], chain))
 
 
 @reading("tril", "triu")
