@@ -25,121 +25,40 @@ def value(kind: str, name: str, shape: Any = (2,), **more: Any) -> Value:
     return Value(kind, shape, F64, name, **more)
 
 
-def doubled() -> tuple[Program, Value, Value]:
-    """``y = x + x``, and its values."""
-    x, y = value("input", "x"), value("temporary", "y")
-    return Program("double", [x], [Instruction("add", (x, x), {}, y)], [y]), x, y
-
-
 # -------------------------------------------------------------------------------------------------------- programs
 
-
-def reads_early(program: Program, x: Value, y: Value) -> None:
-    program.instructions.insert(0, Instruction("exp", (y,), {}, value("temporary", "z")))
-
-
-def makes_twice(program: Program, x: Value, y: Value) -> None:
-    program.instructions.append(Instruction("exp", (x,), {}, y))
-
-
-def says(shape: Any, dtype: str) -> Callable[..., None]:
-    def other(program: Program, x: Value, y: Value) -> None:
-        y.shape, y.dtype = shape, np.dtype(dtype)
-
-    return other
-
-
-def has(**changes: Any) -> Callable[..., None]:
-    """Changes of the one instruction."""
-
-    def other(program: Program, x: Value, y: Value) -> None:
-        for name, change in changes.items():
-            setattr(program.instructions[0], name, change)
-
-    return other
-
-
-def returns_what_nobody_made(program: Program, x: Value, y: Value) -> None:
-    program.outputs.append(value("temporary", "z"))
+BROKEN = r"""
+program.instructions.insert(0, Instruction("exp", (y,), {}, z)) | z = exp\(y\) reads y before it is made
+program.instructions.append(Instruction("exp", (x,), {}, y)) | y = exp\(x\) makes a value that exists already
+y.shape = (3,) | y = x \+ x gives \(2,\) float64, and the program says \(3,\) float64
+y.dtype = np.dtype("float32") | gives \(2,\) float64, and the program says \(2,\) float32
+add.op = "f2py.os.system" | y = f2py.os.system\(…\) can't be computed.*no operation 'f2py.os.system'
+add.op = "where" | y = where\(…\) can't be computed from \(x \(2,\).*missing 1 required
+add.params = {"axis": 0} | can't be computed.*unexpected keyword argument 'axis'
+add.op, add.args, add.params = "sum", (x,), {"axis": (1,), "keepdims": False} | axis 1 is out of range
+program.outputs.append(z) | z \(2,\) float64 is returned and never made
+add.args = (x, value("input", "z")) | z .* is read as an input, and the program has no such input
+add.args = (x, value("constant", "c", data=np.ones(3))) | the constant c \(2,\) float64 holds an array of \(3,\) float64
+add.args = (x, value("state", "w", origin=ag.zeros(3))) | the state w \(2,\) float64 holds an array of \(3,\)
+add.args = (x, value("knob", "lr", origin=({}, "lr"))) | the knob lr .* must be one real
+y.name = "x" | two values are called x: x \(2,\) float64 and x \(2,\) float64
+y.name = "exp" | no value can be called 'exp'
+program.updates = {value("state", "w", (3,), origin=ag.zeros(3)): y} | the state w \(3,\) float64 can't become y
+program.inputs.append(x) | the inputs must be different values
+program.packed = {value("state", "both", (4,)): [(w, 0), (v, 3)]} | : v \(2,\) float64 at 3 does not fit
+program.packed = {value("state", "both", (4,)): [(w, 0)]} | must have the 2 elements of its members
+add.args = (x, w); program.packed = {value("state", "both", (4,)): [(w, 0), (v, 2)]} | : w \(2,\) .* at 0 does not fit
+"""
+"""Statements that break ``y = x + x``, and what is said of it."""
 
 
-def reads(other: Value) -> Callable[..., None]:
-    def reading(program: Program, x: Value, y: Value) -> None:
-        program.instructions[0].args = (x, other)
-
-    return reading
-
-
-def updates(state: Value) -> Callable[..., None]:
-    def updating(program: Program, x: Value, y: Value) -> None:
-        program.updates = {state: y}
-
-    return updating
-
-
-def called(name: Any) -> Callable[..., None]:
-    def naming(program: Program, x: Value, y: Value) -> None:
-        y.name = name
-
-    return naming
-
-
-def kept(**fields: Any) -> Callable[..., None]:
-    def keeping(program: Program, x: Value, y: Value) -> None:
-        for name, content in fields.items():
-            setattr(program, name, content)
-
-    return keeping
-
-
-W = value("state", "w", origin=ag.zeros(2))
-V = value("state", "v", origin=ag.zeros(2))
-BOTH = value("state", "both", (4,))
-
-BROKEN: dict[str, tuple[Callable[..., None], str]] = {
-    "reads before it is made": (reads_early, r"z = exp\(y\) reads y before it is made"),
-    "makes a value twice": (makes_twice, r"y = exp\(x\) makes a value that exists already"),
-    "another shape": (says((3,), "float64"), r"y = x \+ x gives \(2,\) float64, and the program says \(3,\) float64"),
-    "another dtype": (says((2,), "float32"), r"gives \(2,\) float64, and the program says \(2,\) float32"),
-    "no operation": (has(op="f2py.os.system"), r"y = f2py.os.system\(…\) can't be computed.*no operation 'f2py.os.sys"),
-    "too few arguments": (has(op="where"), r"y = where\(…\) can't be computed from \(x \(2,\).*missing 1 required"),
-    "an unknown parameter": (has(params={"axis": 0}), r"can't be computed.*unexpected keyword argument 'axis'"),
-    "an axis that is not there": (
-        has(op="sum", args=(W,), params={"axis": (1,), "keepdims": False}),
-        "axis 1 is out of range",
-    ),
-    "an output that is never made": (returns_what_nobody_made, r"z \(2,\) float64 is returned and never made"),
-    "an input that is not there": (reads(value("input", "z")), "z .* is read as an input, and the program has no such"),
-    "a constant of another shape": (
-        reads(value("constant", "c", data=np.ones(3))),
-        r"the constant c \(2,\) float64 holds an array of \(3,\) float64",
-    ),
-    "a state whose Tensor changed": (
-        reads(value("state", "w", origin=ag.zeros(3))),
-        r"the state w \(2,\) float64 holds an array of \(3,\)",
-    ),
-    "a knob of several numbers": (reads(value("knob", "lr", origin=({}, "lr"))), "the knob lr .* must be one real"),
-    "a name twice": (called("x"), r"two values are called x: x \(2,\) float64 and x \(2,\) float64"),
-    "a name of a function": (called("exp"), "no value can be called 'exp'"),
-    "a state of another shape": (
-        updates(value("state", "w", (3,), origin=ag.zeros(3))),
-        r"the state w \(3,\) float64 can't become y \(2,\) float64",
-    ),
-    "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs must be different values"),
-    "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r": v \(2,\) float64 at 3 does not fit"),
-    "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "must have the 2 elements of its members"),
-    "a packed state that is read": (
-        lambda program, x, y: (reads(W)(program, x, y), kept(packed={BOTH: [(W, 0), (V, 2)]})(program, x, y)),
-        r": w \(2,\) float64 at 0 does not fit",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", BROKEN)
-def test_each_fault_of_a_program_is_reported(fault: str) -> None:
-    program, x, y = doubled()
-    breaks, said = BROKEN[fault]
-    breaks(program, x, y)
+@pytest.mark.parametrize("row", BROKEN.strip().splitlines())
+def test_each_fault_of_a_program_is_reported(row: str) -> None:
+    breaks, said = row.split(" | ")
+    x, y, z = value("input", "x"), value("temporary", "y"), value("temporary", "z")
+    w, v = (value("state", name, origin=ag.zeros(2)) for name in "wv")
+    program = Program("double", [x], [add := Instruction("add", (x, x), {}, y)], [y])
+    exec(breaks, {**globals(), **locals()})
     with pytest.raises(AssertionError, match=f"^double: .*{said}"):
         validate(program)
 
