@@ -88,8 +88,7 @@ def _rows(writer: Writer, out: Value, row: Value) -> list[str]:
     kind = f"V{row.nbytes}"
     for i, value in enumerate((out, row)):
         lead = value.shape[:-1]
-        items = arrays[value].view(kind).reshape(lead)
-        names[i] = writer.seen(f"{names[i]}_rows", items, names[i], f"{names[i]}.view({kind!r}).reshape({lead})")
+        names[i] = writer.seen(f"{names[i]}_rows", names[i], f"{names[i]}.view({kind!r}).reshape({lead})")
     return names
 
 
@@ -103,9 +102,7 @@ def _operand(writer: Writer, value: Value, out: Value) -> str:
         or shapes.size(out.shape) == 1
     ):
         return name
-    array = writer.plan.arrays[value]
-    number = writer.once(array, "()", lambda: array.reshape(()))
-    return writer.seen(f"{name}_number", number, name, f"{name}.reshape(())")
+    return writer.seen(f"{name}_number", name, f"{name}.reshape(())")
 
 
 def _astype(writer: Writer, instruction: Instruction) -> None:
@@ -134,12 +131,11 @@ def _is_zero(value: Value) -> bool:
 
 def _bits(writer: Writer, value: Value) -> str:
     """An array's bits as integers."""
-    name, array = writer.of(value), writer.plan.arrays[value]
+    name = writer.of(value)
     if value.dtype.kind in "iu":
         return name
     kind = f"i{value.dtype.itemsize}"
-    bits = writer.once(array, kind, lambda: array.view(kind))
-    return writer.seen(f"{name}_bits", bits, name, f"{name}.view({kind!r})")
+    return writer.seen(f"{name}_bits", name, f"{name}.view({kind!r})")
 
 
 # ---------------------------------------------------------------------------------------------------------- reductions
@@ -187,7 +183,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
     for arg, params in pieces_of(instruction):
         piece = piece_of(whole, **params)
         if arg not in writer.plan.within or not numpy.shares_memory(writer.plan.arrays[arg], piece):
-            target = writer.seen(f"{name}_{params['start']}", piece, name, piece_text(name, params))
+            target = writer.seen(f"{name}_{params['start']}", name, piece_text(name, params))
             writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 
 

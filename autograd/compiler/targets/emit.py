@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy
 
 from glassgrad.autograd.common import shapes
@@ -19,7 +21,7 @@ class Emitter(Writer):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self.before: dict[Value, str] = {}
+        self.old: dict[Value, str] = {}
 
     def source(self) -> str:
         """The whole function as text."""
@@ -37,8 +39,11 @@ class Emitter(Writer):
             text = self._returned(value)
             returned.append(f"{text}.copy()" if value.shape and text in returned else text)
         body = [*self.body(), f"return [{', '.join(returned)}]"]
-        text = "\n".join(f"    {line}".rstrip() for line in (*self.header(), *body))
-        return f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):\n{text}\n"
+        used = set(re.findall(r"\w+", " ".join([*(line.text for line in self.lines), *returned])))
+        views = self.before(used)
+        text = "\n".join(f"    {line}".rstrip() for line in (*self.header(used), *body))
+        head = f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):"
+        return "\n".join([*views, head, f"{text}\n"])
 
     def _knob(self, value: Value) -> str:
         mapping, key = value.origin
@@ -52,14 +57,14 @@ class Emitter(Writer):
             if self.plan.roots.get(value, value) in targets:
                 name = self.fresh(f"{self.of(value)}_before")
                 self.line(f"{name} = {self.of(value)}.copy()", value.shape, "before it is written to")
-                self.before[value] = name
+                self.old[value] = name
         for state, value in copies:
-            name = self.before.get(value) or self.of(value)
+            name = self.old.get(value) or self.of(value)
             self.line(f"{self.of(state)}[...] = {name}", state.shape)
 
     def _returned(self, value: Value) -> str:
-        if value in self.before:
-            return self.before[value] if value.shape else f"{self.before[value]}[()]"
+        if value in self.old:
+            return self.old[value] if value.shape else f"{self.old[value]}[()]"
         name = self.of(value)
         if value in self.plan.arrays or self.plan.roots.get(value, value).kind == "input":
             return f"{name}[()]" if not value.shape else f"{name}.copy()"
@@ -78,8 +83,6 @@ class Emitter(Writer):
         elif instruction.op == "check_range":
             self._check_range(instruction)
         elif is_view(instruction):
-            if instruction.op == "broadcast_to":
-                self.bind("broadcast_to", numpy.broadcast_to)
             text = self.view_text(instruction, self.of(instruction.args[0]))
             self.line(f"{self.of(out)} = {text}", out.shape)
         else:

@@ -1,15 +1,16 @@
 """`Writer`: the lines of the emitted function, the names in them, and the array that each name stands for.
 
-A view of another array is an alias: the header lists it as a Python expression, `flat = miss.reshape((4,))`.
+A view of another array is a line before the function, which runs once: ``flat = miss.reshape((4,))``.
 """
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import numpy
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.names import identifier
@@ -62,9 +63,8 @@ class Writer:
         """The number of leading lines that belong to no user line."""
         self.origin: Origin | None = None
         self.names: dict[Value, str] = {}
-        self.aliases: dict[str, tuple[str, str]] = {}
+        self.views: dict[str, tuple[str, str]] = {}
         """For each view: the name of its base, and the expression that makes it."""
-        self._made: dict[Any, tuple[Any, Any]] = {}
         self.numbers: dict[str, Any] = {}
         self.constants: dict[str, Value] = {}
         self.makers = self.program.producers()
@@ -80,7 +80,7 @@ class Writer:
     def fresh(self, name: str) -> str:
         """A name not used in the source yet: ``name``, followed by underscores if it is taken."""
         name = identifier(name)
-        while name in self.taken or name in self.scope or name in FUNCTIONS:
+        while name in self.taken or name in self.scope or name in self.views or name in FUNCTIONS:
             name += "_"
         self.taken.add(name)
         return name
@@ -88,15 +88,17 @@ class Writer:
     def bind(self, name: str, thing: Any) -> str:
         """Bind ``thing`` to ``name``, or to a free variant of it, in the source; returns the name."""
         name = identifier(name)
-        while name in self.taken or self.scope.get(name, thing) is not thing:
+        while name in self.taken or name in self.views or self.scope.get(name, thing) is not thing:
             name += "_"
         self.scope[name] = thing
         return name
 
-    def seen(self, name: str, array: Any, base: str, expression: str) -> str:
-        """`bind` for a view of ``base``, made by ``expression``."""
-        name = self.bind(name, array)
-        self.aliases[name] = base, expression
+    def seen(self, name: str, base: str, expression: str) -> str:
+        """The name of a view of ``base``, made by ``expression``: ``name``, or a free variant of it."""
+        name, view = identifier(name), (base, expression)
+        while name in self.taken or name in self.scope or self.views.get(name, view) != view:
+            name += "_"
+        self.views[name] = view
         return name
 
     def of(self, value: Value) -> str:
@@ -113,22 +115,23 @@ class Writer:
                     name = f"{name}_{value.dtype}"
                 name = self.names[value] = self.fresh(name)
                 if value in self.plan.arrays:
-                    self.scope[name] = self.plan.arrays[value]
                     self._tell(value, name)
         return self.names[value]
 
     def _tell(self, value: Value, name: str) -> None:
-        """Note constants and views for the header."""
+        """Bind a name to its array, or write the line of a view. Note constants for the header."""
         maker = self.makers.get(value)
-        if value.kind == "constant":
-            (self.constants if value.shape else self.numbers)[name] = value
-        elif value in self.plan.within:
+        if value in self.plan.within:
             whole, start = self.plan.within[value]
             base = self.of(whole)
-            self.aliases[name] = base, piece_text(base, {"start": start, "shape": value.shape})
+            self.views[name] = base, piece_text(base, {"start": start, "shape": value.shape})
         elif maker is not None and is_view(maker) and value in self.plan.roots:
             base = self.of(maker.args[0])
-            self.aliases[name] = base, self.view_text(maker, base)
+            self.views[name] = base, self.view_text(maker, base)
+        else:
+            self.scope[name] = self.plan.arrays[value]
+            if value.kind == "constant":
+                (self.constants if value.shape else self.numbers)[name] = value
 
     def view_text(self, instruction: Instruction, x: str) -> str:
         """The Python expression for a view."""
@@ -143,7 +146,7 @@ class Writer:
             axes = tuple(params["axes"])
             return f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes})"
         if op == "broadcast_to":
-            return f"broadcast_to({x}, {tuple(params['shape'])})"
+            return f"{self.bind('broadcast_to', numpy.broadcast_to)}({x}, {tuple(params['shape'])})"
         return f"{x}.reshape({tuple(instruction.out.shape)})"
 
     def transposed(self, value: Value) -> Value | None:
@@ -158,16 +161,8 @@ class Writer:
         source = self.transposed(value)
         if source is not None:
             return self.of(source)
-        name, array = self.of(value), self.plan.arrays.get(value)
-        if array is None:
-            return f"{name}.T"
-        return self.seen(f"{name}_T", self.once(array, "T", lambda: array.T), name, f"{name}.T")
-
-    def once(self, array: Any, key: str, make: Callable[[], Any]) -> Any:
-        """The cached result of ``make`` for ``array``: NumPy recognizes in-place operations by identical arguments."""
-        if (id(array), key) not in self._made:
-            self._made[id(array), key] = array, make()
-        return self._made[id(array), key][1]
+        name = self.of(value)
+        return self.seen(f"{name}_T", name, f"{name}.T") if value in self.plan.arrays else f"{name}.T"
 
     # ----------------------------------------------------------------------------------------------------------- lines
 
@@ -192,47 +187,31 @@ class Writer:
         width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
-    def header(self) -> list[str]:
-        """Comments that list arrays which no line computes: packed states, views, constants."""
-        used = set(re.findall(r"\w+", " ".join(line.text for line in self.lines)))
-        found: list[str] = []
-        views = self._views(used)
-        used |= set(re.findall(r"\w+", " ".join(views)))
-        for title, lines in (
-            ("States packed into one buffer:", self._pieces()),
-            ("Views of the same memory (X_T is X.T):", views),
-        ):
-            if lines:
-                found += [f"# {title}", *(f"#   {line}" for line in lines)]
-        constants = {name: value for name, value in self.constants.items() if name in used}
+    def header(self, used: set[str]) -> list[str]:
+        """Comments that list the arrays that no line makes: constants, and packed states that no line reads alone."""
+        found = []
         for title, told in (
-            ("Constants", [f"{name} {value.shape} {value.dtype}" for name, value in constants.items()]),
+            ("Constants", [f"{n} {value.shape} {value.dtype}" for n, value in self.constants.items() if n in used]),
             ("Numbers, as arrays", [name for name in self.numbers if name in used]),
+            ("Packed states", [piece for name, piece in self._pieces() if name not in used]),
         ):
             text = f"{title}: {', '.join(told)}"
             found += textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="#   ") if told else []
         return found
 
-    def _pieces(self) -> list[str]:
-        found = []
+    def _pieces(self) -> Iterator[tuple[str, str]]:
+        """The name and the text of each packed state."""
         for whole, members in self.program.packed.items():
-            if whole in self.names:
-                for member, start in members:
-                    text = piece_text(self.names[whole], {"start": start, "shape": member.shape})
-                    found.append(f"{identifier(member.name)} = {text}")
-        return found
+            for member, start in members if whole in self.names else ():
+                name = identifier(member.name)
+                yield name, f"{name} = {piece_text(self.names[whole], {'start': start, 'shape': member.shape})}"
 
-    def _views(self, used: set[str]) -> list[str]:
-        """The views that lines use, each after its base."""
-        wanted = {*used}
-        for name, (base, _) in reversed(self.aliases.items()):
-            wanted |= {base} if name in wanted else set()
-        pieces = {line.partition(" = ")[0] for line in self._pieces()}
-        return [
-            f"{name} = {expression}"
-            for name, (base, expression) in self.aliases.items()
-            if name in wanted - pieces and (name, expression) != (f"{base}_T", f"{base}.T")
-        ]
+    def before(self, used: set[str]) -> list[str]:
+        """The lines of the views that are used, each after its base. Adds the names of these to ``used``."""
+        for name, (base, _) in reversed(self.views.items()):
+            used |= {base} if name in used else set()
+        lines = [f"{name} = {expression}" for name, (_, expression) in self.views.items() if name in used]
+        return ["# Views of other arrays, made once", *lines, ""] if lines else []
 
 
 def _one_line(text: str) -> str:

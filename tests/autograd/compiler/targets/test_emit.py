@@ -82,35 +82,13 @@ def pooled() -> Program:
 PROGRAMS = {f.__name__: f for f in (mlp, normed, recurrent, product, pooled)}
 
 
-def emitted(program: Program) -> tuple[str, dict[str, Any], Plan]:
+def emitted(program: Program) -> tuple[str, dict[str, Any]]:
+    """The source, and the arrays and functions in it by name."""
     better = optimize(program)
-    plan = Plan(better, {state: np.array(state.origin.data) for state in better.states}, has_kernel)
-    emitter = Emitter(plan)
-    return emitter.source(), emitter.scope, plan
-
-
-def aliases(source: str) -> dict[str, str]:
-    """What the header says of arrays that no line makes."""
-    lines = re.findall(r"^    #   (\w+) = (.*)$", source, re.M)
-    return dict(lines)
-
-
-def memory(array: Any) -> Any:
-    if isinstance(array, list):
-        return [memory(part) for part in array]
-    steps = [step for step, n in zip(array.strides, array.shape, strict=True) if n > 1]
-    return array.ctypes.data, array.shape, steps, array.dtype
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_the_header_matches_the_arrays(name: str) -> None:
-    source, scope, _ = emitted(PROGRAMS[name]())
-    known = {"range": range, "broadcast_to": np.broadcast_to, **scope}
-    for alias, expression in aliases(source).items():
-        shown = eval(expression, known)  # the text is this package's own
-        if alias in scope:
-            assert memory(shown) == memory(scope[alias]), f"{alias} = {expression}"
-        known[alias] = shown
+    emitter = Emitter(Plan(better, {state: np.array(state.origin.data) for state in better.states}, has_kernel))
+    source = emitter.source()
+    exec(source, emitter.scope)
+    return source, emitter.scope
 
 
 def written_by(call: ast.Call) -> ast.expr:
@@ -125,51 +103,14 @@ def written_by(call: ast.Call) -> ast.expr:
 def statements(source: str) -> list[tuple[ast.stmt, str]]:
     """The statements of the function, each with its comment."""
     lines = source.splitlines()
-    (function,) = ast.parse(source).body
+    function = ast.parse(source).body[-1]
     assert isinstance(function, ast.FunctionDef)
     return [(s, lines[s.end_lineno - 1].partition("  # ")[2]) for s in function.body]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_no_line_reads_an_array_that_nothing_visible_wrote(name: str) -> None:
-    program = PROGRAMS[name]()
-    source, scope, plan = emitted(program)
-    shown = aliases(source)
-
-    def root(array: str) -> str:
-        array = array[:-2] if array.endswith("_T") and array not in shown and f"{array[:-2]}" in known else array
-        if array not in shown:
-            return array
-        return root(next(n for n in re.findall(r"\w+", shown[array]) if n != "broadcast_to"))
-
-    known = {*scope, *re.findall(r"\w+", source)}
-    first = {name for name, thing in scope.items() if any(thing is home for home in plan.homes.values())}
-    first |= {name for name, thing in scope.items() if callable(thing) or not hasattr(thing, "dtype")}
-    (function,) = ast.parse(source).body
-    first |= {a.arg for a in function.args.args}  # type: ignore[attr-defined]
-    constants = re.findall(r"# (?:Constants|Numbers, as arrays): (.*(?:\n    #   [^=\n]*)*)", source)
-    first |= set(re.findall(r"\b[A-Za-z_]\w*\b", " ".join(constants)))
-    written = {root(name) for name in first}
-    for statement, _ in statements(source):
-        if isinstance(statement, ast.Assign):
-            read, target = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}, statement.targets[0]
-        elif isinstance(statement, ast.Expr):
-            call = statement.value
-            assert isinstance(call, ast.Call)
-            target = written_by(call)
-            read = {n.id for n in ast.walk(call) if isinstance(n, ast.Name)}
-            if len([n for n in ast.walk(call) if isinstance(n, ast.Name) and n.id == ast.unparse(target)]) == 1:
-                read -= {ast.unparse(target)}
-        else:
-            continue
-        missing = {name for name in read if root(name) not in written}
-        assert not missing, f"{ast.unparse(statement)} reads {missing}"
-        written |= {root(n.id) for n in ast.walk(target) if isinstance(n, ast.Name)}
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
 def test_a_shape_in_a_comment_is_the_shape_that_is_written(name: str) -> None:
-    source, scope, _ = emitted(PROGRAMS[name]())
+    source, scope = emitted(PROGRAMS[name]())
     seen = 0
     for statement, comment in statements(source):
         shape = re.match(r"\((\d+(, \d+)*,?)?\)", comment)
@@ -182,7 +123,7 @@ def test_a_shape_in_a_comment_is_the_shape_that_is_written(name: str) -> None:
 
 
 def test_each_block_says_the_users_line_once() -> None:
-    source, _, _ = emitted(recurrent())
+    source, _ = emitted(recurrent())
     heads = [line.strip() for line in source.splitlines() if re.match(r"    # .*, test_emit.py:\d+$", line)]
     assert len(heads) == len(set(heads))
     texts = [re.sub(r", test_emit.py:\d+$", "", head) for head in heads]
@@ -196,13 +137,13 @@ def test_each_block_says_the_users_line_once() -> None:
 
 
 def test_a_second_derivative_is_labelled_in_the_source() -> None:
-    source, _, _ = emitted(product())
+    source, _ = emitted(product())
     assert "# gradient of the gradient of h = ag.tanh(points @ w), test_emit.py" in source
     assert "# gradient of (h * h).sum(), test_emit.py" in source
 
 
 def test_basic_indices_are_literal() -> None:
-    source, _, _ = emitted(recurrent())
+    source, _ = emitted(recurrent())
     assert re.search(r"x_1 = x\[1\] +# \(5, 3\)", source)
     assert "_by(" not in source
     program = ag.trace(lambda x: (x[1:3, ..., None, -1] + 1.0, x[::2], x[0, 0]), ones(4, 5, 6))
@@ -212,11 +153,10 @@ def test_basic_indices_are_literal() -> None:
 
 
 def test_packed_states_are_listed_with_their_places() -> None:
-    source, _, _ = emitted(mlp())
-    shown = aliases(source)
-    assert shown["layers_0_weight"] == "parameters[0:6].reshape((3, 2))"
-    assert shown["layers_2_bias"] == "parameters[12:13]"
-    assert shown["layers_2_bias_exp_avg"] == "all_exp_avg[12:13]"
+    source, _ = emitted(mlp())
+    assert "layers_0_weight = parameters[0:6].reshape((3, 2))" in source
+    assert "layers_2_bias = parameters[12:13]" in source
+    assert "layers_2_bias_exp_avg = all_exp_avg[12:13]" in re.sub(r"\s+(# *)?", " ", source)
 
 
 # ------------------------------------------------------------------------------------------ what is fastest where
@@ -257,7 +197,7 @@ def test_labels_that_the_function_computes_are_checked_in_their_own_memory() -> 
 
 
 def test_what_is_broadcast_is_copied_into_the_result_first() -> None:
-    source, _, _ = emitted(mlp())
+    source, _ = emitted(mlp())
     assert "layers_0_rows[...] = layers_0_bias_rows" in source
     w, b = ag.Tensor(np.ones((4, 3)), requires_grad=True, name="w"), ag.ones((3,))
 
@@ -265,5 +205,5 @@ def test_what_is_broadcast_is_copied_into_the_result_first() -> None:
         w.data -= x
         w.data += b
 
-    source, _, _ = emitted(ag.trace(step, ag.ones((4, 3))))
+    source, _ = emitted(ag.trace(step, ag.ones((4, 3))))
     assert "add(w_minus_x, b, w)" in source or "add(w, b, w)" in source  # not where the result lies in a state
