@@ -49,16 +49,6 @@ _COMPILED.name = "compiled"
 _COMPILED.vjp(tensors=lambda g: _no_way_back())
 
 
-def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
-    """A node for a result that eager mode would record: backward through it to ``leaves`` raises an error."""
-    node = Node()
-    node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, ()
-    node.mask = (1 << len(leaves)) - 1
-    node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
-    node.name = node.scope = node.hooks = node.origin = None
-    return node
-
-
 def _holders(array: Any) -> tuple[int, int]:
     """The reference counts of an array and of the array that owns its memory."""
     return sys.getrefcount(array), sys.getrefcount(owner(array))
@@ -113,29 +103,19 @@ def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Progr
     )
 
 
-def _with(
-    run: Callable[..., list[Any]], graded: list[Tensor], passed: list[Tensor], restarts: list[tuple[Any, Any]]
-) -> Callable[..., list[Any]]:
-    """``run`` with the gradients of ``graded`` and the arrays of ``passed`` as further arguments, and with generators
-    reset to their seed.
-    """
-
-    def run_with(*arrays: Any) -> list[Any]:
-        for generator, state in restarts:
-            generator.bit_generator.state = state
-        grads = [tensor.grad._data for tensor in graded]  # type: ignore[union-attr]
-        return run(*arrays, *grads, *[tensor._data for tensor in passed])
-
-    return run_with
-
-
 def dead_ends(trace: Trace) -> list[Node | None]:
-    """The node for each result; ``None`` if eager mode would not record it."""
+    """For each result a node through which backward raises an error; ``None`` if eager mode would not record it."""
     leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
-    return [
-        _dead_end(value, leaves) if recorded and leaves else None
-        for value, recorded in zip(trace.result.values, trace.result.recorded, strict=True)
-    ]
+    nodes: list[Node | None] = []
+    for value, recorded in zip(trace.result.values, trace.result.recorded, strict=True):
+        node = Node() if recorded and leaves else None
+        if node is not None:
+            node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, ()
+            node.mask = (1 << len(leaves)) - 1
+            node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
+            node.name = node.scope = node.hooks = node.origin = None
+        nodes.append(node)
+    return nodes
 
 
 def _kind(grad: Any) -> Any:
@@ -248,9 +228,17 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+        run, restarts, graded = self.run, self.trace.restarts, [value.origin for value in self.trace.given]
         passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
-        if self.trace.given or passed or self.trace.restarts:
-            self.run = _with(self.run, [value.origin for value in self.trace.given], passed, self.trace.restarts)
+
+        def run_with(*arrays: Any) -> list[Any]:
+            for generator, state in restarts:
+                generator.bit_generator.state = state
+            grads = [tensor.grad._data for tensor in graded]
+            return run(*arrays, *grads, *[tensor._data for tensor in passed])  # type: ignore[no-any-return]
+
+        if graded or passed or restarts:
+            self.run = run_with
 
     def check_apart(self, arrays: Sequence[Any]) -> None:
         """Raise if an array that the program is given at each call is in the memory of a state that it writes to: an

@@ -51,54 +51,53 @@ def number(value: float) -> Any:
     return ag.Tensor(np.asarray(value))
 
 
-RULES: dict[str, tuple[Callable[..., Any], list[str] | None]] = {
-    # What is the same for all numbers is done.
-    "x - 0": (lambda x, y: x - 0.0, []),
-    "x + -0": (lambda x, y: x + -0.0, []),
-    "-0 + x": (lambda x, y: -0.0 + x, []),
-    "x * 1": (lambda x, y: x * 1.0, []),
-    "1 * x": (lambda x, y: 1.0 * x, []),
-    "x + (-y)": (lambda x, y: x + (-y), ["subtract"]),
-    "(-y) + x": (lambda x, y: (-y) + x, ["subtract"]),
-    "x - (-y)": (lambda x, y: x - (-y), ["add"]),
-    "-(-x)": (lambda x, y: ag.negative(-x), []),
-    "+x": (lambda x, y: ag.positive(x), []),
-    "square": (lambda x, y: ag.square(x), ["multiply"]),
-    "x ** 1": (lambda x, y: x**1, []),
-    "x ** 2": (lambda x, y: x**2, ["multiply"]),
-    "x ** 0.5": (lambda x, y: x**0.5, ["sqrt"]),
-    "x + y, y + x": (lambda x, y: ag.atan2(x + y, y + x), ["add", "atan2"]),
-    "x * y, y * x": (lambda x, y: ag.atan2(x * y, y * x), ["multiply", "atan2"]),
-    "x == y, y == x": (lambda x, y: (x == y) & (y == x), ["equal", "bitwise_and"]),
-    "repeated": (lambda x, y: x * ag.broadcast_to(y[:1], (25,)), ["getitem", "multiply"]),
-    "transposes": (lambda x, y: ag.exp(x[:5, None].T.T), ["getitem", "exp"]),
-    # What is true of most is not.
-    "x + 0": (lambda x, y: ag.atan2(x + 0.0, -1.0), None),
-    "0 + x": (lambda x, y: ag.atan2(0.0 + x, -1.0), None),
-    "x - -0": (lambda x, y: ag.atan2(x - -0.0, -1.0), None),
-    "0 - x": (lambda x, y: ag.atan2(0.0 - x, -1.0), None),
-    "-(x - y)": (lambda x, y: 1 / -(x - y), None),
-    "x * 0": (lambda x, y: x * 0.0, None),
-    "x * -1": (lambda x, y: x * -1.0, None),
-    "x - x": (lambda x, y: x - x, None),
-    "x / x": (lambda x, y: x / x, None),
-    "x ** 0": (lambda x, y: x**0, None),
-    "x ** -1": (lambda x, y: x**-1, None),
-    "(x * 2) * 3": (lambda x, y: (x * 2.0) * 3.0, None),
-    "(x * y) / y": (lambda x, y: (x * y) / y, None),
-    "(x + y) - y": (lambda x, y: (x + y) - y, None),
-    "max(x, y), max(y, x)": (lambda x, y: 1 / ag.maximum(x, y) - 1 / ag.maximum(y, x), None),
-    "min(x, y), min(y, x)": (lambda x, y: 1 / ag.minimum(x, y) - 1 / ag.minimum(y, x), None),
-    "constants": (lambda x, y: x * (ag.ones(25, dtype=x.dtype) * 0.0 - 0.0), None),
-}
+RULES = """
+x - 0.0 => []
+x + -0.0 => []
+-0.0 + x => []
+x * 1.0 => []
+1.0 * x => []
+x + (-y) => ["subtract"]
+(-y) + x => ["subtract"]
+x - (-y) => ["add"]
+ag.negative(-x) => []
+ag.positive(x) => []
+ag.square(x) => ["multiply"]
+x**1 => []
+x**2 => ["multiply"]
+x**0.5 => ["sqrt"]
+ag.atan2(x + y, y + x) => ["add", "atan2"]
+ag.atan2(x * y, y * x) => ["multiply", "atan2"]
+(x == y) & (y == x) => ["equal", "bitwise_and"]
+x * ag.broadcast_to(y[:1], (25,)) => ["getitem", "multiply"]
+ag.exp(x[:5, None].T.T) => ["getitem", "exp"]
+ag.atan2(x + 0.0, -1.0) => None
+ag.atan2(0.0 + x, -1.0) => None
+ag.atan2(x - -0.0, -1.0) => None
+ag.atan2(0.0 - x, -1.0) => None
+1 / -(x - y) => None
+x * 0.0 => None
+x * -1.0 => None
+x - x => None
+x / x => None
+x**0 => None
+x**-1 => None
+(x * 2.0) * 3.0 => None
+(x * y) / y => None
+(x + y) - y => None
+1 / ag.maximum(x, y) - 1 / ag.maximum(y, x) => None
+1 / ag.minimum(x, y) - 1 / ag.minimum(y, x) => None
+x * (ag.ones(25, dtype=x.dtype) * 0.0 - 0.0) => None
+"""
+"""What is the same for all numbers is done, with the instructions that are left; what is true of most is not."""
 
 
 @pytest.mark.parametrize("dtype", sampled(["float32", "float16", "float64"], 3))
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", RULES.strip().splitlines())
 def test_a_rule_is_exact(rule: str, dtype: str) -> None:
-    if (rule, dtype) == ("x ** 0.5", "float16"):
+    if (rule[:6], dtype) == ("x**0.5", "float16"):
         pytest.skip("NumPy's operator computes it as a root, and its function power does not")
-    f, left = RULES[rule]
+    f, left = (eval(part, {"ag": ag}) for part in f"lambda x, y: {rule}".split(" => "))
     numbers = special(dtype)
     x, y = ag.Tensor(numbers), ag.Tensor(numbers)
     found = check_exactly(f, x, y)
