@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-import itertools
-import linecache
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +18,7 @@ from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.passes.packing import HOMES as _HOMES
 from glassgrad.autograd.compiler.passes.packing import note_home, shared_buffer
 from glassgrad.autograd.compiler.targets.calls import has_kernel
-from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.emit import Emitter, load
 from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
@@ -33,8 +29,6 @@ from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
-
-_numbers = itertools.count(1)
 
 
 def _no_way_back(*_: Any) -> Any:
@@ -219,11 +213,8 @@ class Executable:
         """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
         scope: dict[str, Any] = {}
         settling = self._settling(scope)
-        file = f"<compiled {self.optimized.name} {next(_numbers)}>"
-        exec(builtins.compile(source, file, "exec"), names)
-        exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
-        linecache.cache[file] = len(source), None, source.splitlines(True), file
-        weakref.finalize(self, linecache.cache.pop, file, None)
+        load(source, names, f"compiled {self.optimized.name}", self)
+        load(settling, scope, f"compiled {self.optimized.name} settling", self)
         # Popped from their own globals, so that no reference cycle keeps them alive.
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import linecache
 import re
+import weakref
+from typing import Any
 
 import numpy
 
@@ -14,6 +18,16 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
 from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
 from glassgrad.autograd.compiler.targets.plan import Plan, by_definition
 from glassgrad.autograd.compiler.targets.writer import Writer
+
+_numbers = itertools.count(1)
+
+
+def load(source: str, scope: dict[str, Any], title: str, owner: Any) -> None:
+    """Run ``source`` with ``scope`` as its globals. Tracebacks show its lines as long as ``owner`` lives."""
+    file = f"<{title} {next(_numbers)}>"
+    exec(compile(source, file, "exec"), scope)
+    linecache.cache[file] = len(source), None, source.splitlines(True), file
+    weakref.finalize(owner, linecache.cache.pop, file, None)
 
 
 class Emitter(Writer):

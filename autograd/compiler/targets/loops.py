@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-import itertools
-import linecache
 import threading
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +13,12 @@ from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Stored, Value, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
-from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.emit import Emitter, load
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.ops.loops.body import Body
-
-_numbers = itertools.count(1)
 
 
 class StepKernel:
@@ -39,10 +33,7 @@ class StepKernel:
         homes = {state: state.origin._data for state in program.states}
         emitter = Emitter(Plan(program, homes, has_kernel))
         self.source = emitter.source()
-        file = f"<step of {body.name} {next(_numbers)}>"
-        exec(builtins.compile(self.source, file, "exec"), emitter.scope)
-        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
-        weakref.finalize(self, linecache.cache.pop, file, None)
+        load(self.source, emitter.scope, f"step of {body.name}", self)
         self._run = emitter.scope.pop(program.name)
 
     def __call__(
