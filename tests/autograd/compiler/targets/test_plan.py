@@ -50,23 +50,25 @@ def test_the_buffer_of_a_view_is_not_reused_before_its_last_read(chain: Callable
     check_plan(plan_of(ag.trace(function, x, w).optimized()))
 
 
-HAZARDS: dict[str, tuple[str, str, str, str]] = {
-    "a copy of a state kept in columns": ("v = reshape p; n = add p x; a = tanh v", "p", "p<-n", "a"),
-    "a copy of a state, made before it is written to": (
-        "n = add p x; t = permute_dims p; m = matmul t x",
-        "p",
-        "p<-n",
-        "m",
-    ),
-    "a view of the old value returned": ("t = permute_dims p; n = add p x", "p", "p<-n", "t"),
-    "the old value for another state": ("t = permute_dims p; n = add p x", "p q", "p<-n q<-t", ""),
-    "an exchange": ("a = positive p; b = positive q", "p q", "p<-q q<-p", "a b"),
-    "a state read turned by its own update": ("t = permute_dims p; n = add p t", "p", "p<-n", "n"),
-    "a new value, and a view of it": ("n = add p x; t = permute_dims n; a = tanh t", "p", "p<-n", "t a n"),
-    "an argument read at the end": ("n = add p x; a = tanh n; b = add a x", "p", "p<-n", "b x"),
-    "a copy into a state kept in columns": ("t = permute_dims q; v = reshape t", "p q", "p<-v", "v"),
-    "two states of one value": ("n = add p x", "p q", "p<-n q<-n", "n"),
-}
+HAZARDS = """
+a copy of a state kept in columns | v = reshape p; n = add p x; a = tanh v | p | p<-n | a
+a copy of a state, made before it is written to | n = add p x; t = permute_dims p; m = matmul t x | p | p<-n | m
+a view of the old value returned | t = permute_dims p; n = add p x | p | p<-n | t
+the old value for another state | t = permute_dims p; n = add p x | p q | p<-n q<-t |
+an exchange | a = positive p; b = positive q | p q | p<-q q<-p | a b
+a state read turned by its own update | t = permute_dims p; n = add p t | p | p<-n | n
+a new value, and a view of it | n = add p x; t = permute_dims n; a = tanh t | p | p<-n | t a n
+an argument read at the end | n = add p x; a = tanh n; b = add a x | p | p<-n | b x
+a copy into a state kept in columns | t = permute_dims q; v = reshape t | p q | p<-v | v
+two states of one value | n = add p x | p q | p<-n q<-n | n
+"""
+"""Lines, states, updates and results of programs."""
+
+
+def rows(table: str) -> list[Any]:
+    """The rows of a table as parameters of a test."""
+    parts = [[part.strip() for part in line.split("|")] for line in table.strip().splitlines()]
+    return [pytest.param(*rest, id=name) for name, *rest in parts]
 
 
 def bound(program: Program, device: str = "cpu") -> Executable:
@@ -89,11 +91,12 @@ def bound(program: Program, device: str = "cpu") -> Executable:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
-@pytest.mark.parametrize("name", HAZARDS)
+@pytest.mark.parametrize(("text", "states", "updates", "outputs"), rows(HAZARDS))
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_each_hazard_is_handled(name: str, order: Any, device: str, gpu: Any) -> None:
+def test_each_hazard_is_handled(
+    text: str, states: str, updates: str, outputs: str, order: Any, device: str, gpu: Any
+) -> None:
     """In two calls; results are looked at in the end."""
-    text, states, updates, outputs = HAZARDS[name]
     flat = (16,) if "reshape p" in text else (4, 4)
     other = {"q": (2, 8), "t": (8, 2)} if "reshape t" in text else {}
     program = program_of(text, states, updates, outputs, v=flat, a=flat, **other)
@@ -144,26 +147,19 @@ def program_of(text: str, states: str = "", updates: str = "", outputs: str = ""
     return Program("f", inputs, instructions, [of(n) for n in outputs.split()], {of(s): of(v) for s, v in pairs})
 
 
-SCHEDULES = {
-    "updates follow all that does not need them": (
-        "m = subtract q x; n = subtract p x; a = tanh p; b = exp m", "p q", "p<-n q<-m", "a b", "", "a m b n",
-    ),
-    "an update waits for a view of the old value": (
-        "t = permute_dims p; n = subtract p x; a = tanh t", "p", "p<-n", "a", "", "t a n",
-    ),
-    "an update follows what may raise": ("n = subtract p x; a = tanh x", "p", "p<-n", "a", "a", "a n"),
-    "an update that is read does not wait": (
-        "m = subtract p x; a = tanh m; b = exp p", "p", "p<-m", "a b", "", "m a b",
-    ),
-    "updates that wait for each other": ("m = add p q; n = subtract q p", "p q", "p<-m q<-n", "", "", "m n"),
-}  # fmt: skip
+SCHEDULES = """
+updates follow all that does not need them | m = subtract q x; n = subtract p x; a = tanh p; b = exp m | p q | p<-n q<-m | a b | | a m b n
+an update waits for a view of the old value | t = permute_dims p; n = subtract p x; a = tanh t | p | p<-n | a | | t a n
+an update follows what may raise | n = subtract p x; a = tanh x | p | p<-n | a | a | a n
+an update that is read does not wait | m = subtract p x; a = tanh m; b = exp p | p | p<-m | a b | | m a b
+updates that wait for each other | m = add p q; n = subtract q p | p q | p<-m q<-n | | | m n
+"""  # noqa: E501
 """Lines, states, updates, results, what may raise, and the order of a plan."""
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_the_order_of_a_plan(name: str) -> None:
-    *given, raising, expected = SCHEDULES[name]
-    order = schedule(program_of(*given), lambda i: i.out.name not in raising.split())
+@pytest.mark.parametrize(("text", "states", "updates", "outputs", "raising", "expected"), rows(SCHEDULES))
+def test_the_order_of_a_plan(text: str, states: str, updates: str, outputs: str, raising: str, expected: str) -> None:
+    order = schedule(program_of(text, states, updates, outputs), lambda i: i.out.name not in raising.split())
     assert " ".join(i.out.name for i in order) == expected
 
 
