@@ -99,12 +99,12 @@ def where(condition: Any, x: Any, y: Any) -> Typed:
 # ------------------------------------------------------------------------------------------------------------- shapes
 
 
-_ZERO = numpy.zeros((), numpy.complex128)
+_ZEROS = bytes(4096)
 
 
 def hollow(x: Any) -> Any:
     """A NumPy array of zeros like a value, without memory of its own."""
-    return numpy.ndarray(x.shape, x.dtype, _ZERO, 0, (0,) * len(x.shape))
+    return numpy.ndarray(x.shape, x.dtype, _ZEROS, 0, (0,) * len(x.shape))
 
 
 def view(compute: Callable[..., Any]) -> Callable[..., Typed]:

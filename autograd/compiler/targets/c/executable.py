@@ -252,10 +252,9 @@ class AutoExecutable(Executable):
 
     compiled = False
 
-    def bind(self) -> None:
-        """Plan memory and write the source; write and compile the text in C in a thread."""
-        super().bind()
-        if not (self.compiled or self.trace.restarts):
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        if not trace.restarts:
             threading.Thread(target=self._compile, name=f"compile {self.program.name}", daemon=True).start()
 
     def _compile(self) -> None:
