@@ -20,6 +20,7 @@ from glassgrad.autograd.compiler.ir.primitives import (
     pieces_of,
 )
 from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
+from glassgrad.autograd.compiler.targets.plan import translated
 from glassgrad.autograd.compiler.targets.writer import Writer, piece_text
 from glassgrad.autograd.ops.loops.scan import Loop, scan_into
 
@@ -36,9 +37,8 @@ def kernel_of(instruction: Instruction) -> str | None:
     if op == "matmul":
         return "dot" if all(len(a.shape) <= 2 for a in instruction.args) else "matmul"
     if op == "op":
-        loop = instruction.params["options"].get("loop")
-        if isinstance(loop, Loop):
-            return None if loop.body.may_raise else "loop"
+        if isinstance(instruction.params["options"].get("loop"), Loop):
+            return "loop"
         return None if into(instruction) is None else op
     if op in ("setitem", "add_at"):
         return op if len(instruction.args) == 2 and is_basic(instruction.params["index"]) else None
@@ -222,7 +222,7 @@ def _whole(writer: Writer, instruction: Instruction) -> None:
 def _loop(writer: Writer, instruction: Instruction) -> None:
     """A function that runs a loop and writes the results of all steps into a given array."""
     loop, name = instruction.params["options"]["loop"], writer.of(instruction.out)
-    function = writer.bind(repr(loop), partial(scan_into, loop=loop))
+    function = writer.bind(repr(loop), translated(instruction, writer.program.name, partial(scan_into, loop=loop)))
     args = [writer.of(arg) for arg in instruction.args]
     told = f"{loop.length} steps of {loop.body.name}"
     writer.line(f"{function}({', '.join([name, *args])})", instruction.out.shape, told)

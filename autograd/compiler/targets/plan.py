@@ -86,22 +86,32 @@ def view_of(instruction: Instruction, array: Any) -> Any:
 # ------------------------------------------------------------------------------------------------- made at each call
 
 
-def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Callable[..., Any]:
-    """The function that computes an instruction of the program ``name`` in memory of its own, unless it is known to be
-    a view. Errors of the array library are raised in this package's words."""
-    op, params, viewed = instruction.op, instruction.params, is_view(instruction)
+def translated(instruction: Instruction, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that computes an instruction of the program ``name``, with the errors of the array library in this
+    package's words."""
 
-    def made_anew(*arrays: Any) -> Any:
+    def called(*arrays: Any) -> Any:
         try:
-            out = compute(op, params, arrays, space)
+            return function(*arrays)
         except Exception as error:
             given = ", ".join(map(repr, instruction.args))
             said = f"the compiled {name} can't compute {instruction!r} from {given}"
             raise in_words(said, error) from error
+
+    return called
+
+
+def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Callable[..., Any]:
+    """The function that computes an instruction of the program ``name`` in memory of its own, unless it is known to be
+    a view."""
+    op, params, viewed = instruction.op, instruction.params, is_view(instruction)
+
+    def made_anew(*arrays: Any) -> Any:
+        out = compute(op, params, arrays, space)
         shared = not viewed and (out.base is not None or any(out is array for array in arrays))
         return out.copy() if shared else out
 
-    return made_anew
+    return translated(instruction, name, made_anew)
 
 
 # --------------------------------------------------------------------------------------------------------------- memory

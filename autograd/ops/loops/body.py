@@ -20,10 +20,6 @@ Typed = tuple[Shape, Any]
 Function = Callable[..., list[Any]]
 
 
-RAISING = ("glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices")
-"""The modules of the operations that raise an error for some matrices."""
-
-
 class Step(NamedTuple):
     """One operation of a body. ``args`` and ``out`` are numbers of values; bit i of ``mask`` says that a gradient flows
     to argument i.
@@ -81,17 +77,6 @@ class Body:
     def dtypes(self) -> list[Any]:
         """The dtypes of the outputs, each once."""
         return list(dict.fromkeys(self.types[out][1] for out in self.outputs))
-
-    @property
-    def may_raise(self) -> bool:
-        """Whether a step may raise an error because of values: an index out of range, a matrix without an inverse."""
-        kinds = (self.types[a][1] for step in self.steps for a in step.args)
-        inner = (step.params["loop"].body for step in self.steps if "loop" in step.params)
-        return (
-            any(kind is not None and backends.is_integral(kind) for kind in kinds)
-            or any(step.op.foreign or step.op.__module__ in RAISING for step in self.steps)
-            or any(body.may_raise for body in inner)
-        )
 
     def parts(self, length: int, dtype: Any) -> list[tuple[int, slice, Shape]]:
         """The outputs of ``dtype`` in the packed result: the number of each output, its position, its shape. The
