@@ -239,6 +239,7 @@ def working(build, given):
                         p += 0.02 * torch.randn_like(p)
                 xs = arguments(model, given, names, dtype)
                 theirs = net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
+                net.train().eval()  # which clears what some keep between calls
                 return net, xs, theirs, dtype
             except Exception as error:
                 first = first or error
@@ -310,7 +311,7 @@ def judge(build, given):
 def alone(case, channel):
     """Run one case in a process of its own, with limits of time and memory."""
     resource.setrlimit(resource.RLIMIT_CPU, (240, 240))
-    resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
+    resource.setrlimit(resource.RLIMIT_AS, (18 << 30, 18 << 30))
     channel.send(judge(case[0], case[1:]))
 
 

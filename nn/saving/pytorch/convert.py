@@ -307,6 +307,12 @@ def _exported(
                 "graph of the module may not depend on values, and the examples must be the positional arguments of "
                 "its forward."
             ) from error
+        if any(getattr(x, "requires_grad", False) for x in program.constants.values()):
+            raise ConversionError(
+                f"{type(module).__name__} computes with a tensor that requires grad and is none of its parameters, "
+                "such as one kept from an earlier call: its gradient would be lost. Clear what it keeps (its train() "
+                "may do so), or make it a parameter."
+            )
         if not (unknown := _unknown(program)):
             return program, lost
     raise ConversionError(

@@ -351,6 +351,29 @@ def test_modules_that_cannot_be_exported():
         nn.from_torch(nn.Linear(2, 3), normal(2, 2))
 
 
+class Kept(torch.nn.Module):
+    """A network that keeps a value of its parameter in evaluation mode, as some for images do."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias, self.kept = torch.nn.Parameter(torch.ones(3)), []
+
+    def forward(self, x):
+        if not self.kept:
+            self.kept.append(torch.exp(self.bias))
+        return x * self.kept[0]
+
+
+def test_a_value_that_a_module_keeps_between_calls_is_refused_as_its_gradient_would_be_lost():
+    net, x = Kept(), normal(2, 3)
+    out = nn.from_torch(net, x)(x.numpy())
+    assert out.requires_grad
+    net.kept.clear()
+    net(x)
+    with pytest.raises(ConversionError, match="Kept computes with a tensor that requires grad and is none of its para"):
+        nn.from_torch(net, x)
+
+
 def test_one_tensor_given_twice_and_outputs_undefined_at_random_inputs():
     class Net(torch.nn.Module):
         def forward(self, x, y):
