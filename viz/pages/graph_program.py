@@ -18,6 +18,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.engine.operation import OPS
@@ -27,6 +28,7 @@ from glassgrad.autograd.ops.loops.scan import Loop
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages.emitted import shared_names, too_large
+from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.layers import products as multiply_adds
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -119,6 +121,7 @@ class _Traced:
         movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
         self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
         self._params: dict[Card, dict[str, Any]] = {}
+        self.geared = {card: list(filter(has_gear, card.sockets)) for card in scene.operations}
         self.slots: list[tuple[str, str, Any]] = []  # of each output of `see`: its kind, its key, its recorded array
 
     def emitted(self) -> GraphProgram:
@@ -126,11 +129,13 @@ class _Traced:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                see, probe = ag.trace(lambda: list(self.see())), ag.trace(self.probe)
+                see = ag.trace(lambda: list(self.see()))
                 self.compare(see.run()[0])
-                see, probe = optimize(see, COMMON), optimize(probe, COMMON)
+                see = optimize(see, COMMON)
                 if large := too_large(0, 0, len(see.instructions)):
                     raise NotLive(f"{large}.")
+                probe = optimize(ag.trace(self.probe), COMMON)
+                _share_indices(see, probe)
                 names = shared_names([see, probe])
                 text = see.javascript("see", comments=False)
                 forward = probe.javascript("probe", comments=False, states=False)
@@ -200,10 +205,10 @@ class _Traced:
                     sent = _fitted(ag.asarray(part), socket.tail.shape)
                     yield output("contribution", socket_key(socket), sent, socket.contribution)
         for card in self.scene.operations:
-            if not any(map(has_gear, card.sockets)) or not results[card].requires_grad:
+            if not self.geared[card] or not results[card].requires_grad:
                 continue
             _, _, parts = next(iter(ag.backward_steps([results[card]], [_ones(results[card])])))
-            for socket in filter(has_gear, card.sockets):
+            for socket in self.geared[card]:
                 if (part := _of(parts, socket)) is not None:
                     yield output("gear", socket_key(socket), _fitted(ag.asarray(part), socket.tail.shape), None)
 
@@ -243,6 +248,16 @@ class _Traced:
             )
             if not same:
                 raise NotLive(say(OTHER, number=_called(kind, key)))
+
+
+def _share_indices(*programs: Program) -> None:
+    """Let programs share arrays that are an index, of which each trace makes states of its own."""
+    kept: dict[Any, Any] = {}
+    for program in programs:
+        for value in program.values():
+            if value.kind == "state" and value.dtype.kind in "bi":
+                array = host(value.origin)
+                value.origin = kept.setdefault((array.dtype.str, array.shape, array.tobytes()), value.origin)
 
 
 def has_gear(socket: Socket) -> bool:
@@ -292,7 +307,7 @@ def _is_float(card: Card) -> bool:
 
 
 def _zeros(card: Card, name: str) -> ag.Tensor:
-    return ag.Tensor(np.zeros(card.shape), name=name)
+    return ag.Tensor(np.full(card.shape, -0.0), name=name)  # x + 0.0 would make 0.0 of -0.0
 
 
 def _ones(tensor: Any) -> Any:

@@ -48,10 +48,13 @@ class Words:
         scene, say = self.scene, self.scene.say
         if card in self.loops:
             steps = Recurrence(card.operation, scene.seen)
-            name = words.say("{cell}, {n} steps", cell=steps.title, n=steps.loop.length)
-            return say.symbol(steps.title, card.value), name, name
-        if (loop := _taken_from(card)) is not None and card.operation.op.name == "reshape":
-            name = _state(card, loop, str(self.loops.index(loop) + 1) if self.loops[1:] else "")
+            cell = f"{steps.title} {self._number(card)}".strip()
+            name = words.say("{cell}, {n} steps", cell=cell, n=steps.loop.length)
+            return say.symbol(cell, card.value), name, name
+        if (loop := _taken_from(card)) is not None:
+            name = _state(card, loop, self._number(loop))
+            if card.operation.op.name != "reshape":
+                name = words.say("{name} as one row", name=name)
             return say.symbol(name, card.value), name, name
         if card in scene.views:
             tail, op, params = scene.views[card]
@@ -63,6 +66,10 @@ class Words:
         whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
         symbol, short = whole if len(whole.text) <= LONG else brief, whole if len(whole.text) <= SHORT else brief
         return symbol, clipped(readable(symbol.text), LONG), clipped(readable(short.text), SHORT)
+
+    def _number(self, loop: Card) -> str:
+        """The number of one of several loops, as those of an LSTM's layers."""
+        return str(self.loops.index(loop) + 1) if self.loops[1:] else ""
 
     def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas, or with marks as long as there are some."""
@@ -156,7 +163,8 @@ def _taken_from(card: Card) -> Card | None:
 def _state(card: Card, source: Card, number: str) -> str:
     """The name of the states that a card takes out of a loop's result: ``h`` of all steps, ``h[5]`` of the last."""
     loop = Recurrence(source.operation, card.sockets[0].scene.seen)
-    index, outputs, carried = card.sockets[0].tail.operation.params["index"], loop.body.outputs, loop.body.carries
+    part = card if card.operation.op.name == "getitem" else card.sockets[0].tail
+    index, outputs, carried = part.operation.params["index"], loop.body.outputs, loop.body.carries
     (which,) = (i for i, place, _ in loop.body.parts(loop.loop.length, loop.loop.dtype) if place == index)
     at = outputs.index(outputs[which])
     name = f"{loop.carries[at] if at < carried else 'y'}{number}"

@@ -251,10 +251,11 @@ class Names:
         if (number := self._value(place)) is not None:
             said = numbers.constant(number)
             return Name(fresh(identifier(f"const_{said}"), keys), said, number=number)
+        other = self.origins.get(id(place))
+        if other in self.roles and other not in self._names:
+            self._names[other] = self._name(other, used, keys)
         if place in self._derived:
             how, other = self._derived[place]
-            if other in self.roles and other not in self._names:
-                self._names[other] = self._name(other, used, keys)
             root = self._names[other].shown if other in self.roles else self._said.get(id(other)) or other.name
             said = f"1 - {root}" if how == "subtract" else f"{root}ᵀ"
             return Name(fresh(identifier(said), keys), said, made=(how, root))

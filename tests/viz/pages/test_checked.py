@@ -32,12 +32,15 @@ def graph(name, dtype):
     if name == "sizes":
         x = ag.Tensor(np.array([1e-8, 1e6, 3], dtype), requires_grad=True, name="x")
         return ag.sum(ag.log(x) * x**0.5)
+    if name == "rounded":
+        x = ag.Tensor(np.array([2.5, 1e-3], dtype), requires_grad=True, name="x")
+        return ag.sum(x * 1e-3 + ag.Tensor(np.array([1e7, -1e6], dtype), name="c"))
     x = ag.Tensor(np.array([0, 1, -1, 0], dtype), requires_grad=True, name="x")
     return ag.sum(ag.relu(x) + ag.abs(x) + ag.maximum(x, -x))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["rnn", "text", "maps", "sizes", "ties"])
+@pytest.mark.parametrize("name", ["rnn", "text", "maps", "sizes", "rounded", "ties"])
 def test_right_rules_and_a_thousandth_too_much(name, dtype, monkeypatch):
     scene = Scene(graph(name, dtype), gradients=True)
     found = checked.edge_verdicts(scene)

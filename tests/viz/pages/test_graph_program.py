@@ -53,6 +53,11 @@ def net(dtype="float64"):
     return ((model(ag.Tensor(random.normal(size=(2, 3)).astype(dtype), name="x")) - 1.0) ** 2).mean()
 
 
+def looked_up():
+    x = ag.Tensor(np.arange(6.0).reshape(3, 2) + 1.0, True, name="x")
+    return ag.sum(x[np.array([0, 2, 0])] ** 2)
+
+
 def shared():
     x = ag.Tensor(1.25, True, name="x")
     return x * x + ag.exp(x) * 0.5 + x
@@ -63,7 +68,8 @@ needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed to r
 
 @needs_node
 @pytest.mark.parametrize(
-    "make", [shared, net, lambda: net("float32"), lambda: (ag.Tensor(3.0, True) * 1e9 + shared()) * 1e-9]
+    "make",
+    [shared, net, looked_up, lambda: net("float32"), lambda: (ag.Tensor(3.0, True) * 1e9 + shared()) * 1e-9],
 )
 def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousandth(make):
     scene = Scene(make(), gradients=True)
@@ -85,6 +91,14 @@ def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousan
 def test_at_a_kink_a_gradient_is_wrong_unless_it_lies_between_the_slopes(fault, verdict):
     x = ag.Tensor(2.0, True, name="x")
     assert set(asked(Scene(ag.maximum(x, x), gradients=True), fault)["verdicts"].values()) == {verdict}
+
+
+@needs_node
+@np.errstate(divide="ignore")
+def test_minus_zero_stays_minus_zero():
+    w, x = ag.Tensor(0.25, True, name="w"), ag.Tensor(-0.0, True, name="x")
+    scene = Scene(ag.tanh(ag.maximum(w, 0.5 / x)), gradients=True)  # 0.5 / 0.0 is infinite, not minus infinite
+    assert asked(scene)["verdicts"]["L/0"] == "right"
 
 
 def test_a_graph_that_no_page_computes_says_why():

@@ -72,6 +72,9 @@ def test_a_recurrent_module_tells_its_gates_by_name():
     (fold,) = (entry for entry in told["folds"][0]["in"] if isinstance(entry, dict))
     assert fold["t"] == card["n"]
     assert [told["cards"][key]["op"] for key in fold["in"]] == ["scan", *2 * ["getitem", "reshape"]]
+    two = data(step_through(ag.sum(nn.LSTM(3, 2, num_layers=2)(ag.Tensor(np.ones((4, 1, 3))))[0])))["cards"].values()
+    made = ["LSTM 1, 4 steps", "h1 as one row", "h1", "LSTM 2, 4 steps", "h2 as one row", "h2"]
+    assert [card["n"] for card in two if card.get("op") in ("scan", "getitem", "reshape")] == made
 
 
 def test_an_input_that_is_also_read_transposed_is_drawn_once():
@@ -82,6 +85,9 @@ def test_an_input_that_is_also_read_transposed_is_drawn_once():
     assert told["folds"] == [turned, "z1", "z2", "t1", reshaped, "t2", "t3", "L"]
     assert {turned, reshaped}.isdisjoint(told["at"]["leaf"])
     assert {turned, reshaped, "x"} < told["at"]["value"].keys()
+    layer = nn.TransformerEncoderLayer(4, 2, dim_feedforward=4, dropout=0.0)
+    told = data(step_through(ag.sum(layer(ag.Tensor(np.arange(12.0).reshape(3, 1, 4))))))["cards"].values()
+    assert [card["n"] for card in told if "x" in card["n"][:9] and "in" not in card] == ["x"]
 
 
 @pytest.mark.parametrize(

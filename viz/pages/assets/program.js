@@ -51,7 +51,7 @@ function sizeOf(array) {
    everything, `forward()` only the values, and gives the output. */
 function graphProgram(at, see, probe) {
   const memory = { __proto__: null }, whole = see(memory);
-  const nudge = Object.fromEntries(Object.entries(at.nudge).map(([key, [name, n]]) => [key, memory[name] = new Float64Array(n)]));
+  const nudge = Object.fromEntries(Object.entries(at.nudge).map(([key, [name, n]]) => [key, memory[name] = new Float64Array(n).fill(-0)]));
   const half = probe(memory);
   const states = names => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, memory[name]]));
   const [leaf, hold, seed] = [at.leaf, at.hold, at.seed].map(states);
@@ -80,16 +80,17 @@ function verdict(along, claimed, h, size = 0) {
     return { least, most, centre: (least + most) / 2, noise: 4e-15 * largest / step };
   };
   let best = 'unsure', near;
-  for (const step of [1, .1, .01, 1e-3, 10, 100, 1e3, 1e4, 1e5, 1e6].map(times => times * h)) {
+  for (const step of [1, .1, .01, 1e-3, 1e-4, 10, 100, 1e3, 1e4, 1e5, 1e6].map(times => times * h)) {
     const [far, close] = [slopes(step), slopes(step / 10)], scale = max(abs(claimed), abs(close.centre), abs(far.centre)), isWide = step > h;
-    if (isWide && (best === 'wrong' || best === 'kink' || !claimed)) break;
+    if (isWide && (best === 'wrong' || best === 'kink' || abs(claimed) * 1e3 * h <= 8e-15 * largest)) break;  // a slope of 0, but for rounding
     if (!isFinite(far.centre) || !isFinite(close.centre) || !isFinite(claimed)) continue;
     near ??= close;
     const steady = abs(far.centre - close.centre) + close.noise, off = abs(close.centre - claimed), gap = close.most - close.least, edge = 1e-4 * scale;
     if (off <= edge + 2 * close.noise && close.noise <= edge + 1e-300) return 'right';
     if (off <= 2 * close.noise || scale === 0) { best = 'right'; continue; }
-    const isBent = gap > (far.most - far.least) / 3 && gap > 3.2e-14 * all / (step / 10) && gap > 1e-5 * scale;
-    if (isBent && !isWide && claimed >= close.least - edge && claimed <= close.most + edge) { best = 'kink'; continue; }
+    const isBent = !isWide && gap > (far.most - far.least) / 3 && gap > 3.2e-14 * all / (step / 10) && gap > 1e-5 * scale;
+    if (isBent && claimed >= close.least - edge && claimed <= close.most + edge) { best = 'kink'; continue; }
+    if (best === 'kink') best = 'unsure';  // a kink is one at every step
     if (steady * 4 < off && off > 2e-4 * scale && (!isWide || abs(close.centre - near.centre) <= 2 * near.noise)) best = 'wrong';
   }
   return best;

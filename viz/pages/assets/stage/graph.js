@@ -120,7 +120,7 @@ function put(id, v) {
   if (N.leaf[key]) N.leaf[key][at] = v;
   else {
     const off = N.hold[key][at] + v - valueOf(id);
-    N.hold[key][at] = abs(off) < 1e-12 ? 0 : off;
+    N.hold[key][at] = abs(off) < 1e-12 ? -0 : off;
   }
   N.run();
 }
@@ -193,19 +193,18 @@ function* checks() {
     const nudge = N.nudge[use.id], sent = N.sent(use.id), up = N.gradient(card.k), tail = N.value(use.tail);
     if (!use.passes || !nudge || !sent || !up || ![...sent].every(isFinite)) continue;
     const top = sent.reduce((m, v) => max(m, abs(v)), 0);
-    /* a size for each entry; one that nothing depends on, such as a masked score, may be -9e307 */
-    const plain = sizeOf(tail.filter(v => abs(v) < 1e100)) || 1;
+    /* each entry moves by parts of its size; one that nothing depends on, such as a masked score, may be -9e307 */
+    const plain = min(1, sizeOf(tail.filter(v => abs(v) < 1e100))) || 1, unit = v => abs(v) < 1e100 ? min(1, abs(v)) || plain : 0;
     for (const only of nudge.length > 1 ? [null, sent.findIndex(v => abs(v) === top)] : [0]) {
-      const direction = Float64Array.from(nudge, (_, k) => only === null ? (draw() < .5 ? -1 : 1) * (.5 + draw()) : k === only ? 1 : 0);
-      const scale = only === null ? min(1, plain) : min(1, max(abs(tail[only]) < 1e100 ? abs(tail[only]) : 1, .1 * plain, 1e-3));
+      const direction = Float64Array.from(nudge, (_, k) => only === null ? (draw() < .5 ? -1 : 1) * (.5 + draw()) * unit(tail[k]) : k === only ? unit(tail[k]) : 0);
       const along = h => {
         for (let k = 0; k < nudge.length; k++) nudge[k] = h * direction[k];
         N.forward();
-        nudge.fill(0);
+        nudge.fill(-0);
         const now = N.probed(card.k);
         return Array.from(up, (u, k) => u ? u * now[k] : 0);
       };
-      const claimed = sent.reduce((sum, s, k) => sum + s * direction[k], 0), found = verdict(along, claimed, 1e-3 * scale);
+      const claimed = sent.reduce((sum, s, k) => sum + s * direction[k], 0), found = verdict(along, claimed, 1e-3);
       if (found !== 'right' || !verdicts.has(use.id)) verdicts.set(use.id, found);
       yield;
     }
