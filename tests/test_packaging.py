@@ -94,7 +94,7 @@ def test_the_wheel_contains_the_lessons_files(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         text = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
-    pages = {path.relative_to(ROOT / "docs/lesson").as_posix() for path in (ROOT / "docs/lesson").rglob("*.md")}
+    pages = {path.relative_to(ROOT / "docs/lesson").as_posix() for path in (ROOT / "docs/lesson").rglob("*.*")}
     assert {f"glassgrad/viz/lesson/text/{page}" for page in pages} <= names
     assert "glassgrad/viz/lesson/command.py" in names
     assert [link for link in links(message_from_string(text).get_payload()) if link.startswith("docs/")] == []

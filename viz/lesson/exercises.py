@@ -1,7 +1,7 @@
 """Exercises of the lesson: the right answer, the common wrong ones, and the sentence that each of them gets.
 
-All values are computed by the library (`answers`), and the sentences are text of the lesson, in ``answers.toml``. The
-page (`lesson.js`) checks answers by the table of `Exercise.table`, so that it says the same.
+The numbers and, in each language, the sentences are text of the lesson, in files ``answers.toml``. The page
+(`lesson.js`) checks answers by the table of `Exercise.table`, so that it says the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -73,23 +72,15 @@ class Reply(NamedTuple):
         return all(abs(a - v) <= n * (1 + 1e-9) + 1e-12 for a, v, n in zip(given, self.value, self.near, strict=True))
 
 
-class _Quoted(dict[str, Any]):
-    """Values as a sentence quotes them, with four significant digits."""
-
-    def __getitem__(self, name: str) -> int | str:
-        value = super().__getitem__(name)
-        return value if isinstance(value, int | str) else f"{float(value):.4g}"
-
-
 class Exercise:
     """One exercise: ``answer``, the sentence for it, replies to common mistakes, and a hint.
 
-    ``values``: what the function of `answers` computes; ``sentences``: its section of ``answers.toml``. An answer of
-    several numbers is a sequence. An integer must be given exactly, any other number to two significant digits.
+    ``values``, ``sentences``: its sections of the files ``answers.toml``. An answer of several numbers is a sequence.
+    An integer must be given exactly, any other number to two significant digits.
     """
 
     def __init__(self, values: Mapping[str, Any], sentences: Mapping[str, Any]) -> None:
-        quoted = _Quoted(values)
+        quoted = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in values.items()}
         self.answer = _numbers(values["answer"])
         self.right, self.hint = (sentences[kind].format_map(quoted) for kind in ("right", "hint"))
         mistakes = sentences["mistakes"].items()
@@ -172,8 +163,8 @@ def _numbers(given: Any) -> Numbers:
 
 
 @cache
-def _sentences(language: str) -> dict[str, Any]:
-    """The sentences of all exercises, by chapter and exercise."""
+def _answers(language: str = "") -> dict[str, Any]:
+    """The sentences of all exercises by chapter and exercise; without a language their numbers."""
     return tomllib.loads((folder() / language / "answers.toml").read_text(encoding="utf-8"))
 
 
@@ -185,8 +176,7 @@ def exercises(chapter: int) -> tuple[Exercise, ...]:
     if not (isinstance(chapter, int) and 1 <= chapter <= len(CHAPTERS)):
         raise LessonError(f"the lesson has chapters 1 to {len(CHAPTERS)}, not {chapter!r}")
     name = CHAPTERS[chapter - 1]
-    module = import_module(f"glassgrad.viz.lesson.answers.{name}")
-    return tuple(Exercise(getattr(module, key)(), said) for key, said in _sentences(language())[name].items())
+    return tuple(Exercise(_answers()[name][key], said) for key, said in _answers(language())[name].items())
 
 
 def exercise(chapter: int, number: int) -> Exercise:
