@@ -1,4 +1,4 @@
-"""``python -m glassgrad.viz lesson`` writes the pages once, whole or not at all, and opens them."""
+"""``python -m glassgrad.viz lesson`` writes the pages once, and opens them."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,6 @@ def written(monkeypatch, tmp_path):
         return folder / language / "index.html"
 
     monkeypatch.setattr(command, "write", write)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command.webbrowser, "open", lambda address: pytest.fail(f"opened {address}"))
     return calls
@@ -42,7 +41,7 @@ def test_the_lesson_is_written_once_and_its_path_printed(written, capsys):
     assert main(["lesson", "--no-open", "-o", "mine"]) == 0
     page = Path(capsys.readouterr().out.strip())
     assert (page, page.read_text()) == (Path("mine/en").resolve() / f"{command.stems()[0]}.html", "en")
-    assert len(written) == 2
+    assert len(written) == 3
 
 
 def test_it_is_opened_in_the_browser(written, monkeypatch, capsys):
@@ -56,33 +55,8 @@ def test_it_is_opened_in_the_browser(written, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_another_version_of_the_text_is_written_anew(written, monkeypatch):
-    main(["lesson", "--no-open"])
-    monkeypatch.setattr(command, "version", lambda: "other")
-    main(["lesson", "--no-open"])
-    assert len(written) == 2
-
-
-def test_a_package_that_is_installed_later_makes_the_lesson_anew(monkeypatch):
-    before = command.version()
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
-    assert command.version() != before
-
-
-def test_a_lesson_that_breaks_off_leaves_nothing(written, monkeypatch):
-    def fail(folder, progress, languages):
-        folder.mkdir()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "write", fail)
-    with pytest.raises(KeyboardInterrupt):
-        command.made("en")
-    assert list(command.user_cache().iterdir()) == []
-
-
 @pytest.mark.skipif(os.name == "nt", reason="a file stands where the folder would be made")
-def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(written, tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(written, tmp_path, capsys):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert main(["lesson", "--no-open"]) == 2
+    assert main(["lesson", "--no-open", "-o", "file"]) == 2
     assert "can't be written: Not a directory" in capsys.readouterr().err
