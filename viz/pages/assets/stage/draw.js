@@ -129,7 +129,7 @@ function makeBar(b) {
   if (b.entry.in) { place.append(opener(b)); place.classList.add('folded'); }
 }
 function opener(b) {
-  const many = b.ops.length, made = element('button', { className: 'open', type: 'button', textContent: `⊞ ${many}` });
+  const many = b.ops.length, made = element('button', { className: 'open', type: 'button', textContent: `⊞${many > 99 ? '\u200a' : ' '}${many}` });
   made.ariaLabel = say`Open ${many} operations`;
   listen(made, 'click', () => { if (b.entry.run) for (const e of opened) if (e.run) opened.delete(e); opened.add(b.entry); rebuild(); });  // one run at a time, so that its parts open further
   return made;
