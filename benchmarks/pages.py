@@ -60,20 +60,21 @@ return [r.left + r.width / 2, r.top + r.height / 2];
 class Browser:
     """A page in headless Chromium, driven through a pair of pipes."""
 
-    def __init__(self, file: Path, folder: Path) -> None:
+    def __init__(self, file: Path, folder: Path, *flags: str) -> None:
         found = next(filter(None, map(shutil.which, BROWSERS)), None)
         if found is None:
             sys.exit("no Chromium was found: install the package `chromium`")
         (theirs, self._to), (self._from, mine) = os.pipe(), os.pipe()
         # Chromium reads from descriptor 3 and writes to 4.
         command = f'exec "$0" "$@" 3<&{theirs} 4>&{mine}'
-        arguments = [found, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={folder}", file.as_uri()]
+        arguments = [found, *FLAGS, *flags, "--remote-debugging-pipe", f"--user-data-dir={folder}", file.as_uri()]
         self.process = subprocess.Popen(
             ["bash", "-c", command, *arguments], pass_fds=(theirs, mine), stderr=subprocess.DEVNULL
         )
         os.close(theirs)
         os.close(mine)
         self._rest, self._count, self._session = b"", 0, {}
+        self.events: list[Any] = []
         while not (pages := [t for t in self.call("Target.getTargets")["targetInfos"] if t["url"] == file.as_uri()]):
             time.sleep(0.1)
         target = {"targetId": pages[0]["targetId"], "flatten": True}
@@ -91,10 +92,17 @@ class Browser:
             answer = json.loads(text)
             if answer.get("id") == self._count:
                 return answer["result"]
+            self.events.append(answer)
 
-    def value(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+    def value(self, expression: str, **where: Any) -> Any:
+        """The value of a JavaScript expression in the page, or in another context."""
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, **where)["result"].get("value")
+
+    def close(self) -> None:
+        """End the browser."""
+        os.close(self._to)
+        self.process.terminate()
+        self.process.wait(30)
 
     def pointer(self, kind: str, x: float, y: float) -> None:
         """An event of the mouse, whose left button is held."""
@@ -127,8 +135,7 @@ def dragged(file: Path, seconds: float) -> dict[str, Any]:
             browser.pointer("mouseReleased", x, y)
             found: dict[str, Any] = browser.value("watched")
         finally:
-            browser.process.terminate()
-            browser.process.wait()
+            browser.close()
         return found
 
 

@@ -1,6 +1,5 @@
 """The stage in Chromium: it can be read at every size, and pointer, finger and keys do what Python computes."""
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -199,9 +198,7 @@ def tab(tmp_path_factory):
     blank.write_text("<title>blank</title>")
     browser = Browser(blank, folder / "profile")
     yield Tab(browser, folder)
-    os.close(browser._to)
-    browser.process.terminate()
-    browser.process.wait()
+    browser.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,23 +1,23 @@
 """The widget: its messages with a page in Chromium, and numbers that go both ways in JupyterLab."""
 
-import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.pages import Browser
 from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.viz.pages.emitted import asset
-from tests.viz.pages.browser import CHROMIUM, browse, needs_chromium
+from tests.viz.pages.browser import browse, needs_chromium
 
 
 def shown(dtype="float64"):
@@ -103,68 +103,6 @@ shown""",
 ]
 
 
-class Chromium:
-    """A page in Chromium, driven by its protocol."""
-
-    def __init__(self, folder, address):
-        import websocket
-
-        folder.mkdir()
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"]
-        flags += [
-            "--disable-features=IsolateSandboxedIframes",
-            "--disable-site-isolation-trials",
-            "--window-size=1400,1300",
-        ]
-        self.process = subprocess.Popen(
-            [CHROMIUM, *flags, "--remote-allow-origins=*", f"--user-data-dir={folder}", address],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        port = folder / "DevToolsActivePort"
-        until(lambda: port.exists() and len(port.read_text().splitlines()) > 1)
-        listed = f"http://127.0.0.1:{port.read_text().splitlines()[0]}/json"
-
-        def pages():
-            with urllib.request.urlopen(listed) as answer:
-                return [target for target in json.load(answer) if target["type"] == "page"]
-
-        page = until(pages)[0]
-        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=60)
-        self.numbers, self.contexts = itertools.count(1), {}
-        self.ask("Runtime.enable")
-
-    def close(self):
-        """End the browser."""
-        self.socket.close()
-        self.process.terminate()
-        self.process.wait(30)
-
-    def ask(self, method, **params):
-        """The result of a command; contexts of frames are noted meanwhile."""
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while True:
-            said = json.loads(self.socket.recv())
-            if said.get("method") == "Runtime.executionContextCreated":
-                made = said["params"]["context"]
-                self.contexts[made["id"]] = made
-            if said.get("method") == "Runtime.executionContextDestroyed":
-                self.contexts.pop(said["params"]["executionContextId"], None)
-            if said.get("id") == number:
-                return said.get("result", {})
-
-    def value(self, expression, context=None):
-        """What an expression is worth, in the page or in a frame."""
-        where = {} if context is None else {"contextId": context}
-        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, **where)
-        return found.get("result", {}).get("value")
-
-    def frame(self):
-        """The context of the frame with the page of the widget."""
-        return next((c for c in list(self.contexts) if self.value("!!window.numbers && parent !== window", c)), None)
-
-
 def until(found, seconds=60):
     """The first true result of ``found``."""
     for _ in range(int(seconds / 0.2)):
@@ -177,7 +115,7 @@ def until(found, seconds=60):
 @pytest.fixture
 def lab(tmp_path):
     """The address of a server of JupyterLab with a notebook of `CELLS`."""
-    for module in ("jupyterlab", "anywidget", "websocket"):
+    for module in ("jupyterlab", "anywidget"):
         pytest.importorskip(module)
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     cells = [{**cell, "id": f"c{i}", "source": source} for i, source in enumerate(CELLS)]
@@ -207,31 +145,45 @@ def lab(tmp_path):
 @pytest.mark.check
 @needs_chromium
 def test_a_number_that_is_dragged_in_jupyterlab_is_the_kernels(lab, tmp_path):
-    page = Chromium(tmp_path / "profile", lab)
+    blank = tmp_path / "blank.html"
+    blank.touch()
+    features = "IsolateSandboxedIframes,IsolateOrigins,site-per-process"  # frames are contexts of the page
+    page = Browser(blank, tmp_path / "profile", f"--disable-features={features}", "--disable-site-isolation-trials")
+
+    def frame():
+        """The context of the frame with the page of the widget."""
+        told = [event["params"] for event in page.events if event["method"] == "Runtime.executionContextCreated"]
+        for context in (found["context"]["id"] for found in told):
+            with suppress(KeyError):  # a context that is gone
+                if page.value("!!window.numbers && parent !== window", contextId=context):
+                    return context
+        return None
+
     try:
-        run = "jupyterapp.commands.execute('notebook:run-cell-and-select-next').then(() => 1)"
+        page.call("Runtime.enable")
+        page.call("Page.navigate", url=lab)
+        run = "void jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
         until(lambda: page.value("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')"))
         ready = "jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
         until(lambda: page.value(ready))
         page.value(run)
-        frame = until(page.frame)
+        context = until(frame)
         w = "window.numbers.leaves().w[0]"
-        assert page.value(w, frame) == 2
+        assert page.value(w, contextId=context) == 2
         number = "document.querySelector('.tile [role=spinbutton], .num[data-id^=\"w\"], .tile .drag')"
-        inner = page.value(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({number}.getBoundingClientRect())", frame)
-        outer = page.value("(b => [b.x, b.y])(document.querySelector('iframe[sandbox]').getBoundingClientRect())")
-        x, y = inner[0] + outer[0], inner[1] + outer[1]
-        mouse = {"button": "left", "buttons": 1, "clickCount": 1}
-        page.ask("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **mouse)
+        inner = f"(b => [b.x + b.width / 2, b.y + b.height / 2])({number}.getBoundingClientRect())"
+        outer = "(b => [b.x, b.y])(document.querySelector('iframe[sandbox]').getBoundingClientRect())"
+        x, y = np.add(page.value(inner, contextId=context), page.value(outer)).tolist()
+        page.pointer("mousePressed", x, y)
         for step in range(1, 11):
-            page.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x + 4 * step, y=y, **mouse)
-        page.ask("Input.dispatchMouseEvent", type="mouseReleased", x=x + 40, y=y, **mouse)
-        dragged = until(lambda: (v := page.value(w, frame)) != 2 and v)
+            page.pointer("mouseMoved", x + 4 * step, y)
+        page.pointer("mouseReleased", x + 40, y)
+        dragged = until(lambda: (v := page.value(w, contextId=context)) != 2 and v)
         time.sleep(1)
         page.value(run)
         said = "[...document.querySelectorAll('.jp-OutputArea-output')].map(e => e.textContent).join(' ')"
         until(lambda: f"w is {dragged!r}" in page.value(said))
         page.value(run)
-        until(lambda: page.value(w, frame) == 7)
+        until(lambda: page.value(w, contextId=context) == 7)
     finally:
         page.close()
