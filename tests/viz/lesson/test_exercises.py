@@ -1,10 +1,7 @@
 """The exercises: right answers, the mistakes that are recognised, and what is said of anything else."""
 
-import json
 import math
 import re
-import shutil
-import subprocess
 import tomllib
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +15,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, tolerance
 from glassgrad.viz.lesson.text import folder
+from tests.viz.pages.browser import evaluated, needs_node
 
 
 def every():
@@ -142,7 +140,7 @@ def test_what_the_lesson_does_not_have_is_refused(which):
         lesson.check(*which, 0)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed to run the page's script")
+@needs_node
 def test_the_page_gives_the_same_verdicts():
     """Every value of every exercise, right, wrong or odd, gets the same sentence in JavaScript as in Python."""
     asked, wanted = [], []
@@ -165,17 +163,12 @@ def test_the_page_gives_the_same_verdicts():
         "": "none", "...": "none", "two": "unread", "0.73 0.5 x": "unread", "[.731, 0.50]": True, "0.73；0,5": "count",
         "(11/15, 1/2)": True, "0.73，0.5": True, "（０．７３；０．５）": True, "−7 1e0": "hint", "1e999 1": "unread",
     }  # fmt: skip
-    program = (
-        f"{SCRIPT.read_text(encoding='utf-8')}\nconst asked = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
-        "console.log(JSON.stringify(asked.map(([table, text]) => lessonVerdict(table, text))));"
-    )
     asked += [[table, text] for text in odd]
     asked += [[EXERCISES[3, 3].table(), text] for text in ("798,000", "798 000", "798000")]
     asked += [[EXERCISES[1, 3].table(), text] for text in ("−0,1966", "-.1966")]
-    done = subprocess.run(
-        ["node", "-e", program], input=json.dumps(asked), capture_output=True, encoding="utf-8", check=True
-    )
-    replies = [[reply["right"], reply["said"]] for reply in json.loads(done.stdout)]
+    script = "given.map(([table, text]) => lessonVerdict(table, text))"
+    found = evaluated(script, SCRIPT.read_text(encoding="utf-8"), given=asked)
+    replies = [[reply["right"], reply["said"]] for reply in found]
     assert all(right for right, _ in replies[-5:])
     del replies[-5:]
     assert replies[: len(wanted)] == wanted

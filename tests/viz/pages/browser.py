@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from glassgrad.viz.pages.emitted import asset
+
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
 
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed to run scripts of pages")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 
 FLAGS = [
@@ -71,6 +74,15 @@ def whole(text):
     """The text of a page, with that of its compressed script."""
     packed = re.search(r'atob\("(.*?)"\)', text)
     return text + (zlib.decompress(base64.b64decode(packed[1])).decode() if packed else "")
+
+
+def evaluated(expression, *scripts, given=None):
+    """The value of a JavaScript expression of ``given`` in node, after scripts: names of assets, or texts."""
+    texts = [asset(script) if script.endswith(".js") else script for script in scripts]
+    page = "globalThis.document = {documentElement: {dataset: {}}};" if scripts[0] == "common.js" else ""
+    start = f"{page} const given = {json.dumps(given)};"
+    program = "\n".join([start, *texts, f"console.log(JSON.stringify({expression}));"])
+    return json.loads(subprocess.run(["node"], input=program.encode(), stdout=subprocess.PIPE, check=True).stdout)
 
 
 def browse(page, folder, script, fragment="", *flags):

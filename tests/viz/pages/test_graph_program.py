@@ -1,22 +1,16 @@
 """The programs of a recorded graph, run in node: their numbers are Python's, and differences confirm every gradient."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn, viz
+from glassgrad import nn
 from glassgrad.viz.pages.graph_program import NotLive, graph_program, socket_key
 from glassgrad.viz.recorded.scene import Scene
+from tests.viz.pages.browser import evaluated, needs_node
 
-NODE = shutil.which("node")
-ASSETS = Path(viz.__file__).parent / "pages/assets"
 TALK = """
-const at = %s, P = graphProgram(at, see, probe), told = {};
+const { at, fault } = given, P = graphProgram(at, see, probe), told = {};
 P.run();
 const of = (names, read) => Object.fromEntries(Object.keys(names).map(k => [k, [...read(k)]]));
 told.value = of(at.value, P.value); told.gradient = of(at.gradient, P.gradient);
@@ -30,19 +24,15 @@ for (const socket in at.contribution) {
     nudge[entry] = h; P.forward(); nudge[entry] = 0;
     return P.probed(head).reduce((sum, v, k) => sum + v * up[k], 0);
   };
-  told.verdicts[socket] = verdict(along, sent[entry] * (1 + %s), 1e-3 * (1 + abs(P.probed(at.end)[0])));
+  told.verdicts[socket] = verdict(along, sent[entry] * (1 + fault), 1e-3 * (1 + abs(P.probed(at.end)[0])));
 }
-console.log(JSON.stringify(told));
 """
 
 
 def asked(scene, fault=0.0):
     program = graph_program(scene)
-    script = "globalThis.document = {documentElement: {dataset: {}}};" + "\n".join(
-        [(ASSETS / name).read_text("utf-8") for name in ("common.js", "program.js")]
-        + [program.see, program.probe, TALK % (json.dumps(program.positions), fault)]
-    )
-    return json.loads(subprocess.run([NODE], input=script.encode(), stdout=subprocess.PIPE, check=True).stdout)
+    scripts = "common.js", "program.js", program.see, program.probe, TALK
+    return evaluated("told", *scripts, given={"at": program.positions, "fault": fault})
 
 
 def net(dtype="float64"):
@@ -61,9 +51,6 @@ def looked_up():
 def shared():
     x = ag.Tensor(1.25, True, name="x")
     return x * x + ag.exp(x) * 0.5 + x
-
-
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed to run the page's script with")
 
 
 @needs_node

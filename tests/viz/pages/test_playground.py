@@ -11,9 +11,9 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.playground import _Document
-from tests.viz.pages.browser import CHROMIUM, LOW_CONTRAST, browse
+from tests.viz.pages.browser import LOW_CONTRAST, browse
+from tests.viz.pages.browser import needs_chromium as needs_browser
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 BCE = nn.functional.binary_cross_entropy_with_logits
 POINTS = np.array([[0.0, 0.1], [1.0, 0.2], [0.3, 0.9], [0.8, 1.0], [0.4, 0.4]])
 LABELS = np.array([0, 1, 1, 0, 1])

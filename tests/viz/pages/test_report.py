@@ -2,10 +2,7 @@
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +19,11 @@ from glassgrad.viz.pages.pad import pad
 from glassgrad.viz.pages.report import Held, Specimen, lab_report
 from glassgrad.viz.pages.stage import step_through
 from tests.viz.drawing.test_words import shown
-from tests.viz.pages.browser import CHROMIUM, LOW_CONTRAST, browse
+from tests.viz.pages.browser import LOW_CONTRAST, browse, evaluated, needs_node
+from tests.viz.pages.browser import needs_chromium as needs_browser
 
 pytest.importorskip("matplotlib")
 
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed to run the page's arithmetic with")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 HISTORY = {"loss": [0.9, 0.4], "validation_loss": [0.8, 0.5], "accuracy": [0.6, 0.8]}
 CLASSES = tuple("0123456789")
 
@@ -193,43 +188,29 @@ def test_it_is_saved_as_html(tmp_path):
 # ---------------------------------------------------------------- what its script computes
 
 
-def computed(script, given):
-    """What ``script``, run after the preparation of a drawing, gives for ``given``."""
-    ink = (Path(viz.__file__).parent / "pages/assets/networks/ink.js").read_text(encoding="utf-8")
-    program = f"{ink}\nconst given = JSON.parse(require('fs').readFileSync(0));\nconsole.log(JSON.stringify({script}))"
-    run = subprocess.run([NODE, "-e", program], input=json.dumps(given).encode(), capture_output=True, check=True)
-    return json.loads(run.stdout)
-
-
 RUN = """
-const { readFileSync } = require('fs'), bytes = text => new Uint8Array(Buffer.from(text, 'base64')).buffer;
-const given = JSON.parse(readFileSync(process.argv[2])), memory = {};
+const bytes = text => new Uint8Array(Buffer.from(text, 'base64')).buffer, memory = {};
 for (const [name, [kind, stored, text]] of Object.entries(given.states))
     memory[name] = globalThis[kind].from(new (stored === 'f4' ? Float32Array : Float64Array)(bytes(text)));
-const program = program_pad(memory);
-program.inputs[0].data.set(given.x);
-program.inputs[1].data.fill(given.y);
-program.run();
+const program = program_pad(memory), { outputs } = program;
 const size = a => Math.sqrt(a.reduce((s, v) => s + v * v, 0) / a.length);
-console.log(JSON.stringify({ loss: program.outputs[0].data[0], p: [...program.outputs[1].data],
-    dx: [...program.outputs.at(-1).data], sizes: given.weights.map((_, k) => size(program.outputs[`w${k}`].data)) }));
+program.inputs[0].data.set(given.x);
+program.inputs[1].data.fill(8);
+program.run();
+const found = { loss: outputs[0].data[0], p: [...outputs[1].data], dx: [...outputs.at(-1).data] };
+found.sizes = given.weights.map((_, k) => size(outputs[`w${k}`].data));
 """
 
 
 @needs_node
 @pytest.mark.parametrize("name", ["mlp", "lenet", "cnn", "lstm", "transformer"])
-def test_the_page_computes_what_the_library_computes_forward_and_back(name, tmp_path):
+def test_the_page_computes_what_the_library_computes_forward_and_back(name):
     row = NETWORKS[name]
     model = row.build((16, 16), 10, row.hidden and (9,), 0).eval()
     made = pad(model, None, None, (16, 16), 10)
     assert made.refusal == ""
     x = np.random.default_rng(0).random((1, 256))
-    given = {"states": made.data["states"], "x": x.ravel().tolist(), "y": 8}
-    given["weights"] = made.data["weights"]
-    (tmp_path / "given.json").write_text(json.dumps(given))
-    (tmp_path / "run.js").write_text(made.script + RUN)
-    run = subprocess.run([NODE, tmp_path / "run.js", tmp_path / "given.json"], capture_output=True, check=True)
-    found = json.loads(run.stdout)
+    found = evaluated("found", made.script, RUN, given=made.data | {"x": x.ravel().tolist()})
     with in_double([*model.parameters(), *model.buffers()]):
         picture = ag.Tensor(x, requires_grad=True)
         output = model(picture)
@@ -276,12 +257,11 @@ def test_a_drawing_is_prepared_as_the_training_data_are():
         drawing[top : top + height, left : left + width] = small
         drawings += [drawing] if small.any() else []
     assert len(drawings) > 70
-    found = computed(
-        "given.map(x => [...prepared(x, 16)])", [drawing.ravel().astype(int).tolist() for drawing in drawings]
-    )
+    given = [drawing.ravel().astype(int).tolist() for drawing in drawings]
+    found = evaluated("given.map(x => [...prepared(x, 16)])", "ink.js", given=given)
     wanted = [to_ink(255 * drawing.astype(np.uint8)).ravel() for drawing in drawings]
     np.testing.assert_array_equal(found, wanted)
-    assert computed("[...prepared(given, 16)]", [0] * 256) == [0] * 256
+    assert evaluated("[...prepared(given, 16)]", "ink.js", given=[0] * 256) == [0] * 256
 
 
 # ---------------------------------------------------------------- how it behaves
