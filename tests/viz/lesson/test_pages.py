@@ -3,9 +3,8 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,9 +15,9 @@ from glassgrad.viz.lesson.exercises import LANGUAGES, tolerance
 from glassgrad.viz.lesson.expand import _described
 from glassgrad.viz.lesson.pages import to_html, write
 from glassgrad.viz.lesson.text import cells, code, front, source, stem, stems
+from tests.viz.pages.browser import browse, needs_chromium
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
 CHAPTERS = [stem(n + 1) for n in range(len(lesson.CHAPTERS))]
 
 
@@ -225,27 +224,15 @@ def test_every_link_of_the_offline_pages_leads_somewhere(folder):
         )
 
 
-REPLY = """document.body.innerHTML = '';
-    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
-    });</script></body>"""
-
-
-def seen(page, script, tmp_path, *options):
-    """What a script, whose last lines are `REPLY`, has seen on a page in Chromium."""
-    acted = page.with_name("acted.html")
-    acted.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}{REPLY}"), "utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", *options]
-    done = subprocess.run([*command, "--dump-dom", acted.as_uri()], capture_output=True, timeout=120, check=False)
-    acted.unlink()
-    return json.loads(html.unescape(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]))
+LOADED = "await new Promise(done => addEventListener('load', done));"
 
 
 @pytest.mark.check
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
-def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tmp_path):
+@needs_chromium
+def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder):
     page = folder / "zh" / f"{CHAPTERS[0]}.html"
-    script = """addEventListener('load', () => {
-    const seen = {}, place = document.querySelector('.lesson-check'), input = place.querySelector('input');
+    script = """
+    const place = document.querySelector('.lesson-check'), input = place.querySelector('input');
     for (const answer of ['', '-2', '0.12']) {
       input.value = answer;
       place.querySelector('button').click();
@@ -261,34 +248,35 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
     link.addEventListener('click', event => event.preventDefault());
     link.click();
     seen.link = link.getAttribute('href');
-    seen.asked = performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith('file:'));
     """
-    found = seen(page, script, tmp_path, "--window-size=1280,900")
+    text = page.read_text(encoding="utf-8")
+    found = browse(SimpleNamespace(html=text), page.parent, LOADED + script, "", "--window-size=1280,900")
     assert found[""] == ["还没有答案：请把三个点换成你算出的数。", "wrong"]
     with words.speaking("zh"):
         assert found["-2"] == [lesson.check(1, 1, -2.0).said, "wrong"]
     assert found["0.12"][1] == "right"
     assert found["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
     assert found["printed"] == [True, False, False]
-    assert found["asked"] == []
 
 
 @pytest.mark.check
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
-def test_live_pages_follow_the_colours_of_the_site(folder, tmp_path):
+@needs_chromium
+def test_live_pages_follow_the_colours_of_the_site(folder):
     """The site has its scheme as an attribute of the body, from which the switch changes it."""
-    script = """addEventListener('load', async () => {
-    const frame = document.querySelector('.lesson-live iframe'), seen = [];
+    script = """
+    const frame = document.querySelector('.lesson-live iframe');
     frame.loading = 'eager';
-    const look = () => seen.push(frame.contentDocument.documentElement.dataset.theme ?? null);
+    seen.looks = [];
+    const look = () => seen.looks.push(frame.contentDocument.documentElement.dataset.theme ?? null);
     const wait = () => new Promise(done => setTimeout(done, 400));
     await wait(); look();
     for (const scheme of ['default', 'slate']) { document.body.dataset.mdColorScheme = scheme; await wait(); look(); }
     """
     page = folder / "zh" / f"{CHAPTERS[0]}.html"
-    script = f"document.body.dataset.mdColorScheme = 'slate';{script}"
+    script = f"document.body.dataset.mdColorScheme = 'slate';{LOADED}{script}"
     options = "--allow-file-access-from-files", "--virtual-time-budget=9000"
-    assert seen(page, script, tmp_path, *options) == ["dark", "light", "dark"]
+    found = browse(SimpleNamespace(html=page.read_text(encoding="utf-8")), page.parent, script, "", *options)
+    assert found["looks"] == ["dark", "light", "dark"]
 
 
 @pytest.mark.check
