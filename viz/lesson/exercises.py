@@ -28,9 +28,7 @@ LANGUAGES = tuple(TABLES)
 WORDS = {
     "none": "No answer yet: put your own number in place of the three dots.",
     "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
-    "count": "The answer consists of {wanted}, and you gave {given}.",
-    "number": "{n} number",
-    "numbers": "{n} numbers",
+    "count": "Numbers in the answer: {wanted}. You gave {given}.",
     "sign": "The size is right, the sign is not.",
     "too": " The sign is wrong, too.",
     "order": "These are the right numbers in another order.",
@@ -120,10 +118,7 @@ class Exercise:
         except Exception:  # of any class, such as those of another library's arrays
             return Verdict(False, say(WORDS["unread"]))
         if len(numbers) != len(self.answer):
-            wanted, counted = (
-                say(WORDS["numbers" if n != 1 else "number"], n=n) for n in map(len, (self.answer, numbers))
-            )
-            return Verdict(False, say(WORDS["count"], wanted=wanted, given=counted))
+            return Verdict(False, say(WORDS["count"], wanted=len(self.answer), given=len(numbers)))
         for i, reply in enumerate(self.replies()):
             if reply.fits(numbers):
                 return Verdict(i == 0, reply.said)

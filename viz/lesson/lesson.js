@@ -9,14 +9,13 @@ function lessonNumbers(text) {
   });
 }
 function lessonVerdict({answer, replies, words}, text) {
-  const some = n => (n === 1 ? words.number : words.numbers).replace('{n}', n);
   if (!text.trim() || text.trim() === '...') return {right: false, said: words.none};
   // 798,000 is one number where one is asked for, and so is 0,12.
   const one = text.trim().replace(/(?<=\d)[,，\s](?=\d{3}(?:\D|$))/g, '').replace(/^([+\-−–]?\d+)[,，](\d+)$/, '$1.$2');
   const given = lessonNumbers(answer.length === 1 ? one : text);
   if (!given.every(Number.isFinite)) return {right: false, said: words.unread};
   if (given.length !== answer.length) {
-    const said = words.count.replace('{wanted}', some(answer.length)).replace('{given}', some(given.length));
+    const said = words.count.replace('{wanted}', answer.length).replace('{given}', given.length);
     return {right: false, said};
   }
   const fits = reply => given.every((a, i) => Math.abs(a - reply.value[i]) <= reply.near[i] * (1 + 1e-9) + 1e-12);

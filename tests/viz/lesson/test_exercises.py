@@ -103,12 +103,12 @@ def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
         ((2, 1), [..., 0.5], "This is not a number"),
         ((2, 1), ["a", "b"], "This is not a number"),
         ((2, 1), [np.array([1, 2]), 3], "This is not a number"),
-        ((2, 1), -(10**30), "The answer consists of 2 numbers"),
+        ((2, 1), -(10**30), "Numbers in the answer: 2"),
         ((2, 1), print, "This is not a number"),
-        ((2, 1), [], "The answer consists of 2 numbers"),
+        ((2, 1), [], "Numbers in the answer: 2"),
         ((2, 1), [[1.0], [2.0, 3.0]], "This is not a number"),
         ((2, 1), [0.5, math.nan], "This is not a number"),
-        ((2, 1), 0.73, "The answer consists of 2 numbers, and you gave 1 number."),
+        ((2, 1), 0.73, "Numbers in the answer: 2. You gave 1."),
         ((2, 1), [0.9, 0.5], "Not right."),
         ((2, 1), [0.76, 0.52], "Close, but not the same"),
         ((2, 1), [-7.0, 9.0], "Not right. Put 0 for both inputs"),
@@ -176,5 +176,5 @@ def test_the_page_gives_the_same_verdicts():
         if kind is True:
             assert right, said
         else:
-            start = {"count": "The answer consists", "hint": "Not right. Put 0"}.get(kind) or WORDS[kind]
+            start = {"count": "Numbers in the answer", "hint": "Not right. Put 0"}.get(kind) or WORDS[kind]
             assert (right, said.startswith(start)) == (False, True), said
