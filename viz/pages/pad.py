@@ -128,16 +128,14 @@ def _is_layer(node: Node, users: Sequence[Node]) -> bool:
     name = node.op.name
     if name == "linear":
         return any(user.op.name == "linear" for user in users)
-    return name in ACTIVATIONS or name in POOLS or _is_states(node)
+    return name in ACTIVATIONS or name in POOLS or (name == "reshape" and states_of(node) is not None)
 
 
-def _is_states(node: Node) -> bool:
-    """Whether these are the states of a loop, taken out of the one array that it fills."""
-    taken = node.inputs[0] if node.op.name == "reshape" else None
-    if not isinstance(taken, Node) or taken.op.name != "getitem":
-        return False
-    loop = taken.inputs[0]
-    return isinstance(loop, Node) and loop.op.name == LOOP
+def states_of(node: Node) -> Node | None:
+    """The loop of which these are states: a part of the one array that it fills, which may be reshaped then."""
+    part = node.inputs[0] if node.op.name == "reshape" else node
+    loop = part.inputs[0] if isinstance(part, Node) and part.op.name == "getitem" else None
+    return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
 
 
 def _words(node: Node, shape: tuple[int, ...]) -> str:
@@ -148,7 +146,7 @@ def _words(node: Node, shape: tuple[int, ...]) -> str:
     '2 neurons, sigmoid'
     """
     by = node.op.name.replace("_", " ")
-    by = say("recurrent") if _is_states(node) else say("attention") if by == "softmax" else by
+    by = say("recurrent") if by == "reshape" else say("attention") if by == "softmax" else by
     if len(shape) == 1:
         return say("{n} neurons, {by}", n=shape[0], by=by)
     if len(shape) == 2:

@@ -15,6 +15,7 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.pages.emitted import packed
 from glassgrad.viz.pages.graph_program import socket_key
+from glassgrad.viz.pages.pad import states_of
 from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.loops import Recurrence
 from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOOP, LOSS, PARAM, TARGET
@@ -153,11 +154,10 @@ def _is_recurrent(card: Card) -> bool:
 
 
 def _taken_from(card: Card) -> Card | None:
-    """The loop of a recurrent module out of whose result a card takes states: a part of it, which is then reshaped."""
-    tail = card.sockets[0].tail if card.sockets else card
-    if tail is not card and card.operation.op.name == "reshape" and tail.node is not None:
-        card, tail = tail, tail.sockets[0].tail if tail.sockets else tail
-    return tail if card.node is not None and card.operation.op.name == "getitem" and _is_recurrent(tail) else None
+    """The loop of a recurrent module out of whose result a card takes states."""
+    loop = None if card.node is None else states_of(card.node)
+    found = card.sockets[0].scene.card(loop) if loop is not None else None
+    return found if found is not None and _is_recurrent(found) else None
 
 
 def _state(card: Card, source: Card, number: str) -> str:
