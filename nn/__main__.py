@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -61,14 +60,12 @@ def _digits(commands: Any) -> None:
             f"  {PROGRAM} digits\n"
             f"  {PROGRAM} digits --model cnn\n"
             f"  {PROGRAM} digits --hidden 500 500 --epochs 20 --out runs/large\n"
-            f"  {PROGRAM} digits --loss mse --optimizer sgd\n"
-            f"  mpirun -n 4 {PROGRAM} digits --parallel"
+            f"  {PROGRAM} digits --loss mse --optimizer sgd"
         ),
     )
     p.set_defaults(run=train)
     add_settings(p)
     add = p.add_argument_group("the run").add_argument
-    add("--parallel", action="store_true", help="divide every batch among the processes that mpirun started")
     add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)")
     add("--language", choices=("en", "zh"), help="language of the pictures and the report (default: en)")
 
@@ -133,38 +130,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
-    with ExitStack() as stack:
-        if launched("RANK"):  # of the processes that mpirun started, the first one prints
-            nowhere = stack.enter_context(Path(os.devnull).open("w"))
-            stack.enter_context(redirect_stdout(nowhere))
-            stack.enter_context(redirect_stderr(nowhere))
-        elif launched() > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
-            limit = "set OPENBLAS_NUM_THREADS=1 before mpirun to give each one core"
-            print(f"(each of {launched()} processes may use all cores; {limit})", file=sys.stderr)
-        try:
-            return _run(arguments)
-        except KeyboardInterrupt:
-            print(f"{PROGRAM}: interrupted", file=sys.stderr)
-            return 130
-
-
-def _run(arguments: Sequence[str] | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
     command = f"{root.prog} {options.command}"
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
+        if launched() > 1:  # each would do the same
+            raise Refused(f"mpirun has started {launched()} processes: start one, or give nn.fit parallel= in a script")
         interrupted = options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return 130
     except (Refused, AutogradError) as refusal:
         print(f"{command}: {printable(refusal).rstrip('.')}", file=sys.stderr)
         return 2
     except OSError as error:  # writing the output failed; all other errors are caught where they arise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader of the output has closed it, as `head` does
+            return 141
         print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
         return 2
     return 130 if interrupted else 0

@@ -69,10 +69,9 @@ class _NoShard:
 _yield_core: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
-def launched(variable: str = "SIZE") -> int:
-    """Number of processes that a launcher started together, 1 without one; with ``"RANK"`` the index of this one."""
-    names = f"PMI_{variable}", f"OMPI_COMM_WORLD_{variable}"
-    return max(int(os.environ.get(name, variable == "SIZE")) for name in names)
+def launched() -> int:
+    """Number of processes that a launcher started together, 1 without one."""
+    return max(int(os.environ.get(name, "1")) for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
 
 
 class Parallel:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,10 @@ from glassgrad.nn.training import History
 if TYPE_CHECKING:
     from glassgrad.viz.pages.report import Held
 
+SETTINGS = "settings.json"
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
 BAR = 20  # characters of the longest bar
-SHEET = 100  # digits on the sheet of first digits
 SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # saliency maps: digits, gradients averaged, largest change of a pixel
 HESITANT = 0.9  # of the digits read correctly, one with less certainty than this is shown neuron by neuron
 
@@ -48,18 +48,15 @@ def name_of(model: Module, settings: Settings) -> str:
     return f"{'-'.join(map(str, model.sizes))} {words}" if isinstance(model, MLP) else words
 
 
-def save_weights(model: Module, settings: Settings, data: Dataset, folder: Path) -> Path:
-    """Write ``model.npz`` with the metadata that ``predict`` needs; return its path."""
-    path = folder / "model.npz"
-    save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
-    return path
-
-
+@dataclass
 class Run:
-    """A finished training and its results on the held-out digits."""
+    """A finished training and its results on the held-out digits; ``model`` is in evaluation mode."""
 
-    def __init__(self, model: Module, settings: Settings, data: Dataset, history: History, folder: Path) -> None:
-        self.model, self.settings, self.data, self.history, self.folder = model.eval(), settings, data, history, folder
+    model: Module
+    settings: Settings
+    data: Dataset
+    history: History
+    folder: Path
 
     @cached_property
     def held(self) -> Held:
@@ -94,43 +91,39 @@ class Run:
 
     def files(self) -> Iterator[tuple[Path, str]]:
         """Write weights, history and settings; yield each path with a description."""
-        yield save_weights(self.model, self.settings, self.data, self.folder), "the weights"
-        path = self.folder / "history.json"
-        self.history.save(path)
+        path = self.folder / "model.npz"
+        metadata = {"data": self.data.name, "classes": list(self.data.classes), "loss": self.settings.loss}
+        save(self.model, path, metadata=metadata)
+        yield path, "the weights"
+        self.history.save(path := self.folder / "history.json")
         yield path, "loss and accuracy of every epoch"
-        yield self.folder / "settings.json", f"to run it again: {self.settings.command()}"
+        yield self.folder / SETTINGS, f"to run it again: {self.settings.command()}"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         """Draw the pictures; yield each path with a description."""
         from glassgrad import viz
-        from glassgrad.viz.pages.report import MISTAKES
 
         data, held = self.data, self.held
         x, loss = self._loss(self.settings.batch)
         graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
-        hesitant = np.flatnonzero((held.predictions == held.labels) & (held.certainty < HESITANT))
-        one = int(hesitant[0]) if len(hesitant) else 0
         yield self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
         if isinstance(self.model, MLP):
-            neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=data.image_shape)
-            yield self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
+            hesitant = np.flatnonzero((held.predictions == held.labels) & (held.certainty < HESITANT))
+            one = int(hesitant[0]) if len(hesitant) else 0
+            yield self._drawn(
+                self._neurons(one), "neurons", f"a held-out {data.classes[held.labels[one]]}, neuron by neuron"
+            )
         curves = viz.plot_history(self.history).save(self.folder / "curves.png")
         yield curves, "loss and accuracy, epoch by epoch"
-        surest, first = held.surest_mistakes[:MISTAKES], np.arange(min(SHEET, len(held.labels)))
-        for name, rows, title, words in (
-            ("digits", first, None, "the first held-out digits as the network reads them"),
-            ("mistakes", surest, f"The {len(surest)} mistakes it was surest of", "the mistakes it was surest of"),
-        ):
-            if len(rows):
-                read = held.images[rows], held.labels[rows], held.predictions[rows], held.certainty[rows]
-                sheet = viz.plot_digits(*read, classes=data.classes, title=title)
-                yield sheet.save(self.folder / f"{name}.png"), words
-        explained = self._explanations()
-        for name, (words, plot) in zip(("saliency", "attack"), explained.items(), strict=True):
-            yield plot.save(self.folder / f"{name}.png"), words
-        page = self._report(graph, explained)
+        page = self._report(graph)
         pad = ", with a pad to draw digits on" if 'id="pad"' in page.html else ""
-        yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
+        yield page.save(self.folder / "report.html"), f"all of it, with mistakes and explanations, on one page{pad}"
+
+    def _neurons(self, i: int) -> Any:
+        """The picture of a held-out digit on its way through the network."""
+        from glassgrad.viz import draw_network
+
+        return draw_network(self.model, self.data.x_test[i], int(self.data.y_test[i]), image=self.data.image_shape)
 
     def _explanations(self) -> dict[str, Any]:
         """Saliency maps and adversarial examples of the first held-out digits, by caption."""
@@ -159,17 +152,14 @@ class Run:
         from glassgrad import viz
 
         path = self.folder / f"{name}.svg"
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                saved = picture.save(path)
-            except viz.RenderError as error:
-                return picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
-        return saved, f"not drawn: {caught[0].message}" if caught else words
+        try:
+            picture.svg()
+        except viz.RenderError as error:
+            path, words = path.with_suffix(".gv"), f"not drawn: {error}"
+        return picture.save(path), words
 
-    def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
+    def _report(self, graph: Any) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
-        from glassgrad import viz
         from glassgrad.viz.drawing.words import matched
         from glassgrad.viz.pages.report import Specimen, lab_report
         from glassgrad.viz.pages.stage import step_through
@@ -178,10 +168,8 @@ class Run:
         neurons = []
         for i in self._specimens() if isinstance(self.model, MLP) else ():
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
-            picture = viz.draw_network(self.model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
-            neurons.append(
-                Specimen(held.images[i], true if true == said else matched(f"{true} read as {said}"), picture)
-            )
+            label = true if true == said else matched(f"{true} read as {said}")
+            neurons.append(Specimen(held.images[i], label, self._neurons(i)))
         x, loss = self._loss(2)
         return lab_report(
             title=matched(f"Handwritten digits, read by a {name_of(self.model, settings)}"),
@@ -192,7 +180,7 @@ class Run:
             probabilities=(lambda outputs: outputs) if settings.loss == "mse" else ag.softmax,
             modules=graph,
             neurons=neurons,
-            looks=explained,
+            looks=self._explanations(),
             steps=step_through(loss, inputs=x[:1], targets=x[1:], title=matched("Two digits")),
             facts={
                 data.name: training_set(data),

@@ -20,7 +20,6 @@ from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.parallel import launched
 from glassgrad.nn.saving import save
 from glassgrad.nn.tuning import SearchResult, Widths, search, suggest
 
@@ -60,11 +59,6 @@ def find(options: Namespace) -> bool:
 
     Returns whether Ctrl-C ended the search. ``options``: those of the command.
     """
-    if launched() > 1:
-        raise Refused(
-            f"mpirun has started {launched()} processes: start one process with --jobs, or several that name the same "
-            "--storage"
-        )
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')

@@ -16,7 +16,6 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.nn import parallel
-from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import ParallelError
 from tests.nn import ranks
 from tests.sampling import sampled, waiting
@@ -36,10 +35,10 @@ pytest.importorskip("mpi4py", reason='pip install "glassgrad[mpi]"')
 mpi = pytest.mark.skipif(MPIRUN is None, reason='there is no mpirun: pip install "glassgrad[mpi]"')
 
 
-def launch(count, *command, cwd=ROOT, without=()):
+def launch(count, *command, cwd=ROOT):
     return subprocess.run(
         [MPIRUN, "-n", str(count), sys.executable, *map(str, command)],
-        env={name: value for name, value in {**os.environ, **ENVIRONMENT}.items() if name not in without},
+        env={**os.environ, **ENVIRONMENT},
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -182,69 +181,6 @@ def test_ranks_that_were_given_other_things_are_refused(tmp_path):
         assert said[f"batches {rank}"].startswith("rank 1 of 3 is at another point (a batch) than rank 0 (a sum)")
 
 
-@pytest.mark.check
-@mpi
-def test_digits_prints_and_writes_once(tmp_path):
-    command = ["-m", "glassgrad.nn", "digits", "--parallel", "--epochs", "1", "--hidden", "8", "--out", "run"]
-    done = launch(2, *command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "on cpu by 2 processes" in done.stdout
-    assert done.stdout.count("Ended after epoch 1") == done.stdout.count("test accuracy") == 1
-    assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"history.json", "settings.json", "curves.png"}
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    again = launch(2, *command, cwd=tmp_path)
-    assert again.returncode == 2
-    assert again.stdout == ""
-    assert again.stderr.count("run is not empty") == 1
-
-
-@mpi
-def test_digits_says_once_what_is_wrong_and_what_will_be_slow():
-    done = launch(
-        3, "-m", "glassgrad.nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
-    )
-    assert done.returncode == 2
-    # The launcher may add words of its own.
-    assert done.stderr.count("(each of 3 processes may use all cores; set OPENBLAS_NUM_THREADS=1 before mpirun") == 1
-    assert done.stderr.count("python -m glassgrad.nn digits: unknown arguments: --epoch") == 1
-
-
-KILLER = """
-import os, signal, sys
-from glassgrad.nn.training.evaluation import Tally
-from glassgrad.nn.__main__ import main
-rank, action, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
-add = Tally.add
-def fault(self, *given):
-    add(self, *given)
-    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == rank and fault.calls == at:
-        if action == "raise":
-            raise OSError("the disk is full")
-        os.kill(os.getpid(), signal.SIGKILL)
-    fault.calls += 1
-fault.calls = 0
-Tally.add = fault
-words = ["--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]
-sys.exit(main(["digits", *words, *sys.argv[4:]]))
-"""
-
-
-@pytest.mark.check
-@mpi
-@pytest.mark.parametrize("action", ["raise", "kill"])
-def test_digits_leaves_weights_when_a_rank_is_lost(action, tmp_path):
-    (tmp_path / "fault.py").write_text(KILLER)
-    done = launch(2, "fault.py", 1, action, 12, cwd=tmp_path)
-    assert done.returncode != 0
-    if action == "raise":
-        where = f"; the weights of epoch 1 are in {Path('run/model.npz')}\n"
-        said = "python -m glassgrad.nn digits: rank 1 of 2 failed: OSError: the disk is full"
-        assert done.stderr.count(said + where) == 1, done.stderr
-    assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
-
-
 @mpi
 def test_what_can_not_be_pickled_is_told_to_all_ranks(tmp_path):
     (tmp_path / "send.py").write_text(
@@ -257,14 +193,10 @@ def test_what_can_not_be_pickled_is_told_to_all_ranks(tmp_path):
     assert re.search("ParallelError: rank 0 of 2 failed: .*[Pp]ickl", done.stderr)
 
 
-def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):
+def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(ParallelError, match=r"needs mpi4py, which is not installed: pip install \"glassgrad\[mpi\]\""):
         parallel.Parallel()
-    assert main(["digits", "--parallel"]) == 2
-    assert capsys.readouterr().err.startswith(
-        "python -m glassgrad.nn digits: training in parallel needs mpi4py, which is not installed"
-    )
 
 
 def test_without_an_mpi_a_sentence_says_what_to_install(monkeypatch):

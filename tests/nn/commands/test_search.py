@@ -9,7 +9,6 @@ from glassgrad import nn
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.commands import search as command
 from glassgrad.nn.data import Dataset
-from tests.nn.commands.helpers import refused
 from tests.sampling import sampled
 
 pytest.importorskip("optuna")
@@ -60,13 +59,6 @@ def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
 
 def test_times_have_units():
     assert [command.seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
-
-
-def test_processes_that_mpirun_started_are_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("PMI_SIZE", "2")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert "mpirun has started 2 processes: start one process with --jobs" in refused(capsys, "search", "digits")
-    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, monkeypatch):
