@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from types import FunctionType
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -31,18 +32,21 @@ def family(function: Any) -> tuple[Callable[..., Tensor], ...]:
     def for_axes(axes: int) -> Callable[..., Tensor]:
         space = ", ".join(("depth", "height", "width")[3 - axes :] if axes > 1 else ("length",))
         name = f"{function.__name__.lstrip('_')}{axes}d"
+        # A copy under this name, which Python says where arguments are missing.
+        called = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+        called.__kwdefaults__, called.__qualname__ = function.__kwdefaults__, name
 
         def of_axes(x: Any, *args: Any, **options: Any) -> Any:
             x = asarray(x)
             if x.ndim == axes + 1:  # one sample without a batch, as in PyTorch
-                out: Any = function(axes, ag.expand_dims(x, axis=0), *args, **options)
+                out: Any = called(axes, ag.expand_dims(x, axis=0), *args, **options)
                 return tuple(ag.squeeze(y, axis=0) for y in out) if isinstance(out, tuple) else ag.squeeze(out, axis=0)
             if x.ndim != axes + 2:
                 raise ShapeError(
                     f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "
                     f"{x.shape}."
                 )
-            return function(axes, x, *args, **options)
+            return called(axes, x, *args, **options)
 
         of_axes.__name__ = of_axes.__qualname__ = name
         of_axes.__doc__ = (function.__doc__ or "").replace("*space", space)

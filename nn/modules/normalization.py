@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import flag, number, whole
-from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.init import _filled
 from glassgrad.nn.modules.module import Module, Parameter, Placed, as_floating, parameter
@@ -82,7 +82,7 @@ class GroupNorm(Module):
 
     ``num_groups`` divides ``num_channels``; neighbours form a group. Input and output ``(batch, num_channels, …)``.
     ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the variance.
-    See `nn.functional.group_norm`.
+    See `nn.functional.group_norm`. Raises `autograd.errors.DomainError` for groups that do not divide the channels.
 
     >>> from glassgrad import nn
     >>> nn.GroupNorm(2, 4)([[1.0, 3.0, 10.0, 30.0]]).data.round(2).tolist()
@@ -94,6 +94,8 @@ class GroupNorm(Module):
     ) -> None:
         self.num_groups = whole(num_groups, "num_groups")
         self.num_channels = whole(num_channels, "num_channels")
+        if self.num_channels % self.num_groups:
+            raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
         self.eps, self.affine = number(eps, "eps", 0), flag(affine, "affine")
         self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, made)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import check_function, check_instance, number, whole
-from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.errors import AutogradError, DomainError
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.optim.optimizer import Optimizer
 
@@ -64,15 +64,18 @@ class LRScheduler:
 
         Raises `nn.errors.StateError`, and changes nothing, for the state of another schedule.
         """
-        named = isinstance(state, Mapping) and set(state) == set(self._state)
-        if not named or not all(isinstance(value, int | float) for value in state.values()):
-            raise StateError(
-                f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {shown(state)}, the state "
-                "of another schedule. Nothing was loaded."
-            )
-        for name in self._state:
-            setattr(self, name, state[name])
-        self._apply()
+        named = isinstance(state, Mapping) and set(state) == set(self._state) and type(state["epoch"]) is int
+        if named and all(isinstance(value, int | float) for value in state.values()):
+            before = self.state_dict()
+            vars(self).update(state)
+            try:
+                return self._apply()
+            except AutogradError:
+                vars(self).update(before)
+        raise StateError(
+            f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {shown(state)}, the state "
+            "of another schedule. Nothing was loaded."
+        )
 
 
 class LambdaLR(LRScheduler):
