@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Unpack
 
 from glassgrad.autograd import Tensor, concat
-from glassgrad.nn.models.vision import stem
 from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
@@ -25,10 +24,10 @@ class Heads(NamedTuple):
 
 
 class BasicConv2d(Module):
-    """A convolution without bias, batch normalisation and ReLU."""
+    """A convolution without bias that keeps the size, or divides it by ``stride``, batch normalisation and ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, made: Drawn, **geometry: Any) -> None:
-        self.conv = Conv2d(inputs, outputs, bias=False, **geometry, **made)
+    def __init__(self, inputs: int, outputs: int, kernel: int, made: Drawn, stride: int = 1) -> None:
+        self.conv = Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False, **made)
         self.bn = BatchNorm2d(outputs, eps=0.001, **placed(made))
         self.relu = ReLU()
 
@@ -45,16 +44,10 @@ class Inception(Module):
 
     def __init__(self, widths: tuple[int, ...], made: Drawn) -> None:
         inputs, one, three_in, three, five_in, five, pool = widths
-        self.branch1 = BasicConv2d(inputs, one, made, kernel_size=1)
-        self.branch2 = Sequential(
-            BasicConv2d(inputs, three_in, made, kernel_size=1),
-            BasicConv2d(three_in, three, made, kernel_size=3, padding=1),
-        )
-        self.branch3 = Sequential(
-            BasicConv2d(inputs, five_in, made, kernel_size=1),
-            BasicConv2d(five_in, five, made, kernel_size=3, padding=1),
-        )
-        self.branch4 = Sequential(MaxPool2d(3, 1, 1, ceil_mode=True), BasicConv2d(inputs, pool, made, kernel_size=1))
+        self.branch1 = BasicConv2d(inputs, one, 1, made)
+        self.branch2 = Sequential(BasicConv2d(inputs, three_in, 1, made), BasicConv2d(three_in, three, 3, made))
+        self.branch3 = Sequential(BasicConv2d(inputs, five_in, 1, made), BasicConv2d(five_in, five, 3, made))
+        self.branch4 = Sequential(MaxPool2d(3, 1, 1, ceil_mode=True), BasicConv2d(inputs, pool, 1, made))
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to ``(batch, outputs, height, width)``, the outputs of all branches."""
@@ -66,7 +59,7 @@ class InceptionAux(Module):
 
     def __init__(self, inputs: int, classes: int, dropout: float, made: Drawn) -> None:
         self.pool = AdaptiveAvgPool2d(4)
-        self.conv = BasicConv2d(inputs, 128, made, kernel_size=1)
+        self.conv = BasicConv2d(inputs, 128, 1, made)
         self.flatten = Flatten()
         self.fc1 = Linear(2048, 1024, **made)
         self.relu = ReLU()
@@ -111,10 +104,10 @@ class GoogLeNet(Module):
         **made: Unpack[Drawn],
     ) -> None:
         draw = made["seed"]
-        self.conv1 = BasicConv2d(channels, 64, made, **stem(small))
+        self.conv1 = BasicConv2d(channels, 64, *((3, made) if small else (7, made, 2)))
         self.maxpool1 = None if small else MaxPool2d(3, 2, ceil_mode=True)
-        self.conv2 = BasicConv2d(64, 64, made, kernel_size=1)
-        self.conv3 = BasicConv2d(64, 192, made, kernel_size=3, padding=1)
+        self.conv2 = BasicConv2d(64, 64, 1, made)
+        self.conv3 = BasicConv2d(64, 192, 3, made)
         self.maxpool2 = MaxPool2d(3, 2, ceil_mode=True)
         for name, widths in INCEPTIONS.items():
             setattr(self, f"inception{name}", Inception(widths, made))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
-from glassgrad.nn.models.vision import of_depth, stem
+from glassgrad.nn.models.vision import of_depth
 from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
@@ -32,7 +32,10 @@ class Block(Module):
             setattr(self, f"bn{i + 1}", BatchNorm2d(after, **placed(made)))
             before = after
         self.relu = ReLU()
-        self.downsample = _shortcut(inputs, outputs, stride, made)
+        self.downsample = None  # the input itself is added, unless the shape changes
+        if stride > 1 or inputs != outputs:
+            shortcut = Conv2d(inputs, outputs, 1, stride, bias=False, **made)
+            self.downsample = Sequential(shortcut, BatchNorm2d(outputs, **placed(made)))
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to ``(batch, expansion · width, …)``, its space divided by the stride."""
@@ -54,13 +57,6 @@ class Bottleneck(Block):
 
     kernels = (1, 3, 1)
     expansion = 4
-
-
-def _shortcut(inputs: int, outputs: int, stride: int, made: Drawn) -> Sequential | None:
-    """A 1×1 convolution if the block changes the shape, else ``None``: the input itself is added."""
-    if stride == 1 and inputs == outputs:
-        return None
-    return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, **placed(made)))
 
 
 LAYERS: dict[int, tuple[type[Block], tuple[int, ...]]] = {
@@ -85,7 +81,7 @@ class ResNet(Module):
         self, depth: int = 18, classes: int = 1000, channels: int = 3, small: bool = False, **made: Unpack[Drawn]
     ) -> None:
         block, counts = LAYERS[choice(depth, "depth", LAYERS)]
-        self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
+        self.conv1 = Conv2d(channels, 64, *((3, 1, 1) if small else (7, 2, 3)), bias=False, **made)
         self.bn1 = BatchNorm2d(64, **placed(made))
         self.relu = ReLU()
         self.maxpool = None if small else MaxPool2d(3, 2, 1)

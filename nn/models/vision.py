@@ -6,11 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 
-def stem(small: bool) -> dict[str, Any]:
-    """The window of the first convolution: 7×7 with stride 2, or 3×3 for ``small`` images."""
-    return {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
-
-
 def of_depth(network: Callable[..., Any], depth: int, parameters: str, options: str) -> Callable[..., Any]:
     """A function that builds ``network`` with ``depth`` layers; ``options`` are for its docstring."""
 
