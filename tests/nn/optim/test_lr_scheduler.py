@@ -124,3 +124,14 @@ def test_plateau_of_values_below_zero():
     for _ in range(3):
         schedule.step(-5.0)
     assert optimizer.param_groups[0]["lr"] < 1.0
+
+
+@pytest.mark.parametrize("wrong", [{"epoch": math.nan}, {"epoch": -1.5}, {"scale": math.nan}], ids=str)
+def test_a_state_that_can_not_be_loaded_changes_nothing(wrong):
+    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
+    schedule = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    schedule.step(0.5)
+    before = schedule.state_dict()
+    with pytest.raises(nn.errors.StateError, match=r"Nothing was loaded\."):
+        schedule.load_state_dict(before | wrong)
+    assert (schedule.state_dict(), optimizer.param_groups[0]["lr"]) == (before, 1.0)
