@@ -30,7 +30,7 @@ from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.history import histories
 from glassgrad.viz.recorded.validation import numbers_of
 
-MISTAKES = 40  # shown, on the page and on the sheet of a run
+MISTAKES = 40  # shown
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
 
 
