@@ -135,8 +135,8 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
         raise NotWritten(f"it changes {changed} at each call, and a file holds only computations with Tensors.")
     if program.updates or trace.delivered:
         raise NotWritten(
-            "it changes parameters, buffers or gradients, as a training step does, and batch normalization in training "
-            "mode: a file holds what is computed forward, so call model.eval() and write no backward."
+            "it changes buffers, parameters or gradients, as batch normalization and training steps do, and a file "
+            "holds what is computed forward: call model.eval() first."
         )
     inputs = _checked(input_names, [value.name for value in program.inputs], "input_names")
     names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
