@@ -208,7 +208,7 @@ class Op:
         return spread, (*wants, *rest)
 
     @cached_property
-    def _bind(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    def bind(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
         """The function that binds the arguments of a call to their names."""
         return binder_of_many(self) if self.variadic else binder(self)
 
@@ -216,7 +216,7 @@ class Op:
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self._bind)
+        return signature(self.bind)
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are
@@ -409,7 +409,7 @@ def function_of(op, convert):
             if named and len(named) == len(none):
                 params = named
             else:
-                given, params = op._bind(*given, **params)
+                given, params = op.bind(*given, **params)
                 if params is None:
                     return given  # computed in another dtype
             if axis and type(params["axis"]) not in AXES:

@@ -25,7 +25,6 @@ import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import broadcast_axes
-from glassgrad.autograd.engine.arguments import bound
 from glassgrad.autograd.engine.operation import OPS
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_name, tex_number
@@ -111,8 +110,9 @@ class Notation:
 
     def _parts(self, op: Any, args: Any, params: Any) -> dict[str, Any]:
         """The operands and parameters as symbols by name, None for an operand that was left out."""
-        arrays, given = bound(op, args, params)
-        parts = {op.args[0]: arrays} | given if op.variadic else dict(zip(op.args, arrays, strict=True)) | given
+        arrays, given = op.bind(*args, **params)
+        parts: dict[str, Any] = {op.args[0]: arrays} if op.variadic else dict(zip(op.args, arrays, strict=True))
+        parts |= given
         for name, x in parts.items():
             if op.variadic and name in op.args:
                 parts[name] = Symbol(self, *_listed([*map(self.lift, x)]), CALL if len(x) > 1 else ATOM)
@@ -393,7 +393,7 @@ def _value(name: str, args: Any, params: Any) -> Any:
         # NumPy's function of the same name may take other keywords than the operation does.
         if name in backends.FORWARDS:
             op = OPS[name]
-            found, given = bound(op, args, params)
+            found, given = op.bind(*args, **params)
             # Python raises where IEEE 754 has a result, as for 1.0 / 0.0.
             arrays = [np.float64(x) if type(x) is float else x for x in found]
             space = backends.namespace(*arrays)
