@@ -72,7 +72,7 @@ class Compiled(Generic[P, R]):
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._traces = 0
         self._fixed: frozenset[Any] = frozenset()  # the floats whose values the function asks for
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # held during each call
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -112,7 +112,7 @@ class Compiled(Generic[P, R]):
         if len(ids) < len(leaves) and len({*map(id, arrays)}) < len(arrays):
             first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
-        with self._lock:
+        with self.lock:
             known = self._executables.get(key)
             if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
                 return self(*args, **kwargs)
@@ -151,11 +151,6 @@ class Compiled(Generic[P, R]):
         found = self._executables.get(key, [None])[0]
         can = hasattr(found, "can_loop") and not self.check
         return found if can and TRACER.get() is None and not MODE.get().observer else None
-
-    @property
-    def lock(self) -> Any:
-        """The lock that is held during each call."""
-        return self._lock
 
     def _found(self, known: list[Executable] | None) -> Executable | None:
         """An earlier program that is valid now, for instance after a switch between training and evaluation."""
@@ -256,12 +251,11 @@ class Compiled(Generic[P, R]):
         own = attributes_of(instance)
         if own is NOTHING:  # an object with slots only
             return functools.partial(self, instance)
-        found: Any = own.get(METHODS)
-        if found is None or found.owner is not instance:
-            found = own[METHODS] = Methods(instance)
-        if self not in found.compiled:
-            found.compiled[self] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
-        return found.compiled[self]
+        name = f"compiled {self.function.__qualname__}"
+        found: Any = own.get(name)
+        if found is None or found.function.__self__ is not instance:  # that of the object of which this is a copy
+            found = own[name] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
+        return found
 
     def __reduce__(self) -> Any:
         if isinstance(self.function, types.MethodType):
@@ -275,20 +269,6 @@ class Compiled(Generic[P, R]):
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
         return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
-
-
-METHODS = "compiled methods"
-"""The entry of an object's ``__dict__`` for its `Methods`."""
-
-
-class Methods:
-    """The compiled methods of one object, with programs of their own. A copy of the object makes its own."""
-
-    def __init__(self, owner: Any = None) -> None:
-        self.owner, self.compiled = owner, dict[Compiled[..., Any], Compiled[..., Any]]()
-
-    def __reduce__(self) -> Any:
-        return Methods, ()
 
 
 TARGETS = ("numpy", "c", "auto")

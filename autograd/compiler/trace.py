@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Coroutine, Iterator
+from operator import is_not
 from types import ModuleType
 from typing import Any
 
@@ -47,26 +48,15 @@ class Arguments:
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        self._function = function
+        self.name = _called(function)
         self.leaves, self.structure = trees.flatten((args, kwargs))
-        paths = [p for name, part in self._named(args, kwargs) for p in trees.paths(trees.flatten(part)[1], name)]
-        pairs = [*zip(self.leaves, paths, strict=True)]
-        self.paths = paths
+        named = _named(function, args, kwargs)
+        self.paths = [p for name, part in named for p in trees.paths(trees.flatten(part)[1], name)]
+        pairs = [*zip(self.leaves, self.paths, strict=True)]
         self.numbers: dict[int, Any] = {}  # the stand-ins of numbers that may vary, by their position in `fixed`
         self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
         self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
-
-    def _named(self, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
-        """The arguments by the function's own names, in the order of ``args`` and ``kwargs``."""
-        try:
-            parameters = [*inspect.signature(self._function).parameters.values()]
-        except (TypeError, ValueError):
-            parameters = []
-        names = [p.name for p in parameters if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        others = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), "x")
-        names += [f"{others}[{i}]" for i in range(len(args) - len(names))]
-        return [*zip(names, args, strict=False), *kwargs.items()]
 
     def filled(self, arrays: list[Any]) -> Any:
         """``args, kwargs`` with the arrays replaced."""
@@ -76,17 +66,26 @@ class Arguments:
 
     def check_unchanged(self, filled: Any, arrays: list[Any]) -> None:
         """Raise if the function changed a container in ``filled``, which is a copy of the caller's."""
-        pairs = zip(self._named(*filled), self._named(*self.filled(arrays)), strict=True)
-        for (name, now), (_, before) in pairs:
-            (leaves, structure), (old_leaves, old_structure) = trees.flatten(now), trees.flatten(before)
-            new = dict(zip(trees.paths(structure, name), leaves, strict=True))
-            old = dict(zip(trees.paths(old_structure, name), old_leaves, strict=True))
-            if structure != old_structure or any(new[path] is not old[path] for path in old):
-                changed = [path for path in {**new, **old} if path not in new or new[path] is not old.get(path, new)]
-                raise TraceError(
-                    f"{_called(self._function)} changes {(changed or [name])[0]}, a part of its arguments, while it is "
-                    "traced, and would change a copy: return the new value instead."
-                )
+        (now, structure), (before, _) = trees.flatten(filled), trees.flatten(self.filled(arrays))
+        if structure != self.structure or any(map(is_not, now, before)):
+            pairs = zip(self.paths, now, before, strict=False)
+            path = next((path for path, x, y in pairs if x is not y), "a container")
+            raise TraceError(
+                f"{self.name} changes {path}, a part of its arguments, while it is traced, and would change a copy: "
+                "return the new value instead."
+            )
+
+
+def _named(function: Callable[..., Any], args: Any, kwargs: Any) -> list[tuple[str, Any]]:
+    """The arguments by the function's own names, in the order of ``args`` and ``kwargs``."""
+    try:
+        parameters = [*inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        parameters = []
+    names = [p.name for p in parameters if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    others = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), "x")
+    names += [f"{others}[{i}]" for i in range(len(args) - len(names))]
+    return [*zip(names, args, strict=False), *kwargs.items()]
 
 
 def _name_of(path: str) -> str:
@@ -109,7 +108,6 @@ class Result:
                     f"{name} returns {of_type(leaf)}, whose code runs "
                     "after the call: compile a function that returns its results."
                 )
-        for leaf in self.leaves:
             if type(leaf) is Number:
                 leaf.ask()
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]

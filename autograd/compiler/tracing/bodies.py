@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy
 
@@ -36,6 +36,9 @@ class BodyTracer(Tracer):
         self.found: dict[int, tuple[Any, Traced]] = {}
         self.known: set[int] = set()
 
+    def _refuse(self, what: str, way: str) -> NoReturn:
+        raise refusal(f"{what} within the function of a scan, which is traced once for all steps: {way}.")
+
     def _captured(self, thing: Any, array: Any) -> Traced:
         key = id(thing)
         if key not in self.found:
@@ -65,26 +68,19 @@ class BodyTracer(Tracer):
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the body created."""
         if raw is not None and not self.is_own(raw):
-            raise refusal(
-                f"changes Tensor {tensor.name or tensor.shape} within the function of a scan: pass it "
-                "from step to step as a part of the carry."
-            )
+            self._refuse(f"changes Tensor {tensor.name or tensor.shape}", "pass it on as a part of the carry")
         return super().write(tensor, None, array)
 
     def refuse_writing(self, place: Any) -> None:
         """Raise `TraceError`: values of a loop's body can't be written to in place."""
         memory = place.memory if type(place) is Traced else place
         if id(memory) in self.known:
-            raise refusal(
-                "writes into an array within the function of a scan: compute a new one, as with "
-                "autograd.where, or by x[index] = value on a Tensor."
-            )
+            self._refuse("writes into an array", "compute a new one, or write x[index] = value to a Tensor")
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
         """Raise `TraceError`: gradients within a loop's body are not available."""
-        raise refusal(
-            f"uses the .grad of Tensor {tensor.name or tensor.shape} within the function of a scan: "
-            "use autograd.grad there, or backward after the scan."
+        self._refuse(
+            f"uses the .grad of Tensor {tensor.name or tensor.shape}", "use autograd.grad, or backward after it"
         )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
@@ -99,10 +95,7 @@ class BodyTracer(Tracer):
 
     def attribute_written(self, kind: Any, holder: Any, name: str) -> None:
         """Raise `TraceError`: the attribute would be set once and not at each step."""
-        raise refusal(
-            f"sets {type(holder).__name__}.{name} within the function of a scan, which is traced "
-            "once for all steps: return the new value as a part of the carry."
-        )
+        self._refuse(f"sets {type(holder).__name__}.{name}", "return the new value as a part of the carry")
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
         """Raise `TraceError`, as `attribute_written` does."""
@@ -114,10 +107,7 @@ class BodyTracer(Tracer):
 
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
         """Raise `TraceError`: the random numbers would be the same at all steps."""
-        raise refusal(
-            "draws random numbers within the function of a scan, which is traced once for all "
-            "steps: draw them for all steps before, and give them as a part of xs."
-        )
+        self._refuse("draws random numbers", "draw them for all steps before, and give them as a part of xs")
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Do nothing: the operation checks its values when it runs."""
@@ -136,10 +126,7 @@ class BodyTracer(Tracer):
             return value.data
         maker = next((i for i in reversed(self.instructions) if i.out is value), None)
         if maker is None:
-            raise refusal(
-                "computes within the function of a scan with the .data of a Tensor, which is not recorded: "
-                "compute with the Tensor itself, by functions of autograd."
-            )
+            self._refuse("computes with the .data of a Tensor", "compute with the Tensor itself, which is recorded")
         return compute(maker.op, maker.params, [self.folded(arg) for arg in maker.args])
 
 
@@ -214,10 +201,8 @@ class Recorder(Observer):
 
         def known(part: Any) -> Any:
             if type(part) is Traced:
-                raise refusal(
-                    f"calls {op.name} with an index or another parameter that has no values within "
-                    "the function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
-                )
+                way = "pick rows with autograd.take(x, i, axis=0), or choose with autograd.where"
+                self.tracer._refuse(f"calls {op.name} with an index or another parameter that has no values", way)
             return part.ask() if type(part) is Number else part
 
         params = mapped(params, known)

@@ -11,6 +11,7 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -42,18 +43,13 @@ WIDTH, JOINED = 88, 8
 _RETURN = "return"
 
 
-class _Owners(dict[str, int]):
-    """A cache: the owner of each file's code."""
-
-    def __missing__(self, filename: str) -> int:
-        kind = INNER if filename.startswith(PACKAGES) else USER
-        for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_CALLERS, INNER), (_NN, MODULES)):
-            kind = name if filename.startswith(prefixes) else kind
-        self[filename] = kind
-        return kind
-
-
-_owner = _Owners()
+@cache
+def _owner(filename: str) -> int:
+    """The owner of a file's code."""
+    kind = INNER if filename.startswith(PACKAGES) else USER
+    for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_CALLERS, INNER), (_NN, MODULES)):
+        kind = name if filename.startswith(prefixes) else kind
+    return kind
 
 
 def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameType | None, int]]:
@@ -63,7 +59,7 @@ def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameTyp
     frame: FrameType | None = sys._getframe(1)
     inner: FrameType | None = None
     while frame is not None and frame.f_code is not root:
-        outer, owner = frame.f_back, _owner[frame.f_code.co_filename]
+        outer, owner = frame.f_back, _owner(frame.f_code.co_filename)
         if outer is None or outer.f_code is root:
             owner = USER
         if owner != TRACING:
@@ -74,7 +70,7 @@ def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameTyp
 def _users_frame(root: CodeType | None = None) -> FrameType:
     """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
     frame = sys._getframe(1)
-    while _owner[frame.f_code.co_filename] != USER and (outer := frame.f_back) and outer.f_code is not root:
+    while _owner(frame.f_code.co_filename) != USER and (outer := frame.f_back) and outer.f_code is not root:
         frame = outer
     return frame
 
@@ -97,7 +93,7 @@ def refusal(why: str, tracer: Any = None) -> TraceError:
 
 def is_users(frame: FrameType) -> bool:
     """Whether a frame runs the user's code."""
-    return _owner[frame.f_code.co_filename] == USER
+    return _owner(frame.f_code.co_filename) == USER
 
 
 def is_shown() -> bool:
@@ -106,7 +102,7 @@ def is_shown() -> bool:
     """
     frame: Any = sys._getframe(1)
     foreign = (STDLIB, *INSTALLED)
-    while _owner[file := frame.f_code.co_filename] != USER or any(part in file for part in foreign):
+    while _owner(file := frame.f_code.co_filename) != USER or any(part in file for part in foreign):
         if (frame := frame.f_back) is None:
             return True
     steps = [*dis.get_instructions(frame.f_code)]

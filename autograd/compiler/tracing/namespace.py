@@ -15,7 +15,7 @@ from glassgrad.autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, infer
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
@@ -38,9 +38,7 @@ class _Elementwise:
         return tracer.elementwise(self.name, args)
 
     def at(self, x: Traced, index: Any, values: Any) -> None:
-        """``x[index] += values``, where repeated indices add up."""
-        if self.name != "add":
-            raise AttributeError(f"a trace has no {self.name}.at")
+        """``x[index] += values``, where repeated indices add up: of ``add`` alone."""
         x.tracer.refuse_writing(x)
         x.write(x.tracer.setitem("add_at", x, index, values).value)
 
@@ -62,21 +60,34 @@ def _traced(x: Any) -> Traced:
 
 def _reduction(name: str) -> Callable[..., Any]:
     def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        if type(x) is not Traced:
-            return function_of(name)(x, axis=axis, keepdims=keepdims)
+        x = _traced(x) if dtype is None else _traced(x).astype(dtype)
         axes = None if axis is None else shapes.normalize_axes(axis, x.ndim)
-        options: dict[str, Any] = {"axis": axes, "keepdims": bool(keepdims)}
-        if dtype is not None:
-            x = x.astype(dtype)
-        return x.tracer.emit(name, (x.tracer.lift(x),), options)
+        return x.tracer.emit(name, (x.value,), {"axis": axes, "keepdims": bool(keepdims)})
 
     return reduce
 
 
-class _Module:
-    """Functions that differ from NumPy's; all others record a call of the NumPy function of that name."""
+class _Part:
+    """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
-    __name__ = "glassgrad.autograd.compiler.tracing.namespace"
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return _Part(f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return _now().call(self._name, args, options)
+
+
+COMPOSED = ("cross", "diagonal", "roll")
+"""Operations that NumPy has, too, and that are recorded as what their own forward does."""
+
+
+class _TraceNamespace(Namespace):
+    """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
+
+    absorbs = 1
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)
@@ -106,8 +117,6 @@ class _Module:
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)
-        if any(x.shape[a] != 1 for a in axes):
-            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
         return self.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
     def flip(self, x: Any, axis: Any = None) -> Any:
@@ -190,39 +199,6 @@ class _Module:
     def matmul(self, x: Any, y: Any) -> Any:
         return _now().matmul(x, y)
 
-    def __getattr__(self, name: str) -> Any:
-        found = None if name.startswith("__") else getattr(numpy, name, None)
-        if found is None:
-            raise AttributeError(name)
-        if name in ELEMENTWISE:
-            return _Elementwise(name)
-        if not callable(found) or isinstance(found, type):  # a dtype, a number
-            return _Part(name) if name in ("linalg", "fft") else found
-        return _Part(name)
-
-
-class _Part:
-    """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return _Part(f"{self._name}.{name}")
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return _now().call(self._name, args, options)
-
-
-COMPOSED = ("cross", "roll")
-"""Operations that NumPy has, too, and that are recorded as what their own forward does."""
-
-
-class _TraceNamespace(Namespace):
-    """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
-
-    absorbs = 1
-
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
         """Record the operation whose forward calls this as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
@@ -240,10 +216,17 @@ class _TraceNamespace(Namespace):
         _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
-        known = name in REDUCTIONS or hasattr(_Module, name) or (hasattr(numpy, name) and name not in COMPOSED)
-        if name in FORWARDS and not known:
+        found = None if name.startswith("__") else getattr(numpy, name, None)
+        if name in FORWARDS and (found is None or name in COMPOSED):
             return lambda *args, **params: self.followed(name, args, params)
-        return super().__getattr__(name)
+        if found is None:
+            raise AttributeError(f"a trace has no function {name!r}, and no operation has that name.")
+        if name in ELEMENTWISE:
+            found = _Elementwise(name)
+        elif name in ("linalg", "fft") or (callable(found) and not isinstance(found, type)):  # else a dtype, a number
+            found = _Part(name)
+        setattr(self, name, found)
+        return found
 
     def followed(self, name: str, args: Any, params: Any) -> Any:
         """Trace an operation's forward; if that fails, record the operation as one instruction."""
@@ -255,5 +238,5 @@ class _TraceNamespace(Namespace):
             return error.tracer.opaque(OPS[name], args, params)
 
 
-TRACE = _TraceNamespace(_Module())
+TRACE = _TraceNamespace(numpy)
 backends.SPACES[Traced] = TRACE

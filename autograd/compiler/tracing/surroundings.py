@@ -36,9 +36,6 @@ from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
-MOST = 20_000
-"""The largest number of objects that are searched."""
-
 OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad.__file__))
 FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, types.MappingProxyType)
@@ -110,11 +107,6 @@ class Surroundings:
         known = value is None or value is MISSING or kind in PLAIN or kind in (Number, Traced)
         if known or id(value) in self._seen:
             return
-        if len(self._seen) > MOST:
-            raise TraceError(
-                f"the function can reach more than {MOST} Python objects, the last of them {name}, too many to "
-                "be compared at each call: give what it reads of them as an argument."
-            )
         self._seen[id(value)] = value, name
         if kind is types.FunctionType:
             self._follow(value)

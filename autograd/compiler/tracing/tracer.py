@@ -60,7 +60,6 @@ class Tracer:
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
-        self.graded: set[int] = set()  # the ids of Tensors whose gradients the function sets
         self.read_last: dict[int, Any] = {}  # the gradients that it read last
         self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
@@ -94,11 +93,7 @@ class Tracer:
 
     def constant(self, array: Any) -> Value:
         """Add a constant, an array or NumPy scalar, to the program and return its traced array."""
-        key = (array.dtype, array.item()) if not array.shape else id(array)
-        if not array.shape and array != array:
-            key = (array.dtype, "nan")
-        elif not array.shape and not array.item():
-            key = (array.dtype, str(array))  # as text, because 0.0 == -0.0
+        key = id(array) if array.shape else (array.dtype, array.tobytes())  # 0.0 == -0.0, and NaN is not itself
         found = self.constants.get(key)
         if found is None:
             name = value_name((self.lines.variable(array) if array.shape else "") or "c")
@@ -414,7 +409,7 @@ class Tracer:
             GRAD.__set__(tensor, before)
             if self.read_last.pop(key, None) is not grad:
                 self.unread.add(key)
-            if grad is before and (grad is not None or key not in self.graded):
+            if grad is before is not None:
                 continue
             value = None if grad is None else DATA.__get__(grad).value
             if key in self.given and value is self.given[key][1]:
@@ -529,8 +524,6 @@ class Tracer:
         if not kept:
             return
         array, name = kept[0], changes[0].name if changes else "an object"
-        if number := next((each for each in gc.get_referrers(array) if type(each) is Number), None):
-            number.ask()
         value = array._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"

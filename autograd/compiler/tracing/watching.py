@@ -17,7 +17,6 @@ from glassgrad.autograd.engine.tensor import Tensor
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
-NAME: Any = Tensor.__dict__["name"]
 VALUES: Any = Tensor.__dict__["data"]
 _LOCK = threading.Lock()
 _watchers = 0
@@ -62,7 +61,6 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
     tracer = TRACER.get()
     if tracer is not None and not is_inside(slot_value(DATA, tensor)):
         tracer.gradients.setdefault(id(tensor), (tensor, GRAD.__get__(tensor)))
-        tracer.graded.add(id(tensor))
         if grad is not None and not is_inside(slot_value(DATA, grad)):
             raise refusal("sets a gradient that the compiled function did not compute.")
     GRAD.__set__(tensor, grad)
@@ -80,16 +78,6 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
     if tracer is not None and before not in (None, requires_grad) and not is_inside(slot_value(DATA, tensor)):
         tracer.setting(tensor, "requires_grad", requires_grad)
     REQUIRES_GRAD.__set__(tensor, requires_grad)
-
-
-def _get_name(tensor: Tensor) -> str | None:
-    tracer = TRACER.get()
-    if tracer is not None and id(tensor) in tracer.arguments and is_users(sys._getframe(1)):
-        raise refusal(
-            f"asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
-            "is traced: one program serves arguments of any name. Give the name as an argument of its own."
-        )
-    return NAME.__get__(tensor)  # type: ignore[no-any-return]
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
@@ -208,7 +196,6 @@ def _watch_tensors(change: int) -> None:
     if change == _watchers == 1:
         tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
         tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
-        tensor.name, tensor.data = property(_get_name, NAME.fset), property(_get_values, VALUES.fset)
+        tensor.data = property(_get_values, VALUES.fset)
     elif not _watchers:
-        tensor._data, tensor.grad, tensor.requires_grad, tensor.name = DATA, GRAD, REQUIRES_GRAD, NAME
-        tensor.data = VALUES
+        tensor._data, tensor.grad, tensor.requires_grad, tensor.data = DATA, GRAD, REQUIRES_GRAD, VALUES
