@@ -471,7 +471,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         lambda old: lambda self, mapping, key, name: dict.get(mapping, key),
     ),
     "trace: a state keeps the first value that it is given": (Tracer, "write", last_write_only),
-    "trace: generators that the function makes do not restart": (Tracer, "restarts", lambda old: lambda self: []),
     "guards: options and frozen parameters are not watched": (Tracer, "guard", lambda old: lambda self, *_: None),
     "guards: attributes of modules are not watched": (
         Tracer,

@@ -73,7 +73,7 @@ def _parts(path: str, thing: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(thing, list | tuple | set | frozenset | deque):
         return [(f"{path}[{i}]", value) for i, value in enumerate(thing)]
     if parts := parts_of(thing):
-        return [("self" if name == "__self__" else path, part) for name, part in parts.items()]
+        return [("self" if part is getattr(thing, "__self__", None) else path, part) for part in parts]
     if isinstance(thing, types.FunctionType):
         code, found = thing.__code__, list[tuple[str, Any]]()
         for name, cell in zip(code.co_freevars, thing.__closure__ or (), strict=True):
@@ -294,8 +294,6 @@ def _spreads(trace: Trace, before: Seen, leaves: Sequence[Any], made: Mapping[An
     def read(noise: numpy.random.Generator | None = None) -> dict[Any, Array]:
         for path, generator in before.generators.items():
             generator.bit_generator.state = before.streams[path]
-        for generator, state in trace.restarts:
-            generator.bit_generator.state = state
         outputs, updates = interpret(trace.program, inputs, states, noise)
         return dict(zip(made, (*outputs, *updates.values()), strict=True))
 

@@ -219,16 +219,14 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
-        run, restarts, graded = self.run, self.trace.restarts, [value.origin for value in self.trace.given]
+        run, graded = self.run, [value.origin for value in self.trace.given]
         passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
 
         def run_with(*arrays: Any) -> list[Any]:
-            for generator, state in restarts:
-                generator.bit_generator.state = state
             grads = [tensor.grad._data for tensor in graded]
             return run(*arrays, *grads, *[tensor._data for tensor in passed])  # type: ignore[no-any-return]
 
-        if graded or passed or restarts:
+        if graded or passed:
             self.run = run_with
 
     def check_apart(self, arrays: Sequence[Any]) -> None:

@@ -125,9 +125,8 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
     origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
-    after the call. ``replaced`` are states that get another array instead of being written in place. ``restarts`` are
-    generators that restart at each call, with their initial states. ``changes`` are variables, attributes and items
-    that the function changed.
+    after the call. ``replaced`` are states that get another array instead of being written in place. ``changes`` are
+    variables, attributes and items that the function changed.
 
     ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
@@ -211,7 +210,6 @@ class Trace:
         self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.settings = [*tracer.settings.values()]
         self.ungraded = list(tracer.ungraded.values())
-        self.restarts = tracer.restarts()
 
     def check_repeatable(self) -> None:
         """Raise `TraceError` if the function, which has to run again, has changed Python state."""

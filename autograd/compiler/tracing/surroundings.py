@@ -14,6 +14,7 @@ from __future__ import annotations
 import dis
 import enum
 import functools
+import gc
 import io
 import itertools
 import pickle
@@ -42,16 +43,11 @@ MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
 """Methods that are replaced during a trace."""
-_INSIDE = {
-    types.MethodType: ("__func__", "__self__"),
-    functools.partial: ("func", "args", "keywords"),
-    functools.partialmethod: ("func", "args", "keywords"),
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-    property: ("fget",),
-    functools.cached_property: ("func",),
-}
-"""What a callable or a member of a class is made of."""
+_CALLABLE = (
+    types.MethodType, types.BuiltinMethodType, types.MethodWrapperType, functools.partial, functools.partialmethod,
+    staticmethod, classmethod, property, functools.cached_property, type(functools.lru_cache(len)),
+)  # fmt: skip
+"""Kinds of callables and of members of a class that are made of others."""
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
 """Attributes through which all others can be read."""
 
@@ -95,6 +91,10 @@ class Surroundings:
             for thing, called in things:
                 self._look_into(thing, called)
 
+    def holds(self, generator: Any) -> bool:
+        """Whether a random generator existed before the trace."""
+        return any(generator is each for each, _, _ in self.generators)
+
     def name_of(self, holder: Any) -> str | None:
         """The name of an object that existed before the trace; ``None`` for any other."""
         return self._seen.get(id(holder), (None, None))[1]
@@ -111,13 +111,10 @@ class Surroundings:
         if kind is types.FunctionType:
             self._follow(value)
         elif parts := parts_of(value):
-            for part in parts.values():
+            for part in parts:
                 self._visit(part, name)
             if _is_users_class(kind):  # of a user's kind of property, also the methods
                 self._objects.append((value, name))
-        elif kind in (types.BuiltinMethodType, types.MethodWrapperType):  # as d.get
-            if not isinstance(value.__self__, types.ModuleType):
-                self._visit(value.__self__, name.rpartition(".")[0] or name)
         elif isinstance(value, numpy.ndarray):
             self.arrays.append((value, name))
             self._contents += contents([(value, name)], ())
@@ -271,10 +268,9 @@ INCIDENTAL = frozenset(
 """Members of classes that do not influence the results of methods."""
 
 
-def parts_of(thing: Any) -> dict[str, Any]:
-    """What a method, a partial function or another callable is made of, by name; empty for anything else."""
-    names = next((names for kind, names in _INSIDE.items() if isinstance(thing, kind)), ())
-    return {name: getattr(thing, name) for name in names}
+def parts_of(thing: Any) -> list[Any]:
+    """What a method, a partial function or another callable is made of; empty for anything else."""
+    return gc.get_referents(thing) if isinstance(thing, _CALLABLE) else []
 
 
 def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,11 +13,11 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
-from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.lines import is_shown, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.interop.hints import NAMES
 from glassgrad.autograd.readings.levels import Lifted
 
@@ -155,8 +154,6 @@ class Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self.scalar and is_users(sys._getframe(1)):
-            raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
         self.tracer.refuse_writing(self)
         self.write(self.tracer.setitem("setitem", self, index, value).value)
 
@@ -209,11 +206,7 @@ class Traced:
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented
         name = function.__name__
-        if name not in FUNCTIONS:
-            self._no_numpy()
-        if name in PRIMITIVES:
-            return getattr(_namespace(), name)(*args, **options)
-        return self.tracer.call(name, args, options)
+        return getattr(_namespace(), name)(*args, **options) if name in FUNCTIONS else self._no_numpy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -276,12 +269,10 @@ def _in_place(name: str) -> Callable[..., Any]:
         result = operate(self, other)
         if self.scalar or type(result) is not Traced:
             return result
-        if result.shape != self.shape:
-            raise ValueError(f"an array of shape {self.shape} can't take the value of shape {result.shape} in place")
-        if not numpy.can_cast(result.dtype, self.dtype, "same_kind"):
-            raise numpy.exceptions.DTypePromotionError(
-                f"an array of dtype {self.dtype} can't take the value of dtype {result.dtype} in place"
-            )
+        if result.shape != self.shape or not numpy.can_cast(result.dtype, self.dtype, "same_kind"):
+            value = f"{result.shape} {result.dtype}"
+            kind = DTypeError if result.shape == self.shape else ShapeError
+            raise kind(f"an array of {self.shape} {self.dtype} can't take the value of {value} in place.")
         self.write(result.astype(self.dtype).value)
         return self
 

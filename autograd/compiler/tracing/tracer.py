@@ -74,7 +74,6 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
-        self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.made: list[Any] = []  # weak references to every `Traced`
 
@@ -284,34 +283,13 @@ class Tracer:
 
     def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
         """Record a draw of random numbers, which are new at each call."""
-        self._note_generator(generator)
+        if isinstance(generator, numpy.random.Generator) and not self.surroundings.holds(generator):
+            raise refusal(
+                "draws from a generator that it makes itself, and would go on with it at later calls: make it outside "
+                "of the compiled function."
+            )
         params = {"generator": generator, "method": method, "shape": tuple(shape), "dtype": numpy.dtype(dtype)}
         return self.emit("draw", (), {**params, "options": options})
-
-    def _note_generator(self, generator: Any) -> None:
-        if not isinstance(generator, numpy.random.Generator):
-            return
-        state = generator.bit_generator.state
-        _, first, count = self.generators.get(id(generator), (generator, state, 0))
-        if repr(first) != repr(state):
-            raise refusal(
-                "draws with autograd.random from a generator from which NumPy has drawn, too, while "
-                "the function is traced, so that the order of the draws is lost: use separate generators."
-            )
-        self.generators[id(generator)] = generator, first, count + 1
-
-    def restarts(self) -> list[tuple[Any, Any]]:
-        """Generators that the function creates from a fixed seed, with their initial states: they restart at each call.
-        A generator created without a seed continues instead, so its numbers are new at each call.
-        """
-        found = []
-        for key in [*self.generators]:
-            generator, state, count = self.generators.pop(key)
-            seed = getattr(getattr(generator.bit_generator, "seed_seq", None), "entropy", 0)
-            # Nothing refers to it except the instructions that draw from it.
-            if other_references(generator) <= count and not (isinstance(seed, int) and seed.bit_length() > 64):
-                found.append((generator, state))
-        return found
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Record a range check of the values, which runs before any state is written."""

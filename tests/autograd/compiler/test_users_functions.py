@@ -330,7 +330,7 @@ def lists_of_numbers(wrap: Wrap) -> Any:
 # --------------------------------------------------------------------------------------------------------------- random
 
 
-@followed
+@refused(r"draws from a generator that it makes itself")
 def a_generator_made_from_an_argument(wrap: Wrap) -> Any:
     @wrap
     def f(x: Any, seed: int) -> Any:

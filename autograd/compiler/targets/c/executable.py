@@ -195,7 +195,7 @@ class NativeExecutable(Executable):
     def can_loop(self) -> bool:
         """Whether one call can run many steps: all inputs are batches."""
         batches = all(value.shape for value in self.optimized.inputs)
-        return batches and not (self.is_given_more or self.exchanged or self.trace.restarts)
+        return batches and not (self.is_given_more or self.exchanged)
 
     def loop(self, data: Sequence[Any], rows: Any, done: Any) -> tuple[list[Any], Callable[..., None] | None]:
         """Run a step for each row of the table ``rows``, which holds row numbers of the data.
@@ -254,8 +254,7 @@ class AutoExecutable(Executable):
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
-        if not trace.restarts:
-            threading.Thread(target=self._compile, name=f"compile {self.program.name}", daemon=True).start()
+        threading.Thread(target=self._compile, name=f"compile {self.program.name}", daemon=True).start()
 
     def _compile(self) -> None:
         """Compile the program. If that fails, a line is logged."""

@@ -15,6 +15,8 @@ from tests.autograd.compiler.ir.printed import check_printed, evaluate
 from tests.autograd.compiler.test_training import step_of
 from tests.validator import validate
 
+RNG = np.random.default_rng(0)
+
 
 def text_of(f: Any, *inputs: Any) -> list[str]:
     f.__name__ = "f"
@@ -63,7 +65,7 @@ def test_a_training_step_reads_as_one_would_write_it() -> None:
         (lambda x: ag.concat([x, x], axis=1), "concat_1 (2, 6) = concat((x, x), axis=1)"),
         (lambda x: ag.max(x, axis=0), "max_x (3,) = max(x, axis=(0,))"),
         (lambda x: ag.where(x > 0, x, 0.0), "where_1 (2, 3) = where(x_above_zero, x, 0.0)"),
-        (lambda x: ag.random.uniform(4, generator=np.random.default_rng(0)), "drawn (4,) = generator.random((4,))"),
+        (lambda x: ag.random.uniform(4, generator=RNG), "drawn (4,) = generator.random((4,))"),
     ],
 )
 def test_instructions_read_as_algebra(f: Any, line: str) -> None:

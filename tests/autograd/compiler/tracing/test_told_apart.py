@@ -157,33 +157,6 @@ def test_errors_of_floating_point_are_raised_around_the_call() -> None:
         ag.compile(lambda x: x / (x - x))(NUMBERS)
 
 
-SCALARS: dict[str, Callable[[Any], Any]] = {
-    "a sum": lambda x: put(x.sum().data, 5.0),
-    "a Tensor": lambda x: put(x.sum(), 5.0),
-    "an element": lambda x: put(x.data[0], 5.0),
-    "an array of no axes": lambda x: put(x.data[0, ...] * 1, 5.0),
-    "a view": lambda x: put(x.data.copy()[0, ...], 5.0),
-    "a new one": lambda x: put(ag.zeros(()).data, 5.0) * x.data,
-    "a clone": lambda x: put(x.sum().clone(), 5.0),
-}
-
-
-def put(y: Any, value: float) -> Any:
-    y[...] = value
-    return y
-
-
-@pytest.mark.parametrize("name", SCALARS)
-def test_a_number_of_numpy_is_not_written_to(name: str) -> None:
-    said = []
-    for f in (SCALARS[name], ag.compile(SCALARS[name])):
-        try:
-            said.append(repr(f(W)))
-        except TypeError as error:
-            said.append(str(error))
-    assert said[0] == said[1]
-
-
 def test_an_error_that_the_function_catches() -> None:
     def f(x: Any, n: Any) -> Any:
         try:

@@ -223,8 +223,11 @@ def counts():
     return counted
 
 
+RNG = np.random.default_rng(0)
+
+
 def drops(x):
-    return F.dropout(x, 0.5, generator=np.random.default_rng(0))
+    return F.dropout(x, 0.5, generator=RNG)
 
 
 def learns(path):
