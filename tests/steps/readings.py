@@ -298,8 +298,6 @@ class _Call:
         more = [self.before.values[f"{path}.grad" if v in graded else path] for v, path in places]
         now, own = self.run.look().streams, [(g, g.bit_generator.state) for g in program.generators()]
         self.run.rewind(self.before.streams)
-        for generator, state in self.traced.executable.trace.restarts:
-            generator.bit_generator.state = state
         try:
             start = self.traced.start  # of a count of steps that the trace has parted from another
             before = {id(t): self.before.values.get(path, start.get(id(t))) for path, t in self.run.tensors.items()}

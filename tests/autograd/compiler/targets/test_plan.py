@@ -73,7 +73,7 @@ def rows(table: str) -> list[Any]:
 
 def bound(program: Program, device: str = "cpu") -> Executable:
     """A program as it is carried out, after all passes and on the arrays of its states."""
-    lists = ("changes", "guards", "settings", "restarts", "ungraded", "given", "delivered", "cleared")
+    lists = ("changes", "guards", "settings", "ungraded", "given", "delivered", "cleared")
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
     flags = {"is_tensor": [False] * count, "recorded": [False] * count, "is_scalar": [True] * count}

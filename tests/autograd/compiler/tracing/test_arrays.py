@@ -243,7 +243,14 @@ def matched(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "f", [lambda x: x + 1 if isinstance(x, np.ndarray) else x, doubled, matched, lambda x: np.isscalar(x[0, 0])]
+    "f",
+    [
+        lambda x: x + 1 if isinstance(x, np.ndarray) else x,
+        lambda x: x * 2 if x.__class__ is np.ndarray else x * 3,
+        lambda x: [x, isinstance(x, type), np.isscalar(x[0, 0])],
+        doubled,
+        matched,
+    ],
 )
 def test_an_array_is_an_instance_of_its_class(f: Callable[[Any], Any]) -> None:
     compiled = ag.compile(f)

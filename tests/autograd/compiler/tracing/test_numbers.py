@@ -112,10 +112,6 @@ def test_a_number_divided_by_zero_is_infinite() -> None:
 class Options:
     scale = 1.0
 
-    def __init__(self) -> None:
-        self.scale = 1.0
-        self.items, self.pairs = [1.0, 2.0], {"a": 1.0, "b": 2.0}
-
 
 def test_a_number_kept_by_the_step_is_refused() -> None:
     kept = Options()

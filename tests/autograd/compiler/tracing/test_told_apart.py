@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import logging
 from collections.abc import Callable
@@ -71,16 +70,6 @@ def test_a_tensor_has_its_class() -> None:
     with ag.no_grad():
         for x in (ag.ones(2), nn.Parameter([1.0, 2.0]), Own([1.0, 2.0]), ag.ones(2), Own([3.0, 2.0])):
             agree(compiled(x), f(x), type(x).__name__)
-
-
-def test_the_class_of_an_array_can_be_asked_for() -> None:
-    @functools.singledispatch
-    def chosen(x: Any) -> Any:
-        return x * 3
-
-    chosen.register(np.ndarray, lambda x: x * 2)
-    for f in (chosen, lambda x: x * 2 if x.__class__ is np.ndarray else x * 3, lambda x: [x, isinstance(x, type)]):
-        agree(ag.compile(lambda x, f=f: f(x))(NUMBERS), f(NUMBERS), "by its class")
 
 
 class Model:
