@@ -154,6 +154,10 @@ class Program:
         """
         return METHODS["run"](self, *arrays, states=states)  # type: ignore[no-any-return]
 
+    def validate(self) -> None:
+        """Raise `DeclarationError` where the program is not well formed: see `autograd.compiler.ir.validator`."""
+        METHODS["validate"](self)
+
     def __str__(self) -> str:
         arguments = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
         inlined = self._inlined()

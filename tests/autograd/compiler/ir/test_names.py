@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.ir.names import RESERVED, identifier, unique, value_name
+from glassgrad.autograd.compiler.ir.validator import is_identifier
 from tests.autograd.compiler.oracle import check
-from tests.validator import is_identifier
 
 FOLDED = [
     "\u00b5", "\u03bc", "x²", "x2", "W¹", "W1", "½", "ℝ", "R", "\u212b", "\u00c5", "A\u030a", "\u2126", "\u03a9", "ſ",

@@ -11,9 +11,9 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.validator import validate
 from tests.autograd.compiler.ir.printed import check_printed, evaluate
 from tests.autograd.compiler.test_training import step_of
-from tests.validator import validate
 
 RNG = np.random.default_rng(0)
 

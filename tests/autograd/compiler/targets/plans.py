@@ -9,8 +9,8 @@ import numpy as np
 
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.ir.validator import validate
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
-from tests.validator import validate
 
 
 def written_by(plan: Plan, instruction: Instruction) -> Iterator[Any]:
