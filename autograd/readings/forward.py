@@ -77,8 +77,7 @@ def _constant(x: Any) -> Any:
 
 def _transposed_now(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> Any:
     """The tangent as an array, by recording and transposing the rules for these very arrays."""
-    g = wrap(LIFTED.zeros_like(out))
-    g.requires_grad = True
+    g = wrap(LIFTED.zeros_like(out)).requires_grad_()
     mode = MODE.get()
     with holding(MODE, Mode(True, mode.scope, mode.observer)), holding(TRANSPOSING, True):
         found = transposed(op, values, out, g, {i: wrap(t) for i, t in tangents.items()}, params)
@@ -96,13 +95,17 @@ def _not_linear(op: Op) -> DeclarationError:
 
 def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int], params: Any) -> None:
     """Raise `DeclarationError` for a user's rule that is not linear in ``g`` for arrays like these, also one within a
-    loop: its transpose would leave out a term without ``g``, and one that is computed from ``g`` unrecorded. Arrays of
-    a trace, or of a level, are replaced by random ones; a rule that can't be computed for these is not checked.
+    loop: its transpose would leave out a term without ``g``, and one that is computed from ``g`` unrecorded. Arrays are
+    taken in double precision, in which a small such term is larger than rounding, and those of a trace, or of a level,
+    are replaced by random ones; a rule that can't be computed for these is not checked.
     """
     draw = NUMPY.random.default_rng(0)
 
     def drawn(shape: Any, dtype: Any) -> Any:
         return NUMPY.asarray(draw.uniform(0.1, 0.9, tuple(shape)), dtype=dtype)
+
+    def fine(x: Any) -> Any:
+        return NUMPY.asarray(x, dtype=NUMPY.result_type(x, "d")) if backends.is_inexact(getattr(x, "dtype", 0)) else x
 
     if "loop" in params:  # of its function each operation that is the user's
         body = params["loop"].body
@@ -116,25 +119,24 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     if not (op.foreign or op.redeclared):
         return  # those of this package are tested
     kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
-    *known, result = [drawn(x.shape, x.dtype) if type(x) in kinds else x for x in (*values, out)]
-    u, w = (drawn(out.shape, out.dtype) for _ in range(2))
+    *known, result = [fine(drawn(x.shape, x.dtype) if type(x) in kinds else x) for x in (*values, out)]
+    u, w = (drawn(result.shape, result.dtype) for _ in range(2))
     along = {i: drawn(known[i].shape, known[i].dtype) for i in tangents}
     gaps: list[Any] = []  # sums that have to be 0, each with the size of its terms, and what is lost where terms cancel
-    epsilon = max(backends.epsilon(x.dtype) for x in (u, *along.values()))
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
         given = [*map(_constant, known)], _constant(result)
         seeds = u, w, u - 30 * w, -1024 * u, 3 * u  # a power of 2 changes no digit of a normal number, whatever cancels
         pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params)[1] for g in seeds]
         parts = {i: [asarray(x[i]).data for x in pulled] for i, x in enumerate(pulled[0]) if x is not None}
-        lost = {i: 100 * epsilon + 1e3 * NUMPY.nanmax(abs(p[4] - 3 * p[0]), initial=0.0) for i, p in parts.items()}
+        lost = {i: 2e-14 + 1e3 * NUMPY.nanmax(abs(p[4] - 3 * p[0]), initial=0.0) for i, p in parts.items()}
         for i, (x, y, z, far, _) in parts.items():
             gaps += [(far + 1024 * x, abs(far), 1e-35), (x - 30 * y - z, abs(x) + abs(y) + abs(z), lost[i])]
         slope = _transposed_now(op, known, result, along, params)
         terms = [-part[0] * along[i] for i, part in parts.items()] + ([] if slope is None else [u * slope])
         unsure = sum(lost[i] * abs(along[i]).sum() for i in parts)
         gaps.append((sum(term.sum() for term in terms).real, sum(abs(term).sum() for term in terms), unsure))
-    if any(NUMPY.any(abs(gap) > 1e5 * epsilon * size + unsure) for gap, size, unsure in gaps):
+    if any(NUMPY.any(abs(gap) > 2e-11 * size + unsure) for gap, size, unsure in gaps):
         raise _not_linear(op)
 
 
