@@ -215,7 +215,7 @@ class Judge:
         """``uᵀ J v`` by the rules and by an oracle's ``slopes`` along ``v``."""
         step, divisor = self.differences.direction(v)
         rows, count = self.rows if us is self.us else self._rows_of(us), np.count_nonzero(v)
-        moved, weighted, sizes = rows * (step / divisor), _times(us, slopes.middle), np.abs(us)
+        moved, weighted, sizes = _times(step / divisor, rows), _times(us, slopes.middle), np.abs(us)
         size = np.linalg.norm(weighted, axis=1)
         if count > 1:
             size = np.maximum(size, np.linalg.norm(moved, axis=1))
@@ -433,7 +433,8 @@ def _spot(weights: Vector, shape: Shape) -> str:
 def cause(c: Comparison, lost: str = "") -> str:
     """What may be wrong, as far as the numbers of a comparison tell; ``lost`` if no gradient arrives at all."""
     if not np.isfinite(c.rule):
-        return "the rule gives no finite number, although the derivative is finite."
+        zero = " Where g is 0 and so is out, g / out is NaN, and xp.xdivy(g, out) is 0." * (not c.numeric)
+        return f"the rule gives no finite number, although the derivative is finite.{zero}"
     if c.low is not None:
         return f"at a kink the rule's slope is not between those nearby, {c.low:.6g} and {c.high:.6g}."
     if not unit(c.u):

@@ -241,6 +241,11 @@ class TestMessage:
         said = message(squared(lambda g, x: g * (0.0 / (x - x))), [1.0])
         assert "the rule gives no finite number, although the derivative is finite." in said
 
+    def test_a_square_root_at_zero(self):
+        root = declared(lambda xp, x: xp.sqrt(x), name="root", x=lambda g, out: g / (2 * out))
+        assert "xp.xdivy(g, out) is 0." in message(root, [0.0, 1.0])
+        assert gradcheck(ag.sqrt, [0.0, 0.0, 1.0])
+
     def test_infinite_slopes_are_never_within_a_tolerance(self):
         doubled = declared(lambda xp, x: 2 * x, name="doubled", x=lambda g, x: g / (x - x))
         assert "analytic (rules)    inf" in message(doubled, 1.0, atol=1e300)
