@@ -393,6 +393,8 @@ def _report(judge: Judge, c: Comparison) -> str:
     ]
     if why := cause(c, lost * (not point.connected(i))):
         lines.append(f"What may be wrong: {why.replace('the rules give', point.gives)}")
+    if np.isnan(c.rule) and not c.numeric:
+        lines.append("Where g is 0 and so is out, g / out is NaN, and xp.xdivy(g, out) is 0.")
     lines += [f"Recorded operations: {point.recorded}."] if point.recorded else []
     return "\n".join(lines)
 
@@ -433,8 +435,7 @@ def _spot(weights: Vector, shape: Shape) -> str:
 def cause(c: Comparison, lost: str = "") -> str:
     """What may be wrong, as far as the numbers of a comparison tell; ``lost`` if no gradient arrives at all."""
     if not np.isfinite(c.rule):
-        zero = " Where g is 0 and so is out, g / out is NaN, and xp.xdivy(g, out) is 0." * (not c.numeric)
-        return f"the rule gives no finite number, although the derivative is finite.{zero}"
+        return "the rule gives no finite number, although the derivative is finite."
     if c.low is not None:
         return f"at a kink the rule's slope is not between those nearby, {c.low:.6g} and {c.high:.6g}."
     if not unit(c.u):

@@ -180,7 +180,7 @@ class TestWrong:
         op = squared(lambda xp, g, x: 2 * g * x * x / x)
         check = only(op(param([0.0, 1.0])))
         assert (check.verdict, check.element) == ("wrong", (0,))
-        assert check.note.startswith("the rule gives no finite number, although the derivative is finite.")
+        assert check.note == "the rule gives no finite number, although the derivative is finite."
 
     def test_a_small_error_in_a_small_derivative(self):
         op = declared(lambda xp, x: 1e-9 * xp.sin(x), x=lambda xp, g, x: 1.01e-9 * g * xp.cos(x))
