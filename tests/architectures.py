@@ -99,7 +99,7 @@ def torchvision():
         if not re.search(r"quant|raft|regnet_y_128|vit_[hl]|rcnn|ssd|retina|fcos", name):
             side = 299 if "inception" in name else 224 if name.startswith(("vit", "maxvit", "mvit")) else 64
             builder = models.get_model_builder(name)
-            frames = [16 if name.startswith("mvit") else 4] * ("video" in builder.__module__)
+            frames = [16 if name.startswith(("mvit", "s3d")) else 4] * ("video" in builder.__module__)
             weights = {word: None for word in ("weights", "weights_backbone") if word in signature(builder).parameters}
             family = re.sub(r"(_?\d.*|_[a-z]{1,2}|_(tiny|small|base|large))$", "", name)
             yield family, f"torchvision {name}", (partial(builder, **weights), (2, 3, *frames, side, side))
@@ -200,7 +200,9 @@ def arguments(model, given, names, dtype):
     if names:
         return [argument(model, name, dtype) for name in names]
     if given == ["image"]:
-        size = model.default_cfg["input_size"] if model.default_cfg.get("fixed_input_size") else (3, 64, 64)
+        config = model.default_cfg
+        large = config.get("fixed_input_size") or re.search("halo|deepseek|inception", config["architecture"])
+        size = config["input_size"] if large else (3, 64, 64)
         given = [(2, *size)]
     return [torch.randint(0, 9, (2, 5)) if shape == "bag" else torch.randn(shape, dtype=dtype) for shape in given]
 

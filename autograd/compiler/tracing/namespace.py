@@ -67,6 +67,11 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
+def _replaced(space: Any, y: Any, x: Any, harmless: float) -> Any:
+    """``y``, or ``harmless`` where ``x`` is 0. NumPy's namespace uses ``y`` itself, if there is no such element."""
+    return y if type(y) in PYTHON_SCALARS else space.where(x == 0, harmless, y)
+
+
 class _Part:
     """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
@@ -148,16 +153,10 @@ class _TraceNamespace(Namespace):
         return tracer.emit("where", (chosen, *values), {})
 
     def multiply_no_nan(self, x: Any, y: Any) -> Any:
-        return y * self._replaced(x, y, 0.0)
+        return y * _replaced(self, x, y, 0.0)
 
     def xdivy(self, x: Any, y: Any) -> Any:
-        return x / self._replaced(y, x, 1.0)
-
-    def _replaced(self, y: Any, x: Any, harmless: float) -> Any:
-        """``y``, or ``harmless`` where ``x`` is 0. NumPy's namespace uses ``y`` itself, if there is no such element."""
-        if type(y) in PYTHON_SCALARS:
-            return y
-        return self.where(x == 0, harmless, y)
+        return x / _replaced(self, y, x, 1.0)
 
     def concat(self, arrays: Any, axis: Any = 0) -> Any:
         return _now().call("concat", (tuple(arrays),), {"axis": axis})
