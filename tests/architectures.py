@@ -313,7 +313,7 @@ def judge(build, given):
 def alone(case, channel):
     """Run one case in a process of its own, with limits of time and memory."""
     resource.setrlimit(resource.RLIMIT_CPU, (240, 240))
-    resource.setrlimit(resource.RLIMIT_AS, (18 << 30, 18 << 30))
+    resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
     channel.send(judge(case[0], case[1:]))
 
 
