@@ -159,11 +159,12 @@ def page_lists(outcomes):
     counts = [sum(o.status == s and o.name not in converted for o in outcomes) for s in ("passes", "refused", "fails")]
     passed = sum(o.status == "passes" for o in outcomes if o.name in converted)
     some = [f"{name} ({sum(of)} of {len(of)})" for name, of in sorted(cases.items()) if not all(of)]
+    refused = f"{counts[1]:,} are refused in a sentence, and {counts[2]} give another result"
     lines = [
-        f"{counts[0]:,} of {sum(counts):,} cases of single operators pass, {counts[1]:,} are refused in a sentence.",
+        f"{counts[0]:,} of {sum(counts):,} cases of single operators pass, {refused}.",
         f"Of {len(converted)} networks that were converted from PyTorch {passed} pass.",
         f"All cases pass of {', '.join(name for name, of in sorted(cases.items()) if all(of))}.",
-        f"Some are refused, mostly for a dtype that NumPy lacks, of {', '.join(some)}.",
+        f"Not all pass, mostly for a dtype that NumPy lacks, of {', '.join(some)}.",
     ]
     return "\n\n".join(textwrap.fill(line, 130, break_on_hyphens=False) for line in lines)
 
