@@ -216,16 +216,16 @@ class Cards:
         """
         at = sockets.index(spine) if (spine := self.spine(card)) in sockets else 0
         rule: dict[str, Any] = {"sides": "B", "border": 1, "color": "hair", "cellpadding": 2 * self.scene.scalar}
-        ends = [cell(self._ends(card, sockets[:at]), **rule)] if at else []
+        ends = [cell(self._ends(sockets[:at]), **rule)] if at else []
         said = caption(clipped(name or self.operand(sockets[at]), FORMULA), "ink")
         ends.append(
             cell(
                 said, port=f"f{sockets[at].index}", valign="BOTTOM", **rule | {"cellpadding": 3 + 2 * self.scene.scalar}
             )
         )
-        return [*ends, cell(self._ends(card, sockets[at:], named=False), **rule, **rest)]
+        return [*ends, cell(self._ends(sockets[at:], named=False), **rule, **rest)]
 
-    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> Label:
+    def _ends(self, sockets: Sequence[Socket], named: bool = True) -> Label:
         """The operands beside one another: the name of each (of the first if ``named``), and behind it the local
         derivative or, of tensors, the gradient that is sent.
         """
@@ -281,7 +281,7 @@ class Cards:
         inside = [row(*ends), headline, self.value_and_gradient(card, verdict, len(ends) > 2)]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
-            cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
+            cell(self._side(sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
             for sockets, edge in ((left, "R"), (right, "L"))
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
@@ -298,7 +298,7 @@ class Cards:
         inside = aligned(*lines) if lines[1:] else lines[0]
         return cell(inside, port=f"b{socket.index}", title=whole, **attributes)
 
-    def _side(self, card: Card, sockets: Sequence[Socket]) -> Label:
+    def _side(self, sockets: Sequence[Socket]) -> Label:
         rows = []
         for socket in sockets:
             name = text(self.operand(socket), style.CAPTION, "ink", bold=True)

@@ -53,9 +53,9 @@ def added(*terms: str | int) -> str:
     return " + ".join(str(term) for term in terms if term) or "0"
 
 
-def counting(variable: str, end: int | str, integer: str, start: int | str = 0) -> str:
-    """The line that begins a loop over integers."""
-    return f"for ({integer} {variable} = {start}; {variable} < {end}; {variable}++) {{"
+def counting(variable: str, end: int | str, integer: str) -> str:
+    """The line that begins a loop over the integers from 0."""
+    return f"for ({integer} {variable} = 0; {variable} < {end}; {variable}++) {{"
 
 
 @dataclass(frozen=True)
