@@ -308,8 +308,8 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = Fa
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
     `TargetError` where there is no C compiler, or for operations without a form in C, such as factorizations.
-    ``target="auto"`` begins with NumPy's calls, compiles frequently called functions in the background, and stays with
-    NumPy where that is impossible. Results differ by rounding. ``step.c_source`` is the text in C.
+    ``target="auto"`` begins with NumPy's calls, compiles the program in the background, and stays with NumPy where that
+    is impossible. Results differ by rounding. ``step.c_source`` is the text in C.
     ``@ag.compile(target="c")`` decorates. See docs/native.md.
 
     ``check=True``, or ``GLASSGRAD_CHECK=1`` in the environment: each call runs the function, too, from the same states,

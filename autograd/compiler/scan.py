@@ -42,9 +42,9 @@ def scan(
     that it captures, such as weights, get their gradients like arguments. Derivatives of any order are loops, too: time
     and memory grow linearly with the number of steps.
 
-    What the derivative needs is kept of each step. A scan whose step is a scan keeps less: of the inner one only the
-    carry before it, as the backward pass computes it again. With groups of about the square root of the number of steps
-    that needs the least memory (T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
+    For the derivative each step keeps what its rules need. A scan whose step is a scan needs less memory: only the
+    carry before each inner scan is kept, and the backward pass computes that scan again. Inner scans of about the
+    square root of all steps need the least (T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
 
     Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
     for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be traced.
@@ -111,7 +111,7 @@ def repeated(
 
 @lru_cache(maxsize=256)
 def _repeated_body(step: Callable[..., Any], types: tuple[Typed, ...], first: int, second: int) -> Body:
-    """The body of a step that is known by its types."""
+    """The body of a step for arguments of these types, recorded once."""
 
     def listed(given: list[Tensor], mark: Any) -> list[Any]:
         after, ys = step(given[:first], given[first:second], given[second:])

@@ -270,9 +270,9 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 fits = before.dtype.kind != "c" or g.dtype.kind == "c"
             if not fits or g.shape != tensor._data.shape:
                 raise ShapeError(
-                    f"Tensor {describe(tensor)} has a gradient of shape {g.shape} and the .grad {describe(before)}: "
-                    "compute the forward again if its shape was changed, and set .grad to a Tensor of its shape, real "
-                    "for a real one, or to None."
+                    f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
+                    f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
+                    "a Tensor of its shape, real for a real one."
                 )
             if not create_graph:
                 g = g if tensor.node is None else backends.copy_of(g)

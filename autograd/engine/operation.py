@@ -289,7 +289,7 @@ def op(
         made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
         if (name in OPS and OPS[name].__module__ != made.__module__) or (made.foreign and name in TAKEN):
             raise DeclarationError(
-                f"{name!r} is a name of NumPy, this package or another module's operation already: choose another."
+                f"{name!r} is already a name of NumPy, this package or another module's operation: choose another."
             )
         backends.register(name, forward)
         OPS[name] = made

@@ -40,8 +40,8 @@ def verdict(
     """Whether ``claimed`` is the slope of the sum of ``gradient · f`` at ``x`` along a direction, to ``limit`` of it.
 
     "right" or "wrong"; "kink" where slopes from the left and from the right still differ at a tenth of the step, and
-    the claimed one lies between them; "unsure" where no difference is finite. As `verdict` of ``program.js``. It can't
-    tell a fault that is smaller than the rounding errors of ``f``, or another slope of a kink.
+    the claimed one lies between them; "unsure" where no steps agree on a finite slope. `verdict` of ``program.js`` does
+    the same. A fault below the rounding errors of ``f`` is not found, nor another slope of a kink.
     """
 
     @cache

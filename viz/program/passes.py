@@ -143,7 +143,7 @@ def _folded(pairs: Sequence[Pair]) -> list[Pair | str]:
 
 
 def shortened(pairs: Iterable[Any], said: str, word: str) -> list[Any]:
-    """The pairs, with a text in place of the middle of each long run of those that are the same: have this ``word``."""
+    """The pairs, with a text in place of the middle of each long run of equal ones, those with this ``word``."""
     rows = []
     for found, run in groupby(pairs, key=lambda pair: pair.word):
         part = list(run)

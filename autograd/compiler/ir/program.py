@@ -243,7 +243,7 @@ def method(name: str) -> Callable[[F], F]:
 
 
 def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:
-    """The things, each after those that it needs, otherwise in their order. Raises `ValueError` for a circle."""
+    """The things in topological order: each after those that it needs. Raises `ValueError` for a cycle."""
     done: dict[T, None] = {}
     for thing in things:
         path = {thing: None}  # from a thing to those that it waits for
@@ -251,7 +251,7 @@ def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:
             top = next(reversed(path))
             missing = next((need for need in needs(top) if need not in done), None)
             if missing in path:
-                raise ValueError(f"{top} needs what needs it")
+                raise ValueError(f"{top} depends on itself")
             if missing is None:
                 done[top] = None
                 del path[top]

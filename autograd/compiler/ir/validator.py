@@ -99,7 +99,7 @@ def _faults_of_value(program: Program, value: Value) -> Iterator[str]:
 
 
 def _faults_of_instruction(instruction: Instruction) -> Iterator[str]:
-    """The instruction's faults, unless the inferred shape and dtype are those of its result."""
+    """The faults of an instruction: it can't be computed, or its result has another shape or dtype than declared."""
     params, out = instruction.params, instruction.out
     try:
         shape, dtype = infer(instruction.op, params, instruction.args)

@@ -112,7 +112,7 @@ def test_gradients_that_are_one_array_do_not_share_it(ask, create_graph):
 def test_a_grad_of_the_wrong_shape_is_refused(grad):
     x = leaf([1.0, 2.0])
     x.grad = grad
-    with pytest.raises(ShapeError, match=r"Tensor \(2,\) float64 has a gradient of shape \(2,\) and the \.grad"):
+    with pytest.raises(ShapeError, match=r"Tensor \(2,\) float64 got a gradient of shape \(2,\), and its \.grad"):
         (x * x).sum().backward()
     assert x.grad is grad
 

@@ -70,8 +70,8 @@ function graphProgram(at, see, probe) {
 
 /* Whether `claimed` is the slope at 0 of the sum of `along(h)`, numbers of one number: 'right', 'wrong', 'kink' where slopes from the left and from
    the right differ at every small step and `claimed` lies between them, or 'unsure' where no steps agree on a finite slope. `h`: a first step. `size`:
-   of what is added up in `along`, for the rounding; where it hides a fault of a thousandth, larger steps show it if they agree with the small ones. It
-   can't tell a fault below the rounding of what is added up, or another slope of a kink. As `verdict` of ``checked.py``. */
+   of what is added up in `along`, for the rounding; where it hides a fault of a thousandth, larger steps show it if they agree with the small ones. A
+   fault below the rounding of what is added up is not found, nor another slope of a kink. `verdict` of ``checked.py`` does the same. */
 function verdict(along, claimed, h, size = 0) {
   const at = step => [along(step)].flat(), middle = at(0), add = (sum, v) => sum + v;
   const largest = middle.reduce((m, v) => max(m, abs(v)), size), all = max(size, middle.map(abs).reduce(add));
