@@ -257,7 +257,7 @@ def scalar():
 
 def long():
     x = ag.Tensor([0.5, -0.5], True, name="x")
-    for _ in range(35):
+    for _ in range(29):
         x = ag.sin(x) + x
     return ag.sum(x)
 
