@@ -251,11 +251,12 @@ class Compiled(Generic[P, R]):
         own = attributes_of(instance)
         if own is NOTHING:  # an object with slots only
             return functools.partial(self, instance)
-        name = f"compiled {self.function.__qualname__}"
-        found: Any = own.get(name)
-        if found is None or found.function.__self__ is not instance:  # that of the object of which this is a copy
-            found = own[name] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
-        return found
+        found: Any = own.get(METHODS)
+        if found is None or found.owner is not instance:
+            found = own[METHODS] = Methods(instance)
+        if self not in found.compiled:
+            found.compiled[self] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
+        return found.compiled[self]
 
     def __reduce__(self) -> Any:
         if isinstance(self.function, types.MethodType):
@@ -269,6 +270,24 @@ class Compiled(Generic[P, R]):
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
         return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
+
+
+METHODS = "compiled methods"
+"""The entry of an object's ``__dict__`` for its `Methods`."""
+
+
+class Methods:
+    """The compiled methods of one object, with programs of their own. A copy of the object makes its own.
+
+    They are told apart by the class's `Compiled`: names are alike of lambdas, of what a factory makes, and of one
+    function that is compiled twice.
+    """
+
+    def __init__(self, owner: Any = None) -> None:
+        self.owner, self.compiled = owner, dict[Compiled[..., Any], Compiled[..., Any]]()
+
+    def __reduce__(self) -> Any:
+        return Methods, ()
 
 
 TARGETS = ("numpy", "c", "auto")

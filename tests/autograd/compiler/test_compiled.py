@@ -508,6 +508,28 @@ def test_a_method_and_its_name() -> None:
     assert Scaled.scale(one, ag.ones(())).item() == 2.0
 
 
+def _scaled_by(factor: float) -> Any:
+    def scaled(self: Any, x: ag.Tensor) -> ag.Tensor:
+        return x * factor
+
+    return scaled
+
+
+class Scales:
+    """Compiled methods whose functions have one name."""
+
+    _twice = _scaled_by(2.0)
+    twice, native, thrice = ag.compile(_twice), ag.compile(_twice, target="auto"), ag.compile(_scaled_by(3.0))
+
+
+def test_compiled_methods_of_one_name_are_different_methods() -> None:
+    """What a factory makes, lambdas, and a function that is compiled twice; also in a pickled copy of the object."""
+    scales = Scales()
+    for each in (scales, copy.copy(scales), copy.deepcopy(scales), pickle.loads(pickle.dumps(scales))):
+        assert [f(ag.ones(())).item() for f in (each.twice, each.thrice, each.twice)] == [2.0, 3.0, 2.0]
+        assert (each.twice.target, each.native.target) == ("numpy", "auto")
+
+
 def test_a_compiled_method_is_freed_with_its_object() -> None:
     """Any number of objects, one after the other or at once; a method keeps its object, and is copied with it."""
 
