@@ -122,6 +122,8 @@ class _TraceNamespace(Namespace):
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)
+        if any(x.shape[a] != 1 for a in axes):  # without entries, a reshape would not notice
+            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
         return self.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
     def flip(self, x: Any, axis: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
-from glassgrad.autograd.compiler.tracing.lines import is_shown, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.interop.hints import NAMES
@@ -154,6 +155,8 @@ class Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self.scalar and is_users(sys._getframe(1)):
+            raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
         self.tracer.refuse_writing(self)
         self.write(self.tracer.setitem("setitem", self, index, value).value)
 

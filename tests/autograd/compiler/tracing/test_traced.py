@@ -10,7 +10,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import GradientError, TraceError
+from glassgrad.autograd.errors import GradientError, ShapeError, TraceError
 from tests.autograd.compiler.oracle import agree
 from tests.sampling import waiting
 
@@ -173,3 +173,22 @@ def test_an_array_without_elements_takes_any_shape() -> None:
     for shape in ((0, 2), (2, 0, 3), (0,)):
         x = ag.zeros(shape)
         assert ag.compile(lambda x: (x * 1.0).reshape((3, 0)) + x.reshape(-1).sum())(x).shape == (3, 0)
+
+
+def test_an_axis_that_can_not_be_squeezed_out_of_an_array_without_entries_is_refused() -> None:
+    """A reshape alone would take it: both shapes have no entries."""
+    with pytest.raises(ShapeError, match="size not equal to one"):
+        ag.compile(lambda x: ag.squeeze(x, axis=1))(ag.zeros((0, 3)))
+
+
+def test_a_number_is_not_written_to() -> None:
+    """As in eager mode, where the write would not be lost but refused."""
+
+    def written(x: ag.Tensor) -> ag.Tensor:
+        total = ag.sum(x)
+        total.data[()] = 3.0
+        return total
+
+    for f in (written, ag.compile(written)):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            f(ag.ones(3))
