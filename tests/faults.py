@@ -278,14 +278,11 @@ def over_what_is_read(old: Any) -> Any:
     return reused
 
 
-def without_lines(start: str) -> Change:
-    """A finish without the lines that begin with ``start``."""
+def without_lines(part: str) -> Change:
+    """A finish without the lines that have ``part``."""
 
     def change(old: Any) -> Any:
-        def left(self: Any, scope: Any) -> str:
-            return "".join(f"{line}\n" for line in old(self, scope).splitlines() if not line.strip().startswith(start))
-
-        return left
+        return lambda self, scope: "".join(f"{line}\n" for line in old(self, scope).splitlines() if part not in line)
 
     return change
 
@@ -336,7 +333,11 @@ def signless(old: Any) -> Any:
 
 FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "trace: the last update of a state is forgotten": after("dead code", without_update),
-    "trace: a view is a copy": (Traced, "as_view", lambda old: lambda self, seen, *part: Traced(self.tracer, seen)),
+    "trace: a view is a copy": (
+        Traced,
+        "viewed",
+        lambda old: lambda self, part: Traced(self.tracer, self.tracer.part_of(self.value, part)),
+    ),
     "trace: writes to the memory of a view are not noticed": (
         Traced,
         "value",
@@ -495,8 +496,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
             )[1][: shapes.size(out.shape)].reshape(out.shape)
         ),
     ),
-    "emitter: arrays are joined in reverse": kernel("concat", turned_round),
-    "emitter: arrays are stacked in reverse": kernel("stack", turned_round),
     "emitter: normal numbers are uniform": kernel("draw", other_method),
     "emitter: sums are products": kernel("reduction", renamed("sum", "prod")),
     "emitter: a write to a part is added": kernel("setitem", renamed("setitem", "add_at")),
@@ -517,9 +516,9 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "elementwise", lambda i: divided_swapped(i) if i.op == "divide" else i
     ),
     "emitter: the smaller is the larger": kernel("elementwise", renamed("minimum", "maximum")),
-    "bindings: gradients are not set": (Executable, "_left", without_lines("delivered")),
-    "bindings: gradients stay": (Executable, "_left", without_lines("cleared")),
-    "bindings: states that get another array keep theirs": (Executable, "_left", without_lines("replaced")),
+    "bindings: gradients are not set": (Executable, "_settling", without_lines(".grad = wrap(outputs[")),
+    "bindings: gradients stay": (Executable, "_settling", without_lines(".grad = None")),
+    "bindings: states that get another array keep theirs": (Executable, "_settling", without_lines("._data = out")),
     "bindings: packed states begin with 0": (Executable, "_packed_home", empty_buffer),
     "C: plus for minus": (language.C.expressions, "subtract", lambda old: "{0} + {1}"),
     "C: the smaller is the larger": (language.C.expressions, "minimum", lambda old: "gg_maximum({0}, {1})"),
