@@ -50,23 +50,26 @@ def binder(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...]
     ``listed``: any number of arrays are one argument, a list, and parameters may follow it by position.
     """
     many = op.variadic and not listed
+    aliases = {} if op.foreign else {theirs: ours for theirs, ours in ALIASES.items() if ours in op.params}
+    required = {p for p, default in op.params.items() if default is REQUIRED} - {*aliases.values()}
     parts = [f"*{op.args[0]}"] if many else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
     named = many
-    for p, default in op.params.items():
-        if default is REQUIRED and not named and "=" in parts[-1]:  # Python allows it by name only
+    for p in op.params:
+        if p in required and not named and "=" in parts[-1]:  # Python allows it by name only
             parts, named = [*parts, "*"], True
-        parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
+        parts.append(p if p in required else f"{p}=params[{p!r}]")
     values = {p: p for p in op.params}
-    aliases = {} if op.foreign else {theirs: ours for theirs, ours in ALIASES.items() if ours in op.params}
     for theirs, ours in aliases.items():
-        values[ours] = f"{ours} if {theirs} is None else _either({ours!r}, {ours}, {theirs!r}, {theirs})"
+        once = f"{theirs} is None and {ours} is not _required"
+        values[ours] = f"{ours} if {once} else _either({ours!r}, {ours}, {theirs!r}, {theirs})"
     others = [f"{name}=None" for name in (*aliases, *["dtype"] * op.casts)]
     parts += ["*"] * bool(others and not named) + others
     arrays = f"tuple({op.args[0]})" if listed else op.args[0] if many else f"({', '.join(op.args)},)"
     found = f"{arrays}, {{{', '.join(f'{p!r}: {value}' for p, value in values.items())}}}"
     if op.casts:
         found = f"({found}) if dtype is None else (_in_dtype(dtype, {found}), None)"
-    known = {"params": op.params, "_either": partial(either, op), "_in_dtype": partial(in_dtype, op)}
+    known = {"params": op.params, "_required": REQUIRED, "_either": partial(either, op)}
+    known["_in_dtype"] = partial(in_dtype, op)
     bind = eval(f"lambda {', '.join(parts)}: ({found})", known)
     bind.__name__ = bind.__qualname__ = op.name  # for Python's own errors
     return bind  # type: ignore[no-any-return]
@@ -89,6 +92,8 @@ def binder_of_many(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, An
 
 def either(op: Any, ours: str, value: Any, theirs: str, other: Any) -> Any:
     """The value that a parameter was given by PyTorch's name. Raises `DTypeError` if it has another one by ours."""
+    if other is None:
+        raise TypeError(f"{op.name}() missing 1 required argument: {ours!r}")
     if value is not op.params[ours] and value is not other:
         both = f"{ours} = {shown(value)} and {theirs} = {shown(other)}"
         raise DTypeError(f"{op.name} was given {both}: give only {ours}.")

@@ -216,7 +216,9 @@ class Op:
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.bind)
+        found = signature(self.bind)
+        shown = [p.replace(default=p.empty) if p.default is REQUIRED else p for p in found.parameters.values()]
+        return found.replace(parameters=shown)
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are

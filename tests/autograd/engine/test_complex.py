@@ -112,5 +112,5 @@ def test_a_complex_gradient_of_a_real_tensor_is_refused() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True)
     x.grad = Tensor([1j, 2j])
     for use in (nn.optim.SGD([x], lr=0.1).step, (x * x).sum().backward):
-        with pytest.raises(ShapeError, match=r"complex128: .* a Tensor of .* shape, real for a real one, or"):
+        with pytest.raises(ShapeError, match=r"complex128: .* a Tensor of .* shape, real for a real one"):
             use()

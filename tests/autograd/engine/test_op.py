@@ -179,6 +179,12 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
         apply(x).backward()
         assert x.grad.item() == 800.0
 
+    def test_a_required_parameter_may_have_pytorchs_name(self):
+        assert ag.squeeze(ag.ones((1, 2)), dim=0).shape == ag.squeeze(ag.ones((1, 2)), 0).shape == (2,)
+        assert str(inspect.signature(ag.squeeze)) == "(x, axis, *, dim=None)"
+        with pytest.raises(TypeError, match=r"squeeze\(\) missing 1 required argument: 'axis'"):
+            ag.squeeze(ag.ones((1, 2)))
+
     @pytest.mark.parametrize("name", ["tanh", "power", "matrix_trace", "to_device"])
     def test_an_operation_is_pickled_and_copied_as_itself(self, name):
         op = ag.OPS[name]
