@@ -6,6 +6,7 @@ Each function makes a call from a `Source`; a row of `tests.operations` names it
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -22,14 +23,17 @@ from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.scan import Loop
 from glassgrad.autograd.ops.windows import output_space
 from glassgrad.autograd.testing.declarations import POSITIVE, Domain
-from glassgrad.autograd.testing.strategies import (
-    Case,
-    Source,
-    Strategy,
-    filled,
-    shapes,
-    some_axes,
-)
+from glassgrad.autograd.testing.strategies import Source, Strategy, filled, shapes, some_axes
+
+
+class Case:
+    """One call: ``op(*arrays, **params)``."""
+
+    def __init__(self, *arrays: Any, **params: Any) -> None:
+        self.arrays, self.params = arrays, params
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.arrays, self.params))
 
 
 def broadcasts(*given: Shape) -> bool:

@@ -39,8 +39,9 @@ from glassgrad.autograd.testing.declarations import (
     declaration,
     integers,
 )
-from glassgrad.autograd.testing.strategies import Case, Source, Strategy, case_of, one_axis
+from glassgrad.autograd.testing.strategies import Source, Strategy, case_of, one_axis
 from tests import calls
+from tests.calls import Case
 
 Cases = Callable[[Source], Case]
 
@@ -68,7 +69,13 @@ class Row:
 
 def cases(declaration: Declaration) -> st.SearchStrategy[Case]:
     """Calls of an operation, with new arrays."""
-    return st.composite(lambda draw: case_of(declaration, Source(draw)))()
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Case:
+        arrays, params = case_of(declaration, Source(draw))
+        return Case(*arrays, **params)
+
+    return drawn()
 
 
 def _declared(op: Op, takes: Mapping[str, Any] | Cases) -> Declaration:

@@ -204,7 +204,7 @@ class Declaration:
     """The inputs of an operation: an `Array` for each argument, and for each parameter a source of its values.
 
     ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes: a strategy of
-    pairs (arrays, parameters), or a function from a `strategies.Source` to a `strategies.Case`.
+    pairs (arrays, parameters), or a function from a `strategies.Source` to such a pair.
     """
 
     op: Op

@@ -374,7 +374,7 @@ def check_shown(point: Point, found: dict[int, Judgement]) -> None:
 def _report(judge: Judge, c: Comparison) -> str:
     point, i = judge.point, judge.i
     single = np.count_nonzero(c.v) == 1
-    where = _spot(c.v, point.shapes[i]) if single else ", all elements moved at once,"
+    where = spot(index_of(c.v, point.shapes[i])) if single else ", all elements moved at once,"
     here = f"{point.base[i][int(np.argmax(np.abs(c.v)))]:.6g}, " if single else ""
     digits = 6 if f"{c.rule:.6g}" != f"{c.numeric:.6g}" else 15
     lost = (
@@ -418,7 +418,7 @@ def _result(point: Point, u: Vector) -> str:
     if not unit(u):
         return "all outputs weighted with random numbers"
     k, (shape, part) = next((k, part) for k, part in enumerate(point.parts(u)) if part[1].any())
-    return f"{point.results[k]}{_spot(part, shape)}"
+    return f"{point.results[k]}{spot(index_of(part, shape))}"
 
 
 def index_of(weights: Vector, shape: Shape) -> tuple[int, ...] | None:
@@ -427,9 +427,9 @@ def index_of(weights: Vector, shape: Shape) -> tuple[int, ...] | None:
     return None if several else tuple(int(n) for n in np.unravel_index(int(np.argmax(np.abs(weights))), shape))
 
 
-def _spot(weights: Vector, shape: Shape) -> str:
-    """That index as text, for a name before it; empty for a number."""
-    return f" {list(index_of(weights, shape) or ())}" if shape else ""
+def spot(index: tuple[int, ...] | None) -> str:
+    """An index as text, for a name before it; empty for a number."""
+    return f" {list(index)}" if index else ""
 
 
 def cause(c: Comparison, lost: str = "") -> str:

@@ -18,7 +18,17 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
-from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
+from glassgrad.autograd.testing.judgement import (
+    OK,
+    UNCHECKED,
+    WRONG,
+    Comparison,
+    Judge,
+    Judgement,
+    cause,
+    index_of,
+    spot,
+)
 from glassgrad.autograd.testing.points import Point
 
 KINK, SKIPPED = "kink", "skipped"
@@ -63,12 +73,12 @@ class NodeCheck:
         return f"{made}{self.node.op.name}({inside}){path}"
 
     def __str__(self) -> str:
-        by = f"with respect to {self.argument}{_spot(self.element)}"
+        by = f"with respect to {self.argument}{spot(self.element)}"
         said = [f"{self.verdict:7} {self.title} {by}, {self.where}"]
         if self.verdict in (WRONG, KINK) and self.rule is not None and self.numeric is not None:
             said.append(
                 f"        rule {self.rule:.6g}, numeric {self.numeric:.6g}, relative error {self.error:.2g}"
-                + (f", of the result{_spot(self.output)}" if self.output else "")
+                + (f", of the result{spot(self.output)}" if self.output else "")
             )
         if self.note:
             said.append(f"        {self.note}")
@@ -123,15 +133,13 @@ class NodeReport(tuple[NodeCheck, ...]):
 
     def _repr_html_(self) -> str:
         """A row for each argument that was checked, for a notebook, and the report in words below."""
-        found = [check for check in self if check.verdict != SKIPPED]
-        errors = ["" if c.error is None else f"{c.error:.1e}" for c in found[:LISTED]]
-        rows = [(c.verdict, c.title, c.argument, e, c.where) for c, e in zip(found, errors, strict=False)]
-        inks = [notebook.INKS.get(c.verdict, "inherit") for c in found[:LISTED]]
+        found = [check for check in self if check.verdict != SKIPPED][:LISTED]
+        errors = ("" if c.error is None else f"{c.error:.1e}" for c in found)
+        rows = [(c.verdict, c.title, c.argument, next(errors), c.where) for c in found]
         heads = ("verdict", "operation", "argument", "relative error", "line")
-        words = f"<pre>{escape(str(self))}</pre>"
-        return notebook.card(
-            repr(self)[1:-1], [], notebook.table(heads, rows, inks), notebook.folded("in words", words)
-        )
+        table = notebook.table(heads, rows, [notebook.INKS.get(c.verdict, "inherit") for c in found])
+        words = notebook.folded("in words", f"<pre>{escape(str(self))}</pre>")
+        return notebook.card(repr(self)[1:-1], [], table, words)
 
 
 @np.errstate(all="ignore")  # non-finite values are reported, not warned of
@@ -281,10 +289,6 @@ def _fine(x: Any) -> Any:
     if type(x) in backends.SPACES and backends.is_real(x.dtype):
         return backends.namespace(x).astype(x, backends.namespace(x).float64)
     return x
-
-
-def _spot(index: tuple[int, ...] | None) -> str:
-    return f" {list(index)}" if index else ""
 
 
 def _called(given: Any) -> str:

@@ -13,7 +13,7 @@ anything else. For a test of one operation in every respect there is `autograd.t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import isfunction, signature
 from itertools import combinations
@@ -37,7 +37,21 @@ from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import declarations
-from glassgrad.autograd.testing.declarations import COUNT, DECLARED, REAL, Array, Axis, Declaration, Domain
+from glassgrad.autograd.testing.declarations import (
+    COUNT,
+    DECLARED,
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    STEPS,
+    UNIT,
+    Array,
+    Axis,
+    Declaration,
+    Domain,
+)  # fmt: skip
 from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
@@ -46,19 +60,6 @@ __all__ = [
 ]  # fmt: skip
 
 Strategy = st.SearchStrategy[Any]
-
-POSITIVE, NONZERO, INSIDE = declarations.POSITIVE, declarations.NONZERO, declarations.INSIDE
-UNIT, STEPS, INTEGERS = declarations.UNIT, declarations.STEPS, declarations.INTEGERS
-
-
-class Case:
-    """One call: ``op(*arrays, **params)``."""
-
-    def __init__(self, *arrays: Any, **params: Any) -> None:
-        self.arrays, self.params = arrays, params
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.arrays, self.params))
 
 
 # --------------------------------------------------------------------------------------------------- shapes and arrays
@@ -167,14 +168,11 @@ class Source:
         return self.draw(filled(shape, replace(domain, only=tuple(numbers))))
 
 
-def case_of(declaration: Declaration, source: Source) -> Case:
-    """A random call of an operation that fits its declaration."""
-    if callable(declaration.cases):
-        case: Case = declaration.cases(source)
-        return case
+def case_of(declaration: Declaration, source: Source) -> tuple[Sequence[Any], dict[str, Any]]:
+    """A random call of an operation that fits its declaration: its arrays and parameters."""
     if declaration.cases is not None:
-        arrays, params = source.draw(declaration.cases)
-        return Case(*arrays, **params)
+        arrays, params = declaration.cases(source) if callable(declaration.cases) else source.draw(declaration.cases)
+        return arrays, params
     named = _arguments(declaration, source)
     takes = [taken for _, taken in named]
     needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
@@ -182,7 +180,7 @@ def case_of(declaration: Declaration, source: Source) -> Case:
     given = dict(reversed([(name, x) for (name, _), x in zip(named, arrays, strict=True)]))
     for name, values in declaration.params.items():
         params[name] = _parameter(source, values, declaration.op, given | params)
-    return Case(*arrays, **params)
+    return arrays, params
 
 
 def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:
@@ -307,8 +305,8 @@ def kinds_of(declared: Declaration) -> list[str]:
 @st.composite
 def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
     """Calls of a declared operation: ordinary ones, or those of one of the ``KINDS``."""
-    case = case_of(declared, Source(draw, kind))
-    program = Program.of(declared.op, *case.arrays, **case.params)
+    arrays, params = case_of(declared, Source(draw, kind))
+    program = Program.of(declared.op, *arrays, **params)
     if not program.inputs or (kind == "empty" and not _takes_empty(program)):
         reject()
     if kind == "same":
@@ -451,8 +449,7 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     chosen, growing = _chosen(ops), _Growing(draw)
     for _ in range(draw(st.integers(1, whole(max_steps, "max_steps")))):
         op = draw(st.sampled_from(chosen))
-        case = case_of(declarations.declaration_of(op), growing)
-        growing.step(op, case.arrays, case.params)
+        growing.step(op, *case_of(declarations.declaration_of(op), growing))
     flowing = depending(growing.inputs, growing.steps)
     used = {name for step in growing.steps for name in step.needs}
     ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]

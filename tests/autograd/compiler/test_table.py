@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.testing.strategies import Case, programs
+from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import check, orders
+from tests.calls import Case
 from tests.operations import TABLE
 from tests.sampling import sampled
 

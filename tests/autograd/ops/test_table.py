@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad import viz
-from glassgrad.autograd.testing.strategies import Case
 from tests import properties
+from tests.calls import Case
 from tests.operations import TABLE
 from tests.sampling import sampled
 

@@ -12,9 +12,9 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor, backends, jvp, vmap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.testing.strategies import Case
 from glassgrad.nn import functional as F
 from tests.autograd.readings.test_forward import close
+from tests.calls import Case
 from tests.operations import TABLE
 
 RNG = np.random.default_rng(0)

@@ -19,7 +19,6 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, C
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import DomainError, TargetError, TraceError
-from glassgrad.autograd.testing.strategies import Case as Call
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets import node
@@ -28,6 +27,7 @@ from tests.autograd.compiler.targets.node import Case
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
 from tests.autograd.ops.test_windows import peculiar_poolings, pooled
+from tests.calls import Case as Call
 from tests.operations import TABLE
 from tests.steps.search import step_of
 from tests.steps.step import TrainingStep
