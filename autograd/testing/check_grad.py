@@ -131,11 +131,8 @@ class ArrayPoint(Point):
         self.base = {i: self.inputs[i].reshape(-1) for i in self.checked}
         self.shapes = {i: self.inputs[i].shape for i in self.checked}
         outputs = self._outputs(self.inputs)
-        self.outputs = [y.shape for y in outputs]
-        self.results = [f"output {k}" for k in range(len(outputs))]
-        self.y = flat(outputs)
-        self.check_repeats(flat(self._outputs(self.inputs)))
-        self.dtype = max((y.dtype for y in outputs), key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
+        again = flat(self._outputs(self.inputs))
+        self._settle(flat(outputs), again, [y.shape for y in outputs], [y.dtype for y in outputs])
         if not vjp and len(outputs) != 1:
             raise DTypeError(
                 f"{self.f_name} returns {len(outputs)} outputs: pass vjp=True, and a df that takes the inputs and then "

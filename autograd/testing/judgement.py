@@ -149,7 +149,7 @@ class Judge:
         self.point, self.i, self.x, self.y = point, i, point.base[i], point.y
         self.differences = Differences(partial(point.moved, i), self.x, self.y, point.epsilon, eps)
         third, half = point.epsilon ** (1 / 3), point.epsilon ** (1 / 2)
-        self.rtol, self.atol = third if rtol is None else rtol, 0.0 if atol is None else atol
+        self.limits = third if rtol is None else rtol, 0.0 if atol is None else atol
         self.fine = half if rtol is None else rtol, half / 10 if atol is None else atol
         self.rng = rng
         n, m = self.x.size, self.y.size
@@ -211,9 +211,11 @@ class Judge:
     def _rows_of(self, us: Vector) -> Vector:
         return np.reshape([self.row(u) for u in us], (len(us), self.x.size))
 
-    def compared(self, us: Vector, v: Vector, slopes: Slopes, oracle: str, rtol: float, atol: float) -> Comparison:
+    def compared(
+        self, us: Vector, v: Vector, slopes: Slopes, oracle: str = DIFFERENCES, limits: Any = None
+    ) -> Comparison:
         """``uᵀ J v`` by the rules and by an oracle's ``slopes`` along ``v``."""
-        step, divisor = self.differences.direction(v)
+        (step, divisor), (rtol, atol) = self.differences.direction(v), limits or self.limits
         rows, count = self.rows if us is self.us else self._rows_of(us), np.count_nonzero(v)
         moved, weighted, sizes = _times(step / divisor, rows), _times(us, slopes.middle), np.abs(us)
         size = np.linalg.norm(weighted, axis=1)
@@ -227,10 +229,6 @@ class Judge:
         scales = np.maximum(1.0, np.abs(_times(us, self.y)).sum(axis=1))
         return Comparison(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, oracle, scales, slopes.step)
 
-    def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparison:
-        """``uᵀ J v`` by the rules and by differences along ``v``."""
-        return self.compared(us, v, slopes, DIFFERENCES, self.rtol, self.atol)
-
     def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparison | None:
         """``uᵀ J v`` by the rules and by the complex step; ``None`` where that does not apply."""
         (step, divisor), (rtol, usual) = self.differences.direction(v), self.fine
@@ -238,11 +236,11 @@ class Judge:
         if told is None or not np.isfinite(told[self.differences.seen]).all():
             return None
         slopes = Slopes(told / divisor, *[np.zeros_like(told)] * 4)
-        return self.compared(us, v, slopes, COMPLEX, rtol, usual if atol is None else atol)
+        return self.compared(us, v, slopes, COMPLEX, (rtol, usual if atol is None else atol))
 
     def _compare(self, found: Judgement, v: Vector) -> None:
         slopes = self.differences.along(v)
-        quick = self.by_differences(self.us, v, slopes)
+        quick = self.compared(self.us, v, slopes)
         bent = (slopes.gap(1e-3) & self.differences.seen).any()
         if self.differences.chosen or (not bent and (quick.excess <= 1).all() and quick.shown.any()):
             found.add(quick)
@@ -250,10 +248,10 @@ class Judge:
         for measured in (False, True):
             slopes, clear = self.differences.settled(v)
             us = self.us if clear.all() else self.us * clear  # by those outputs of which two steps agree
-            compared = self.by_differences(us if us.any(axis=1).all() else us[us.any(axis=1)], v, slopes)
+            compared = self.compared(us if us.any(axis=1).all() else us[us.any(axis=1)], v, slopes)
             if measured or not (compared.excess > 1).any():
                 break
-            exact = self.by_complex_step(compared.u, v, self.atol)
+            exact = self.by_complex_step(compared.u, v, self.limits[1])
             if exact is not None and (exact.excess <= 1).all():
                 found.add(exact)
                 return
@@ -278,7 +276,7 @@ class Judge:
             u = np.eye(1, self.y.size, int(j))[0]
             rule, (least, most) = float(self.row(u) @ step) / divisor, (float(low[j]), float(high[j]))
             nearest = min(max(rule, least), most) if np.isfinite(rule) else (least + most) / 2
-            tolerance = self.atol + 1e-3 * max(abs(least), abs(most)) + 1e-9
+            tolerance = self.limits[1] + 1e-3 * max(abs(least), abs(most)) + 1e-9
             c = Comparison(u, v, rule, nearest, tolerance, low=least, high=most)
             if c.excess > 1:
                 found.fail(c)
@@ -298,7 +296,7 @@ class Judge:
                 kept[half] = 1.0
                 u, v = (found.u, kept) if several else (kept, found.v)
                 slopes, clear = self.differences.settled(v)
-                halves.append(self.by_differences((u * clear)[None], v, slopes).worst())
+                halves.append(self.compared((u * clear)[None], v, slopes).worst())
             found = max(halves, key=lambda half: half.order)
         return found if found.excess > 1 else c
 
@@ -407,7 +405,7 @@ def _told(judge: Judge, c: Comparison) -> list[Comparison]:
     """The derivative that ``c`` compares, by each oracle; at a kink there is no single one."""
     if c.low is not None:
         return []
-    differences = judge.by_differences(c.u[None], c.v, judge.differences.settled(c.v)[0])
+    differences = judge.compared(c.u[None], c.v, judge.differences.settled(c.v)[0])
     exact = judge.by_complex_step(c.u[None], c.v)
     found = [differences.worst(), *([] if exact is None else [exact.worst()])]
     return [c if other.oracle == c.oracle else other for other in found]

@@ -18,17 +18,8 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
-from glassgrad.autograd.testing.judgement import (
-    OK,
-    UNCHECKED,
-    WRONG,
-    Comparison,
-    Judge,
-    Judgement,
-    cause,
-    index_of,
-    spot,
-)
+from glassgrad.autograd.testing import judgement
+from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, index_of, spot
 from glassgrad.autograd.testing.points import Point
 
 KINK, SKIPPED = "kink", "skipped"
@@ -257,7 +248,7 @@ def _verdict(judge: Judge) -> dict[str, Any]:
     c = found.worst
     if found.verdict == WRONG and c is not None:
         c = judge.traced(c)
-        return _found(judge, WRONG, c, cause(c))
+        return _found(judge, WRONG, c, judgement.cause(c))
     if found.kinks:
         return _kink(judge, found)
     if c is None:

@@ -149,17 +149,27 @@ class Point:
             self._admit(i)
         start = stamp()
         self.xs, self.ys = self.called({})
-        self.y = values_of(self.ys)
-        self.outputs = list(map(real_shape, self.ys))
-        self.check_repeats(values_of(self.called({})[1]))
         dtypes = [np.finfo(backends.to_numpy(t.data).dtype).dtype for t in (*self.xs, *self.ys)]
-        self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
+        again = values_of(self.called({})[1])
+        self._settle(values_of(self.ys), again, list(map(real_shape, self.ys)), dtypes, results)
         self.graph = Graph(*self.ys)
         names_of = _captured_names(f)
         self.kind = "parameter" if module else "captured"
         captures = captured if captured is not None else names_of if module else {}
         self._capture(captures, {**names_of, **captures}, start)
-        self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
+
+    def _settle(
+        self, y: Vector, again: Vector, outputs: list[Shape], dtypes: Sequence[Any], results: Sequence[str] = ()
+    ) -> None:
+        """Set what is known of the outputs. Raises `GradcheckError` where a second call gave other values."""
+        self.y, self.outputs = y, outputs
+        self.results = list(results) or [f"output {k}" for k in range(len(outputs))]
+        self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
+        if again.shape != y.shape or not np.array_equal(again, y, equal_nan=True):
+            raise GradcheckError(
+                f"{self.f_name} gave two different answers to the same inputs, so differences of them tell nothing: "
+                "have it draw from a generator that it seeds itself, or call .eval() of a module with dropout."
+            )
 
     def _capture(self, known: Mapping[Tensor, str], names: Mapping[Tensor, str], start: int) -> None:
         """Add the ``known`` Tensors, and other leaves that the outputs depend on, to what is checked. Raises
@@ -306,11 +316,3 @@ class Point:
         """A vector like ``y`` as the shape and the elements of each output."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self.outputs])
         return list(zip(self.outputs, np.split(values, ends[:-1]), strict=True)) if self.outputs else []
-
-    def check_repeats(self, again: Vector) -> None:
-        """Raise `GradcheckError` where a second call gave other values."""
-        if again.shape != self.y.shape or not np.array_equal(again, self.y, equal_nan=True):
-            raise GradcheckError(
-                f"{self.f_name} gave two different answers to the same inputs, so differences of them tell nothing: "
-                "have it draw from a generator that it seeds itself, or call .eval() of a module with dropout."
-            )

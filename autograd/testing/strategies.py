@@ -37,21 +37,7 @@ from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import declarations
-from glassgrad.autograd.testing.declarations import (
-    COUNT,
-    DECLARED,
-    INSIDE,
-    INTEGERS,
-    NONZERO,
-    POSITIVE,
-    REAL,
-    STEPS,
-    UNIT,
-    Array,
-    Axis,
-    Declaration,
-    Domain,
-)  # fmt: skip
+from glassgrad.autograd.testing.declarations import COUNT, DECLARED, REAL, Array, Axis, Declaration, Domain
 from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
@@ -60,6 +46,9 @@ __all__ = [
 ]  # fmt: skip
 
 Strategy = st.SearchStrategy[Any]
+
+POSITIVE, NONZERO, INSIDE = declarations.POSITIVE, declarations.NONZERO, declarations.INSIDE
+UNIT, STEPS, INTEGERS = declarations.UNIT, declarations.STEPS, declarations.INTEGERS
 
 
 # --------------------------------------------------------------------------------------------------- shapes and arrays
