@@ -130,8 +130,6 @@ class TestTwoGraphs:
         picture = diff(before, loss, depth=0)
         assert "Linear" not in words(picture)
         assert "1 parameter not drawn" in words(picture)
-        with pytest.raises(ValueError, match="depth=-1 is negative"):
-            diff(before, loss, depth=-1)
 
     def test_of_many_rows_the_ends_are_drawn(self):
         long = chain(*[ag.sin, ag.cos] * 30)

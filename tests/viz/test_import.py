@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from glassgrad import viz
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures.md"
@@ -32,8 +30,3 @@ def test_the_page_of_pictures_opens_with_the_functions():
     named = set(re.findall(r"viz\.(\w+)", table))
     assert named >= {name for name in viz.__all__ if name.startswith("draw_")}
     assert named <= set(viz.__all__)
-
-
-def test_an_unknown_name_is_told_where_the_names_are():
-    with pytest.raises(AttributeError, match=r"viz has no 'make_dot': help\(viz\) lists its pictures"):
-        _ = viz.make_dot

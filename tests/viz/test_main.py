@@ -248,12 +248,6 @@ def test_nothing_is_overwritten_by_what_is_refused(expression, suffix, capsys):
     assert file.read_text() == "kept"
 
 
-def test_names_are_asked_for_as_the_command_has_them(capsys):
-    assert "--wrt gives no name: choose some of w, x, or" in refused(capsys, "w*x", "w=1", "x=2", "--wrt", ",")
-    said = refused(capsys, "+".join(many := "abcdefghijklmnopq"), *(f"{name}=1" for name in many))
-    assert "17 names take a gradient: choose some, such as --wrt a" in said
-
-
 def test_picture_without_engine_leaves_its_source_and_says_so(capsys, monkeypatch):
     monkeypatch.setattr(render, "engines", list)
     assert run(*NEURON, "-o", "L.svg") == 2

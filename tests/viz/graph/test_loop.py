@@ -142,15 +142,6 @@ class TestCell:
         assert picture.title == f"{TIMES} × {layer.__name__}: step 2"
         assert picture.size()[0] <= style.WIDTH
 
-    def test_a_graph_without_a_loop_is_refused(self):
-        loss = the_loss(Net(nn.RNN), sequence())
-        with pytest.raises(ValueError, match="there is no loop in this graph: it is recorded by"):
-            viz.draw_loop(ag.sum(ag.Tensor([1.0], requires_grad=True)))
-        with pytest.raises(ValueError, match="which=1 is not a loop: there are 1, 0 to 0"):
-            viz.draw_loop(loss, which=1)
-        with pytest.raises(ValueError, match=f"step=9 can't be drawn: the loop has {TIMES}"):
-            viz.draw_loop(loss, step=9)
-
 
 class TestFolded:
     def test_a_recurrent_layer_is_one_row_with_a_staircase(self):

@@ -123,16 +123,6 @@ def test_no_gradient_changes_and_none_is_needed_before():
     assert w.grad.tolist() == [2.0, 4.0]
 
 
-def test_graphs_without_a_backward_pass_are_refused():
-    with pytest.raises(ValueError, match="no operation was recorded for this Tensor"):
-        step_through(ag.Tensor(1.0))
-    w = ag.Tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(ValueError, match=r"shape \(2,\) need its upstream gradient"):
-        step_through(w * 2)
-    with pytest.raises(ValueError, match="a page steps through the backward pass"):
-        step_through(ag.sum(w), gradients=False)
-
-
 def test_more_than_a_stage_holds_is_refused_with_what_to_draw_instead():
     x = ag.Tensor(0.5, requires_grad=True, name="x")
     for _ in range(126):
@@ -146,8 +136,6 @@ def test_a_page_that_cannot_compute_is_recorded_and_says_why():
     page = step_through(w * 2, gradients=ag.Tensor([10.0, 1.0]))
     assert data(page)["reason"].startswith("These numbers are as recorded: a page is live for one output")
     assert set(data(page)["sockets"]) == {"t1/0"}
-    with pytest.raises(DrawingError, match="a page is live for one output that is a single number"):
-        step_through(w * 2, gradients=ag.Tensor([10.0, 1.0]), live=True)
 
 
 def test_pages_without_operations_and_with_given_gradients():

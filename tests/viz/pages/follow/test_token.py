@@ -7,7 +7,6 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.engine.graph import vertex_of
-from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow.network import read
 from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.recorded.spine import blocks_of
@@ -283,21 +282,3 @@ def test_the_model_and_its_mode_stay_and_the_page_is_small(page):
         np.testing.assert_array_equal(p.data, before[name][1])
     assert str(again) == "<Page 'The backward pass of CharTransformer'>"
     assert len(page.html) < 500_000
-
-
-@pytest.mark.parametrize(
-    ("model", "example", "changes", "said"),
-    [
-        (lambda x: 3, TEXT, {}, "gives no Tensor"),
-        (3, TEXT, {}, "give a module, or a function of a Tensor"),
-        (text_model(), np.array([0.5, np.nan])[None], {}, "not finite"),
-        (text_model(), np.array(["a"]), {}, "example"),
-        (text_model(), np.zeros((2, 4), int), {}, "give x\\[:1\\]"),
-        (text_model(), TEXT[None], {"target": [[9] * 6]}, "give integers from 0 to 6"),
-        (text_model(), TEXT, {"symbols": [1, 2]}, "symbols must be a list of texts"),
-        (nn.Sequential(nn.Embedding(7, 3, seed=0), nn.Linear(3, 7, seed=0)), TEXT, {}, "no line of tokens and no loop"),
-    ],
-)
-def test_refusals(model, example, changes, said):
-    with pytest.raises((DrawingError, TypeError), match=said):
-        viz.follow(model, example, **changes)
