@@ -104,15 +104,6 @@ class TestNumbers:
 
 
 class TestCell:
-    def test_one_cell_has_an_arrow_back_to_its_beginning(self):
-        picture = viz.draw_loop(the_loss(Net(nn.LSTM), sequence()))
-        assert picture.title == f"{TIMES} × LSTM: step {TIMES}"
-        assert len(re.findall("id=l_", picture.source)) == 2  # of h and of c
-        text = words(picture)
-        assert f"rms ∂L/∂h after step 1 to {TIMES}" in text
-        assert f"rms ∂L/∂c after step 1 to {TIMES}" in text
-        assert "h[t-1]" in text
-
     @pytest.mark.parametrize(("step", "ways"), [(1, "u"), (2, "tu"), (TIMES, "t")])
     def test_lines_lead_to_the_steps_that_there_are(self, step, ways):
         source = viz.draw_loop(the_loss(Net(nn.LSTM), sequence()), step=step).source
