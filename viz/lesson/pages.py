@@ -51,8 +51,8 @@ def write(
     """
     target = as_path(folder)
     for language in languages:
+        (target / language).mkdir(parents=True, exist_ok=True)  # before the code runs, which takes half a minute
         found = outputs(language, progress) if made is None else made[language]
-        (target / language).mkdir(parents=True, exist_ok=True)
         for name in stems():
             text = expanded(name, language, found[name], target / "files" / language, f"../files/{language}/")
             text = text if len(languages) > 1 else SWITCH.sub("", text)

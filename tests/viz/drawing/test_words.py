@@ -161,6 +161,12 @@ def test_names_of_classes_stay_as_they_are_in_pictures_of_the_lesson():
             assert not {"损失", "权重"} & {text.strip() for text in told}
 
 
+def test_what_was_0_is_no_place_that_a_gradient_comes_from():
+    with words.speaking("zh"):
+        assert words.told("from 0, moved 2") == "从 0 起，移动 2"
+        assert words.told("from t3") == "来自 t3"
+
+
 # ---------------------------------------------------------------- derivations
 
 FORMULAS = [  # words of formulas, as in English

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,13 @@ def prose(markdown):
 def test_a_picture_is_described_by_its_title_in_the_language_of_the_page(shown, said):
     with words.speaking("zh"):
         assert _described(shown) == said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file stands where the folder would be made")
+def test_no_code_runs_for_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        write(tmp_path / "file", progress=lambda name: pytest.fail(f"ran {name}"))
 
 
 def test_the_code_of_the_first_chapter_runs_without_an_error():
