@@ -17,8 +17,9 @@ from glassgrad import nn
 from glassgrad.nn.data import CharVocabulary, first_names, text_sequences
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("folder", nargs="?", type=Path, default="runs/examples")
+parser.add_argument("folder", nargs="?", type=Path, default="runs/examples", help="where the network is saved")
 folder = parser.parse_args().folder
+folder.mkdir(parents=True, exist_ok=True)
 
 SECONDS, BATCH = 15, 64
 
@@ -86,5 +87,4 @@ new = list(dict.fromkeys(name for name in written if name and name not in known)
 print("writes:", ", ".join(name.capitalize() for name in new[:20]))
 assert len(new) >= 5
 
-folder.mkdir(parents=True, exist_ok=True)
 nn.save(model, folder / "char_rnn.npz")
