@@ -13,6 +13,7 @@ from tests.viz.pictures import PICTURES
 
 pytestmark = [needs_chromium, pytest.mark.check]
 
+# The last one has to be installed: Debian's package fonts-liberation-sans-narrow.
 FONTS = {"of the layout": style.FONTS, "wider": "narrowed", "narrower": "'Liberation Sans Narrow'"}
 SLACK = 1.0  # points by which boxes may overlap: those of letters are larger than their ink
 
