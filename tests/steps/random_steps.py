@@ -263,10 +263,10 @@ EAGER = (
 """Values that are computed from a state between two calls."""
 
 USES = (
-    "results.append(made)", "made.data.ravel('K')[:1] = 0.5\nresults.append(made)",
+    "results.append(made)", "made.data[...] *= 0.5\nresults.append(made)",
     "{s}.data = made.data\nmade = None", "{s}.data = made\nmade = None",
     "with ag.no_grad():\n    {s} *= 0.5", "with ag.no_grad():\n    {s}[0] = 0.5", "with ag.no_grad():\n    {s} += made",
-    "{s}.data.ravel('K')[:1] = 0.5\nresults.append(made)",
+    "{s}.data[...] *= 0.5\nresults.append(made)",
 )  # fmt: skip
 """What follows such a value."""
 
@@ -404,6 +404,7 @@ class _Growing:
     again: bool = False  # whether there is a second function
     captured: list[str] = field(default_factory=list)  # NumPy arrays that the step captures
     held: list[str] = field(default_factory=list)  # arrays of states that are kept during the calls
+    replaced: Sequence[str] = ()  # parameters that get another array: views of the old one don't see the update before
     untrained_states: list[str] = field(default_factory=list)
     alike: list[str] = field(default_factory=list)  # parameters that are also given as the argument `x`
     arguments: str = "x, labels, mask"
@@ -790,9 +791,10 @@ class _Growing:
         views = [view for _ in range(r.choice((0, 0, 0, 1, 2))) if (view := self.attempt(self.view))]
         self.attempt(self.tie)
         keeping, update = self.keeping(), self.update()
-        if self.params and r.random() < 0.15:
+        self.replaced = [p for p in self.params if any(f"{p}.data = " in line for line in keeping)]
+        if (others := [p for p in self.params if p not in self.replaced]) and r.random() < 0.15:
             self.held.append(name := self.fresh("kept"))
-            self.state(f"{name} = {r.choice(HELD).format(p=r.choice(self.params))}")
+            self.state(f"{name} = {r.choice(HELD).format(p=r.choice(others))}")
         if r.random() < 0.003:  # refused by the compiler
             self.state("count = [0]")
             keeping.append("count[0] += 1")
@@ -895,7 +897,7 @@ class _Growing:
         for _ in range(4 if kind == "parameter" else 0):
             if changed := self.attempt(lambda: self.filled(r.choice(BETWEEN))):
                 return [*calls, changed]
-        if kind == "keep" and (state := self.any_state()):
+        if kind == "keep" and (state := self.any_state()) and state not in self.replaced:
             self.held.append(name := self.fresh("kept"))
             return [*calls, f"{name} = {r.choice(KEEPING).format(s=state)}"]
         if kind == "eager" and (state := self.any_state()):
