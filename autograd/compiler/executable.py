@@ -84,6 +84,8 @@ def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Progr
     """
     program = trace.program
     passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in (*trace.replaced, *exchanged)}
+    if not passed:
+        return program
     new = [program.updates[state] for state in trace.replaced]
 
     def of(values: Iterable[Value]) -> list[Value]:

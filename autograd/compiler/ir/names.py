@@ -6,6 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Container
+from functools import lru_cache
 
 from glassgrad.autograd.backends import PLAIN
 from glassgrad.autograd.compiler.ir.primitives import PRIMITIVES
@@ -17,11 +18,9 @@ RESERVED = KEYWORDS | {
 }  # fmt: skip
 """Words that no value is called: Python's own, and those that mean something else in a printed program."""
 
-PASS_MARK = "'"
-"""Separates a name from a number that a pass appended. Traced names and final names do not contain it."""
 
-
-def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False) -> str:
+@lru_cache(maxsize=4096)
+def identifier(text: str, reserved: frozenset[str] = KEYWORDS, *, ascii: bool = False) -> str:
     """``text`` as an identifier that is not ``reserved``: characters that are not allowed become ``_``.
 
     Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
-from itertools import chain
 from typing import Any, TypeVar
 
 from glassgrad.autograd.common import shapes
@@ -125,9 +124,10 @@ class Program:
 
     def values(self) -> Iterator[Value]:
         """All values, each once, in order of first use."""
-        made = ((*instruction.args, instruction.out) for instruction in self.instructions)
-        rest = (*self.outputs, *self.updates, *self.updates.values())
-        return iter(dict.fromkeys(chain(self.inputs, chain.from_iterable(made), rest)))
+        found = [*self.inputs]
+        for instruction in self.instructions:
+            found += (*instruction.args, instruction.out)
+        return iter(dict.fromkeys([*found, *self.outputs, *self.updates, *self.updates.values()]))
 
     @property
     def states(self) -> list[Value]:

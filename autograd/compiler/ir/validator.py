@@ -26,7 +26,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import PLAIN
 from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.compiler.ir.names import KEYWORDS, PASS_MARK, RESERVED
+from glassgrad.autograd.compiler.ir.names import KEYWORDS, RESERVED
 from glassgrad.autograd.compiler.ir.primitives import EFFECTS, infer
 from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
 from glassgrad.autograd.errors import DeclarationError
@@ -82,7 +82,7 @@ def _faults(program: Program) -> Iterator[str]:
 
 
 def _faults_of_value(program: Program, value: Value) -> Iterator[str]:
-    if not is_identifier(value.name.replace(PASS_MARK, "_"), RESERVED):
+    if not is_identifier(value.name, RESERVED):
         yield f"no value can be called {value.name!r}"
     if value.kind not in KINDS or value.dtype.newbyteorder("=") not in PLAIN:
         yield f"{value.name} is a {value.kind!r} of dtype {value.dtype}"

@@ -20,7 +20,6 @@ from glassgrad.autograd.compiler.passes.rewrite import (
     Rewriter,
     common_subexpressions,
     dead_code,
-    name_plainly,
     without_unread,
 )
 
@@ -125,7 +124,6 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
     for name, change in passes:
         program = change(program)
         found.append((name, program))
-    name_plainly([each for _, each in found] or [program])
     return found
 
 

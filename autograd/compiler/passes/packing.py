@@ -14,7 +14,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value, in_order
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter
 from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -152,7 +152,6 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
     >>> packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"]), packed_name(["t1", "t2"])
     ('all_exp_avg', 'packed')
     """
-    names = [stem(name) for name in names]
     if all(name.startswith(GRADIENT) for name in names):
         return f"{GRADIENT}parameters"
     ends = zip(*[name.split("_")[:0:-1] for name in names], strict=False)
@@ -161,7 +160,7 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
 
 
 def _operand(value: Value) -> tuple[str, str]:
-    name = stem(value.name).removesuffix(UPDATED)
+    name = value.name.removesuffix(UPDATED)
     return name, form_of_name(name)
 
 
@@ -203,6 +202,7 @@ class _Group:
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
+                writer.taken.discard(state.name)
                 writer.now[state] = self.piece(role, i, state)
                 del updates[state]
             kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
 
-from glassgrad.autograd.compiler.ir.names import PASS_MARK, unique
+from glassgrad.autograd.compiler.ir.names import unique
 from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
 from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Program, Value
-
-
-def stem(name: str) -> str:
-    """A name without the marks and numbers that passes append."""
-    return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name) if PASS_MARK in name else name
-
-
-def name_plainly(programs: Sequence[Program]) -> None:
-    """Remove the marks that passes appended to the names in the last of ``programs``, which are the stages of one
-    program. A mark stays if the plain name belongs to another value in a stage that has this value, too.
-    """
-    stages = {id(program): program for program in programs}  # a pass may have left it as it is
-    names = [{value.name for value in program.values()} for program in stages.values()]
-    for value in [value for value in programs[-1].values() if stem(value.name) != value.name]:
-        beside = [taken for taken in names if value.name in taken]
-        value.name = unique(stem(value.name), ELEMENTWISE, *beside)
-        for taken in beside:
-            taken.add(value.name)
 
 
 class Rewriter:
@@ -39,7 +20,6 @@ class Rewriter:
         self.instructions: list[Instruction] = []
         self.producers: dict[Value, Instruction] = {}
         self.now: dict[Value, Value] = {}
-        self.counts: dict[str, int] = {}
         values = [*program.values()]
         self.taken = {*ELEMENTWISE, *(value.name for value in values)}
         self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
@@ -48,9 +28,12 @@ class Rewriter:
         """The user's line that new instructions are for."""
 
     def __iter__(self) -> Iterator[Instruction]:
-        """Iterate over the old instructions; instructions emitted meanwhile belong to the same user's line."""
+        """Iterate over the old instructions; instructions emitted meanwhile belong to the same user's line. What
+        replaces a result may have its name."""
         for instruction in self.program.instructions:
             self.origin = instruction.origin
+            if instruction.out not in self.producers:
+                self.taken.discard(instruction.out.name)
             yield instruction
 
     def of(self, value: Value) -> Value:
@@ -69,11 +52,8 @@ class Rewriter:
         return indices in self.stops and self.stops[indices] <= stop
 
     def name(self, base: str) -> str:
-        """A free name: ``base``, with a mark and a number if it is taken; see `name_plainly`."""
-        name = base = stem(base)
-        while name in self.taken:
-            count = self.counts[base] = self.counts.get(base, 1) + 1
-            name = f"{base}{PASS_MARK}{count}"
+        """A free name: ``base``, with a number if it is taken."""
+        name = unique(base, self.taken)
         self.taken.add(name)
         return name
 
@@ -97,13 +77,14 @@ class Rewriter:
         """Append an instruction unchanged."""
         self.instructions.append(instruction)
         self.producers[instruction.out] = instruction
+        self.taken.add(instruction.out.name)
 
     def keep(self, instruction: Instruction) -> None:
         """Append an old instruction with its arguments replaced by their new values."""
-        args = tuple(map(self.of, instruction.args))
         op, params, out = instruction.op, instruction.params, instruction.out
-        same = args == instruction.args
-        self.put(instruction if same else Instruction(op, args, params, out, instruction.origin))
+        if not self.now.keys().isdisjoint(instruction.args):
+            instruction = Instruction(op, tuple(map(self.of, instruction.args)), params, out, instruction.origin)
+        self.put(instruction)
 
     def finish(self) -> Program:
         """The new program."""
