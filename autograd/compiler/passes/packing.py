@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from itertools import takewhile
-from typing import Any
+from itertools import chain, takewhile
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -65,79 +65,71 @@ def can_share_buffer(program: Program, states: Sequence[Value]) -> bool:
     return shared_buffer(dtype, start * dtype.itemsize, members) is not None
 
 
-class Match:
-    """Whether two values are computed by the same operations from corresponding states and leaves."""
+class Update(NamedTuple):
+    """How the new value of a state is computed.
 
-    def __init__(self, program: Program, producers: dict[Value, Instruction]) -> None:
-        self.program, self.producers = program, producers
-        self.pairs: dict[Value, Value] = {}
-        self.leaves: dict[Value, Value] = {}
-        self.states: dict[Value, Value] = {}
+    ``key`` is equal for states that can be updated by the same calls. These have corresponding values at the same
+    places of ``states`` (those that are updated together, as a momentum), ``leaves`` (gradients) and ``made`` (results
+    of elementwise calls).
+    """
 
-    def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
-        """Whether ``a``, computed for a state of ``shape``, corresponds to ``b``, for a state of shape ``other``."""
-        pending = [(a, b)]
-        while pending:  # not recursive: the computation of a state may be thousands of calls deep
-            further = self._further(*pending.pop(), shape, other)
-            if further is None:
-                return False
-            pending += further[::-1]
-        # A value that is only moved to a state, as when two states are swapped, is not computed with the others.
-        return not any(self.program.updates[state] in self.leaves for state in self.states)
+    key: tuple[Any, ...]
+    states: list[Value]
+    leaves: list[Value]
+    made: list[Value]
 
-    def _further(
-        self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape
-    ) -> list[tuple[Value, Value]] | None:
-        """The further pairs that must correspond if ``a`` and ``b`` do; ``None`` if these can't."""
-        if a.shape != shape or b.shape != other:
-            return [] if a is b and not a.shape else None
-        if a in self.pairs:
-            return [] if self.pairs[a] is b else None
-        if a.dtype != b.dtype:
-            return None
-        self.pairs[a] = b
-        updates = self.program.updates
-        if a.kind == "state" and a in updates:
-            if b.kind != "state" or b not in updates or b in self.states.values() or b in self.program.pinned:
+
+def update_of(program: Program, producers: dict[Value, Instruction], state: Value) -> Update | None:
+    """The update of a state; ``None`` if it can't be computed for several states at once."""
+    found = Update((), [], [], [])
+    numbers: dict[Value, int] = {}
+    key: list[Any] = []
+    pending = [state]
+    while pending:  # not recursive: the computation of a state may be thousands of calls deep
+        value = pending.pop()
+        if value.shape != state.shape or value in numbers:
+            if value.shape not in (state.shape, ()):
                 return None
-            self.states[a] = b
-            return [(updates[a], updates[b])]
-        x, y = self.producers.get(a), self.producers.get(b)
-        if x is not None and x.op in ELEMENTWISE and all(v.shape in (shape, ()) for v in x.args):
-            same = y is not None and y.op == x.op and len(y.args) == len(x.args)
-            return list(zip(x.args, y.args, strict=True)) if same and y is not None else None
-        if x is None or y is None or (y.op in ELEMENTWISE and all(v.shape in (other, ()) for v in y.args)):
+            key.append(numbers.get(value, value))
+            continue
+        numbers[value] = len(numbers)
+        maker = producers.get(value)
+        if value in program.updates and value not in program.pinned:
+            found.states.append(value)
+            key.append(value.dtype)
+            pending.append(program.updates[value])
+        elif maker is None:
             return None
-        self.leaves[a] = b
-        return []
-
-    @property
-    def computed(self) -> set[Value]:
-        """The states and intermediate values of ``b``; members of one buffer must not share any."""
-        return {b for a, b in self.pairs.items() if a not in self.leaves}
+        elif maker.op in ELEMENTWISE and all(arg.shape in (state.shape, ()) for arg in maker.args):
+            found.made.append(value)
+            key.append((maker.op, value.dtype))
+            pending += maker.args[::-1]
+        else:
+            found.leaves.append(value)
+            key.append((None, value.dtype))
+    # A value that is only moved to a state, as when two states are swapped, is not computed with the others.
+    moved = any(program.updates[each] in found.leaves for each in found.states)
+    return None if moved else found._replace(key=tuple(key))
 
 
 def pack(program: Program) -> Program:
     """Pack small states with the same update into one buffer, and their gradients into another."""
     producers = program.producers()
-    free = [
-        s for s in program.updates
-        if s.shape and s.dtype.kind == "f" and s.nbytes <= SMALL and s not in program.pinned
-    ]  # fmt: skip
-    for first in free:
-        group: list[tuple[Value, Match]] = []
+    groups: dict[Any, list[Update]] = {}
+    for state in program.updates:
+        if state.shape and state.dtype.kind == "f" and state.nbytes <= SMALL and state not in program.pinned:
+            update = update_of(program, producers, state)
+            if update is not None:
+                groups.setdefault(update.key, []).append(update)
+    for alike in groups.values():
+        group: list[Update] = []
         taken: set[Value] = set()
-        for state in free:
-            if state in taken:
-                continue
-            match = Match(program, producers)
-            alike = match.alike(first, state, first.shape, state.shape) and not taken & match.computed
-            if alike:
-                group.append((state, match))
-                taken |= match.computed
-        roles = group[0][1].states if group else ()
-        kept = all(can_share_buffer(program, [m.states[r] for _, m in group]) for r in roles)
-        if len(group) > 1 and kept and any(state is first for state, _ in group):
+        for update in alike:
+            if taken.isdisjoint(computed := {*update.states, *update.made}):
+                group.append(update)
+                taken |= computed
+        roles = zip(*(update.states for update in group), strict=True)
+        if len(group) > 1 and all(can_share_buffer(program, states) for states in roles):
             together = packed(program, group)
             if together is not None:
                 return pack(together)
@@ -180,102 +172,64 @@ class _Together:
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 
 
-class _Group:
-    """States that are packed into one buffer for each role (weight, momentum), and the computation that they share."""
-
-    def __init__(self, writer: Rewriter, program: Program, members: Sequence[tuple[Value, Match]]) -> None:
-        self.writer, self.program, self.members = writer, program, members
-        self.first = members[0][1]
-        sizes = [shapes.size(state.shape) for state, _ in members]
-        self.starts = [sum(sizes[:i]) for i in range(len(sizes))]
-        self.flat: dict[Value, Value] = {}
-        self.interior = [a for a in self.first.pairs if a not in self.first.leaves and a not in self.first.states]
-        self.left = dict.fromkeys(self.interior, len(members))
-
-    def pack_states(self, homes: dict[Value, list[tuple[Value, int]]], updates: dict[Value, Value]) -> None:
-        """Create a flat state for each role, and replace every state by a piece of it."""
-        writer = self.writer
-        for role in self.first.states:
-            states = [match.states[role] for _, match in self.members]
-            whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
-            whole.origin = _Together(states)
-            homes[whole], self.flat[role] = [], whole
-            for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
-                homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
-                writer.taken.discard(state.name)
-                writer.now[state] = self.piece(role, i, state)
-                del updates[state]
-            kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"
-            whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
-
-    def piece(self, role: Value, i: int, like: Value) -> Value:
-        """The part of a flat value that belongs to the i-th member."""
-        params = {"start": self.starts[i], "shape": like.shape}
-        return self.writer.emit("piece", (self.flat[role],), params, like.name)
-
-    def whole_of(self, value: Value) -> Value:
-        """The flat value for a value of the first member; gradients are packed at first use."""
-        if value in self.first.leaves and value not in self.flat:
-            self._pack_leaf(value)
-        return self.flat[value] if value in self.flat else self.writer.of(value)
-
-    def _pack_leaf(self, leaf: Value) -> None:
-        parts: list[Value] = []
-        for _, match in self.members:
-            part = self.writer.of(match.leaves[leaf])
-            inner = self.writer.producers.get(part)
-            if inner is not None and inner.op == "pack":  # packed already: its members are packed here
-                parts += inner.args
-            else:
-                parts.append(part)
-        name = packed_name([part.name for part in parts])
-        self.flat[leaf] = self.writer.emit("pack", parts, {}, name)
-
-    def met(self, role: Value) -> None:
-        """Count a member's instruction for ``role``; the last one is emitted for all members."""
-        self.left[role] -= 1
-        if not self.left[role]:
-            made = self.first.producers[role]
-            args = [self.whole_of(arg) for arg in made.args]
-            state = next((s for s in self.first.states if self.program.updates[s] is role), None)
-            name = derived(Instruction(made.op, tuple(args), {}, made.out), _operand)[0]
-            name = name or packed_name([match.pairs[role].name for _, match in self.members])
-            name = name if state is None else f"{self.flat[state].name}{UPDATED}"
-            self.flat[role] = self.writer.emit(made.op, args, {}, name)
-
-
-def packed(program: Program, members: Sequence[tuple[Value, Match]]) -> Program | None:
-    """The program with the states of ``members``, and those updated with them, in one flat state per role.
+def packed(program: Program, group: Sequence[Update]) -> Program | None:
+    """The program with the states of ``group``, and those updated with them, in one flat state for each role, such as
+    weight and momentum.
 
     ``None`` if they can't be updated at once because one update is needed for another's gradient.
     """
-    writer = Rewriter(program)
+    writer, first, makers = Rewriter(program), group[0], program.producers()
     homes, updates = dict(program.packed), dict(program.updates)
-    group = _Group(writer, program, members)
-    group.pack_states(homes, updates)
-    place = {match.pairs[role]: (role, i) for i, (_, match) in enumerate(members) for role in group.interior}
-    for instruction in writer:
-        if instruction.out in place:
-            group.met(place[instruction.out][0])
-        else:
-            writer.keep(instruction)
+    sizes = [shapes.size(update.states[0].shape) for update in group]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    flat: dict[Value, Value] = {}  # for values of the first update, those for all
+
+    def piece(role: Value, i: int, like: Value) -> Value:
+        """The part of a flat value that belongs to the i-th update."""
+        return writer.emit("piece", (flat[role],), {"start": starts[i], "shape": like.shape}, like.name)
+
+    for role, *others in zip(*(update.states for update in group), strict=True):
+        states = [role, *others]
+        whole = flat[role] = Value("state", (sum(sizes),), role.dtype, "", origin=_Together(states))
+        homes[whole] = []
+        for i, state in enumerate(states):
+            homes[whole] += [(each, starts[i] + offset) for each, offset in homes.pop(state, [(state, 0)])]
+            writer.taken.discard(state.name)
+            writer.now[state] = piece(role, i, state)
+            del updates[state]
+        kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"
+        whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
+    for leaves in zip(*(update.leaves for update in group), strict=True):
+        parts: list[Value] = []
+        for part in leaves:
+            inner = makers.get(part)  # packed already: its members are packed here
+            parts += inner.args if inner is not None and inner.op == "pack" else [part]
+        flat[leaves[0]] = writer.emit("pack", parts, {}, packed_name([part.name for part in parts]))
+    made = {value: (k, i) for i, update in enumerate(group) for k, value in enumerate(update.made)}
+    writer.taken -= {value.name for value in made}
+    rest = [instruction for instruction in program.instructions if instruction.out not in made]
+    for role in [i for i in program.instructions if i.out in first.made]:
+        args = [flat.get(arg) or writer.of(arg) for arg in role.args]
+        state = next((s for s in first.states if program.updates[s] is role.out), None)
+        name = derived(Instruction(role.op, tuple(args), {}, role.out), _operand)[0]
+        name = name or packed_name([update.made[made[role.out][0]].name for update in group])
+        writer.origin = role.origin
+        flat[role.out] = writer.emit(role.op, args, {}, f"{flat[state].name}{UPDATED}" if state is not None else name)
     # Other readers of a packed result read a piece of it.
-    outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
-    outside |= {*program.outputs, *updates.values()}
-    for value, (role, i) in place.items():
+    outside = {*program.outputs, *updates.values(), *chain.from_iterable(instruction.args for instruction in rest)}
+    for value, (k, i) in made.items():
         if value in outside:
-            writer.now[value] = group.piece(role, i, value)
-    again = Rewriter(writer.finish())  # replaces also what was read before the pieces existed
-    again.now = writer.now
-    for instruction in again.program.instructions:
-        again.keep(instruction)
-    changed = again.finish()
+            writer.now[value] = piece(first.made[k], i, value)
+    together, writer.instructions = writer.instructions, []
+    for instruction in rest:
+        writer.keep(instruction)
+    changed = writer.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
-    changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
+    changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}
     changed.packed = homes
-    makers = changed.producers()
+    makers = writer.producers
     try:
-        order = in_order(changed.instructions, lambda i: [makers[arg] for arg in i.args if arg in makers])
+        order = in_order([*writer.instructions, *together], lambda i: [makers[arg] for arg in i.args if arg in makers])
     except ValueError:
         return None
     return changed.changed(instructions=order)
