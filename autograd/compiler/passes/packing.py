@@ -207,20 +207,22 @@ def packed(program: Program, group: Sequence[Update]) -> Program | None:
         flat[leaves[0]] = writer.emit("pack", parts, {}, packed_name([part.name for part in parts]))
     made = {value: (k, i) for i, update in enumerate(group) for k, value in enumerate(update.made)}
     writer.taken -= {value.name for value in made}
+    at = {instruction.out: n for n, instruction in enumerate(program.instructions)}
     rest = [instruction for instruction in program.instructions if instruction.out not in made]
     for role in [i for i in program.instructions if i.out in first.made]:
         args = [flat.get(arg) or writer.of(arg) for arg in role.args]
         state = next((s for s in first.states if program.updates[s] is role.out), None)
         name = derived(Instruction(role.op, tuple(args), {}, role.out), _operand)[0]
-        name = name or packed_name([update.made[made[role.out][0]].name for update in group])
+        members = [update.made[made[role.out][0]] for update in group]
+        name = f"{flat[state].name}{UPDATED}" if state is not None else name or packed_name([m.name for m in members])
         writer.origin = role.origin
-        flat[role.out] = writer.emit(role.op, args, {}, f"{flat[state].name}{UPDATED}" if state is not None else name)
+        flat[role.out] = writer.emit(role.op, args, {}, name)
+        at[flat[role.out]] = max(map(at.__getitem__, members))
     # Other readers of a packed result read a piece of it.
     outside = {*program.outputs, *updates.values(), *chain.from_iterable(instruction.args for instruction in rest)}
     for value, (k, i) in made.items():
         if value in outside:
             writer.now[value] = piece(first.made[k], i, value)
-    together, writer.instructions = writer.instructions, []
     for instruction in rest:
         writer.keep(instruction)
     changed = writer.finish()
@@ -228,8 +230,9 @@ def packed(program: Program, group: Sequence[Update]) -> Program | None:
     changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}
     changed.packed = homes
     makers = writer.producers
+    instructions = sorted(writer.instructions, key=lambda i: at.get(i.out, len(at)))
     try:
-        order = in_order([*writer.instructions, *together], lambda i: [makers[arg] for arg in i.args if arg in makers])
+        order = in_order(instructions, lambda i: [makers[arg] for arg in i.args if arg in makers])
     except ValueError:
         return None
     return changed.changed(instructions=order)

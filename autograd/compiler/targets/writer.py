@@ -14,17 +14,9 @@ import numpy
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.names import identifier
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, index_text, is_view
+from glassgrad.autograd.compiler.ir.primitives import index_text, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Value
 from glassgrad.autograd.compiler.targets.plan import Plan
-
-FUNCTIONS = frozenset(
-    (
-        *ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "broadcast_to", "copyto", "float",
-        "float32", "float64", "part", "range",
-    )
-)  # fmt: skip
-"""Functions that the source calls: no value has these names."""
 
 WIDTH = 110
 """The largest number of characters of a header line. Comments are aligned without regard to lines of code that are
@@ -71,34 +63,31 @@ class Writer:
         self.written = {
             v: s for s, v in self.program.updates.items() if v is not s and plan.arrays.get(v) is plan.homes[s]
         }
-        self.taken = {identifier(self.program.name)}
+        self.known: dict[str, Any] = {identifier(self.program.name): self.program}
+        """What each name means."""
         for value in self.program.inputs:
             self.of(value)
 
     # ----------------------------------------------------------------------------------------------------------- names
 
-    def fresh(self, name: str) -> str:
-        """A name not used in the source yet: ``name``, followed by underscores if it is taken."""
-        name = identifier(name)
-        while name in self.taken or name in self.scope or name in self.views or name in FUNCTIONS:
+    def fresh(self, text: str, thing: Any = None) -> str:
+        """A name for ``thing``, or for something new: ``text``, with underscores where it means something else."""
+        name, thing = identifier(text), object() if thing is None else thing
+        while self.known.setdefault(name, thing) is not thing:
             name += "_"
-        self.taken.add(name)
         return name
 
-    def bind(self, name: str, thing: Any) -> str:
-        """Bind ``thing`` to ``name``, or to a free variant of it, in the source; returns the name."""
-        name = identifier(name)
-        while name in self.taken or name in self.views or self.scope.get(name, thing) is not thing:
-            name += "_"
+    def bind(self, text: str, thing: Any) -> str:
+        """The name in the source that is bound to ``thing``: ``text``, or a free variant of it."""
+        name = self.fresh(text, thing)
         self.scope[name] = thing
         return name
 
-    def seen(self, name: str, base: str, expression: str) -> str:
-        """The name of a view of ``base``, made by ``expression``: ``name``, or a free variant of it."""
-        name, view = identifier(name), (base, expression)
-        while name in self.taken or name in self.scope or self.views.get(name, view) != view:
-            name += "_"
-        self.views[name] = view
+    def seen(self, text: str, base: str, expression: str) -> str:
+        """The name of a view of ``base``, made by ``expression``: ``text``, or a free variant of it."""
+        name = next((name for name, view in self.views.items() if view == (base, expression)), None)
+        if name is None:
+            self.views[name := self.fresh(text)] = base, expression
         return name
 
     def of(self, value: Value) -> str:
@@ -111,7 +100,7 @@ class Writer:
             else:
                 number = value.kind == "constant" and not value.shape
                 name = _number_name(value) if number else value.name
-                if number and identifier(name) in self.taken:
+                if number and identifier(name) in self.known:
                     name = f"{name}_{value.dtype}"
                 name = self.names[value] = self.fresh(name)
                 if value in self.plan.arrays:
