@@ -16,7 +16,6 @@ from glassgrad.autograd.compiler.ir.primitives import (
     into,
     is_basic,
     is_view,
-    piece_of,
     pieces_of,
 )
 from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
@@ -179,10 +178,9 @@ def _reshape(writer: Writer, instruction: Instruction) -> None:
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
     """Copy the parts that were not computed directly into the buffer."""
-    name, whole = writer.of(instruction.out), writer.plan.arrays[instruction.out]
+    name = writer.of(instruction.out)
     for arg, params in pieces_of(instruction):
-        piece = piece_of(whole, **params)
-        if arg not in writer.plan.within or not numpy.shares_memory(writer.plan.arrays[arg], piece):
+        if writer.plan.within.get(arg) != (instruction.out, params["start"]):
             target = writer.seen(f"{name}_{params['start']}", name, piece_text(name, params))
             writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import is_view
@@ -92,10 +91,8 @@ class Emitter(Writer):
     def instruction(self, instruction: Instruction) -> None:
         """The lines of one instruction."""
         out, plan = instruction.out, self.plan
-        if self.transposed(out) is not None:
-            return
         if out in plan.arrays:
-            if not (is_view(instruction) and self._is_seen(instruction)):
+            if not is_view(instruction) or out not in plan.roots:
                 KERNELS[kernel_of(instruction) or ""](self, instruction)
         elif instruction.op == "check_range":
             self._check_range(instruction)
@@ -111,12 +108,6 @@ class Emitter(Writer):
         refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
         options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
         self.line(f"{check}({self.of(instruction.args[0])}, {params['stop']!r}, {refuse}{options})")
-
-    def _is_seen(self, instruction: Instruction) -> bool:
-        source = self.plan.arrays.get(instruction.args[0])
-        return source is not None and (
-            shapes.size(instruction.out.shape) == 0 or numpy.shares_memory(source, self.plan.arrays[instruction.out])
-        )
 
     def _definition(self, instruction: Instruction) -> None:
         """The line that computes an instruction into a new array."""

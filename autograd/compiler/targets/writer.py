@@ -93,18 +93,18 @@ class Writer:
     def of(self, value: Value) -> str:
         """The name of a value's array."""
         if value not in self.names:
-            if (source := self.transposed(value)) is not None:
-                self.names[value] = self._transpose(source)
-            elif (state := self.written.get(value)) is not None:
-                self.names[value] = self.of(state)
-            else:
-                number = value.kind == "constant" and not value.shape
-                name = _number_name(value) if number else value.name
-                if number and identifier(name) in self.known:
-                    name = f"{name}_{value.dtype}"
-                name = self.names[value] = self.fresh(name)
-                if value in self.plan.arrays:
-                    self._tell(value, name)
+            maker, name = self.makers.get(value), value.name
+            if value in self.written:
+                self.names[value] = self.of(self.written[value])
+                return self.names[value]
+            if value.kind == "constant" and not value.shape:
+                name = _number_name(value)
+                name = f"{name}_{value.dtype}" if identifier(name) in self.known else name
+            elif maker is not None and maker.op == "permute_dims" and maker.params["axes"] == (1, 0):
+                name = f"{self.of(maker.args[0])}_T"
+            name = self.names[value] = self.fresh(name)
+            if value in self.plan.arrays:
+                self._tell(value, name)
         return self.names[value]
 
     def _tell(self, value: Value, name: str) -> None:
@@ -137,21 +137,6 @@ class Writer:
         if op == "broadcast_to":
             return f"{self.bind('broadcast_to', numpy.broadcast_to)}({x}, {tuple(params['shape'])})"
         return f"{x}.reshape({tuple(instruction.out.shape)})"
-
-    def transposed(self, value: Value) -> Value | None:
-        """The matrix that ``value`` is the transpose of, or ``None``."""
-        maker = self.makers.get(value)
-        if maker is None or maker.op != "permute_dims" or tuple(maker.params["axes"]) != (1, 0):
-            return None
-        return maker.args[0]
-
-    def _transpose(self, value: Value) -> str:
-        """The name of the transpose of a matrix."""
-        source = self.transposed(value)
-        if source is not None:
-            return self.of(source)
-        name = self.of(value)
-        return self.seen(f"{name}_T", name, f"{name}.T") if value in self.plan.arrays else f"{name}.T"
 
     # ----------------------------------------------------------------------------------------------------------- lines
 
