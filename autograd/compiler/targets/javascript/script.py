@@ -15,12 +15,11 @@ from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.interpreter import present
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.javascript.contraction import contract
 from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
 from glassgrad.autograd.compiler.targets.kernels import fuse, updated_in_place
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
 from glassgrad.autograd.compiler.targets.nested import Script as Base
-from glassgrad.autograd.compiler.targets.nests import View
+from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
 from glassgrad.autograd.errors import TargetError
 
 PART = 12_000
@@ -31,10 +30,14 @@ SHORT = 64
 """Constants of up to this number of elements are written as numbers, larger ones in base64."""
 
 
+NONE = (1, 0, 0, 0)
+"""An axis of length 1."""
+
+
 class Script(Base):
     """The text of ``program`` as a function of ``memory``; see `Program.javascript`."""
 
-    language, contract = JAVASCRIPT, contract
+    language = JAVASCRIPT
 
     def __init__(self, program: Program, name: str | None, *, comments: bool, states: bool) -> None:
         super().__init__(program, name or program.name)
@@ -186,6 +189,78 @@ class Script(Base):
         name = self.fresh(name)
         self.functions += self.called(name, parts)
         return [f"{name}({', '.join(self.times)});"]
+
+    def contract(
+        self, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, *,
+        adds: bool = False,
+    ) -> None:  # fmt: skip
+        """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `nested.Script.contract`.
+
+        Products call a few functions: browsers soon make a short function fast that is called often, and are slow to
+        do so with a long one that has the loops of many products.
+        """
+        axes, sums = merged(axes), merged(sums) or [(1, 0, 0)]
+        rows = max((a for a in axes if not a[2] and a[1]), default=NONE, key=lambda a: a[0])
+        columns = max((a for a in axes if not a[1] and a[2]), default=NONE, key=lambda a: a[0])
+        around = [a for a in axes if a is not rows and a is not columns]
+        places = [x.start, y.start, out.start]
+        for depth, (n, *steps) in enumerate(around):
+            self.lines.append(f"{'  ' * depth}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
+            places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
+        height, width = (_block_of(n, adds) for n in (rows[0], columns[0]))
+        key = height, width, len(sums), str(dtype), adds
+        if key not in self.products:
+            self.products[key] = self.fresh(f"sums_{height}x{width}")
+            self.functions += _function(self.products[key], height, width, len(sums), dtype, adds)
+        strides = rows[1], rows[3], columns[2], columns[3]
+        given = [x.data, y.data, out.data, *places, rows[0], columns[0], *strides, *chain(*sums)]
+        self.lines.append(f"{'  ' * len(around)}{self.products[key]}({', '.join(map(str, given))});")
+        self.lines += ["  " * depth + "}" for depth in reversed(range(len(around)))]
+
+
+def _block_of(n: int, adds: bool) -> int:
+    """The number of rows or columns computed at once. Where nothing is added, the last block may overlap another."""
+    return next((b for b in (4, 3, 2) if n % b == 0), 1 if adds else min(4, max(n, 1)))
+
+
+def _function(name: str, height: int, width: int, depth: int, dtype: Any, adds: bool) -> list[str]:
+    """The function of blocks of ``height`` by ``width`` sums in registers, each over ``depth`` axes.
+
+    Where x begins, and its step from row to row; likewise y and its columns, and the result. Then each sum's length and
+    its steps in x and y. ``| 0`` says that an integer has 32 bits, and saves checks.
+    """
+    given = ["x", "y", "out", "atX", "atY", "atOut", "rows", "columns", "rowX", "rowOut", "columnY", "columnOut"]
+    given += [f"{letter}{k}" for k in range(depth) for letter in ("n", "x", "y")]
+    cells = [(r, c) for r in range(height) for c in range(width)]
+    sums: list[str] = []
+    for k in range(depth):  # an axis within another one has gone to its end when the outer one goes on
+        back = [f" - n{k + 1} * {letter}{k + 1}" if k + 1 < depth else "" for letter in ("x", "y")]
+        moves = f"p = p + x{k}{back[0]} | 0, q = q + y{k}{back[1]} | 0"
+        sums.append(f"{'  ' * k}for (let $p{k} = 0; $p{k} < n{k}; $p{k}++, {moves}) {{")
+    pad = "  " * depth
+    reads = [f"$x{r} = x[{added('p', times('rowX', r))} | 0]" for r in range(height)]
+    reads += [f"$y{c} = y[{added('q', times('columnY', c))} | 0]" for c in range(width)]
+    sums.append(f"{pad}const {', '.join(reads)};")
+    sums.append(pad + " ".join(f"$s{r}{c} += $x{r} * $y{c};" for r, c in cells))
+    sums += ["  " * k + "}" for k in reversed(range(depth))]
+    truth = " ? 1 : 0" if dtype.kind == "b" else ""
+    written = (
+        f"out[{added('o', times('rowOut', r), times('columnOut', c))} | 0] {'+=' if adds else '='} $s{r}{c}{truth};"
+        for r, c in cells
+    )
+    return [
+        f"function {name}({', '.join(given)}) {{",
+        f"  for (let $i = 0; $i < rows; $i += {height}) for (let $j = 0; $j < columns; $j += {width}) {{",
+        f"    const i = $i + {height} > rows ? rows - {height} : $i;",
+        f"    const j = $j + {width} > columns ? columns - {width} : $j;",
+        f"    let {', '.join(f'$s{r}{c} = 0' for r, c in cells)};",
+        "    let p = atX + i * rowX | 0, q = atY + j * columnY | 0;",
+        *("    " + line for line in sums),
+        "    const o = atOut + i * rowOut + j * columnOut | 0;",
+        "    " + " ".join(written),
+        "  }",
+        "}",
+    ]
 
 
 GIVEN = """
