@@ -48,18 +48,6 @@ class Value:
         return f"{self.name} {self.shape} {self.dtype}"
 
 
-class Stored:
-    """The array of a state in the program of a loop's step, in place of a Tensor."""
-
-    __slots__ = ("_data", "__weakref__")
-
-    requires_grad = False
-    data = property(lambda self: self._data)
-
-    def __init__(self, data: Any) -> None:
-        self._data = data
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The user's line for which an instruction was recorded: ``train.py:12``, its text, and the module's path.

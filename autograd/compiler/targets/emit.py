@@ -39,8 +39,8 @@ class Emitter(Writer):
         super().__init__(plan)
         self.old: dict[Value, str] = {}
 
-    def source(self) -> str:
-        """The whole function as text."""
+    def source(self, lends: bool = False) -> str:
+        """The whole function as text. With ``lends`` it returns arrays that the next call overwrites."""
         plan, program = self.plan, self.program
         for value in [v for v in program.values() if v.kind == "knob"]:
             self.line(f"{self.of(value)}[()] = {self._knob(value)}", remark="read at each call")
@@ -52,7 +52,7 @@ class Emitter(Writer):
         self._copies()
         returned: list[str] = []
         for value in program.outputs:
-            text = self._returned(value)
+            text = self.of(value) if lends and value in self.plan.arrays else self._returned(value)
             returned.append(f"{text}.copy()" if value.shape and text in returned else text)
         body = [*self.body(), f"return [{', '.join(returned)}]"]
         used = set(NAMES.findall(" ".join([*(line.text for line in self.lines), *returned])))
