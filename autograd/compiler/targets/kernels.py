@@ -13,26 +13,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy
-
 from glassgrad.autograd.compiler.ir.inference import resolved
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order, roots
-from glassgrad.autograd.compiler.targets.language import ALIKE, FUNCTIONS, OF_TWO
 
-OF_FLOATS = frozenset(
-    (
-        *FUNCTIONS, *OF_TWO, "isfinite", "isinf", "isnan", "signbit", "power", "copysign", "abs",
-        "reciprocal", "sign", "logaddexp", "remainder", "divide",
-    )
-)  # fmt: skip
-OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
-OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
-FUSED = OF_FLOATS | OF_TRUTHS | {*ALIKE, "astype"}
+FUSED = ELEMENTWISE | {"where", "astype", "copy", "broadcast_to"}
 
 MOST = 64
 """The largest number of instructions in a kernel: browsers do not optimize functions whose text is long."""
-
-_DTYPES = frozenset(map(numpy.dtype, ("bool", "int32", "int64", "float32", "float64")))
 
 
 @dataclass(eq=False)
@@ -59,14 +47,8 @@ def computed_in(instruction: Instruction) -> tuple[Any, ...]:
 
 
 def fusable(instruction: Instruction) -> bool:
-    """Whether a kernel can compute an instruction."""
-    op, out = instruction.op, instruction.out
-    if op not in FUSED or 0 in out.shape or any(v.dtype not in _DTYPES for v in (*instruction.args, out)):
-        return False
-    kinds = {dtype.kind for dtype in computed_in(instruction)}
-    if op in OF_FLOATS:
-        return kinds == {"f"} or (op == "remainder" and kinds == {"i"})
-    return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
+    """Whether an instruction is part of a kernel."""
+    return instruction.op in FUSED and 0 not in instruction.out.shape
 
 
 def alone(instruction: Instruction) -> Kernel:

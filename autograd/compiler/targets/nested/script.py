@@ -17,7 +17,7 @@ from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.primitives import fill, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
-from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse
+from glassgrad.autograd.compiler.targets.kernels import FUSED, Kernel, alone, computed_in, fuse
 from glassgrad.autograd.compiler.targets.language import COMPARISONS, Language
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.errors import TargetError
@@ -136,6 +136,11 @@ class Script:
             "give the function its result as an argument."
         )
 
+    def unwritten(self, instruction: Instruction, name: str) -> TargetError:
+        """The error for an operation that the language lacks."""
+        kind = "operations" if instruction.op == "op" else "functions"
+        return self.refuse(instruction, f"is not supported there: {name} is not among the {kind} that can be written")
+
     def type_of(self, value: Value) -> str:
         """The type of the elements of ``value``, or of their array."""
         kind = self.language.types.get(str(value.dtype))
@@ -229,15 +234,12 @@ class Script:
             self._check_range(instruction)
         elif op in self.language.reductions:
             self.kernel(Kernel([args[0]], [out], [], instruction))
-        elif op not in READINGS and op in self.language.expressions:
+        elif op in FUSED and op not in READINGS:
             self.kernel(alone(instruction))
         else:
             name, table = (params["name"], WHOLE) if op == "op" else (op, READINGS)
             if name not in table:
-                kind = "operations" if op == "op" else "functions"
-                raise self.refuse(
-                    instruction, f"is not supported there: {name} is not among the {kind} that can be written"
-                )
+                raise self.unwritten(instruction, name)
             self.said(instruction)
             views = list(map(self.view, args))
             arrays, options = views, params
@@ -339,6 +341,9 @@ class Script:
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in the language."""
         op, args = instruction.op, instruction.args
+        self.type_of(instruction.out)
+        if op not in self.language.expressions:
+            raise self.unwritten(instruction, op)
         if op.startswith("bitwise") and args[0].dtype.kind != "b":
             raise self.refuse(instruction, "works on the bits of whole numbers")
         terms = [self.term(a, d) for a, d in zip(args, computed_in(instruction), strict=True)]

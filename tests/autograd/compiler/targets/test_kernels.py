@@ -5,9 +5,8 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.kernels import Kernel, fusable, fuse, updated_in_place
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from tests.autograd.compiler.test_training import step_of
 
 
@@ -52,9 +51,6 @@ def test_updates_are_in_place(optimizer):
     assert set(updated_in_place(program, steps).values()) == set(program.updates)
 
 
-KINDS = ("input", "input", "temporary")
-
-
 def test_a_state_that_is_read_afterwards_is_not_written_early():
     w = ag.Tensor([1.0, 2.0], name="w")
 
@@ -70,12 +66,6 @@ def test_a_state_that_is_read_afterwards_is_not_written_early():
         at = next(i for i, s in enumerate(steps) if isinstance(s, Kernel) and value in s.outputs)
         later = [v for s in steps[at + 1 :] for v in (s.inputs if isinstance(s, Kernel) else s.args)]
         assert all(v.kind != "state" for v in later)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "uint8", "complex128"])
-def test_other_dtypes_are_not_fused(dtype):
-    x, y, out = (Value(kind, (3,), np.dtype(dtype), name) for kind, name in zip(KINDS, "xyz", strict=True))
-    assert not fusable(Instruction("add", (x, y), {}, out))
 
 
 def test_random_numbers_are_drawn_in_the_programs_order():
