@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from glassgrad.autograd.compiler.ir.inference import resolved
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order, roots
 
 FUSED = ELEMENTWISE | {"where", "astype", "copy", "broadcast_to"}
@@ -133,15 +133,6 @@ def inputs_of(members: Sequence[Instruction]) -> list[Value]:
     ))  # fmt: skip
 
 
-def _is_reduced(reduction: Instruction) -> bool:
-    """Whether a kernel can do a reduction."""
-    return (
-        reduction.op in ("sum", "prod", "max", "min")
-        and reduction.out.dtype == reduction.args[0].dtype
-        and (str(reduction.out.dtype) in ("float32", "float64") and 0 not in reduction.args[0].shape)
-    )
-
-
 def _within_reductions(
     program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
 ) -> dict[Instruction, Instruction]:
@@ -149,7 +140,7 @@ def _within_reductions(
     makers = program.producers()
     inside: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
-        if not _is_reduced(reduction):
+        if reduction.op not in REDUCTIONS or 0 in reduction.args[0].shape:
             continue
         value, count = reduction.args[0], 0
         pending = [value]

@@ -295,10 +295,6 @@ class Source(Text):
             raise self.refuse(instruction, "is a power of whole numbers, for which C has no function")
         return super().expression(instruction)
 
-    def local(self, value: Value) -> str:
-        """The variable of a value's present entry."""
-        return f"{self.name_of(value)}$"
-
     contract, convolve, convolve_weight = contract, convolve, convolve_weight
 
     def parts(self, program: Program) -> list[list[str]]:

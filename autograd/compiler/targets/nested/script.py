@@ -18,7 +18,7 @@ from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.primitives import fill, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from glassgrad.autograd.compiler.targets.kernels import FUSED, Kernel, alone, computed_in, fuse
-from glassgrad.autograd.compiler.targets.language import COMPARISONS, Language
+from glassgrad.autograd.compiler.targets.language import Language
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.errors import TargetError
 
@@ -30,9 +30,6 @@ READINGS: dict[str, Reading] = {}
 
 WHOLE: dict[str, Reading] = {}
 """The functions that write operations which a program keeps whole."""
-
-TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
-                    "isnan", "signbit"))  # fmt: skip
 
 INT = numpy.dtype(numpy.int64)
 
@@ -126,7 +123,7 @@ class Script:
 
     def local(self, value: Value) -> str:
         """The variable of a value's present entry."""
-        return f"{identifier(value.name, ascii=self.language.ascii)}$"
+        return f"{self.name_of(value)}$"
 
     def refuse(self, instruction: Instruction, reason: str) -> TargetError:
         """The error for an instruction that can't be written in this language."""
@@ -352,8 +349,6 @@ class Script:
             terms[0] = f"{terms[0]} != 0"
         if op == "astype" and args[0].dtype.kind == "b":  # a cast would keep compilers from using vectors
             return f"{terms[0]} ? 1 : 0"
-        if op in TRUTHS:
-            return self.language.computed(op, terms, numpy.dtype(bool))
         return self.language.computed(op, terms, instruction.out.dtype, exponent)
 
 
