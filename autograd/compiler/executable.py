@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -119,19 +119,6 @@ def _kind(grad: Any) -> Any:
     if grad is None or grad.node is not None:
         return None
     return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
-
-
-def _built(structure: trees.Structure, leaves: Iterator[str], named: Callable[[Any], str]) -> str:
-    """The source of an expression that builds a tree with these leaves; ``named`` gives the name of an object."""
-    if structure is trees.LEAF:
-        return next(leaves)
-    kind, data, children = structure
-    parts = [_built(child, leaves, named) for child in children]
-    if kind is tuple:
-        return f"({''.join(f'{part}, ' for part in parts)})"
-    if kind is list:
-        return f"[{', '.join(parts)}]"
-    return f"{named(trees.container_of(kind).unflatten)}({named(data)}, [{', '.join(parts)}])"
 
 
 def _is_shared(tensor: Tensor, known: int = 0) -> bool:
@@ -309,14 +296,19 @@ class Executable:
             f"wrap(outputs[{i}], {named(node)})" if tensor else f"outputs[{i}]" if scalar else f"array(outputs[{i}])"
             for i, (tensor, scalar, node) in enumerate(zip(result.is_tensor, result.is_scalar, self.nodes, strict=True))
         ])  # fmt: skip
-        leaves = iter([next(arrays) if leaf is ARRAY else named(leaf) for leaf in result.leaves])
+        leaves = [next(arrays) if leaf is ARRAY else named(leaf) for leaf in result.leaves]
+        built = f"{named(trees.unflatten)}({named(result.structure)}, [{', '.join(leaves)}])"
+        if result.structure is trees.LEAF:
+            built = leaves[0]
+        elif result.structure[0] is tuple and not any(result.structure[2]):  # of leaves: the fastest way
+            built = f"({''.join(f'{leaf}, ' for leaf in leaves)})"
         lines = "".join(f"    {line}\n" for line in left)
         return (
             # Recorded before the states are written, so that older graphs are invalid even if the run is interrupted.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
             "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
             f"    {marks}LATEST[0] = stamp()\n    return True\n"
-            f"def finish(outputs):\n{lines}    return {_built(result.structure, leaves, named)}\n"
+            f"def finish(outputs):\n{lines}    return {built}\n"
         )
 
     def broken_guards(self) -> list[Guard]:

@@ -163,25 +163,15 @@ def _standing(index: Any, unknown: int | None) -> Any:
     return mask
 
 
-def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
-    """The shape of ``x[index]``; the arrays in ``index`` may be values without data."""
-    return numpy.broadcast_to(numpy.False_, shape)[_standing(index, unknown)].shape  # type: ignore[no-any-return]
-
-
 def getitem(x: Any, *more: Any, index: Any) -> Typed:
-    """The shape of ``x[index]``."""
-    return _indexed(x.shape, index), x.dtype
+    """The shape of ``x[index]``; the arrays in ``index`` may be values without data."""
+    return hollow(x)[_standing(index, None)].shape, x.dtype
 
 
 def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
-    """The shape and dtype of ``x``; ``value`` must broadcast to the shape of ``x[index]``."""
-    target = _indexed(x.shape, index, unknown=1)  # one value fits any number of elements
-    narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # leading axes of length 1 are ignored
-    if size(narrow) != size(value.shape) or broadcast_shapes(narrow, target) != target:
-        raise ValueError(f"could not broadcast {value.shape} into {target}")
-    is_element = not target and not any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
-    if is_element and value.shape:
-        raise ValueError(f"an element can't be set to an array of shape {value.shape}")
+    """The shape and dtype of ``x``, if NumPy can write ``value`` to ``x[index]``."""
+    place = numpy.ndarray(x.shape, x.dtype, bytearray(x.dtype.itemsize), 0, (0,) * len(x.shape))
+    place[_standing(index, unknown=1)] = numpy.broadcast_to(place.dtype.type(0), value.shape)  # one fits any number
     return x.shape, x.dtype
 
 
