@@ -9,6 +9,7 @@ import numpy
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.inference import function_of
+from glassgrad.autograd.compiler.ir.interpreter import translated
 from glassgrad.autograd.compiler.ir.primitives import (
     ELEMENTWISE,
     REDUCTIONS,
@@ -19,7 +20,6 @@ from glassgrad.autograd.compiler.ir.primitives import (
     pieces_of,
 )
 from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
-from glassgrad.autograd.compiler.targets.plan import translated
 from glassgrad.autograd.compiler.targets.writer import Writer, piece_text
 from glassgrad.autograd.ops.loops.scan import Loop, scan_into
 
@@ -220,7 +220,8 @@ def _whole(writer: Writer, instruction: Instruction) -> None:
 def _loop(writer: Writer, instruction: Instruction) -> None:
     """A function that runs a loop and writes the results of all steps into a given array."""
     loop, name = instruction.params["options"]["loop"], writer.of(instruction.out)
-    function = writer.bind(repr(loop), translated(instruction, writer.program.name, partial(scan_into, loop=loop)))
+    run = translated(instruction, f"the compiled {writer.program.name}", partial(scan_into, loop=loop))
+    function = writer.bind(repr(loop), run)
     args = [writer.of(arg) for arg in instruction.args]
     told = f"{loop.length} steps of {loop.body.name}"
     writer.line(f"{function}({', '.join([name, *args])})", instruction.out.shape, told)

@@ -55,7 +55,7 @@ class Emitter(Writer):
             text = self.of(value) if lends and value in self.plan.arrays else self._returned(value)
             returned.append(f"{text}.copy()" if value.shape and text in returned else text)
         body = [*self.body(), f"return [{', '.join(returned)}]"]
-        used = set(NAMES.findall(" ".join([*(line.text for line in self.lines), *returned])))
+        used = set(NAMES.findall(" ".join([*(text for text, *_ in self.lines), *returned])))
         views = self.before(used)
         text = "\n".join(f"    {line}".rstrip() for line in (*self.header(used), *body))
         head = f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):"

@@ -135,11 +135,9 @@ def _js_literal(number: Any, dtype: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-_JS_ARRAYS = {
-    "bool": "Uint8Array", "int8": "Int8Array", "int16": "Int16Array", "int32": "Int32Array", "int64": "Float64Array",
-    "uint8": "Uint8Array", "uint16": "Uint16Array", "uint32": "Uint32Array", "float32": "Float32Array",
-    "float64": "Float64Array",
-}  # fmt: skip
+_NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64")
+
+_JS_ARRAYS = {k: f"{k.capitalize()}Array" for k in _NUMBERS} | {"bool": "Uint8Array", "int64": "Float64Array"}
 
 ROUNDED = {
     "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
@@ -230,10 +228,7 @@ with ``$`` are those of variables within loops, and of `autograd.compiler.target
 _OWN = ("exp", "expm1", "log", "log1p", "tanh")
 """The functions that ``c/functions.h`` has, which compilers turn into vector instructions; others are libm's."""
 
-_WHOLE_TYPES = {
-    "bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "uint8": "uint8_t",
-    "uint16": "uint16_t", "uint32": "uint32_t",
-}  # fmt: skip
+_WHOLE_TYPES = {"bool": "bool", **{kind: f"{kind}_t" for kind in _NUMBERS if "int" in kind}}
 _C_ARRAYS = {**_WHOLE_TYPES, "float32": "float", "float64": "double"}
 
 

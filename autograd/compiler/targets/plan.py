@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.backends import NUMPY, in_words
+from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.interpreter import translated
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order
 from glassgrad.autograd.engine.operation import OPS
@@ -86,21 +87,6 @@ def view_of(instruction: Instruction, array: Any) -> Any:
 # ------------------------------------------------------------------------------------------------- made at each call
 
 
-def translated(instruction: Instruction, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that computes an instruction of the program ``name``, with the errors of the array library in this
-    package's words."""
-
-    def called(*arrays: Any) -> Any:
-        try:
-            return function(*arrays)
-        except Exception as error:
-            given = ", ".join(map(repr, instruction.args))
-            said = f"the compiled {name} can't compute {instruction!r} from {given}"
-            raise in_words(said, error) from error
-
-    return called
-
-
 def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Callable[..., Any]:
     """The function that computes an instruction of the program ``name`` in memory of its own, unless it is known to be
     a view."""
@@ -111,7 +97,7 @@ def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Ca
         shared = not viewed and (out.base is not None or any(out is array for array in arrays))
         return out.copy() if shared else out
 
-    return translated(instruction, name, made_anew)
+    return translated(instruction, f"the compiled {name}", made_anew)
 
 
 # --------------------------------------------------------------------------------------------------------------- memory

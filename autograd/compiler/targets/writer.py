@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -21,15 +20,6 @@ from glassgrad.autograd.compiler.targets.plan import Plan
 WIDTH = 110
 """The largest number of characters of a header line. Comments are aligned without regard to lines of code that are
 nearly as long."""
-
-
-@dataclass(slots=True)
-class Line:
-    """A line of code, its comment, and the user's line that it computes."""
-
-    text: str
-    remark: str
-    origin: Origin | None
 
 
 def piece_text(whole: str, params: dict[str, Any]) -> str:
@@ -50,7 +40,8 @@ class Writer:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.program = plan, plan.program
         self.scope: dict[str, Any] = {}
-        self.lines: list[Line] = []
+        self.lines: list[tuple[str, str, Origin | None]] = []
+        """The lines of code, each with its comment and the user's line that it computes."""
         self.opening = 0
         """The number of leading lines that belong to no user line."""
         self.origin: Origin | None = None
@@ -143,21 +134,21 @@ class Writer:
     def line(self, text: str, shape: shapes.Shape | None = None, remark: str = "") -> None:
         """Add a line that writes an array of ``shape``."""
         told = " ".join(filter(None, ("" if shape is None else f"{tuple(shape)}", remark)))
-        self.lines.append(Line(text, told, self.origin))
+        self.lines.append((text, told, self.origin))
 
     def body(self) -> list[str]:
         """The lines in blocks, each under a comment with the user's line that it computes."""
-        origins = [line.origin for line in self.lines]
+        origins = [origin for *_, origin in self.lines]
         for i in reversed(range(self.opening, len(origins) - 1)):  # lines without an origin join the next ones
             origins[i] = origins[i] or origins[i + 1]
         found: list[tuple[str, str]] = []
         last = None
-        for line, origin in zip(self.lines, origins, strict=True):
+        for (text, remark, _), origin in zip(self.lines, origins, strict=True):
             told = None if origin is None else str(origin)
             if told is not None and told != last:
                 found += [("", ""), (f"# {_one_line(told)}", "")]
             last = told
-            found.append((line.text, line.remark))
+            found.append((text, remark))
         width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
