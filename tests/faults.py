@@ -17,7 +17,7 @@ from glassgrad.autograd.common.contexts import WATCHED
 from glassgrad.autograd.compiler import executable
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes import algebra, optimize, packing, rewrite
 from glassgrad.autograd.compiler.passes.algebra import _Algebra
 from glassgrad.autograd.compiler.targets import calls, emit, language
@@ -94,14 +94,22 @@ def without_unread_draws(program: Program) -> Program:
     return program.changed(instructions=[i for i in program.instructions if i.op != "draw" or i.out in read])
 
 
-def first_piece(old: Any) -> Any:
-    """Packed pieces of one size all lie where the first does."""
+def packed_with(change: Callable[[Instruction], Instruction]) -> Change:
+    """States packed together, with each instruction changed."""
 
-    def piece(self: Any, role: Any, i: int, like: Any) -> Any:
-        same = shapes.size(like.shape) == shapes.size(self.members[0][0].shape)
-        return old(self, role, 0 if same else i, like)
+    def planted(old: Any) -> Any:
+        def packed(program: Program, group: Any) -> Program | None:
+            found = old(program, group)
+            return found and found.changed(instructions=[change(i) for i in found.instructions])
 
-    return piece
+        return packed
+
+    return planted
+
+
+def first_piece(i: Instruction) -> Instruction:
+    """Packed pieces lie where the first does."""
+    return replace(i, params={**i.params, "start": 0}) if i.op == "piece" else i
 
 
 def too_short(old: Any) -> Any:
@@ -221,20 +229,17 @@ def outputs_turned(program: Program) -> Program:
 
 def numbers_alike(old: Any) -> Any:
     """Numbers that differ are no reason to update two states apart."""
-    return lambda self, a, b, *shapes: [] if not (a.shape or b.shape) else old(self, a, b, *shapes)
+
+    def update_of(*given: Any) -> Any:
+        found = old(*given)
+        return found and found._replace(key=tuple(None if isinstance(part, Value) else part for part in found.key))
+
+    return update_of
 
 
-def packed_backwards(old: Any) -> Any:
+def packed_backwards(i: Instruction) -> Instruction:
     """Gradients of one shape are packed from the last to the first."""
-
-    def pack_leaf(self: Any, leaf: Any) -> None:
-        members = self.members
-        if len({match.leaves[leaf].shape for _, match in members}) == 1:
-            self.members = members[::-1]
-        old(self, leaf)
-        self.members = members
-
-    return pack_leaf
+    return replace(i, args=i.args[::-1]) if i.op == "pack" and len({arg.shape for arg in i.args}) == 1 else i
 
 
 def last_write_only(old: Any) -> Any:
@@ -358,7 +363,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "pass: x - y and y - x are one": (rewrite, "COMMUTE", lambda old: old | {"subtract"}),
     "pass: draws are computed once": (rewrite, "EFFECTS", lambda old: frozenset()),
     "pass: a factor is folded upside down": after("algebra", rewritten("multiply", folded)),
-    "pass: packed pieces lie in another order": (packing._Group, "piece", first_piece),
+    "pass: packed pieces lie in another order": (packing, "packed", packed_with(first_piece)),
     "plan: nothing is read after its first use": (
         Plan,
         "last_reads",
@@ -444,8 +449,8 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "pass: products of square matrices are exchanged": after(
         "transposed products", rewritten("matmul", square_swapped)
     ),
-    "pass: states with other numbers are updated together": (packing.Match, "_further", numbers_alike),
-    "pass: gradients are packed in reverse": (packing._Group, "_pack_leaf", packed_backwards),
+    "pass: states with other numbers are updated together": (packing, "update_of", numbers_alike),
+    "pass: gradients are packed in reverse": (packing, "packed", packed_with(packed_backwards)),
     "pass: casts to any dtype are equal": (
         rewrite,
         "_frozen",
