@@ -386,7 +386,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "bindings: arrays that were exchanged are not taken up": (
         Executable,
         "resettle",
-        lambda old: lambda self: self.holds(),
+        lambda old: lambda self: not self.broken_guards(),
     ),
     "pass: x + 0 is x": (algebra, "is_zero", lambda old: lambda v, negative: old(v, True) or old(v, False)),
     "pass: 2 x is x": rule("_multiply", by_two),

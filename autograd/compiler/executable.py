@@ -322,21 +322,13 @@ class Executable:
                 broken.append(guard)
         return broken
 
-    def holds(self) -> bool:
-        """Whether all guards hold, apart from the arrays of states."""
-        trace = self.trace
-        if self.broken_guards():
-            return False
-        given = all(_kind(value.origin.grad) == self._kind_of(value) for value in trace.given)
-        return given and all(tensor.grad is None for tensor in trace.ungraded)
-
     def _kind_of(self, value: Value) -> Any:
         """What `_kind` returns for a gradient, or a Tensor, that fits ``value``."""
         return value.shape, value.dtype, self.trace.device
 
     def resettle(self) -> bool:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
-        if not self.holds():
+        if self.broken_guards():
             return False
         if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
