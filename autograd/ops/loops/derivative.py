@@ -107,20 +107,14 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
                 before, total = total, new(body.types[i])
                 steps.append(Step(OPS["add"], (before, part), {}, total))
             totals.append(total)
-    ours_known = {*range(count), *constants, *(s.out for s in ours)}
+    known = {*range(count), *constants, *(s.out for s in ours)}
     parts = dict.fromkeys(a for late in after_loop for a in (late.left, late.right))
-    sent = [a for a in parts if a not in ours_known and a not in same]
-    outputs = [results[i] for i in through]
-    for place, i in enumerate(through):
-        if outputs[place] is None:
-            outputs[place] = new(body.types[i])
-            constants[outputs[place]] = backends.NUMPY.zeros(body.types[i][0], dtype=body.types[i][1])[()]
-    outputs += [*totals, *(results[i] for i in slopes)]
+    sent = [a for a in parts if a not in known and a not in same]
+    outputs = [*(results[i] for i in through), *totals, *(results[i] for i in slopes)]
     carries = len(through) + len(sums)
     outputs += [a for a in sent if a not in outputs[carries:]]
     places = {a: outputs.index(a, carries) for a in sent}
     theirs = needed(steps, outputs)
-    known = {*range(count), *constants, *(s.out for s in ours)}
     theirs = [*needed((s for s in ours if s.out in same), (a for s in theirs for a in s.args)), *theirs]
     made = {s.out for s in theirs}
     read = dict.fromkeys(a for a in (*(a for s in theirs for a in s.args), *outputs) if a in known and a not in made)
@@ -141,7 +135,8 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
 def _pulled(
     body: Body, given: Sequence[Any], mark: Callable[[], None], through: Any, ends: Any, wanted: Any
 ) -> list[Any]:
-    """The outputs of a step, and the gradients of the ``wanted`` inputs."""
+    """The outputs of a step, and the gradients of the ``wanted`` inputs: where there is none, zeros for a carry that
+    goes ``through``, else ``None``."""
     count = len(body.inputs)
     outputs = body.run(*given[:count])
     mark()
@@ -151,7 +146,8 @@ def _pulled(
         if isinstance(outputs[i], Tensor) and outputs[i].requires_grad
     ]
     places = {vertex_of(given[i]): i for i in wanted}
-    found: dict[int, Any] = {}
+    kinds = [(i, *body.types[i]) for i in through]
+    found: dict[int, Any] = {i: backends.NUMPY.zeros(shape, dtype=dtype)[()] for i, shape, dtype in kinds}
     if pairs:
         ys, seeds = zip(*pairs, strict=True)
         for vertex, g, _ in backward_steps(ys, seeds, create_graph=True, inputs=[given[i] for i in wanted]):
