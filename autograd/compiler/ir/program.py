@@ -248,9 +248,9 @@ def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:
     return list(done)
 
 
-def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
-    """For each view, the value that owns its memory."""
-    found: dict[Value, Value] = {}
+def roots(instructions: Iterable[Instruction], known: dict[Value, Value] | None = None) -> dict[Value, Value]:
+    """For each view, the value that owns its memory; ``known``: those of other values."""
+    found = dict(known or {})
     for instruction in instructions:
         if is_view(instruction):
             found[instruction.out] = found.get(instruction.args[0], instruction.args[0])

@@ -20,7 +20,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.interpreter import translated
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, in_order, roots
 from glassgrad.autograd.engine.operation import OPS
 
 ALIGNED = 64
@@ -155,7 +155,7 @@ class Plan:
         self.within = self._find_within()
         self.orders: dict[Value, tuple[int, ...]] = {}
         """For values of three or more axes that are not row-major: the order of their axes in memory."""
-        self.roots = self._find_roots()
+        self.roots: dict[Value, Value] = {}
         self._assign()
 
     # ---------------------------------------------------------------------------------- values that share their memory
@@ -196,41 +196,10 @@ class Plan:
                     found[arg] = instruction.out, piece["start"]
         return found
 
-    def _find_roots(self) -> dict[Value, Value]:
-        """For each value that shares the memory of another, the value that owns it."""
-        roots = {value: whole for value, (whole, _) in self.within.items()}
-        forms: dict[Value, Any] = {}  # arrays with the future strides of values; their memory is never used
-        most = max((value.nbytes for value in self._planned), default=1)
-        scratch = numpy.empty(most, numpy.uint8)
-
-        def form_of(value: Value) -> Any:
-            if value in self.arrays:
-                return self.arrays[value]
-            if value not in forms:
-                forms[value] = self._shown(value, scratch[: value.nbytes].view(value.dtype))
-            return forms[value]
-
-        for instruction in self.order:
-            if not is_view(instruction):
-                order = self._order_of(instruction, form_of)
-                if order is not None:
-                    value = instruction.out
-                    self.orders[value] = order
-                    forms[value] = self._shown(value, scratch[: value.nbytes].view(value.dtype))
-                continue
-            (arg,), out = instruction.args, instruction.out
-            if out in self._planned:
-                seen = view_of(instruction, form_of(arg))
-                if seen is None:
-                    continue
-                forms[out] = seen
-            roots[out] = roots.get(arg, arg)
-        return roots
-
-    def _order_of(self, instruction: Instruction, form_of: Callable[[Value], Any]) -> tuple[int, ...] | None:
+    def _order_of(self, instruction: Instruction) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
         out, axes = instruction.out, range(len(instruction.out.shape))
-        if len(axes) < 3 or out not in self._planned or out in self.within:
+        if len(axes) < 3:
             return None
         long = [a for a in axes if out.shape[a] > 1]
         if instruction.op == "op":
@@ -241,9 +210,9 @@ class Plan:
                 (like,) = instruction.args
                 gone = shapes.normalize_axes(instruction.params["axis"], len(like.shape))
                 kept = [a for a in range(len(like.shape)) if a not in gone]
-            if like is None or not (like in self.arrays or like in self._planned):
+            if like not in self.arrays:
                 return None
-            strides = [abs(form_of(like).strides[a]) for a in kept]
+            strides = [abs(self.arrays[like].strides[a]) for a in kept]
             order = sorted(long, key=lambda a: -strides[a]) if all(strides[a] for a in long) else long
         else:
             return None
@@ -260,15 +229,16 @@ class Plan:
         return array if order is None else array.transpose(numpy.argsort(order))
 
     def last_reads(self) -> dict[Value, int]:
-        """The last read of each memory, by the value that owns it; the end if results or states use it."""
-        roots = self.roots
+        """The last read of the memory of each value; the end if results or states use it. A reshape counts as a view,
+        even if it has to copy."""
+        owners = roots(self.order, {value: whole for value, (whole, _) in self.within.items()})
         last: dict[Value, int] = {}
         for i, instruction in enumerate(self.order):
             for value in (*instruction.args, instruction.out):
-                last[roots.get(value, value)] = i
+                last[owners.get(value, value)] = i
         for value in (*self.program.outputs, *self.program.updates.values()):
-            last[roots.get(value, value)] = len(self.order)
-        return last
+            last[owners.get(value, value)] = len(self.order)
+        return last | {value: last[owner] for value, owner in owners.items()}
 
     # ----------------------------------------------------------------------------------------------- memory of values
 
@@ -282,22 +252,27 @@ class Plan:
         targets = {value: state for state, value in reversed(program.updates.items())}
         written: set[Value] = set()
         for i, instruction in enumerate(self.order):
-            out = instruction.out
-            if out in self._planned and out not in arrays:
-                state = targets.get(out)
-                if is_view(instruction) and out in self.roots:
-                    arrays[out] = view_of(instruction, arrays[instruction.args[0]])
-                elif out in self.within:
-                    arrays[out] = self._place_within(out, blocks)
-                elif state is not None and self._may_write_home(instruction, state, i, last):
+            out, state = instruction.out, targets.get(instruction.out)
+            if is_view(instruction):
+                (arg,) = instruction.args
+                if out in self._planned:
+                    seen = view_of(instruction, arrays[arg])
+                    arrays[out] = self._take(out, blocks) if seen is None else seen
+                if out not in blocks:
+                    self.roots[out] = self.roots.get(arg, arg)
+            elif out in self.within:
+                self.roots[out] = self.within[out][0]
+                arrays[out] = self._place_within(out, blocks)
+            elif out in self._planned and out not in arrays:
+                if (order := self._order_of(instruction)) is not None:
+                    self.orders[out] = order
+                if state is not None and self._may_write_home(instruction, state, i, last):
                     arrays[out] = self.homes[state]
                     written.add(state)
+                elif (reused := self._reused(instruction, i, last, blocks)) is not None:
+                    arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
                 else:
-                    reused = self._reused(instruction, i, last, blocks)
-                    if reused is not None:
-                        arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
-                    else:
-                        arrays[out] = self._take(out, blocks)
+                    arrays[out] = self._take(out, blocks)
             for value in over[i]:
                 if value in blocks:
                     self.pool.give(blocks.pop(value))
