@@ -3,7 +3,7 @@
     python examples/compiled.py
 
 `autograd.compile` follows the step once and writes down what it computes. What is printed is the program as it was
-followed, what each pass made of it, and the code that then runs at every call.
+followed, what passes made of it, and the code that then runs at every call.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def step(x, y):
 if __name__ == "__main__":
     first = step(x, y).item()
     (program,) = step.programs
-    print(f"{program}\n\n{program.explain()}\n\n{step.source}")
+    print(f"{program}\n\n{program.optimized()}\n\n{step.source}")
     for _ in range(500):
         last = step(x, y).item()
     optimizer.param_groups[0]["lr"] = 0.0  # read at each call: no new program, and nothing moves

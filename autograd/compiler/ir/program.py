@@ -193,10 +193,6 @@ class Program:
         """The optimized program as Python code: NumPy calls, one per line, on preallocated buffers."""
         return METHODS["source"](self)  # type: ignore[no-any-return]
 
-    def explain(self) -> str:
-        """A line for each pass: its changes, and the number of instructions left."""
-        return METHODS["explain"](self)  # type: ignore[no-any-return]
-
     def javascript(self, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
         """The optimized program as the text of one JavaScript function, for a page or for node.
 

@@ -1,11 +1,10 @@
 """The passes: each takes a `Program` and gives one that computes the same values with less work.
 
-`optimize` runs them in the order of `PASSES`; `explain` describes the effect of each.
+`optimize` runs them in the order of `PASSES`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -131,18 +130,3 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
 def optimize(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> Program:
     """The program after all passes."""
     return steps(program, passes)[-1][1]
-
-
-@method("explain")
-def explain(program: Program) -> str:
-    """A line for each pass: the number of instructions left, and the calls that it removed and added."""
-    lines = [f"{program.name}: {len(program.instructions)} instructions as traced"]
-    width = max(len(name) for name, _ in PASSES)
-    before = program
-    for name, after in steps(program):
-        old, new = (Counter(i.op for i in program.instructions) for program in (before, after))
-        pairs = ("less", old - new), ("more", new - old)
-        done = [f"{word} {', '.join(f'{n} {op}' for op, n in counts.items())}" for word, counts in pairs if counts]
-        lines.append(f"  {name:{width}} {len(after.instructions):5}  {'; '.join(done) or 'nothing to do'}")
-        before = after
-    return "\n".join(lines)
