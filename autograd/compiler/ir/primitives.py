@@ -36,8 +36,7 @@ class Primitive:
     same memory, where memory allows it), ``"effect"`` (done in its order and exactly once, even where nobody reads the
     result) or ``"call"`` (anything else). ``notation`` is a template over the arguments (``{0}``) and parameters, or a
     function of both; without one the instruction is written as a call. ``level`` says how tightly its arguments must
-    bind: 0 in a call, 1 in sums and comparisons, 2 in products, 3 in powers, 9 before a dot or a bracket. ``results``
-    gives the shape and dtype of a NumPy function's result, or a list of them for several results.
+    bind: 0 in a call, 1 in sums and comparisons, 2 in products, 3 in powers, 9 before a dot or a bracket.
     """
 
     compute: Callable[..., Any]
@@ -46,7 +45,6 @@ class Primitive:
     notation: str | Notation = ""
     level: int = 0
     ufunc: str = ""
-    results: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,24 +160,19 @@ def _function(name: str, function: Callable[..., Any]) -> Primitive:
         out = function_of(name, xp)(*args, **options)
         return out if item is None else out[item]
 
-    def results(*values: Any, call: Any) -> Any:
+    def infer(*values: Any, call: Any, item: int | None = None) -> Any:
         args, options = fill(call, list(map(stand_in, values)))
         found = function(*args, **options)
-        return [(x.shape, x.dtype) for x in found] if isinstance(found, tuple | list) else (found.shape, found.dtype)
-
-    def infer(*values: Any, call: Any, item: int | None = None) -> Typed:
-        found = results(*values, call=call)
-        if item is None and not isinstance(found, list):
-            return found  # type: ignore[no-any-return]
-        if type(item) is not int or not isinstance(found, list) or not 0 <= item < len(found):
-            raise IndexError(f"{name} has no result of number {item}")
-        return found[item]  # type: ignore[no-any-return]
+        if not isinstance(found, tuple | list):
+            return found.shape, found.dtype
+        kinds = [(x.shape, x.dtype) for x in found]
+        return kinds if item is None else kinds[item]
 
     def notation(texts: Sequence[str], params: dict[str, Any]) -> str:
         item = params.get("item")
         return called(name, *_named(params["call"], texts)) + ("" if item is None else f"[{item}]")
 
-    return Primitive(compute, infer, notation=notation, results=results)
+    return Primitive(compute, infer, notation=notation)
 
 
 def piece_of(x: Any, start: int, shape: Shape) -> Any:
@@ -394,5 +387,4 @@ def is_basic(index: Any) -> bool:
 
 def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
     """The shape and dtype of a NumPy function's result, or a list of them for several results."""
-    row = row_of(name)
-    return None if row.results is None else row.results(*args, call=call)
+    return row_of(name).infer(*args, call=call)
