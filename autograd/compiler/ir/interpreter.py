@@ -12,7 +12,7 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import in_words
-from glassgrad.autograd.compiler.ir.primitives import compute as computed
+from glassgrad.autograd.compiler.ir.primitives import compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, method
 from glassgrad.autograd.errors import DTypeError, ShapeError
 
@@ -22,7 +22,7 @@ def interpret(
     program: Program,
     *arrays: Any,
     states: Mapping[Value, Any] | None = None,
-    by: Callable[[Instruction, list[Any]], Any] = lambda i, arrays: computed(i.op, i.params, arrays),
+    by: Callable[[Instruction, list[Any]], Any] = lambda i, arrays: compute(i.op, i.params, arrays),
 ) -> tuple[list[Any], dict[Value, Any]]:
     """The results of ``program`` for these inputs, and the new value of each updated state. Only random generators
     are advanced; nothing else changes.
@@ -45,8 +45,8 @@ def interpret(
         return known[value]
 
     for instruction in program.instructions:
-        compute = translated(instruction, program.name, lambda *arrays, i=instruction: by(i, [*arrays]))
-        known[instruction.out] = _fresh(compute(*map(array_of, instruction.args)))
+        call = translated(instruction, program.name, lambda *arrays, i=instruction: by(i, [*arrays]))
+        known[instruction.out] = _fresh(call(*map(array_of, instruction.args)))
     results = [_fresh(array_of(value)) for value in program.outputs]
     return results, {state: _fresh(array_of(value)) for state, value in program.updates.items()}
 
