@@ -96,7 +96,7 @@ class LaidOut:
 
     def right_ends(self, card: str) -> list[float]:
         """The right ends of the numbers on a card, in the order in which they are written."""
-        texts = [part for part in self._labels[card] if part["op"] == "T" and re.fullmatch(r"-?[\d.]+", part["text"])]
+        texts = [part for part in self._labels[card] if part["op"] == "T" and re.fullmatch(r" *-?[\d.]+", part["text"])]
         return [part["pt"][0] + part["width"] * {"l": 1, "c": 0.5, "r": 0}[part["align"]] for part in texts]
 
 

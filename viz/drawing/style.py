@@ -217,8 +217,8 @@ RANKSEP_TENSOR = 0.27
 NODESEP_COMPACT = 0.1
 NODESEP_LANES = 0.06
 WEIGHT_SPINE = 40
-WEIGHT_SPINE_TENSOR = 60
-WEIGHT_GRADIENT_TENSOR = 30
+
+WEIGHT_GRADIENT = 30
 WIDTH = 680  # widest picture, points
 DPI = 192  # of a PNG
 PRINT_DPI = 300  # of a PDF that the system's Graphviz does not write

@@ -6,15 +6,14 @@ and its gradient going out. Cells with numbers carry their full precision as a t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
-from glassgrad.viz.drawing.texts import clipped, text_width
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -22,11 +21,10 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
-DERIVATIVE, BRIEF = 36, 16  # of a derivative, and where cards stand side by side
+DERIVATIVE, BRIEF = 36, 18  # of a derivative, and where cards stand side by side
 FILLERS = (cell("", cellpadding=0),) * 6
+WHOLE: dict[str, Any] = {"colspan": style.SMALL_COLUMNS + len(FILLERS), "align": "LEFT"}
 FEW = 4  # operands of an operation, up to which there is room for their names
-COLUMN_GAP, NARROW_GAP = 7, 3  # points from one column of a table to the next, and where room is short
-SLOPES = 4  # up to so many slopes are written beside the formula; of more, only the mean
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
 
 
@@ -75,10 +73,8 @@ class Cards:
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
         whole = socket.sent_from(self.by(socket.head)).text
-        written = f"{self.by(socket.head)} × {prime(socket)}" if has_prime(socket) else whole
-        if len(written) > (BRIEF if self.compact else DERIVATIVE):
-            written = "by its rule"
-        return written, f"sent to {socket.tail.name}: {whole}"
+        fits = len(whole) <= (BRIEF if self.compact else DERIVATIVE)
+        return whole if fits else "by its rule", f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts
 
@@ -169,237 +165,122 @@ class Cards:
         name = clipped(card.name, style.NAME_LENGTH_INSIDE if many else style.NAME_LENGTH)
         return text(name, size, "ink", bold=True)
 
-    # ------------------------------------------------------------ scalars
+    # ------------------------------------------------------------ cards
 
-    def scalar(self, card: Card) -> Label:
-        """The card of a single number."""
-        value = numbers.scalar(card.value[()])
-        formula, alone = "", self.compact and len(card.sockets) == 1
-        if says_more(card) and not alone:
-            written = self.scene.formula(card).text
-            formula = f"{written} = " if len(written) <= FORMULA else ""
-        named = [
-            self.name(card),
-            text(f" = {formula}", style.CELL if formula else style.VALUE, "ink"),
-            self.number(value, style.VALUE, "ink"),
-        ]
+    def card(self, card: Card, note: Label = ()) -> Label:
+        """The card of an operation or a leaf: operands, name, formula, value and gradient, one below the other.
 
-        def shown(port: str | None, **attributes: Any) -> Label:
-            return cell(*named, port=port, align="LEFT", title=value_told(card), **attributes)
-
-        gradient = self._scalar_gradient(card)
-        frame = self.frame(card, 3 if self.compact else 5)
-        if card.node is None:
-            tag = cell(text(tag_of(card), style.TAG, "muted"), port="o")
-            return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
-        hair = {"border": 1, "color": "hair"}
-        said, size = self.badge(card)
-        verdict = self.verdict(card)
-        # A narrow card has no room for its formula beside the value.
-        name = self.scene.formula(card).text if alone and says_more(card) else ""
-        top = self._top(card, card.sockets, name, align="LEFT", colspan=2 if verdict else None)
-        beside = len(top) > 2
-        place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if beside else 2, "sides": "R"}
-        badge = cell(text(said, size, "fwd", bold=True), **place, **hair, **self.sign(card))
-        lines = [row(badge, *top)]
-        if beside:  # the value leaves below the operand that `spine_of` gives
-            foot = {"height": 2, "cellpadding": 0}
-            lines.append(row(shown(None, colspan=2), gradient, verdict))
-            lines.append(row(cell("", **foot), cell("", port="v", **foot), cell("", **foot)))
-        else:
-            lines.append(row(shown("v"), gradient, verdict))
-        return self.whole(card, table(*lines, **frame))
-
-    def _top(self, card: Card, sockets: Sequence[Socket], name: str = "", **rest: Any) -> list[Label]:
-        """The cells of a card's first row: the operands before the spine's, if there are any; the spine's, the first if
-        it is not among them, or its ``name``; what is sent to it, and the operands after it.
+        The value leaves below the operand that `spine` gives, and the gradient below what is sent to that operand, so
+        that a chain of operations is a straight line down and one up. A single number stands behind the name, and its
+        gradient at the end of that line.
         """
-        at = sockets.index(spine) if (spine := self.spine(card)) in sockets else 0
-        rule: dict[str, Any] = {"sides": "B", "border": 1, "color": "hair", "cellpadding": 2 * self.scene.scalar}
+        ends, foot = self._operands(card), {"height": 2, "cellpadding": 0}
+        columns, uses = max(len(ends), 2), self._uses(card)
+        lines = [row(*ends)] if ends else []
+        if card.shape:
+            head = self._headings(card), note
+            lines += [row(cell(part, colspan=columns, align="LEFT")) for part in head if part]
+            lines.append(row(cell(self._arrays(card), colspan=columns, title=self._told(card))))
+        else:
+            wide = columns - self.scene.scalar  # among arrays, the gradient has a line of its own
+            shown = cell(self._headings(card), align="LEFT", colspan=wide, title=value_told(card))
+            sent = cell(self._number_gradient(card, uses), colspan=columns - wide or columns)
+            lines.append(row(shown, sent) if self.scene.scalar else row(shown) + row(sent))
+            uses = []
+        parts = cell(table(row(*uses), cellpadding=2, cellspacing=3), cellpadding=1) if uses else None
+        port = "g" if card.shape or not self.scene.computed or not card.needs_grad else None
+        last = cell("", port="v", **foot), parts or cell("", port=port, **foot)
+        lines.append(row(*[cell("", **foot)] * (columns - 2), *last))
+        inside = table(*lines, cellpadding=1 if self.compact else 2)
+        if verdict := self.verdict(card):
+            inside = table(row(cell(inside), verdict))
+        return self.whole(card, table(row(cell(inside)), **self.frame(card, 2)))
+
+    def _operands(self, card: Card) -> list[Label]:
+        """The cells of a card's first row: the operands before the spine's, if there are any; the spine's; what is sent
+        to it, and the operands after it.
+        """
+        if card.node is None:
+            return []
+        sockets, rule = card.sockets, {"sides": "B", "border": 1, "color": "hair"}
+        at = sockets.index(self.spine(card))
         ends = [cell(self._ends(sockets[:at]), **rule)] if at else []
-        said = caption(clipped(name or self.operand(sockets[at]), FORMULA), "ink")
-        ends.append(
-            cell(
-                said, port=f"f{sockets[at].index}", valign="BOTTOM", **rule | {"cellpadding": 3 + 2 * self.scene.scalar}
-            )
-        )
-        return [*ends, cell(self._ends(sockets[at:], named=False), **rule, **rest)]
+        named = caption(self.operand(sockets[at]), "ink")
+        ends.append(cell(named, port=f"f{sockets[at].index}", valign="BOTTOM", **rule, cellpadding=3))
+        return [*ends, cell(self._ends(sockets[at:], named=False), **rule)]
 
     def _ends(self, sockets: Sequence[Socket], named: bool = True) -> Label:
         """The operands beside one another: the name of each (of the first if ``named``), and behind it the local
-        derivative or, of tensors, the gradient that is sent.
+        derivative or, of arrays, the gradient that is sent.
         """
-        cells = []
+        cells, is_local = [], self.scene.scalar
         for i, socket in enumerate(sockets):
             if i:
-                cells.append(cell(" ", width=6 if self.compact and self.scene.scalar else 14))
+                cells.append(cell(" ", width=6 if self.compact and is_local else 14))
             if i or named:
                 name = caption(self.operand(socket), "ink")
                 cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
-            if socket.passes or not self.scene.scalar:
-                cells.append(self._sends(socket, cellpadding=3, align="LEFT", valign="BOTTOM"))
+            if socket.passes or not is_local:
+                said, whole = self.local(socket) if is_local else self.sent(socket)
+                colour = "bad" if socket.wrong else "ink" if is_local else "grad" if socket.passes else "muted"
+                sent = text(said, style.CAPTION, colour, italic=not is_local)
+                look = {"cellpadding": 3, "align": "LEFT", "valign": "BOTTOM"}
+                cells.append(cell(sent, port=f"b{socket.index}", title=whole, **look))
         return table(row(*cells or [cell(" ")]))
 
-    def _scalar_gradient(self, card: Card) -> Label:
-        if not card.needs_grad:
-            return cell(grad_text("no grad", "muted"), port="g")
-        if not self.scene.computed:
-            return cell(" ", port="g")
-        narrow = 1 if self.compact else 3
-        said = " " if self.compact else f"{self.by(card)} ="  # a page says more of it
-        words = text(said, style.GRAD_LABEL, "grad", italic=True)
-        cells = [cell(words, align="RIGHT", cellpadding=0 if self.compact else 2)]
-        if card.gradient is None:
-            missing = text("no gradient", style.GRAD_LABEL, "muted", italic=True)
-            return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
-        if len(card.addends) > 1:
-            for i, (said, look) in enumerate(self._uses(card)):
-                if i:
-                    cells.append(cell(text("+", style.GRAD_LABEL, "grad"), cellpadding=1))
-                number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
-                cells.append(cell(number, cellpadding=narrow, **look))
-            cells.append(cell(text("=", style.GRAD_LABEL, "grad"), cellpadding=1))
-        said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
-        number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
-        cells.append(cell(number, port="g", align="LEFT", cellpadding=2, title=self.gradient_told(card)))
-        # Graphviz spreads spare room over all columns: empty ones keep label and number together.
-        return cell(table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=narrow)
-
-    # ------------------------------------------------------------ tensors
-
-    def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> Label:
-        """The card of an operation that makes a tensor, with its operands on top and at the sides.
-
-        The value stands below the operand that `spine_of` gives, and the gradient below the one sent to that operand,
-        so that a chain of operations is a straight line down and one up.
-        """
-        hair = {"border": 1, "color": "hair"}
-        top = [socket for socket in card.sockets if socket not in left and socket not in right]
-        verdict = self.verdict(card, rowspan=2)
-        ends = self._top(card, top, colspan=1 + bool(verdict))
-        headline = self._headline(card, len(ends) + bool(verdict))
-        inside = [row(*ends), headline, self.value_and_gradient(card, verdict, len(ends) > 2)]
-        middle = cell(table(*inside, cellpadding=3))
-        sides = [
-            cell(self._side(sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
-            for sockets, edge in ((left, "R"), (right, "L"))
-        ]
-        return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
-
-    def _sends(self, socket: Socket, narrow: bool = False, **attributes: Any) -> Label:
-        """The cell with the local derivative or, of tensors, the gradient that is sent; ``narrow``: a product on two
-        lines.
-        """
-        is_local = self.scene.scalar
-        said, whole = self.local(socket) if is_local else self.sent(socket)
-        colour = "bad" if socket.wrong else "ink" if is_local else "grad" if socket.passes else "muted"
-        parts = re.split(r"(?=·)", said, maxsplit=1) if narrow else [said]
-        lines = [text(part, style.CAPTION, colour, italic=not is_local) for part in parts]
-        inside = aligned(*lines) if lines[1:] else lines[0]
-        return cell(inside, port=f"b{socket.index}", title=whole, **attributes)
-
-    def _side(self, sockets: Sequence[Socket]) -> Label:
-        rows = []
-        for socket in sockets:
-            name = text(self.operand(socket), style.CAPTION, "ink", bold=True)
-            rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
-            rows.append(row(self._sends(socket, narrow=True, cellpadding=5)))
-        return table(*rows)
-
-    def _headings(self, card: Card) -> list[Label]:
-        """Badge, name and formula."""
+    def _headings(self, card: Card) -> Label:
+        """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
+        parts: Label = text(f"{tag_of(card)}  ", style.TAG, "muted") if card.node is None else ()
+        parts += self.name(card)
+        if card.node is not None:
+            parts += text(f" = {clipped(self.scene.formula(card).text, FORMULA)}", style.CELL, "ink")
+        if not card.shape:
+            parts += text(" = ", style.CELL, "ink") + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
+        elif card.node is None:
+            parts += caption(f"  {numbers.shape(card.shape)}")
+        if card.node is None:
+            return parts
         said, size = self.badge(card)
-        written = self.scene.formula(card).text
-        formula = f" = {clipped(written, FORMULA)}"
         badge = text(said if self.failed(card) else f"{said}  ", size, "fwd", bold=True)
-        parts = [badge, self.name(card), text(formula, style.CELL, "ink")]
-        if self.failed(card):
-            parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]
-        return parts
+        if not self.failed(card):
+            return badge + parts
+        return table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", parts)))
 
-    def _headline(self, card: Card, wide: int) -> Label:
-        parts = self._headings(card)
-        slopes = [socket for socket in card.sockets if socket.passes and has_prime(socket)]
-        if not slopes:
-            return row(cell(*parts, colspan=wide, align="LEFT"))
-        (socket,) = slopes
-        assert socket.slope is not None
-        values = np.asarray(socket.slope.value)
-        few = 2 if self.compact else SLOPES
-        if values.size <= few and values.ndim <= 2 and values.shape[-1:] in ((), (values.size,)):
-            shown = numbers.table(values)
-            label = f"{prime(socket)}{f' {shown.factor}' if shown.factor else ''} = {'  '.join(shown.rows[0])}"
+    def _number_gradient(self, card: Card, uses: Sequence[Label]) -> Label:
+        """The gradient of a single number, and the addends that it is the sum of."""
+        if not card.needs_grad:
+            return grad_text("   no grad", "muted")
+        if not self.scene.computed:
+            return text(" ", style.CAPTION, "grad")
+        said = " " if self.compact and self.scene.scalar else f"   {self.by(card)} = "
+        cells = [cell(text(said, style.GRAD_LABEL, "grad", italic=True))]
+        for i, use in enumerate(uses):
+            cells += [cell(text(" + ", style.GRAD_LABEL, "grad"))] * bool(i) + [use]
+        cells += [cell(text(" = ", style.GRAD_LABEL, "grad"))] * bool(uses)
+        if card.gradient is None:
+            number, told = text("no gradient", style.GRAD_LABEL, "muted", italic=True), None
         else:
-            label = f"mean {prime(socket)} = {numbers.short(float(np.mean(values)))}"
-        slope = grad_text(label, "bad" if socket.wrong else "grad")
-        told = f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}"
-        return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, title=told))
+            said, told = f"{numbers.scalar(card.gradient[()])}{' ?' * card.doubted}", self.gradient_told(card)
+            number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
+        cells.append(cell(number, port="g", title=told))
+        # Graphviz spreads spare room over all columns: empty ones keep label and number together.
+        return table(row(*FILLERS, *cells) if self.scene.scalar else row(*cells, *FILLERS))
 
-    def value_and_gradient(
-        self, card: Card, verdict: Label = (), beside: bool = False, picture: Label = (), size: int = style.VALUE
-    ) -> Label:
-        """The rows with the value and, column below column, its gradient; if that is a sum, with a cell for each use.
-
-        ``beside``: the value leaves in the second column. ``picture``: the value drawn, empty for its numbers in this
-        ``size``.
-        """
-        (factor, shown), *gradient = self._arrays(card, min(size, style.CAPTION) if self.compact else size)
-        whole: dict[str, Any] = {"align": "LEFT", "colspan": 1 + len(FILLERS)}
-        lines = [row(cell(caption(factor.strip()), **whole))] if factor else []
-        lines.append(row(cell(picture or shown, title=value_told(card)), *FILLERS))
-        if self.scene.computed:
-            lines.append(row(cell("", height=3, cellpadding=0)))
-            told = self.gradient_told(card)
-            if not gradient:
-                label = grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")
-            else:
-                ((factor, shown),) = gradient
-                many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
-                label = grad_text(f"{self.by(card)}{many}{factor} =") + (grad_text(" ?", "muted") * card.doubted)
-                if not card.shape:  # label and number on one line
-                    label = table(row(cell(label), cell(shown, title=told)))
-            lines.append(row(cell(label, **whole)))
-            if gradient and card.shape:
-                lines.append(row(cell(shown, title=told), *FILLERS))
-        foot = {"height": 2, "cellpadding": 0}
-        parts = cell("", port="g", **foot)
-        if len(card.addends) > 1:
-            uses = (cell(grad_text(said, self.grad_ink(card)), **look) for said, look in self._uses(card))
-            parts = cell(table(row(*uses), cellpadding=2, cellspacing=3), cellpadding=1)
-        last = [cell("", **foot)] * beside + [cell("", port="v", **foot), parts]
-        inside = cell(table(*lines, cellpadding=1), colspan=2 + beside, cellpadding=0)
-        return row(inside, verdict) + row(*last)
-
-    def _uses(self, card: Card) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is written for each use of a value at which an edge of its gradient ends, and the look of that cell."""
+    def _uses(self, card: Card) -> list[Label]:
+        """A cell for each use of a value, at which an edge of its gradient ends; none where it is used once."""
+        if len(card.addends) < 2:
+            return []
         rule = {"border": 1, "sides": "B", "color": self.grad_ink(card) if self.scene.computed else "muted"}
-        shown = addends(card)
+        shown, cells = addends(card), []
         for i, use in enumerate(shown):
             part, where = use.contribution, f"from {short(use.head.name)} {use.mark}".rstrip()
             told = where if part is None else f"{where}: {numbers.full(part)}"
-            said = numbers.scalar(part[()]) if self.scene.scalar and part is not None else where
-            yield said + (" ?" if use.doubted else ""), {"port": f"g{i}", "title": told, **rule}
+            said = (where if part is None or card.shape else numbers.scalar(part[()])) + " ?" * use.doubted
+            cells.append(cell(grad_text(said, self.grad_ink(card)), port=f"g{i}", title=told, **rule))
         if rest := card.addends[len(shown) :]:
             told = f"from {', '.join(use.head.name for use in rest)}"
-            yield f"{len(rest)} more", {"port": f"g{len(shown)}", "title": told, **rule}
-
-    # ------------------------------------------------------------ leaves among tensors
-
-    def leaf(self, card: Card) -> Label:
-        """The card of a leaf."""
-        name = self.name(card, style.VALUE)
-        head = name, caption(f"  {numbers.shape(card.shape)}  "), text(tag_of(card), style.TAG, "muted")
-        rows = [row(cell(*head, colspan=2, align="LEFT"))]
-        if card.path:
-            rows.append(row(cell(caption(clipped(card.path)), colspan=2, align="LEFT")))
-        shown: Label = ()
-        known = card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
-        if known and (picture := marks.picture_of(card.value)) is not None:
-            many = card.value.size // picture.size
-            which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
-            shown = table(row(cell(marks.image(picture, side=64))), row(cell(which)))
-        rows.append(self.value_and_gradient(card, picture=shown, size=style.CELL))
-        return self.whole(card, table(*rows, **self.frame(card, 3)))
+            cells.append(cell(grad_text(f"{len(rest)} more"), port=f"g{len(shown)}", title=told, **rule))
+        return cells
 
     def again(self, use: Socket) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes."""
@@ -412,7 +293,7 @@ class Cards:
         part = use.contribution
         if use.passes and part is not None:
             size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
-            adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
+            adds = grad_text(f"adds {size}{' ?' * use.doubted}")
             title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
             lines.append(cell(adds, align="LEFT", title=title, colspan=2))
         foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
@@ -420,57 +301,54 @@ class Cards:
 
     # ------------------------------------------------------------ arrays
 
-    def _arrays(self, card: Card, size: int) -> list[tuple[str, Label]]:
-        """The value and, if there is one, the gradient: the common factor of their numbers, such as ` ×1e-3`, and the
-        numbers in columns of the same widths, or a summary if there are many.
-        """
-        arrays = [card.value] if card.gradient is None else [card.value, card.gradient]
-        listed = [self._listed(array) for array in arrays]
-        lines = [(line, min(size, most)) for shown, most in filter(None, listed) for line in shown.rows]
-        gap = NARROW_GAP if self.compact and any(len(line) > 2 for line, _ in lines) else COLUMN_GAP
-        texts = ([round(text_width(said, most) + gap) for said in line] for line, most in lines)
-        widths = [max(column) for column in zip(*texts, strict=True)]
-        found = []
-        for array, some in zip(arrays, listed, strict=True):
-            gradient = array is not card.value
-            look: dict[str, Any] = {"colour": self.grad_ink(card) if gradient else "ink", "italic": gradient}
-            factor = f" {some[0].factor}" if some and some[0].factor else ""
-            if array.size == 0:
-                label = caption("empty")
-            elif array.shape == ():
-                label = self.number(numbers.scalar(array[()]), size, **look)
-            elif some is None:
-                label = self._mark(card, array, gradient)
+    def _arrays(self, card: Card) -> Label:
+        """The value of an array and, column below column, its gradient."""
+        lines = self._entries(card, card.value, False)
+        if self.scene.computed:
+            sums = f" = sum of {len(card.addends)}" * (len(card.addends) > 1)
+            if card.gradient is None:
+                label = grad_text(f"{self.by(card)} no grad" if card.node is not None else "no grad", "muted")
             else:
-                written = ([self.number(said, min(size, some[1]), **look) for said in line] for line in some[0].rows)
-                rows = (
-                    row(*(cell(said, align="RIGHT", width=wide) for said, wide in zip(line, widths, strict=True)))
-                    for line in written
-                )
-                label = table(*rows, cellpadding=1 if self.compact else 2)
-            found.append((factor, label))
-        return found
+                label = grad_text(f"{self.by(card)}{sums} =") + (grad_text(" ?", "muted") * card.doubted)
+            lines += [row(cell(label, **WHOLE)), *self._entries(card, card.gradient, True)]
+        return table(*lines, cellpadding=1 if self.compact else 2)
 
-    def _listed(self, array: np.ndarray) -> tuple[numbers.Table, int] | None:
-        """The numbers of an array, and the largest type size of their table; None for a single one, and for many."""
-        columns = array.shape[-1] if array.ndim and array.size else 0
+    def _entries(self, card: Card, array: np.ndarray | None, gradient: bool) -> list[Label]:
+        """The rows with the numbers of an array, or with a mark if there are many."""
+        if array is None:
+            return []
+        ink, known = self.grad_ink(card) if gradient else "ink", array.dtype.kind in "fiub"
+        columns = array.shape[-1]
         small = columns <= style.TABLE_COLUMNS
-        if not columns or not (small or not self.compact) or array.size > style.SMALL_ROWS * style.SMALL_COLUMNS:
-            return None
-        full = small and array.size <= columns * style.TABLE_ROWS
-        return numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS), style.VALUE if full else style.SMALL
-
-    def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> Label:
-        found = marks.maps(array, gradient) if array.dtype.kind in "fiub" else None
+        if array.size == 0:
+            return [row(cell(caption("empty"), **WHOLE))]
+        is_input = card.role == INPUT and known and not gradient
+        if is_input and (picture := marks.picture_of(array)) is not None:
+            many = array.size // picture.size
+            which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
+            return [row(cell(part, **WHOLE)) for part in (marks.image(picture, side=64), which)]
+        if (small or not self.compact) and array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS:
+            shown = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS)
+            size = style.CELL if small and len(shown.rows) <= style.TABLE_ROWS and not self.compact else style.SMALL
+            gap = " " * (2 - self.compact)
+            cells = (
+                [cell(self.number(gap + said, size, ink, italic=gradient), align="RIGHT") for said in line]
+                for line in shown.rows
+            )
+            factor = [row(cell(caption(shown.factor, ink), **WHOLE))] if shown.factor else []
+            return [*factor, *(row(*line, *FILLERS) for line in cells)]
+        found = marks.maps(array, gradient) if known else None
         if gradient:
-            drawn = found[0] if found else marks.thumbnail(array)
-            said = grad_text(f"rms {numbers.rms(array)}", self.grad_ink(card))
+            mark, said = found[0] if found else marks.thumbnail(array), grad_text(f"rms {numbers.rms(array)}", ink)
         else:
-            known = array.dtype.kind in "fiub"
-            drawn = found[0] if found else marks.strip(array) if known else caption(" ", "#000000")
+            mark = found[0] if found else marks.strip(array) if known else caption(" ")
             some = f"  {found[1]} of {found[2]} channels" if found and found[1] < found[2] else ""
             said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}{some}")
-        return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
+        return [row(cell(part, **WHOLE)) for part in (mark, said)]
+
+    def _told(self, card: Card) -> str:
+        """The value and the gradient of a card in full precision."""
+        return value_told(card) + (f"; {self.gradient_told(card)}" if card.gradient is not None else "")
 
 
 def short(name: str) -> str:
@@ -494,19 +372,6 @@ def addends(card: Card) -> list[Socket]:
     return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
 
 
-def has_prime(socket: Socket) -> bool:
-    """Whether a tensor card writes a gradient as `∂L/∂a × σ′`: for a named elementwise function of one operand."""
-    op = socket.head.operation.op
-    named = op.symbol.replace(" ", "").isalpha() and "," not in op.text
-    return named and socket.slope is not None and socket.slope.number is None
-
-
-def prime(socket: Socket) -> str:
-    """The name of a function's derivative."""
-    power = _power(socket.head)
-    return f"({power})′" if power else f"{socket.head.operation.op.symbol}′"
-
-
 def _power(card: Card) -> str | None:
     """The badge of a power with a constant exponent, such as x²; None for other operations."""
     node, say = card.operation, Notation()
@@ -514,15 +379,6 @@ def _power(card: Card) -> str | None:
     if node.op.name != "power" or not isinstance(exponent, int | float):
         return None
     return say.apply(node.op, [say.symbol("x"), exponent], {}).text
-
-
-def says_more(card: Card) -> bool:
-    """Whether a scalar's formula has constants or parameters, which badge and operands do not show."""
-    node = card.node
-    if node is None or node.op.name == "power":
-        return False
-    given = [name for name, value in node.params.items() if value is not None and value != node.op.params[name]]
-    return bool(given) or len(card.sockets) < sum(x is not None for x in node.inputs)
 
 
 def _finite(array: np.ndarray) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text, width
+from glassgrad.viz.drawing.labels import Label, caption, cell, grad_text, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.drawing.texts import identifier
+from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.graph.cards import Cards, addends
 from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.layers import described, graph_title
@@ -19,13 +19,9 @@ from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
+ROOMS = (640, 640), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
 GAP = 12  # points between two cards of a level
 SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
-TURNED: dict[str, dict[str, Any]] = {  # lines are given from left to right, which holds a leaf on the right
-    "f": {"dir": "back"},
-    "b": {"dir": None, "arrowtail": None, "arrowhead": "vee"},
-}
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
@@ -34,25 +30,22 @@ class Drawing:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
-        self.branched = self._is_branched()
+        operations = scene.operations
+        self.branched = len({card.depth for card in operations}) < len(operations)  # some stand side by side
         few = len(self.scene.cards) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
         self.cards.compact = not few and (self.branched or not scene.scalar)
         self.keys = {card.key for card in scene.cards}
         self.rank = self._ranks()
         self.again = self._far()
-        self.sides = {card: self._seats(card) for card in self.scene.cards if card.node is not None}
-        self.inside = {card: self._own(card) for card in self.sides if self.branched and card.group is not None}
-        self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
-        self.beside.update(leaf for leaves in self.inside.values() for leaf in leaves)
         self.labels: dict[Card, Label] = {}
         self.across = self._across()
-        self.level = self._levels(*ROOMS[0]) if self.across > style.WIDTH else {}
+        self.level: dict[Card, int] = {}
 
-    def draw(self, title: str | None = None, *, narrowed: bool = True) -> Picture:
-        """The picture; ``title``: its headline. ``narrowed``: with fewer cards on a level where it is too wide."""
+    def draw(self, title: str | None = None) -> Picture:
+        """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
         said = title if title is not None else self._title()
         picture = self._drawn(said)
-        for rooms in ROOMS[1:] if narrowed and self.across > SAFE else ():
+        for rooms in ROOMS if self.across > SAFE else ():
             if picture.size()[0] > style.WIDTH:
                 self.level = self._levels(*rooms)
                 picture = min(picture, self._drawn(said), key=Picture.size)
@@ -70,7 +63,9 @@ class Drawing:
         told: dict[str, Any] = {"title": title, "reading": self._reading(), "notice": scene.notice, "names": names}
         self.picture = Picture("graph", **told, **shape)
         self._place(scene.tree)
-        self._leaves()
+        for card in scene.cards:
+            if card.node is None and self._home(card) is None:
+                self._node(card)
         for card in self.scene.cards:
             for socket in card.sockets:
                 self._edges(socket)
@@ -113,9 +108,8 @@ class Drawing:
             if isinstance(part, Node):
                 self._operation(self._cards([part])[0])
             elif self._is_boxed(part):
-                side = "l" if any(self.sides[card][0] for card in self._cards(part.nodes)) else "r"  # no line comes in
                 key = self._fresh(part.path or part.label)
-                with self.picture.cluster(key, self._box_label(part), labeljust=side):
+                with self.picture.cluster(key, self._box_label(part), labeljust="r"):  # no line comes in there
                     self._place(part)
             else:
                 self._place(part)
@@ -124,13 +118,9 @@ class Drawing:
         return [card for card in map(self.scene.card, nodes) if card is not None]
 
     def _is_boxed(self, call: Call) -> bool:
-        """Whether a module gets a box: it is not all there is, and has several parts or parameters of its own.
-
-        Where there is little room, a box with one operation would push the others apart.
-        """
+        """Whether a module gets a box: it is not all there is, and has several parts."""
         level = sum(len(card.scope) >= len(call.scope) for card in self.scene.operations)
-        own = any(s.tail.role == PARAM for card in self._cards(call.own) for s in card.sockets)
-        return len(call.nodes) < level and (len(call.parts) > 1 or (own and self.across <= ROOMS[0][0]))
+        return len(call.parts) > 1 and len(call.nodes) < level
 
     def _box_label(self, call: Call) -> Label:
         path, label = call.scope[-1]
@@ -144,45 +134,29 @@ class Drawing:
             title = f"the same {label}, call {call.call}"
         elif own:
             notes.append(numbers.counted(sum(card.value.size for card in own), "parameter"))
-        words = text(title, style.GRAD_LABEL, "muted", bold=True)
-        more = caption("   ".join(["", *notes]))
-        return aligned(words, more) if again else words + more  # the small cards of a further call are narrow
+        return text(title, style.CAPTION, "muted", bold=True) + caption("   ".join(["", *notes]))
 
     def _operation(self, card: Card) -> None:
-        left, right = self.sides[card]
+        """Draw an operation, with the module that has it alone, and the parameters that it alone uses."""
         self._node(card)
         for socket in card.sockets:
             if socket in self.again:
-                self.picture.node(self._at(socket), self.cards.again(socket), cls="card again")
-        for leaf in self.inside.get(card, ()):
-            self._node(leaf)
-        if left or right:
-            for socket in (*left, *right):
-                if socket not in self.again:
-                    self._node(socket.tail)
-            self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
+                self.picture.node(self.again[socket], self.cards.again(socket), cls="card again")
+            elif self._home(socket.tail) is card:
+                self._node(socket.tail)
 
-    def _leaves(self) -> None:
-        for card in self.scene.cards:
-            if card.node is None and card not in self.beside:
-                self._node(card)
-        for card in self.scene.operations if self.scene.scalar else ():
-            self._rank(card)
-
-    def _rank(self, card: Card) -> None:
-        """Put a leaf that is an operation's second operand on the rank of the first."""
-        spine = self.cards.spine(card)
-        beside = [
-            self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
-        ]
-        if beside and spine.tail.node is not None and spine.tail.group is None:
-            self.picture.same_rank([spine.tail.key, *beside])
+    def _home(self, leaf: Card) -> Card | None:
+        """The only operation in a module that uses a parameter, apart from those that have a small card of it."""
+        heads = {use.head for use in leaf.uses if use not in self.again}
+        alone = leaf.role == PARAM and len(heads) == 1
+        return head if alone and (head := heads.pop()).group is not None else None
 
     def _label(self, card: Card) -> Label:
         if card not in self.labels:
-            sides = self.sides.get(card)
-            drawn = self.cards.scalar(card) if self.scene.scalar else None
-            self.labels[card] = drawn or (self.cards.tensor(card, *sides) if sides else self.cards.leaf(card))
+            note = caption(clipped(card.path)) if card.path else ()
+            if card.node is not None and (call := card.group) is not None and len(call.parts) == 1:
+                note = self._box_label(call)
+            self.labels[card] = self.cards.card(card, note)
         return self.labels[card]
 
     def _node(self, card: Card) -> None:
@@ -219,11 +193,6 @@ class Drawing:
                     again[use] = self._fresh(f"{card.key}_at_{use.head.key}_{use.index}")
         return again
 
-    def _is_branched(self) -> bool:
-        """Whether operations stand side by side: then leaves are above them, else on their sides."""
-        operations = [card for card in self.scene.cards if card.node is not None]
-        return len({card.depth for card in operations}) < len(operations)
-
     def _ranks(self) -> dict[Card, int]:
         """The level that each card stands on: the lowest above its uses."""
         rank: dict[Card, int] = {}
@@ -245,10 +214,7 @@ class Drawing:
         """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
         level: dict[Card, int] = {}
         taken = defaultdict[int, float](float)
-        seated = {s.tail for sides in self.sides.values() for side in sides for s in side}
         for card in reversed(self.scene.cards):
-            if card in seated:  # beside its use
-                continue
             at = max((level[use.head] + 1 for use in card.uses if use not in self.again), default=0)
             at += self._row(card, leaves)
             while taken[at] and taken[at] + self._size(card) > room:
@@ -266,71 +232,32 @@ class Drawing:
         leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
         return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / room)
 
-    def _at(self, socket: Socket) -> str:
-        """The key of the card that stands for the operand."""
-        return self.again.get(socket, socket.tail.key)
-
-    def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
-        """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
-        if self.scene.scalar or len(card.sockets) > 3:
-            return [], []
-        loss = any(s.tail.role == TARGET for s in card.sockets)
-        if self.branched and not loss:
-            return [], []  # the leaves stand above the card
-        spine = self.cards.spine(card)
-        others = [s for s in card.sockets if s is not spine]
-        free = [s for s in others if s in self.again or (s.tail.node is None and self._is_alone(s))]
-        if len(free) == 1:
-            (one,) = free
-            matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
-            return (free, []) if matrix or one.index < spine.index else ([], free)
-        return free[:1], free[1:2]
-
-    def _own(self, card: Card) -> list[Card]:
-        """The parameters that stand above an operation in the box of its module."""
-        own = [s for s in card.sockets if s.tail.role == PARAM and s not in self.again]
-        return [s.tail for s in own if self._is_alone(s)]
-
-    def _is_alone(self, socket: Socket) -> bool:
-        """Whether all other uses of the operand have a card of their own."""
-        return [use for use in socket.tail.uses if use not in self.again] == [socket]
-
     # ------------------------------------------------------------ edges
 
     def _edges(self, socket: Socket) -> None:
         tail, head = socket.tail, socket.head
-        left, right = self.sides[head]
         ids = f"{tail.key}_{head.key}_{socket.index}"
         value, part = f"{tail.name} = {numbers.full(tail.value, 8)}", socket.contribution
-        sent = "none" if part is None else f"{head.name} sends {numbers.full(part, 8)} to {tail.name}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": f"gradient: {sent}"}
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
         backward |= {"color": "muted"} if socket.doubted else {}
-        i, at = socket.index, self._at(socket)
-        ways = {"f": forward} if part is None else {"f": forward, "b": backward}
-        if socket in left or socket in right:
-            for port, look in ways.items():
-                if socket in left:
-                    self.picture.edge(f"{at}:e", f"{head.key}:{port}{i}:w", **look)
-                else:
-                    self.picture.edge(f"{head.key}:{port}{i}:e", f"{at}:w", **look | TURNED[port])
-            return
-        spine = socket is self.cards.spine(head)
-        inner = spine and tail.node is not None
-        if self.scene.scalar:
-            # An operation on leaves alone stands near its use, not below the leaves.
-            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 4 if tail.depth == 1 else 2, 0
-        else:
-            forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
-            backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
-        if tail in self.level and socket not in self.again:
+        i, at, is_again = socket.index, self.again.get(socket, tail.key), socket in self.again
+        if socket is self.cards.spine(head) and (tail.node is not None or not self.scene.scalar):
+            forward["weight"], backward["weight"] = (
+                style.WEIGHT_SPINE,
+                0 if self.scene.scalar else style.WEIGHT_GRADIENT,
+            )
+        else:  # an operation on leaves alone stands near its use, not below the leaves
+            forward["weight"], backward["weight"] = 4 if tail.depth == 1 and self.scene.scalar else 2, 0
+        if tail in self.level and not is_again:
             forward["minlen"] = backward["minlen"] = self.level[tail] - self.level[head]
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if part is not None:
+            backward["tooltip"] = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
-            last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
+            last = len(head.sockets) > 1 and socket is head.sockets[-1]
             end = f"{head.key}:b{i}{'' if last else ':n'}"
-            landing = "g" if socket in self.again else _landing(socket)
+            landing = "g" if is_again else _landing(socket)
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:

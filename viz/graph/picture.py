@@ -16,7 +16,7 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
-from glassgrad.viz.graph.drawing import SAFE, Drawing
+from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.program.picture import draw_program, programs
 from glassgrad.viz.recorded.folding import check_depth
@@ -75,10 +75,8 @@ def draw_graph(
         )
     if depth is None and (view == "ops" or not _is_large(ys)):
         scene = Scene(ys, **given)
-        drawing = Drawing(scene)
-        folds = view == "auto" and len(ys) == 1 and len(scene.titles) > 1 and drawing.across > SAFE
-        picture = drawing.draw(title, narrowed=not folds).themed(theme)
-        if not folds or picture.size()[0] <= style.WIDTH:
+        picture = Drawing(scene).draw(title).themed(theme)
+        if view == "ops" or len(ys) > 1 or len(scene.titles) < 2 or picture.size()[0] <= style.WIDTH:
             return picture
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=theme, depth=depth, **given)

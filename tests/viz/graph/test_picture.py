@@ -104,8 +104,8 @@ class TestUsesFarAway:
             h = ag.tanh(h @ W)
         picture = draw_graph(ag.sum(h), gradients=True, view="ops")
         assert re.match(r"W \(3, 3\) AGAIN adds rms [\d.e-]+$", words(node(picture, "W_at_z4_1")))
-        assert edge(picture, "f_W_z4_1")[:2] == ("W_at_z4_1:e", "z4:f1:w")
-        assert edge(picture, "b_W_z4_1")[:2] == ("W_at_z4_1:e", "z4:b1:w")
+        assert edge(picture, "f_W_z4_1")[:2] == ("W_at_z4_1:v:s", "z4:f1:n")
+        assert edge(picture, "b_W_z4_1")[:2] == ("W_at_z4_1:g:s", "z4:b1")
 
     def test_two_uses_are_far_apart_only_over_a_long_way(self):
         def tied(layers):
@@ -185,7 +185,7 @@ class TestNotComputed:
 
     def test_one_line_says_so_and_how_to_have_them_and_no_card(self, picture):
         assert words(node(picture, "x")) == "PARAM x = 3"
-        assert words(node(picture, "L")).endswith("L = 12")
+        assert words(node(picture, "L")).endswith("L = t1 + x = 12")
         assert "gradients: not computed (call .backward() before, or give gradients=True)" in words(picture.source)
 
     def test_where_they_are_left_out_nothing_is_said_of_them(self):
@@ -228,7 +228,7 @@ class TestModules:
         gate, one, other = nn.Linear(2, 1, seed=0), nn.Linear(2, 2, seed=1), nn.Linear(2, 2, seed=2)
         x = T([[1.0, 2.0]], dtype="float32")
         said = words(draw_graph(ag.sum(gate(x) * one(x) + gate(x) * other(x))).source)
-        assert [said.count(f"Linear {i} ") for i in range(1, 5)] == [1] * 4
+        assert [said.count(f"Linear {i} ") for i in (1, 2, 4)] == [1] * 3
         assert said.count("the same Linear, call 2") == 1
 
     def test_over_sixty_cards_and_where_a_depth_is_given_modules_are_rows(self):
