@@ -16,7 +16,6 @@ from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import (
-    RULE,
     Label,
     aligned,
     caption,
@@ -33,8 +32,6 @@ from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home
 from glassgrad.viz.recorded.names import fresh
 
 WIDTH, ROWS = 30, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
-
-ALIKE = 4  # lines of an update; a longer one that several states share is written once
 
 
 def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -> list[Program]:
@@ -76,33 +73,30 @@ class _Drawing:
         self.reading, self.program = reading, reading.program
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
-        self.part: dict[str, str] = {}  # what each card is: a part of the program, "input" or "state"
-        self.forms: dict[tuple[str, ...], Home] = {}  # the first states with each form of update
-        self.updates: list[tuple[list[str], dict[str, Any]]] = []  # the ends and the words of their edges
+        self.part: dict[str, str] = {}  # what each card is: a part of the program, "input", "knob" or "state"
         self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
         reading, count = self.reading, numbers.counted(len(self.program.instructions), "instruction")
         title = title if title is not None else f"{self.program.name}: {count}"
-        self.picture = Picture("program", title=title, reading=[self._marks()], nodesep=0.15, ranksep=0.3)
+        self.picture = Picture(
+            "program", title=title, reading=[self._marks()], nodesep=style.NODESEP_COMPACT, ranksep=0.3
+        )
         for value in self.program.inputs:
             self._card(value.name, "data", [self._named("INPUT", value)], [value], "input")
         if reading.knobs:
-            rows = [
-                self._named("KNOB", v, " read at each call") if v.kind == "knob" else row(self._line(v, main=False))
-                for v in reading.knobs
-            ]
+            rows = [self._named("KNOB", value, " read at each call") for value in reading.knobs]
             self._card("knobs", "data", rows, reading.knobs, "knob")
         for block in reading.blocks:
             self._block(block)
-        for reader, homes in self._shelves().items():
-            self._shelf(homes, self.card[reader.lines[0]] if reader and reader.part == FORWARD else "")
+        for home in reading.homes:
+            self._home(home)
         for value in self.program.inputs:
-            readers = {reading.block_of.get(each) for each in reading.readers.get(value, ())}
-            forward = [block for block in reading.blocks[1:] if block in readers and block.part == FORWARD]
-            if forward:
-                self._beside(self.card[forward[-1].lines[0]], self.card[value])
+            readers = {*reading.readers.get(value, ())}
+            later = [b for b in reading.blocks[1:] if b.part == FORWARD and not readers.isdisjoint(b.lines)]
+            if later:
+                self._beside(self.card[later[-1].lines[0]], self.card[value])
         self._edges()
         return self.picture
 
@@ -170,65 +164,24 @@ class _Drawing:
         look = {"cls": "card loss"} if loss else {}
         self._card(block.lines[-1].name, kind, rows, block.lines, block.part, group=block.part, **look)
 
-    # ------------------------------------------------------------ states
-
-    def _shelves(self) -> dict[Block | None, list[Home]]:
-        """The states by the block that reads them first."""
-        reading = self.reading
-        found: dict[Block | None, list[Home]] = {}
-        for home in reading.homes:
-            near = {
-                reading.block_of.get(v) for mine in (*home.states, *home.views) for v in reading.readers.get(mine, ())
-            }
-            if near <= {None}:
-                near = {reading.block_of.get(v) for line in home.lines for v in reading.reads[line]}
-            first = next((block for block in reading.blocks if block in near), None)
-            found.setdefault(first, []).append(home)
-        return found
-
-    def _shelf(self, homes: Sequence[Home], reader: str) -> None:
-        """Draw states on the right of their ``reader``, and beside them their updates."""
-        reading, program = self.reading, self.program
-        states = [state for home in homes for state in home.states]
-        trained = {state for state in states if _is_trained(program, state)}
-        rows = []
-        for home in homes:
-            rows += [self._named("PARAM" if state in trained else "STATE", state) for state in home.states]
-            for view in home.views:
-                if any(other not in home.views for other in reading.readers.get(view, [view])):
-                    rows.append(row(self._line(view, main=False)))
-        values = [*states, *(view for home in homes for view in home.views)]
-        key = self._card(states[0].name, "parameter" if trained else "data", rows, values, "state")
-        others = [key]
-        if lines := [value for home in homes for value in home.lines]:
-            updates = [self._update(home) for home in homes if home.lines]
-            rows = [part for rows in updates for part in (RULE, *rows)][1:]
-            others.append(self._card(f"{key}_update", "update", rows, lines, UPDATE))
-            names = ", ".join(v.name for v in states if v in program.updates)
-            self.updates.append((others, {"id": f"u_{key}", "tooltip": f"new value of {names}"}))
-        if reader:
-            self._beside(reader, *others)
+    def _home(self, home: Home) -> None:
+        """Draw states on the right of their reader, and beside them their updates."""
+        reading, new, cards = self.reading, {v: state.name for state, v in self.program.updates.items()}, []
+        if home.states:
+            trained = any(map(reading.is_trained, home.states))
+            rows = [self._named("PARAM" if reading.is_trained(v) else "STATE", v) for v in home.states]
+            kind = "parameter" if trained else "data"
+            cards.append(self._card(home.states[0].name, kind, rows, home.states, "state"))
+        if home.lines:
+            rows = [row(self._line(value, main=value in new, new=new.get(value, ""))) for value in home.lines]
+            cards.append(self._card(f"{home.lines[-1].name}_update", "update", rows, home.lines, UPDATE))
+        if home.states and home.lines:
+            told = f"new value of {', '.join(v.name for v in home.states if v in self.program.updates)}"
+            self.picture.edge(*cards, cls="update", id=f"u_{cards[0]}", tooltip=told)
+        if home.reader:
+            self._beside(self.card[home.reader.lines[0]], *cards)
         else:
-            self.picture.same_rank(others)
-
-    def _update(self, home: Home) -> list[Label]:
-        """The lines that update states; a long update that earlier states have too is not written again."""
-        reading, new = self.reading, {value: state.name for state, value in self.program.updates.items()}
-        gradients = [value for value in home.lines if reading.part[value] == BACKWARD]
-        written = [reading.written[value] for value in home.lines if value not in gradients]
-        form = tuple(re.sub(r"\b[^\W\d]\w*+(?!\()", "", formula) for formula in written)  # without names
-        like = home if len(form) <= ALIKE else self.forms.setdefault(form, home)
-        rows = []
-        for value in home.lines if like is home else gradients:
-            back = value in gradients
-            look: dict[str, Any] = {"ink": "grad" if back else "ink", "italic": back, "new": new.get(value, "")}
-            rows.append(row(self._line(value, main=value in new or back, **look)))
-        if like is home:
-            return rows
-        more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
-        words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(form))} lines"
-        first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
-        return [*rows, row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1))]
+            self.picture.same_rank(cards)
 
     # ------------------------------------------------------------ edges
 
@@ -238,11 +191,9 @@ class _Drawing:
             head = self.card.get(value, "")
             for arg in self.reading.reads[value]:
                 tail = self.card.get(arg, head)
-                if head and tail not in (head, "knobs") and (tail, head) not in drawn and arg not in self.reading.knobs:
+                if head and tail != head and (tail, head) not in drawn and arg not in self.reading.knobs:
                     drawn.add((tail, head))
                     self._edge(arg, tail, head, self.part[tail], self.part[head])
-        for updated, words in self.updates:
-            self.picture.edge(*updated, cls="update", **words)
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""
@@ -269,9 +220,3 @@ def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
     look |= {"break_long_words": False, "break_on_hyphens": False}
     rows = textwrap.wrap(bound, width, **look)
     return [row.replace("\xa0", " ") for row in (rows[0][taken:], *rows[1:])]
-
-
-def _is_trained(program: Program, state: Value) -> bool:
-    """Whether a state is a parameter, or a buffer of packed parameters."""
-    members = [member for member, _ in program.packed.get(state, ())]
-    return any(_is_trained(program, m) for m in members) or bool(getattr(state.origin, "requires_grad", False))

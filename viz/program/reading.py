@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
 from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 
-LINES = 8  # of an operation's card
-
-_COUNTED = re.compile(r"t\d+")
+LINES = 8  # of a card
 
 
 @dataclass(eq=False)
@@ -26,11 +24,11 @@ class Block:
 
 @dataclass(eq=False)
 class Home:
-    """States that are updated together, the views of them, and the lines of their update."""
+    """States that one card reads first or that are updated together, the lines of their updates, and that card."""
 
     states: list[Value]
-    views: list[Value]
     lines: list[Value]
+    reader: Block | None
 
 
 class Reading:
@@ -46,13 +44,9 @@ class Reading:
             for arg in read:
                 self.readers.setdefault(arg, []).append(value)
         self.part = self._parts()
-        self.knobs = self._knobs()
-        self.homes = self._homes()
-        self.part |= dict.fromkeys((v for home in self.homes for v in home.views), FORWARD)
-        self.part |= dict.fromkeys((v for v in self.knobs if v in self.part), UPDATE)
-        self.home_of = {v: home for home in self.homes for v in (*home.states, *home.views, *home.lines)}
+        self.knobs = [value for value in program.values() if value.kind == "knob"]
         self.blocks = self._blocks()
-        self.block_of = {v: block for block in self.blocks for v in block.lines}
+        self.homes = self._homes()
 
     def _read(self, instruction: Instruction) -> list[Value]:
         """The values that a line reads, including those of expressions written inside it."""
@@ -109,101 +103,48 @@ class Reading:
             if i.op == "broadcast_to" and i.args[0].kind == "constant" and not i.out.shape and i.args[0].data == 1
         }
 
-    def _knobs(self) -> list[Value]:
-        """Knobs (numbers read at each call, such as the learning rate), and shared lines computed from knobs alone."""
-        knobs = [value for value in self.program.values() if value.kind == "knob"]
-        kinds: dict[Value, set[str]] = {}  # of a value and of all that it is computed from
-        for line in self.program.instructions:
-            kinds[line.out] = {line.out.kind}.union(*(kinds.get(arg, {arg.kind}) for arg in line.args))
-        allowed = {"knob", "constant", "temporary"}
-        made = [v for v in self.written if "knob" in kinds[v] <= allowed]
-        readers = {v: self.readers.get(v, []) for v in made}
-        return knobs + [v for v in made if len(readers[v]) > 1 or any(self.part[r] != UPDATE for r in readers[v])]
-
-    def _homes(self) -> list[Home]:
-        """States with their views and updates, and with the gradients that only these updates read."""
-        program = self.program
-        found: dict[Value, list[Value]] = {state: [state] for state in program.states}
-
-        def join(one: Value, other: Value) -> None:
-            mine, theirs = found[one], found.setdefault(other, [other])
-            if mine is not theirs:
-                mine += theirs
-                found.update(dict.fromkeys(theirs, mine))
-
-        counts = {state for state in program.updates if not state.shape}  # and numbers that are computed of them
-        views = set[Value]()
-        for value in self.written:
-            arg, *more = self.reads[value] or [value]
-            if arg in found and not more and self.producers[value].op in VIEWS:
-                views.add(value)
-                join(arg, value)
-            elif self.part[value] == UPDATE and value not in self.knobs:
-                found[value] = [value]
-            if not value.shape and not counts.isdisjoint(self.reads[value]):
-                counts.add(value)
-        for value in list(found):
-            for arg in self.reads[value] if self.part.get(value) == UPDATE else ():
-                counts_for_others = arg in counts and value.shape
-                if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates) and not counts_for_others:
-                    join(arg, value)
-        for state, value in program.updates.items():
-            if value in found:
-                join(state, value)
-        for value in reversed(self.written):
-            if self.part[value] == BACKWARD and self._is_gradient(value) and value not in program.outputs:
-                alone = {id(found.get(reader)): reader for reader in self.readers.get(value, [])}
-                if len(alone) == 1 and (reader := next(iter(alone.values()))) in found:
-                    join(reader, value)
-        order = {value: i for i, value in enumerate((*program.states, *self.written))}
-        homes = []
-        for members in {id(members): members for members in found.values()}.values():
-            members.sort(key=order.__getitem__)
-            states = [value for value in members if value.kind == "state"]
-            lines = [value for value in members if value.kind != "state" and value not in views]
-            homes.append(Home(states, [value for value in members if value in views], lines))
-        return homes
-
     def _is_gradient(self, value: Value) -> bool:
         return value.name.startswith(GRADIENT)
 
-    def _is_step(self, arg: Value, value: Value) -> bool:
-        """Whether ``arg`` is an intermediate result within ``value``.
-
-        It is from the same line and module of the user's code or, if these are unknown, has no name of its own.
-        """
-        one, other = self.producers[arg].origin, self.producers[value].origin
-        return one == other if one and other else _COUNTED.fullmatch(arg.name) is not None
+    def is_trained(self, state: Value) -> bool:
+        """Whether a state is a parameter, or a buffer of packed parameters."""
+        members = [member for member, _ in self.program.packed.get(state, ())]
+        return any(map(self.is_trained, members)) or bool(getattr(state.origin, "requires_grad", False))
 
     def _blocks(self) -> list[Block]:
-        """The cards. An intermediate result that only one line reads joins its card; a product begins a card."""
-        found: dict[Value, Block] = {}
-        kept = {*self.program.outputs, *self.program.updates.values()}
-        for value in self.written:
-            if value in self.home_of or value in self.knobs:
-                continue
-            block = Block(self.part[value], [])
-            starts = self._is_product(value)
-            view = self.producers[value].op in VIEWS
-            for arg in self.reads[value]:
-                other = found.get(arg)
-                if starts or other is None or other.part != block.part or other.lines[-1] is not arg:
-                    continue
-                # A value that others read too ends a card, so that no two cards depend on each other.
-                step = self._is_step(arg, value)
-                inner = other.lines if step and not view else other.lines[:-1]
-                closed = any(v in kept or not {*self.readers[v]} <= {*other.lines, value} for v in inner)
-                if not closed and (view or step) and len(block.lines) + len(other.lines) < LINES:
-                    block.lines += other.lines
-            block.lines.append(value)
-            found.update(dict.fromkeys(block.lines, block))
-        order = {value: i for i, value in enumerate(self.written)}
-        blocks = list(dict.fromkeys(found[value] for value in self.written if value in found))
-        for block in blocks:
-            block.lines.sort(key=order.__getitem__)
-        return sorted(blocks, key=lambda block: order[block.lines[-1]])
+        """The cards of values and gradients: runs of lines of one part, from one line of the user's code in one module.
 
-    def _is_product(self, value: Value) -> bool:
-        made = self.producers[value]
-        inner = [self.producers[arg].op for arg in made.args if arg in self.producers and arg not in self.written]
-        return bool(value.shape) and "matmul" in (made.op, *inner)
+        They follow one another as their lines do, so no two of them wait for each other.
+        """
+        blocks: list[Block] = []
+        for (part, _), run in groupby(self.written, lambda value: (self.part[value], self.producers[value].origin)):
+            lines = list(run)
+            if part != UPDATE:
+                blocks += [Block(part, lines[i : i + LINES]) for i in range(0, len(lines), LINES)]
+        return blocks
+
+    def _homes(self) -> list[Home]:
+        """The states, with the lines that compute their new values: a run for each parameter."""
+        reader = {arg: b for b in reversed(self.blocks) if b.part == FORWARD for v in b.lines for arg in self.reads[v]}
+        new = {value: state for state, value in self.program.updates.items()}
+        runs: list[list[Value]] = []
+        for value in (value for value in self.written if self.part[value] == UPDATE):
+            last = runs[-1][-1] if runs else value
+            is_done = last in new and self.is_trained(new[last])
+            if not runs or is_done or self.producers[last].origin != self.producers[value].origin:
+                runs.append([])
+            runs[-1].append(value)
+        keys: dict[Value, Block | Value] = {}
+        homes: dict[Block | Value, Home] = {}
+
+        def home(key: Block | Value) -> Home:
+            return homes.setdefault(key, Home([], [], key if isinstance(key, Block) else None))
+
+        for run in runs:
+            states = [new[value] for value in run if value in new]
+            key = next((reader[state] for state in states if state in reader), run[0])
+            keys |= dict.fromkeys(states, key)
+            home(key).lines += run
+        for state in self.program.states:
+            home(keys.get(state, reader.get(state, state))).states.append(state)
+        return list(homes.values())
