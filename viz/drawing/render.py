@@ -5,7 +5,6 @@ Names that a user gave are escaped here and nowhere else.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
@@ -179,7 +178,7 @@ _setting: list[str] = []
 
 HOW_TO_GET_AN_ENGINE = (
     "install one with `pip install graphviz-pure` (no system package needed) or as the package `graphviz` of your "
-    "system, or name one with `viz.use_engine(path)` or the environment variable GLASSGRAD_DOT"
+    "system, or name one with `viz.use_engine(path)`"
 )
 
 
@@ -201,9 +200,8 @@ def engines() -> list[Engine]:
     The wheel comes before a `dot` of the system, so that a picture is the same on every machine: Debian's and Ubuntu's
     Graphviz 2.42 leaves out the ids of cells, which pages need to highlight them, and draws pictures wider.
     """
-    setting = _setting[0] if _setting else os.environ.get("GLASSGRAD_DOT")
-    if setting:
-        return [Engine(shutil.which(setting) or setting, "setting")]
+    if _setting:
+        return [Engine(shutil.which(_setting[0]) or _setting[0], "setting")]
     found = (_wheel(), "wheel"), (shutil.which("dot"), "system")
     return [Engine(path, origin) for path, origin in found if path]
 
@@ -389,45 +387,26 @@ class Picture:
     def png(self) -> bytes:
         """The picture as PNG. Raises `RenderError`.
 
-        The font of graphviz-pure lacks Chinese letters, among others. Then a system `dot` draws the picture; without
-        one, these letters become boxes, with an `EngineWarning`.
+        The font of graphviz-pure lacks Chinese letters, among others: boxes stand for them, with an `EngineWarning`.
         """
         return self._draw("png", f"-Gdpi={style.DPI}")
 
     def _draw(self, form: str, *flags: str) -> bytes:
-        tried = [engine for engine in engines() if form in engine.formats()]
-        lacking = "".join(dict.fromkeys(filter(_is_lacking, self.source))) if form == "png" else ""
-        if lacking:
-            tried.sort(key=lambda engine: engine.origin == "wheel")
-            if tried and tried[0].origin == "wheel":
-                warnings.warn(
-                    f"boxes stand for {lacking[:12]} in this PNG: the font of the wheel graphviz-pure lacks them. Save "
-                    "as .svg, or install the package `graphviz` of your system.",
-                    EngineWarning,
-                    stacklevel=3,
-                )
-        if tried:
-            return _laid_out(tried[0], self.source, form, self.layout, *self.flags, *flags)
-        if form == "pdf" and engines():
-            return self._pdf()
-        raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
-
-    def _pdf(self) -> bytes:
-        """The PDF where no engine writes one: the PNG on a page of its size."""
-        try:
-            from matplotlib.figure import Figure
-            from matplotlib.image import imread
-        except ModuleNotFoundError:
-            raise _NoEngine(
-                'a PDF needs matplotlib (pip install "glassgrad[plots]") or a Graphviz installed on the system (its '
-                "package is called `graphviz`); SVG and PNG do without"
-            ) from None
-        pixels = imread(io.BytesIO(self._draw("png", f"-Gdpi={style.PRINT_DPI}")), "png")
-        figure = Figure(figsize=(pixels.shape[1] / style.PRINT_DPI, pixels.shape[0] / style.PRINT_DPI))
-        figure.figimage(pixels)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="pdf", dpi=style.PRINT_DPI, metadata={"CreationDate": None})
-        return buffer.getvalue()
+        engine = next((engine for engine in engines() if form in engine.formats()), None)
+        if engine is None:
+            if engines():
+                raise _NoEngine("a PDF needs the package `graphviz` of your system, SVG and PNG do without")
+            raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
+        source = self.source
+        lacking = "".join(dict.fromkeys(filter(_is_lacking, source))) if form == "png" else ""
+        if lacking and engine.origin == "wheel":
+            warnings.warn(
+                f"boxes stand for {lacking[:12]} in this PNG: the font of the wheel graphviz-pure lacks them. Save as"
+                ' .svg, or draw with the `dot` of your system, viz.use_engine("dot").',
+                EngineWarning,
+                stacklevel=3,
+            )
+        return _laid_out(engine, source, form, self.layout, *self.flags, *flags)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture; the suffix (.svg, .png, .pdf, or .gv and .dot for the source) says how. Returns the path.

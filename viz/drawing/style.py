@@ -221,7 +221,6 @@ WEIGHT_SPINE = 40
 WEIGHT_GRADIENT = 30
 WIDTH = 680  # widest picture, points
 DPI = 192  # of a PNG
-PRINT_DPI = 300  # of a PDF that the system's Graphviz does not write
 
 # ---------------------------------------------------------------- limits of size
 
