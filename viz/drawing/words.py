@@ -176,7 +176,10 @@ def _marked(text: str, lookup: Callable[[str], str], label: Callable[[str], str]
 # ---------------------------------------------------------------- scripts
 
 
-MARK = re.compile(r"(?<![\w$.])say`")
+_WORDS = r"(?:[^`$]|\$(?!\{{)|\$\{{{}\}})*"  # of a template, with what its expressions may be
+_TEMPLATE = f"`{_WORDS.format('[^`{}]*')}`"
+_EXPRESSION = f"(?:[^`{{}}]|{_TEMPLATE})*"  # one with templates, whose own expressions have none
+MARKED = re.compile(rf"(?<![\w$.])say`({_WORDS.format(_EXPRESSION)})`")
 
 
 def script(text: str) -> str:
@@ -193,43 +196,10 @@ def script(text: str) -> str:
 
 def translated(text: str, lookup: Callable[[str], str]) -> str:
     """A script whose marked templates are what ``lookup`` gives for them, with ``{}`` for each expression."""
-    out, at = [], 0
-    while mark := MARK.search(text, at):
-        parts, expressions, end = template_parts(text, mark.end())
-        sentence = lookup("{}".join(parts))
-        inner = [f"${{{translated(x, lookup)}}}" for x in expressions]
-        out += [text[at : mark.start()], "`", sentence.format(*inner), "`"]
-        at = end
-    return "".join([*out, text[at:]])
 
+    def replaced(found: re.Match[str]) -> str:
+        parts = re.split(rf"\$\{{({_EXPRESSION})\}}", found[1])
+        inner = (f"${{{translated(x, lookup)}}}" for x in parts[1::2])
+        return f"`{lookup('{}'.join(parts[::2])).format(*inner)}`"
 
-def template_parts(text: str, at: int) -> tuple[list[str], list[str], int]:
-    """The parts and expressions of the template whose first character is at ``at``, and the index after its end."""
-    parts, expressions, start = [], [], at
-    while text[at] != "`":
-        if text.startswith("${", at):
-            parts.append(text[start:at])
-            start = at + 2
-            at = _expression_end(text, start)
-            expressions.append(text[start:at])
-            start = at = at + 1
-        else:
-            at += 2 if text[at] == "\\" else 1
-    return [*parts, text[start:at]], expressions, at + 1
-
-
-def _expression_end(text: str, at: int) -> int:
-    """The index of the brace that ends an expression within a template."""
-    depth = 0
-    while depth or text[at] != "}":
-        if text[at] == "`":
-            at = template_parts(text, at + 1)[2]
-        elif text[at] in "'\"":
-            quote, at = text[at], at + 1
-            while text[at] != quote:
-                at += 2 if text[at] == "\\" else 1
-            at += 1
-        else:
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            at += 1
-    return at
+    return MARKED.sub(replaced, text)

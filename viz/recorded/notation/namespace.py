@@ -17,7 +17,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -50,7 +49,6 @@ from glassgrad.viz.recorded.notation.templates import (
 )
 
 IS_CALL = re.compile(r"(\w[\w ]*|\\operatorname\{\{.*?\}\})\([^()]*\)")  # of a template
-DENOMINATOR = 1000  # the largest in a constant that is written as a fraction
 
 
 class Notation:
@@ -74,11 +72,9 @@ class Notation:
         return Symbol(self, name, tex_name(name), ATOM, value, UPSTREAM)
 
     def number(self, x: float) -> Symbol:
-        """A constant, as a fraction where that is exact and four digits are not: 1/3, but 0.25."""
-        fraction = _fraction(x)
-        text = numbers.constant(x) if fraction is None else str(fraction)
-        level = ATOM if fraction is None and not text.startswith("-") else PRODUCT
-        return Symbol(self, text, tex_number(text), level, x, "number", x)
+        """A constant, in four digits."""
+        text = numbers.constant(x)
+        return Symbol(self, text, tex_number(text), PRODUCT if text.startswith("-") else ATOM, x, "number", x)
 
     def lift(self, x: Any) -> Symbol:
         """An operand of a formula as a symbol."""
@@ -462,14 +458,3 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 OPPOSITE = {"add": "subtract", "subtract": "add"}
 PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # their treatment of 0 matters to values, not to readers
-
-
-def _fraction(x: Any) -> Fraction | None:
-    """The simple fraction nearest to a float; None if four digits are exact or no fraction is near."""
-    if not isinstance(x, float | np.floating) or not math.isfinite(x):
-        return None
-    if x == math.pi or float(numbers.constant(x)) == x or abs(float(x)) >= 2**53:  # from there on every float is whole
-        return None
-    found = Fraction(float(x)).limit_denominator(DENOMINATOR)
-    near = float(x) in (float(found), float(np.float32(found.numerator / found.denominator)))
-    return found if found and near else None
