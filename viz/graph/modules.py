@@ -82,8 +82,7 @@ def draw_modules(
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
     row (2, if there is no room) become one card with their number and the gradient of each as a staircase.
 
-    Raises `DrawingError` when no operation was recorded for ``y``, ``depth`` is below zero, or the table has more than
-    120 rows.
+    Raises `DrawingError` when no operation was recorded for ``y``, or the table has more than 120 rows.
 
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))

@@ -54,7 +54,7 @@ def draw_graph(
     opens modules: 1 draws each direct part of the model as one row, 2 opens those as well, 0 draws the model as one.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    not a scalar, for a depth below zero or of single operations, and for a table of more than 120 rows.
+    not a scalar, for a depth of single operations, and for a table of more than 120 rows.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import refused
+from glassgrad.autograd.common.validation import whole
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.recorded.evaluate import Evaluation
 from glassgrad.viz.recorded.names import fresh
 from glassgrad.viz.recorded.rows import Caution, Link, Row, rows_of
@@ -112,21 +111,18 @@ def folded(
     at = 0
     while at < len(rows):
         periods = range(1, min(LONGEST, (len(rows) - at) // fewest) + 1)
-        start, period, times = max(
-            (_best(rows, looks, at, period, fewest) for period in periods if _alike(looks[at], looks[at + period])),
-            key=lambda found: (found[1] * found[2], -found[1]),
-            default=(at, 1, 0),
+        runs = (_run(rows, looks, at, period) for period in periods if _alike(looks[at], looks[at + period]))
+        blocks = max(
+            (run for run in runs if len(run) >= fewest and _belong(run)),
+            key=lambda run: (len(run) * len(run[0]), -len(run[0])),
+            default=(),
         )
-        end = start + period * times
-        blocks = tuple(tuple(rows[i : i + period]) for i in range(start, end, period))
-        if times < fewest or (times < BLOCKS and not _belong(blocks)):
+        if blocks:
+            n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
+            drawn.append(Repeat(fresh(f"repeat_{n}", keys), _title(blocks), blocks))
+        else:
             drawn.append(rows[at])
-            at += 1
-            continue
-        drawn += rows[at:start]
-        at = end
-        n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
-        drawn.append(Repeat(fresh(f"repeat_{n}", keys), _title(blocks), blocks))
+        at += sum(map(len, blocks)) or 1
     return drawn
 
 
@@ -184,41 +180,29 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
     )
 
 
-def _best(
-    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, fewest: int
-) -> tuple[int, int, int]:
-    """The start, length and number of the blocks in a run of equal rows; they start at a module or else a parameter.
-
-    Each block must read from the one before it: equal branches side by side do not count.
+def _run(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int) -> tuple[tuple[Row, ...], ...]:
+    """Blocks of this length that are like the first one; each reads from the one before: equal branches side by side do
+    not count.
     """
-    most = len(looks) - at - period
-    run = next((n for n in range(most) if not _alike(looks[at + n], looks[at + n + period])), most)
-
-    def worth(start: int) -> tuple[int, bool, bool, int]:
-        block = rows[start : start + period]
-        whole = _module(tuple(tuple(rows[i : i + period]) for i in (start, start + period))) is not None
-        return (run + period - (start - at)) // period, whole, bool(block[0].parameters), -start
-
-    if not any(row.nodes for row in rows[at : at + period]):
-        return at, period, 0
-    last = at + min(period, run + period - fewest * period + 1)
-    if last <= at:
-        return at, period, 0
-    start = max(range(at, last), key=worth)
-    times = 1
-    for here in range(start + period, start + period * worth(start)[0], period):
-        before = {row.key for row in rows[here - period : here]}
-        if not any(before.intersection(look.sources) for look in looks[here : here + period] if look):
+    blocks = [tuple(rows[at : at + period])]
+    for here in range(at + period, len(rows) - period + 1, period):
+        before = {row.key for row in blocks[-1]}
+        own = looks[here : here + period]
+        same = all(map(_alike, looks[here - period : here], own))
+        if not same or not any(before.intersection(look.sources) for look in own if look):
             break
-        times += 1
-    return start, period, times
+        blocks.append(tuple(rows[here : here + period]))
+    return tuple(blocks)
 
 
 def _belong(blocks: Sequence[Sequence[Row]]) -> bool:
-    """Whether each block is a whole module, or all are parts of one."""
+    """Whether each block is a whole module, or all are parts of one that begin with a parameter, if there is any."""
+    if not _running(blocks[0]):
+        return False
     parts = [row for block in blocks for row in _running(block)]
     homes = {row.scope[:-1] if row.path is not None else row.scope for row in parts}
-    return len(homes) == 1 or _module(blocks) is not None
+    begins = bool(blocks[0][0].parameters) or not any(row.parameters for row in blocks[0])
+    return (len(homes) == 1 and begins) or _module(blocks) is not None
 
 
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
@@ -287,12 +271,6 @@ def readable(
 
 
 def check_depth(depth: int | None) -> None:
-    """Raise `DrawingError` for an invalid ``depth``."""
-    if depth is None:
-        return
-    if isinstance(depth, bool) or not hasattr(depth, "__index__"):
-        raise refused(depth, "depth", "a whole number, or None")
-    if depth < 0:
-        raise DrawingError(
-            f"depth={depth} is negative: give 0 for the model as one row, 1 for its parts, or None for all"
-        )
+    """Raise an error for an invalid ``depth``."""
+    if depth is not None:
+        whole(depth, "depth", 0)
