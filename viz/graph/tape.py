@@ -6,7 +6,6 @@ training holds such values.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -26,7 +25,6 @@ from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
-ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 READING = (
     caption("down the left: ops as recorded", "fwd"),
     grad_text("up the right: the derivative op of each"),
@@ -85,11 +83,9 @@ class _Tape:
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
         self.keys = {card.key for card in scene.cards}
-        self.leaves = [card for card in scene.cards if card.node is None]
-        self.back = {card: fresh(f"d_{card.key}", self.keys) for card in scene.operations}
+        parts = [card for card in scene.cards if card.node is not None or card.gradient is not None]
+        self.back = {card: fresh(f"{'g' if card.node is None else 'd'}_{card.key}", self.keys) for card in parts}
         """The keys of the boxes that stand for derivatives, and for the gradients of leaves."""
-        self.back |= {leaf: fresh(f"g_{leaf.key}", self.keys) for leaf in self.leaves if leaf.gradient is not None}
-        self.neighbours: dict[tuple[str, str], bool] = {}  # in a column: whether an edge joins them
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -98,47 +94,35 @@ class _Tape:
         told: dict[str, Any] = {"title": title, "reading": [READING], "notice": scene.notice}
         told["names"] = {card.name for card in scene.cards}
         self.picture = Picture("tape", nodesep=style.NODESEP_LANES, **told)
-        self._levels()
+        above: dict[str, str] = {}
+        for card in scene.cards:
+            columns = self._leaf(card) if card.node is None else self._operation(card)
+            self.picture.same_rank(columns.values())
+            for column, key in columns.items():
+                if column in above:  # a straight column
+                    self.picture.edge(above[column], key, style="invis", weight=style.WEIGHT_SPINE)
+            above |= columns
         for card in scene.operations:
             for socket in card.sockets:
                 self._edges(socket)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
-        for pair in (pair for pair, is_joined in self.neighbours.items() if not is_joined):
-            self.picture.edge(*pair, style="invis", weight=style.WEIGHT_SPINE)
         return self.picture
 
     # ------------------------------------------------------------ cards
 
-    def _levels(self) -> None:
-        """Draw each operation on a level of its own, its leaves beside the one before it or further up."""
-        tape = self.scene.operations
-        level = {card: i for i, card in enumerate(tape)}
-        beside = defaultdict[int, list[Card]](list)
-        for leaf in self.leaves:
-            at = min(level[use.head] for use in leaf.uses) - 1
-            while len(beside[at]) == (ABOVE if at < 0 else BESIDE):
-                at -= 1
-            beside[at].append(leaf)
-        above: list[str] = []
-        for i in range(min(beside, default=0), len(tape)):
-            columns = self._operation(tape[i]) if i >= 0 else []
-            left, right = [leaf.key for leaf in beside[i][::-1]], []
-            for leaf in beside[i]:
-                self.picture.node(leaf.key, self._card(leaf), cls=f"card {leaf.role}")
-                if leaf in self.back:
-                    right.append(self.back[leaf])
-                    border = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
-                    self.picture.node(right[-1], _dashed(self._sum(leaf), border), cls="card grad")
-            self.picture.same_rank([*left, *columns, *right])
-            for side in ([*left, *columns[:1]], [*columns[-1:], *right]) if columns else ([*left, *right],):
-                for pair in pairwise(side):
-                    self.picture.edge(*pair, style="invis")
-            self.neighbours |= dict.fromkeys(zip(above, columns, strict=False), False)
-            above = columns
+    def _leaf(self, card: Card) -> dict[str, str]:
+        """Draw a leaf and its gradient; return their keys by column."""
+        self.picture.node(card.key, self._card(card), cls=f"card {card.role}", group="forward")
+        if card not in self.back:
+            return {"forward": card.key}
+        border = style.PARAMETER_BORDER if card.role == PARAM else style.BORDER
+        self.picture.node(self.back[card], _dashed(self._sum(card), border), cls="card grad", group="backward")
+        self.picture.edge(card.key, self.back[card], style="invis")
+        return {"forward": card.key, "backward": self.back[card]}
 
-    def _operation(self, card: Card) -> list[str]:
-        """Draw an operation, the values kept and its derivative; return their keys."""
+    def _operation(self, card: Card) -> dict[str, str]:
+        """Draw an operation, the values kept and its derivative; return their keys by column."""
         keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
@@ -153,7 +137,7 @@ class _Tape:
             self.picture.node(key, label, cls=kind, group=column)
         for i, (left, right) in enumerate(pairwise(columns)):
             self.picture.edge(left, right, cls="link", id=f"l_{card.key}_{i}")
-        return [*columns]
+        return {column: key for key, (_, _, column) in columns.items()}
 
     def _card(self, card: Card) -> Label:
         """A leaf or an operation: its tag or badge, its name, its formula, and the value or its shape."""
@@ -214,17 +198,10 @@ class _Tape:
     def _edges(self, socket: Socket) -> None:
         tail, head, part = socket.tail, socket.head, socket.contribution
         ids = f"{tail.key}_{head.key}_{socket.index}"
-        self._line(tail.key, head.key, cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
+        self.picture.edge(tail.key, head.key, cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
         if part is not None:
             told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
-            self._line(self.back[tail], self.back[head], tooltip=told, cls="bwd", id=f"b_{ids}")
-
-    def _line(self, upper: str, lower: str, **look: Any) -> None:
-        """Draw an edge; one between neighbours keeps their column straight."""
-        if (upper, lower) in self.neighbours:
-            self.neighbours[upper, lower] = True
-            look["weight"] = style.WEIGHT_SPINE
-        self.picture.edge(upper, lower, **look)
+            self.picture.edge(self.back[tail], self.back[head], tooltip=told, cls="bwd", id=f"b_{ids}")
 
     def _seed(self, card: Card) -> None:
         """Draw the upstream gradient of an output."""
