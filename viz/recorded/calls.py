@@ -97,11 +97,11 @@ def call_tree(nodes: Iterable[Any], depth: int | None = None) -> Call:
     this ``depth``: elsewhere they may be a loop within one call.
     """
     ordered = sorted((node for node in nodes if node.op is not None), key=lambda node: node.index)
-    models, times = _models(ordered), Counter[Any]()
+    times = Counter[Any]()
 
     def parts(scope: Scope, inside: Sequence[Node], left: int | None) -> list[Any]:
         at, found = len(scope), list[Any]()
-        for (level, model), run in groupby(inside, lambda n: ((n.scope or ())[at : at + 1], models[n])):
+        for (level, model), run in groupby(inside, lambda n: ((n.scope or ())[at : at + 1], _model(n))):
             own = list(run)
             if not level:
                 found += own
@@ -132,31 +132,9 @@ def numbered(labels: Sequence[str]) -> list[str]:
     return titles
 
 
-def _models(nodes: Sequence[Node]) -> dict[Node, int]:
-    """The model of each node, if several have the same scope: two networks of one class, side by side.
-
-    All calls of a module have one scope object, unless the mode changes between them. Two objects for the same path are
-    one model if one's parameters are among the other's.
-    """
-    trained: dict[int, set[int]] = {}
-    for node in nodes:
-        trained.setdefault(id(_root(node)), set()).update(map(id, _trained(node)))
-    known: dict[Any, list[set[int]]] = {}
-    number: dict[int, int] = {}
-    for root in map(_root, nodes):
-        if id(root) not in number:
-            own, models = trained[id(root)], known.setdefault(root, [])
-            fits = (i for i, model in enumerate(models) if own <= model or model <= own)
-            i = number[id(root)] = next(fits, len(models))
-            if own and i == len(models):
-                models.append(own)
-            elif own:
-                models[i] |= own
-    return {node: number[id(_root(node))] for node in nodes}
-
-
-def _root(node: Node) -> Any:
-    return node.scope[0] if node.scope else ()
+def _model(node: Node) -> int | None:
+    """The model that a node was recorded in: its calls have one scope object, two networks of one class have two."""
+    return id(node.scope[0]) if node.scope else None
 
 
 def _consecutive(nodes: list[Node], depth: int) -> list[list[Node]]:
