@@ -204,9 +204,8 @@ def _lines(rows: Sequence[Row], seen: Sequence[Evaluation], end: str) -> list[_L
 
 def _counts(pairs: Sequence[_Pair]) -> str:
     counts = Counter(pair.word for pair in pairs)
-    return ", ".join(
-        f"{numbers.counted(counts[word], 'row')} {word}" for word in ("changed", "the same") if counts[word]
-    )
+    (n, first), *more = [(counts[word], word) for word in ("changed", "the same") if counts[word]]
+    return ", ".join([f"{numbers.counted(n, 'row')} {first}", *(f"{numbers.count(m)} {word}" for m, word in more)])
 
 
 def _rows(pair: _Pair) -> list[Label]:
