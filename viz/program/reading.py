@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
 from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
@@ -70,41 +69,19 @@ class Reading:
     def _parts(self) -> dict[Value, str]:
         """The part of each instruction's value: forward, backward or update.
 
-        Values that only gradients need are backward. An update consists of the elementwise operations on the way to a
-        state's new value, in the state's shape. The gradient itself is the result of a product or a sum, or has the
-        name of one.
+        A gradient is known by its name or by the line that it was recorded for, and what is computed from one is
+        backward too, unless only a state's new value needs it.
         """
-        program = self.program
-        gradients = {v for v in self.producers if self._is_gradient(v)}
-        gradients |= {v for v in program.outputs if self._before([v]) & self._seeds()}
-        results = [v for v in program.outputs if v not in gradients]
-        unread = [v for v in self.written if v not in self.readers and v not in program.updates.values()]
-        ends = [v for v in (*results, *unread) if not v.shape and v not in gradients]
-        forward = self._before(ends or results)
-        updates: set[Value] = set()
-        for state, value in program.updates.items():
-            pending = [value]
-            while pending:
-                v = pending.pop()
-                made = self.producers.get(v)
-                if made is None or v in gradients | forward | updates or v.shape not in (state.shape, ()):
-                    continue
-                if made.op in ELEMENTWISE or made.op == "astype":
-                    updates.add(v)
-                    pending += made.args
-        backward = self._before(gradients) - forward - updates
-        return {v: UPDATE if v in updates else BACKWARD if v in backward else FORWARD for v in self.producers}
-
-    def _seeds(self) -> set[Value]:
-        """The seeds of gradients (ones), unless a pass has removed them."""
-        return {
-            i.out
-            for i in self.program.instructions
-            if i.op == "broadcast_to" and i.args[0].kind == "constant" and not i.out.shape and i.args[0].data == 1
-        }
-
-    def _is_gradient(self, value: Value) -> bool:
-        return value.name.startswith(GRADIENT)
+        needed, new = self._before(self.program.outputs), self._before(self.program.updates.values())
+        part: dict[Value, str] = {}
+        for value, made in self.producers.items():
+            if value.name.startswith(GRADIENT) or (made.origin and made.origin.order):
+                part[value] = BACKWARD
+            elif value in new and value not in needed:
+                part[value] = UPDATE
+            else:
+                part[value] = BACKWARD if any(part.get(arg) == BACKWARD for arg in made.args) else FORWARD
+        return part
 
     def is_trained(self, state: Value) -> bool:
         """Whether a state is a parameter, or a buffer of packed parameters."""
