@@ -406,11 +406,9 @@ def derivative(of: str, by: str, called: Callable[[str], str] = str, *, tex: boo
     >>> derivative("∂y/∂x", "x", tex=True)
     '\\frac{\\partial^{2} y}{\\partial x^{2}}'
     """
-    order, of, factors = _differentiated(of, by)
-    if tex:
-        return _tex_fraction(order, of, factors, called)
-    below = "".join(f"∂{_bracketed(name, called)}{_order(n)}" for name, n in factors)
-    return f"∂{_order(order)}{_bracketed(of, called)}/{below}"
+    of, factors = _differentiated(of) if of != by else (of, [])
+    again = bool(factors) and factors[-1][0] == by
+    return _fraction(of, [*factors[:-1], (by, factors[-1][1] + 1)] if again else [*factors, (by, 1)], called, tex)
 
 
 def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:
@@ -419,39 +417,31 @@ def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:
     >>> tex_named_derivative("∂y/∂x", str), tex_named_derivative("y", str)
     ('\\frac{\\partial y}{\\partial x}', None)
     """
-    _, of, factors = _differentiated(name, "")
-    return None if of == name else _tex_fraction(sum(n for _, n in factors[:-1]), of, factors[:-1], called)
+    of, factors = _differentiated(name)
+    return _fraction(of, factors, called, True) if factors else None
 
 
-def _tex_fraction(order: int, of: str, factors: Sequence[tuple[str, int]], called: Callable[[str], str]) -> str:
-    above = (rf"\partial^{{{order}}} " if order > 1 else r"\partial ") + _bracketed(of, called)
-    below = r" \, ".join(
-        rf"\partial {_bracketed(name, called)}" + (f"^{{{n}}}" if n > 1 else "") for name, n in factors
-    )
-    return rf"\frac{{{above}}}{{{below}}}"
+def _differentiated(name: str) -> tuple[str, list[tuple[str, int]]]:
+    """The differentiated name, and the order with respect to each name; no orders for a name that is no derivative."""
+    if not (match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", name)):
+        return name, []
+    found = (re.fullmatch(rf"(.+?)([{_ORDERS}]?)", part) for part in match[2].split("∂")[1:])
+    return match[1], [(part[1], _ORDERS.index(part[2]) + 2 if part[2] else 1) for part in found if part]
 
 
-def _bracketed(name: str, called: Callable[[str], str]) -> str:
-    return f"({called(name)})" if name.startswith("∂") else called(name)
+def _fraction(of: str, factors: Sequence[tuple[str, int]], called: Callable[[str], str], tex: bool) -> str:
+    def named(name: str) -> str:
+        return f"({called(name)})" if name.startswith("∂") else called(name)
 
+    def raised(order: int) -> str:
+        digits = str(order) if order > 1 else ""
+        return f"^{{{digits}}}" * bool(digits) if tex else digits.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
-def _differentiated(of: str, by: str) -> tuple[int, str, list[tuple[str, int]]]:
-    """The order of a derivative, the differentiated name, and the order with respect to each name."""
-    factors = [(by, 1)]
-    if of != by and (match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", of)):
-        of = match[1]
-        earlier = [_power(part) for part in match[2].split("∂")[1:]]
-        same = earlier[-1][0] == by
-        factors = [*earlier[:-1], (by, earlier[-1][1] + 1)] if same else [*earlier, (by, 1)]
-    return sum(n for _, n in factors), of, factors
-
-
-def _power(factor: str) -> tuple[str, int]:
-    return (factor[:-1], _ORDERS.index(factor[-1]) + 2) if factor[-1:] in _ORDERS and factor[1:] else (factor, 1)
-
-
-def _order(n: int) -> str:
-    return "" if n == 1 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(n))
+    order = raised(sum(n for _, n in factors))
+    if not tex:
+        return f"∂{order}{named(of)}/{''.join(f'∂{named(name)}{raised(n)}' for name, n in factors)}"
+    below = r" \, ".join(rf"\partial {named(name)}{raised(n)}" for name, n in factors)
+    return rf"\frac{{\partial{order} {named(of)}}}{{{below}}}"
 
 
 def fresh(name: str, taken: set[str]) -> str:
