@@ -114,21 +114,6 @@ def test_rms_neither_overflows_nor_underflows():
     assert math.isnan(numbers.root_mean_square([1.0, math.nan]))
 
 
-def test_shapes_are_pythons():
-    assert [numbers.shape(s) for s in ((100, 256), (2,), ())] == ["(100, 256)", "(2,)", "()"]
-
-
-def test_a_product_brackets_a_negative_second_factor_only():
-    assert numbers.product(1.0, -0.537883, -0.537883) == "1 × (-0.5379) = -0.5379"
-    assert numbers.product(-0.1058, 1.0, -0.1058) == "-0.1058 × 1 = -0.1058"
-
-
-def test_constants_in_formulas_are_short():
-    assert [numbers.constant(x) for x in (0.5, 2.0, math.pi, 1 / 3, 1e-5, 1e20)] == [
-        "0.5", "2", "π", "0.3333", "1e-5", "1e20",
-    ]  # fmt: skip
-
-
 def test_full_precision_for_a_few_and_a_line_for_many():
     assert numbers.full(np.array([[1.0, -0.0071303257074128495]])) == "[[1.0, -0.0071303257074128495]]"
     assert numbers.full(np.float32(0.1)) == "0.1"

@@ -98,13 +98,6 @@ def test_the_depth_opens_modules():
     assert any(re.match("layer4 .* Conv2d 3×3", said) for said in closed.values())
 
 
-def test_a_recorded_graph_is_drawn_in_blocks():
-    model = nn.MLP([4, 3, 2], seed=0)
-    loss = ag.cross_entropy(model(ag.Tensor(np.ones((5, 4), np.float32), name="x")), np.zeros(5, int))
-    picture = draw_model(loss)
-    assert [*cards(picture).values()][-1].startswith("Cross-entropy")
-
-
 class Branching(nn.Module):
     """It looks at its values."""
 

@@ -110,10 +110,6 @@ class TestCell:
         back = re.findall(r"style=dashed.*?id=([tu])_|id=([tu])_.*?style=dashed", source)
         assert sorted(map("".join, back)) == sorted(2 * ways)  # of h and of c, from the next step and to the one before
 
-    def test_the_gates_of_a_gru_have_their_letters(self):
-        text = words(viz.draw_loop(the_loss(Net(nn.GRU), sequence())))
-        assert all(gate in text for gate in ("r = σ(t3)", "z = σ(t6)", "n = tanh(t10)"))
-
     def test_beside_the_arrow_of_a_chain_a_dashed_one_goes_back_in_time(self):
         loss = the_loss(Net(nn.RNN), sequence())
         (line,) = re.findall(r".*id=t_.*", viz.draw_loop(loss).source)

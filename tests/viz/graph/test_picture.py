@@ -16,6 +16,7 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.graph.picture import draw_graph
 from tests.sampling import sampled, waiting
+from tests.viz.graph.test_layout import perceptron
 from tests.viz.laid_out import LaidOut, parameter, words
 from tests.viz.pictures import scalar_neuron
 
@@ -39,22 +40,9 @@ def edges(picture, kind):
     return re.findall(rf"\bid=({kind}_\w+)", picture.source)
 
 
-def lecture():
-    """The 2-2-2-2 network of the lecture, its last layer with a sigmoid too."""
-    net = nn.MLP([2, 2, 2, 2], seed=0).to("float64")
-    values = [([[1, -2], [-1, 1]], [1, 0]), ([[2, -1], [-2, -1]], [0, 0]), ([[3, -1], [-1, 4]], [-2, 2])]
-    layers = [m for m in net.modules() if isinstance(m, nn.Linear)]
-    with ag.no_grad():
-        for layer, (weight, bias) in zip(layers, values, strict=True):
-            layer.weight[...] = T(weight, dtype="float64")
-            layer.bias[...] = T(bias, dtype="float64")
-    x, y = T([[1.0, -1.0]]), T([[1.0, 0.0]])
-    return ag.squared_error(ag.sigmoid(net(x)), y, reduction="sum")
-
-
 @pytest.fixture(scope="module")
 def network():
-    return draw_graph(lecture(), gradients=True)
+    return draw_graph(perceptron(2), gradients=True)
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +53,6 @@ def neuron():
 class TestScalarCard:
     def test_no_solid_edge_crosses_a_dashed_one(self, neuron):
         assert crossings(neuron) == 0
-
-    def test_classes_and_ids(self, neuron):
-        root = ElementTree.fromstring(neuron.svg())
-        ids = {g.get("id"): (g.get("class") or "").split() for g in root.iter(f"{SVG}g")}
-        assert {"node", "card", "param"} <= set(ids["n_w"])
-        assert {"card", "input"} <= set(ids["n_x"])
-        assert {"card", "target"} <= set(ids["n_y"])
-        assert {"card", "act"} <= set(ids["n_t1"])
-        assert {"card", "loss"} <= set(ids["n_L"])
-        assert {"edge", "fwd"} <= set(ids["f_w_t1_0"])
-        assert len(ids) == len(list(root.iter(f"{SVG}g")))
 
     def test_full_precision_in_tooltips(self, neuron):
         assert 'TITLE="a1 = 0.7310585786300049"' in neuron.source
@@ -274,7 +251,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("draw", [draw_graph, viz.draw_modules, viz.draw_tape, viz.draw_model, viz.check_graph])
     def test_the_dark_theme_uses_its_own_colours_only(self, draw):
-        used = set(re.findall("#[0-9a-f]{6}", draw(lecture(), theme="dark").source))
+        used = set(re.findall("#[0-9a-f]{6}", draw(perceptron(2), theme="dark").source))
         assert style.DARK.paper in used
         light_only = {v for k, v in vars(style.LIGHT).items() if k != "name"} - set(vars(style.DARK).values())
         assert not used & light_only

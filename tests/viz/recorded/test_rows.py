@@ -42,31 +42,6 @@ def layers(*sizes):
 
 
 class TestGrouping:
-    def test_one_row_per_call_of_a_module(self):
-        w1, w2 = parameter(np.ones((3, 2)), "layers.0.weight"), parameter(np.ones((1, 3)), "layers.2.weight")
-        with ag.scope("", "MLP"):
-            with ag.scope("layers.0", "Linear"):
-                h = ag.linear(np.ones((5, 2)), w1)
-            with ag.scope("layers.1", "Sigmoid"):
-                h = ag.sigmoid(h)
-            with ag.scope("layers.2", "Linear"):
-                h = ag.linear(h, w2)
-        found, links = rows_of(ag.Graph(ag.sum(h)))
-        assert [(row.title, row.letter, row.path) for row in found] == [
-            ("x", "x", None),
-            ("Linear 1", "z1", "layers.0"),
-            ("Sigmoid", "a1", "layers.1"),
-            ("Linear 2", "z2", "layers.2"),
-            ("Sum", "L", None),
-        ]
-        assert [(link.tail, link.head) for link in links] == [
-            ("x", "Linear_1"),
-            ("Linear_1", "Sigmoid"),
-            ("Sigmoid", "Linear_2"),
-            ("Linear_2", "Sum"),
-        ]
-        assert [p.name for row in found for p in row.parameters] == ["W1", "W2"]
-
     def test_a_module_called_twice_has_two_rows_and_its_weight_is_shared(self):
         w = parameter(np.eye(2))
         h = np.ones((3, 2))
