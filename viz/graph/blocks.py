@@ -33,11 +33,7 @@ LINES = 12  # written on a card; further ones are counted
 
 
 def draw_model(
-    model: Any,
-    *examples: Any,
-    depth: int | None = None,
-    title: str | None = None,
-    theme: str | Theme = "light",
+    model: Any, *examples: Any, depth: int | None = None, title: str | None = None, theme: str | Theme = "light"
 ) -> Picture:
     """The architecture of a model: a card per block with its layers, the shape of its output and its parameters.
 

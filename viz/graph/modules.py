@@ -37,18 +37,7 @@ from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
 from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
 from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
-from glassgrad.viz.recorded.rows import (
-    Caution,
-    Link,
-    Parameter,
-    Row,
-    entries,
-    names_of,
-    percent,
-    score,
-    slopes,
-    warn,
-)
+from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, entries, names_of, percent, score, slopes, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 

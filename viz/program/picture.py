@@ -15,17 +15,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import (
-    Label,
-    aligned,
-    caption,
-    cell,
-    frame,
-    grad_text,
-    row,
-    table,
-    text,
-)
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading

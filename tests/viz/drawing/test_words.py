@@ -127,13 +127,7 @@ def test_names_of_the_user_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "draw",
-    [
-        lambda loss: viz.draw_graph(loss, gradients=True),
-        viz.draw_tape,
-        viz.draw_modules,
-        viz.draw_model,
-    ],
+    "draw", [lambda loss: viz.draw_graph(loss, gradients=True), viz.draw_tape, viz.draw_modules, viz.draw_model]
 )
 def test_names_of_the_user_stay_as_they_are_in_pictures_of_the_lesson(draw):
     """A Tensor and a module may be named after a word of the table."""

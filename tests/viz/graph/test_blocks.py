@@ -35,10 +35,7 @@ def edges(picture):
     return re.findall(r'id="?f_(\w+)', picture.source)
 
 
-PUBLISHED = {
-    "alexnet": (61_100_840, 15),
-    "vgg16": (138_357_544, 23),
-}
+PUBLISHED = {"alexnet": (61_100_840, 15), "vgg16": (138_357_544, 23)}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

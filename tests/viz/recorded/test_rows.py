@@ -116,17 +116,11 @@ ALIVE, DEAD = [1] * 4 + [0] * 6, "60% of 10 units are 0 for the whole batch"
     [
         (lambda: layers(1.0, 1 / 101), {"Linear 2 VANISHING": SMALL}),
         (lambda: layers(1.0, 1 / 99), {}),
-        (
-            lambda: layers(1.0, 0.0),
-            {"Linear 2 VANISHING": NONE},
-        ),
+        (lambda: layers(1.0, 0.0), {"Linear 2 VANISHING": NONE}),
         (lambda: layers(1e-12), {}),
         (lambda: layers(1.0, 1.0, 101.0), {"Linear 3 EXPLODING": LARGE}),
         (lambda: layers(1.0, 1.0, 99.0), {}),
-        (
-            lambda: layers(0.1, 0.2, 0.1, 1e4),
-            {"Linear 4 EXPLODING": HUGE},
-        ),
+        (lambda: layers(0.1, 0.2, 0.1, 1e4), {"Linear 4 EXPLODING": HUGE}),
         (lambda: layers(1001.0), {"Linear EXPLODING": "weight gradient rms is 1.0e3, above 1e3"}),
         (lambda: layers(999.0, 999.0), {}),
         (lambda: sigmoid_of(0.51), {"Sigmoid SATURATED": "51% of a1 within 0.02 of 0 or 1"}),
