@@ -22,7 +22,7 @@ LAYERS = 12
 
 
 def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
-    """The filters of a convolution as tiles on one scale; a small square is a negative entry.
+    """The filters of a convolution as tiles on one scale, from the most negative entry to the most positive.
 
     ``weight``: (out, in, height, width), (out, in, width), or a layer that has such a ``weight``. A matrix (out, in),
     as of a linear layer, is drawn where a row is a square, or has the shape ``image``. With one input channel each tile
@@ -49,7 +49,7 @@ def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
             " one slice of three spatial axes"
         )
     many, channels, *size = array.shape
-    most = float(np.nanmax(np.abs(array)))
+    most = float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array)))
     one = channels == 1
     shown = np.moveaxis(array[: ACROSS * DOWN], 1, 0) if one else array[:DOWN, :ACROSS]
     rows = [[Tile(filter, most=most) for filter in filters] for filters in shown]
@@ -57,7 +57,7 @@ def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
     hidden = " and ".join(f"{n} more {word}" for n, word in left if n > 0)
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += "" if one else f" for {channels} channels"
-    line = "stronger = larger" + (f"; {hidden} not drawn" if hidden else "")
+    line = "darker = larger" + (f"; {hidden} not drawn" if hidden else "")
     names = [] if one else [f"filter {o}" for o in range(len(rows))]
     return sheet(rows, said, line, said, names=names, side=0.62, across=ACROSS)
 

@@ -1,11 +1,12 @@
 """Tiles: small arrays as pictures, with their sign, in rows and columns.
 
-Sign needs no hue. In a small tile a negative entry is a smaller square. In a larger one the lightness goes one way,
-from the most negative (lightest) to the most positive (darkest), and a line below says so.
+Sign needs no hue: lightness goes one way, from the most negative entry (lightest) to the most positive (darkest), and a
+line below says so.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,19 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.marks import BLANK
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import text_width
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, titled_figure, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import ListedColormap
 
-SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
-VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
-FRAMED = 8  # the longest side of a tile whose entries have a line around each
-NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, GAP = 0.15, 0.72, 0.1  # inches
 
 
@@ -91,68 +86,34 @@ def _is_signed(tile: Tile) -> bool:
     return tile.kind in ("value", "gradient") and bool(np.nanmin(tile.array, initial=0.0) < 0)
 
 
-def _is_small(tile: Tile) -> bool:
-    return max(tile.array.shape[:2]) <= SQUARES and tile.kind in ("value", "gradient")
-
-
 def _draw(axes: Axes, tile: Tile) -> None:
     array = np.asarray(tile.array, dtype=float)
+    array = np.where(np.isfinite(array), array, np.nan)  # has the colour of the axes
     down, across = array.shape[:2]
-    axes.set_facecolor(BLANK)
-    if _is_small(tile):
-        _squares(axes, array, _most(tile), tile.kind)
-    elif tile.kind == "picture" and array.ndim == 3:
-        low, high = float(np.nanmin(array)), float(np.nanmax(array))
+    low, high = float(np.nanmin(array, initial=math.inf)), float(np.nanmax(array, initial=-math.inf))
+    if array.ndim == 3:
         axes.imshow(np.clip((array - low) / (high - low or 1.0), 0, 1), interpolation="nearest")
     else:
-        ramp, low, high = _scale(tile)
-        axes.imshow(array, cmap=ramp, vmin=low, vmax=high, interpolation="nearest")
+        most = (max(-low, high, 0.0) if tile.most is None else tile.most) or 1.0
+        if _is_signed(tile):
+            ramp, low, high = style.signed_ramp(tile.kind == "gradient"), -most, most
+        else:
+            ends = style.VALUE_RAMP if tile.kind in ("picture", "value") else style.GRAD_RAMP
+            ramp = style.ramp(ends[0], ends[-1], 64)
+            if tile.kind != "picture" or tile.most is not None:
+                low, high = 0.0, most
+        high = high if high > low else low + 1.0
+        axes.imshow(array, cmap=colour_map(ramp), interpolation="nearest", vmin=low, vmax=high)
     if tile.outline is not None and np.nanmax(tile.outline) > 0:
         axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[LIGHT.grad], linewidths=1.4)
-    axes.set_xlim(-0.5, across - 0.5)
-    axes.set_ylim(down - 0.5, -0.5)
-    axes.set_aspect("equal")
-    axes.set(xticks=[], yticks=[])
+    axes.set(xlim=(-0.5, across - 0.5), ylim=(down - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
+    axes.set_facecolor(LIGHT.bad)
     for spine in axes.spines.values():
         spine.set(color=LIGHT.bad if tile.frame else LIGHT.hair, linewidth=2.2 if tile.frame else 0.8)
 
 
-def _most(tile: Tile) -> float:
-    return (float(np.nanmax(np.abs(tile.array), initial=0.0)) if tile.most is None else tile.most) or 1.0
-
-
-def _scale(tile: Tile) -> tuple[ListedColormap, float, float]:
-    if _is_signed(tile):
-        return colour_map(style.signed_ramp(tile.kind == "gradient")), -_most(tile), _most(tile)
-    ends = style.VALUE_RAMP if tile.kind in ("picture", "value") else style.GRAD_RAMP
-    ramp = colour_map(style.ramp(ends[0], ends[-1], 64))
-    if tile.kind == "picture" and tile.most is None:
-        low, high = float(np.nanmin(tile.array)), float(np.nanmax(tile.array))
-        return ramp, low, high if high > low else low + 1.0
-    return ramp, 0.0, _most(tile)
-
-
-def _squares(axes: Axes, array: np.ndarray, most: float, kind: str) -> None:
-    from matplotlib.collections import PolyCollection
-
-    ramp = style.VALUE_RAMP if kind == "value" else style.GRAD_RAMP
-    corners, colours = [], []
-    for (i, j), x in np.ndenumerate(array):
-        half = 0.5 if x >= 0 or not np.isfinite(x) else NEGATIVE / 2
-        corners.append([(j - half, i - half), (j + half, i - half), (j + half, i + half), (j - half, i + half)])
-        # Zero is blank; the palest colour is for the smallest other entries.
-        colour = LIGHT.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
-        colours.append(BLANK if x == 0 else colour)
-    lines = {"edgecolors": LIGHT.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
-    squares = PolyCollection(corners, facecolors=colours, **lines)
-    squares.set_rasterized(array.size > VECTORS)
-    axes.add_collection(squares)
-
-
 def _signs(tiles: Sequence[Tile]) -> str:
-    """The words on the marks of signs, empty if there are none."""
-    words = "lightest = most negative, middle = 0, darkest = most positive"
-    if all(map(_is_small, tiles)):
-        words = "small square = negative; stronger = larger" if tiles else ""
+    """The words on the colours of signs, empty if there are none."""
     most = {tile.most for tile in tiles}
+    words = "lightest = most negative, middle = 0, darkest = most positive" if tiles else ""
     return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")

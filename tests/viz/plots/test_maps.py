@@ -9,7 +9,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.drawing import style
 
-pytest.importorskip("matplotlib")
+to_hex = pytest.importorskip("matplotlib.colors").to_hex
 
 
 def tiles(plot):
@@ -20,18 +20,16 @@ def texts(plot):
     return [text.get_text() for text in plot.figure.texts]
 
 
-def test_a_tile_per_filter_on_one_scale_with_smaller_squares_for_negative_entries():
+def test_a_tile_per_filter_on_one_scale_on_which_entries_that_are_not_finite_stand_out():
     weight = np.zeros((3, 1, 2, 2))
-    weight[0, 0], weight[1, 0, 0, 0] = [[1.0, -1.0], [0.0, 0.5]], -0.25
+    weight[0, 0], weight[1, 0, 0, 0] = [[1.0, -1.0], [np.inf, np.nan]], -0.25
     plot = viz.plot_filters(weight)
-    assert len(tiles(plot)) == 3
-    (squares,) = tiles(plot)[0].collections
-    sides = [np.ptp(path.vertices[:, 0]) for path in squares.get_paths()]
-    assert sides == pytest.approx([1, 0.55, 1, 1])
-    colours = squares.get_facecolor()
-    assert np.allclose(colours[0], colours[1])  # the same size: the sign is in the square
-    assert np.allclose(colours[2][:3], 1, atol=0.01)  # zero is blank
-    assert "small square = negative; stronger = larger, up to 1" in texts(plot)
+    first, second, third = (axes.get_images()[0] for axes in tiles(plot))
+    assert first.get_clim() == second.get_clim() == (-1, 1)
+    assert third.get_clim() == (0, 1)
+    assert first.get_array().mask.tolist() == [[False, False], [True, True]]
+    assert to_hex(tiles(plot)[0].get_facecolor()) == style.LIGHT.bad
+    assert "lightest = most negative, middle = 0, darkest = most positive, up to 1" in texts(plot)
 
 
 def test_signed_colours_keep_the_sign_in_grey():
