@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -18,26 +16,11 @@ from glassgrad.viz.recorded.scene import Card, Scene
 STEPS = tuple(10.0**k for k in (-3, -4, -5, -6, -7, -2, -1, 0, 1, 2, 3, 4, 5, 6))
 """The steps of differences, each compared with a tenth of it. Those from 0.01 on are for what rounding hides."""
 
-Task = tuple[float, dict[str, Any]]
-"""A slope that a page shows, and the direction of each array that moves along it."""
-
 MASKED = 1e100  # entries beyond this size, as masked scores have, are not moved
 
 
-def announced(items: Sequence[Any], what: str) -> Iterator[Any]:
-    """The items, one by one; where they take more than two seconds, lines on stderr say how far they have come."""
-    said = time.monotonic() - 3
-    for done, item in enumerate(items):
-        if time.monotonic() > said + 5:
-            said = time.monotonic()
-            print(f"{what}: {done} of {len(items)}", file=sys.stderr, flush=True)
-        yield item
-
-
-def verdict(
-    f: Callable[[Any], Any], x: Any, gradient: Any, claimed: float, along: Any = 1.0, limit: float = 1e-4
-) -> str:
-    """Whether ``claimed`` is the slope of the sum of ``gradient · f`` at ``x`` along a direction, to ``limit`` of it.
+def verdict(f: Callable[[Any], Any], x: Any, gradient: Any, claimed: float, along: Any) -> str:
+    """Whether ``claimed`` is the slope of the sum of ``gradient · f`` at ``x`` along a direction, to 1e-4 of it.
 
     "right" or "wrong"; "kink" where slopes from the left and from the right still differ at a tenth of the step, and
     the claimed one lies between them; "unsure" where no steps agree on a finite slope. `verdict` of ``program.js`` does
@@ -54,7 +37,7 @@ def verdict(
         left, right = (at(0.0) - at(-h)) / h, (at(h) - at(0.0)) / h
         return float(np.minimum(left, right).sum()), float(np.maximum(left, right).sum()), 4e-15 * size / h
 
-    size, whole = float(np.linalg.norm(at(0.0))), float(np.abs(at(0.0)).sum())
+    limit, size, whole = 1e-4, float(np.linalg.norm(at(0.0))), float(np.abs(at(0.0)).sum())
     found, near = "unsure", None
     for far in STEPS:
         wide = far > STEPS[0]
@@ -82,39 +65,6 @@ def verdict(
     return found
 
 
-def verdict_of(f: Callable[[Any], Any], x: Any, gradient: Any, slopes: Any, along: Any) -> str:
-    """The verdict of a gradient at ``x``; if it is not right, that of its entries where ``x`` is not 0.
-
-    Zeros, as an activation makes them, are ties where a maximum is taken of several.
-    """
-    found = ""
-    for way in (along, np.where(x, along, 0.0)):
-        if found != "right":
-            found = verdict(f, x, gradient, float(np.vdot(slopes, way)), way)
-    return found
-
-
-def verdicts(f: Callable[[dict[str, Any]], Any], weights: Any, tasks: Mapping[str, Task]) -> dict[str, str]:
-    """The verdicts of several slopes of the sum of ``weights · f``, a function of moves of arrays by name.
-
-    They are added up first; each is checked alone only where the sum is not the one of the differences.
-    """
-
-    def judged(claimed: float, along: Mapping[str, Any], limit: float) -> str:
-        def moved(h: float) -> Any:
-            return f({name: h * part for name, part in along.items()})
-
-        return verdict(moved, 0.0, weights, claimed, limit=limit)
-
-    whole: dict[str, Any] = {}
-    for _, along in tasks.values():
-        whole |= {name: whole.get(name, 0.0) + part for name, part in along.items()}
-    if judged(sum(claimed for claimed, _ in tasks.values()), whole, 1e-6) == "right":
-        return dict.fromkeys(tasks, "right")
-    listed = announced(list(tasks.items()), "gradients checked one by one")
-    return {key: judged(claimed, along, 1e-4) for key, (claimed, along) in listed}
-
-
 def direction(gradient: Any, x: Any, generator: np.random.Generator) -> np.ndarray:
     """A direction along which no part of a gradient cancels, and one in which no error of it does: along the gradient,
     and of one sign, by random amounts. Each entry moves in units of its size, up to 1; one that is 0 moves as the
@@ -131,7 +81,7 @@ def direction(gradient: Any, x: Any, generator: np.random.Generator) -> np.ndarr
 def edge_verdicts(scene: Scene) -> dict[str, str]:
     """The verdict of each rule that sent a gradient, by the key of its operand: the operation alone, in float64."""
     generator, found = np.random.default_rng(0), dict[str, str]()
-    for card in announced(scene.operations, "operations checked by differences"):
+    for card in scene.operations:
         if card.gradient is not None and card.value.dtype.kind == "f":
             found |= _verdicts(card, card.gradient.astype(float), generator)
     return found

@@ -58,9 +58,3 @@ def test_masked_scores_are_not_moved():
     x = ag.Tensor(np.ones((3, 4)), requires_grad=True, name="x")
     y = ag.sum(ag.softmax(x + ag.Tensor(np.triu(np.full((3, 4), -9e307), 1))) ** 2)
     assert set(checked.edge_verdicts(Scene(y, gradients=True)).values()) == {"right"}
-
-
-def test_what_takes_long_is_told(capsys, monkeypatch):
-    monkeypatch.setattr(checked.time, "monotonic", iter(range(0, 30, 3)).__next__)
-    assert list(checked.announced("abc", "letters")) == ["a", "b", "c"]
-    assert capsys.readouterr().err == "letters: 0 of 3\nletters: 2 of 3\n"

@@ -58,13 +58,6 @@ class Network:
         rows = ag.reshape(output, (-1, output.shape[-1]))
         return ag.cross_entropy(rows, ag.reshape(y, (-1,)), reduction="none")
 
-    def moved(
-        self, function: Callable[..., dict[str, Any]], given: Sequence[ag.Tensor], moves: Mapping[str, Any]
-    ) -> Any:
-        """The losses that a function of `functions` gives where some of its inputs are moved."""
-        inputs = (ag.Tensor(host(t) + moves[str(t.name)]) if str(t.name) in moves else t for t in given)
-        return host(function(*inputs)["losses"]).ravel()
-
     @property
     def inputs(self) -> tuple[ag.Tensor, ag.Tensor]:
         """The example and its target in float64, where they are floats."""

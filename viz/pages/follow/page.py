@@ -15,7 +15,6 @@ from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
-from glassgrad.viz.pages.checked import announced
 from glassgrad.viz.pages.emitted import assets, in_double, packed, text
 from glassgrad.viz.pages.follow.network import WHO, Network, read
 from glassgrad.viz.pages.follow.stages import Maps, Stages, Time
@@ -91,8 +90,7 @@ def follow(
         programs, memory = network.scripts(found.functions()) if found.is_live else ("", {"states": {}})
         size = len(programs) + sum(len(array) for _, _, array in memory["states"].values())
         if not programs or size > LARGEST:
-            recorded, judged = _recorded(network, found, data)
-            programs, memory = "", {"states": {}, "parameters": [], "recorded": recorded, "verdicts": judged}
+            programs, memory = "", {"states": {}, "parameters": [], "recorded": _recorded(network, found, data)}
         styles = "\n".join([emitted.variables(), assets("common.css", "follow.css")])
         whole = "\n".join([programs, assets("common.js", "program.js", "follow.js", script)])
         body = emitted.body("follow.html", {"title": text(title)})
@@ -189,22 +187,16 @@ def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
     return {"head": tokens[:first], "tail": tail, "word": "".join(names[token] for token in inner)}
 
 
-def _recorded(
-    network: Network, found: Transformer | Stages, data: dict[str, Any]
-) -> tuple[dict[int, Any], dict[int, dict[str, str]]]:
-    """What the page shows of the losses, each by its number, and of their mean by -1: as many as there is room for; and
-    the verdicts of it.
-    """
+def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any]) -> dict[int, Any]:
+    """What the page shows of the losses, each by its number, and of their mean by -1: as many as there is room for."""
     result: dict[int, Any] = {}
-    judged: dict[int, dict[str, str]] = {}
     room = LARGEST
     count = data["losses"]
     order = sorted(range(min(count, data["shown"])), key=lambda loss: -data["sizes"][loss])[:RECORDED]
-    for loss in announced([order[0], -1, *order[1:]] if count > 1 else [0], "losses followed back"):
+    for loss in [order[0], -1, *order[1:]] if count > 1 else [0]:
         which = np.eye(count)[loss] if loss >= 0 else np.ones(count) / count
         with in_double(network.leaves):
-            arrays, judged[loss] = found.recorded(ag.Tensor(which))
-        packs = {name: packed(array) for name, array in arrays.items()}
+            packs = {name: packed(array) for name, array in found.recorded(ag.Tensor(which)).items()}
         room -= sum(map(len, packs.values()))
         if room < 0:
             break
@@ -214,4 +206,4 @@ def _recorded(
             f"{WHO}: its values and gradients take {(LARGEST - room) / 1e6:.2g} MB, and a page has room for"
             f" {LARGEST / 1e6:.2g}. Give a shorter example; draw_modules shows its gradients"
         )
-    return result, {loss: judged[loss] for loss in result}
+    return result

@@ -13,7 +13,6 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages.checked import Task, announced, direction, verdict_of, verdicts
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
@@ -38,9 +37,7 @@ Probe = Callable[[int, str, Any], Any]
 
 
 After = Callable[..., Any]
-"""The value of the next stage, or at the end the output, by the number of a stage and its value; with ``block=True``
-only what a block reads of it changes.
-"""
+"""The value of the next stage, or at the end the output, by the number of a stage and its value."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +137,10 @@ class Stages:
         numbers = sum(stage.count * stage.size[0] * stage.size[1] for stage in self.stages)
         return numbers <= LIVE and sum(int(p.size) for p in self.network.memory.values()) <= LIVE
 
-    def recorded(self, which: Any) -> tuple[dict[str, Any], dict[str, str]]:
-        """What a page shows of some losses, computed here, and its verdicts by number of the stage.
-
-        Of each stage some maps are shown, with means where they are large.
-        """
+    def recorded(self, which: Any) -> dict[str, Any]:
+        """What a page shows of some losses, computed here. Of each stage some maps, with means where they are large."""
         x, target = self.network.inputs
         found = {name: host(value) for name, value in self.backward(x, target, which, parameters=False).items()}
-        judged = self.judged(x, target, host(which), found)
         for s, stage in enumerate(self.stages):
             value, gradient = (found[f"{kind}{s}"].reshape(stage.count, *stage.size) for kind in "vd")
             lengths = np.sqrt(np.square(gradient).sum(axis=(1, 2)))
@@ -159,11 +152,7 @@ class Stages:
             found |= {
                 f"{kind}{s}": _means(part[found[f"shown{s}"]], small) for kind, part in (("v", value), ("d", gradient))
             }
-        return found, judged
-
-    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
-        """The verdicts of recorded gradients."""
-        raise NotImplementedError
+        return found
 
     @property
     def tokens(self) -> int:
@@ -227,35 +216,10 @@ class Maps(Stages):
 
         values = graph.replay(edges_of(sides, changed))
 
-        def after(s: int, value: Any, *, block: bool = False) -> Any:
-            reads = forks[vertices[s]].reads if block else readers[vertices[s]]
-            return rerun(graph.nodes, reads, values, [*vertices, vertex_of(output)][s + 1], value)
+        def after(s: int, value: Any) -> Any:
+            return rerun(graph.nodes, readers[vertices[s]], values, [*vertices, vertex_of(output)][s + 1], value)
 
         return values[vertex_of(output)], found, after
-
-    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
-        """See `Stages.judged`; a stage's gradient is that of the next one, through what lies between them."""
-        _, values, after = self.run(x, lambda _s, _side, value: value)
-        judged, generator = dict[str, str](), np.random.default_rng(0)
-
-        def moved(s: int, block: bool, value: Any) -> Any:
-            result = after(s, ag.Tensor(value), block=block)
-            return host(self.network.losses(result, target) if s + 1 == len(values) else result).ravel()
-
-        with ag.no_grad():
-            for s in announced(range(len(values)), "stages checked by differences"):
-                start, g = host(next(iter(values[s].values()))), found[f"d{s}"]
-                upstream = which if s + 1 == len(values) else found[f"d{s + 1}"]
-                g = g.reshape(start.shape)
-                along = direction(g, start, generator)
-                judged[str(s)] = verdict_of(partial(moved, s, False), start, upstream, g, along)
-                if self.stages[s].forked and g.any():
-                    _, block, square = found[f"share{s}"]
-                    along = g * np.linalg.norm(start) / np.linalg.norm(g)
-                    judged[f"share{s}"] = verdict_of(
-                        partial(moved, s, True), start, upstream, block / square * g, along
-                    )
-        return judged
 
 
 class Time(Stages):
@@ -294,15 +258,6 @@ class Time(Stages):
             edges |= edges_of([(layer, readers)], partial(self._unrolled, node, inputs, found, probe))
         values = graph.replay(edges)
         return values[vertex_of(output)], found, None
-
-    def judged(self, x: Any, target: Any, which: Any, found: dict[str, Any]) -> dict[str, str]:
-        """See `Stages.judged`."""
-        tasks, generator = dict[str, Task](), np.random.default_rng(0)
-        for s in range(len(self.stages)):
-            along = direction(found[f"d{s}"], found[f"v{s}"], generator)
-            tasks[str(s)] = float(np.vdot(along, found[f"d{s}"])), {f"p{s}": along}
-        function, given = self.functions()["forward"]
-        return verdicts(partial(self.network.moved, function, given), which, tasks)
 
     def _unrolled(
         self, node: Node, inputs: list[Any], found: list[dict[str, Any]], probe: Probe, layer: int, _value: Any

@@ -12,7 +12,6 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.pages.checked import Task, direction, verdict, verdicts
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, rerun
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.spine import Block, blocks_of, edges_to
@@ -41,30 +40,12 @@ class Transformer:
         """Whether a page computes it; else it shows what was computed here."""
         return len(self.blocks) <= LIVE["blocks"] and self.tokens <= LIVE["tokens"] and self.width <= LIVE["width"]
 
-    def recorded(self, which: Any) -> tuple[dict[str, Any], dict[str, str]]:
-        """What a page shows of some losses, computed here, and its verdicts by number of the block: shares ``w`` of the
-        shortcut and ``s`` of the block, all tokens at once, scores ``a`` and heads ``h``.
-        """
+    def recorded(self, which: Any) -> dict[str, Any]:
+        """What a page shows of some losses, computed here; of attention what comes back to each token."""
         x, target = self.network.inputs
-        count, n, generator, heads = len(self.blocks), self.tokens, np.random.default_rng(0), dict[str, str]()
-        gates, at = ag.ones((count, 2), dtype="float64"), ag.eye(n, dtype="float64")
-        found = {name: host(array) for name, array in self.backward(x, target, which, gates, at, heads).items()}
-        tasks: dict[str, Task] = {}
-        for k in range(count):
-            square, dots = found["squares"][k], found["dots"].reshape(count, 2, n)[k]
-            seen = square > 1e-16 * found["squares"].max()
-            weights = np.where(
-                seen, generator.uniform(0.5, 1.5, n) * found["lines"][k] / np.sqrt(np.where(seen, square, 1.0)), 0.0
-            )
-            for side, letter in enumerate("ws"):
-                probes = np.zeros((count, 2, n, self.width))
-                probes[k, side] = weights[:, None] * found["forks"].reshape(count, n, self.width)[k]
-                tasks[f"{letter}{k}"] = float(weights @ dots[side]), {"probes": probes}
-        for k in self.attention:
-            along = direction(found[f"dscores{k}"], np.ones_like(found[f"dscores{k}"]), generator)
-            tasks[f"a{k}"] = float(np.vdot(along, found[f"dscores{k}"])), {f"scores{k}": along}
-        function, given = self.functions()["forward"]
-        return found, verdicts(partial(self.network.moved, function, given), host(which), tasks) | heads
+        gates, at = ag.ones((len(self.blocks), 2), dtype="float64"), ag.eye(self.tokens, dtype="float64")
+        found = self.backward(x, target, which, gates, at, parameters=False)
+        return {name: host(array) for name, array in found.items()}
 
     # ------------------------------------------------------------ the graph, run again
 
@@ -93,17 +74,15 @@ class Transformer:
 
     # ------------------------------------------------------------ programs
 
-    def backward(
-        self, x: Any, target: Any, which: Any, gates: Any, at: Any, checked: dict[str, str] | None = None
-    ) -> dict[str, Any]:
+    def backward(self, x: Any, target: Any, which: Any, gates: Any, at: Any, parameters: bool = True) -> dict[str, Any]:
         """Values and gradients of the losses that ``which`` weighs: at both sides of each fork, scores, parameters.
 
         ``gates`` (blocks, 2) scale what comes back by each side: zeros leave the gradient of one route. Of each
         attention ``heads`` is what comes back to the token ``at`` (one-hot) by each head and query: the slope of the
         loss along the token's gradient at the block, through this head's result alone. With several rows in ``at``, of
-        all these tokens. ``checked`` gets the verdicts of heads, and without gradients of parameters.
+        all these tokens.
         """
-        memory = self.network.memory if checked is None else {}
+        memory = self.network.memory if parameters else {}
         sides: dict[tuple[int, int], Any] = {}
 
         def gated(key: tuple[int, int], value: Any) -> Any:
@@ -131,13 +110,8 @@ class Transformer:
         lines = [flat(values[v]) for v in [*(block.fork for block in blocks), blocks[-1].add]]
         for k in self.attention:
             attended = partial(rerun, blocks[k].nodes, blocks[k].reads, values, blocks[k].heads[0].mixed)
-            above = found[f"heads{k}"]
-            by_head = partial(self._by_head, attended, sides[k, 1], forks[k], above)
+            by_head = partial(self._by_head, attended, sides[k, 1], forks[k], found[f"heads{k}"])
             found[f"heads{k}"] = ag.vmap(by_head)(at) if at.ndim == 2 else by_head(at)
-            if checked is not None:
-                checked[f"h{k}"] = _head_verdict(
-                    attended, sides[k, 1], host(forks[k]), host(above), host(found[f"heads{k}"])
-                )
         logits = ag.reshape(output, (-1, output.shape[-1]))
         return {
             "loss": loss,
@@ -198,21 +172,6 @@ class Transformer:
         """Sizes and names, for the page."""
         blocks = [{"heads": block.heads[0].count if block.heads else 0} for block in self.blocks]
         return {"blocks": blocks, "width": self.width}
-
-
-def _head_verdict(attended: Callable[[Any], Any], start: Any, fork: Any, above: Any, heads: Any) -> str:
-    """The verdict of all heads and queries of an attention, of all tokens at once."""
-    generator, x = np.random.default_rng(0), host(start)
-    tokens, weights = generator.uniform(0.5, 1.5, len(heads)), generator.uniform(0.5, 1.5, heads[0].shape)
-    unit = float(np.linalg.norm(x) / (np.linalg.norm(fork) or 1.0))
-    along = unit * np.reshape(fork * tokens[:, None], x.shape)
-    upstream = above * weights.reshape(above.shape[:-1])[..., None]
-    claimed = unit * float(np.einsum("thq,t,hq->", heads, tokens, weights))
-
-    def moved(x: Any) -> Any:
-        return host(attended(ag.Tensor(x)))
-
-    return verdict(moved, x, upstream, claimed, along)
 
 
 def _plus(more: Any, value: Any) -> Any:

@@ -130,7 +130,7 @@ def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch
     """
     seen = browse(viz.follow(maps(), IMAGE, [2]), tmp_path, TOOLS + script, "", LONG)
     x, _ = gradients(maps(), IMAGE, [2], 1.0)
-    assert seen["verdict"] == "✓ 5 gradients = differences of the loss, computed in Python"
+    assert seen["verdict"].startswith("as recorded, not checked")
     assert seen["sizes"] == [[4, 4, 1], [4, 4, 3], [4, 4, 3], [2, 2, 3]]
     means = x.data.reshape(4, 2, 4, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(seen["x"], means.ravel(), rtol=1e-6, atol=1e-9)
@@ -200,54 +200,6 @@ def test_windows_have_a_size_for_each_axis():
         found = stages.Maps(read(nn.Sequential(*layers), x, None, None))
         assert [stage.window for stage in found.stages[1:]] == windows
     assert [stage.size for stage in found.stages] == [(1, 32), (1, 30), (1, 15)]
-
-
-@ag.op("curve")
-def curved(xp, x):
-    """A function with a wrong derivative."""
-    return x + 0.1 * x * x * x
-
-
-curved.vjp(x=lambda g, x: g * (1.001 + 0.3 * x * x))
-
-
-class Curved(nn.Module):
-    """A layer with a wrong derivative."""
-
-    def forward(self, x):
-        return curved(x)
-
-
-@pytest.mark.check
-@needs_chromium
-def test_a_planted_fault_turns_recorded_pages_red(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "LIVE", 100)
-    layers = nn.Sequential(*[Curved() if isinstance(layer, nn.ReLU) else layer for layer in maps()])
-    script = "seen.verdict = text('#verdict'); point({ s: 0, m: 0, i: 3 }); seen.cell = text('#cell');"
-    seen = browse(viz.follow(layers, IMAGE, [2]), tmp_path, TOOLS + script, "", LONG)
-    assert seen["verdict"] == "✗ 1 of 5 differ x, computed in Python"
-    assert "✗" in seen["cell"]
-    reader = Reader(nn.RNN)
-    reader.head = nn.Sequential(Curved(), nn.Linear(4, 6, seed=2))
-    for model, verdicts in ((Reader(nn.RNN), {"right"}), (reader, {"right", "wrong"})):
-        network = read(doubled(model), [0, 1, 2, 3, 1, 0], None, None)
-        found = stages.Time(network).recorded(ag.Tensor([0.0, 0, 1, 0, 0]))[1]
-        assert set(found.values()) == verdicts, found
-
-
-def test_ties_within_a_stage_are_not_called_wrong(monkeypatch):
-    layers = [nn.Conv2d(1, 4, 3, padding=1, seed=0), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1, seed=1)]
-    layers += [
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(4, 4, 3, padding=1, seed=2),
-        nn.Flatten(),
-        nn.Linear(16, 3, seed=3),
-    ]
-    monkeypatch.setattr(stages, "MOST", 3)  # a stage goes through convolutions and maxima of zeros
-    network = read(nn.Sequential(*layers), IMAGE - 1, [2], None)
-    found = stages.Maps(network).recorded(ag.Tensor([1.0]))[1]
-    assert set(found.values()) == {"right"}, found
 
 
 @pytest.mark.check

@@ -7,8 +7,6 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.engine.graph import vertex_of
-from glassgrad.viz.pages.follow.network import read
-from glassgrad.viz.pages.follow.transformer import Transformer
 from glassgrad.viz.recorded.spine import blocks_of
 from tests.viz.pages.browser import browse, needs_chromium
 
@@ -185,8 +183,8 @@ def test_a_large_one_is_recorded(tmp_path):
     """
     page = viz.follow(text_model(d_model=80), TEXT)
     seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=20000")
-    assert seen["verdict"].startswith("✓ 12 gradients")
-    assert "✓" in seen["shares"]
+    assert seen["verdict"].startswith("as recorded, not checked")
+    assert "✓" not in seen["shares"]
     assert seen["programs"] == "undefined"
     assert seen["all"] == [-1, 0, 1, 2, 3, 4]
     assert seen["share"] == pytest.approx(1, abs=1e-6)
@@ -196,29 +194,6 @@ def test_a_large_one_is_recorded(tmp_path):
     assert seen["mean"][0] == pytest.approx(seen["mean"][1], rel=1e-6)
     assert seen["block"] == 1
     assert page.html.count("program_") < 9
-
-
-def test_a_large_one_with_a_single_loss_is_recorded():
-    model = nn.models.RowTransformer((4, 3), 3, d_model=80, nhead=2, num_layers=1, seed=0)
-    html = viz.follow(model, np.random.default_rng(0).normal(size=(1, 12)), [1]).html
-    assert '"verdicts":{"0":{"w0":"right","s0":"right"' in html
-
-
-def test_faults_of_a_recorded_one_are_found_where_they_are(monkeypatch):
-    network = read(text_model(), TEXT, None, None)
-    which = ag.Tensor([0.0, 0, 1, 0, 0])
-    whole = Transformer.backward
-    for name, wrong in (("", []), ("dots", ["s", "w"]), ("dscores0", ["a0"]), ("forks", ["s", "w"])):
-
-        def backward(self, *given, name=name):
-            found = whole(self, *given)
-            return found | ({name: found[name] * 1.001} if name else {})
-
-        monkeypatch.setattr(Transformer, "backward", backward)
-        found = Transformer(network, blocks_of(network.graph)).recorded(which)[1]
-        assert {key for key, verdict in found.items() if verdict == "wrong"} == {
-            key for key in found if key in wrong or key[0] in wrong
-        }, (name, found)
 
 
 class Centred(nn.Module):

@@ -70,12 +70,6 @@ function checkMore() {
   if (checks.at < checks.todo.length) checks.timer = setTimeout(checkMore, 4);
   checks.then(checks.at >= checks.todo.length);
 }
-/* the verdicts that Python found */
-function told(verdicts) {
-  const found = Object.values(verdicts), count = kind => found.filter(v => v === kind).length;
-  Object.assign(checks, { todo: found, at: found.length, verdicts, wrong: Object.keys(verdicts).filter(key => verdicts[key] === 'wrong').map(placed), right: count('right'), kinks: count('kink'), unsure: count('unsure') });
-  tellChecks();
-}
 /* the slope of each parameter along its own gradient, without rows that are held, as that of a padding token */
 function parameterTasks(size) {
   return D.parameters.flatMap(({ name, state, shape, held }) => {
@@ -97,7 +91,7 @@ function tellChecks() {
   const said = wrong.length ? [say`✗ ${wrong.length} of ${todo.length} differ`, wrong.slice(0, 3).join(', ')]
     : at < todo.length ? [say`checking ${at} of ${todo.length}`, say`by differences`]
       : [say`✓ ${right} gradients`, say`= differences of the loss` + (rest && ` (${rest})`)];
-  fill(place, `<b>${esc(said[0])}</b> ${esc(said[1])}${D.recorded ? `, ${say`computed in Python`}` : ''}`);
+  fill(place, `<b>${esc(said[0])}</b> ${esc(said[1])}`);
 }
 /* what the chosen loss is of, and how much it is */
 function lossSaid() {
@@ -123,7 +117,7 @@ function shareRow(name, [s, b], key) {
   const [shortcut, block] = isFinite(s) ? rounded([s, b]) : [0, 0], total = abs(s) + abs(b), bar = (part, first) => `<i class="${first}" style="width:${100 * abs(part) / total}%"></i>`;
   return `<tr><td>${name}</td><td class="wide"><div class="bar">${isFinite(s) ? bar(s, 'first') + bar(b, '') : ''}</div></td><td class="num">${isFinite(s) ? minus(`${shortcut}+${block < 0 ? `(${block})` : block}`) : '–'}</td><td>${mark(key)}</td></tr>`;
 }
-const mark = key => ({ right: '<span class="right">✓</span>', wrong: '<span class="wrong">✗</span>', kink: '<span>∠</span>' })[checks.verdicts[key] ?? (D.recorded && checks.verdicts[key.split(',')[0]])] ?? '';
+const mark = key => ({ right: '<span class="right">✓</span>', wrong: '<span class="wrong">✗</span>', kink: '<span>∠</span>' })[checks.verdicts[key]] ?? '';
 
 /* ---------------------------------------------------------------- learning, and one number moved by hand */
 
@@ -239,14 +233,14 @@ function losses(guesses) {
 
 /* ---------------------------------------------------------------- what the reader does */
 
-/* `compute`, `refocus`, `draw`, `beside`, `panel`, `sentence`, `rest`, `setBack`, `pointed`, `placed` and `arrow` are the network's own */
+/* `compute`, `refocus`, `draw`, `beside`, `panel`, `sentence`, `rest`, `setBack`, `pointed` and `arrow` are the network's own */
 let learner = null;
 function show(anew = true) {
   clearTimeout(checks.timer);
   if (anew) { Object.assign(checks, { todo: [], at: 0, verdicts: {} }); S.which = chosen(); compute(); } else refocus();
   for (const place of ['shares', 'ways']) el(place).hidden = S.loss === null;
-  fill(el('verdict'), '');
-  if (D.recorded && S.loss !== null) told(D.verdicts[S.loss]);
+  el('verdict').className = `badge ${D.recorded ? 'skipped' : ''}`;
+  fill(el('verdict'), D.recorded ? say`as recorded, not checked: viz.check_graph(loss) checks every rule` : '');
   draw(); beside(); panel(); sentence();
   toggle(el('all'), S.loss === -1);
   if (D.recorded) return;

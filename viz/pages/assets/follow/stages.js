@@ -45,7 +45,6 @@ function steepest() {
 const part = (array, s, m) => array.subarray(m * area(s), (m + 1) * area(s));
 /* the length of a stage's gradient; of a step's, that of its state */
 const reach = s => isTime ? R.length[s].at(-1) : Math.hypot(...R.length[s]);
-const placed = key => called(+key.match(/\d+/));
 function refocus() { }
 function* rest() { if (S.loss !== null) check(tasks(), () => panel()); }
 function tasks() {

@@ -34,7 +34,6 @@ function attend(t, read) {
 }
 /* In the time that is left: the other tokens by head and query; then all routes from the losses to the start of the line, shortcut or block at each fork,
    a run of its own for each; then the checks. */
-const placed = key => blockName(+key.slice(1));
 function refocus() { if (!D.recorded) attend(S.focus); }
 function* rest() {
   if (isRouted()) { check(tasks(), () => panel()); return; }
