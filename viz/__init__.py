@@ -7,7 +7,7 @@ Of a recorded result ``y``, such as a loss:
 - ``draw_tape(y)``: the operations, their derivatives, and the values kept for them.
 - ``draw_loop(y)``: one step of a loop over time, and how its gradient vanishes.
 - ``plot_window(y, at=...)``: one window of a convolution or pooling, with its numbers.
-- ``explain(y)``: the chain rule as text, Markdown and LaTeX.
+- ``explain(y)``: the chain rule as text and LaTeX.
 - ``step_through(y)``: an offline page that walks forward and back, and computes.
 - ``widget(y)``: the same within a notebook: its numbers are the Tensors'.
 - ``check_graph(y)``: every operation's rule beside a finite difference.

@@ -24,7 +24,7 @@ from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
 from glassgrad.viz.formula.expression import Expression, ExpressionError, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
-DERIVATIONS = (".txt", ".md", ".tex")
+DERIVATIONS = (".txt", ".tex")
 PAGES = (".html",)
 FITTING = {"live": PAGES, "theme": PICTURES, "title": (*PICTURES, *PAGES), "wrt": DERIVATIONS}
 """The formats that an option is for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ ENTRIES = 16  # of a Tensor whose numbers are all written
 REPEATS = 4  # a block repeated so often is folded; the first stays written
 PERIOD = 40  # lines of the longest block
 GAP = "    "
-CALLED = r"[\w√}]$|\\(?!odot|cdot|times|sum)[a-z]+ $"  # the text before the brackets of a call
 
 
 class Written(Protocol):
@@ -149,42 +147,10 @@ def entries(value: np.ndarray) -> Both:
     return Both(text, rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}")
 
 
-def nested_brackets(text: str) -> str:
-    """Nested brackets as ( ) and [ ] in turn, ( ) innermost; those of a call stay round.
-
-    >>> nested_brackets("((a - y)·σ(z))·W"), nested_brackets("(((a - y)·b)·W)·c")
-    ('[(a - y)·σ(z)]·W', '([(a - y)·b]·W)·c')
-    """
-    out, open_at = list(text), [[0, 0]]
-    for i, c in enumerate(text):
-        if c == "(":
-            open_at.append([i, 0])
-        elif c == ")" and len(open_at) > 1:
-            start, height = open_at.pop()
-            before = text[:start]
-            called = not before.endswith("\\left") and re.search(CALLED, before[-30:]) is not None
-            if height % 2 and not called:
-                out[start], out[i] = "[", "]"
-            open_at[-1][1] = max(open_at[-1][1], height if called else height + 1)
-    return "".join(out)
-
-
-COLUMN = r" && \qquad "
-
-
-def tex_row(row: Row) -> str:
-    """A row in LaTeX."""
-    return "& " + COLUMN.join(cell.tex for cell in row)
-
-
 def environment(rows: Sequence[Row], title: str = "") -> str:
     """Rows in columns, as a LaTeX display."""
     columns = max(map(len, rows))
     lines = [rf"& \textbf{{{text_mode(title)}}}"] if title else []
-    inside = " \\\\\n".join([*lines, *map(tex_row, rows)])
+    lines += ["& " + r" && \qquad ".join(cell.tex for cell in row) for row in rows]
+    inside = " \\\\\n".join(lines)
     return f"\\begin{{alignat*}}{{{columns}}}\n{inside}\n\\end{{alignat*}}\n"
-
-
-def escape_markdown(text: str) -> str:
-    """Text with the characters escaped that mean something in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", text)

@@ -43,14 +43,13 @@ DERIVED = 16  # the most leaves for which `wrt` is not needed
 
 
 class _Written:
-    """A text in three forms, which is saved as any of them and shows itself in a notebook.
+    """A text and its LaTeX, which is saved as either and shows itself in a notebook.
 
-    ``latex`` is for a notebook or a document with `amssymb`; the equations of ``markdown`` are LaTeX between `$$`.
+    ``latex`` is for a notebook or a document with `amssymb`.
     """
 
     text: str
     latex: str
-    markdown: str
     _language: str
 
     @property
@@ -72,31 +71,30 @@ class _Written:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the derivation; the suffix (.txt, .md, .tex) says how. Returns the path of the file written.
+        """Write the derivation; the suffix (.txt, .tex) says how. Returns the path of the file written.
 
         A .tex file is a document that compiles by itself. A file is written whole or not at all.
 
         Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
         """
-        writings = {".txt": lambda: self.text, ".md": lambda: self.markdown, ".tex": lambda: self.document}
-        return saved("a derivation", path, writings)
+        return saved("a derivation", path, {".txt": lambda: self.text, ".tex": lambda: self.document})
 
     def __str__(self) -> str:
         return self.text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text, "text/markdown": self.markdown, "text/latex": self.latex}
+        return {"text/plain": self.text, "text/latex": self.latex}
 
 
 class Derivation(_Written):
     """The derivation of one Tensor's gradient; made by `explain`.
 
-    ``text``, ``markdown`` and ``latex`` are three forms of the same lines, `save` puts one into a file, and a
-    notebook shows it. ``forward`` and ``backward`` are all equations (`Line`) in the order in which they are computed;
-    ``gradient`` is the engine's. ``paths`` counts the paths from the result back, and where there are several, ``ways``
-    are the addends: all, or the largest three and the rest as one. ``one_line`` is the whole chain as one formula, None
-    where that is too long to be read. ``check`` compares with a central difference, None where no numbers are shown or
-    there are none.
+    ``text`` and ``latex`` are two forms of the same lines, `save` puts one into a file, and a notebook shows it.
+    ``forward`` and ``backward`` are all equations (`Line`) in the order in which they are computed; ``gradient`` is the
+    engine's. ``paths`` counts the paths from the result back, and where there are several, ``ways`` are the addends:
+    all, or the largest three and the rest as one. ``one_line`` is the whole chain as one formula, None where that is
+    too long to be read. ``check`` compares with a central difference, None where no numbers are shown or there are
+    none.
     """
 
     _start: Card | None = None  # the direction of a tangent
@@ -114,7 +112,7 @@ class Derivation(_Written):
 
     def _lay_out(self) -> None:
         layout, self._language = Layout(self), words.language()
-        self.text, self.latex, self.markdown = layout.text, layout.latex, layout.markdown
+        self.text, self.latex = layout.text, layout.latex
 
     @property
     def gradient(self) -> np.ndarray:
@@ -213,7 +211,7 @@ class Derivations(_Written, tuple[Derivation, ...]):
 
     def __init__(self, parts: Iterable[Derivation]) -> None:
         self._language = self[0]._language
-        self.text, self.markdown = ("\n\n".join(getattr(part, form) for part in self) for form in ("text", "markdown"))
+        self.text = "\n\n".join(part.text for part in self)
         self.latex = "\n".join(part.latex for part in self)
 
     def __repr__(self) -> str:

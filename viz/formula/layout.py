@@ -9,7 +9,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers as digits
-from glassgrad.viz.drawing.words import noted, say
+from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.columns import (
     Both,
     Row,
@@ -18,13 +18,10 @@ from glassgrad.viz.formula.columns import (
     entries,
     environment,
     equation,
-    escape_markdown,
     in_columns,
-    nested_brackets,
     number,
     repeats,
     space,
-    tex_row,
     without_empty,
     words,
 )
@@ -176,7 +173,7 @@ class Layout:
         if chain is None:
             limits = {"n": ONE_LINE, "steps": ONE_LINE_STEPS}
             return (words(say("left out: it would be longer than {n} characters or {steps} steps", **limits)),)
-        return (equation(left, Both(nested_brackets(chain.text), nested_brackets(chain.tex))),)
+        return (equation(left, chain),)
 
     def _way_row(self, way: Way) -> Row:
         size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []
@@ -237,7 +234,7 @@ class Layout:
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
         return line, written, equals + number(digits.scalar(line.value[()]))
 
-    # ------------------------------------------------------------ text, LaTeX, Markdown
+    # ------------------------------------------------------------ text and LaTeX
 
     @property
     def text(self) -> str:
@@ -261,19 +258,6 @@ class Layout:
         if self.check:
             parts.append(environment([(words(self.check),)]))
         return "".join(parts)
-
-    @property
-    def markdown(self) -> str:
-        """The derivation as Markdown, its equations as LaTeX between `$$`."""
-        parts = [f"$${self.headline.tex}$$", *filter(None, [escape_markdown(noted(self.notice))])]
-        for section in self.sections:
-            if section.title:
-                parts.append(f"**{escape_markdown(section.title)}**")
-            rows = " \\\\\n".join(map(tex_row, section.rows))
-            parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
-        if self.check:
-            parts.append(self.check)
-        return "\n\n".join(parts) + "\n"
 
 
 def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | None:

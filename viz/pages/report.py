@@ -124,38 +124,41 @@ def lab_report(
     height, width = held.images.shape[1:]
     with words.speaking(language):
         network = pad(model, loss, probabilities, (height, width), len(held.classes))
-        health = say("Layer by layer, with the health of its gradients")
-        boxes = say("One batch, forward and backward. A box with a word marks a problem.")
-        parts = [  # the id of each, its link, its heading and its content
-            ("draw", say("Draw"), say("Draw a digit"), _pad(held, network)),
-            ("learning", say("Learning curves"), say("Learning curves, epoch by epoch"), _curves(history)),
-            ("mistakes", say("Mistakes"), say("Confusion matrix"), _mistakes(held, network, len(neurons))),
-            ("looks", say("What it looks at"), say("What it looks at"), _looks(looks or {})),
-            ("modules", say("Modules"), health, f"<p>{boxes}</p>{_drawn(modules)}" if modules is not None else ""),
-            ("neurons", say("Neurons"), say("Neuron by neuron"), _neurons(network, neurons)),
-            ("steps", say("Step by step"), say("Forward and backward, step by step"), _steps(steps)),
-        ]
-        there = [part for part in parts if part[-1]]
-        links = "".join(f'<a href="#{key}">{link}</a>' for key, link, _, _ in there)
-        sections = "".join(
-            f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{heading}</h2>{content}</section>'
-            for key, _, heading, content in there
-        )
+        mistakes, total = held.surest_mistakes, len(held.labels)
         known = {text(words.matched(k)): text(words.matched(v)) for k, v in (facts or {}).items()}
-        right, total = int((held.predictions == held.labels).sum()), len(held.labels)
-        reads = "It reads {right} of {total} unseen pictures correctly: {share} %."
+        curves, names = enumerate(histories(history)), list(held.classes)
         fields = {
             "title": text(title),
-            "reads": say(reads, right=f"{right:,}", total=f"{total:,}", share=f"{100 * right / total:.2f}"),
+            "right": f"{total - len(mistakes):,}",
+            "total": f"{total:,}",
+            "share": f"{100 - 100 * len(mistakes) / total:.2f}",
             "facts": "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in known.items()),
-            "links": links,
-            "sections": sections,
+            "pad": _pad(held, network),
+            "curves": "".join(plotted(plot, f"curve{k}-") for k, plot in curves),
+            "matrix": _drawn(plot_confusion(held.labels, held.predictions, classes=names)),
+            "n": f"{len(mistakes):,}",
+            "tiles": "".join(_tile(held, network, i, k) for k, i in enumerate(mistakes[:MISTAKES], len(neurons))),
+            "looks": "".join(_look(f"look{k}-", *look) for k, look in enumerate((looks or {}).items())),
+            "modules": "" if modules is None else _drawn(modules),
+            "choice": "".join(_choice(i, specimen) for i, specimen in enumerate(neurons)),
+            "drawings": "".join(_neurons(i, specimen) for i, specimen in enumerate(neurons)),
+            "steps": "" if steps is None else html.escape(steps.html),
+            "batch": "" if steps is None else text(say("{title}, step by step", title=steps.title)),
         }
+        live, wrong = bool(network.script), len(mistakes)
+        there: dict[str, Any] = {
+            "perfect": not wrong,
+            "mistaken": wrong,
+            "live": live and wrong,
+            "put": live and neurons,
+        }
+        there |= {"looks": looks, "modules": modules, "neurons": neurons, "steps": steps}
         styles = [variables(), assets("common.css", "networks.css", "report.css")]
         styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
-        scripts = ["common.js", *(() if network.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
+        scripts = ["common.js", *(("networks.js", "ink.js", "pad.js") if live else ()), "report.js"]
         code, data = f"{network.script}\n{assets(*scripts)}\n", _data(held, network, neurons)
-        main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
+        main = body("report.html", fields, [kind for kind, is_there in there.items() if is_there])
+        policy = f"{POLICY}; img-src data:"
         page = Page(title, document(title, main, "\n".join(styles), data=data, script=code, policy=policy))
     if path is not None:
         page.save(path)
@@ -194,66 +197,31 @@ def _pad(held: Held, network: Pad) -> str:
     return body("pad.html", fields, [kind for kind, there in kinds.items() if there])
 
 
-def _curves(history: Any) -> str:
-    curves = (plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history)))
-    return f'<div class="curves">{"".join(curves)}</div>'
-
-
-def _mistakes(held: Held, network: Pad, before: int) -> str:
-    """The confusion matrix, and the mistakes, which on the pad follow so many other pictures."""
-    matrix = _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes)))
-    if not (wrong := len(held.surest_mistakes)):
-        return f"{matrix}<p>{say('It makes no mistake.')}</p>"
-    tiles = []
-    for sample, i in enumerate(held.surest_mistakes[:MISTAKES].tolist(), before):
-        said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
-        read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
-        told = f"{_ink(sample)}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
-        put = f'<button type="button" class="tile" data-put="{sample}">{told}</button>'
-        tiles.append(f'<li>{f"""<div class="tile">{told}</div>""" if network.refusal else put}</li>')
-    several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
-    told = say("{n} in all.", n=f"{wrong:,}") + ("" if network.refusal else say(" Press one to put it on the pad."))
-    heading = say(several, n=len(tiles))
-    return f'{matrix}<h2>{heading}</h2><p>{told}</p><ul class="tiles">{"".join(tiles)}</ul>'
+def _tile(held: Held, network: Pad, i: int, sample: int) -> str:
+    """A mistake, which is picture number ``sample`` of the pad."""
+    said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
+    read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
+    told = f"{_ink(sample)}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
+    kind = f'button type="button" data-put="{sample}"' if network.script else "div"
+    return f'<li><{kind} class="tile">{told}</{kind.split(maxsplit=1)[0]}></li>'
 
 
 def _ink(sample: int) -> str:
     return f'<svg class="ink" data-ink="{sample}" shape-rendering="crispEdges" aria-hidden="true"></svg>'
 
 
-def _looks(looks: Mapping[str, Plot]) -> str:
-    captions = (words.matched(f"{caption}.") for caption in looks)
-    return "".join(
-        f"<p>{text(caption[:1].upper() + caption[1:])}</p>{plotted(plot, f'look{k}-', caption)}"
-        for k, (caption, plot) in enumerate(zip(captions, looks.values(), strict=True))
-    )
+def _look(prefix: str, caption: str, plot: Plot) -> str:
+    said = words.matched(f"{caption}.")
+    return f"<p>{text(said[:1].upper() + said[1:])}</p>{plotted(plot, prefix, said)}"
 
 
-def _neurons(network: Pad, neurons: Sequence[Specimen]) -> str:
-    if not neurons:
-        return ""
-    choice = "".join(
-        f'<button type="button" aria-pressed="{"false" if i else "true"}">{_ink(i)}{text(specimen.label)}</button>'
-        for i, specimen in enumerate(neurons)
-    )
-    put = f'<p><button id="put" type="button">{say("Put this digit on the pad")}</button></p>'
-    drawings = "".join(
-        f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
-        for i, specimen in enumerate(neurons)
-    )
-    told = say("Choose a digit. Point at a value or a weight for all its digits.")
-    return (
-        f'<p>{told}</p><div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
-        f"{'' if network.refusal else put}"
-    )
+def _choice(i: int, specimen: Specimen) -> str:
+    pressed = "false" if i else "true"
+    return f'<button type="button" aria-pressed="{pressed}">{_ink(i)}{text(specimen.label)}</button>'
 
 
-def _steps(steps: Page | None) -> str:
-    if steps is None:
-        return ""
-    told = say("A small batch: every operation, then every gradient, with the check of its rule.")
-    title = say("{title}, step by step", title=steps.title)
-    return f'<p>{told}</p><iframe srcdoc="{html.escape(steps.html)}" title="{text(title)}"></iframe>'
+def _neurons(i: int, specimen: Specimen) -> str:
+    return f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
 
 
 # ---------------------------------------------------------------- pictures

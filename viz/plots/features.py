@@ -374,22 +374,13 @@ class _Drawing:
         for c in range(1 if k == 2 else 0, k):
             if margins[..., c].min() < 0 < margins[..., c].max():
                 axes.contour(a, b, margins[..., c], levels=[0.0], colors=[LIGHT.ink], linewidths=1.4, zorder=3)
-        # A name stands at the place that is farthest from every point, other region and edge. Its box is wider than
-        # high, so the distance is measured in widths and heights of the box.
-        places = np.stack(np.meshgrid(*[np.linspace(0, 1, 41)] * 2), -1).reshape(-1, 2)
-        sampled = answer[:: (FIELD - 1) // 40, :: (FIELD - 1) // 40].reshape(-1)
-        low, high = np.array(spans).T
-        points = (panel.points[self.chosen] - low) / (high - low)
-        for c in np.unique(sampled).tolist():
-            box = np.array([LETTER * len(self.names[c]) + 0.05, 0.15]) / SIDE
-            inside, others = places[sampled == c], np.concatenate([points, places[sampled != c]])
-            room = (np.minimum(inside, 1 - inside) / box).min(1)
-            room = np.minimum(room, (np.abs(inside[:, None] - others) / box).max(-1).min(1))
-            if room.max() > 0.5:
+        middle, high = slice(FIELD // 4, -FIELD // 4), slice(FIELD // 12, -FIELD // 12)
+        for c in np.unique(answer[high, middle]).tolist():
+            i, j = np.unravel_index(margins[high, middle, c].argmax(), answer[high, middle].shape)  # where it is surest
+            if LETTER * len(self.names[c]) < SIDE / 2:
                 look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": style.CAPTION, "color": LIGHT.ink}
                 look |= {"path_effects": [withStroke(linewidth=2.5, foreground=self.ground(c))], "fontweight": "bold"}
-                at = inside[room.argmax()]
-                axes.text(*at, self.names[c], transform=axes.transAxes, zorder=6, gid=f"answer_{c}", **look)
+                axes.text(a[middle][j], b[high][i], self.names[c], zorder=6, gid=f"answer_{c}", **look)
 
     def _space(self, figure: Figure, box: Any, panel: _Panel, spans: Sequence[tuple[float, float]]) -> Any:
         """The axes of three neurons, with the answers on the walls behind and the lines between them at heights."""

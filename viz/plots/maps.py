@@ -57,7 +57,7 @@ def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
     hidden = " and ".join(f"{n} more {word}" for n, word in left if n > 0)
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += "" if one else f" for {channels} channels"
-    line = "darker = larger" + (f"; {hidden} not drawn" if hidden else "")
+    line = "stronger = larger" + (f"; {hidden} not drawn" if hidden else "")
     names = [] if one else [f"filter {o}" for o in range(len(rows))]
     return sheet(rows, said, line, said, names=names, side=0.62, across=ACROSS)
 

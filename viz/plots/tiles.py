@@ -1,7 +1,7 @@
 """Tiles: small arrays as pictures, with their sign, in rows and columns.
 
 Sign needs no hue: lightness goes one way, from the most negative entry (lightest) to the most positive (darkest), and a
-line below says so.
+line below says so, in words that hold on a dark page, too, where pictures are inverted.
 """
 
 from __future__ import annotations
@@ -115,5 +115,5 @@ def _draw(axes: Axes, tile: Tile) -> None:
 def _signs(tiles: Sequence[Tile]) -> str:
     """The words on the colours of signs, empty if there are none."""
     most = {tile.most for tile in tiles}
-    words = "lightest = most negative, middle = 0, darkest = most positive" if tiles else ""
+    words = "faintest = most negative, middle = 0, strongest = most positive" if tiles else ""
     return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")

@@ -109,7 +109,7 @@ def test_no_key_of_a_picture_says_darker_where_a_dark_page_is_lighter(parts):
     said = " ".join(Outline(parts[2].html).text)
     assert "(stronger = nearer 1)" in said
     assert "stronger = the score depends on it more" in said
-    assert "small square = negative; stronger = larger" in said
+    assert "strongest = most positive" in said
     assert "darker" not in said
 
 

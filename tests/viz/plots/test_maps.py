@@ -29,7 +29,7 @@ def test_a_tile_per_filter_on_one_scale_on_which_entries_that_are_not_finite_sta
     assert third.get_clim() == (0, 1)
     assert first.get_array().mask.tolist() == [[False, False], [True, True]]
     assert to_hex(tiles(plot)[0].get_facecolor()) == style.LIGHT.bad
-    assert "lightest = most negative, middle = 0, darkest = most positive, up to 1" in texts(plot)
+    assert "faintest = most negative, middle = 0, strongest = most positive, up to 1" in texts(plot)
 
 
 def test_signed_colours_keep_the_sign_in_grey():

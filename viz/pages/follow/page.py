@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -174,17 +175,13 @@ def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
     """How a typed text becomes tokens: the tokens before it, and the one after it; None where it can't be typed."""
     names: list[str] | None = data["symbols"]
     tokens = [*data["x"][: data["shown"]], data["target"][data["shown"] - 1]]
-    if names is None or any(token >= len(names) for token in tokens):
+    if names is None or max(tokens) >= len(names):
         return None
-    typed = [len(names[token]) == 1 and (token != 0 or names[0].isalnum()) for token in tokens]
-    if not any(typed):
+    can_be_typed = [len(name) == 1 and (i > 0 or name.isalnum()) for i, name in enumerate(names)]
+    found = re.fullmatch("(\0*)([^\0]+)(\0?)", "".join(names[i] if can_be_typed[i] else "\0" for i in tokens))
+    if found is None:
         return None
-    first = typed.index(True)
-    tail = None if typed[-1] else tokens[-1]
-    inner = tokens[first : len(tokens) - (tail is not None)]
-    if not all(typed[first : first + len(inner)]):
-        return None
-    return {"head": tokens[:first], "tail": tail, "word": "".join(names[token] for token in inner)}
+    return {"head": tokens[: found.end(1)], "tail": tokens[-1] if found[3] else None, "word": found[2]}
 
 
 def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any]) -> dict[int, Any]:
