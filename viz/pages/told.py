@@ -289,50 +289,44 @@ def _layered(tree: Sequence[Any], cards: dict[str, Card], words: Words) -> list[
     """The tree with an operation that has parameters and the activations after it as one fold, and with the views of a
     constant where they are read first.
     """
-    scene, made = words.scene, list[Any]()
+    scene, made = words.scene, list[Any]()  # folds, and runs of operations
     for entry in tree:
+        last = made[-1] if made else None
         if isinstance(entry, dict):
             made.append(entry | {"in": _layered(entry["in"], cards, words)})
-            continue
-        card, last = cards[entry], made[-1] if made else None
-        before = cards.get(last["in"][-1]) if isinstance(last, dict) and last.get("layer") else cards.get(str(last))
-        loop = _taken_from(card)
-        takes = loop is not None and loop.key in (last["in"] if isinstance(last, dict) else (last,))
-        if not scene.scalar and before is not None and (takes or _continues(card, before, isinstance(last, dict))):
-            if isinstance(last, dict):
-                last["in"].append(entry)
-            else:
-                title = words.name[before] if takes else _layer(before, card)
-                made[-1] = {"t": title, "p": before.path or "", "in": [last, entry], "layer": 1}
+        elif isinstance(last, list) and not scene.scalar and _continues(cards[entry], [cards[key] for key in last]):
+            last.append(entry)
         else:
-            first = [view for view in scene.views if card is min((use.head for use in view.uses), key=_recorded)]
-            made += [*(view.key for view in first), entry]
-    return made
+            views = (v for v in scene.views if cards[entry] is min((use.head for use in v.uses), key=_recorded))
+            made += [*([view.key] for view in views), [entry]]
+    return [run if isinstance(run, dict) else _layer(run, cards, words) if len(run) > 1 else run[0] for run in made]
 
 
 def _recorded(card: Card) -> int:
     return card.operation.index
 
 
-def _continues(card: Card, before: Card, in_layer: bool) -> bool:
-    """Whether an operation is an activation, or the bias, of the layer that ends with the one before it."""
-    tails, name = _operands(card), card.operation.op.name
-    if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or in_layer):
+def _continues(card: Card, run: Sequence[Card]) -> bool:
+    """Whether an operation takes states out of a loop, or is an activation, or the bias, of the layer before it."""
+    if _taken_from(card) in run:
+        return True
+    before, tails, name = run[-1], [socket.tail for socket in card.sockets], card.operation.op.name
+    if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or run[1:]):
         return False
     others = [tail for tail in tails if tail is not before]
     bias = name == "add" and all(tail.role == PARAM for tail in others) and _is_layer(before)
     return bias or (not others and name in (*ACTIVATIONS, "elu", "silu", "softmax"))
 
 
-def _operands(card: Card) -> list[Card]:
-    return [socket.tail for socket in card.sockets]
-
-
 def _is_layer(card: Card) -> bool:
-    return card.node is not None and card.operation.op.name in (*LAYERS, "matmul")
+    return card.operation.op.name in (*LAYERS, "matmul")
 
 
-def _layer(first: Card, last: Card) -> str:
-    """The title of a layer: `Layer 2` where its values are numbered, else the expression's operation."""
-    numbered = re.search(r"\d+$", first.name) or re.search(r"\d+$", last.name)
-    return words.say("Layer {number}", number=numbered[0]) if numbered else first.operation.op.name.capitalize()
+def _layer(keys: Sequence[str], cards: Mapping[str, Card], named: Words) -> dict[str, Any]:
+    """The fold of a layer: `Layer 2` where its values are numbered, else the name of its loop or of its operation."""
+    first, second = cards[keys[0]], cards[keys[1]]
+    title, numbered = first.operation.op.name.capitalize(), re.search(r"\d+$", first.name)
+    if numbered := numbered or re.search(r"\d+$", second.name):
+        title = words.say("Layer {number}", number=numbered[0])
+    title = named.name[first] if first in named.loops else title
+    return {"t": title, "p": first.path or "", "in": list(keys), "layer": 1}
