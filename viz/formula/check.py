@@ -78,11 +78,13 @@ def checked(
         return moved.ravel() if weights is None else np.array([np.sum(weights * moved)])
 
     here = result(np.zeros(1))
-    slopes, _ = Differences(result, np.zeros(1), here, EPSILON).settled(np.ones(1))
+    differences = Differences(result, np.zeros(1), here, EPSILON)
+    slopes, closer = differences.settled(np.ones(1))[0], differences.along(np.ones(1), 0.1)
     numeric, rule = slopes.middle / reach, np.asarray(exact, np.float64).ravel()
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
     error = float(np.max(np.abs(numeric - rule))) / size if np.all(np.isfinite(here)) else math.nan
-    noise = float(np.max(slopes.noise)) / reach / size
+    noise = slopes.noise + 2 * np.abs(slopes.middle - closer.middle)  # of x³ at 0 the quotient is the step's square
+    noise = float(np.max(noise)) / reach / size
     if wrt.value.dtype.kind == "f":  # a gradient of float16 is rounded itself
         noise += 16 * float(np.finfo(wrt.value.dtype).eps)
     return Check(float(numeric[0]), error, noise, weights is not None and base.size > 1)
