@@ -10,8 +10,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.drawing.words import language
-from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_lines, plain_axes, space_axes, titled_figure
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_lines, plain_axes, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,18 +44,16 @@ def descend(
 
 
 def surfaces(losses: Mapping[str, Loss], x: ag.Tensor, y: ag.Tensor, paths: Mapping[str, np.ndarray]) -> Plot:
-    """Losses of one neuron as surfaces over its two weights, the descent on each, and the norms of the gradients.
+    """Losses of one neuron over its two weights, darker where larger, the descent on each, and the gradients' norms.
 
     ``paths``: what `descend` gives for each loss. Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     steps, title = max(map(len, paths.values())) - 1, "Why cross-entropy and not squared error"
-    line = f"one sigmoid neuron     the same start, {steps} steps     a mark on a surface is a step"
+    line = f"one sigmoid neuron     the same start, {steps} steps     stronger = a larger loss     a mark is a step"
     with titled_figure(9.6, 7.0, title, line) as figure:
         for place, (name, path) in enumerate(paths.items()):
-            said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
-            box = (0.3 + 4.7 * place, 2.3, 4.3, 3.6)
-            axes = space_axes(figure, box, ("weight 1", "weight 2", "loss"), name.capitalize())
-            axes.text2D(0, 1, said, transform=axes.transAxes, fontsize=style.CAPTION, color=LIGHT.muted, va="top")
+            axes = axes_at(figure, 0.7 + 4.6 * place, 2.9, 4.0, 3.0)
+            plain_axes(axes, f"{name.capitalize()}: {path[0, 2]:.3g} → {path[-1, 2]:.3g}", "weight 1")
             _landscape(axes, losses[name], x, y, path, MARKS[place])
         norms = {f"{name}: {path[0, 3]:.2g} → {path[-1, 3]:.2g}": path[:, 3] for name, path in paths.items()}
         _gradients(axes_at(figure, 0.7, 0.55, 6.4, 1.4), norms, range(steps + 1), "Norm of the gradient", "step")
@@ -66,30 +63,22 @@ def surfaces(losses: Mapping[str, Loss], x: ag.Tensor, y: ag.Tensor, paths: Mapp
 
 def _landscape(axes: Any, loss: Loss, x: ag.Tensor, y: ag.Tensor, path: np.ndarray, mark: str) -> None:
     """The loss over both weights, with the path of the descent."""
-    from matplotlib.patheffects import withStroke
-
     w1, w2 = np.meshgrid(*[np.linspace(*SPAN, SIDE)] * 2)
     z = x @ ag.asarray(np.stack([w1.ravel(), w2.ravel()]))  # (examples, pairs): every pair is a neuron
     with ag.no_grad():
         each = loss(z, ag.broadcast_to(y, shape=z.shape), reduction="none")
         values = ag.mean(each, axis=0).numpy().reshape(SIDE, SIDE)
-    colours = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
-    axes.plot_surface(
-        w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=LIGHT.paper, linewidth=0.2, rasterized=True
-    )
-    lift = 0.02 * np.ptp(values)  # above the surface, which would otherwise hide half of the line
-    marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": LIGHT.paper, "markeredgecolor": LIGHT.ink}
-    axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=LIGHT.ink, linewidth=1.2, zorder=3, **marked)
+    axes.grid(False)
+    axes.set_ylabel("weight 2", fontsize=style.CAPTION, color=LIGHT.muted)
+    axes.contourf(w1, w2, values, 20, cmap=colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[4], 64)))
+    axes.contour(w1, w2, values, 10, colors=[LIGHT.muted], linewidths=0.6)
     low = np.unravel_index(values.argmin(), values.shape)
-    axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=LIGHT.ink, zorder=4)
-    # Words on the surface. A halo turns them into outlines, which can't be translated.
-    halo = [withStroke(linewidth=3, foreground=LIGHT.paper)] if language() == "en" else []
-    words: dict[str, Any] = {"fontsize": style.CAPTION, "color": LIGHT.ink, "ha": "center", "path_effects": halo}
-    axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", zorder=5, **words)
+    axes.plot(w1[low], w2[low], "x", markersize=7, markeredgewidth=1.8, color=LIGHT.ink)
+    look = {"marker": mark, "markersize": 4.5, "markerfacecolor": LIGHT.paper, "markeredgecolor": LIGHT.ink}
+    axes.plot(path[:, 0], path[:, 1], color=LIGHT.ink, linewidth=1.2, **look)
     end = "start" if np.linalg.norm(path[-1, :2] - path[0, :2]) > 1 else f"start, and after {len(path) - 1} steps"
-    axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, zorder=5, **words)
-    axes.view_init(30, 28)
-    axes.set_box_aspect((1, 1, 0.75), zoom=1.0)
+    for words, place in (("lowest", (w1[low], w2[low])), (end, path[0, :2])):
+        axes.annotate(words, place, (8, -12), textcoords="offset points", fontsize=style.CAPTION, color=LIGHT.ink)
 
 
 def _gradients(axes: Axes, series: Mapping[str, Any], at: Sequence[int], title: str, below: str) -> None:

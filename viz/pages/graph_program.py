@@ -237,17 +237,18 @@ class _Traced:
             if recorded is not None
         ]
         for kind, _, recorded, _ in known:
-            if recorded.dtype.kind == "f" and not exact:
-                most = np.max(np.abs(recorded), initial=0.0, where=np.abs(recorded) < 1e30)
-                largest[kind == "value"] = max(largest[kind == "value"], float(most))
+            largest[kind == "value"] = max(largest[kind == "value"], _size(recorded))
         for kind, key, recorded, found in known:
-            is_float, least = recorded.dtype.kind == "f", 1e-6 * largest[kind == "value"]
-            size = np.max(np.abs(recorded), initial=0.0, where=np.isfinite(recorded)) if is_float else 0.0
-            same = found.shape == recorded.shape and np.allclose(
-                found, recorded.astype(float), near, max(near * size, least), equal_nan=True
-            )
-            if not same:
+            least = max(near * _size(recorded), 0.0 if exact else 1e-6 * largest[kind == "value"])
+            if found.shape != recorded.shape or not np.allclose(found, recorded * 1.0, near, least, equal_nan=True):
                 raise NotLive(say(OTHER, number=_called(kind, key)))
+
+
+def _size(array: np.ndarray) -> float:
+    """The largest number of a floating array but for masks, 0 of another."""
+    if array.dtype.kind != "f":
+        return 0.0
+    return float(np.max(np.abs(array), initial=0.0, where=np.abs(array) < 1e30))
 
 
 def _share_indices(*programs: Program) -> None:
