@@ -146,7 +146,7 @@ def _data(
         "symbols": _names(symbols, "symbols"),
         "classes": _names(classes, "classes"),
     }
-    return data | {"text": _text(network, data) if data["next"] and network.is_causal else None}
+    return data | {"text": _text(data) if data["next"] and network.is_causal else None}
 
 
 def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> Network:
@@ -171,7 +171,7 @@ def _names(names: Sequence[str] | None, what: str) -> list[str] | None:
     return list(names)
 
 
-def _text(network: Network, data: dict[str, Any]) -> dict[str, Any] | None:
+def _text(data: dict[str, Any]) -> dict[str, Any] | None:
     """How a typed text becomes tokens: the tokens before it, and the one after it; None where it can't be typed."""
     names: list[str] | None = data["symbols"]
     tokens = [*data["x"][: data["shown"]], data["target"][data["shown"] - 1]]
