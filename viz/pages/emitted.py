@@ -36,22 +36,6 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 Traced = tuple[Callable[..., Any], Sequence[ag.Tensor]]
 """A function and examples of its inputs."""
 
-# Messages that come before the script is there, as that of a site's colours, are told again.
-ZIPPED = """{
-  const early = [], keep = e => early.push(e);
-  addEventListener("message", keep);
-  window.ready = new Response(new Blob([Uint8Array.from(atob("DATA"), c => c.charCodeAt(0))]).stream()
-    .pipeThrough(new DecompressionStream("deflate"))).text().then(text => {
-      removeEventListener("message", keep);
-      document.body.append(Object.assign(document.createElement("script"), { text }));
-      for (const { data, source } of early) dispatchEvent(new MessageEvent("message", { data, source }));
-    });
-}
-"""
-
-# Before anything is drawn, a page is dark where the system is.
-DARK = "if(matchMedia('(prefers-color-scheme:dark)').matches)document.documentElement.dataset.theme='dark'"
-
 
 @contextmanager
 def in_double(tensors: Iterable[ag.Tensor]) -> Iterator[None]:
@@ -178,34 +162,20 @@ def text(said: object) -> str:
     return html.escape(UNPRINTABLE.sub("\ufffd", str(said)))
 
 
-def document(title: str, body: str, styles: str, *, data: Any = None, script: str = "", policy: str = POLICY) -> str:
+def document(title: str, main: str, styles: str, *, data: Any = None, script: str = "", policy: str = POLICY) -> str:
     """A whole page. ``title`` is plain text, ``data`` goes to its script as JSON; the rest is HTML."""
     if data is not None:
-        body += f'<script type="application/json" id="data">{as_json(data)}</script>\n'
+        main += f'<script type="application/json" id="data">{as_json(data)}</script>\n'
     if script:
-        body += f"<script>\n{script}</script>\n"
-    return f"""<!doctype html>
-<html lang="{words.LOCALES[words.language()]}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{text(title)}</title>
-<script>{DARK}</script>
-<style>
-{styles}
-</style>
-</head>
-<body>
-{body}</body>
-</html>
-"""
+        main += f"<script>\n{script}</script>\n"
+    fields = {"locale": words.LOCALES[words.language()], "policy": policy, "title": text(title)}
+    return body("document.html", fields | {"styles": styles, "body": main})
 
 
 def zipped(script: str) -> str:
     """A script that is half as long: it unpacks the given one and adds it to the page, and then fulfils ``ready``."""
     packed = base64.b64encode(zlib.compress(script.encode("utf-8", "replace"), 9)).decode()
-    return ZIPPED.replace("DATA", packed)
+    return asset("zipped.js").replace("DATA", packed)
 
 
 def as_json(value: Any) -> str:
