@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.drawing.words import TABLES, language, say
+from glassgrad.viz.drawing.words import TABLES, language
 from glassgrad.viz.lesson.text import CHAPTERS, folder
 from glassgrad.viz.recorded.evaluate import host
 
@@ -24,20 +24,6 @@ Number: TypeAlias = int | float
 Numbers: TypeAlias = tuple[Number, ...]
 
 LANGUAGES = tuple(TABLES)
-
-WORDS = {
-    "none": "No answer yet: put your own number in place of the three dots.",
-    "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
-    "count": "Numbers in the answer: {wanted}. You gave {given}.",
-    "sign": "The size is right, the sign is not.",
-    "too": " The sign is wrong, too.",
-    "order": "These are the right numbers in another order.",
-    "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
-    "exact": "That is rounded. This number can be counted: give all its digits.",
-    "right": "Right. ",
-    "wrong": "Not right. ",
-}
-"""Sentences common to all exercises."""
 
 
 class LessonError(AutogradError, ValueError):
@@ -89,40 +75,40 @@ class Exercise:
         ones, and the one to what is close. The first that fits is given.
         """
         answer, counted = self.answer, isinstance(self.answer[0], int)
-        kept = [Reply(answer, _near(answer), say(WORDS["right"]) + self.right)]
-        wrong = [*self.mistakes, (answer[::-1], say(WORDS["order"]))]
+        kept = [Reply(answer, _near(answer), _word("right") + self.right)]
+        wrong = [*self.mistakes, (answer[::-1], _word("order"))]
         if counted:
-            wrong += [(tuple(int(float(f"{v:.{n}g}")) for v in answer), say(WORDS["exact"])) for n in (1, 2)]
+            wrong += [(tuple(int(float(f"{v:.{n}g}")) for v in answer), _word("exact")) for n in (1, 2)]
         else:
-            wrong.append((_negative(answer), say(WORDS["sign"])))
-            wrong += [(_negative(value), said + say(WORDS["too"])) for value, said in self.mistakes]
+            wrong.append((_negative(answer), _word("sign")))
+            wrong += [(_negative(value), said + _word("too")) for value, said in self.mistakes]
         for value, said in wrong:
             if not any(reply.fits(value) for reply in kept):
-                kept.append(Reply(value, _near(value), say(WORDS["wrong"]) + said))
+                kept.append(Reply(value, _near(value), _word("wrong") + said))
         if not counted:
             wide = tuple(max(n, abs(v) / 20) for v, n in zip(answer, _near(answer), strict=True))
-            kept.append(Reply(answer, wide, say(WORDS["close"])))
+            kept.append(Reply(answer, wide, _word("close")))
         return kept
 
     def table(self) -> dict[str, Any]:
         """The replies and all sentences as JSON: what the page's own check (`lesson.js`) needs."""
-        words = {name: say(sentence) for name, sentence in WORDS.items()} | {"hint": say(WORDS["wrong"]) + self.hint}
+        words = _answers(language())["words"] | {"hint": _word("wrong") + self.hint}
         return {"answer": self.answer, "replies": [reply._asdict() for reply in self.replies()], "words": words}
 
     def check(self, given: Any) -> Verdict:
         """The verdict on an answer: a number or several, as Python's, NumPy's or Tensors."""
         if given is ...:
-            return Verdict(False, say(WORDS["none"]))
+            return Verdict(False, _word("none"))
         try:
             numbers = _numbers(given)
         except Exception:  # of any class, such as those of another library's arrays
-            return Verdict(False, say(WORDS["unread"]))
+            return Verdict(False, _word("unread"))
         if len(numbers) != len(self.answer):
-            return Verdict(False, say(WORDS["count"], wanted=len(self.answer), given=len(numbers)))
+            return Verdict(False, _word("count", wanted=len(self.answer), given=len(numbers)))
         for i, reply in enumerate(self.replies()):
             if reply.fits(numbers):
                 return Verdict(i == 0, reply.said)
-        return Verdict(False, say(WORDS["wrong"]) + self.hint)
+        return Verdict(False, _word("wrong") + self.hint)
 
 
 def tolerance(value: Number) -> float:
@@ -161,6 +147,11 @@ def _numbers(given: Any) -> Numbers:
 def _answers(language: str = "") -> dict[str, Any]:
     """The sentences of all exercises by chapter and exercise; without a language their numbers."""
     return tomllib.loads((folder() / language / "answers.toml").read_text(encoding="utf-8"))
+
+
+def _word(name: str, **fields: int) -> str:
+    """A sentence that is common to all exercises."""
+    return str(_answers(language())["words"][name]).format(**fields)
 
 
 def exercises(chapter: int) -> tuple[Exercise, ...]:

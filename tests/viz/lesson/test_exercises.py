@@ -13,7 +13,7 @@ from glassgrad import autograd as ag
 from glassgrad.viz import lesson
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import speaking
-from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, tolerance
+from glassgrad.viz.lesson.exercises import LANGUAGES, tolerance
 from glassgrad.viz.lesson.text import folder
 from tests.viz.pages.browser import evaluated, needs_node
 
@@ -176,5 +176,5 @@ def test_the_page_gives_the_same_verdicts():
         if kind is True:
             assert right, said
         else:
-            start = {"count": "Numbers in the answer", "hint": "Not right. Put 0"}.get(kind) or WORDS[kind]
+            start = {"count": "Numbers in the answer", "hint": "Not right. Put 0"}.get(kind) or table["words"][kind]
             assert (right, said.startswith(start)) == (False, True), said
