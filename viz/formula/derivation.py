@@ -24,10 +24,7 @@ from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked
-from glassgrad.viz.formula.columns import (
-    Both,
-    number,
-)
+from glassgrad.viz.formula.columns import Both, number
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import Way, between, counts, size_of, ways
 from glassgrad.viz.formula.writer import LARGEST, ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, chained, item
@@ -61,14 +58,8 @@ class _Written:
             package, foreign = "\\usepackage{ctex}\n", [c for c in foreign if east_asian_width(c) not in "WF"]
         declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{fallback(c)}}}\n" for c in foreign)
         shown = f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else ""
-        return (
-            "\\documentclass[fleqn]{article}\n"
-            "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
-            "\\usepackage{amsmath,amssymb}\n"
-            f"{package}{shown}"
-            "\\allowdisplaybreaks\n\\pagestyle{empty}\n"
-            f"\\begin{{document}}\n\\small\n{body}\\end{{document}}\n"
-        )
+        template = (Path(__file__).parent / "document.tex").read_text(encoding="utf-8")
+        return template.replace("PACKAGES\n", package + shown).replace("BODY\n", body)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the derivation; the suffix (.txt, .tex) says how. Returns the path of the file written.

@@ -33,13 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-FONTS = [
-    style.FONT,
-    "Arial",
-    "Liberation Sans",
-    "Arimo",
-    "DejaVu Sans",
-]  # as wide as Helvetica, and what is always there
+# As wide as Helvetica, and what is always there.
+FONTS = [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"]
 CHINESE = ["Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"]
 CHINESE += ["Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Hiragino Sans GB", "Droid Sans Fallback"]
 MARGIN = 0.15  # inches around what is drawn, which may be wider than the figure

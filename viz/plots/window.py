@@ -87,11 +87,7 @@ _Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the 
 
 
 def plot_window(
-    y: ag.Tensor,
-    *,
-    at: Sequence[int] | None = None,
-    point: Sequence[int] | None = None,
-    loss: ag.Tensor | None = None,
+    y: ag.Tensor, *, at: Sequence[int] | None = None, point: Sequence[int] | None = None, loss: ag.Tensor | None = None
 ) -> Picture:
     """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
 
