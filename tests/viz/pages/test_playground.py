@@ -96,17 +96,14 @@ def test_too_large_is_a_sentence_with_its_numbers(monkeypatch):
         document(model(2, 3, 1), y=LABELS[:, None].astype(float))
 
 
-def test_names_are_escaped():
-    evil = '</script><img src=x onerror="boom()"> & "q"'
-    page = viz.playground(model(2, 2), nn.functional.cross_entropy, POINTS, LABELS, classes=[evil, "b"], title=evil)
+def test_names_are_escaped_and_the_page_is_saved(tmp_path):
+    evil, file = '</script><img src=x onerror="boom()"> & "q"', tmp_path / "a.html"
+    loss = nn.functional.cross_entropy
+    page = viz.playground(model(2, 2), loss, POINTS, LABELS, file, classes=[evil, "b"], title=evil)
+    assert file.read_text("utf-8") == page.html
     assert "<img" not in page.html
     assert page.html.count("</script>") == 3
     assert not re.search(r"\beval\(|new Function", page.html)
-
-
-def test_it_is_saved_as_html(tmp_path):
-    page = viz.playground(model(2, 2), nn.functional.cross_entropy, POINTS, LABELS, tmp_path / "a.html")
-    assert (tmp_path / "a.html").read_text("utf-8") == page.html
 
 
 # ---------------------------------------------------------------- in the browser
