@@ -137,10 +137,8 @@ def lab_report(
             "curves": "".join(plotted(plot, f"curve{k}-") for k, plot in curves),
             "matrix": _drawn(plot_confusion(held.labels, held.predictions, classes=names)),
             "n": f"{len(mistakes):,}",
-            "tiles": "".join(_tile(held, network, i, k) for k, i in enumerate(mistakes[:MISTAKES], len(neurons))),
             "looks": "".join(_look(f"look{k}-", *look) for k, look in enumerate((looks or {}).items())),
             "modules": "" if modules is None else _drawn(modules),
-            "choice": "".join(_choice(i, specimen) for i, specimen in enumerate(neurons)),
             "drawings": "".join(_neurons(i, specimen) for i, specimen in enumerate(neurons)),
             "steps": "" if steps is None else html.escape(steps.html),
             "batch": "" if steps is None else text(say("{title}, step by step", title=steps.title)),
@@ -167,19 +165,18 @@ def lab_report(
 
 def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, Any]:
     """What the script needs: the network, and the pictures, which can be put on the pad, the last one first."""
-    images = [(s.image, say("{label} from the digits below.", label=s.label), -1) for s in neurons]
+    samples: list[dict[str, Any]] = [{"x": packed(s.image), "name": s.label, "label": -1} for s in neurons]
     first = int((held.predictions == held.labels).argmax())  # the first that it reads correctly
     for i in [*held.surest_mistakes[:MISTAKES], first]:
-        said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
-        read = "A {true} that it reads as {said}." if said != true else "An unseen {true}. Draw over it."
-        images.append((held.images[i], say(read, true=true, said=said), int(held.labels[i])))
+        read = {"said": int(held.predictions[i]), "label": int(held.labels[i])}
+        samples.append({"x": packed(held.images[i]), "share": f"{100 * held.certainty[i]:.1f} %"} | read)
     return {
         "shape": held.images.shape[1:],
         "range": held.range,
         "classes": list(held.classes),
         "network": network.data or None,
-        "samples": [{"x": packed(image), "t": t, "label": label} for image, t, label in images],
-        "first": len(images) - 1,
+        "samples": samples,
+        "first": len(samples) - 1,
     }
 
 
@@ -197,27 +194,9 @@ def _pad(held: Held, network: Pad) -> str:
     return body("pad.html", fields, [kind for kind, there in kinds.items() if there])
 
 
-def _tile(held: Held, network: Pad, i: int, sample: int) -> str:
-    """A mistake, which is picture number ``sample`` of the pad."""
-    said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
-    read, share = say("read as {said}", said=said), f"{100 * held.certainty[i]:.1f} %"
-    told = f"{_ink(sample)}<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
-    kind = f'button type="button" data-put="{sample}"' if network.script else "div"
-    return f'<li><{kind} class="tile">{told}</{kind.split(maxsplit=1)[0]}></li>'
-
-
-def _ink(sample: int) -> str:
-    return f'<svg class="ink" data-ink="{sample}" shape-rendering="crispEdges" aria-hidden="true"></svg>'
-
-
 def _look(prefix: str, caption: str, plot: Plot) -> str:
     said = words.matched(f"{caption}.")
     return f"<p>{text(said[:1].upper() + said[1:])}</p>{plotted(plot, prefix, said)}"
-
-
-def _choice(i: int, specimen: Specimen) -> str:
-    pressed = "false" if i else "true"
-    return f'<button type="button" aria-pressed="{pressed}">{_ink(i)}{text(specimen.label)}</button>'
 
 
 def _neurons(i: int, specimen: Specimen) -> str:

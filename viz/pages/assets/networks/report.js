@@ -1,6 +1,20 @@
 /* Pictures and sentences come from Python; only the pad computes here, in `pad.js`. */
 const D = JSON.parse(el('data').textContent);
 
+/* ---------------------------------------------------------------- pictures: digits to choose from, the surest mistakes, one that is right */
+
+const ink = k => `<svg class="ink" data-ink="${k}" shape-rendering="crispEdges" aria-hidden="true"></svg>`;
+D.samples.forEach((s, k) => {
+  const { name, share } = s, said = D.classes[s.said], label = D.classes[s.label];
+  s.t = name !== undefined ? say`${name} from the digits below.` : said === label ? say`An unseen ${label}. Draw over it.` : say`A ${label} that it reads as ${said}.`;
+  if (name !== undefined) el('choose').insertAdjacentHTML('beforeend', `<button type="button" aria-pressed="${!k}">${ink(k)}${esc(name)}</button>`);
+  else if (said !== label) {
+    const tile = element(D.network ? 'button' : 'div', { className: 'tile' }, element('li', {}, el('tiles')));
+    if (D.network) attr(tile, { type: 'button', 'data-put': k });
+    tile.innerHTML = `${ink(k)}<b>${say`read as ${esc(said)}`}</b>${share}<br>${say`is ${esc(label)}`}`;
+  }
+});
+
 /* ---------------------------------------------------------------- one digit, neuron by neuron */
 
 const choices = all('#choose button');
