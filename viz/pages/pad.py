@@ -99,26 +99,26 @@ def pad(
         {"name": str(leaf.name or f"weight {i}"), "note": " × ".join(map(str, leaf.shape))}
         for i, (_, leaf) in enumerate(weights, 1)
     ]
-    shown = [{"shape": shape, "words": words, "most": most} for _, shape, words, most in layers]
-    data = {"states": made.states, "layers": shown, "skipped": len(all_layers) - len(layers), "weights": named}
+    data = {
+        "states": made.states,
+        "layers": [layer for _, layer in layers],
+        "skipped": len(all_layers) - len(layers),
+        "weights": named,
+    }
     return Pad(script=made.script, data=data)
 
 
-def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str, int]]:
-    """The values to show between input and output: the index of each among ``nodes``, its shape for one picture, its
-    description, and the largest absolute value that it can have, 0 if unbounded.
+def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, dict[str, Any]]]:
+    """The values to show between input and output: the index of each among ``nodes``, its number, its shape for one
+    picture, its operation, and the largest absolute value that it can have, 0 if unbounded.
     """
-    users = users_of(nodes)
-    operations = [(k, node) for k, node in enumerate(nodes) if node.op is not None]
-    found: list[tuple[int, tuple[int, ...], str, int]] = []
-    for k, node in operations:
-        shape = tuple(node.shape)
-        if node is last or len(shape) < 2 or not _is_layer(node, users.get(node, [])):
+    users, found = users_of(nodes), list[tuple[int, dict[str, Any]]]()
+    for k, node in enumerate(nodes):
+        if node.op is None or node is last or len(node.shape) < 2 or not _is_layer(node, users.get(node, [])):
             continue
-        shape = tuple(n for n in shape if n != 1)
+        shape, by = tuple(n for n in node.shape if n != 1), node.op.name
         if 1 <= len(shape) <= 3:
-            title = say("Layer {n}: {words}", n=len(found) + 1, words=_words(node, shape))
-            found.append((k, shape, title, int(node.op.name in BOUNDED)))
+            found.append((k, {"n": len(found) + 1, "shape": shape, "by": by, "most": int(by in BOUNDED)}))
     return found
 
 
@@ -136,22 +136,6 @@ def states_of(node: Node) -> Node | None:
     part = node.inputs[0] if node.op.name == "reshape" else node
     loop = part.inputs[0] if isinstance(part, Node) and part.op.name == "getitem" else None
     return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
-
-
-def _words(node: Node, shape: tuple[int, ...]) -> str:
-    """The size and the operation of a layer.
-
-    >>> x = ag.Tensor([[1.0, 2.0]], requires_grad=True)
-    >>> _words(ag.sigmoid(x).node, (2,))
-    '2 neurons, sigmoid'
-    """
-    by = node.op.name.replace("_", " ")
-    by = say("recurrent") if by == "reshape" else say("attention") if by == "softmax" else by
-    if len(shape) == 1:
-        return say("{n} neurons, {by}", n=shape[0], by=by)
-    if len(shape) == 2:
-        return say("{n} steps of {m} numbers, {by}", n=shape[0], m=shape[1], by=by)
-    return say("{n} maps of {height} × {width}, {by}", n=shape[0], height=shape[1], width=shape[2], by=by)
 
 
 def _ends(items: Sequence[Any], most: int) -> list[Any]:

@@ -222,16 +222,16 @@ def test_layers_are_those_behind_activations_poolings_and_loops():
     for name in ("cnn", "gru", "transformer"):
         row = NETWORKS[name]
         made = pad(row.build((16, 16), 10, row.hidden and (9,), 0).eval(), None, None, (16, 16), 10)
-        found[name] = [layer["words"] for layer in made.data["layers"]]
+        found[name] = [(layer["shape"], layer["by"]) for layer in made.data["layers"]]
     assert found["cnn"] == [
-        "Layer 1: 24 maps of 16 × 16, relu",
-        "Layer 2: 24 maps of 8 × 8, max pool",
-        "Layer 3: 48 maps of 8 × 8, relu",
-        "Layer 4: 48 maps of 4 × 4, max pool",
-        "Layer 5: 9 neurons, relu",
+        ((24, 16, 16), "relu"),
+        ((24, 8, 8), "max_pool"),
+        ((48, 8, 8), "relu"),
+        ((48, 4, 4), "max_pool"),
+        ((9,), "relu"),
     ]
-    assert found["gru"] == ["Layer 1: 16 steps of 128 numbers, recurrent"]
-    assert found["transformer"][0] == "Layer 1: 4 maps of 16 × 16, attention"
+    assert found["gru"] == [((16, 128), "reshape")]
+    assert found["transformer"][0] == ((4, 16, 16), "softmax")
 
 
 @needs_node

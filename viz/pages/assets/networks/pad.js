@@ -76,9 +76,14 @@ function pad() {
   }
   const cells = grid(box, pixels, width), cursor = shape('rect', { class: 'cursor', width: 1, height: 1 }, box);
   const sees = grid(el('sees'), pixels, width), rows = all('#answers tr');
+  const described = ({ n: number, shape: [n, m, across], by }) => {
+    const kind = by === 'reshape' ? say`recurrent` : by === 'softmax' ? say`attention` : by.replaceAll('_', ' ');
+    const said = across ? say`${n} maps of ${m} × ${across}, ${kind}` : m ? say`${n} steps of ${m} numbers, ${kind}` : say`${n} neurons, ${kind}`;
+    return say`Layer ${number}: ${said}`;
+  };
   const views = layers.map((layer, k) => {
     const place = element('div', { className: 'layer' }, el('layers')), idle = say`Point at a cell for its numbers.`;
-    element('h3', { textContent: layer.words }, place);
+    element('h3', { textContent: described(layer) }, place);
     const pair = element('div', { className: `pair ${layer.shape.length === 2 ? 'wide' : ''}` }, place), values = element('canvas', { className: 'cells', role: 'img' }, pair);
     const beside = element('div', {}, pair), back = element('canvas', { className: 'cells back', role: 'img' }, beside);
     const size = element('p', { className: 'rms' }, beside), said = element('p', { className: 'note', textContent: idle }, place);
