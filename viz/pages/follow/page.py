@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -146,7 +145,7 @@ def _data(
         "symbols": _names(symbols, "symbols"),
         "classes": _names(classes, "classes"),
     }
-    return data | {"text": _text(data) if data["next"] and network.is_causal else None}
+    return data | {"typed": data["next"] and symbols is not None and network.is_causal}
 
 
 def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> Network:
@@ -169,19 +168,6 @@ def _names(names: Sequence[str] | None, what: str) -> list[str] | None:
     if not isinstance(names, Sequence) or any(not isinstance(name, str) for name in names):
         raise DrawingError(f"{what} must be a list of texts, one for each")
     return list(names)
-
-
-def _text(data: dict[str, Any]) -> dict[str, Any] | None:
-    """How a typed text becomes tokens: the tokens before it, and the one after it; None where it can't be typed."""
-    names: list[str] | None = data["symbols"]
-    tokens = [*data["x"][: data["shown"]], data["target"][data["shown"] - 1]]
-    if names is None or max(tokens) >= len(names):
-        return None
-    can_be_typed = [len(name) == 1 and (i > 0 or name.isalnum()) for i, name in enumerate(names)]
-    found = re.fullmatch("(\0*)([^\0]+)(\0?)", "".join(names[i] if can_be_typed[i] else "\0" for i in tokens))
-    if found is None:
-        return None
-    return {"head": tokens[: found.end(1)], "tail": tokens[-1] if found[3] else None, "word": found[2]}
 
 
 def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any]) -> dict[int, Any]:

@@ -254,8 +254,16 @@ function choose(loss, focus = null) {
   else if (loss !== null && loss >= 0 && perToken) S.focus = loss;
   show();
 }
+/* the letters among the example's tokens, which a reader types anew, with the tokens before them and the one after */
+function written() {
+  const tokens = [...D.x.slice(0, D.shown), D.target[D.shown - 1]], names = D.symbols ?? [];
+  const letters = tokens.map(i => [...names[i] ?? ''].length === 1 && (i || /[\p{L}\p{N}]/u.test(names[0])) ? names[i] : '\0');
+  const found = D.typed && letters.join('').match(/^(\0*)([^\0]+)(\0?)$/);
+  return found && { head: tokens.slice(0, found[1].length), tail: found[3] ? tokens.at(-1) : null, word: found[2] };
+}
+const TEXT = written();
 function write(word) {
-  const { head, tail } = D.text, known = [...word].map(c => D.symbols.indexOf(c)).filter(i => i >= 0).slice(0, n + (tail === null) - head.length);
+  const { head, tail } = TEXT, known = [...word].map(c => D.symbols.indexOf(c)).filter(i => i >= 0).slice(0, n + (tail === null) - head.length);
   if (!known.length) return;
   const all = [...head, ...known, ...tail === null ? [] : [tail]], pad = Array(n).fill(0);
   S.shown = all.length - 1;
@@ -296,9 +304,9 @@ function begin() {
     else if (e.key === 'Escape' && perToken) choose(null);
   });
   if (perToken && !(D.recorded && !D.recorded[-1])) { el('all').hidden = false; el('all').onclick = () => choose(-1); }
-  if (D.text && !D.recorded) {
+  if (TEXT && !D.recorded) {
     el('given').innerHTML = `<input type="text" id="word" aria-label="${say`the text`}" spellcheck="false" autocomplete="off">`;
-    el('word').value = D.text.word;
+    el('word').value = TEXT.word;
     el('word').oninput = e => write(e.target.value);
   }
   theme(el('theme'), () => { if (R) { draw(); panel(); } });
