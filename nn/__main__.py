@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glassgrad.autograd import __version__
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn.commands.digits import train
-from glassgrad.nn.commands.images import FORMATS
+from glassgrad.nn.commands.options import add_options
 from glassgrad.nn.commands.predict import predict
-from glassgrad.nn.commands.search import MODELS, find, int_range, seconds
-from glassgrad.nn.commands.settings import add_settings, count, from_0
+from glassgrad.nn.commands.search import find
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
-from glassgrad.nn.data import DATASETS
 from glassgrad.nn.errors import printable
 from glassgrad.nn.parallel import launched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,90 +34,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)} (see `{self.prog} --help`)\n")
 
 
+COMMANDS: dict[str, Callable[..., bool | None]] = {"digits": train, "search": find, "predict": predict}
+"""Each returns whether Ctrl-C ended it."""
+
+
 def parser() -> Parser:
     """All commands and their options."""
     root = Parser(prog=PROGRAM, description="Train a network on handwritten digits, and classify pictures with it.")
     root.add_argument("--version", action="version", version=f"glassgrad {__version__}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    _digits(commands)
-    _search(commands)
-    _predict(commands)
+    for name, function in COMMANDS.items():
+        words = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0].replace("python -m glassgrad.nn", PROGRAM)
+        add_options(commands.add_parser(name, help=words.partition("\n")[0], description=words), function)
     return root
-
-
-def _digits(commands: Any) -> None:
-    p = commands.add_parser(
-        "digits",
-        help="train a network on handwritten digits and draw the results",
-        description=(
-            "Train a network on handwritten digits, and report its accuracy on the held-out ones: 16 x 16 black\n"
-            "or white pixels, or those of --data. Weights, history, settings and pictures are written to a folder."
-        ),
-        epilog=(
-            "examples:\n"
-            f"  {PROGRAM} digits\n"
-            f"  {PROGRAM} digits --model cnn\n"
-            f"  {PROGRAM} digits --hidden 500 500 --epochs 20 --out runs/large\n"
-            f"  {PROGRAM} digits --loss mse --optimizer sgd"
-        ),
-    )
-    p.set_defaults(run=train)
-    add_settings(p)
-    add = p.add_argument_group("the run").add_argument
-    add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)")
-    add("--language", choices=("en", "zh"), help="language of the pictures and the report (default: en)")
-
-
-def _search(commands: Any) -> None:
-    p = commands.add_parser(
-        "search",
-        help="find how many layers and how many neurons a network should have",
-        description=(
-            "Try networks of different kinds, depths and widths on handwritten digits, stop the bad ones early, train\n"
-            "the best three again with three seeds, and report. The same command given again continues the search.\n"
-            "Processes and machines that name the same storage share one search."
-        ),
-        epilog=(
-            "examples:\n"
-            f"  {PROGRAM} search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s --jobs 2\n"
-            f"  {PROGRAM} search digits --models mlp cnn lstm --storage runs/shared.journal"
-        ),
-    )
-    p.set_defaults(run=find)
-    add = p.add_argument
-    add("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
-    add("--models", nargs="+", choices=MODELS, default=["mlp"], help="kinds of network to try (default: mlp)")
-    add("--trials", type=count, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)")
-    add("--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)")
-    add(
-        "--width",
-        type=int_range,
-        default=(16, 256),
-        metavar="A:B",
-        help="neurons of each hidden layer (default: 16:256)",
-    )
-    add("--epochs", type=count, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
-    add("--budget", type=seconds, metavar="TIME", help="time limit, such as 120s, 2m or 1h (default: none)")
-    add("--storage", metavar="FILE_OR_URL", help="where trials are kept (default: search.journal in DIR)")
-    add("--jobs", type=count, default=1, metavar="N", help="processes on this machine (default: 1)")
-    add("--seed", type=from_0, default=0, metavar="N", help="seed of all random numbers (default: 0)")
-    add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/search)")
-
-
-def _predict(commands: Any) -> None:
-    p = commands.add_parser(
-        "predict",
-        help="tell which digit each picture shows",
-        description=(
-            "Tell which digit each picture shows, with all probabilities. A picture shows one digit, dark on light or\n"
-            "light on dark, in any size."
-        ),
-        epilog=f"example:\n  {PROGRAM} predict runs/digits/model.npz four.png seven.jpg",
-    )
-    p.set_defaults(run=predict)
-    p.add_argument("model", type=Path, metavar="MODEL", help="model.npz of a run")
-    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=f"picture files ({', '.join(FORMATS)})")
-    p.add_argument("--show", type=Path, metavar="FILE", help="write a picture of what the network saw there, as PNG")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,13 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     root = parser()
     options, unknown = root.parse_known_args(arguments)
-    command = f"{root.prog} {options.command}"
+    given = vars(options)
+    function = COMMANDS[name := given.pop("command")]
+    command = f"{root.prog} {name}"
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
         if launched() > 1:  # each would do the same
             raise Refused(f"mpirun has started {launched()} processes: start one, or give nn.fit parallel= in a script")
-        interrupted = options.run(options)
+        interrupted = function(**given)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import util
 from itertools import chain, count
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 
 from glassgrad.autograd.backends import space_on
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.results import SETTINGS, Run, name_of, training_set, validation_size
+from glassgrad.nn.commands.options import Folder
+from glassgrad.nn.commands.results import Run, name_of, training_set, validation_size
 from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings
 from glassgrad.nn.commands.terminal import Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
@@ -27,31 +26,51 @@ from glassgrad.nn.training import History, fit
 DEFAULT = Path("runs/digits")
 
 
-def train(options: Namespace) -> bool:
-    """Train and test a network, and write the results to a folder; return whether Ctrl-C ended the training.
+def train(
+    *,
+    out: Folder = None,
+    language: Annotated[str | None, {"choices": ("en", "zh")}] = None,
+    **settings: Annotated[Any, Settings],
+) -> bool:
+    """Train a network on handwritten digits and draw the results.
 
-    Raises `Refused`, before anything is written, for settings or a folder that can't be used.
+    It tells the accuracy on the held-out digits: 16 x 16 black or white pixels,
+    or those of --data. Weights, history, settings and pictures go to a folder.
+    Ctrl-C ends the training and keeps the results.
 
-    ``options``: those of the command. ``out`` is by default ``runs/digits`` or the first free name after it.
+      python -m glassgrad.nn digits
+      python -m glassgrad.nn digits --model cnn
+      python -m glassgrad.nn digits --hidden 500 500 --epochs 20 --out runs/large
+      python -m glassgrad.nn digits --loss mse --optimizer sgd
+
+    Args:
+        out: new folder for the results (default: runs/digits, or a free name)
+        language: language of the pictures and the report (default: en)
+
+    Returns whether Ctrl-C ended the training. Raises `Refused`, before anything is written.
     """
     if util.find_spec("matplotlib") is None:
         raise Refused('the learning curves need matplotlib: pip install "glassgrad[demo]"')
-    settings = Settings.of(vars(options))
-    data = DATASETS[settings.data]()
+    chosen = Settings.of(settings)
+    data = DATASETS[chosen.data]()
     digits = len(data.x_train) - validation_size(data)
-    if settings.batch > digits:
-        raise Refused(f"batch is {settings.batch}: give at most {digits:,}, the number of digits to learn from")
-    space_on(settings.device)  # raises if there is no such device
-    model = built(settings, data).to(settings.device)
-    with claimed(settings, options.out) as folder:
-        print(_opening(settings, data, model), end="\n\n", flush=True)
+    if chosen.batch > digits:
+        raise Refused(f"batch is {chosen.batch}: give at most {digits:,}, the number of digits to learn from")
+    space_on(chosen.device)  # raises if there is no such device
+    model = built(chosen, data).to(chosen.device)
+    folder = claimed(out)
+    try:
+        print(_opening(chosen, data, model), end="\n\n", flush=True)
         with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
-            history = _train(model, settings, data)
+            history = _train(model, chosen, data)
+    except BaseException:
+        folder.rmdir()
+        raise
     from glassgrad.viz.drawing.words import speaking  # imported here, so that commands start fast
 
-    run = Run(model.eval(), settings, data, history, folder)
+    run = Run(model.eval(), chosen, data, history, folder)
     print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
-    with speaking(options.language):
+    with speaking(language):
         list_files(folder, chain(run.files(), run.pictures()))
     return history.interrupted
 
@@ -64,34 +83,20 @@ def built(settings: Settings, data: Dataset) -> Module:
     return Sequential(model, Sigmoid()) if settings.loss == "mse" and not own else model
 
 
-@contextmanager
-def claimed(settings: Settings, out: Path | None) -> Iterator[Path]:
-    """A context with the folder ``out``, or the first free one after `DEFAULT`, claimed by creating its settings.json.
+def claimed(out: Path | None) -> Path:
+    """The folder ``out``, or the first free one after `DEFAULT`, made for this run alone.
 
-    An error removes it and the folders that were made for it. Raises `Refused` for a folder that is not empty or can't
-    be written to.
+    Raises `Refused` for one that is there already or can't be made.
     """
     for path in [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2))):
-        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            if not any(path.iterdir()):
-                with (path / SETTINGS).open("xb") as file:  # another run may claim it now
-                    file.write(settings.json())
-                break
+            path.mkdir(parents=True)
         except FileExistsError:
             continue
         except OSError as error:
             raise Refused(f"{path} cannot be written to ({reason(error)}): name another with --out") from None
-    else:
-        raise Refused(f"{out} is not an empty folder: name another, or remove it")
-    try:
-        yield path
-    except BaseException:
-        (path / SETTINGS).unlink()
-        for empty in made:
-            empty.rmdir()
-        raise
+        return path
+    raise Refused(f"{out} is there already: name another folder, or remove it")
 
 
 def _train(model: Module, settings: Settings, data: Dataset) -> History:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from argparse import Namespace
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +21,26 @@ from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import load_metadata, load_model
 
 
-def predict(options: Namespace) -> None:
-    """Print the digit that the ``model`` of the ``options`` sees in each of its ``images``, and all probabilities.
+def predict(
+    model: Annotated[Path, {"type": Path, "metavar": "MODEL"}],
+    images: Annotated[list[Path], {"type": Path, "nargs": "+", "metavar": "IMAGE"}],
+    *,
+    show: Annotated[Path | None, {"type": Path, "metavar": "FILE"}] = None,
+) -> None:
+    """Tell which digit each picture shows.
 
-    With ``show`` the pictures as the network sees them are written there.
+    It prints all probabilities. A picture shows one digit, dark on light or
+    light on dark, in any size.
+
+      python -m glassgrad.nn predict runs/digits/model.npz four.png seven.jpg
+
+    Args:
+        model: model.npz of a run
+        images: picture files (PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM)
+        show: write a picture of what the network saw there, as PNG
 
     Raises `Refused` before anything is printed, or after the others for pictures that can't be read or are empty.
     """
-    model, images = options.model, options.images
     if util.find_spec("PIL") is None:
         raise Refused('reading pictures needs Pillow: pip install "glassgrad[demo]"')
     network, metadata = _load(model)
@@ -56,8 +67,8 @@ def predict(options: Namespace) -> None:
     for name, row in zip(names, table, strict=True):
         shares = "".join(f"{100 * p:6.1f} %" for p in row)
         print(f"{name:{wide}}  {printable(classes[row.argmax()]):>5}  {shares}")
-    if options.show is not None:
-        _show(inks, options.show)
+    if show is not None:
+        _show(inks, show)
     if problems:
         raise Refused("; ".join(problems))
 

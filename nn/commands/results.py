@@ -12,6 +12,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.files import write_file
 from glassgrad.nn.commands.networks import NETWORKS
 from glassgrad.nn.commands.settings import LOSSES, Settings
 from glassgrad.nn.data import Dataset
@@ -23,7 +24,6 @@ from glassgrad.nn.training import History
 if TYPE_CHECKING:
     from glassgrad.viz.pages.report import Held
 
-SETTINGS = "settings.json"
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
 BAR = 20  # characters of the longest bar
@@ -97,7 +97,8 @@ class Run:
         yield path, "the weights"
         self.history.save(path := self.folder / "history.json")
         yield path, "loss and accuracy of every epoch"
-        yield self.folder / SETTINGS, f"to run it again: {self.settings.command()}"
+        write_file(path := self.folder / "settings.json", self.settings.json())
+        yield path, f"to run it again: {self.settings.command()}"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         """Draw the pictures; yield each path with a description."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.options import Count, Folder, From0, Range, seconds
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
@@ -25,10 +24,9 @@ from glassgrad.nn.tuning import SearchResult, Widths, search, suggest
 
 DEFAULT = Path("runs/search")
 FINALISTS = SEEDS = 3
-Range = tuple[int, int]
 
 
-def build(model: str, shape: Range, classes: int, *, hidden: Any, seed: int, **choice: Any) -> Module:
+def build(model: str, shape: tuple[int, int], classes: int, *, hidden: Any, seed: int, **choice: Any) -> Module:
     """The untrained network for a choice of `space`."""
     return NETWORKS[model].build(shape, classes, hidden, seed, **choice)
 
@@ -36,9 +34,11 @@ def build(model: str, shape: Range, classes: int, *, hidden: Any, seed: int, **c
 MODELS = ("mlp", "cnn", "lstm", "gru")
 
 
-def space(models: list[str], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
+def space(
+    models: Sequence[str], layers: tuple[int, int], width: tuple[int, int], shape: tuple[int, int], trial: Any
+) -> dict[str, Any]:
     """The choices of a trial: the kind of network, its depth and widths, and the learning rate."""
-    model = suggest(trial, "model", models) if len(models) > 1 else models[0]
+    model = suggest(trial, "model", [*models]) if len(models) > 1 else models[0]
     choice: dict[str, Any] = {"model": model}
     rate = suggest(trial, f"{model}_lr", (3e-4, 3e-2))
     if model == "mlp":
@@ -54,38 +54,71 @@ def space(models: list[str], layers: Range, width: Range, shape: Range, trial: A
     return choice | {"lr": rate}
 
 
-def find(options: Namespace) -> bool:
-    """Search, print the results, and write the best network, the trials and a report to the folder ``out``.
+def find(
+    data: Annotated[str, {"choices": DATASETS, "metavar": "DATA"}],
+    *,
+    models: Annotated[Sequence[str], {"nargs": "+", "choices": MODELS}] = ("mlp",),
+    trials: Count = 30,
+    layers: Range = (1, 3),
+    width: Range = (16, 256),
+    epochs: Count = 5,
+    budget: Annotated[float | None, {"type": seconds, "metavar": "TIME"}] = None,
+    storage: Annotated[str | None, {"metavar": "FILE_OR_URL"}] = None,
+    jobs: Count = 1,
+    seed: From0 = 0,
+    out: Folder = None,
+) -> bool:
+    """Find how many layers and how many neurons a network should have.
 
-    Returns whether Ctrl-C ended the search. ``options``: those of the command.
+    It tries networks of different kinds, depths and widths on handwritten
+    digits, stops the bad ones early, trains the best three again with three
+    seeds, and reports. The same command given again continues the search.
+    Processes and machines that name the same storage share one search.
+
+      python -m glassgrad.nn search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s --jobs 2
+      python -m glassgrad.nn search digits --models mlp cnn lstm --storage runs/shared.journal
+
+    Args:
+        data: data set: digits, mnist
+        models: kinds of network to try (default: mlp)
+        trials: networks to try, earlier ones included (default: 30)
+        layers: hidden layers of an mlp (default: 1:3)
+        width: neurons of each hidden layer (default: 16:256)
+        epochs: passes over the data in each trial (default: 5)
+        budget: time limit, such as 120s, 2m or 1h (default: none)
+        storage: where trials are kept (default: search.journal in DIR)
+        jobs: processes on this machine (default: 1)
+        seed: seed of all random numbers (default: 0)
+        out: folder for the results (default: runs/search)
+
+    Returns whether Ctrl-C ended the search.
     """
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
-    digits = DATASETS[options.data]()
-    folder = options.out or DEFAULT
+    digits = DATASETS[data]()
+    folder = out or DEFAULT
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(f"{folder} cannot be written to: {reason(error)}") from None
-    storage = options.storage or str(folder / "search.journal")
-    shape, classes = digits.image_shape, len(digits.classes)
-    models, budget = options.models, options.budget
-    print(f"{options.trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
+    storage = storage or str(folder / "search.journal")
+    shape = digits.image_shape
+    print(f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
     limit = "" if budget is None else f", all in about {budget:g} s"
     print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}\n", flush=True)
     try:
         found = search(
-            partial(build, shape=shape, classes=classes),
+            partial(build, shape=shape, classes=len(digits.classes)),
             digits,
-            partial(space, models, options.layers, options.width, shape),
-            trials=options.trials,
+            partial(space, models, layers, width, shape),
+            trials=trials,
             budget=budget,
-            epochs=options.epochs,
+            epochs=epochs,
             optimizer=optim.Adam,
             storage=storage,
-            jobs=options.jobs,
-            seed=options.seed,
+            jobs=jobs,
+            seed=seed,
             finalists=FINALISTS,
             seeds=SEEDS,
             callback=lambda trial: print(trial, flush=True),
@@ -115,20 +148,3 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
         plot = viz.plot_search(found)
         yield plot.save(folder / "search.svg"), "networks, learning curves, and accuracy against size"
         yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
-
-
-def int_range(text: str) -> Range:
-    """The bounds in ``text``: ``1:4`` as (1, 4), ``3`` as (3, 3)."""
-    match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}))?", text)
-    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if low > high:
-        raise ArgumentTypeError(f"{text!r} is not a range: give one as 1:4, or a number")
-    return low, high
-
-
-def seconds(text: str) -> float:
-    """``120``, ``120s``, ``2m`` or ``1h`` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not match:
-        raise ArgumentTypeError(f"{text!r} is not a time: give one as 120s, 2m or 1h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

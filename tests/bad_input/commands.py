@@ -45,8 +45,8 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def files(folder: Path) -> dict[str, bytes | None]:
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def end(words: str) -> tuple[str, str]:

@@ -15,10 +15,8 @@ from PIL import Image
 
 from glassgrad import nn, viz
 from glassgrad.nn.commands import digits as job
-from glassgrad.nn.commands.digits import claimed
 from glassgrad.nn.commands.results import Run
 from glassgrad.nn.commands.settings import Settings
-from glassgrad.nn.commands.terminal import Refused
 from glassgrad.viz.drawing.words import TABLES
 from tests.nn.commands.helpers import LEFT, SMALL, refused, run
 
@@ -114,22 +112,24 @@ def test_another_seed_is_another_run(small, tmp_path, monkeypatch):
 def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
     """Chance is 10 %. In one epoch roundings do not grow to a hundredth of a percent; the bounds are 4 to 8 below."""
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
-    assert run("digits", *SMALL, "--out", tmp_path, *options) == 0
+    assert run("digits", *SMALL, "--out", tmp_path / "run", *options) == 0
     assert float(re.search(r"test accuracy ([\d.]+) %", capsys.readouterr().out)[1]) >= least
 
 
 @pytest.mark.check
 def test_mean_squared_error_has_pictures_too(tmp_path):
-    assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
-    assert {path.name for path in tmp_path.iterdir()} == LEFT
-    assert [layer["words"] for layer in report_data(tmp_path)["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
+    assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path / "run") == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT
+    assert [layer["words"] for layer in report_data(tmp_path / "run")["network"]["layers"]] == [
+        "Layer 1: 20 neurons, sigmoid"
+    ]
 
 
 @pytest.mark.check
 def test_pictures_and_report_are_in_the_language_that_is_asked_for(tmp_path):
     assert tuple(TABLES) == ("en", "zh")
-    assert run("digits", *SMALL, "--out", tmp_path, "--language", "zh") == 0
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert run("digits", *SMALL, "--out", tmp_path / "run", "--language", "zh") == 0
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert '<html lang="zh-Hans">' in page
     seen = re.sub(r"<(script|style)\b.*?</\1>|<kbd>.*?</kbd>|<[^>]*>", " ", page, flags=re.DOTALL)
     names = {"adamw", "digits", "float", "layers", "score", "sigmoid", "softmax", "Linear", "Sigmoid", "SmoothGrad"}
@@ -150,10 +150,10 @@ def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, m
     pictures = Run.pictures  # of which the first few are enough
     monkeypatch.setattr(Run, "pictures", lambda self: takewhile(lambda at: at[0].stem != "report", pictures(self)))
     monkeypatch.setattr("glassgrad.viz.drawing.render.engines", list)
-    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    assert run("digits", *SMALL, "--out", tmp_path / "run") == 0
     said = capsys.readouterr().out
     assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
-    assert {path.name for path in tmp_path.iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
 
 
 @pytest.mark.check
@@ -161,9 +161,9 @@ def test_a_failing_layout_engine_costs_only_its_pictures(tmp_path, capsys, monke
     monkeypatch.setattr(
         "glassgrad.viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")]
     )
-    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    assert run("digits", *SMALL, "--out", tmp_path / "run") == 0
     assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
-    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "run/report.html").is_file()
 
 
 def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
@@ -178,11 +178,11 @@ def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(job, "fit", interrupted)
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
-    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path) == 130
+    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path / "run") == 130
     said = capsys.readouterr().out
     assert re.search("Interrupted (in|after) epoch .*: the weights are those of epoch 2", said)
     assert "test accuracy 9" in said
-    assert nn.History.load(tmp_path / "history.json").interrupted
+    assert nn.History.load(tmp_path / "run/history.json").interrupted
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
@@ -199,14 +199,14 @@ def contents(folder):
 def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
     before = contents(small)
     sentence = refused(capsys, "digits", "--out", small)
-    assert sentence.endswith(f"{small} is not an empty folder: name another, or remove it")
+    assert sentence.endswith(f"{small} is there already: name another folder, or remove it")
     assert contents(small) == before
 
 
 @pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write anywhere")
 def test_read_only_folder_is_found_before_training(tmp_path, capsys):
     tmp_path.chmod(0o500)
-    assert "cannot be written to (permission denied)" in refused(capsys, "digits", "--out", tmp_path)
+    assert "cannot be written to (permission denied)" in refused(capsys, "digits", "--out", tmp_path / "run")
 
 
 def test_missing_libraries_are_named_first(small, tmp_path, capsys, monkeypatch):
@@ -237,22 +237,3 @@ def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
         "The loss became nan in batch 3 of an epoch: give a smaller --lr. No results were written\n"
     )
     assert not (tmp_path / "run").exists()
-
-
-def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "iterdir", lambda path: iter(()))  # as both see it, started at the same time
-    with claimed(Settings(), None) as one, claimed(Settings(), None) as two, claimed(Settings(), tmp_path / "mine"):
-        assert [one.name, two.name] == ["digits", "digits-2"]
-        with pytest.raises(Refused, match="mine is not an empty folder: name another"):
-            claimed(Settings(), tmp_path / "mine").__enter__()
-
-
-def test_folders_that_a_failed_run_made_are_gone(tmp_path):
-    (tmp_path / "mine").mkdir()
-    for name in ("a/b", "mine"):
-        claim = claimed(Settings(), tmp_path / name)
-        assert [path.name for path in claim.__enter__().iterdir()] == ["settings.json"]
-        assert not claim.__exit__(OSError, OSError(), None)
-    assert [*tmp_path.iterdir()] == [tmp_path / "mine"]  # which was there before
-    assert not any((tmp_path / "mine").iterdir())

@@ -52,23 +52,26 @@ def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, mon
 
 @pytest.mark.check
 def test_a_convolutional_network_leaves_all_pictures_but_the_neurons(few, tmp_path, capsys):
-    assert run("digits", "--model", "cnn", "--epochs", "1", "--out", tmp_path) == 0
-    assert {path.name for path in tmp_path.iterdir()} == LEFT - {"neurons.svg"}
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert run("digits", "--model", "cnn", "--epochs", "1", "--out", tmp_path / "run") == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT - {"neurons.svg"}
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert "Handwritten digits, read by a convolutional network" in page
     assert "with a pad to draw digits on" in capsys.readouterr().out
     for words in ("Conv2d", "MaxPool2d", "Flatten"):
-        assert words in (tmp_path / "graph.svg").read_text(encoding="utf-8")
+        assert words in (tmp_path / "run/graph.svg").read_text(encoding="utf-8")
 
 
 def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
-    assert run("digits", "--model", "cnn", "--epochs", "1", "--hidden", "20", "--shift", "0", "--out", tmp_path) == 0
-    written = json.loads((tmp_path / "settings.json").read_text())
+    assert (
+        run("digits", "--model", "cnn", "--epochs", "1", "--hidden", "20", "--shift", "0", "--out", tmp_path / "run")
+        == 0
+    )
+    written = json.loads((tmp_path / "run/settings.json").read_text())
     assert {name: written[name] for name in ("model", "hidden", "epochs", "shift", "lr")} == {
         "model": "cnn", "hidden": [20], "epochs": 1, "shift": 0, "lr": NETWORKS["cnn"].rates["adamw"],
     }  # fmt: skip
-    assert nn.load_model(tmp_path / "model.npz").mlp.sizes == (768, 20, 10)
+    assert nn.load_model(tmp_path / "run/model.npz").mlp.sizes == (768, 20, 10)
     assert Settings.of({"model": "lenet"}).epochs == NETWORKS["lenet"].epochs
 
 

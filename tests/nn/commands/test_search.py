@@ -8,6 +8,7 @@ import pytest
 from glassgrad import nn
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.commands import search as command
+from glassgrad.nn.commands.options import seconds
 from glassgrad.nn.data import Dataset
 from tests.sampling import sampled
 
@@ -58,7 +59,7 @@ def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
 
 
 def test_times_have_units():
-    assert [command.seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
+    assert [seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
 
 
 def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, monkeypatch):
