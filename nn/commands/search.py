@@ -63,8 +63,7 @@ def find(
     width: Range = (16, 256),
     epochs: Count = 5,
     budget: Annotated[float | None, {"type": seconds, "metavar": "TIME"}] = None,
-    storage: Annotated[str | None, {"metavar": "FILE_OR_URL"}] = None,
-    jobs: Count = 1,
+    storage: Annotated[str | None, {"metavar": "FILE"}] = None,
     seed: From0 = 0,
     out: Folder = None,
 ) -> bool:
@@ -72,10 +71,10 @@ def find(
 
     It tries networks of different kinds, depths and widths on handwritten
     digits, stops the bad ones early, trains the best three again with three
-    seeds, and reports. The same command given again continues the search.
-    Processes and machines that name the same storage share one search.
+    seeds, and reports. The same command given again continues the search; given
+    twice at once, in two terminals or on two machines, both share it.
 
-      python -m glassgrad.nn search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s --jobs 2
+      python -m glassgrad.nn search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s
       python -m glassgrad.nn search digits --models mlp cnn lstm --storage runs/shared.journal
 
     Args:
@@ -87,7 +86,6 @@ def find(
         epochs: passes over the data in each trial (default: 5)
         budget: time limit, such as 120s, 2m or 1h (default: none)
         storage: where trials are kept (default: search.journal in DIR)
-        jobs: processes on this machine (default: 1)
         seed: seed of all random numbers (default: 0)
         out: folder for the results (default: runs/search)
 
@@ -117,7 +115,6 @@ def find(
             epochs=epochs,
             optimizer=optim.Adam,
             storage=storage,
-            jobs=jobs,
             seed=seed,
             finalists=FINALISTS,
             seeds=SEEDS,

@@ -1,19 +1,17 @@
 """`search`: find the depth, the widths and other settings of a network, on Optuna.
 
 Each trial builds a network, trains it, and is pruned if it learns worse than the others did. The trials are in
-a storage that several processes or machines can share: they need nothing else to work together.
+a file that several processes or machines can share: they need nothing else to work together.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.files import open_file
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, number, whole
-from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import optim
 from glassgrad.nn.data import hold_out
@@ -33,11 +31,8 @@ from glassgrad.nn.tuning.spaces import chosen
 
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 TESTED = "tested"  # attribute of a study: how often its test rows were used
-ENDED = {
-    "COMPLETE": "complete",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-}  # Optuna's states of trials that have ended, ours
+# Optuna's states of trials that have ended, and ours.
+ENDED = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
 
 
@@ -210,7 +205,6 @@ def search(
     held_out: float = 1 / 6,
     finalists: int = 3,
     seeds: int = 3,
-    jobs: int = 1,
     storage: str | Path | None = None,
     name: str = "search",
     seed: int = 0,
@@ -224,7 +218,7 @@ def search(
 
     Args:
         build: ``build(seed=seed, **choice)`` returns a classifier; ``lr`` and ``batch_size`` of the choice go to the
-            training, not to it. With ``jobs`` above 1 it must be defined in a module.
+            training, not to it.
         data: a `nn.data.Dataset`, or ``(x_train, y_train, x_test, y_test)`` with integer labels.
         space: a dict of names and ranges: a pair of integers or floats, a list to choose from, or `Widths`. A range
             whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
@@ -237,13 +231,12 @@ def search(
         optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
         held_out: the share of training rows that is held out.
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
-        jobs: processes on this machine; more than one need a storage.
-        storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
-            one share the work, and a killed one loses its trial only. Without it the study is not kept.
+        storage: a file that keeps the study. Processes on any machines that name the same one share the work: run the
+            same search in each. A killed one loses its trial only. Without it the study is not kept.
         name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
-        callback: called with each `Trial` that has ended.
+        callback: called with each `Trial` of this process that has ended.
 
     T. Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", KDD 2019. Choices by J.
     Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011 (TPE); trials below the median of the
@@ -272,12 +265,9 @@ def search(
       trial ...
     """
     check_function(build, "build", "a function that returns a module")
-    for value, called in ((trials, "trials"), (epochs, "epochs"), (batch_size, "batch_size"), (jobs, "jobs")):
+    for value, called in ((trials, "trials"), (epochs, "epochs"), (batch_size, "batch_size"), (seeds, "seeds")):
         whole(value, called)
     whole(finalists, "finalists", 0)
-    whole(seeds, "seeds")
-    if jobs > 1 and storage is None:
-        raise DomainError(f"jobs = {jobs} needs a storage that the processes share: name a file.")
     limit = math.inf if budget is None else number(budget, "budget", 0)
     first = limit * (1 - FINALS if finalists else 1)
     start = time.time()
@@ -285,22 +275,15 @@ def search(
     held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
     trainer = _Trainer(build, held, space, epochs, batch_size, optimizer, loss, seed, compile, ends=start + first)
     study = _study(storage, name)
-    told = {t.number for t in _ended(study)}
     finals: list[tuple[Finalist, Module]] = []
     interrupted = False
 
-    def tell(*_: Any) -> None:
-        """Call the callback with the trials that have ended, those of other processes too."""
-        for t in _ended(study):
-            if t.number not in told:
-                told.add(t.number)
-                if callback is not None:
-                    callback(_trial(t))
+    def tell(_: Any, frozen: Any) -> None:
+        if callback is not None:
+            callback(_trial(frozen))
 
     try:
-        with _others(jobs - 1, (trainer, storage, name, trials)):
-            trainer.run_trials(study, trials, tell)
-        tell()
+        trainer.run_trials(study, trials, tell)
     except KeyboardInterrupt:
         interrupted = True
     tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
@@ -338,60 +321,23 @@ def _four(data: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _study(storage: Any, name: str) -> Any:
-    """The study in a file, a database, or for ``None`` in memory, made if it is not there."""
-    optuna = _optuna()
-    if storage is not None and "://" not in str(storage):
-        storage = _journal(optuna, Path(storage))
-    try:
-        return optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-        )
-    except Exception as error:
-        if isinstance(storage, str) and type(error).__module__.startswith("sqlalchemy"):
-            why = str(error).partition("\n")[0]
-            raise FileError(f"the database of the search can't be used: {why}.") from None
-        raise
-
-
-def _journal(optuna: Any, path: Path) -> Any:
-    """The storage in a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if path.exists():
-            with open_file(path) as file:
-                if file.read(len(JOURNAL)) not in (JOURNAL, b""):  # Optuna would append to any file
-                    raise ValueError
-        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
-    except (LookupError, TypeError, ValueError):
-        raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
-
-
-def _work(trainer: _Trainer, storage: Any, name: str, trials: int) -> None:
-    """Run trials of the study in another process."""
-    with suppress(KeyboardInterrupt):
-        trainer.run_trials(_study(storage, name), trials, lambda *_: None)
-
-
-@contextmanager
-def _others(count: int, given: tuple[Any, ...]) -> Iterator[None]:
-    """So many more processes that search meanwhile. Each ends the trial that it is in, unless there is an error."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_work, args=given, daemon=True) for _ in range(count)]
-    try:
-        for process in processes:  # `build`, `space` and `loss` are pickled
-            process.start()
-        yield
-        for process in processes:
-            process.join()
-    finally:
-        for process in processes:
-            if process.pid is not None:
-                process.terminate()
-                process.join()
+    """The study in a file, or for ``None`` in memory, made if it is not there."""
+    optuna, kept = _optuna(), None
+    if storage is not None:
+        if "://" in str(storage):
+            raise FileError(f"storage = {str(storage)!r} is an address: give a file, a journal of Optuna.")
+        path = Path(storage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if path.exists():
+                with open_file(path) as file:
+                    if file.read(len(JOURNAL)) not in (JOURNAL, b""):  # Optuna would append to any file
+                        raise ValueError
+            kept = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+        except (LookupError, TypeError, ValueError):
+            raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    return optuna.create_study(storage=kept, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
 
 
 @dataclass
