@@ -35,7 +35,7 @@ def train(
     """Train a network on handwritten digits and draw the results.
 
     It tells the accuracy on the held-out digits: 16 x 16 black or white pixels,
-    or those of --data. Weights, history, settings and pictures go to a folder.
+    or those of --data. Weights, history, settings and a report go to a folder.
     Ctrl-C ends the training and keeps the results.
 
       python -m glassgrad.nn digits
@@ -45,7 +45,7 @@ def train(
 
     Args:
         out: new folder for the results (default: runs/digits, or a free name)
-        language: language of the pictures and the report (default: en)
+        language: language of the report (default: en)
 
     Returns whether Ctrl-C ended the training. Raises `Refused`, before anything is written.
     """
@@ -69,9 +69,9 @@ def train(
     from glassgrad.viz.drawing.words import speaking  # imported here, so that commands start fast
 
     run = Run(model.eval(), chosen, data, history, folder)
-    print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
+    print(f"\n{run.accuracy()}, after {sum(history.seconds):.1f} s of training\n")
     with speaking(language):
-        list_files(folder, chain(run.files(), run.pictures()))
+        list_files(folder, chain(run.files(), run.report()))
     return history.interrupted
 
 

@@ -1,4 +1,4 @@
-"""The results of a run: weights, history, settings, pictures, and a page with all of them."""
+"""The results of a run: weights, history, settings, and a page with pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
-BAR = 20  # characters of the longest bar
 SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # saliency maps: digits, gradients averaged, largest change of a pixel
 HESITANT = 0.9  # of the digits read correctly, one with less certainty than this is shown neuron by neuron
 
@@ -71,23 +70,11 @@ class Run:
         images = data.x_test.reshape(-1, *data.image_shape)
         return Held(images, data.y_test, np.concatenate(parts), data.classes, crop=self.settings.data == "digits")
 
-    def table(self) -> str:
-        """A row per class, with a bar of its mistakes, and the test accuracy."""
-        data, classes = self.data, len(self.data.classes)
-        counts = np.zeros((classes, classes), int)
-        np.add.at(counts, (data.y_test, self.held.predictions), 1)
-        wrong = counts.sum(axis=1) - counts.diagonal()
-        lines = [f"digit     of   right   wrong{'':{BAR + 4}}read as (how often)"]
-        for k, name in enumerate(data.classes):
-            of = int(counts[k].sum())
-            share = f"{100 * counts[k, k] / of:5.1f} %" if of else "     - "
-            confused = [i for i in np.argsort(-counts[k], kind="stable") if i != k and counts[k, i]][:2]
-            read = ", ".join(f"{data.classes[i]} ({counts[k, i]})" for i in confused)
-            bar = "█" * round(BAR * wrong[k] / max(1, wrong.max()))
-            lines.append(f"{name:>5} {of:6} {share} {wrong[k]:5}  {bar:{BAR}}  {read}".rstrip())
-        total, digits = int(wrong.sum()), len(data.y_test)
-        accuracy = 100 * (1 - total / digits)
-        return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {digits:,} wrong"])
+    def accuracy(self) -> str:
+        """The share of the held-out digits that is read correctly."""
+        digits = len(self.data.y_test)
+        wrong = int((self.held.predictions != self.data.y_test).sum())
+        return f"test accuracy {100 * (1 - wrong / digits):.2f} %, {wrong} of {digits:,} wrong"
 
     def files(self) -> Iterator[tuple[Path, str]]:
         """Write weights, history and settings; yield each path with a description."""
@@ -99,26 +86,6 @@ class Run:
         yield path, "loss and accuracy of every epoch"
         write_file(path := self.folder / "settings.json", self.settings.json())
         yield path, f"to run it again: {self.settings.command()}"
-
-    def pictures(self) -> Iterator[tuple[Path, str]]:
-        """Draw the pictures; yield each path with a description."""
-        from glassgrad import viz
-
-        data, held = self.data, self.held
-        x, loss = self._loss(self.settings.batch)
-        graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
-        yield self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
-        if isinstance(self.model, MLP):
-            hesitant = np.flatnonzero((held.predictions == held.labels) & (held.certainty < HESITANT))
-            one = int(hesitant[0]) if len(hesitant) else 0
-            yield self._drawn(
-                self._neurons(one), "neurons", f"a held-out {data.classes[held.labels[one]]}, neuron by neuron"
-            )
-        curves = viz.plot_history(self.history).save(self.folder / "curves.png")
-        yield curves, "loss and accuracy, epoch by epoch"
-        page = self._report(graph)
-        pad = ", with a pad to draw digits on" if 'id="pad"' in page.html else ""
-        yield page.save(self.folder / "report.html"), f"all of it, with mistakes and explanations, on one page{pad}"
 
     def _neurons(self, i: int) -> Any:
         """The picture of a held-out digit on its way through the network."""
@@ -148,22 +115,11 @@ class Run:
         y = ag.Tensor(self.data.y_train[:count], device=device, name="y")
         return [x, y], LOSSES[self.settings.loss](self.model(x), y)
 
-    def _drawn(self, picture: Any, name: str, words: str) -> tuple[Path, str]:
-        """Save as SVG, or without a layout engine as .gv with a hint how to get one."""
+    def report(self) -> Iterator[tuple[Path, str]]:
+        """Write the page with everything, a few digits neuron by neuron and two step by step; yield its path."""
         from glassgrad import viz
-
-        path = self.folder / f"{name}.svg"
-        try:
-            picture.svg()
-        except viz.RenderError as error:
-            path, words = path.with_suffix(".gv"), f"not drawn: {error}"
-        return picture.save(path), words
-
-    def _report(self, graph: Any) -> Any:
-        """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         from glassgrad.viz.drawing.words import matched
         from glassgrad.viz.pages.report import Specimen, lab_report
-        from glassgrad.viz.pages.stage import step_through
 
         data, settings, history, held = self.data, self.settings, self.history, self.held
         neurons = []
@@ -171,8 +127,10 @@ class Run:
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
             label = true if true == said else matched(f"{true} read as {said}")
             neurons.append(Specimen(held.images[i], label, self._neurons(i)))
+        x, loss = self._loss(settings.batch)
+        graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
         x, loss = self._loss(2)
-        return lab_report(
+        page = lab_report(
             title=matched(f"Handwritten digits, read by a {name_of(self.model, settings)}"),
             history=history,
             held=held,
@@ -182,7 +140,7 @@ class Run:
             modules=graph,
             neurons=neurons,
             looks=self._explanations(),
-            steps=step_through(loss, inputs=x[:1], targets=x[1:], title=matched("Two digits")),
+            steps=viz.step_through(loss, inputs=x[:1], targets=x[1:], title=matched("Two digits")),
             facts={
                 data.name: training_set(data),
                 "parameters": f"{sum(p.size for p in self.model.parameters()):,}",
@@ -192,6 +150,8 @@ class Run:
                 "random seed": str(settings.seed),
             },
         )
+        pad = ", with a pad to draw digits on" if 'id="pad"' in page.html else ""
+        yield page.save(self.folder / "report.html"), f"pictures, mistakes and explanations, on one page{pad}"
 
     def _specimens(self) -> Iterator[int]:
         """Two digits of each class: one read correctly, of low certainty if possible, and the surest mistake."""

@@ -338,6 +338,6 @@ def test_the_command_line_trains_and_draws_there(gpu, tmp_path, capsys):
     given = ["digits", "--device", "cuda", "--hidden", "5", "--epochs", "1", "--batch", "5000", "--out", str(out)]
     assert main(given) == 0
     assert "on cuda, from seed 0" in capsys.readouterr().out
-    assert (out / "graph.svg").exists()
+    assert (out / "report.html").exists()
     assert {p.device for p in nn.load_model(out / "model.npz").parameters()} == {"cpu"}
     assert gpu.counts.kernels > 100

@@ -14,10 +14,10 @@ def data():
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    """A run without its pictures, which take longer than the training."""
+    """A run without its report, which takes longer than the training."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "pictures", lambda _: iter(()))
+        patch.setattr(Run, "report", lambda _: iter(()))
         assert run("digits", *SMALL, "--out", folder) == 0
     return folder
 

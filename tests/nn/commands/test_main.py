@@ -65,7 +65,7 @@ def test_examples_in_the_help_are_understood(command, capsys):
 def test_an_ascii_terminal_is_enough(tmp_path):
     program = (
         "import sys; from glassgrad.nn.__main__ import main; from glassgrad.nn.commands.results import Run;"
-        "Run.pictures = lambda _: iter(()); sys.exit(main(sys.argv[1:]))"
+        "Run.report = lambda _: iter(()); sys.exit(main(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", program, "digits", *SMALL, "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -32,7 +32,7 @@ def few(data, monkeypatch):
 
 @pytest.mark.parametrize("name", sampled(OTHERS, 4))
 def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    monkeypatch.setattr(Run, "report", lambda _: iter(()))
     folder = tmp_path / "run"
     assert run("digits", "--model", name, "--epochs", "2", "--out", folder) == 0
     said = capsys.readouterr().out
@@ -51,18 +51,18 @@ def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, mon
 
 
 @pytest.mark.check
-def test_a_convolutional_network_leaves_all_pictures_but_the_neurons(few, tmp_path, capsys):
+def test_a_convolutional_network_leaves_all_results(few, tmp_path, capsys):
     assert run("digits", "--model", "cnn", "--epochs", "1", "--out", tmp_path / "run") == 0
-    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT - {"neurons.svg"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert "Handwritten digits, read by a convolutional network" in page
     assert "with a pad to draw digits on" in capsys.readouterr().out
     for words in ("Conv2d", "MaxPool2d", "Flatten"):
-        assert words in (tmp_path / "run/graph.svg").read_text(encoding="utf-8")
+        assert words in page
 
 
 def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    monkeypatch.setattr(Run, "report", lambda _: iter(()))
     assert (
         run("digits", "--model", "cnn", "--epochs", "1", "--hidden", "20", "--shift", "0", "--out", tmp_path / "run")
         == 0
@@ -76,7 +76,7 @@ def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
 
 
 def test_a_run_with_moved_digits_can_be_repeated(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    monkeypatch.setattr(Run, "report", lambda _: iter(()))
     for name in "ab":
         assert run("digits", "--hidden", "20", "--epochs", "1", "--shift", "2", "--out", tmp_path / name) == 0
     first, again = nn.load(tmp_path / "a/model.npz"), nn.load(tmp_path / "b/model.npz")
