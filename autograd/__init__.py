@@ -23,20 +23,12 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from glassgrad.autograd.engine.namespace import TAKEN as _TAKEN
 from glassgrad.autograd.engine.namespace import TENSORS as _TENSORS
+from glassgrad.autograd.engine.namespace import add_functions as _add_functions
 from glassgrad.autograd.engine.observers.anomaly import detect_anomaly
 from glassgrad.autograd.engine.observers.profile import profile
 from glassgrad.autograd.engine.operation import OPS, Op, op
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
-    conversion,
-    creation,
-    dtypes,
-    elementwise,
-    methods,
-    products,
-    shaping,
-    sorting,
-)
+from glassgrad.autograd.functions import conversion, creation, elementwise, products, shaping, sorting
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import grad, hvp, value_and_grad, vjp
 from glassgrad.autograd.interop import hints as _hints
@@ -49,6 +41,7 @@ from glassgrad.autograd.readings.levels import LIFTED as _LIFTED
 __version__ = "0.1.0"
 
 newaxis = None
+_add_functions(conversion, creation, elementwise, products, shaping, sorting)
 _protocols.install_all()
 
 _EXTENSIONS = tuple(f"glassgrad.autograd.{name}" for name in ("fft", "ops.factorizations", "ops.matrices"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, TypeVar
 
 TAKEN: set[str] = set()
@@ -13,16 +13,17 @@ TAKEN: set[str] = set()
 F = TypeVar("F", bound=Callable[..., Any])
 
 TENSORS: Any = SimpleNamespace()
-"""Every registered operation, every function marked with `array_function`, and the dtypes with their functions."""
+"""Every registered operation, the functions composed of operations, and the dtypes with their functions."""
 
 
-def array_function(function: F) -> F:
-    """Add a function composed of operations to the namespace: a decorator. ``axis`` may be given as ``dim``, too."""
-    code: Any = getattr(function, "__code__", None)
-    if code is not None and "axis" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        function = _with_dim(function)
-    setattr(TENSORS, function.__name__, function)
-    return function
+def add_functions(*modules: ModuleType) -> None:
+    """Add the public functions of modules to the namespace. ``axis`` may be given as ``dim``, too."""
+    for module in modules:
+        for name, function in list(vars(module).items()):
+            if isinstance(function, FunctionType) and function.__module__ == module.__name__ and name[0] != "_":
+                made = _with_dim(function) if "axis" in function.__code__.co_varnames else function
+                setattr(module, name, made)
+                setattr(TENSORS, name, made)
 
 
 def _with_dim(function: F) -> F:

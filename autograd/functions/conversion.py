@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.ops import shaping
 
 
-@array_function
 def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
     """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
 
@@ -32,7 +30,6 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
     return wrap(array if device is None else backends.to_device(array, device))
 
 
-@array_function
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
     """A Tensor of another library's array, by the DLPack protocol. It shares its memory, so that writes to one are seen
     in the other, unless it is moved to another ``device`` or ``copy`` is true.
@@ -45,7 +42,6 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     return wrap(array if device is None else backends.to_device(array, device))
 
 
-@array_function
 def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Tensor:
     """``x`` in another dtype. The gradient comes back in the dtype of ``x``; to integers and booleans it is detached.
 

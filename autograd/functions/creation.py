@@ -13,7 +13,6 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.validation import choice, shape_first
 from glassgrad.autograd.engine.modes import is_grad_enabled
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
@@ -60,7 +59,6 @@ def _is_recorded(value: Any) -> bool:
     return lifted or (isinstance(value, Tensor) and value.requires_grad and is_grad_enabled())
 
 
-@array_function
 @shape_first
 def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros.
@@ -73,7 +71,6 @@ def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires
     return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 @shape_first
 def ones(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones.
@@ -85,7 +82,6 @@ def ones(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_
     return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 @shape_first
 def empty(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with arbitrary values, to be written before it is read.
@@ -97,7 +93,6 @@ def empty(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires
     return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 @shape_first
 def full(
     shape: Sizes, fill_value: float, *, dtype: Any = None, device: Device = None, requires_grad: bool = False
@@ -115,7 +110,6 @@ def full(
     return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def arange(
     start: float,
     /,
@@ -143,7 +137,6 @@ def arange(
     return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def linspace(
     start: float,
     stop: float,
@@ -173,7 +166,6 @@ def linspace(
     return _made("linspace", start, stop, num, endpoint=endpoint, **made)
 
 
-@array_function
 def eye(
     n_rows: int,
     n_cols: int | None = None,
@@ -193,7 +185,6 @@ def eye(
     return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def zeros_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape, dtype and device of ``x``, unless others are given.
 
@@ -204,7 +195,6 @@ def zeros_like(x: Any, *, dtype: Any = None, device: Device = None, requires_gra
     return _made("zeros_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def ones_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape, dtype and device of ``x``, unless others are given.
 
@@ -215,7 +205,6 @@ def ones_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad
     return _made("ones_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def empty_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with arbitrary values, of the shape, dtype and device of ``x``: to be written before it is read.
 
@@ -226,7 +215,6 @@ def empty_like(x: Any, *, dtype: Any = None, device: Device = None, requires_gra
     return _made("empty_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def full_like(
     x: Any, fill_value: float, *, dtype: Any = None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:
@@ -242,7 +230,6 @@ def full_like(
     return _made("full_like", fill_value, like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@array_function
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     """The coordinates of a grid from one-dimensional coordinates along its axes: a Tensor of the grid's shape for each.
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.ops import elementwise as ops
 from glassgrad.autograd.ops import special
 
 
-@array_function
 def i0(x: Any) -> Tensor:
     """Elementwise modified Bessel function of the first kind, of order 0. Needs SciPy.
 
@@ -23,7 +21,6 @@ def i0(x: Any) -> Tensor:
     return special.bessel_i(x, order=0)
 
 
-@array_function
 def digamma(x: Any) -> Tensor:
     """Elementwise derivative of `lgamma`. Needs SciPy.
 
@@ -34,7 +31,6 @@ def digamma(x: Any) -> Tensor:
     return special.polygamma(x, order=0)
 
 
-@array_function
 def ndtr(x: Any) -> Tensor:
     """Elementwise distribution function of the standard normal distribution, exact in the lower tail. Needs SciPy.
 
@@ -45,7 +41,6 @@ def ndtr(x: Any) -> Tensor:
     return ops.multiply(0.5, special.erfc(ops.multiply(x, -math.sqrt(0.5))))
 
 
-@array_function
 def rsqrt(x: Any) -> Tensor:
     """Elementwise ``1 / sqrt(x)``.
 
@@ -56,7 +51,6 @@ def rsqrt(x: Any) -> Tensor:
     return ops.reciprocal(ops.sqrt(x))
 
 
-@array_function
 def fmod(x: Any, y: Any) -> Tensor:
     """Elementwise remainder with the sign of ``x``, as C's.
 
@@ -68,7 +62,6 @@ def fmod(x: Any, y: Any) -> Tensor:
     return ops.where(x < 0, ops.negative(ops.remainder(ops.negative(x), size)), ops.remainder(x, size))
 
 
-@array_function
 def fmax(x: Any, y: Any) -> Tensor:
     """Elementwise maximum that ignores NaN where the other value is a number. Equal values share the gradient, as in
     `maximum` (PyTorch gives it to ``x``).
@@ -80,7 +73,6 @@ def fmax(x: Any, y: Any) -> Tensor:
     return ops.maximum(ops.where(ops.isnan(x), y, x), ops.where(ops.isnan(y), x, y))
 
 
-@array_function
 def fmin(x: Any, y: Any) -> Tensor:
     """Elementwise minimum that ignores NaN where the other value is a number. Equal values share the gradient, as in
     `minimum` (PyTorch gives it to ``x``).
@@ -92,7 +84,6 @@ def fmin(x: Any, y: Any) -> Tensor:
     return ops.minimum(ops.where(ops.isnan(x), y, x), ops.where(ops.isnan(y), x, y))
 
 
-@array_function
 def deg2rad(x: Any) -> Tensor:
     """Elementwise degrees as radians.
 
@@ -103,7 +94,6 @@ def deg2rad(x: Any) -> Tensor:
     return ops.multiply(x, math.pi / 180)
 
 
-@array_function
 def rad2deg(x: Any) -> Tensor:
     """Elementwise radians as degrees.
 
@@ -114,7 +104,6 @@ def rad2deg(x: Any) -> Tensor:
     return ops.multiply(x, 180 / math.pi)
 
 
-@array_function
 def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise ``|x - y| <= atol + rtol * |y|``, true for equal infinities, and for two NaNs with ``equal_nan``.
 
@@ -129,7 +118,6 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     return close | (ops.isnan(x) & ops.isnan(y)) if equal_nan else close  # type: ignore[no-any-return]
 
 
-@array_function
 def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """`clip` under PyTorch's name.
 
@@ -140,7 +128,6 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
     return ops.clip(x, min=min, max=max)
 
 
-@array_function
 def stop_gradient(x: Any) -> Tensor:
     """``x`` as a constant: ``x.detach()`` under JAX's name.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
@@ -18,7 +17,6 @@ from glassgrad.autograd.ops.linalg import contract
 from glassgrad.autograd.ops.shaping import as_python, reshape
 
 
-@array_function
 def outer(x: Any, y: Any) -> Tensor:
     """The product of every element of ``x`` (m elements) with every element of ``y`` (n elements), of shape (m, n).
 
@@ -49,7 +47,6 @@ def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
     return before + (dots[len(dots) - count :] if count else "") + after
 
 
-@array_function
 def einsum(subscripts: str, *operands: Any) -> Tensor:
     """A sum of products over named axes, as NumPy's: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
 
@@ -117,7 +114,6 @@ def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: st
     return sizes
 
 
-@array_function
 def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
     """The sum of products over pairs of axes. ``axes``: the axes of ``x`` and those of ``y``, or a number n: the last n
     of ``x`` with the first n of ``y``.

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from glassgrad.autograd.common import shapes, validation
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
 
 
-@array_function
 def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
 
@@ -26,7 +24,6 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     return [broadcast_to(x, shape=shape) for x in tensors]
 
 
-@array_function
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """``x`` with the axes ``source`` moved to the positions ``destination``, the others in their order.
 
@@ -46,7 +43,6 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     return permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
 
 
-@array_function
 def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
     """The entries of ``x`` along ``axis``, each without that axis.
 
@@ -59,7 +55,6 @@ def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple(x[shapes.along(place, i)] for i in range(x.shape[place]))
 
 
-@array_function
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
     """``x`` cut along ``axis``: into a number of equal parts, or before each of the given indices, as in NumPy.
 
@@ -82,7 +77,6 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tu
     return tuple(x[shapes.along(place, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, length], strict=True))
 
 
-@array_function
 def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
     """Differences of consecutive elements along ``axis``, taken ``n`` times. ``prepend`` and ``append`` are joined to
     ``x`` first.

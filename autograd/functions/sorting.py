@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions.shaping import unstack
 from glassgrad.autograd.ops.indexing import argsort, take, take_along_axis
@@ -12,7 +11,6 @@ from glassgrad.autograd.ops.searching import nonzero_indices, unique_parts
 from glassgrad.autograd.ops.shaping import reshape
 
 
-@array_function
 def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """``x`` sorted along ``axis``; each gradient flows to the element's original position. Equal elements keep their
     order, ``stable`` or not.
@@ -24,7 +22,6 @@ def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = Tru
     return take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
 
 
-@array_function
 def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     """The indices of the elements that are not 0, an array for each axis, as an index takes them. No gradient.
 
@@ -58,7 +55,6 @@ class UniqueInverseResult(NamedTuple):
     inverse_indices: Tensor
 
 
-@array_function
 def unique_values(x: Any, /) -> Tensor:
     """The unique elements of ``x``, ascending. The gradient of each goes to its first occurrence.
 
@@ -69,7 +65,6 @@ def unique_values(x: Any, /) -> Tensor:
     return take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
 
 
-@array_function
 def unique_all(x: Any, /) -> UniqueAllResult:
     """`unique_values`, the index of the first occurrence of each in the flattened ``x``, the index of each element of
     ``x`` among them, and how often each occurs.
@@ -82,7 +77,6 @@ def unique_all(x: Any, /) -> UniqueAllResult:
     return UniqueAllResult(unique_values(x), *parts)
 
 
-@array_function
 def unique_counts(x: Any, /) -> UniqueCountsResult:
     """`unique_values`, and how often each occurs.
 
@@ -93,7 +87,6 @@ def unique_counts(x: Any, /) -> UniqueCountsResult:
     return UniqueCountsResult(unique_values(x), unique_parts(x, part="counts"))
 
 
-@array_function
 def unique_inverse(x: Any, /) -> UniqueInverseResult:
     """`unique_values`, and the index of each element of ``x`` among them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.functions import dtypes
 
 
@@ -37,7 +37,6 @@ class Info:
         return {name: dtype for name, dtype in everything.items() if kind is None or dtypes.isdtype(dtype, kind)}
 
 
-@array_function
 def __array_namespace_info__() -> Info:
     """The capabilities, dtypes and devices of this namespace, for the array API.
 
@@ -46,3 +45,6 @@ def __array_namespace_info__() -> Info:
     {'float32': dtype('float32'), 'float64': dtype('float64')}
     """
     return Info()
+
+
+TENSORS.__array_namespace_info__ = __array_namespace_info__
