@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.shapes import Shape, size
 from glassgrad.autograd.common.validation import check_function
-from glassgrad.autograd.errors import DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.engine.operation import Op
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError, GradcheckError
+from glassgrad.autograd.functions.shaping import split
+from glassgrad.autograd.ops.shaping import reshape
 from glassgrad.autograd.testing.declarations import Array, Domain, array
-from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.gradcheck import checked_options
 from glassgrad.autograd.testing.judgement import UNCHECKED, check_shown, compare, unchecked
-from glassgrad.autograd.testing.points import Point, arguments_of, called, flat
+from glassgrad.autograd.testing.points import Point, arguments_of, called
 from glassgrad.autograd.testing.programs import literal
 
 
@@ -45,8 +51,8 @@ def check_grad(
     Oracles, tolerances, the other options and reports are those of `gradcheck`; the complex step applies where ``f``
     takes complex numbers and is analytic.
 
-    Raises `GradcheckError` for a derivative that is wrong, and for an "unchecked" input, as `gradcheck` does;
-    `ShapeError` for a derivative of another shape; `DomainError` for inputs or values that are not finite.
+    Raises `GradcheckError` for a derivative that is wrong, or of another shape, and for an "unchecked" input, as
+    `gradcheck` does; `DomainError` for inputs or values that are not finite.
 
     >>> import numpy as np
     >>> from glassgrad.autograd.testing import check_grad
@@ -70,11 +76,11 @@ def check_grad(
     options = checked_options(eps, atol, rtol, max_elements, seed)
     check_function(f, "f", "a function of NumPy arrays")
     check_function(df, "df", "a function that returns its derivative")
-    if any(isinstance(x, str | Domain | Array) or hasattr(x, "example") for x in inputs):
-        _check_drawn(f, df, [_taken(x) for x in inputs], vjp, max_examples, options)
-        return True
     with np.errstate(all="ignore"):
-        point = ArrayPoint(f, df, inputs, vjp)
+        if any(isinstance(x, str | Domain | Array) or hasattr(x, "example") for x in inputs):
+            _check_drawn(f, df, [_taken(x) for x in inputs], vjp, max_examples, options)
+            return True
+        point = _point(f, df, inputs, vjp)
         point.check_finite()
         check_shown(point, compare(point, **options))
     return True
@@ -93,12 +99,12 @@ def _check_drawn(f: Any, df: Any, takes: Any, vjp: bool, max_examples: int | Non
     last: dict[int, str] = {}
 
     def holds(inputs: list[Any]) -> None:
-        point = ArrayPoint(f, df, inputs, vjp)
+        point = _point(f, df, inputs, vjp)
         try:
             found = compare(point, **options)
         except GradcheckError as error:
-            named = zip(point.called_as, point.inputs, strict=True)
-            given = "\n".join(f"{name} = {literal(x)}" for name, x in named)
+            named = zip(point.names, inputs, strict=True)
+            given = "\n".join(f"{name or f'x{i}'} = {literal(np.asarray(x))}" for i, (name, x) in enumerate(named))
             raise GradcheckError(f"{error}\nThe inputs:\n\n{given}") from None
         for i, judgement in found.items():
             if judgement.verdict == UNCHECKED:
@@ -106,101 +112,67 @@ def _check_drawn(f: Any, df: Any, takes: Any, vjp: bool, max_examples: int | Non
             elif point.base[i].size and point.y.size:
                 shown.add(i)
 
-    with np.errstate(all="ignore"):
-        search(arguments(takes), holds, count_of(max_examples))
+    search(arguments(takes), holds, count_of(max_examples))
     if missing := [told for i, told in last.items() if i not in shown]:
         raise GradcheckError("\n".join(["no example was conclusive; in the last one:", *missing]))
 
 
-class ArrayPoint(Point):
-    """A function of NumPy arrays with its handwritten derivative, at given inputs."""
+def _point(f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any], vjp: bool) -> Point:
+    """A function of NumPy arrays at given inputs, as an operation that is not registered, with ``df`` as its rule."""
+    arrays = [np.asarray(x) for x in inputs]
+    real = [i for i, x in enumerate(arrays) if np.issubdtype(x.dtype, np.floating)]
+    if not real:
+        given = ", ".join(map(describe, arrays)) or "nothing"
+        raise DTypeError(f"check_grad was given {given}: no input is real floating point; write 3.0 for 3.")
+    shapes: list[Shape] = []
 
-    analytic, gives, recorded = "df", "df gives", ""
+    def forward(xp: Any, *arrays: Any) -> Any:
+        answer = f(*map(np.array, arrays))
+        ys = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
+        shapes[:] = [y.shape for y in ys]
+        return np.concatenate([y.reshape(-1) for y in ys])
 
-    def __init__(self, f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any], vjp: bool) -> None:
-        self.f, self.df, self.vjp, self.f_name = f, df, vjp, called(f)
-        self.captured, self.count = {}, len(inputs)
-        arrays = [np.asarray(x) for x in inputs]
-        self.inputs = [x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x for x in arrays]
-        self.checked = [i for i, x in enumerate(self.inputs) if x.dtype == np.float64]
-        self.names = [*arguments_of(f), *[""] * len(self.inputs)][: len(self.inputs)]
-        self.called_as = [name or f"x{i}" for i, name in enumerate(self.names)]
-        if not self.checked:
-            given = ", ".join(describe(x) for x in self.inputs) or "nothing"
-            raise DTypeError(f"check_grad was given {given}: no input is real floating point; write 3.0 for 3.")
-        self.base = {i: self.inputs[i].reshape(-1) for i in self.checked}
-        self.shapes = {i: self.inputs[i].shape for i in self.checked}
-        outputs = self._outputs(self.inputs)
-        again = flat(self._outputs(self.inputs))
-        self._settle(flat(outputs), again, [y.shape for y in outputs], [y.dtype for y in outputs])
-        if not vjp and len(outputs) != 1:
-            raise DTypeError(
-                f"{self.f_name} returns {len(outputs)} outputs: pass vjp=True, and a df that takes the inputs and then "
-                "one upstream gradient for each output."
-            )
-        self.derivatives = {} if vjp else self._derivatives()
-
-    def _outputs(self, inputs: Sequence[Any], dtype: type = np.floating) -> list[Any]:
-        """The outputs as arrays, computed from copies of the inputs."""
-        answer = self.f(*(x.copy() for x in inputs))
-        found = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
-        for k, y in enumerate(found):
-            if not np.issubdtype(y.dtype, dtype):
-                raise DTypeError(
-                    f"output {k} of {self.f_name} is {describe(y)}: check_grad compares real floating-point values."
-                )
-        return found
-
-    def moved(self, i: int, values: Vector) -> Vector:
-        """All outputs as one vector, with ``values`` in place of input ``i``."""
-        return flat(self._outputs(self._with(i, values)))
-
-    def _with(self, i: int, values: Any) -> list[Any]:
-        return [values.reshape(x.shape) if j == i else x for j, x in enumerate(self.inputs)]
-
-    def rules(self, u: Vector) -> dict[int, Vector]:
-        """``uᵀ J`` by ``df``."""
-        seeds = [part.reshape(shape) for shape, part in self.parts(u)]
-        found = self._derivatives(*seeds) if self.vjp else self.derivatives
-        return {i: self._pulled_back(i, d, seeds[0]).astype(np.float64).reshape(-1) for i, d in found.items()}
-
-    def _pulled_back(self, i: int, d: Any, seed: Any) -> Any:
-        """The gradient of input ``i`` from what ``df`` returned for it. Raises `ShapeError` for another shape."""
-        shape, output = self.shapes[i], seed.shape
-        if self.vjp and d.shape == shape:
-            return d
-        if self.vjp:
-            raise ShapeError(
-                f"df returned a gradient of shape {d.shape} for {self.call(i)}, which has shape {shape}: with vjp=True "
-                "it returns gradients, each of the shape of its input."
-            )
-        if d.shape == (*output, *shape):
-            return np.tensordot(seed, d, seed.ndim)
-        if d.shape == shape and (self.y.size == 1 or shape == output):
-            return seed.reshape(output if shape == output else ()) * d
-        raise ShapeError(
-            f"df returned an array of shape {d.shape} for {self.call(i)} of shape {shape}, and the output has shape "
-            f"{output}: return the Jacobian, of shape {(*output, *shape)}"
-            + (f", or the derivative of each element, of shape {shape}." if output == shape else ".")
-        )
-
-    def _derivatives(self, *seeds: Any) -> dict[int, Any]:
-        """The arrays that ``df`` returns, by the position of their input."""
-        answer = self.df(*(x.copy() for x in self.inputs), *seeds)
-        many = isinstance(answer, tuple | list) and (len(self.checked) > 1 or len(answer) == 1)
+    def rule(g: Any, arrays: Any) -> Any:
+        parts = np.split(g, [*accumulate(map(size, shapes))][:-1])
+        seeds = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        answer = df(*map(np.array, arrays), *(seeds if vjp else ()))
+        many = isinstance(answer, tuple | list) and (len(real) > 1 or len(answer) == 1)
         found = [np.asarray(part) for part in (answer if many else [answer])]
-        if len(found) != len(self.checked):
+        if len(found) != len(real) or not (vjp or len(seeds) == 1):
             raise DTypeError(
-                f"df returned {len(found)} array(s), and {self.f_name} has {len(self.checked)} real input(s): return "
-                "one derivative for each, as a tuple."
+                f"df returned {len(found)} array(s), and {name} has {len(real)} real input(s) and {len(seeds)} "
+                "output(s): return one derivative for each input, as a tuple. For several outputs pass vjp=True, and a "
+                "df that takes the inputs and then one upstream gradient for each output."
             )
-        return dict(zip(self.checked, found, strict=True))
+        pulled = dict(zip(real, found, strict=True))
+        if not vjp:
+            pulled = {i: _pulled_back(d, seeds[0], arrays[i].shape) for i, d in pulled.items()}
+        return tuple(pulled.get(i) for i in range(len(arrays)))
 
-    def connected(self, i: int) -> bool:
-        """As if one always did: nothing is recorded."""
-        return True
+    def of_tensors(*xs: Any) -> Any:
+        flat = operation(*xs)
+        if not backends.is_real(flat.dtype):
+            raise DTypeError(f"{name} returned {describe(flat)}: check_grad compares real floating-point values.")
+        parts = split(flat, [*accumulate(map(size, shapes))][:-1])
+        return [reshape(part, shape=shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def run(self, i: int, values: Any) -> Any:
-        """The outputs with complex values of input ``i``."""
-        moved = self._outputs(self._with(i, values), np.complexfloating)
-        return np.concatenate([np.reshape(y, -1) for y in moved])
+    name = forward.__name__ = of_tensors.__name__ = called(f)
+    operation = Op(forward, name, "", "", 9, False, False, False)
+    operation.vjp(arrays=rule)
+    tensors = [Tensor(x, dtype="float64", requires_grad=True) if i in real else x for i, x in enumerate(arrays)]
+    point = Point(of_tensors, tensors, [*arguments_of(f), *[""] * len(tensors)][: len(tensors)])
+    point.analytic, point.gives, point.recorded = "df", "df gives", ""
+    return point
+
+
+def _pulled_back(d: Any, seed: Any, shape: Shape) -> Any:
+    """The gradient of an input of ``shape`` from what ``df`` returned for it."""
+    if d.shape == (*seed.shape, *shape):
+        return np.tensordot(seed, d, seed.ndim)
+    if d.shape == shape and (seed.size == 1 or shape == seed.shape):
+        return seed.reshape(shape if shape == seed.shape else ()) * d
+    raise GradcheckError(
+        f"df returned an array of shape {d.shape} for an input of shape {shape}, and the output has shape "
+        f"{seed.shape}: return the Jacobian, of shape {(*seed.shape, *shape)}, or where both have one shape, the "
+        "derivative of each element."
+    )

@@ -135,6 +135,7 @@ class Point:
         check_function(f, "f", "a function of Tensors")
         self.f_name = called(f)
         self.captured: dict[int, Tensor] = {}
+        self.known: dict[bytes, dict[int, Vector]] = {}
         known = [*names, *arguments_of(f)[len(names) :], *[""] * len(inputs)]
         self.f, leaves, self.names = _of_leaves(f, inputs, known)
         chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
@@ -150,26 +151,20 @@ class Point:
         start = stamp()
         self.xs, self.ys = self.called({})
         dtypes = [np.finfo(backends.to_numpy(t.data).dtype).dtype for t in (*self.xs, *self.ys)]
+        self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
+        self.y, self.outputs = values_of(self.ys), list(map(real_shape, self.ys))
+        self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
         again = values_of(self.called({})[1])
-        self._settle(values_of(self.ys), again, list(map(real_shape, self.ys)), dtypes, results)
+        if again.shape != self.y.shape or not np.array_equal(again, self.y, equal_nan=True):
+            raise GradcheckError(
+                f"{self.f_name} gave two different answers to the same inputs, so differences of them tell nothing: "
+                "have it draw from a generator that it seeds itself, or call .eval() of a module with dropout."
+            )
         self.graph = Graph(*self.ys)
         names_of = _captured_names(f)
         self.kind = "parameter" if module else "captured"
         captures = captured if captured is not None else names_of if module else {}
         self._capture(captures, {**names_of, **captures}, start)
-
-    def _settle(
-        self, y: Vector, again: Vector, outputs: list[Shape], dtypes: Sequence[Any], results: Sequence[str] = ()
-    ) -> None:
-        """Set what is known of the outputs. Raises `GradcheckError` where a second call gave other values."""
-        self.y, self.outputs = y, outputs
-        self.results = list(results) or [f"output {k}" for k in range(len(outputs))]
-        self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
-        if again.shape != y.shape or not np.array_equal(again, y, equal_nan=True):
-            raise GradcheckError(
-                f"{self.f_name} gave two different answers to the same inputs, so differences of them tell nothing: "
-                "have it draw from a generator that it seeds itself, or call .eval() of a module with dropout."
-            )
 
     def _capture(self, known: Mapping[Tensor, str], names: Mapping[Tensor, str], start: int) -> None:
         """Add the ``known`` Tensors, and other leaves that the outputs depend on, to what is checked. Raises
@@ -261,30 +256,24 @@ class Point:
                 flows.update(id(place) for i, place in enumerate(node.inputs) if node.mask >> i & 1)
         return id(self.xs[self.checked.index(i)]) in flows
 
-    def run(self, i: int, values: Any) -> Any:
-        """The outputs with complex values of input ``i``, computed by the recorded graph. Raises for complex inputs or
-        outputs, of which two parts are moved.
-        """
-        if any(backends.is_complex(t.dtype) for t in (*self.xs, *self.ys)):
-            raise TypeError("the complex step is for functions of real numbers")
-        return run(self.graph, self.xs[self.checked.index(i)], values)
-
     @cached_property
     def recorded(self) -> str:
         """The operations between the checked inputs and the outputs."""
         return ", ".join(dict.fromkeys(node.op.name for node in self.graph.nodes if node.op is not None)) or "none"
 
     def exact(self, i: int, v: Vector) -> Vector | None:
-        """``J v`` for input ``i`` by the complex step; ``None`` where it does not apply."""
-        return along(partial(self.run, i), partial(self.moved, i), self.base[i], v, self.epsilon)
+        """``J v`` for input ``i`` by the complex step; ``None`` where it does not apply: not to complex numbers."""
+        if any(backends.is_complex(t.dtype) for t in (*self.xs, *self.ys)):
+            return None
+        recorded = partial(run, self.graph, self.xs[self.checked.index(i)])
+        return along(recorded, partial(self.moved, i), self.base[i], v, self.epsilon)
 
     def pulled(self, u: Vector) -> dict[int, Vector]:
         """`rules`, computed once for each ``u``."""
-        known: dict[Any, dict[int, Vector]] = vars(self).setdefault("known", {})
         key = u.tobytes()
-        if key not in known:
-            known[key] = self.rules(u)
-        return known[key]
+        if key not in self.known:
+            self.known[key] = self.rules(u)
+        return self.known[key]
 
     def disturb(self) -> None:
         """Call the function at other inputs, to expose rules that keep values of the last call."""
