@@ -401,9 +401,6 @@ TABLE: dict[str, Row] = {
         {"x": POSITIVE, "order": st.sampled_from((0, 1, 2))},
         edges=(Case(EMPTY, order=1),),
     ),
-    "bessel_i": Row(
-        lambda x, order=0: scipy_special().iv(order, x), {"x": Domain(-3.0, 3.0), "order": st.sampled_from((0, 1, 2))}
-    ),
     "heaviside": Row(np.heaviside, {"x": NONZERO}),
     "equal": Row(np.equal, {"x": INTEGERS, "y": INTEGERS}),
     "logical_not": Row(np.logical_not, {"x": booleans()}, ()),

@@ -1,7 +1,7 @@
 """Creation functions, by the array API's names.
 
 Each takes ``dtype`` (float64 by default, as in NumPy), ``device`` (``"cpu"``, ``"cuda"``, ``"cuda:1"``; the array is
-made there, not copied) and ``requires_grad``.
+made there, not copied) and, but for `arange`, `linspace` and `eye`, ``requires_grad``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Device = str | None
 
 
 def _made(
-    name: str, *args: Any, dtype: Any, device: Device, requires_grad: bool, like: Any = None, **options: Any
+    name: str, *args: Any, dtype: Any, device: Device, requires_grad: bool = False, like: Any = None, **options: Any
 ) -> Tensor:
     """A Tensor made by the backend's function of that name on ``device``, or on the device of ``like``."""
     args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
@@ -111,14 +111,7 @@ def full(
 
 
 def arange(
-    start: float,
-    /,
-    stop: float | None = None,
-    step: float = 1,
-    *,
-    dtype: Any = None,
-    device: Device = None,
-    requires_grad: bool = False,
+    start: float, /, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Device = None
 ) -> Tensor:
     """The numbers from ``start`` (0 if only one number is given) up to but excluding ``stop``.
 
@@ -134,18 +127,11 @@ def arange(
             "arange(n), or give .detach()."
         )
     first, last = (0, start) if stop is None else (start, stop)
-    return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("arange", first, last, step, dtype=dtype, device=device)
 
 
 def linspace(
-    start: float,
-    stop: float,
-    num: int,
-    *,
-    dtype: Any = None,
-    device: Device = None,
-    endpoint: bool = True,
-    requires_grad: bool = False,
+    start: float, stop: float, num: int, *, dtype: Any = None, device: Device = None, endpoint: bool = True
 ) -> Tensor:
     """``num`` numbers from ``start`` to ``stop``, evenly spaced. Gradients flow to both.
 
@@ -162,19 +148,10 @@ def linspace(
         line = place * ((b - a) / ((num - 1 if endpoint else num) or 1)) + a
         line = where(place == num - 1, b, line) if endpoint and num > 1 else line
         return asarray(line, dtype=dtype, device=device)
-    made = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
-    return _made("linspace", start, stop, num, endpoint=endpoint, **made)
+    return _made("linspace", start, stop, num, dtype=dtype, device=device, endpoint=endpoint)
 
 
-def eye(
-    n_rows: int,
-    n_cols: int | None = None,
-    *,
-    k: int = 0,
-    dtype: Any = float64,
-    device: Device = None,
-    requires_grad: bool = False,
-) -> Tensor:
+def eye(n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: Any = float64, device: Device = None) -> Tensor:
     """Ones on the ``k``-th diagonal, zeros elsewhere.
 
     >>> from glassgrad import autograd as ag
@@ -182,7 +159,7 @@ def eye(
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
     """
-    return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device)
 
 
 def zeros_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:

@@ -11,16 +11,6 @@ from glassgrad.autograd.ops import elementwise as ops
 from glassgrad.autograd.ops import special
 
 
-def i0(x: Any) -> Tensor:
-    """Elementwise modified Bessel function of the first kind, of order 0. Needs SciPy.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.i0(ag.Tensor([1.0]))
-    Tensor([1.26607])
-    """
-    return special.bessel_i(x, order=0)
-
-
 def digamma(x: Any) -> Tensor:
     """Elementwise derivative of `lgamma`. Needs SciPy.
 

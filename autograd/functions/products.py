@@ -11,7 +11,7 @@ from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.creation import eye
+from glassgrad.autograd.functions.creation import arange, meshgrid
 from glassgrad.autograd.ops.elementwise import multiply
 from glassgrad.autograd.ops.linalg import contract
 from glassgrad.autograd.ops.shaping import as_python, reshape
@@ -84,20 +84,16 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
             f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
         )
     sizes = _label_sizes(terms, tensors, subscripts)
-    factors: list[tuple[str, Tensor]] = []
-    for term, x in zip(terms, tensors, strict=True):
-        # Axes of length 1 that are broadcast are dropped. The second axis of a diagonal gets a label of its own, and an
-        # identity matrix between both.
-        axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
-        labels, identities = "", []
-        for label in (term[a] for a in axes):
-            labels += next(free) if label in labels else label
-            if labels[-1] != label:
-                identities.append((label + labels[-1], eye(sizes[label], dtype=x.dtype, device=x.device)))
+    for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
+        axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]  # one that is broadcast is dropped
         x = reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x
-        factors += [(labels, x), *identities]
-    given = ",".join(labels for labels, _ in factors)
-    return contract(*(x for _, x in factors), subscripts=f"{given}->{result}")
+        labels = [term[a] for a in axes]
+        terms[i] = "".join(dict.fromkeys(labels))
+        if len(terms[i]) < len(labels):  # a diagonal
+            lines = meshgrid(*(arange(sizes[label], device=x.device) for label in terms[i]), indexing="ij")
+            x = x[tuple(lines[terms[i].index(label)] for label in labels)]
+        tensors[i] = x
+    return contract(*tensors, subscripts=f"{','.join(terms)}->{result}")
 
 
 def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: str) -> dict[str, int]:
