@@ -11,7 +11,7 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.__main__ import main
-from tests.promises import make_files as made
+from tests.promises import kept_files as made
 
 VALUES: dict[str, np.ndarray] = dict(np.load(made.VALUES))
 FACTS: dict[str, Any] = json.loads(made.FACTS.read_text(encoding="utf-8"))

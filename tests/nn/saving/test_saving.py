@@ -17,7 +17,7 @@ from glassgrad.autograd.errors import WriteError
 from glassgrad.nn.errors import FileError
 from tests.bad_input.test_files import archive, npy
 from tests.bad_input.test_files import described as with_header
-from tests.promises.make_files import every_layer
+from tests.promises.kept_files import every_layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
