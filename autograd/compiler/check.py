@@ -9,10 +9,7 @@ as at a kink, or where a gradient that is zero up to rounding is normalized: suc
 
 from __future__ import annotations
 
-import types
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -24,7 +21,6 @@ from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
-from glassgrad.autograd.compiler.tracing.surroundings import is_users_file, parts_of
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import CheckError
 
@@ -45,48 +41,6 @@ Array = numpy.ndarray[Any, Any]
 
 
 # ------------------------------------------------------------------------------------------------------- what is seen
-
-
-def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The Tensors and random generators that can be reached from ``scope``, each once, by its path."""
-    tensors: dict[str, Tensor] = {}
-    generators: dict[str, Any] = {}
-    seen: set[int] = set()
-    pending = [*scope.items()]
-    for path, thing in pending:  # grows while it is read
-        if isinstance(thing, types.ModuleType | type | str | int | float | numpy.ndarray) or id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, Tensor):
-            tensors[path] = thing
-        elif hasattr(thing, "bit_generator"):
-            generators[path] = thing
-        else:
-            pending += _parts(path, thing)
-    return tensors, generators
-
-
-def _parts(path: str, thing: Any) -> Iterable[tuple[str, Any]]:
-    """What an object refers to: its items, its attributes, or the variables that a function reads."""
-    if isinstance(thing, Mapping):
-        return [(f"{path}[{i}]", value) for i, value in enumerate(thing.values())]
-    if isinstance(thing, list | tuple | set | frozenset | deque):
-        return [(f"{path}[{i}]", value) for i, value in enumerate(thing)]
-    if parts := parts_of(thing):
-        return [("self" if part is getattr(thing, "__self__", None) else path, part) for part in parts]
-    if isinstance(thing, types.FunctionType):
-        code, found = thing.__code__, list[tuple[str, Any]]()
-        for name, cell in zip(code.co_freevars, thing.__closure__ or (), strict=True):
-            with suppress(ValueError):  # not assigned yet
-                found.append((name, cell.cell_contents))
-        if is_users_file(code.co_filename):
-            found += [(name, thing.__globals__[name]) for name in code.co_names if name in thing.__globals__]
-        return found + [(path, value) for value in (thing.__defaults__ or (), thing.__kwdefaults__ or {})]
-    if isinstance(inner := getattr(thing, "__wrapped__", None), types.FunctionType):  # a compiled or cached function
-        return [(path, inner)]
-    if hasattr(thing, "__dict__") and not hasattr(thing, "__get__"):
-        return [(f"{path}.{name}", value) for name, value in vars(thing).items()]
-    return ()
 
 
 def values_of(thing: Any) -> Array:
@@ -230,12 +184,14 @@ def checked(
     Raises `CheckError`, with everything as it was before the call, where they differ by more than rounding.
     """
     trace = executable.trace
-    leaves = trees.leaves((args, kwargs))
-    named = dict(zip(trace.paths, leaves, strict=False))
-    tensors, generators = held({called: function, **named})
-    known = {id(tensor) for tensor in tensors.values()}
-    tensors |= {s.name: s.origin for s in trace.program.states if id(s.origin) not in known}
-    things = tensors | {path: leaf for path, leaf in named.items() if isinstance(leaf, numpy.ndarray)}
+    program, leaves = trace.program, trees.leaves((args, kwargs))
+    names = {id(state.origin): state.name for state in program.states}
+    graded = (*trace.delivered, *trace.cleared, *trace.ungraded, *(value.origin for value in trace.given))
+    touched = {id(tensor): tensor for tensor in (*trace.captured, *graded)}
+    tensors = {names.get(key, f"{tensor.name or 'a Tensor'} ({key})"): tensor for key, tensor in touched.items()}
+    arguments = dict(zip([value.name for value in program.inputs], filter(is_array, leaves), strict=False))
+    things = tensors | {name: leaf for name, leaf in arguments.items() if isinstance(leaf, Tensor | numpy.ndarray)}
+    generators = {name: generator for generator, name in program.generators().items()}
     before = Seen(things, generators)
     try:
         eager = Seen(things, generators, function(*args, **kwargs))

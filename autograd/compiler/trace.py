@@ -128,7 +128,7 @@ class Trace:
     after the call. ``replaced`` are states that get another array instead of being written in place. ``changes`` are
     variables, attributes and items that the function changed.
 
-    ``paths`` are the names of the leaves of the arguments, ``fixed`` those leaves that are no arrays. ``numbers`` are
+    ``fixed`` are the leaves of the arguments that are no arrays, with their names. ``numbers`` are
     the floats among the arguments that the program reads from there, by their position among the leaves
     that are no arrays. ``varies``: whether there are any; ``asked``: the places of those, and of learning rates, whose
     values the function asks for, so that they are constants.
@@ -147,7 +147,6 @@ class Trace:
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
-        self.paths = arguments.paths
         self.fixed = arguments.fixed
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):

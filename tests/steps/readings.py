@@ -30,7 +30,6 @@ from glassgrad.autograd.compiler.check import (
     difference,
     distance,
     half_of_the_digits,
-    held,
     interpret,
     values_of,
 )
@@ -49,6 +48,7 @@ from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
 from tests.autograd.compiler.targets.plans import check_plan
+from tests.promises.judge import held
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 States = Mapping[Value, Any]
@@ -106,8 +106,8 @@ class Run:
 
     def held(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The Tensors and random generators that the script's names lead to."""
-        left_out = (RESULTS, *FUNCTIONS)
-        return held({k: v for k, v in self.scope.items() if not k.startswith("__") and k not in left_out})
+        tensors, generators = held(self.scope)
+        return tensors, {str(i): generator for i, generator in enumerate(generators)}
 
     def line(self, i: int) -> Seen:
         """Run line ``i`` and return the state after it, with the line's results."""

@@ -110,8 +110,8 @@ class Surroundings:
         self._seen[id(value)] = value, name
         if kind is types.FunctionType:
             self._follow(value)
-        elif parts := parts_of(value):
-            for part in parts:
+        elif isinstance(value, _CALLABLE):
+            for part in gc.get_referents(value):
                 self._visit(part, name)
             if _is_users_class(kind):  # of a user's kind of property, also the methods
                 self._objects.append((value, name))
@@ -158,7 +158,7 @@ class Surroundings:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
-        if not is_users_file(code.co_filename):  # a decorator such as no_grad
+        if not _is_users_file(code.co_filename):  # a decorator such as no_grad
             for guard in [Guard(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             return
@@ -268,11 +268,6 @@ INCIDENTAL = frozenset(
 """Members of classes that do not influence the results of methods."""
 
 
-def parts_of(thing: Any) -> list[Any]:
-    """What a method, a partial function or another callable is made of; empty for anything else."""
-    return gc.get_referents(thing) if isinstance(thing, _CALLABLE) else []
-
-
 def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
     """``code``, and that of the functions nested in it."""
     yield code
@@ -300,14 +295,14 @@ def _asks_type(code: types.CodeType) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def is_users_file(file: str) -> bool:
+def _is_users_file(file: str) -> bool:
     """Whether a file is the user's: not of this package, the standard library or an installed package."""
     return not file.startswith(FOREIGN) and not any(part in file for part in INSTALLED)
 
 
 def _is_users_module(module: Any) -> bool:
     file = getattr(module, "__file__", None)
-    return is_users_file(file) if file else hasattr(module, "__builtins__")  # which modules in C have not
+    return _is_users_file(file) if file else hasattr(module, "__builtins__")  # which modules in C have not
 
 
 def _is_users_class(cls: type) -> bool:
@@ -340,4 +335,4 @@ def place_of(guard: Guard) -> Any:
     return type(guard), id(guard.holder), guard.key
 
 
-__all__ = ["Surroundings", "contents", "is_users_file", "parts_of", "place_of"]
+__all__ = ["Surroundings", "contents", "place_of"]
