@@ -21,8 +21,7 @@ from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of
-from glassgrad.autograd.compiler.tracing.numbers import Asked
-from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
 from glassgrad.autograd.readings.levels import LEVELS, innermost
@@ -71,7 +70,6 @@ class Compiled(Generic[P, R]):
         self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._traces = 0
-        self._fixed: frozenset[Any] = frozenset()  # the floats whose values the function asks for
         self.lock = threading.RLock()  # held during each call
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
@@ -101,11 +99,11 @@ class Compiled(Generic[P, R]):
                 arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
-                if kind is float and plain - 1 not in self._fixed:
+                if kind is float:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
-                elif kind in PLAIN_KINDS:  # type and text tell apart 1, 1.0 and True, and 0.0 and -0.0, which are equal
-                    key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
+                elif kind in PLAIN_KINDS:  # the type tells apart 1 and True, the text 0j and -0j, which are equal
+                    key = key, kind, repr(leaf) if kind is complex else leaf
                 else:  # what its own `==` leaves out may be read by the function; the trace keeps it alive
                     key = key, kind, id(leaf)
         ids = {*map(id, leaves)}
@@ -114,21 +112,12 @@ class Compiled(Generic[P, R]):
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
         with self.lock:
             known = self._executables.get(key)
-            if numbers and any(i in self._fixed for i, _ in numbers):  # since another thread's call
-                return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
-                try:
-                    with collector_paused():
-                        executable = self._found(known) or self._traced(key, arrays, args, kwargs)
-                except Asked as asked:
-                    if asked.places and asked.places <= self._fixed:
-                        raise
-                    asked.prepare()
-                    self._fixed |= asked.places
-                    return self(*args, **kwargs)
-                if executable is None:
-                    return self.function(*args, **kwargs)
+                if innermost(arrays) is not None:
+                    return self.function(*args, **kwargs)  # a value of jvp or vmap, which have ended, has no numbers
+                with collector_paused():
+                    executable = self._found(known) or self._traced(key, args, kwargs)
             if not executable.captured.isdisjoint(ids):
                 again = next(leaf for leaf in leaves if id(leaf) in executable.captured)
                 raise TraceError(
@@ -164,11 +153,9 @@ class Compiled(Generic[P, R]):
             known.insert(0, found)
         return found
 
-    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
-        """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
-        if innermost(arrays) is not None:
-            return None  # a value of jvp or vmap, which have ended: it is computed with, and has no numbers
-        trace = Trace(self.function, args, kwargs, True, True, self._fixed)
+    def _traced(self, key: Any, args: Any, kwargs: Any) -> Executable:
+        """Trace a new program. Raises `TraceError` where a Tensor that it captures is being differentiated."""
+        trace = Trace(self.function, args, kwargs, True)
         known = self._executables.get(key, [])
         self._traces += 1
         if self._traces == FORMS:
@@ -181,9 +168,12 @@ class Compiled(Generic[P, R]):
             )
         if trace.changes:
             self._check_settles(args, kwargs)
-        if trace.is_differentiated:
-            trace.check_repeatable()
-            return None
+        differentiated = filter(_is_differentiated, trace.captured if MODE.get().grad else ())
+        if (tensor := next(differentiated, None)) is not None:
+            raise TraceError(
+                f"{self._called()} captures {describe(tensor)}, by which or through which a derivative is being taken, "
+                "and a program records no graph: give it as an argument, or call .function of the compiled one."
+            )
         kind = self.executable
         if trace.device != "cpu":
             from glassgrad.autograd.compiler.targets.device import DeviceExecutable
@@ -203,7 +193,7 @@ class Compiled(Generic[P, R]):
 
     def _check_settles(self, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
-        if changes := Trace(self.function, args, kwargs, False, True, self._fixed).changes:
+        if changes := Trace(self.function, args, kwargs, True).changes:
             names = ", ".join(dict.fromkeys(guard.name for guard in changes))
             raise TraceError(
                 f"{self._called()} changes {names} at each call, but its Python code "
@@ -272,6 +262,12 @@ class Compiled(Generic[P, R]):
         return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
 
 
+def _is_differentiated(tensor: Tensor) -> bool:
+    """Whether a Tensor is part of a graph: computed from others, or the variable of a transform such as `grad`."""
+    variable = any(tensor is x for x in DIFFERENTIATED.get())
+    return variable or (tensor.node is not None and tensor.requires_grad)
+
+
 METHODS = "compiled methods"
 """The entry of an object's ``__dict__`` for its `Methods`."""
 
@@ -315,8 +311,8 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = Fa
     changes Python state at each call is refused.
 
     Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself and whose
-    gradients it clears before: return these. Results are not part of a graph. Where an argument or a captured Tensor is
-    being differentiated, the function itself is called.
+    gradients it clears before: return these. Results are not part of a graph. Where an argument is being
+    differentiated, the function itself is called; a captured Tensor that is being differentiated is refused.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call

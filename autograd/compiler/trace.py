@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from operator import is_not
 from types import ModuleType
 from typing import Any
@@ -22,11 +22,11 @@ from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.guards import Guard
-from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
+from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
-from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, Mode
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError, TraceError
 
@@ -123,17 +123,15 @@ class Trace:
     """The trace of a function: its `Program`, its `Result`, and the conditions under which the program is valid.
 
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
-    sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
-    origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
-    after the call. ``replaced`` are states that get another array instead of being written in place. ``changes`` are
-    variables, attributes and items that the function changed.
+    sets. ``given`` are the inputs after the
+    arguments: gradients from before the call, each of the Tensor that is its origin. ``delivered`` are Tensors that get
+    a gradient, an output after the results; ``cleared`` those without one after the call. ``replaced`` are states that
+    get another array instead of being written in place. ``changes`` are variables, attributes and items that the
+    function changed.
 
-    ``fixed`` are the leaves of the arguments that are no arrays, with their names. ``numbers`` are
-    the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``varies``: whether there are any; ``asked``: the places of those, and of learning rates, whose
-    values the function asks for, so that they are constants.
-
-    ``captured`` are the Tensors that no argument may be: the states.
+    ``fixed`` are the leaves of the arguments that are no arrays, with their names. ``numbers`` are the floats among
+    them that the program reads from there, by their position. ``varies``: whether there are any. ``captured`` are the
+    Tensors that no argument may be: the states.
     """
 
     def __init__(
@@ -141,9 +139,7 @@ class Trace:
         function: Callable[..., Any],
         args: Any,
         kwargs: Any,
-        unless_differentiated: bool = False,
         varies: bool = False,
-        asked: Collection[Any] = (),
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
@@ -151,44 +147,35 @@ class Trace:
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
-        tracer = Tracer(Trace._followed.__code__, asked)
+        tracer = Tracer(Trace._followed.__code__)
         self.numbers: dict[int, Any] = {}
         for i, (leaf, path) in enumerate(arguments.fixed):
-            if varies and i not in asked and type(leaf) is float:
+            if varies and type(leaf) is float:
                 self.numbers[i] = leaf
                 arguments.numbers[i] = tracer.knob(self.numbers, i, path)
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
         self.changes: list[Guard] = []
-        self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
-        if self.is_differentiated and unless_differentiated:
-            return
-        try:
-            with watched(tracer):
-                try:
-                    inputs, self.result = self._followed(tracer, function, arguments)
-                    tracer.check_apart()
-                finally:
-                    arguments.numbers.clear()
-                    grads = tracer.take_gradients()
-                    latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
-                    tracer.name_values(latest)
-                    tracer.lines.close()
-                    for known in (tracer.current, tracer.former):
-                        known.clear()  # they and the tracer refer to each other
-                    tracer.knobs.clear()
-            surroundings.check_draws()
-            if surroundings.asks_type and (self.numbers or not all(isinstance(x, Tensor) for x in arguments.arrays)):
-                message = (
-                    f"{surroundings.asks_type} calls type(), which tells an array from its stand-in in a trace: "
-                    "ask with isinstance(), or give Tensors instead of arrays."
-                )
-                raise Asked(message, frozenset(self.numbers)) if self.numbers else TraceError(message)
-            self.changes = surroundings.changes()
-            tracer.check_kept(self.changes)
-        except Asked:
-            self.changes = surroundings.changes()
-            self.check_repeatable()
-            raise
+        with watched(tracer):
+            try:
+                inputs, self.result = self._followed(tracer, function, arguments)
+                tracer.check_apart()
+            finally:
+                arguments.numbers.clear()
+                grads = tracer.take_gradients()
+                latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                tracer.name_values(latest)
+                tracer.lines.close()
+                for known in (tracer.current, tracer.former):
+                    known.clear()  # they and the tracer refer to each other
+                tracer.knobs.clear()
+        surroundings.check_draws()
+        if surroundings.asks_type and (self.numbers or not all(isinstance(x, Tensor) for x in arguments.arrays)):
+            raise TraceError(
+                f"{surroundings.asks_type} calls type(), which tells an array or a float from its stand-in in a "
+                "trace: ask with isinstance(), or give Tensors."
+            )
+        self.changes = surroundings.changes()
+        tracer.check_kept(self.changes)
         updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
         self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
@@ -200,7 +187,6 @@ class Trace:
         outputs = [*self.result.values, *(value for _, value in wanted)]
         called = identifier(self.name)
         self.program = Program(called, inputs, tracer.instructions, outputs, updates, keys=self.result.keys)
-        self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.captured = [state.origin for state in self.program.states]
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
@@ -209,14 +195,6 @@ class Trace:
         self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.settings = [*tracer.settings.values()]
         self.ungraded = list(tracer.ungraded.values())
-
-    def check_repeatable(self) -> None:
-        """Raise `TraceError` if the function, which has to run again, has changed Python state."""
-        if names := ", ".join(dict.fromkeys(guard.name for guard in self.changes)):
-            raise TraceError(
-                f"{self.name} changes {names} and has to run once more, as it asks for the value of a number, is "
-                "differentiated, or updates only some of the parameters that share a count of steps: do this outside."
-            )
 
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments
@@ -246,14 +224,6 @@ class Trace:
                 )
             arguments.check_unchanged(filled, stand_ins)
             return inputs, Result(tracer, self.name, result)
-
-
-def _is_differentiated(tensor: Tensor) -> bool:
-    """Whether a captured Tensor is part of a graph: computed from others, or the variable of a transform such as
-    `autograd.grad`.
-    """
-    variable = any(tensor is x for x in DIFFERENTIATED.get())
-    return variable or (tensor.node is not None and tensor.requires_grad)
 
 
 def _stand_in(leaf: Any, traced: Any, name: str) -> Any:
@@ -287,15 +257,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         return sum_w_times_x
     """
     check_function(function, "function", "what is to be traced, a function of Tensors")
-    asked = frozenset[Any]()
-    program: Program | None = None
-    while program is None:
-        try:
-            program = Trace(function, args, kwargs, asked=asked).program
-        except Asked as error:  # for the value of a learning rate
-            error.prepare()
-            asked |= error.places
-    return program
+    return Trace(function, args, kwargs).program
 
 
 __all__ = ["Arguments", "Result", "Trace", "is_array", "trace"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from glassgrad.autograd import Tensor, zeros_like
-from glassgrad.autograd.common.contexts import TRACER
+from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.optim.optimizer import Optimizer
 
@@ -140,10 +139,8 @@ class Adam(Optimizer):
         shared = Counter(id(kept.get("step")) for kept in self.state.values())
         for step, members in counted.items():
             if len(members) < shared[id(step)]:
-                part = partial(self._part, step, members)
-                if (tracer := TRACER.get()) is not None:
-                    raise tracer.again(part)
-                step = part()
+                with holding(TRACER, None):  # a change of the first call, which is traced again
+                    step = self._part(step, members)
             yield step, members
 
     def _part(self, step: Tensor, parameters: Sequence[Tensor]) -> Tensor:

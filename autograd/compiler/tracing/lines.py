@@ -96,27 +96,6 @@ def is_users(frame: FrameType) -> bool:
     return _owner(frame.f_code.co_filename) == USER
 
 
-def is_shown() -> bool:
-    """Whether the current request for an array's text only displays it: the user's statement prints or raises it, or
-    discards its value, as ``logger.info(...)`` does.
-    """
-    frame: Any = sys._getframe(1)
-    foreign = (STDLIB, *INSTALLED)
-    while _owner(file := frame.f_code.co_filename) != USER or any(part in file for part in foreign):
-        if (frame := frame.f_back) is None:
-            return True
-    steps = [*dis.get_instructions(frame.f_code)]
-    at = next(k for k, step in enumerate(steps) if step.offset >= frame.f_lasti)
-    line = steps[at].positions.lineno  # type: ignore[union-attr]
-    if any(s.argval == "print" and s.positions.lineno == line for s in steps[:at]):  # type: ignore[union-attr]
-        return True
-    ends = (step.opname for step in steps[at:] if step.opname.startswith(_DROPS + _KEEPS) or "JUMP" in step.opname)
-    return next(ends, "").startswith(_DROPS)
-
-
-_DROPS, _KEEPS = ("POP_TOP", "RAISE"), ("STORE", "RETURN", "YIELD", "COMPARE", "CONTAINS", "BINARY_SUBSCR")
-
-
 def target(frame: FrameType) -> str:
     """The name to which the result of the call that ``frame`` makes is assigned, or ``return``; empty if neither.
 

@@ -1,7 +1,7 @@
 """`Number`: a float that may differ at each call, as long as it is only used in arithmetic.
 
 Arithmetic with other numbers and with arrays is recorded. Any other use, such as ``if``, ``float()``, a comparison or
-an index, raises `Asked`: the function is then traced again, with the floats that it asks for as constants.
+an index, is refused.
 """
 
 from __future__ import annotations
@@ -14,31 +14,18 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import ARITHMETIC
-from glassgrad.autograd.compiler.tracing.lines import line_of_user
+from glassgrad.autograd.compiler.tracing.lines import refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import TraceError
-
-
-class Asked(TraceError):
-    """The function has to be traced again, after ``prepare()``: it asks for the value of a `Number`, which depends on
-    the floats at ``places``, or something has to be prepared.
-    """
-
-    def __init__(self, message: str, places: frozenset[Any], prepare: Callable[[], Any] = lambda: None) -> None:
-        super().__init__(message)
-        self.places, self.prepare = places, prepare
 
 
 class Number:
-    """A float in a trace: ``traced`` stands for that of each call, and ``places`` are the arguments and learning rates
-    that it depends on.
-    """
+    """A float in a trace: ``traced`` stands for that of each call."""
 
-    __slots__ = ("traced", "places")
+    __slots__ = ("traced",)
 
-    def __init__(self, traced: Traced, places: frozenset[Any]) -> None:
-        self.traced, self.places = traced, places
+    def __init__(self, traced: Traced) -> None:
+        self.traced = traced
 
     __class__ = property(lambda self: float)  # for isinstance
 
@@ -48,12 +35,14 @@ class Number:
         return self.traced.tracer
 
     def ask(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise `Asked`, also at the end of the trace if the function catches it."""
+        """Raise `TraceError`, which ends the trace also where the function catches it."""
         if TRACER.get() is None:
             self.tracer.check_running(self.traced)
-        said = f"{line_of_user()} asks for the value of a number while it is traced."
-        error = self.tracer.refused = Asked(said, self.places)
-        raise error
+        raise refusal(
+            f"asks for the value of {self.traced.value!r} while the function is traced: a float may differ at each "
+            "call, and is there for arithmetic with arrays. Pass a number that decides as an int or a text, or let the "
+            "function capture it: it is then traced for each value. Pass one for an operation as a Tensor."
+        )
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(0.0, name):
@@ -114,4 +103,4 @@ for _name in (
 backends.add_scalar(Number)
 
 
-__all__ = ["Asked", "Number"]
+__all__ = ["Number"]

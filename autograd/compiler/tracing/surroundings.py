@@ -65,7 +65,6 @@ class Surroundings:
 
     def __init__(self, roots: Sequence[tuple[Any, str]] = ()) -> None:
         self.guards: dict[Any, Guard] = {}
-        self.tensors: list[Tensor] = []
         self.arrays: list[tuple[Any, str]] = []
         self._contents: list[Content] = []  # of the arrays before the trace, during which the function may change them
         everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
@@ -101,10 +100,9 @@ class Surroundings:
 
     def _visit(self, value: Any, name: str) -> None:
         kind = type(value)
-        if isinstance(value, Tensor):
-            self.tensors.append(value)
-            return
-        known = value is None or value is MISSING or kind in PLAIN or kind in (Number, Traced)
+        known = (
+            isinstance(value, Tensor) or value is None or value is MISSING or kind in PLAIN or kind in (Number, Traced)
+        )
         if known or id(value) in self._seen:
             return
         self._seen[id(value)] = value, name
@@ -193,8 +191,6 @@ class Surroundings:
             return
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), True] = Items.of(container, name)
-        if not isinstance(container, list | tuple | deque):
-            self.tensors += [key for key in container if isinstance(key, Tensor)]
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key!r}]")

@@ -16,7 +16,7 @@ from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
-from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.lines import is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.interop.hints import NAMES
@@ -172,15 +172,12 @@ class Traced:
         self.tracer.check_running(self)
         raise refusal(
             f"asks for a value of {self._value!r} while the function is traced: the program is "
-            "written once, before there are values. Choose with autograd.where, return the number and read it outside, "
-            "or leave this part out of the compiled function.",
+            "written once, before there are values. Choose with autograd.where, return the number and read or print it "
+            "outside, or leave this part out of the compiled function.",
             self.tracer,
         )
 
-    def __format__(self, form: str) -> str:
-        return self._no_value() if form else repr(self)
-
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __reduce_ex__ = item = tolist = _no_value
+    __bool__ = __format__ = __float__ = __int__ = __index__ = __complex__ = __reduce_ex__ = item = tolist = _no_value
 
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
         self.tracer.check_running(self)
@@ -221,7 +218,7 @@ class Traced:
         return getattr(_namespace(), name)(*inputs)
 
     def __repr__(self) -> str:
-        if self.tracer is TRACER.get() and not is_shown():
+        if self.tracer is TRACER.get():
             self._no_value()
         return f"Traced({self._value!r})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
 
@@ -24,7 +24,7 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
-from glassgrad.autograd.compiler.tracing.numbers import Asked, Number
+from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
@@ -48,10 +48,9 @@ def _is_shared(value: Value) -> bool:
 class Tracer:
     """The state of a trace: its instructions, constants, states, guards and settings."""
 
-    def __init__(self, root: CodeType | None = None, asked: Collection[Any] = ()) -> None:
+    def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
-        self.asked = asked  # the places of numbers whose values the function asks for
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
@@ -171,9 +170,7 @@ class Tracer:
                 raise
             return self.elementwise(name, [numpy.asarray(x) if type(x) is int else x for x in args])
         found = self.emit(name, lifted, {})
-        if not all(isinstance(kind, type) for kind in kinds):
-            return found
-        return Number(found, frozenset().union(*(x.places for x in args if type(x) is Number)))
+        return Number(found) if all(isinstance(kind, type) for kind in kinds) else found
 
     def matmul(self, x: Any, y: Any) -> Any:
         """Record a product of matrices, vectors or stacks of matrices."""
@@ -400,18 +397,10 @@ class Tracer:
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
         place = key if type(key) is int else (id(mapping), key)  # of an argument, or of a learning rate
-        if place in self.asked:
-            self.guard(mapping, key, dict.get(mapping, key))
-            return dict.get(mapping, key)
         if place not in self.knobs:
             value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
-            self.knobs[place] = Number(Traced(self, value), frozenset((place,)))
+            self.knobs[place] = Number(Traced(self, value))
         return self.knobs[place]
-
-    def again(self, prepare: Callable[[], Any]) -> Asked:
-        """The error that begins the trace anew after ``prepare()``."""
-        self.refused = Asked("the function has to be traced once more.", frozenset(), prepare)
-        return self.refused
 
     def refuse_setting(self, what: str) -> None:
         """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""
