@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
-import gc
 import os
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from glassgrad.autograd import trees
@@ -39,20 +37,6 @@ VARIANTS = 8
 
 PLAIN_KINDS = frozenset((type(None), bool, int, float, complex, str, bytes, type))
 """Types of arguments that are compared by value."""
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """A context without garbage collection. A trace makes many objects and soon drops most of them: the collector would
-    look through all that the process has, which takes longer than the trace.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class Compiled(Generic[P, R]):
@@ -116,8 +100,7 @@ class Compiled(Generic[P, R]):
             if executable is None or not executable.is_settled():
                 if innermost(arrays) is not None:
                     return self.function(*args, **kwargs)  # a value of jvp or vmap, which have ended, has no numbers
-                with collector_paused():
-                    executable = self._found(known) or self._traced(key, args, kwargs)
+                executable = self._found(known) or self._traced(key, args, kwargs)
             if not executable.captured.isdisjoint(ids):
                 again = next(leaf for leaf in leaves if id(leaf) in executable.captured)
                 raise TraceError(

@@ -21,9 +21,9 @@ from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.guards import Guard
+from glassgrad.autograd.compiler.tracing.guards import Content, Guard
 from glassgrad.autograd.compiler.tracing.numbers import Number
-from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.modes import MODE, Mode
@@ -190,9 +190,12 @@ class Trace:
         self.captured = [state.origin for state in self.program.states]
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
-        found = [*surroundings.guards.values(), *contents(surroundings.arrays, large)]
-        self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
+        self.guards = tracer.all_guards()
+        for guard in surroundings.guards.values():
+            if type(guard) is Content and id(guard.holder) in live and guard.holder.nbytes > COMPARED:
+                self.guards.append(Content.of(guard.holder, guard.name, numbers=False))
+            elif not isinstance(guard.value, ModuleType):
+                self.guards.append(guard)
         self.settings = [*tracer.settings.values()]
         self.ungraded = list(tracer.ungraded.values())
 

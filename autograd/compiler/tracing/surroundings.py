@@ -22,7 +22,7 @@ import random
 import sys
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -59,14 +59,12 @@ _UNREAD = ("glassgrad.autograd.", "numpy.", "cupy.")
 class Surroundings:
     """The state that the functions and objects in ``roots`` can reach, as it is now.
 
-    ``guards`` are the places that must be unchanged at each call, ``arrays`` the NumPy arrays with their names. Raises
-    `TraceError` for an iterator, which would advance during the trace only.
+    ``guards`` are the places that must be unchanged at each call. Raises `TraceError` for an iterator, which would
+    advance during the trace only.
     """
 
     def __init__(self, roots: Sequence[tuple[Any, str]] = ()) -> None:
         self.guards: dict[Any, Guard] = {}
-        self.arrays: list[tuple[Any, str]] = []
-        self._contents: list[Content] = []  # of the arrays before the trace, during which the function may change them
         everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
@@ -114,8 +112,10 @@ class Surroundings:
             if _is_users_class(kind):  # of a user's kind of property, also the methods
                 self._objects.append((value, name))
         elif isinstance(value, numpy.ndarray):
-            self.arrays.append((value, name))
-            self._contents += contents([(value, name)], ())
+            memory = owner(value)  # a view of a writable array may change, too
+            if value.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable:
+                guard = Content.of(value, name)
+                self.guards[place_of(guard)] = guard
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
             self.generators.append((value, name, _drawn(value)))
         elif isinstance(value, MUTABLE + FIXED):
@@ -243,8 +243,7 @@ class Surroundings:
 
     def changes(self) -> list[Guard]:
         """Guards of the places that have changed, each with its old value."""
-        changed = [guard for guard in self.guards.values() if not guard.holds()]
-        return changed + [content for content in self._contents if not content.holds()]
+        return [guard for guard in self.guards.values() if not guard.holds()]
 
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""
@@ -314,21 +313,9 @@ def _drawn(generator: Any) -> Any:
     return pickle.dumps(generator.bit_generator.state) if hasattr(generator, "bit_generator") else generator.getstate()
 
 
-def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Content]:
-    """Guards of the contents of writable arrays; of some ``large`` ones without their numbers."""
-    unwatched = set(map(id, large))
-    return [Content.of(array, name, id(array) not in unwatched) for array, name in arrays if _is_writable(array)]
-
-
-def _is_writable(array: Any) -> bool:
-    """Whether an array, or the array that it is a view of, is writable."""
-    memory = owner(array)
-    return array.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable
-
-
 def place_of(guard: Guard) -> Any:
     """A key that identifies the place of a guard."""
     return type(guard), id(guard.holder), guard.key
 
 
-__all__ = ["Surroundings", "contents", "place_of"]
+__all__ = ["Surroundings", "place_of"]
