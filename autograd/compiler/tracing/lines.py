@@ -216,52 +216,42 @@ class Lines(Observer):
                 return found
         return ""
 
-    def computed(self, value: Value) -> None:
-        """Record the name of ``value``, which an operation, an optimizer or the user's code computed."""
-        for frame, inner, owner in _callers(self.root):
-            if owner == INNER:
-                return
-            if (name := target(frame)) != _RETURN:
-                self._give_local(value, name, frame, inner)
-                return
-
     def made(self, value: Value) -> None:
         """Record that a Tensor was created for ``value``; its node, if any, has the next index."""
         self._recorded[stamp() + 1] = self._latest, value
         if self._walked is None:
-            self._name(value)
+            self.computed(value, is_tensor=True)
 
-    def _name(self, value: Value) -> None:
-        """Name ``value`` after the user's assignment, the path of the module, or a variable in ``nn``. The last Tensor
-        that a call creates is taken as its result.
+    def computed(self, value: Value, is_tensor: bool = False) -> None:
+        """Name ``value``, which an operation, an optimizer or the user's code computed, after the variable to which it
+        is assigned. If a Tensor was created for it, also after the user's assignment, or the path of the module: the
+        last Tensor that a call creates is taken as its result.
         """
         module: FrameType | None = None
         is_returned = True  # by all functions of these packages so far
         for frame, inner, owner in _callers(self.root):
-            if owner == USER:
-                if (name := target(frame)) != _RETURN:
-                    self._give(self._assigned, value, name, frame, frame.f_lasti, inner)
-                    break
-            elif is_returned and owner in (RULES, MODULES) and (name := target(frame)) != _RETURN:
-                self._give_local(value, name, frame, inner)
+            if owner == INNER and not is_tensor:
+                return
+            name = _RETURN if owner == INNER else target(frame)
+            if name != _RETURN and owner == USER and is_tensor:
+                self._give(self._assigned, value, name, frame, frame.f_lasti, inner)
+                break
+            if name != _RETURN and is_returned:
+                # A later assignment takes the name from an earlier value, but the next iteration of a loop does not.
+                before = self._calls.get((id(frame), name, 0))
+                if before is not None and before[0] is frame and before[1] < frame.f_lasti:
+                    self.local.pop(before[2], None)
+                self._calls[id(frame), name, 0] = frame, frame.f_lasti, value
+                self._give(self.local, value, name, frame, frame.f_lasti, inner)
                 is_returned = False
+                if not is_tensor:
+                    return
             if module is None and owner == MODULES and frame.f_code.co_name == "__call__":
                 module = frame
-        if module is not None and (scope := MODE.get().scope) and scope[-1][0]:
+        if module is not None and is_tensor and (scope := MODE.get().scope) and scope[-1][0]:
             path, label = scope[-1]
             name = f"{label.lower()}_{path}" if path[0].isdigit() else path
             self._give(self._outputs, value, name, module, 0, module)
-
-    def _give_local(self, value: Value, name: str, frame: Any, inner: Any) -> None:
-        """Give ``value`` the name of a local variable. A later assignment in the function takes the name from an
-        earlier value, but the next iteration of a loop does not.
-        """
-        if name.strip("_"):
-            before = self._calls.get((id(frame), name, 0))
-            if before is not None and before[0] is frame and before[1] < frame.f_lasti:
-                self.local.pop(before[2], None)
-            self._calls[id(frame), name, 0] = frame, frame.f_lasti, value
-            self._give(self.local, value, name, frame, frame.f_lasti, inner)
 
     def _give(self, names: dict[Value, str], value: Value, name: str, frame: Any, position: int, inner: Any) -> None:
         """Name the result of the call at a position of ``frame``, which runs in ``inner``: its last value so far."""
