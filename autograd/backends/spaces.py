@@ -82,10 +82,6 @@ class Namespace:
         """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
         out[...] = self.reshape(self.matmul(x, y), out.shape)
 
-    def add_to_part(self, x: Any, index: Any, values: Any) -> None:
-        """Add ``values`` to ``x[index]`` in place; the index names no element twice."""
-        x[index] += values
-
     def may_hold(self, mask: Any) -> bool:
         """Whether an element of ``mask`` is true. On a GPU always ``True``, to avoid waiting for the values."""
         return self.device != "cpu" or bool(self.any(mask))

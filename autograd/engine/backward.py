@@ -14,7 +14,6 @@ from glassgrad.autograd.engine.hooks import after_hooks, conjugated, retainers
 from glassgrad.autograd.engine.memory import LATEST, owner, written_at
 from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.readings.levels import LEVELS, LIFTED, Lifted, any_lifted, innermost, settled
@@ -27,7 +26,6 @@ def backward_steps(
     retain_graph: bool = True,
     create_graph: bool = False,
     inputs: Sequence[Any] | None = None,
-    sparse: bool = False,
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
     """Backpropagation as steps ``(node, gradient, contributions)``, from the outputs to the leaves.
 
@@ -35,9 +33,8 @@ def backward_steps(
     which raises `GradientError` within `no_grad`. At a step ``gradient`` is the complete upstream gradient, and
     ``contributions`` are the results of the node's rules: one per input, ``None`` where no gradient flows. Each leaf
     comes last, with its total and no contributions. With ``inputs`` only the nodes between these and the outputs are
-    visited. Without ``retain_graph`` the arrays that a node saved are released at its step. With ``sparse``
-    contributions may be `Scattered`, which are added in place. Gradients of complex numbers are the conjugates of what
-    ``.grad`` holds: the graph's convention, see docs/conventions.md.
+    visited. Without ``retain_graph`` the arrays that a node saved are released at its step. Gradients of complex
+    numbers are the conjugates of what ``.grad`` holds: the graph's convention, see docs/conventions.md.
 
     Every gradient of this package is computed here, so pictures and checks show the actual computation.
 
@@ -53,11 +50,11 @@ def backward_steps(
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     wanted = None if inputs is None else {vertex_of(x) for x in inputs}
-    return steps_from(totals, retain_graph, create_graph, wanted, sparse)
+    return steps_from(totals, retain_graph, create_graph, wanted)
 
 
 def steps_from(
-    totals: dict[Any, Any], retain_graph: bool, create_graph: bool, wanted: Any, sparse: bool, at_nodes: bool = True
+    totals: dict[Any, Any], retain_graph: bool, create_graph: bool, wanted: Any, at_nodes: bool = True
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
     """The steps of `backward_steps`, from the vertices in ``totals``, which maps them to their upstream gradients, to
     the ``wanted`` vertices. Without ``at_nodes`` only the steps at leaves and at nodes with hooks are yielded.
@@ -72,7 +69,6 @@ def steps_from(
     exact = observer is not None and observer.exact
     oldest = order[-1].index if order else 0
     lifted = (oldest <= LIFTED.left or bool(LEVELS.get())) and any_lifted(order, totals.values())
-    sparse = sparse and not create_graph and not exact and not lifted
     doubtful = exact or oldest < LATEST[0]  # an array was written to since, perhaps one that a node saved
     kind: Any = None
     xp: Any = None
@@ -82,11 +78,10 @@ def steps_from(
         if g is None:
             continue
         if node.hooks:
-            g = after_hooks(node.hooks, dense(g))
+            g = after_hooks(node.hooks, g)
             shared.add(id(g))
             doubtful = exact or oldest < LATEST[0]
         if type(g) is not kind:
-            g = g.array() if type(g) is Scattered else g
             xp = TENSORS if create_graph else backends.SPACES.get(type(g)) or backends.namespace(g)
             kind = type(g) if create_graph or type(g) in backends.SPACES else None
         mask = node.mask if masks is None else masks[node]
@@ -103,8 +98,7 @@ def steps_from(
         elif lifted:  # what a rule reads may be of more levels than its upstream gradient
             kind, xp = None, LIFTED if innermost((g, saved)) else backends.namespace(g)
         try:
-            scattered = op.scattered if sparse else None
-            parts = op.plans[mask].pull(g, xp, node, saved) if scattered is None else (scattered(g, xp, node),)
+            parts = op.plans[mask].pull(g, xp, node, saved)
         except backends.LinAlgError as error:
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except GradientError:
@@ -133,8 +127,6 @@ def steps_from(
     for leaf, total in totals.items():
         if type(leaf) is Node:
             continue
-        if type(total) is Scattered:
-            total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
             key, view = id(total), getattr(total, "base", total) is not None
             if key in shared or (view and not backends.owns_memory(total)):
@@ -164,7 +156,7 @@ def unbroadcast(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
     """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast; for a real
     input its real part.
     """
-    part, shape = dense(part), vertex.shape
+    shape = vertex.shape
     if part.shape != shape:
         if part.shape[1:] == shape:  # the frequent case of a bias, broadcast along the batch
             part = xp.sum(part, axis=0)
@@ -249,7 +241,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     seed = seed_of(y, gradient, create_graph)
     found: list[tuple[Tensor, Any]] = []
     keep, taken = retain_graph or create_graph, {id(gradient)}
-    for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
+    for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, at_nodes=False):
         if type(vertex) is Node:
             found += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended

@@ -21,7 +21,7 @@ class Observer:
     """Sees what is computed, as long as it is in the mode: the base of `anomaly` and of the tracer. Does nothing."""
 
     exact = False
-    """Whether saved arrays are always checked for it, and contributions are arrays, never `Scattered`."""
+    """Whether saved arrays are always checked for it."""
 
     notices_changes = False
     """Whether it notices by itself that an index or labels were changed after a call, so that no copies are needed."""

@@ -111,7 +111,6 @@ class Op:
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
         self.plans = Plans(self)
-        self.scattered: Callable[..., Any] | None = None  # see `Scattered`
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
         # The kernel ``(xp, out, *arrays, **params)`` writes the values of the forward into ``out``, whose axes lie in
@@ -136,7 +135,6 @@ class Op:
         for arg in none:
             self.rules.pop(arg, None)
         self.ruleless = self.ruleless - rules.keys() | none
-        self.scattered = None
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.plans.clear()

@@ -65,7 +65,7 @@ def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_
     taken = set(map(id, seeds))
     with enable_grad() if create_graph else nullcontext():
         start = [seed_of(y, seed, create_graph) for y, seed in zip(ys, seeds, strict=True)]
-        for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs, sparse=True):
+        for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs):
             if vertex not in found:
                 continue
             g = conjugated(g)

@@ -10,7 +10,6 @@ from typing import Any
 from glassgrad.autograd.backends import assign, is_complex, is_inexact
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.operation import op
-from glassgrad.autograd.engine.scattered import Scattered
 from glassgrad.autograd.errors import DomainError
 
 
@@ -56,18 +55,6 @@ def getitem(xp, x, *, index):
 
 
 getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape=x_shape))
-
-
-def _scattered(g: Any, xp: Any, node: Any) -> Any:
-    """The gradient of `getitem`, not yet an array."""
-    index, shape = node.params["index"], node.inputs[0].shape
-    # Repeated elements have to be added in the order of `scatter_add`.
-    if not (xp.in_place and shape) or _may_repeat(index):
-        return xp.scatter_add(g, index=index, shape=shape)
-    return Scattered(xp, g, index, shape)
-
-
-getitem.scattered = _scattered
 
 
 @op("[ ]ᵀ", text="scatter({x}, {index})", tex=r"\operatorname{{scatter}}_{{[{index}]}}({x})")

@@ -204,10 +204,6 @@ class _TraceNamespace(Namespace):
         """Record the operation whose forward calls this as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 
-    def add_to_part(self, x: Any, index: Any, values: Any) -> None:
-        """``x[index] += values`` with one write; by Python's rule it would be two, to the view and to ``x``."""
-        x[index] = x[index] + values
-
     def special(self, *_: Any) -> Any:
         """Record the operation as one instruction, which SciPy computes."""
         self.opaque((), None)

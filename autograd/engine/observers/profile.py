@@ -80,7 +80,6 @@ class profile:
 def _replace(op: Op, changed: Callable[[int, Any], Any]) -> None:
     """Replace the forward and the rules of ``op`` by what ``changed(column, function)`` returns for each."""
     op.forward = changed(1, op.forward)
-    op.scattered = op.scattered and changed(2, op.scattered)
     op.rules.update({arg: (changed(2, rule), wants) for arg, (rule, wants) in op.rules.items()})
     op.plans.clear()
 
