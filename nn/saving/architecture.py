@@ -11,22 +11,8 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.nn import models
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.init import LOADING
-from glassgrad.nn.modules import (
-    activation,
-    attention,
-    containers,
-    convolution,
-    dropout,
-    embedding,
-    linear,
-    losses,
-    normalization,
-    pooling,
-    recurrent,
-)
+from glassgrad.nn.modules import containers
 from glassgrad.nn.modules.module import Module, Parameter, _found, _join
-
-MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
 
 CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.Sequential: containers.Sequential,
@@ -37,13 +23,12 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 """How containers of modules are rebuilt."""
 
 
-LAYERS: dict[str, type[Module]] = {
-    name: kind
-    for module in (*MODULES, losses, models)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Module) and kind is not Module and name[0] != "_"
-}
-"""The only classes that a file may name: those of ``nn`` and ``nn.models``."""
+def _class(name: str) -> type[Module] | None:
+    """The class of that name in ``nn`` or ``nn.models``, the only ones that a file may name; else ``None``."""
+    from glassgrad import nn
+
+    found: Any = {**vars(models), **vars(nn)}.get(name)
+    return found if isinstance(found, type) and issubclass(found, Module) else None
 
 
 def describe(module: Module) -> dict[str, Any]:
@@ -61,7 +46,7 @@ def describe(module: Module) -> dict[str, Any]:
 
 def _described(module: Module) -> dict[str, Any]:
     cls, name = type(module), type(module).__name__
-    if LAYERS.get(name) is not cls:
+    if _class(name) is not cls:
         raise FileError(f"{name} is not a class of nn")
     if cls in CONTAINERS:
         return {"class": name, "children": {n: _described(child) for n, child in module.named_children()}}
@@ -119,7 +104,7 @@ def build(header: dict[str, Any], arrays: Sized) -> Module:
 def _build(description: dict[str, Any], path: str, tied: dict[str, str]) -> Module:
     if path in tied:  # to be replaced
         return Module()
-    cls = LAYERS.get(description["class"])
+    cls = _class(description["class"])
     if cls is None:
         raise FileError(f"it names a layer {description['class']!r}, which nn lacks")
     if cls in CONTAINERS:

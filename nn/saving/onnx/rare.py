@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import Tensor, is_grad_enabled
-from glassgrad.autograd.errors import AutogradError, DomainError
-from glassgrad.nn.saving.onnx.table import Row, bounded, concrete, is_float, row_of
+from glassgrad.autograd.errors import AutogradError, DomainError, SizeError
+from glassgrad.nn.saving.onnx.table import STEPS, Row, bounded, concrete, is_float, row_of
 
 # ---------------------------------------------------------------------------------------------------------- written out
 
@@ -85,9 +85,11 @@ def _types(onnx: Any, model: Any) -> dict[str, bytes]:
 # ----------------------------------------------------------------------------------------- computed by the package onnx
 
 UNDIFFERENTIATED = frozenset({
-    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress", "DFT",
-    "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix", "Momentum", "NonMaxSuppression",
-    "NonZero", "RoiAlign", "STFT", "Scaler", "TensorScatter", "TfIdfVectorizer", "Unique",
+    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress",
+    "ConcatFromSequence", "DFT", "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix",
+    "Momentum", "NonMaxSuppression", "NonZero", "Optional", "OptionalGetElement", "OptionalHasElement", "RoiAlign",
+    "STFT", "Scaler", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
+    "SequenceLength", "SplitToSequence", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip
 
 WITH_MORE = "LayerNormalization", "MaxPool"
@@ -96,9 +98,10 @@ WITH_MORE = "LayerNormalization", "MaxPool"
 RARE: dict[str, Container[Any]] = {
     "block_size": range(1, 2**63), "coordinate_transformation_mode": (b"tf_crop_and_resize",), "detect_negative": (0,),
     "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
+    "padding_mode": (b"reflection",), "GridSample.mode": (b"nearest", b"cubic", b"bicubic"),
     "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
 }  # fmt: skip
-"""Attributes of other operators, and the values with which they have no derivative here either."""
+"""Attributes of other operators, or of one, and the values with which they have no derivative here either."""
 
 
 def is_computed(row: Row) -> bool:
@@ -108,7 +111,8 @@ def is_computed(row: Row) -> bool:
 
 def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
     """The row of a node that the package ``onnx`` computes, by its operator or a rare attribute, else ``None``."""
-    is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
+    rare = (RARE.get(a.name) or RARE.get(f"{node.op_type}.{a.name}", ()) for a in node.attribute)
+    is_rare = any((a.s or a.i) in values for a, values in zip(node.attribute, rare, strict=True))
     is_rare |= node.op_type in UNDIFFERENTIATED or (node.op_type in WITH_MORE and any(node.output[1:]))
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare else None
@@ -118,7 +122,7 @@ def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
         return None
     inputs = tuple(x.name for x in schema.inputs)
     known = frozenset(inputs if all(y.type_str == "tensor(int64)" for y in schema.outputs) else ())
-    many = schema.inputs[-1].option == onnx.defs.OpSchema.FormalParameterOption.Variadic
+    many = any(x.option == onnx.defs.OpSchema.FormalParameterOption.Variadic for x in schema.inputs)
     function = partial(_computed, onnx, node, opset)
     return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known, many)
 
@@ -127,22 +131,30 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
     """The results of a node. Its ``attributes`` are in ``node``, too."""
     from onnx.reference import ReferenceEvaluator
 
-    given = {name: numpy.asarray(concrete(x)) for name, x in zip(node.input, values, strict=False) if name}
-    graph = onnx.helper.make_graph(
-        [node], node.op_type, [], [onnx.ValueInfoProto(name=name) for name in node.output if name],
-        [onnx.numpy_helper.from_array(x, name) for name, x in given.items()],
-    )  # fmt: skip
+    if node.op_type == "SplitToSequence" and max(values[0].shape, default=0) > STEPS:
+        raise SizeError(f"x has an axis of more than {STEPS:,} entries, the limit for a sequence")
+    given = {name: _plain(x) for name, x in zip(node.input, values, strict=False) if name}
+    known = [onnx.numpy_helper.from_array(x, name) for name, x in given.items() if isinstance(x, numpy.ndarray)]
+    outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
+    graph = onnx.helper.make_graph([node], node.op_type, [], outputs, known)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset)])
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
         for shape in [[d.dim_value for d in y.type.tensor_type.shape.dim] for y in inferred]:
             bounded(shape)
-        results = tuple(map(numpy.asarray, ReferenceEvaluator(model).run(None, {})))
+        results = tuple(map(_plain, ReferenceEvaluator(model).run(None, given)))
     except AutogradError:
         raise
     except Exception as error:  # of many classes
         raise DomainError(f"the package onnx can't compute it: {str(error)[:300]}") from error
     trained = any(isinstance(x, Tensor) and x.requires_grad for x in values)
-    if trained and is_grad_enabled() and any(map(is_float, results)):
+    if trained and is_grad_enabled() and any(is_float(y) for y in results if isinstance(y, numpy.ndarray)):
         raise DomainError("it has no derivative here: call the network under autograd.no_grad()")
     return results
+
+
+def _plain(value: Any) -> Any:
+    """A value as an array, a sequence as a list of these, and one that is missing as ``None``."""
+    if isinstance(value, list):
+        return [*map(_plain, value)]
+    return value if value is None else numpy.asarray(concrete(value))

@@ -111,8 +111,9 @@ def upsample(mode, x, size, *rest, antialias=False):
 
 
 def grid_sampler(x, grid, mode, padding, align_corners):
-    names = ("linear", "nearest", "cubic")[mode], ("zeros", "border", "reflection")[padding]
-    return grid_sample(x, grid, mode=names[0], padding_mode=names[1], align_corners=align_corners)
+    if mode or padding > 1:
+        raise DomainError("grid_sample is converted with mode bilinear, and zeros or border around the picture.")
+    return grid_sample(x, grid, padding_mode=("zeros", "border")[padding], align_corners=align_corners)
 
 
 def bilinear(x, y, weight, bias=None):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError, SizeError
-from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, along, ints, number, operator, parts_of
+from glassgrad.autograd.errors import DomainError, SizeError
+from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, number, operator
 
 operator("If", known="cond")(
     lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())
@@ -55,56 +55,3 @@ def scan(*values, body, num_scan_inputs, scan_input_directions=(0,), scan_output
     step.__name__ = "scan"
     carries, outs = ag.scan(step, states, scans, reverse=directions == {1})
     return (*carries, *outs)
-
-
-# ---------------------------------------------------------------------------------------------------------- sequences
-
-
-operator("SequenceEmpty")(lambda *, dtype=1: [])
-operator("SequenceConstruct")(lambda *values: [*values])
-operator("SequenceLength")(lambda sequence: numpy.asarray(len(sequence), "int64"))
-operator("SequenceAt", known="position")(lambda sequence, position: sequence[int(number(position))])
-operator("OptionalHasElement")(lambda value=None: numpy.asarray(value is not None))
-
-
-@operator("SequenceInsert", known="position")
-def sequence_insert(sequence, value, position=None):
-    """A sequence with one value more."""
-    i = len(sequence) if position is None else int(number(position))
-    if abs(i) > len(sequence):
-        raise IndexingError(f"position {i} is not in a sequence of {len(sequence)}")
-    return [*sequence[:i], value, *sequence[i:]]
-
-
-operator("ConcatFromSequence")(
-    lambda sequence, *, axis, new_axis=0: (ag.stack if new_axis else ag.concat)(sequence, axis=axis)
-)
-
-
-@operator("SplitToSequence", known="split")
-def split_to_sequence(x, split=None, *, axis=0, keepdims=1):
-    """Parts of ``x`` along an axis, as a sequence."""
-    n = x.shape[axis]
-    if n > STEPS:
-        raise SizeError(f"axis {axis} has {n:,} entries; a sequence has at most {STEPS:,}")
-    if split is None and not keepdims:
-        return [along(x, axis, i) for i in range(n)]
-    length = 1 if split is None else int(number(split)) if split.ndim == 0 else None
-    if length is not None and length < 1:
-        raise ShapeError(f"parts must have at least one element; split is {length}")
-    lengths = ints(split) if length is None else [min(length, n - i) for i in range(0, n, length)]
-    return parts_of(x, lengths, axis)
-
-
-@operator("Optional")
-def optional(value=None, *, type=None):
-    """A value that may be missing."""
-    return value
-
-
-@operator("OptionalGetElement")
-def optional_get_element(value):
-    """The value. Raises an error if it is missing."""
-    if value is None:
-        raise DomainError("its value is missing")
-    return value

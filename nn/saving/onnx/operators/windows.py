@@ -218,51 +218,26 @@ def upsample(x, scales, *, mode="nearest"):
     )  # fmt: skip
 
 
-def _reflected(places, low, high):
-    """Positions reflected at ``low`` and ``high`` until they are between them."""
-    span = high - low
-    if span <= 0:
-        return places * 0.0
-    distance = ag.remainder(ag.abs(places - low), 2 * span)
-    return ag.minimum(distance, 2 * span - distance) + low
-
-
 @operator("GridSample")
 def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"):
-    """``x`` (batch, channels, *space) at the positions of a grid (batch, *new, axes): from -1 to 1, last axis first."""
-    mode = choice({"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode), "mode", ("nearest", "linear", "cubic"))
-    choice(padding_mode, "padding_mode", ("zeros", "border", "reflection"))
+    """``x`` (batch, channels, *space) between its elements, at the positions of a grid (batch, *new, axes).
+
+    The positions go from -1 to 1, those of the last axis first. Other modes than linear are computed by ``onnx``.
+    """
+    choice(mode, "mode", ("linear", "bilinear"))
+    frame = int(choice(padding_mode, "padding_mode", ("zeros", "border")) == "zeros")  # of zeros around x
     bounded((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
-    frame = int(padding_mode == "zeros")  # of zeros around x
-    x = ag.pad(x, pad_width=[(0, 0), (0, 0), *[(frame, frame)] * (x.ndim - 2)]) if frame else x
+    x = ag.pad(x, pad_width=[(0, 0), (0, 0), *[(frame, frame)] * (x.ndim - 2)])
     n, channels, *space = x.shape
-    neighbours = []  # along each axis: pairs of an index and its weight
-    for axis, length in enumerate(m - 2 * frame for m in space):
-        g = ag.getitem(grid, index=(..., len(space) - 1 - axis))
-        place = (g + 1) * ((length - 1) / 2) if align_corners else ((g + 1) * length - 1) * 0.5
-        base = ag.round(place) if mode == "nearest" else ag.stop_gradient(ag.floor(place))
-        share = place - base
-        taps = {
-            "nearest": lambda s: {0: None},
-            "linear": lambda s: {0: 1 - s, 1: s},
-            "cubic": lambda s: {-1: _far(s + 1), 0: _near(s), 1: _near(1 - s), 2: _far(2 - s)},
-        }[mode](share)
-        found = []
-        for offset, weight in taps.items():
-            near = base + offset
-            if padding_mode == "reflection":
-                near = ag.round(_reflected(near, *((0.0, length - 1.0) if align_corners else (-0.5, length - 0.5))))
-            found.append((cast(ag.clip(near, -frame, length - 1.0 + frame), "int64") + frame, weight))
-        neighbours.append(found)
     rows = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
-    first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
-    total: Any = None
-    for chosen in itertools.product(*neighbours):
-        row: Any = 0
-        for (index, _), length in zip(chosen, space, strict=True):
-            row = row * length + index
-        part = ag.take(rows, row + first, axis=0)
-        for _, weight in chosen:
-            part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
-        total = part if total is None else total + part
+    corners = [(numpy.arange(n).reshape(n, *(1,) * len(space)), 1.0)]  # rows, and their shares
+    for axis, length in enumerate(space):
+        g, last = ag.getitem(grid, index=(..., len(space) - 1 - axis)), length - 2 * frame - 1
+        place = (g + 1) * (last / 2) if align_corners else ((g + 1) * (last + 1) - 1) * 0.5
+        low = ag.stop_gradient(ag.floor(place))
+        share = place - low
+        near = [cast(ag.clip(low + i, -frame, last + frame), "int64") + frame for i in (0, 1)]
+        pairs = itertools.product(corners, zip(near, (1 - share, share), strict=True))
+        corners = [(row * length + index, weight * part) for (row, weight), (index, part) in pairs]
+    total: Any = sum(ag.take(rows, row, axis=0) * ag.expand_dims(weight, axis=-1) for row, weight in corners)
     return cast(ag.permute_dims(total, axes=(0, total.ndim - 1, *range(1, total.ndim - 1))), x.dtype)
