@@ -241,13 +241,12 @@ mutant("some parameters", "pad", "x", "as if by 1", lambda g, x_shape: g[tuple(s
 def planted(mutant: Mutant) -> Iterator[None]:
     """Within it the rule is wrong."""
     op = ag.OPS[mutant.op]
-    right, scattered = op.rules[mutant.arg][0], op.scattered
+    right = op.rules[mutant.arg][0]
     op.vjp(**{mutant.arg: mutant.wrong})
     try:
         yield
     finally:
         op.vjp(**{mutant.arg: right})
-        op.scattered = scattered
 
 
 @functools.cache

@@ -39,7 +39,7 @@ DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     "autograd/compiler/targets/c/functions.h",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "viz/pages/assets").rglob("*.*")),
-    "viz/drawing/chinese.toml",
+    *("viz/drawing/chinese.toml", "viz/formula/document.tex"),
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.*")),
 }

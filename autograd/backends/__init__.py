@@ -166,6 +166,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for data without numbers, and
     `autograd.errors.ShapeError` for ragged lists.
     """
+    data = getattr(data, "traced", data) if type(data) in PYTHON_SCALARS else data  # of a float that a trace records
     kind = type(data)
     space = namespace(data) if kind in SPACES or cupy.is_cupy(kind) else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)

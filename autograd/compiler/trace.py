@@ -108,8 +108,7 @@ class Result:
                     f"{name} returns {of_type(leaf)}, whose code runs "
                     "after the call: compile a function that returns its results."
                 )
-            if type(leaf) is Number:
-                leaf.ask()
+        self.leaves = [leaf.traced if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]

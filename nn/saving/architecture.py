@@ -25,10 +25,10 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 
 def _class(name: str) -> type[Module] | None:
     """The class of that name in ``nn`` or ``nn.models``, the only ones that a file may name; else ``None``."""
-    from glassgrad import nn
-
-    found: Any = {**vars(models), **vars(nn)}.get(name)
-    return found if isinstance(found, type) and issubclass(found, Module) else None
+    kinds, package = Module.__subclasses__(), models.__package__.removesuffix("models")
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.__name__ == name and kind.__module__.startswith(package)), None)
 
 
 def describe(module: Module) -> dict[str, Any]:

@@ -31,14 +31,15 @@ ARITHMETIC: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "of a NumPy number": (lambda x, s: x * (np.float32(2) * s), FLOATS, "float32"),
     "a comparison of an array": (lambda x, s: x > s, FLOATS, "float32"),
     "isinstance": (lambda x, s: x * s if isinstance(s, float) else x, FLOATS, "float32"),
+    "a Tensor of it": (lambda x, s: x * ag.Tensor(s), FLOATS, "float32"),
     "slope": (lambda x, s: nn.functional.leaky_relu(-x, s), FLOATS, "float32"),
 }
 """What makes one program of a float that varies."""
 
 ASKED: tuple[Callable[..., Any], ...] = (
     lambda x, s: x * 2 if s > 1 else x * s, lambda x, s: x * float(s), lambda x, s: x * math.exp(s),
-    lambda x, s: x * len(f"{s:.3g}"), lambda x, s: x * {2.5: 2.0}.get(s, 1.0), lambda x, s: s * 2,
-    lambda x, s: x * ag.Tensor(s), lambda x, s: x * ag.Tensor([s, 1.0, s]), lambda x, s: x * np.array([s, 1.0, s]),
+    lambda x, s: x * len(f"{s:.3g}"), lambda x, s: x * {2.5: 2.0}.get(s, 1.0),
+    lambda x, s: x * ag.Tensor([s, 1.0, s]), lambda x, s: x * np.array([s, 1.0, s]),
     lambda x, s: x * ag.full((3,), s), lambda x, s: ag.clip(x, 0.0, abs(s)), lambda x, s: x * abs(s**0.5),
     lambda x, s: x * (s % 2 + s // 2),
 )  # fmt: skip
@@ -88,6 +89,15 @@ def test_another_number_makes_a_program_for_each_value(name: str) -> None:
 def test_the_value_of_a_float_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(TraceError, match=r"numbers.py:\d+ asks for the value of .* float64 .* as an int or a text"):
         calls(ag.compile(function), FLOATS, "float32")
+
+
+def test_a_float_alone_is_differentiated_and_returned() -> None:
+    compiled = ag.compile(ag.value_and_grad(lambda s: s**3)), ag.compile(lambda s: (s, s / 3))
+    with traces() as count:
+        for s in FLOATS:
+            assert [t.item() for t in compiled[0](s)] == [s**3, 3 * s**2]
+            assert compiled[1](s) == (s, s / 3)
+    assert count() == 2
 
 
 def test_the_value_of_a_learning_rate_is_refused() -> None:
