@@ -143,7 +143,7 @@ class Compiled(Generic[P, R]):
         self._traces += 1
         if self._traces == FORMS:
             broken = known[0].broken_guards() if known else []
-            cause = broken[0].name if broken else "other arrays" if known else "another form of its arguments"
+            cause = broken[0].name if broken else "another form of its arguments"
             warnings.warn(
                 f"{self._called()} was traced {FORMS} times, now because of {cause}: each trace takes as long as many "
                 "calls. Pass what changes often as arguments, numbers as Tensors, and give all batches one shape.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,24 +97,16 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
 
     def item(self: Any, key: Any) -> Any:
         tracer = TRACER.get()
-        return dict.__getitem__(self, key) if tracer is None or key not in dict.keys(self) else tracer.option(self, key)
-
-    def get(self: Any, key: Any, default: Any = None) -> Any:
-        tracer = TRACER.get()
         found = MISSING if tracer is None else tracer.option(self, key)
-        return dict.get(self, key, default) if found is MISSING else found
-
-    def copied(self: Any) -> dict[Any, Any]:
-        return {key: item(self, key) for key in dict.keys(self)}
-
-    def of_copy(name: str) -> Callable[..., Any]:
-        return lambda self, *args: getattr(copied(self), name)(*args)
+        return dict.__getitem__(self, key) if found is MISSING else found
 
     return {
         "__getitem__": item,
-        "get": get,
         "__iter__": lambda self: iter([*dict.keys(self)]),  # else dict(self) would not call __getitem__
-        **{name: of_copy(name) for name in ("items", "values", "copy", "__or__", "__ror__", "__eq__")},
+        **{name: getattr(Mapping, name) for name in ("get", "items", "values", "__eq__")},
+        "copy": lambda self: dict(self),  # noqa: PLW0108  (a class would not be bound)
+        "__or__": lambda self, other: dict(self) | other,
+        "__ror__": lambda self, other: other | dict(self),
     }
 
 

@@ -52,36 +52,6 @@ def test_three_programs_take_turns() -> None:
     assert known[1] == known[2] == known[-1]  # none was traced anew because another one had moved a parameter
 
 
-def test_programs_that_take_turns_on_states_in_memory_of_others_bind_anew():
-    """Two batch sizes and two modes alternate; the weight is a view into a longer array."""
-    w = ag.Tensor(np.linspace(-1.0, 1.0, 64).reshape(16, 4), requires_grad=True, name="w")
-    w.data = np.concatenate([w.data.reshape(-1)] * 2)[1 : 1 + w.size].reshape(w.shape)
-    layer = nn.Sequential(nn.Linear(16, 16, seed=1, dtype="float64"), nn.Tanh())
-    parameters = [w, *layer.parameters()]
-
-    def step(x):
-        t = x @ w.T
-        loss = (ag.min(t) ** 2).sum() + 0.0 * layer(t).sum()
-        for p in parameters:
-            p.zero_grad()
-        loss.backward()
-        for p in parameters:
-            p.data = p.data - 0.5 * p.grad.data
-        return loss
-
-    def run(function):
-        rng, start = np.random.default_rng(0), [p.data.copy() for p in parameters]
-        found = []
-        for n, train in ((4, True), (96, True), (4, False), (4, True), (4, True)):
-            layer.train(train)
-            found.append(function(rng.standard_normal((n, 4))).item())
-        for p, data in zip(parameters, start, strict=True):
-            p.data = data
-        return found
-
-    assert run(ag.compile(step)) == pytest.approx(run(step), rel=1e-12)
-
-
 MEMORIES: dict[str, Callable[[], Any]] = {
     "its own": lambda: np.arange(6.0).reshape(2, 3).copy(),
     "its own, column-major": lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
@@ -120,30 +90,6 @@ def test_a_view_that_is_kept_has_the_values_of_eager_mode(memory, update, kept):
         return [*views, w.data]
 
     follows(values)
-
-
-@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
-def test_a_kept_view_of_a_bias_that_is_assigned_anew_keeps_its_values(target):
-    """The writer of the source refers to the bias, which is read in another shape, until the references are counted."""
-
-    def values(wrap: Any) -> list[Any]:
-        layer = nn.Linear(1, 4, seed=4, dtype="float64")
-
-        def step(x: Any) -> None:
-            out = layer(ag.reshape(x, (2, -1))[1:].T)
-            nn.functional.cross_entropy(out, ag.softmax(out, axis=-1)).backward()
-            for p in layer.parameters():
-                with ag.no_grad():
-                    p -= 0.5 * p.grad
-            layer.zero_grad()
-
-        run, views = wrap(step), []
-        for row in np.random.default_rng(1).normal(size=(3, 1, 4)):
-            run(ag.Tensor(row))
-            views += [layer.bias.data.ravel(), layer.weight.data.T]
-        return views
-
-    follows(values, target, rtol=1e-12)
 
 
 COPIES = [

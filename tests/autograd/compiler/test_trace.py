@@ -237,27 +237,6 @@ def test_programs_with_and_without_a_gradient_are_both_kept() -> None:
     assert count() == 2
 
 
-def test_a_step_that_updates_and_does_not_clear_leaves_its_gradient() -> None:
-    def run(wrap: Any) -> Any:
-        w = parameter()
-        optimizer, found = nn.optim.SGD([w], lr=0.1), []
-
-        def step(x: ag.Tensor) -> None:
-            (x * w * w).sum().backward()
-            optimizer.step()
-
-        step = wrap(step)
-        for clear in (False, True, False, False):
-            step(X)
-            assert w.grad is not None
-            found += [w.tolist(), w.grad.tolist()]
-            if clear:
-                optimizer.zero_grad()
-        return found
-
-    assert run(ag.compile) == run(lambda step: step)
-
-
 def test_a_recorded_gradient_from_before_the_call_is_refused() -> None:
     w = parameter()
     (w**3).sum().backward(create_graph=True)
