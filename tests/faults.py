@@ -118,7 +118,7 @@ def too_short(old: Any) -> Any:
 
 def views_forgotten(old: Any) -> Any:
     """Views of temporaries show no other memory."""
-    return lambda self: {k: v for k, v in old(self).items() if v.kind != "temporary"}
+    return lambda *given: {k: v for k, v in old(*given).items() if v.kind != "temporary"}
 
 
 def written_early(old: Any) -> Any:
@@ -370,7 +370,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     ),
     "plan: a buffer is used again too early": (Plan, "last_reads", too_early),
     "plan: results need not live to the end": (Plan, "last_reads", too_short),
-    "plan: reads of views are not credited": (Plan, "_find_roots", views_forgotten),
+    "plan: reads of views are not credited": (sys.modules[Plan.__module__], "roots", views_forgotten),
     "plan: states are written while they are read": (Plan, "_may_write_home", written_early),
     "plan: the last copies into states are left out": (
         Plan,
