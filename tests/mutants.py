@@ -241,11 +241,12 @@ mutant("some parameters", "pad", "x", "as if by 1", lambda g, x_shape: g[tuple(s
 def planted(mutant: Mutant) -> Iterator[None]:
     """Within it the rule is wrong."""
     op = ag.OPS[mutant.op]
-    right = op.rules[mutant.arg][0]
+    right = op.rules.pop(mutant.arg)[0]
     op.vjp(**{mutant.arg: mutant.wrong})
     try:
         yield
     finally:
+        del op.rules[mutant.arg]
         op.vjp(**{mutant.arg: right})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
@@ -43,69 +43,46 @@ AXES = frozenset({int, tuple, type(None)})
 """The types of an axis that are accepted as they are."""
 
 
-def binder(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    """A function with the signature of an operation, which returns the arrays and all parameters of a call;
-    with ``dtype=`` the result and None.
+def signed(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """A function with the signature of an operation, which returns the arrays and all parameters of a call.
 
     ``listed``: any number of arrays are one argument, a list, and parameters may follow it by position.
     """
-    many = op.variadic and not listed
-    aliases = {} if op.foreign else {theirs: ours for theirs, ours in ALIASES.items() if ours in op.params}
-    required = {p for p, default in op.params.items() if default is REQUIRED} - {*aliases.values()}
-    parts = [f"*{op.args[0]}"] if many else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
-    named = many
-    for p in op.params:
-        if p in required and not named and "=" in parts[-1]:  # Python allows it by name only
+    named = op.variadic and not listed
+    parts = [f"*{op.args[0]}"] if named else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
+    arrays = f"tuple({op.args[0]})" if listed else op.args[0] if named else f"({', '.join(op.args)},)"
+    for p, default in op.params.items():
+        if default is REQUIRED and not named and "=" in parts[-1]:  # Python allows it by name only
             parts, named = [*parts, "*"], True
-        parts.append(p if p in required else f"{p}=params[{p!r}]")
-    values = {p: p for p in op.params}
-    for theirs, ours in aliases.items():
-        once = f"{theirs} is None and {ours} is not _required"
-        values[ours] = f"{ours} if {once} else _either({ours!r}, {ours}, {theirs!r}, {theirs})"
-    others = [f"{name}=None" for name in (*aliases, *["dtype"] * op.casts)]
-    parts += ["*"] * bool(others and not named) + others
-    arrays = f"tuple({op.args[0]})" if listed else op.args[0] if many else f"({', '.join(op.args)},)"
-    found = f"{arrays}, {{{', '.join(f'{p!r}: {value}' for p, value in values.items())}}}"
-    if op.casts:
-        found = f"({found}) if dtype is None else (_in_dtype(dtype, {found}), None)"
-    known = {"params": op.params, "_required": REQUIRED, "_either": partial(either, op)}
-    known["_in_dtype"] = partial(in_dtype, op)
-    bind = eval(f"lambda {', '.join(parts)}: ({found})", known)
-    bind.__name__ = bind.__qualname__ = op.name  # for Python's own errors
-    return bind  # type: ignore[no-any-return]
+        parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
+    values = ", ".join(f"{p!r}: {p}" for p in op.params)
+    found = eval(f"lambda {', '.join(parts)}: ({arrays}, {{{values}}})", {"params": op.params})
+    found.__name__ = found.__qualname__ = op.name  # for Python's own errors
+    return found  # type: ignore[no-any-return]
 
 
-def binder_of_many(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    """`binder` for an operation of any number of arrays, which may be given one by one or as a list."""
-    single, listed = binder(op), binder(op, listed=True)
+def binder(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """The function that binds the arguments of a call, any number of arrays one by one or as a list, and parameters by
+    PyTorch's names, too. With ``dtype=`` the first array is cast to it, and so is the result, because sums of small
+    integers are large ones: then it returns the result and None.
+    """
+    single, listed = signed(op), signed(op, listed=True) if op.variadic else None
 
     @wraps(single)
-    def bind(*given: Any, **params: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        lists = [x for x in given if isinstance(x, list | tuple) or hasattr(x, "shape")]
+    def bind(*given: Any, **params: Any) -> tuple[Any, Any]:
+        named = {op.aliases.get(name, name): value for name, value in params.items()}
+        if len(named) < len(params):
+            raise DTypeError(f"{op.name} was given a parameter by two names, {' and '.join(params)}: give it by one.")
+        dtype = named.pop("dtype", None) if op.casts else None
         # Several lists stand for an array each.
-        return (listed if given and isinstance(given[0], list | tuple) and len(lists) == 1 else single)(
-            *given, **params
-        )
+        lists = [isinstance(x, list | tuple) for x in given if isinstance(x, list | tuple) or hasattr(x, "shape")]
+        arrays, values = (listed if listed and lists == [True] else single)(*given, **named)
+        if dtype is None:
+            return arrays, values
+        out = op(TENSORS.astype(arrays[0], dtype), *arrays[1:], **values)
+        return out if out.dtype == dtype else TENSORS.astype(out, dtype), None
 
     return bind
-
-
-def either(op: Any, ours: str, value: Any, theirs: str, other: Any) -> Any:
-    """The value that a parameter was given by PyTorch's name. Raises `DTypeError` if it has another one by ours."""
-    if other is None:
-        raise TypeError(f"{op.name}() missing 1 required argument: {ours!r}")
-    if value is not op.params[ours] and value is not other:
-        both = f"{ours} = {shown(value)} and {theirs} = {shown(other)}"
-        raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
-    return other
-
-
-def in_dtype(op: Any, dtype: Any, given: Sequence[Any], params: dict[str, Any]) -> Any:
-    """The result of a call with ``dtype=``: the first array is cast to it, and so is the result, because sums of small
-    integers are large ones.
-    """
-    out = op(TENSORS.astype(given[0], dtype), *given[1:], **params)
-    return out if out.dtype == dtype else TENSORS.astype(out, dtype)
 
 
 def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
@@ -153,11 +130,10 @@ def checked_axis(op: Any, axis: Any) -> Any:
     """The axis; a list as a tuple. Raises `DTypeError` for what is none."""
     if type(axis) is list:
         return tuple(axis)
-    if not isinstance(axis, bool) and hasattr(axis, "__index__") and getattr(axis, "shape", ()) == ():
-        return axis
-    other = {"max": "; the larger of two values is maximum(x, y)", "min": "; the smaller of two is minimum(x, y)"}
-    kind, way = type(axis).__name__, other.get(op.name, "")
-    raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
+    if isinstance(axis, bool) or not hasattr(axis, "__index__") or getattr(axis, "shape", ()) != ():
+        way = f"; the {op.name} of two values is {op.name}imum(x, y)" if op.name in ("max", "min") else ""
+        raise DTypeError(f"{op.name}: axis = {describe(axis)} is {of_type(axis)}: give the number of an axis{way}.")
+    return axis
 
 
 def check_parameters(op: Any, params: dict[str, Any]) -> None:
@@ -214,28 +190,24 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
 # ---------------------------------------------------------------------------------------------- a user's own operations
 
 
-def read_only(value: Any) -> Any:
-    """Read-only views for a user's own forward or rule, because the arrays are used elsewhere, too."""
-    return tuple(map(read_only, value)) if isinstance(value, tuple) else backends.read_only(value)
+def guarded(function: Callable[..., Any], role: str, of_rule: bool = False, many: bool = False) -> Callable[..., Any]:
+    """A user's own forward or rule with read-only arrays, because they are used elsewhere, too. What it returns, for
+    ``many`` arguments several, is made an array; of a rule it may be None. Raises `DTypeError` for anything else.
+    """
 
+    def lent(value: Any) -> Any:
+        return tuple(map(lent, value)) if isinstance(value, tuple) else backends.read_only(value)
 
-def checked_result(op: Any, out: Any) -> Any:
-    """The result of a user's own forward as an array. Raises `DTypeError` if there is none."""
-    if type(out) in backends.SPACES:
-        return out
-    if out is None or isinstance(out, list | tuple):
-        raise DTypeError(
-            f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
-        )
-    return backends.asarray(out)
+    def checked(found: Any) -> Any:
+        if type(found) in backends.SPACES or isinstance(found, Tensor) or (of_rule and found is None):
+            return found
+        if found is None or isinstance(found, list | tuple):
+            raise DTypeError(f"{role} returned {of_type(found)}: it must return one array.")
+        return backends.asarray(found)
 
+    @wraps(function)
+    def guarded(*given: Any, **params: Any) -> Any:
+        found = function(*map(lent, given), **params)
+        return list(map(checked, found)) if many else checked(found)
 
-def checked_gradient(op: Any, arg: str, found: Any) -> Any:
-    """What a user's own rule returned. Raises `DTypeError` for anything but an array, or several of several arrays."""
-    for part in found if op.variadic else (found,):
-        if part is not None and not hasattr(part, "shape"):
-            raise DTypeError(
-                f"{op.name}: the rule for {arg!r} returned {part!r}: it must return an array of that argument's shape, "
-                "or None where no gradient flows."
-            )
-    return found
+    return guarded

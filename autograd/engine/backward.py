@@ -293,18 +293,13 @@ def seed_list(seeds: Any, count: int) -> list[Any]:
 
 def check_saved(node: Node, mask: int) -> None:
     """Raise `GradientError` where the arrays that a node saved were released, or one that the rules of the inputs in
-    ``mask`` need was written to since, or the rules were declared again since.
+    ``mask`` need was written to since.
     """
     op = node.op
     if node.saved is None:
         raise GradientError(
             f"the arrays that {op.name} {describe(node)} had saved were released by an earlier backward: pass "
             "retain_graph=True to that, or compute the forward again."
-        )
-    if node.index < op.redeclared:
-        raise GradientError(
-            f"the rules of {op.name} were declared again after {describe(node)} was computed: compute the forward "
-            "again."
         )
     kept = op.plans[mask].kept
     for value in (value for i, value in enumerate(node.saved) if kept >> i & 1):

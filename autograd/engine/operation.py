@@ -20,25 +20,15 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, partial, wraps
-from types import FunctionType, SimpleNamespace
+from functools import cache, cached_property, wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.engine import arguments
-from glassgrad.autograd.engine.arguments import (
-    REQUIRED,
-    argument,
-    binder,
-    binder_of_many,
-    checked_gradient,
-    checked_result,
-    operand,
-    read_only,
-)
+from glassgrad.autograd.engine.arguments import REQUIRED, argument, binder, guarded, operand
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LATEST
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new, root_of
@@ -81,7 +71,6 @@ class Op:
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op calls the function in its slot
-    edits = 0  # counts rules that are declared again: after one, compiled programs are out of date
 
     if TYPE_CHECKING:
 
@@ -101,12 +90,17 @@ class Op:
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         defaults = forward.__defaults__ or ()
         self.optional = positional[len(positional) - len(defaults) :]
+        self.aliases = (
+            {} if self.foreign else {theirs: p for theirs, p in arguments.ALIASES.items() if p in self.params}
+        )
         self._check(positional, many, dict(zip(self.optional, defaults, strict=True)))
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
-        self.text = self._template("text", text or f"{bare}({given})")
-        self.tex = self._template("tex", tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})")
-        self.forward = guarded(forward, partial(checked_result, self)) if self.foreign else forward
+        self.text = text or f"{bare}({given})"
+        self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})"
+        for template in (self.text, self.tex):
+            self._check_template(template)
+        self.forward = guarded(forward, f"the forward of {self.name}") if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
@@ -117,24 +111,24 @@ class Op:
         # memory in the ``order`` of their number. A compiled program calls it with a reused array.
         self.into: Callable[..., Any] | None = None
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
-        self.redeclared = 0  # when rules were last declared again, on the graph's clock: older nodes saved other values
         self.apply, self.operator = function_of(self, argument), function_of(self, operand)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
     def vjp(self, /, **rules: Callable[..., Any] | None) -> None:
         """Declare one rule per argument; None for an argument without a derivative, such as an index.
 
-        Raises `DeclarationError` where a rule asks for a name that does not exist; then no rule has changed.
+        Raises `DeclarationError` where a rule asks for a name that does not exist, and for an argument that has a rule;
+        then no rule has changed.
         """
         none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
         found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
-        if self.rules:  # graphs recorded before are refused from now on
-            self.redeclared = LATEST[0] = stamp()
-            Op.edits += 1
+        if again := sorted(rules.keys() & {*self.rules, *self.ruleless}):
+            raise DeclarationError(
+                f"{self.name} has a rule for {', '.join(again)} already, on which graphs and programs rely: "
+                "declare the operation again, with @op."
+            )
         self.rules |= found
-        for arg in none:
-            self.rules.pop(arg, None)
-        self.ruleless = self.ruleless - rules.keys() | none
+        self.ruleless |= none
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.plans.clear()
@@ -165,17 +159,12 @@ class Op:
                     f"write parameters after a star, (..., *, {name}={default!r})."
                 )
 
-    def _template(self, name: str, template: str) -> str:
-        """Return ``template``. Raises for a stray brace or an unknown field."""
-        known = (*self.args, *self.params)
+    def _check_template(self, template: str) -> None:
+        """Raise for a stray brace or an unknown field."""
         try:
-            template.format_map(dict.fromkeys(known, ""))
+            template.format_map(dict.fromkeys((*self.args, *self.params), ""))
         except (ValueError, LookupError, AttributeError) as error:
-            raise DeclarationError(
-                f"{self.name}: {name} = {shown(template)} is not a valid template ({error}): fields are the names "
-                f"{', '.join(known)} in braces, and a brace itself is written twice, '{{{{'."
-            ) from None
-        return template
+            raise DeclarationError(f"{self.name}: the template {shown(template)} is not valid: {error}.") from None
 
     def _checked_rule(self, arg: str, rule: Any) -> Rule:
         """A rule, and the names that it asks for: with ``**rest``, all other parameters, too. Raises for a name that
@@ -208,15 +197,16 @@ class Op:
     @cached_property
     def bind(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
         """The function that binds the arguments of a call to their names."""
-        return binder_of_many(self) if self.variadic else binder(self)
+        return binder(self)
 
     @property
     def __signature__(self) -> Signature:
-        from inspect import signature
+        from inspect import Parameter, signature
 
         found = signature(self.bind)
-        shown = [p.replace(default=p.empty) if p.default is REQUIRED else p for p in found.parameters.values()]
-        return found.replace(parameters=shown)
+        others = (*self.aliases, *["dtype"] * self.casts)
+        by_name = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in others]
+        return found.replace(parameters=[*found.parameters.values(), *by_name])
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are
@@ -237,16 +227,6 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
-
-
-def guarded(function: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A user's own forward or rule with read-only arrays, which are used elsewhere, too, and with a checked result."""
-
-    @wraps(function)
-    def guarded(*given: Any, **params: Any) -> Any:
-        return check(function(*map(read_only, given), **params))
-
-    return guarded
 
 
 def op(
@@ -305,19 +285,18 @@ def op(
 class Plan:
     """What is done for one mask of inputs.
 
-    ``mask``: which of the inputs asked for have a rule, as bits; ``forgotten``: the arguments that a user's operation
-    was declared with neither a rule nor ``None`` for; ``kept``: which of ``(*arrays, out)`` the rules need. ``pull``
-    calls the rules. It is written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``,
-    because gathering what each rule asks for takes longer than many a rule.
+    ``mask``: which of the inputs asked for have a rule, as bits; ``kept``: which of ``(*arrays, out)`` the rules need.
+    ``pull`` calls the rules. It is written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]),
+    None)``, because gathering what each rule asks for takes longer than many a rule.
     """
 
-    __slots__ = ("mask", "forgotten", "kept", "pull")
+    __slots__ = ("mask", "kept", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
-        rules = op.rules
+        missing = [arg for arg in op.args if op.foreign and arg not in op.ruleless]
+        rules: dict[str, Rule] = {arg: (missing_rule(op, arg), ()) for arg in missing} | op.rules
         asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
         wanted = [arg for arg in asked if arg in rules]
-        self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
         used = {name for arg in wanted for name in rules[arg][1]}
         self.kept = sum(1 << i for i, name in enumerate((*op.args, "out")) if name in used)
@@ -327,10 +306,24 @@ class Plan:
         functions = {}
         for arg in wanted:
             rule = rules[arg][0]
-            functions[f"rule_{arg}"] = guarded(rule, partial(checked_gradient, op, arg)) if op.foreign else rule
+            functions[f"rule_{arg}"] = (
+                guarded(rule, f"the rule of {op.name} for {arg!r}", True, op.variadic) if op.foreign else rule
+            )
         title = f"<operation {op.name}, gradients {self.mask:b}>"
         pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title, functions)
         self.pull = only_wanted(op, self.mask, pull) if op.variadic else pull
+
+
+def missing_rule(op: Op, arg: str) -> Callable[[], Any]:
+    """In place of a rule that a user has forgotten, which raises `DeclarationError` where a gradient would flow."""
+
+    def missing() -> Any:
+        raise DeclarationError(
+            f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
+            f"{op.name}.vjp({arg}=None) where it has no derivative."
+        )
+
+    return missing
 
 
 def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
@@ -369,10 +362,6 @@ def only_wanted(op: Op, mask: int, pull: Callable[..., Any]) -> Callable[..., An
     return wanted
 
 
-UNRECORDED: Any = SimpleNamespace(mask=0, forgotten=())
-"""The plan where nothing is recorded."""
-
-
 class Plans(dict[int, Plan]):
     """The plans of an operation by their masks, each made when it is first needed."""
 
@@ -382,16 +371,6 @@ class Plans(dict[int, Plan]):
 
     def __missing__(self, mask: int) -> Plan:
         return self.setdefault(mask, Plan(self._op, mask))
-
-
-def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
-    """Raise `DeclarationError` where arguments of a user's operation have no rule, though a gradient would flow."""
-    if backends.is_inexact(out.dtype):
-        arg = forgotten[0]
-        raise DeclarationError(
-            f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
-            f"{op.name}.vjp({arg}=None) where it has no derivative."
-        )
 
 
 # ------------------------------------------------------------------------------------------------------------ calling
@@ -432,13 +411,12 @@ def function_of(op, convert):
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
         mode = mode_now()
-        plan = plans[mask] if mask and mode.grad else UNRECORDED
-        if plan.forgotten:
-            check_rules(op, out, plan.forgotten)
-        if plan.mask:
+        plan = plans[mask] if mask and mode.grad else None
+        recorded = plan.mask if plan is not None else 0
+        if recorded:
             t.requires_grad = True
             t.node = node = new(Node)
-            node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
+            node.op, node.inputs, node.mask = op, ({inputs},), recorded
             node.params = params if fixed else frozen(params)
             kept = plan.kept
             node.saved = {saved}
@@ -450,7 +428,7 @@ def function_of(op, convert):
             if not mask and mode.grad:
                 t._root = root_of(given)
 {viewed}        if mode.observer is not None:
-            mode.observer.called(op, t, ({values},), params, plan.mask)
+            mode.observer.called(op, t, ({values},), params, recorded)
         return t
 
     return call
@@ -523,8 +501,8 @@ def mask_of(given: Sequence[Any]) -> int:
 
 
 NAMES: dict[str, Any] = {
-    **vars(backends), **vars(arguments), "Node": Node, "UNRECORDED": UNRECORDED, "check_rules": check_rules,
-    "mask_of": mask_of, "mode_now": MODE.get, "new": new, "remember": remember, "root_of": root_of, "stamp": stamp,
+    **vars(backends), **vars(arguments), "Node": Node, "mask_of": mask_of, "mode_now": MODE.get, "new": new,
+    "remember": remember, "root_of": root_of, "stamp": stamp,
 }  # fmt: skip
 
 

@@ -182,7 +182,7 @@ class Tensor(TensorMethods):
         return f"Tensor({', '.join([text, *notes])})"
 
     def _repr_html_(self) -> str:
-        """The values as tiles, and the gradient, for a notebook."""
+        """The values in colours, and the gradient, for a notebook."""
         notes = [str(tuple(self.shape)), str(self.dtype), *([self.device] if self.device != "cpu" else [])]
         notes += [f"made by {self.node.op.name}"] if self.node else ["requires grad"] if self.requires_grad else []
         title = f"{type(self).__name__} {self.name or ''}".rstrip()

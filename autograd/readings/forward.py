@@ -21,7 +21,7 @@ from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
 from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.operation import Op, check_rules
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, TraceError
 from glassgrad.autograd.functions.conversion import asarray
@@ -116,7 +116,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
                 if along := {i: x for i, x in enumerate(known) if mask >> i & 1}:
                     rule_for(step.op, known, drawn(*body.types[step.out]), along, step.params)
         return
-    if not (op.foreign or op.redeclared):
+    if not op.foreign:
         return  # those of this package are tested
     kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
     *known, result = [fine(drawn(x.shape, x.dtype) if type(x) in kinds else x) for x in (*values, out)]
@@ -251,7 +251,7 @@ def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, a
         return (tuple(x.shape), x.dtype) if hasattr(x, "shape") else _looked_up(x)
 
     kinds = [type(x) if any_number and type(x) in NUMBERS else kind_of(x) for x in values]
-    return op, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
+    return op, tuple(tangents), *kinds, *map(_looked_up, params.values())
 
 
 def _looked_up(value: Any) -> Any:
@@ -329,8 +329,6 @@ class Forward(Level):
             return out
         mask = sum(1 << i for i, x in enumerate(arrays) if self.owns(x))
         plan = op.plans[mask]
-        if plan.forgotten:
-            check_rules(op, out, plan.forgotten)
         tangents = {i: arrays[i].parts[1] for i in range(len(arrays)) if plan.mask >> i & 1}
         slope = tangent_of(op, values, out, tangents, params) if tangents else None
         return out if slope is None else Dual(self, out, slope)

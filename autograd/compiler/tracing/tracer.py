@@ -30,7 +30,6 @@ from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
-from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
 from glassgrad.autograd.readings.levels import Lifted
@@ -532,8 +531,7 @@ class Tracer:
 
     def all_guards(self) -> list[Guard]:
         """All guards, after the trace has ended."""
-        edited = {kind: f"a part of a {kind.__name__}" for kind in self.editable}
-        edited |= {Hook: "a hook of a Tensor", Op: "a rule of an operation"}
+        edited = {kind: f"a part of a {kind.__name__}" for kind in self.editable} | {Hook: "a hook of a Tensor"}
         guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, name) for kind, name in edited.items())]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
 

@@ -49,11 +49,10 @@ class Derivative(NamedTuple):
 
 def derivative_of(body: Body, wanted: tuple[bool, ...]) -> Derivative:
     """The two bodies of a step and its gradients, with respect to the ``wanted`` inputs and all carries."""
-    key = wanted, max((step.op.redeclared for step in body.steps), default=0)
-    if key not in body.derivatives:
+    if wanted not in body.derivatives:
         number = len(body.derivatives) + 1
-        body.derivatives[key] = _derivative(body, wanted, f"_{number}" if number > 1 else "")
-    return body.derivatives[key]  # type: ignore[no-any-return]
+        body.derivatives[wanted] = _derivative(body, wanted, f"_{number}" if number > 1 else "")
+    return body.derivatives[wanted]  # type: ignore[no-any-return]
 
 
 def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative:

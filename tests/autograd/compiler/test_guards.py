@@ -286,19 +286,6 @@ def agree_exactly(found: ag.Tensor, expected: ag.Tensor) -> None:
     np.testing.assert_array_equal(found.data, expected.data)
 
 
-def test_a_rule_that_is_declared_again_counts_from_the_next_call_on() -> None:
-    @ag.op("2·")
-    def doubled_here(xp, x):
-        return 2 * x
-
-    doubled_here.vjp(x=lambda g: 2 * g)
-    w = ag.Tensor([1.0], requires_grad=True)
-    slope = ag.compile(lambda: ag.gradients(doubled_here(w).sum(), [w])[0])
-    assert slope().tolist() == slope().tolist() == [2.0]
-    doubled_here.vjp(x=lambda g: 5 * g)
-    assert slope().tolist() == [5.0]
-
-
 def test_a_function_may_fill_an_array_with_the_same_numbers_at_each_call() -> None:
     row = np.zeros(3)
 

@@ -239,8 +239,6 @@ def test_a_rule_that_is_declared_anew_counts_for_loops_too():
 
     twice.vjp(x=lambda g: 2 * g)
     assert slope() == 4.0
-    twice.vjp(x=lambda g: 3 * g)
-    assert slope() == 9.0
     del ag.OPS["twice"]
 
 

@@ -63,9 +63,10 @@ REFUSED = [
     ("casts=True", "def many(xp, *xs): return xs[0]", "many: .*casts=True adds dtype=, to which its first arg"),
     ("casts=True", "def typed(xp, x, *, dtype=None): return x", "it must have one, and no parameter of that name"),
     ("view=True", "def either(xp, x, y): return x[::-1]", "view=True is for an operation of one array"),
-    ("text='{x'", "def stray(xp, x): return x", "text = '{x' is not a valid template"),
-    (r"tex=r'\sqrt{x}}'", "def stray(xp, x): return x", "is not a valid template"),
-    ("text='{y}'", "def stray(xp, x): return x", r"valid template \('y'\): fields are the names x in"),
+    ("text='{x'", "def stray(xp, x): return x", "the template '{x' is not valid: expected"),
+    ("text='{y}'", "def stray(xp, x): return x", "the template '{y}' is not valid: 'y'"),
+    ("", "def scaled(xp, x, *, by): return x * by\nfor _ in 'ab': scaled.vjp(x=lambda g, by: g * by)",
+     "scaled has a rule for x already, .*: declare the operation again, with @op"),
 ]  # fmt: skip
 """Options of a declaration, what is declared, and what is said."""
 
@@ -167,22 +168,10 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
         assert_array_equal(x.grad.data, [2.0, 2.0])
         assert summed.ruleless == {"y"}
 
-    def test_new_rules_refuse_the_graphs_before_and_are_used_by_references(self):
-        op = cube()
-        apply, before = op.apply, op(leaf(3.0))
-        with ag.profile():
-            pass
-        op.vjp(x=lambda g, out: 100.0 * g * out)
-        with pytest.raises(GradientError, match="declared again"):
-            before.backward()
-        x = leaf(2.0)
-        apply(x).backward()
-        assert x.grad.item() == 800.0
-
     def test_a_required_parameter_may_have_pytorchs_name(self):
         assert ag.squeeze(ag.ones((1, 2)), dim=0).shape == ag.squeeze(ag.ones((1, 2)), 0).shape == (2,)
         assert str(inspect.signature(ag.squeeze)) == "(x, axis, *, dim=None)"
-        with pytest.raises(TypeError, match=r"squeeze\(\) missing 1 required argument: 'axis'"):
+        with pytest.raises(TypeError, match=r"squeeze\(\) missing 1 required positional argument: 'axis'"):
             ag.squeeze(ag.ones((1, 2)))
 
     @pytest.mark.parametrize("name", ["tanh", "power", "matrix_trace", "to_device"])
@@ -222,7 +211,7 @@ class TestApplying:
             match=r"halved has no rule for y, which requires grad: declare one with halved\.vjp\(y=\.\.\.\), or "
             r"halved\.vjp\(y=None\) where it has no derivative",
         ):
-            halved(x, y)
+            halved(x, y).backward()
         assert halved(x, 3.0).requires_grad  # what takes no gradient needs no rule
         with ag.no_grad():
             assert halved(x, y).item() == 6.0
@@ -230,7 +219,9 @@ class TestApplying:
         halved(x, y).backward()
         assert (x.grad.item(), y.grad.item()) == (3.0, 2.0)
         with pytest.raises(DeclarationError, match="total has no rule for arrays, which requires grad"):
-            declared(lambda xp, *arrays: arrays[0] + arrays[1], "total")(x, 3.0)
+            declared(lambda xp, *arrays: arrays[0] + arrays[1], "total")(x, 3.0).backward()
+        with pytest.raises(DeclarationError, match="halved has no rule for y"):
+            ag.jvp(declared(lambda xp, x, y: x * y, "halved", x=lambda g, y: g * y), (2.0, 3.0), (1.0, 1.0))
 
     def test_rules_get_what_they_ask_for(self):
         asked = {}
@@ -336,17 +327,16 @@ class TestRefusals:
 
     @pytest.mark.parametrize(("result", "kind"), [((1.0, 2.0), "tuple"), (None, "NoneType")])
     def test_a_forward_that_returns_no_array(self, result, kind):
-        with pytest.raises(DTypeError, match=f"the forward of mine returned {kind}: an operation has one result"):
+        with pytest.raises(DTypeError, match=f"the forward of mine returned a {kind}: it must return one array"):
             declared(lambda xp, x: result)(leaf([1.0]))
 
     @pytest.mark.parametrize(
         ("rule", "kind", "said"),
         [
-            (lambda g: 2.0, DTypeError, r"the rule for 'x' returned 2\.0: it must return an array of that argument's"),
-            (
-                lambda g: g.sum(),
-                ShapeError,
-                r"a rule of cube returned a gradient of shape \(\) for an argument of shap",
+            (lambda g: [g], DTypeError, "the rule of cube for 'x' returned a list: it must return one array"),
+            *(
+                (f, ShapeError, r"a rule of cube returned a gradient of shape \(\) for")
+                for f in (lambda g: g.sum(), lambda g: 2.0)
             ),
             (lambda xp, g: xp.astype(g, "int64"), GradientError, "a rule of cube returned a gradient of dtype int64"),
         ],

@@ -257,16 +257,6 @@ class TestTangentRule:
         rule = TangentRule(ag.getitem, [X], X[picked], {0: X}, {"index": picked})
         np.testing.assert_array_equal(rule([X], X[picked], {0: V}), V[picked])
 
-    def test_rules_that_are_declared_again_are_derived_again(self) -> None:
-        @ag.op("scaled")
-        def scaled(xp, x):
-            return 2 * x
-
-        scaled.vjp(x=lambda g: 2 * g)
-        assert jvp(scaled, (1.0,), (1.0,))[1].item() == 2.0
-        scaled.vjp(x=lambda g: 3 * g)
-        assert jvp(scaled, (1.0,), (1.0,))[1].item() == 3.0
-
     @pytest.mark.parametrize(
         "rule",
         [

@@ -77,18 +77,6 @@ def test_operations_that_operations_and_recorded_rules_call_are_counted_once(slo
     assert taken(times)["exp"].calls == 2
 
 
-def test_a_rule_that_is_declared_meanwhile_is_used_and_stays(slow):
-    x = Tensor(1.0, requires_grad=True)
-    with ag.profile() as times:
-        slow(x).backward()
-        slow.vjp(x=lambda g: 5.0 * g)
-        slow(x).backward()
-    assert x.grad.item() == 7.0
-    slow(x).backward()
-    assert x.grad.item() == 12.0
-    assert taken(times)["slow"].calls == 2
-
-
 def test_one_at_a_time():
     with ag.profile(), pytest.raises(DomainError, match="taken already"), ag.profile():
         pass
