@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.errors import DTypeError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Observer:
@@ -76,7 +74,7 @@ def scope(path: str, label: str) -> Iterator[None]:
         yield
 
 
-class no_grad:
+class no_grad(ContextDecorator):
     """A context manager and decorator in which nothing is recorded.
 
     It acts on its own thread and `asyncio` task alone; one instance may be used by several at once.
@@ -93,8 +91,6 @@ class no_grad:
     def __new__(cls, function: Any = None) -> Any:
         """``@no_grad`` without brackets decorates, too."""
         made = super().__new__(cls)
-        if function is not None and not callable(function):
-            raise DTypeError(f"{cls.__name__} decorates a function, or takes nothing; it was given {shown(function)}.")
         return made if function is None else made(function)
 
     def __init__(self) -> None:  # for type checkers: `__new__` may return a function
@@ -107,23 +103,17 @@ class no_grad:
     def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().before or Mode(True, None, None))
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+    def __call__(self, function: F) -> F:
         """``function``, run in this mode. Raises `DTypeError` for a coroutine or a generator, which stops halfway."""
         import inspect
 
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
-        if any(kind(function) for kind in kinds):
+        if not callable(function) or any(kind(function) for kind in kinds):
             raise DTypeError(
-                f"{type(self).__name__} decorates functions, and {shown(function)} is a generator or a coroutine: "
-                "enter it within, by a with block between yields."
+                f"{type(self).__name__} decorates functions, and {shown(function)} is none, or a generator or a "
+                "coroutine: enter it within, by a with block between yields."
             )
-
-        @functools.wraps(function)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
+        return super().__call__(function)
 
 
 class enable_grad(no_grad):

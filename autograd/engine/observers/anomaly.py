@@ -68,28 +68,14 @@ class Checks(Observer):
     """Raises `AnomalyError` at the first value that is NaN or Inf."""
 
     exact = True
-    within: Node | None = None  # the node whose rules are running
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Record the line that called ``op``, and raise where ``result`` is not finite."""
-        node, within = result.node, self.within
-        origin = _noted(node, within)
+        origin = _noted(result.node)
         if found := _first_bad(result):
-            rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
-            there = "" if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])
             raise AnomalyError(
-                f"{rule}the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}{there}; "
-                f"called at {origin}."
+                f"the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}; called at {origin}."
             )
-
-    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterator[Any]:
-        """The nodes, each noted as the one whose rules are running."""
-        before = self.within
-        try:
-            for self.within in order:
-                yield self.within
-        finally:
-            self.within = before
 
     def arrived(self, vertex: Any, g: Any) -> None:
         """Raise where the gradient is not finite."""
@@ -107,7 +93,7 @@ class Checks(Observer):
                 arg = node.op.args[0 if node.op.variadic else i]
                 raise AnomalyError(
                     f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} "
-                    f"at {found[1]}{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here "
+                    f"at {found[1]}{_value_there(node, i, part.shape, found[1])}{_line_of(node)}: its value here "
                     "has no finite derivative."
                 )
 
@@ -125,8 +111,8 @@ def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     return values[index], index
 
 
-def _noted(node: Node | None, within: Node | None = None) -> str:
-    """The user's line as text, which is also stored in ``node``. ``within``: the node whose rules are running."""
+def _noted(node: Node | None) -> str:
+    """The user's line as text, which is also stored in ``node``."""
     frames = [frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_HERE)]
     users = (frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS))
     line = next(users, frames[0] if frames else None)  # else a line of `nn` or `viz`
@@ -134,8 +120,6 @@ def _noted(node: Node | None, within: Node | None = None) -> str:
     if scope := MODE.get().scope:
         path, label = scope[-1]
         text += f", in {label} {path!r}" if path else f", in {label}"
-    if within is not None and within.origin:
-        text += f", for the gradient of {within.op.name} called at {within.origin}"
     if node is not None:
         node.origin = text
     return text
@@ -147,12 +131,10 @@ def _line_of(vertex: Any) -> str:
     return f"; called at {vertex.origin or 'an unknown line (run the forward within detect_anomaly, too)'}"
 
 
-def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
-    """Text such as ``, where x is 0.0``: the elements at ``index`` of the inputs of that shape that the graph keeps."""
-    op, told = node.op, []
-    for i in () if op.variadic else places:
-        value = node.saved[i] if node.saved else None
-        value = getattr(node.inputs[i], "data", None) if value is None else value
-        if getattr(value, "shape", None) == shape and not isinstance(value, Lifted):
-            told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
-    return f", where {' and '.join(told)}" if told else ""
+def _value_there(node: Node, i: int, shape: Any, index: tuple[int, ...]) -> str:
+    """Text such as ``, where x is 0.0``: the element at ``index`` of an input of that shape, if the graph keeps it."""
+    value = node.saved[i] if node.saved and not node.op.variadic else None
+    value = getattr(node.inputs[i], "data", None) if value is None else value
+    if getattr(value, "shape", None) != shape or isinstance(value, Lifted):
+        return ""
+    return f", where {node.op.args[0 if node.op.variadic else i]} is {backends.to_numpy(value)[index]}"

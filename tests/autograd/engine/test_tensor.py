@@ -358,7 +358,9 @@ class TestNoGrad:
             yield 1
 
         for function in (coroutine, generator, both):
-            said = "no_grad decorates functions, and .* is a generator or a coroutine: enter it within, by a with block"
+            said = (
+                "no_grad decorates functions, and .* is none, or a generator or a coroutine: enter it within, by a with"
+            )
             with pytest.raises(DTypeError, match=said):
                 ag.no_grad(function)
 
