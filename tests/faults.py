@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import WATCHED
 from glassgrad.autograd.compiler import executable
 from glassgrad.autograd.compiler.compiled import Compiled
@@ -161,30 +161,10 @@ def rule(name: str, wrong: Callable[..., Any]) -> tuple[Any, Any, Change]:
     return _Algebra, name, change
 
 
-def by_two(self: Any, args: Any, params: Any, out: Any) -> Any:
-    """2 x is x."""
-    return next((x for scale, x in (args, args[::-1]) if algebra.number_of(scale) == 2 and x.shape == out.shape), None)
-
-
 def without_minus(self: Any, args: Any, params: Any, out: Any) -> Any:
     """x - (-y) is x - y."""
     more = self.opposite(args[1], out)
     return None if more is None else self.emit("subtract", (args[0], more), {}, out.name)
-
-
-def two_transposes(self: Any, args: Any, params: Any, out: Any) -> Any:
-    """The axes of two transposes, put together the wrong way round."""
-    inner = self.made(args[0], "permute_dims")
-    if inner is None:
-        return None
-    axes = tuple(params["axes"][a] for a in inner.params["axes"])
-    fits = tuple(inner.args[0].shape[a] for a in axes) == out.shape
-    return self.emit("permute_dims", inner.args, {"axes": axes}, out.name) if fits else None
-
-
-def other_extreme(self: Any, op: str, x: Any, params: Any, out: Any) -> Any:
-    """The smallest for the largest."""
-    return self.emit("min", (x,), params, out.name) if op == "max" else None
 
 
 def uncast(self: Any, args: Any, params: Any, out: Any) -> Any:
@@ -207,25 +187,6 @@ def last_term_missing(program: Program) -> Program:
     return rewritten("matmul", lambda i: replace(i, args=tuple(map(short, i.args))))(program)
 
 
-def square_swapped(instruction: Any) -> Any:
-    """The factors of a product of square matrices exchanged."""
-    one, other = (arg.shape for arg in instruction.args)
-    return swapped(instruction) if one == other and len(one) == 2 and one[0] == one[1] else instruction
-
-
-def turned_round(instruction: Any) -> Any:
-    """Arguments of one shape in the opposite order."""
-    alike = len({arg.shape for arg in instruction.args}) == 1
-    return replace(instruction, args=instruction.args[::-1]) if alike else instruction
-
-
-def outputs_turned(program: Program) -> Program:
-    """The first and the last result exchanged, where they have one type."""
-    first, *middle, last = program.outputs if len(program.outputs) > 1 else (None, None)
-    fits = first is not None and (first.shape, first.dtype) == (last.shape, last.dtype)
-    return program.changed(outputs=[last, *middle, first]) if fits else program
-
-
 def numbers_alike(old: Any) -> Any:
     """Numbers that differ are no reason to update two states apart."""
 
@@ -234,29 +195,6 @@ def numbers_alike(old: Any) -> Any:
         return found and found._replace(key=tuple(None if isinstance(part, Value) else part for part in found.key))
 
     return update_of
-
-
-def packed_backwards(i: Instruction) -> Instruction:
-    """Gradients of one shape are packed from the last to the first."""
-    return replace(i, args=i.args[::-1]) if i.op == "pack" and len({arg.shape for arg in i.args}) == 1 else i
-
-
-def last_write_only(old: Any) -> Any:
-    """A state that was given a value keeps it."""
-
-    def write(self: Any, tensor: Any, raw: Any, array: Any) -> Any:
-        return None if id(tensor) in self.rebound else old(self, tensor, raw, array)
-
-    return write
-
-
-def first_for_last(old: Any) -> Any:
-    """A write to the first element goes to the last."""
-
-    def setitem(self: Any, name: str, x: Any, index: Any, value: Any) -> Any:
-        return old(self, name, x, -1 if type(index) is int and index == 0 else index, value)
-
-    return setitem
 
 
 def over_others(old: Any) -> Any:
@@ -289,24 +227,6 @@ def without_lines(part: str) -> Change:
         return lambda self, scope: "".join(f"{line}\n" for line in old(self, scope).splitlines() if part not in line)
 
     return change
-
-
-def empty_buffer(old: Any) -> Any:
-    """A new buffer of packed states has zeros."""
-
-    def packed_home(self: Any, state: Any) -> Any:
-        flat = old(self, state)
-        if id(executable.owner(flat)) in self.made:
-            flat[...] = 0
-        return flat
-
-    return packed_home
-
-
-def other_method(instruction: Any) -> Any:
-    """Uniform numbers for normal ones."""
-    params = instruction.params
-    return replace(instruction, params={**params, "method": "random"}) if "normal" in params["method"] else instruction
 
 
 def renamed(name: str, other: str) -> Callable[[Any], Any]:
@@ -388,78 +308,17 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         lambda old: lambda self: not self.broken_guards(),
     ),
     "pass: x + 0 is x": (algebra, "is_zero", lambda old: lambda v, negative: old(v, True) or old(v, False)),
-    "pass: 2 x is x": rule("_multiply", by_two),
     "pass: x - (-y) is x - y": rule("_subtract", without_minus),
     "pass: -(-x) is -x": rule("_negative", lambda self, args, params, out: self.opposite(args[0], out) and args[0]),
-    "pass: a square is twice the number": rule(
-        "_power",
-        lambda self, args, params, out: (
-            self.emit("add", (args[0], args[0]), {}, out.name)
-            if algebra.number_of(args[1]) == 2 and args[0].shape == out.shape
-            else None
-        ),
-    ),
     "pass: a root is the number": rule(
         "_power", lambda self, args, params, out: args[0] if algebra.number_of(args[1]) == 0.5 else None
     ),
-    "pass: two transposes are none": rule(
-        "_permute_dims",
-        lambda self, args, params, out: (
-            inner.args[0]
-            if (inner := self.made(args[0], "permute_dims")) and inner.args[0].shape == out.shape
-            else None
-        ),
-    ),
-    "pass: two transposes are put together the wrong way round": rule("_permute_dims", two_transposes),
-    "pass: an axis read backwards is read forwards": rule(
-        "_getitem",
-        lambda self, args, params, out: (
-            args[0]
-            if params["index"] in (slice(None, None, -1), (slice(None, None, -1),))
-            or params["index"] == (..., slice(None, None, -1))
-            else None
-        ),
-    ),
-    "pass: one element of each row is picked in reverse": (
-        algebra,
-        "taken_from_rows",
-        lambda old: (
-            lambda writer, x, columns, name: old(
-                writer, x, writer.emit("getitem", (columns,), {"index": slice(None, None, -1)}), name
-            )
-        ),
-    ),
     "pass: a cast rounds nothing": rule("_astype", uncast),
-    "pass: the largest is the smallest": (
-        _Algebra,
-        "_reduction",
-        lambda old: lambda self, *args: other_extreme(self, *args) or old(self, *args),
-    ),
-    "pass: constants are computed in float32": (
-        algebra,
-        "compute",
-        lambda old: (
-            lambda *args: (
-                found.astype("f4").astype(found.dtype) if getattr(found := old(*args), "dtype", None) == "f8" else found
-            )
-        ),
-    ),
     "pass: sums as products leave out the last term": after("sums as products", last_term_missing),
-    "pass: products of square matrices are exchanged": after(
-        "transposed products", rewritten("matmul", square_swapped)
-    ),
     "pass: states with other numbers are updated together": (packing, "update_of", numbers_alike),
-    "pass: gradients are packed in reverse": (packing, "packed", packed_with(packed_backwards)),
-    "pass: casts to any dtype are equal": (
-        rewrite,
-        "_frozen",
-        lambda old: lambda part: None if hasattr(part, "itemsize") and hasattr(part, "kind") else old(part),
-    ),
-    "pass: results of one type are exchanged": after("dead code again", outputs_turned),
     "trace: 0 and -0 are one": (Tracer, "constant", signless),
     "trace: += makes a new array": (Traced, "__iadd__", lambda old: lambda self, other: self + other),
     "trace: a copy is the array itself": (Traced, "copy", lambda old: lambda self, order="C": self),
-    "trace: a write to the first element goes to the last": (Tracer, "setitem", first_for_last),
     "trace: gradients from before the call are forgotten": (
         Tracer,
         "gradient",
@@ -475,7 +334,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "knob",
         lambda old: lambda self, mapping, key, name: dict.get(mapping, key),
     ),
-    "trace: a state keeps the first value that it is given": (Tracer, "write", last_write_only),
     "guards: options and frozen parameters are not watched": (Tracer, "guard", lambda old: lambda self, *_: None),
     "guards: attributes of modules are not watched": (
         Tracer,
@@ -490,17 +348,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     ),
     "plan: a result is written over what another argument sees": (Plan, "_reused", over_others),
     "plan: a part is written in an array that is read later": (Plan, "_reused", over_what_is_read),
-    "plan: pieces of a buffer lie at its beginning": (
-        Plan,
-        "_place_within",
-        lambda old: (
-            lambda self, out, blocks: (
-                old(self, out, blocks),
-                self.arrays[self.within[out][0]].reshape(-1),
-            )[1][: shapes.size(out.shape)].reshape(out.shape)
-        ),
-    ),
-    "emitter: normal numbers are uniform": kernel("draw", other_method),
     "emitter: sums are products": kernel("reduction", renamed("sum", "prod")),
     "emitter: a write to a part is added": kernel("setitem", renamed("setitem", "add_at")),
     "emitter: every number is 0 in a choice": (
@@ -513,17 +360,11 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "_knob",
         lambda old: lambda self, value: repr(float(value.origin[0][value.origin[1]])),
     ),
-    "emitter: what is packed is copied in reverse": kernel("pack", turned_round),
-    "emitter: products of square matrices are exchanged": kernel("dot", square_swapped),
     "emitter: the largest is the smallest": kernel("reduction", renamed("max", "min")),
-    "emitter: columns are divided upside down": kernel(
-        "elementwise", lambda i: divided_swapped(i) if i.op == "divide" else i
-    ),
     "emitter: the smaller is the larger": kernel("elementwise", renamed("minimum", "maximum")),
     "bindings: gradients are not set": (Executable, "_settling", without_lines(".grad = wrap(outputs[")),
     "bindings: gradients stay": (Executable, "_settling", without_lines(".grad = None")),
     "bindings: states that get another array keep theirs": (Executable, "_settling", without_lines("._data = out")),
-    "bindings: packed states begin with 0": (Executable, "_packed_home", empty_buffer),
     "C: plus for minus": (language.C.expressions, "subtract", lambda old: "{0} + {1}"),
     "C: the smaller is the larger": (language.C.expressions, "minimum", lambda old: "gg_maximum({0}, {1})"),
     "C: exp is expm1": (language.C.expressions, "exp", lambda old: "gg_expm1{F}({0})"),
