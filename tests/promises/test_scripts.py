@@ -1,4 +1,4 @@
-"""Training as users write it: 34 recipes, each with four networks and optimizers. Compiled they give what they give
+"""Training as users write it: 26 recipes, each with four networks and optimizers. Compiled they give what they give
 eagerly, or a sentence that helps (`REFUSED`).
 """
 
@@ -70,11 +70,6 @@ def refused(sentence):
 
 
 @recipe
-def plain(s):
-    return s.trained(s.compiled(lambda x, y: s.backward(s.loss(x, y))))
-
-
-@recipe
 def accumulation_over_calls(s):
     @s.compiled
     def add(x, y):
@@ -143,16 +138,6 @@ def averaged_weights(s):
         return loss
 
     return s.trained(step), [p.data for p in average.parameters()]
-
-
-@recipe
-def averaged_weights_between_calls(s):
-    average = [p.data.copy() for p in s.net.parameters()]
-    step = s.compiled(lambda x, y: s.backward(s.loss(x, y)))
-    for _ in range(3):
-        yield step(*s.batch())
-        average = [0.9 * a + 0.1 * p.data for a, p in zip(average, s.net.parameters(), strict=True)]
-    yield average
 
 
 @recipe
@@ -230,27 +215,6 @@ def critic_and_labels(s):
 
 
 @recipe
-def adversaries_in_two_steps(s):
-    critic, optimizer, judged = critic_and_labels(s)
-
-    @s.compiled
-    def learn_to_tell(x, y):
-        optimizer.zero_grad()
-        real, fake = critic(y), critic(s.net(x).detach())
-        loss = judged(real, ag.ones_like(real)) + judged(fake, ag.zeros_like(fake))
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    @s.compiled
-    def learn_to_deceive(x):
-        fake = critic(s.net(x))
-        return s.backward(judged(fake, ag.ones_like(fake)))
-
-    return [(learn_to_tell(*batch), learn_to_deceive(batch[0])) for batch in [s.batch() for _ in range(4)]]
-
-
-@recipe
 def adversaries_in_one_step(s):
     critic, optimizer, judged = critic_and_labels(s)
 
@@ -274,6 +238,23 @@ def adversaries_in_one_step(s):
 
 
 @recipe
+def model_agnostic(s):
+    names, weights = zip(*s.net.named_parameters(), strict=True)
+
+    @s.compiled
+    def step(x, y):
+        s.optimizer.zero_grad()
+        slopes = ag.gradients(s.loss(x, y), weights, create_graph=True)
+        adapted = {name: w - 0.1 * g for name, w, g in zip(names, weights, slopes, strict=True)}
+        loss = F.mse_loss(nn.functional_call(s.net, adapted, y @ ag.ones((2, 3))), y)
+        loss.backward()
+        s.optimizer.step()
+        return loss
+
+    return s.trained(step)
+
+
+@recipe
 def gradient_penalty(s):
     critic, optimizer, _ = critic_and_labels(s)
 
@@ -291,23 +272,6 @@ def gradient_penalty(s):
         return loss
 
     return s.trained(step), [p.data for p in critic.parameters()]
-
-
-@recipe
-def model_agnostic(s):
-    names, weights = zip(*s.net.named_parameters(), strict=True)
-
-    @s.compiled
-    def step(x, y):
-        s.optimizer.zero_grad()
-        slopes = ag.gradients(s.loss(x, y), weights, create_graph=True)
-        adapted = {name: w - 0.1 * g for name, w, g in zip(names, weights, slopes, strict=True)}
-        loss = F.mse_loss(nn.functional_call(s.net, adapted, y @ ag.ones((2, 3))), y)
-        loss.backward()
-        s.optimizer.step()
-        return loss
-
-    return s.trained(step)
 
 
 @recipe
@@ -400,57 +364,6 @@ def evaluated_in_between(s):
 
 
 @recipe
-def mixed_up(s):
-    @s.compiled
-    def step(x, y):
-        share = ag.random.uniform((), generator=s.generator)
-        noise = ag.random.normal(x.shape, generator=s.generator)
-        return s.backward(s.loss(share * x + (1 - share) * ag.flip(x, axis=0) + 0.1 * noise, y))
-
-    return s.trained(step)
-
-
-@recipe
-def distilled(s):
-    teacher = nn.MLP([3, 8, 2], seed=5, dtype="float64").eval()
-
-    @s.compiled
-    def step(x, y):
-        with ag.no_grad():
-            soft = ag.softmax(teacher(x) / 2, axis=-1)
-        return s.backward(F.cross_entropy(s.net(x) / 2, soft) + s.loss(x, y))
-
-    return s.trained(step)
-
-
-@recipe
-def pairs(s):
-    @s.compiled
-    def step(x, y):
-        one, other = s.net(x), s.net(x + 0.1)
-        far = ((one - ag.flip(other, axis=0)) ** 2).sum(axis=1)
-        return s.backward(((one - other) ** 2).mean() + ag.maximum(1 - far, 0.0).mean())
-
-    return s.trained(step)
-
-
-@recipe
-def momentum_encoder(s):
-    target = copy.deepcopy(s.net)
-    for p in target.parameters():
-        p.requires_grad_(False)
-
-    @s.compiled
-    def step(x, y):
-        loss = s.backward(F.mse_loss(s.net(x), target(x + 0.1)))
-        for t, p in zip(target.parameters(), s.net.parameters(), strict=True):
-            t.data[...] = 0.99 * t.data + 0.01 * p.data
-        return loss
-
-    return s.trained(step), [p.data for p in target.parameters()]
-
-
-@recipe
 def target_network(s):
     target = copy.deepcopy(s.net).eval()
 
@@ -463,16 +376,6 @@ def target_network(s):
     for _ in range(3):
         yield s.trained(step, 2)
         target.load_state_dict(s.net.state_dict())
-
-
-@recipe
-def policy_gradient(s):
-    @s.compiled
-    def step(states, actions, returns):
-        chosen = ag.take_along_axis(ag.log_softmax(s.net(states), axis=1), actions[:, None], axis=1)[:, 0]
-        return s.backward(-(chosen * (returns - returns.mean())).mean())
-
-    return [step(s.batch()[0], s.rng.integers(0, 2, 6), s.rng.standard_normal(6)) for _ in range(4)]
 
 
 @recipe
