@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, backends, jvp
-from glassgrad.autograd.errors import DeclarationError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.errors import DeclarationError, GradientError
 from glassgrad.autograd.readings.forward import RULES, TangentRule
 from tests.operations import TABLE
 
@@ -308,26 +308,6 @@ class TestTangentRule:
 
         with pytest.raises(DeclarationError, match="bare has no rule for x"):
             jvp(bare, (X,), (V,))
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda: jvp(quartic, (np.arange(3),), (V,)), DTypeError, r"primals\[0\] is .* write 3.0 for 3"),
-        (lambda: jvp(quartic, (X,), (V[:2],)), ShapeError, "tangent 0 has shape"),
-        (lambda: jvp(quartic, (X,), ([1, 2, 3],)), DTypeError, "tangent 0 has dtype int64, .* write 1.0 for 1"),
-        (lambda: jvp(quartic, (X,), (1j * V,)), DTypeError, "tangent 0 has dtype complex128, its primal float64"),
-        (lambda: jvp(ag.argmax, (X,), (V,)), DTypeError, "has no derivative"),
-        (lambda: jvp(quartic, X, V), DTypeError, "primals must be a tuple"),
-        (lambda: jvp(3, (X,), (V,)), DTypeError, "jvp takes a function"),
-        (lambda: jvp(lambda x: np.asarray(x.data), (X,), (V,)), DTypeError, "jvp calls its function with values"),
-        (lambda: jvp(lambda x: x * x.data.max(), (X,), (V,)), AttributeError, "have no 'max': use the functions"),
-        (lambda: jvp(_backward_inside, (X,), (V,)), GradientError, "backward within the function of jvp"),
-    ],
-)
-def test_bad_input_is_refused(call: Callable[[], Any], error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        call()
 
 
 WEIGHT = Tensor(X, requires_grad=True)

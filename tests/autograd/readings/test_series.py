@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.readings import series
 from glassgrad.autograd.testing.programs import Program
 from glassgrad.autograd.testing.strategies import programs
@@ -234,26 +233,3 @@ def test_memory_does_not_grow_with_the_number_of_operations() -> None:
         return peak
 
     assert peak(60) < 1.3 * peak(6)
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda: ag.jet(3, (1.0,), ([1.0],)), DTypeError, "jet takes a function"),
-        (lambda: ag.jet(ag.sin, 1.0, ([1.0],)), DTypeError, "primals must be a tuple"),
-        (lambda: ag.jet(ag.sin, (1.0,), 1.0), DTypeError, "series must be a tuple"),
-        (lambda: ag.jet(ag.sin, (1.0,), ([1.0], [2.0])), ShapeError, "1 primals and 2 series: give one for each"),
-        (lambda: ag.jet(ag.sin, (1.0,), (1.0,)), ShapeError, "series needs a list of derivatives for each argument"),
-        (lambda: ag.jet(ag.add, (1.0, 2.0), ([1.0], [1.0, 2.0])), ShapeError, "as many for each, with zeros"),
-        (lambda: ag.jet(ag.sin, (X,), ([V, 1.0],)), ShapeError, r"series\[0\]\[1\] has shape \(\), its primal \(3,\)"),
-        (lambda: ag.jet(ag.sin, (1,), ([1.0],)), DTypeError, r"primals\[0\] is \(\) int64: derivatives need"),
-        (lambda: ag.jet(ag.argmax, (X,), ([V],)), DTypeError, "the value of argmax is .* int64: derivatives need"),
-        (lambda: ag.jet(lambda x: 3.0, (X,), ([V],)), DTypeError, "returned float: it must compute Tensors"),
-        (lambda: ag.jet(lambda x: x * x.item(), (1.0,), ([1.0],)), DomainError, "a series, which is no single number"),
-        (lambda: ag.jet(lambda x: x * float(x), (1.0,), ([1.0],)), GradientError, "its derivative would be lost"),
-        (lambda: ag.jet(lambda x: np.asarray(x.data), (X,), ([V],)), DTypeError, "jet calls its function with values"),
-    ],
-)  # fmt: skip
-def test_what_is_refused_is_refused_in_a_sentence(call: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        call()
