@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from glassgrad.nn.saving.onnx.write import used_inside
 
@@ -25,13 +25,10 @@ class Graph:
         array = self.constants.get(name)
         return float(array.reshape(())) if array is not None and array.size == 1 else None
 
-    def have_one_shape(self, *names: str) -> bool:
-        """Whether all values are constants of the same shape."""
-        return all(n in self.constants for n in names) and len({self.constants[n].shape for n in names}) == 1
-
-    def group(self, name: str) -> int:
-        """The number of groups of the convolution that makes a value."""
-        return next((a.i for a in self.made[name].attribute if a.name == "group"), 1)
+    def have_one_shape(self, names: Names, *keys: str) -> bool:
+        """Whether all values of a match are constants of the same shape."""
+        found: list[Any] = [self.constants.get(names[key]) for key in keys]
+        return all(x is not None and x.shape == found[0].shape for x in found)
 
 
 def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
@@ -54,71 +51,37 @@ def matches(graph: Graph, value: str, pattern: Any, names: Names) -> bool:
     return len(inputs) == len(parts) and all(matches(graph, x, p, names) for x, p in zip(inputs, parts, strict=True))
 
 
-class Rule(NamedTuple):
-    """Replaces a match of ``pattern`` for which ``holds`` is true by one node ``op_type`` with the ``inputs``.
-
-    The new node has the attributes of the pattern's node with that operator.
-    """
-
-    pattern: tuple[Any, ...]
-    op_type: str
-    inputs: str
-    holds: Callable[[Graph, Names], Any]
-
-
+LAYER_NORM = "Add*", ("Mul", ("LayerNormalization", "x", "ones"), "scale"), "bias"
 FACTOR = "Mul*", "weight", ("Div", 1.0, ("Sqrt", ("Add", "var", "epsilon")))
-
-RULES = (
-    Rule(
-        ("Mul*", ("LayerNormalization", "x", "ones"), "scale"), "LayerNormalization", "x scale",
-        lambda g, n: g.have_one_shape(n["scale"], n["ones"]) and (g.constants[n["ones"]] == 1).all(),
-    ),
-    Rule(
-        ("Add*", ("LayerNormalization", "x", "scale"), "bias"), "LayerNormalization", "x scale bias",
-        lambda g, n: g.have_one_shape(n["scale"], n["bias"]),
-    ),
-    Rule(  # as `nn.functional.batch_norm` evaluates
-        ("Add*", ("Mul", "x", ("Reshape?", FACTOR)), ("Reshape?", ("Sub", "bias", ("Mul", "mean", FACTOR)))),
-        "BatchNormalization", "x weight bias mean var",
-        lambda g, n: g.number(n["epsilon"]) is not None
-        and g.have_one_shape(n["weight"], n["bias"], n["mean"], n["var"]),
-    ),
-    Rule(
-        ("Add*", ("ConvTranspose", "x", "weight"), ("Reshape", "bias")), "ConvTranspose", "x weight bias",
-        lambda g, n: n["bias"] in g.constants and n["weight"] in g.constants
-        and g.constants[n["bias"]].shape == (g.constants[n["weight"]].shape[1] * g.group(n["ConvTranspose"]),),
-    ),
-    Rule(  # the mean of windows as their sum, which is a mean times their size, divided by it
-        ("Mul*", ("Mul", ("AveragePool", "x"), "count"), "share"), "AveragePool", "x",
-        lambda g, n: abs((g.number(n["count"]) or 0) * (g.number(n["share"]) or 0) - 1) < 1e-6,
-    ),
-)  # fmt: skip
+BATCH_NORM = "Add*", ("Mul", "x", ("Reshape?", FACTOR)), ("Reshape?", ("Sub", "bias", ("Mul", "mean", FACTOR)))
+STATE = "weight", "bias", "mean", "var"
+"""What `nn.functional.batch_norm` computes in evaluation."""
 
 
 def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[str, Any]) -> list[Any]:
-    """The nodes with one node for each layer norm, batch norm, mean of windows, and transposed convolution.
+    """The nodes with one node for each layer norm and batch norm.
 
     ``constants``: the arrays of the initializers that no caller may change.
     """
     graph = Graph(nodes, outputs, constants)
-    found = []
-    for node in nodes:
-        new = _replacement(onnx, graph, node)
-        graph.made |= dict.fromkeys(new.output, new)
-        found.append(new)
-    return found
+    return [_norm(onnx, graph, node) or node for node in nodes]
 
 
-def _replacement(onnx: Any, graph: Graph, node: Any) -> Any:
-    """The node that takes the place of a node and those before it; the node itself where no rule holds."""
-    for pattern, kind, inputs, holds in RULES:
-        names: Names = {}
-        if matches(graph, node.output[0], pattern, names) and holds(graph, names):
-            given = [names[name] for name in inputs.split()]
-            if old := graph.made.get(names.get(kind, "")):
-                new = onnx.helper.make_node(kind, given, [*node.output], old.name or node.name)
-                new.attribute.extend(old.attribute)
-                return new
-            name = f"{node.name.rpartition('/')[0]}/{kind}"
-            return onnx.helper.make_node(kind, given, [*node.output], name, epsilon=graph.number(names["epsilon"]))
-    return node
+def _norm(onnx: Any, graph: Graph, node: Any) -> Any:
+    """The norm of which a node is the last, ``None`` where it is none."""
+    names: Names = {}
+    if matches(graph, node.output[0], LAYER_NORM, names) and graph.have_one_shape(names, "ones", "scale", "bias"):
+        old = graph.made[names["LayerNormalization"]]
+        new = onnx.helper.make_node(old.op_type, [names[n] for n in ("x", "scale", "bias")], node.output, old.name)
+        new.attribute.extend(old.attribute)
+        return new
+    names = {}
+    if matches(graph, node.output[0], BATCH_NORM, names) and graph.have_one_shape(names, *STATE):
+        epsilon, name = graph.number(names["epsilon"]), f"{node.name.rpartition('/')[0]}/BatchNormalization"
+        given = [names["x"], *(names[n] for n in STATE)]
+        return (
+            None
+            if epsilon is None
+            else onnx.helper.make_node("BatchNormalization", given, node.output, name, epsilon=epsilon)
+        )
+    return None

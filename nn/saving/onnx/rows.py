@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy
 
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.compiler.ir.primitives import Slot, fill
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.rewrite import without_unread
 from glassgrad.autograd.compiler.trace import trace
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
@@ -24,20 +25,14 @@ NODES: dict[str, Any] = {
     **{function.name: node for node, function in (UNARY | BINARY).items() if isinstance(function, Op)},
     "copy": "Identity", "divide": "Div", "isinf": "IsInf", "linalg.det": "Det", "matmul": "MatMul", "maximum": "Max",
     "minimum": "Min", "positive": "Identity", "power": "Pow", "rint": "Round",
-    "cbrt": ("Mul", ("Sign", "x"), ("Pow", ("Abs", "x"), 1 / 3)),
-    "deg2rad": ("Mul", "x", math.pi / 180),
-    "exp2": ("Pow", 2.0, "x"),
     "expm1": ("Sub", ("Exp", "x"), 1.0),
-    "hypot": ("Sqrt", ("Add", ("Mul", "x", "x"), ("Mul", "y", "y"))),
     "isfinite": ("Not", ("Or", ("IsInf", "x"), ("IsNaN", "x"))),
     "log10": ("Mul", ("Log", "x"), 1 / math.log(10)),
     "log1p": ("Log", ("Add", "x", 1.0)),
     "log2": ("Mul", ("Log", "x"), 1 / math.log(2)),
     "logaddexp": ("Add", ("Max", "x", "y"), ("Softplus", ("Neg", ("Abs", ("Sub", "x", "y"))))),
     "not_equal": ("Not", ("Equal", "x", "y")),
-    "rad2deg": ("Mul", "x", 180 / math.pi),
     "square": ("Mul", "x", "x"),
-    "trunc": ("Mul", ("Sign", "x"), ("Floor", ("Abs", "x"))),
 }  # fmt: skip
 """Elementwise instructions: an operator of all arguments, or a formula of the arguments ``"x"`` and ``"y"``."""
 
@@ -82,18 +77,13 @@ def call(*names: str) -> Callable[[Written], Written]:
 
 def write(w: Writer, program: Program) -> None:
     """Write the nodes of every instruction that the results of a program need."""
-    live = {*program.outputs, *program.updates.values()}
-    kept: list[Instruction] = []
-    for i in reversed(program.instructions):
-        if i.op == "draw":
-            raise NotWritten(
-                "it draws random numbers, as dropout does in training, and ONNX has no generator that draws the same: "
-                "call model.eval() first."
-            )
-        if i.out in live:
-            kept.append(i)
-            live.update(i.args)
-    for i in reversed(kept):
+    if any(i.op == "draw" for i in program.instructions):
+        raise NotWritten(
+            "it draws random numbers, as dropout does in training, and ONNX has no generator that draws the same: "
+            "call model.eval() first."
+        )
+    computing = [i for i in program.instructions if i.op not in EFFECTS]
+    for i in without_unread(program.changed(instructions=computing)).instructions:
         w.value = i.out
         w.scope = "/" + i.origin.scope.replace(".", "/") if i.origin is not None and i.origin.scope else ""
         wanted, written = w.names.get(i.out), instruction_written(w, i)
@@ -117,7 +107,7 @@ def instruction_written(w: Writer, i: Instruction) -> str:
         return _reduced(w, REDUCTIONS[i.op], w.cast(args[0], i.args[0].dtype, i.out.dtype), **i.params)
     if i.op in PRIMITIVES:
         return PRIMITIVES[i.op](w, i, *args)
-    raise NotWritten(f"{i.op} has no counterpart in ONNX.")
+    raise NotWritten(f"{i.op} is not written as ONNX, as no layer of nn needs it.")
 
 
 def _cast(w: Writer, i: Instruction, *args: str, dtype: Any = None) -> list[str]:
@@ -153,18 +143,6 @@ def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool =
 
 
 # -------------------------------------------------------------------------------------------------------- elementwise
-
-
-@primitive("floor_divide", "remainder", "fmod")
-def _division(w: Writer, i: Instruction, x: str, y: str) -> str:
-    x, y = _cast(w, i, x, y)
-    if i.op == "fmod":
-        return w.node("Mod", x, y, fmod=1)
-    if i.out.dtype.kind in "iu":
-        rest = w.node("Mod", x, y)
-        return rest if i.op == "remainder" else w.node("Div", w.node("Sub", x, rest), y)
-    down = w.node("Floor", w.node("Div", x, y))
-    return down if i.op == "floor_divide" else w.node("Sub", x, w.node("Mul", down, y))
 
 
 @primitive("where")
@@ -224,7 +202,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
             w.parts[i.out] = name, part_shape
             return w.reshape(name, (-1,))
     if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
-        return _at_places(w, i, x)
+        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
     parts = [entry for entry in entries if entry is not None]
     gone = [axis for axis, part in enumerate(parts) if not isinstance(part, slice)]
     new = [i for i, e in enumerate(e for e in entries if e is None or isinstance(e, slice)) if e is None]
@@ -242,7 +220,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
 
 
 def _picked(w: Writer, i: Instruction, x: str, entries: list[Any], arrays: list[Value]) -> str:
-    """Write an index with arrays, which index one axis or the first axes; any other index must be known."""
+    """Write an index with arrays, which index one axis or the first axes."""
     axes = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
     others = [entry for entry in entries if not isinstance(entry, Slot)]
     if all(entry == slice(None) for entry in others) and all(value.dtype.kind in "iu" for value in arrays):
@@ -250,7 +228,7 @@ def _picked(w: Writer, i: Instruction, x: str, entries: list[Any], arrays: list[
             return w.node("Gather", x, w.name(arrays[0]), axis=axes[0])
         if axes == [*range(len(axes))]:
             return w.node("GatherND", x, _rows_of(w, arrays))
-    return _at_places(w, i, x)
+    raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
 
 
 def _rows_of(w: Writer, indices: list[Value]) -> str:
@@ -261,38 +239,6 @@ def _rows_of(w: Writer, indices: list[Value]) -> str:
         for value in indices
     ]
     return w.node("Concat", *columns, axis=-1)
-
-
-def _at_places(w: Writer, i: Instruction, x: str) -> str:
-    """The elements at a known index."""
-    places = _places(i)
-    if places is None:
-        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
-    return w.node("Gather", w.reshape(x, (-1,)), w.constant(places, "places"))
-
-
-def _places(i: Instruction) -> Any:
-    """The positions of the elements at a known index; ``None`` for an unknown one."""
-    base = i.args[0].shape
-    if any(value.kind != "constant" for value in _index_of(i, len(base))[1]):
-        return None
-    return numpy.arange(math.prod(base)).reshape(base)[fill(i.params["index"], [value.data for value in i.args])]
-
-
-@primitive("setitem", "add_at")
-def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
-    base, part, out = i.args[0], i.args[1], i.out
-    places = _places(i)
-    if places is None or (i.op == "setitem" and len(numpy.unique(places)) < places.size):
-        raise NotWritten(
-            f"writing at {i.params['index']!r}, which is not known or names an element twice, has no counterpart in "
-            "ONNX."
-        )
-    how: dict[str, Any] = {"reduction": "add"} if i.op == "add_at" else {}
-    flat = w.reshape(w.cast(x, base.dtype, out.dtype), (-1,))
-    updates = w.reshape(w.expand(w.cast(value, part.dtype, out.dtype), part.shape, places.shape), (-1,))
-    at = w.constant(places.reshape(-1), "places")
-    return w.reshape(w.node("ScatterElements", flat, at, updates, axis=0, **how), out.shape)
 
 
 # -------------------------------------------------------------------------------------------------- NumPy's functions
@@ -319,14 +265,6 @@ def _take(w: Writer, i: Instruction, x: Value, indices: Value, axis: int | None 
     return w.node("Gather", name, w.name(indices), axis=axis or 0)
 
 
-@call("take_along_axis")
-def _take_along_axis(w: Writer, i: Instruction, x: Value, indices: Value, axis: int) -> str:
-    axis %= len(x.shape)
-    wanted = (*i.out.shape[:axis], x.shape[axis], *i.out.shape[axis + 1 :])
-    places = w.expand(w.typed(indices, "int64"), indices.shape, i.out.shape)
-    return w.node("GatherElements", w.expand(w.name(x), x.shape, wanted), places, axis=axis)
-
-
 @call("clip")
 def _clip(w: Writer, i: Instruction, x: Value, min: Any = None, max: Any = None) -> str:
     name = w.typed(x, i.out.dtype)
@@ -349,19 +287,6 @@ def _place_of(w: Writer, i: Instruction, x: Value, axis: int | None = None, keep
 def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
     first = w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
     return first if i.op == "sort" else w.nodes[-1].output[1]
-
-
-@call("tile")
-def _tile(w: Writer, i: Instruction, x: Value, repetitions: Sequence[int]) -> str:
-    before = (1,) * (len(repetitions) - len(x.shape))
-    name = w.reshape(w.name(x), (*before, *x.shape)) if before else w.name(x)
-    return w.node("Tile", name, w.ints(*(1,) * (len(x.shape) - len(repetitions)), *repetitions))
-
-
-@call("repeat")
-def _repeat(w: Writer, i: Instruction, x: Value, repeats: int, axis: int) -> str:
-    places = numpy.repeat(numpy.arange(x.shape[axis]), repeats)
-    return w.node("Gather", w.name(x), w.constant(places, "places"), axis=axis)
 
 
 @call("cumulative_sum")
