@@ -15,7 +15,7 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.backends import NUMPY, is_inexact
 from glassgrad.autograd.common.validation import choice, number
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
@@ -423,12 +423,37 @@ def interpolate(
         places = (
             new * ((n - 1) / (m - 1) if m > 1 else 0.0) if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0)
         )
-        low = NUMPY.minimum(NUMPY.floor(places), n - 1)
-        share = asarray((places - low).reshape(m, *(1,) * (x.ndim - 1 - axis)), dtype=x.dtype, device=x.device)
-        left, right = (_take(x, i, axis) for i in (low, NUMPY.minimum(low + 1, n - 1)))
-        x = left + (right - left) * share
+        x = resampled(x, axis, places)
     return x
 
 
-def _take(x: Tensor, index: Any, axis: int) -> Tensor:
+def resampled(
+    x: Any, axis: int, places: Any, cubic: float | None = None, shrink: float = 1.0, inside: bool = False
+) -> Any:
+    """``x`` between its elements at the ``places`` along an axis, beyond which those at the edges go on.
+
+    Linear, or with Keys' kernel of the coefficient ``cubic``. ``shrink``: below 1, the kernel is that much wider, as a
+    smaller picture needs. ``inside``: elements beyond the edges do not count.
+    """
+    n, reach = x.shape[axis], (1 if cubic is None else 2) / shrink
+    taps = NUMPY.floor(places - reach)[:, None] + NUMPY.arange(1, 2 * math.ceil(reach) + 1)
+    d = NUMPY.abs(places[:, None] - taps) * shrink
+    if cubic is None:
+        weights = NUMPY.maximum(1 - d, 0.0)
+    else:
+        near = ((cubic + 2) * d - (cubic + 3)) * d * d + 1
+        weights = NUMPY.where(d <= 1, near, NUMPY.where(d < 2, (((d - 5) * d + 8) * d - 4) * cubic, 0.0))
+    if inside:
+        weights = NUMPY.where((taps < 0) | (taps >= n), 0.0, weights)
+    if inside or shrink < 1:
+        weights = weights / weights.sum(axis=1, keepdims=True)
+    weights = weights.reshape(*weights.shape, *(1,) * (x.ndim - 1 - axis)).astype(
+        x.dtype if is_inexact(x.dtype) else "float64"
+    )
+    index = NUMPY.clip(taps, 0, n - 1)
+    parts = (_take(x, index[:, k], axis) * asarray(weights[:, k], device=x.device) for k in range(taps.shape[1]))
+    return sum(parts, start=next(parts))
+
+
+def _take(x: Any, index: Any, axis: int) -> Tensor:
     return ag.take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)

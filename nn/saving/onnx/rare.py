@@ -96,7 +96,9 @@ WITH_MORE = "LayerNormalization", "MaxPool"
 """Operators of which this holds where a node takes more than the first result."""
 
 RARE: dict[str, Container[Any]] = {
-    "block_size": range(1, 2**63), "coordinate_transformation_mode": (b"tf_crop_and_resize",), "detect_negative": (0,),
+    "block_size": range(1, 2**63),
+    "coordinate_transformation_mode": (b"tf_crop_and_resize", b"half_pixel_symmetric", b"tf_half_pixel_for_nn"),
+    "nearest_mode": (b"ceil", b"round_prefer_ceil"), "detect_negative": (0,),
     "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
     "padding_mode": (b"reflection",), "GridSample.mode": (b"nearest", b"cubic", b"bicubic"),
     "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),

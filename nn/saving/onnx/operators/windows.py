@@ -13,8 +13,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.ops.windows import per_axis
-from glassgrad.nn.functional.spatial import mean_pool, plain, shortened, to_the_end
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator
+from glassgrad.nn.functional.spatial import mean_pool, plain, resampled, shortened, to_the_end
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, operator
 
 # ------------------------------------------------------------------------------------------------------------ geometry
 
@@ -129,49 +129,11 @@ operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
 
 COORDINATES: dict[str, Callable[..., Any]] = {
     "half_pixel": lambda new, n, m, scale: (new + 0.5) / scale - 0.5,
-    "half_pixel_symmetric": lambda new, n, m, scale: n / 2 * (1 - m / (scale * n)) + (new + 0.5) / scale - 0.5,
     "pytorch_half_pixel": lambda new, n, m, scale: (new + 0.5) / scale - 0.5 if m > 1 else new - 0.5,
     "align_corners": lambda new, n, m, scale: new * ((n - 1) / max(m - 1, 1)),
     "asymmetric": lambda new, n, m, scale: new / scale,
-    "tf_half_pixel_for_nn": lambda new, n, m, scale: (new + 0.5) / scale,
 }
 """The coordinates of the ``m`` new elements, numbered by ``new``, among the ``n`` old ones."""
-
-NEAREST: dict[str, Callable[[Any], Any]] = {
-    "floor": numpy.floor,
-    "ceil": numpy.ceil,
-    "round_prefer_floor": lambda places: numpy.ceil(places - 0.5),
-    "round_prefer_ceil": lambda places: numpy.floor(places + 0.5),
-}
-
-
-def _near(d, a=-0.75):
-    return ((a + 2) * d - (a + 3)) * d * d + 1
-
-
-def _far(d, a=-0.75):
-    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-
-
-def _weights(n, places, mode, scale=1.0, antialias=0, exclude_outside=0, a=-0.75):
-    """The matrix (new, old) of interpolation weights."""
-    reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
-    more = math.ceil(reach) + 1  # elements at either end, which are those at the edge again
-    taps = numpy.arange(-more, n + more)
-    bounded((len(places), len(taps)), "float64")
-    d = numpy.abs(places[:, None] - taps) * (min(scale, 1.0) if antialias else 1.0)
-    if mode == "cubic":  # Keys' kernel
-        weight = numpy.where(d <= 1, _near(d, a), numpy.where(d < 2, _far(d, a), 0.0))
-    else:
-        weight = numpy.maximum(1 - d, 0.0)
-    if exclude_outside:
-        weight[:, (taps < 0) | (taps >= n)] = 0.0
-    if exclude_outside or antialias:
-        weight /= weight.sum(axis=1, keepdims=True)
-    matrix = weight[:, more:-more]
-    matrix[:, 0] += weight[:, :more].sum(axis=1)
-    matrix[:, -1] += weight[:, -more:].sum(axis=1)
-    return matrix
 
 
 @operator("Resize", since=11, known="roi scales sizes")
@@ -182,6 +144,7 @@ def resize(
 ):  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
     choice(mode, "mode", ("nearest", "linear", "cubic"))
+    choice(nearest_mode, "nearest_mode", ("floor", "round_prefer_floor"))
     coordinates = COORDINATES[choice(coordinate_transformation_mode, "coordinate_transformation_mode", COORDINATES)]
     along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
     if sizes is not None and sizes.size:
@@ -200,12 +163,12 @@ def resize(
             continue
         places = coordinates(numpy.arange(m, dtype="float64"), n, m, factor)
         if mode == "nearest":
-            nearest = NEAREST[choice(nearest_mode, "nearest_mode", NEAREST)](places)
-            x = ag.take(x, numpy.clip(nearest, 0, n - 1).astype("int64"), axis=axis)
+            near = numpy.floor(places) if nearest_mode == "floor" else numpy.ceil(places - 0.5)
+            x = ag.take(x, numpy.clip(near, 0, n - 1).astype("int64"), axis=axis)
         else:
-            matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
-            matrix = matrix.T.astype(x.dtype if is_float(x) else "float64")
-            x = ag.moveaxis(ag.matmul(ag.moveaxis(x, axis, -1), matrix), -1, axis)
+            shrink = min(factor, 1.0) if antialias else 1.0
+            bounded((m + 1, math.ceil(4 / shrink)), "float64")
+            x = resampled(x, axis, places, cubic_coeff_a if mode == "cubic" else None, shrink, bool(exclude_outside))
     return x
 
 
