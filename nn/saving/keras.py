@@ -128,25 +128,17 @@ def _depthwise(w: Any) -> Any:
     return w.reshape(-1, 1, *w.shape[2:])
 
 
-def _recurrent(gates: Sequence[int], arrays: Arrays, module: Any) -> Arrays:
-    """The arrays of a recurrent layer as those of the module. ``gates``: the index in Keras of each gate."""
-    split = len(gates) == 3  # a GRU has two biases
-
-    def ordered(a: Any) -> Any:
-        parts = np.split(a, len(gates), axis=-1)
-        return np.concatenate([parts[i] for i in gates], axis=-1)
-
-    converted: Arrays = {}
-    for ending, way in (("", "forward"), ("_reverse", "backward"))[: module.directions]:
-        one = arrays[way] if module.bidirectional else arrays
-        converted[f"weight_ih_l0{ending}"] = ordered(one["kernel"]).T
-        converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
-        if (bias := one.get("bias")) is not None:
-            if split != (bias.ndim == 2):
-                raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
-            pair = bias if split else (bias, np.zeros_like(bias))
-            converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
-    return converted
+def _recurrent(gates: Sequence[int], arrays: Arrays) -> Arrays:
+    """The arrays of a recurrent layer as those of a module. ``gates``: the index in Keras of each gate."""
+    kernels, bias = [arrays["kernel"], arrays["recurrent_kernel"]], arrays.get("bias")
+    biases = []
+    if bias is not None:
+        if (len(gates) == 3) != (bias.ndim == 2):  # a GRU has two biases
+            raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
+        biases = [*bias] if bias.ndim == 2 else [bias, np.zeros_like(bias)]
+    parts = ([np.split(a, len(gates), axis=-1)[i] for i in gates] for a in (*kernels, *biases))
+    names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+    return {name: np.concatenate(part, axis=-1).T for name, part in zip(names, parts, strict=False)}
 
 
 class Kind(NamedTuple):
@@ -161,10 +153,10 @@ class Kind(NamedTuple):
     layout: Callable[[Any], Any] = np.asarray
     gates: tuple[int, ...] = ()
 
-    def converted(self, arrays: Arrays, module: Any) -> Arrays:
+    def converted(self, arrays: Arrays) -> Arrays:
         """The arrays of a layer as those of a module."""
         if self.gates:
-            return _recurrent(self.gates, arrays, module)
+            return _recurrent(self.gates, arrays)
         given = arrays | ({"kernel": self.layout(arrays["kernel"])} if "kernel" in self.names else {})
         return {ours: given.get(theirs) for theirs, ours in self.names.items()}
 
@@ -198,7 +190,7 @@ def _kind(module: Any) -> str | None:
     kind = next((name for name, kind in KINDS.items() if isinstance(module, kind.classes)), None)
     if kind == "conv" and module.groups == module.in_channels > 1:
         return "depthwise"
-    return f"bidirectional {kind}" if kind and getattr(module, "bidirectional", False) else kind
+    return "bidirectional" if getattr(module, "bidirectional", False) else kind
 
 
 def _kind_in_keras(name: str) -> str:
@@ -208,33 +200,23 @@ def _kind_in_keras(name: str) -> str:
 
 
 def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
-    """The layers with weights: kind, name and arrays by role, in the order of each kind.
-
-    A bidirectional layer has two dicts of arrays, ``forward`` and ``backward``; its kind is that of the layer in it.
-    """
-    found: dict[tuple[str, str], dict[str, Arrays]] = {}
+    """The layers with weights: kind, name and arrays by role, in the order of each kind."""
+    found: dict[tuple[str, str], Arrays] = {}
     classes = {name: kind for name, kind, _ in _configured(weights.config)}
     for name, tensor in weights.items():
         *path, role = name.removeprefix("model_weights/").split("/")
-        way = next((match[1] for part in path if (match := re.match("(forward|backward)_", part))), "")
-        if path[-1:] == ["vars"]:  # layers/dense_1/vars/0, layers/gru/cell/vars/0, layers/bidirectional/forward_layer/…
-            inner = [part for part in path[:-1] if part != "cell" and not re.match("(forward|backward)_", part)]
+        if path[-1:] == ["vars"]:  # layers/dense_1/vars/0, layers/gru/cell/vars/0
+            inner = [part for part in path[:-1] if part != "cell"]
             layer, kind = "/".join(inner), inner[-1]
         else:  # model_weights/name/…/kernel:0
             layer, role = (*path, role)[0], role.split(":")[0]
             kind = classes.get(layer, layer)
-        of = found.setdefault((layer, _kind_in_keras(kind)), {})
-        of.setdefault(way, {})[role] = np.asarray(tensor.data)
+        if re.search("bidirectional|(forward|backward)_", "/".join((*path, kind.lower()))):
+            raise StateError(f"{layer} runs in both directions, which is not read: give two layers in Keras.")
+        found.setdefault((layer, _kind_in_keras(kind)), {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
-    listed = []
-    for (layer, kind), of in sorted(found.items(), key=lambda item: (order.get(item[0][0], -1), _natural(item[0][0]))):
-        arrays = {way: _by_role("lstm" if way else kind, layer, one) for way, one in of.items()}
-        if kind == "bidirectional":
-            units, columns = arrays["forward"]["recurrent_kernel"].shape
-            listed.append((f"{kind} {({4: 'lstm', 3: 'gru', 1: 'simplernn'})[columns // units]}", layer, arrays))
-        else:
-            listed.append((kind, layer, arrays[""]))
-    return listed
+    listed = sorted(found.items(), key=lambda item: (order.get(item[0][0], -1), _natural(item[0][0])))
+    return [(kind, layer, _by_role(kind, layer, arrays)) for (layer, kind), arrays in listed]
 
 
 def _natural(name: str) -> list[Any]:
@@ -285,7 +267,7 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
         epsilon = (epsilons.get(kind) or [None]).pop(0)
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
-        converted = KINDS[kind.removeprefix("bidirectional ")].converted(arrays, inner)
+        converted = KINDS[kind].converted(arrays)
         if kind == "dense":
             if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
                 converted["weight"] = _from_channels_last(converted["weight"], channels)
