@@ -346,7 +346,7 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
     a Sequential: these are labelled by their operator. Where no name has modules, each layer with weights begins one.
 
     >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv", "7")])
-    [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))]
+    [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'conv'))]
     >>> scopes_of([("/0/MatMul", "MatMul", "4"), ("/0/Add", "Add", "5"), ("/1/Relu", "Relu", "6")])
     [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
     >>> scopes_of([("/1/1.0/Conv", "Conv", "8"), ("/1/1.1/Sqrt", "Sqrt", "9")])
@@ -361,28 +361,17 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
             name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's
             found.append(((name, operator),) if operator in NAMING else found[-1])
         return found[1:]
-    inside: dict[str, list[str]] = {}
+    inside: dict[str, str] = {}  # the operator for which a module stands
     for modules, (_, operator, _) in zip(paths, nodes, strict=True):
-        if modules:
-            inside.setdefault(modules[-1][0], []).append(operator)
-    containers = {path for modules in paths for path, _ in modules[:-1]}
-
-    def label(path: str, part: str, parent: str) -> str:
-        word, kinds = part.rpartition(".")[2].rstrip(NUMBERING), inside.get(path)
-        if path in containers or not kinds:
-            return word or parent.rstrip(NUMBERING) or "block"
-        kind = next((name for name in NAMING if name in kinds), kinds[0])
-        if word and not word.lower().startswith(kind.lower()[:4]):  # not conv1 of a Conv
-            return word
-        return kind if kind in NAMING or len(set(kinds)) == 1 else f"{kind}, ..."
-
-    return [
-        tuple(
-            (path, label(path, part, parent))
-            for (path, part), parent in zip(modules, ["", *(part for _, part in modules)], strict=False)
-        )
-        for modules in paths
-    ]
+        if modules and inside.get(modules[-1][0]) not in NAMING:
+            inside[modules[-1][0]] = operator if operator in NAMING else inside.get(modules[-1][0], operator)
+    scopes = []
+    for modules in paths:
+        words = [part.rpartition(".")[2].rstrip(NUMBERING) for _, part in modules]
+        around = ["", *(part.rstrip(NUMBERING) for _, part in modules)]
+        labels = zip(modules, words, around, strict=False)
+        scopes.append(tuple((path, word or inside.get(path) or outer or "block") for (path, _), word, outer in labels))
+    return scopes
 
 
 def _module_paths(name: str) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
-from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found, _join
+from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found
 from glassgrad.nn.saving.onnx.model import taken
 from glassgrad.nn.saving.onnx.read import Input
 from glassgrad.nn.saving.onnx.table import cast
@@ -386,8 +386,7 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
     parameters, buffers = signature.inputs_to_parameters, signature.inputs_to_buffers
     constants = signature.inputs_to_lifted_tensor_constants
     net: Converted = type(type(module).__name__, (Converted,), {"__doc__": Converted.__doc__})()
-    first = {id(p): name for name, p in reversed([*module.named_parameters(remove_duplicate=False)])}
-    _add_parts(net, module, "", {id(module): net}, first)
+    _add_parts(net, module)
     state, values, inputs = [], {}, []
     for node in program.graph.nodes:
         if node.op != "placeholder":
@@ -414,8 +413,6 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
     net._output = outputs[0] if len(outputs) == 1 else tuple(outputs)
     net._steps, net._lost = tuple(_steps(program)), lost
     net.generator = generator(seed)
-    for path, inner in module.named_modules():
-        (_found(net, path) if path else net).training = inner.training
     return net
 
 
@@ -423,28 +420,24 @@ def _output(program: Any) -> Any:
     return next(node for node in program.graph.nodes if node.op == "output")
 
 
-def _add_parts(net: Module, module: Any, path: str, made: dict[int, Module], first: dict[int, str]) -> None:
-    """Add the parameters, buffers and modules of ``module`` to ``net``.
-
-    ``made``: the parts of the modules so far, the root first. ``first``: the first path of each parameter.
-    """
-    root = next(iter(made.values()))
-    for name, p in module.named_parameters(recurse=False):
-        owner = first[id(p)]
-        shared = owner != _join(path, name)
-        setattr(
-            net, name, _found(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype))
-        )
-    for name, b in module.named_buffers(recurse=False):
-        if name != "num_batches_tracked" and name not in module._non_persistent_buffers_set:
-            net.register_buffer(name, Tensor(_numpy(b)))
-    for name, inner in module._modules.items():  # `named_children` leaves out one that was there
-        if id(inner) in made:
-            setattr(net, name, made[id(inner)])
-        elif inner is not None:
-            made[id(inner)] = part = type(type(inner).__name__, (Part,), {})()
-            setattr(net, name, part)
-            _add_parts(part, inner, _join(path, name), made, first)
+def _add_parts(net: Module, module: Any) -> None:
+    """Add the parameters, buffers, modules and modes of ``module`` to ``net``; what is there twice stays one."""
+    made: dict[int, Any] = {id(module): net}
+    parts = {"": net}
+    for path, inner in module.named_modules(remove_duplicate=False):
+        if path:
+            owner, _, name = path.rpartition(".")
+            parts[path] = made.setdefault(id(inner), type(type(inner).__name__, (Part,), {})())
+            setattr(parts[owner], name, parts[path])
+        part = parts[path]
+        part.training = inner.training
+        for name, p in inner.named_parameters(recurse=False):
+            if id(p) not in made:
+                made[id(p)] = Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype))
+            setattr(part, name, made[id(p)])
+        for name, b in inner.named_buffers(recurse=False):
+            if name != "num_batches_tracked" and name not in inner._non_persistent_buffers_set:
+                part.register_buffer(name, Tensor(_numpy(b)))
 
 
 def _dtype(dtype: Any) -> str:
