@@ -53,7 +53,7 @@ def load_onnx(path: str | PathLike[str]) -> ONNXModel:
 class ONNXModel(Module):
     """A network read by `nn.load_onnx`.
 
-    Call it with its inputs by position or by name; a Python number is known when the network is compiled, so that it
+    Call it with its inputs in their order; a Python number is known when the network is compiled, so that it
     may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs`` has the
     names, dtypes and shapes of its inputs, ``outputs`` the names of its outputs.
     """
@@ -87,10 +87,12 @@ class ONNXModel(Module):
 
     # --------------------------------------------------------------------------------------------------------- running
 
-    def forward(self, *inputs: Any, **named: Any) -> Any:
+    def forward(self, *inputs: Any) -> Any:
         """Compute the outputs. Raises `ShapeError`, `DTypeError` and `DomainError` for inputs that do not fit."""
-        values = self._bound(inputs, named)
-        env = {i.name: taken(i, value) for i, value in zip(self.inputs, values, strict=True)}
+        if len(inputs) != len(self.inputs):
+            names = ", ".join(plain(i.name) for i in self.inputs) or "none"
+            raise DomainError(f"the network's inputs are {names}, in this order; it was given {len(inputs)}.")
+        env = {i.name: taken(i, value) for i, value in zip(self.inputs, inputs, strict=True)}
         GIVEN[self] = [x for x in env.values() if isinstance(x, Tensor) and type(x.data) is numpy.ndarray]
         given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
         with holding(ALLOWED, max(LIMIT, GROWTH * given)):
@@ -102,18 +104,6 @@ class ONNXModel(Module):
                 out.name = name
             outs.append(out)
         return outs[0] if len(outs) == 1 else tuple(outs)
-
-    def _bound(self, inputs: Sequence[Any], named: dict[str, Any]) -> list[Any]:
-        """The values of the inputs in their order."""
-        names = [i.name for i in self.inputs]
-        values = dict(zip(names, inputs, strict=False)) | named
-        if not len(inputs) + len(named) == len(names) == len(values) or set(values) != set(names):
-            listed, by_name = (", ".join(map(plain, some)) or "none" for some in (names, named))
-            raise DomainError(
-                f"the network's inputs are {listed}, each to be given once, by position or by name; it was given "
-                f"{len(inputs)} by position, and by name {by_name}."
-            )
-        return [values[name] for name in names]
 
     def _run(self, graph: Graph, env: dict[str, Any]) -> list[Any]:
         """The outputs of a graph whose inputs are in ``env``."""

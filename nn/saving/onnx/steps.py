@@ -24,11 +24,6 @@ COMPUTED = 2**25
 LONGEST = 600
 """How many characters of an error in a step are kept: it may quote long names of the file."""
 
-PLACED = (
-    errors.DomainError, errors.DTypeError, errors.IndexingError, errors.ShapeError, errors.SizeError, errors.TraceError,
-)  # fmt: skip
-"""Errors that keep their class when the name of the step is added."""
-
 
 def prepare(graph: Graph) -> set[str]:
     """Find the weights of a graph (its ``parameters``), compute steps of constants, and drop unused steps.
@@ -140,12 +135,21 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
                 out = row.function(*args, **options)
             else:
                 out = _known(row.function, args, options)
-    except errors.AutogradError as error:
+    except (
+        errors.AutogradError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:
         if getattr(error, "placed", False):
             raise
-        raise _placed(type(error), step, args, error) from error
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        raise _placed(errors.DomainError, step, args, error) from error
+        message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
+        placed: Any = error if isinstance(error, errors.AutogradError) else errors.DomainError(message)
+        placed.args, placed.placed = (message,), True
+        raise placed from (None if placed is error else error)
     return out if isinstance(out, tuple) else (out,)
 
 
@@ -169,14 +173,6 @@ def _plain(value: Any) -> Any:
 
 def _has_tensor(value: Any) -> bool:
     return any(map(_has_tensor, value)) if isinstance(value, list) else isinstance(value, Tensor)
-
-
-def _placed(kind: type[errors.AutogradError], step: Step, args: list[Any], error: Exception) -> errors.AutogradError:
-    """The error with the name of its step."""
-    message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
-    placed: Any = (kind if kind in PLACED else errors.DomainError)(message)
-    placed.placed = True
-    return placed  # type: ignore[no-any-return]
 
 
 def _shapes(args: list[Any]) -> str:

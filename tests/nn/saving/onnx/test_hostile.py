@@ -270,7 +270,7 @@ def test_names_reach_the_terminal_without_control_characters(tmp_path):
     model = nn.load_onnx(path)
     assert repr(model).replace("\n", "").isprintable()
     with pytest.raises(DomainError) as error:
-        model(x=1)
+        model(1, 1)
     assert str(error.value).isprintable()
 
 

@@ -31,7 +31,7 @@ def beside_onnxruntime(path, feed, tolerance=1e-5):
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     wanted = ort.InferenceSession(path, options).run(None, feed)
     model = nn.load_onnx(path)
-    found = model(**{name: int(x) if x.ndim == 0 else x for name, x in feed.items()})
+    found = model(*(int(x) if x.ndim == 0 else x for x in (feed[i.name] for i in model.inputs)))
     found = found if isinstance(found, tuple) else (found,)
     for got, want in zip(found, wanted, strict=True):
         assert got.shape == want.shape

@@ -365,7 +365,7 @@ class Kept(torch.nn.Module):
 
 
 def test_a_value_that_a_module_keeps_between_calls_is_refused_as_its_gradient_would_be_lost():
-    net, x = Kept(), normal(2, 3)
+    net, x = Kept(), torch.as_tensor(normal(2, 3))
     out = nn.from_torch(net, x)(x.numpy())
     assert out.requires_grad
     net.kept.clear()
