@@ -38,9 +38,7 @@ class TrainingError(AutogradError, ArithmeticError):
 
 
 class ParallelError(AutogradError, RuntimeError):
-    """A rank of `nn.parallel` failed or was lost, or MPI is missing. ``history``: as in `TrainingError`."""
-
-    history: Any
+    """The ranks of `nn.parallel` were given different things, or MPI is missing."""
 
 
 class DataError(AutogradError, ValueError):

@@ -22,11 +22,10 @@ on each rank, unless it reads `nn.parallel.SHARD`: the training repeats with the
 differs from that of one process. Such a module's buffers are rank 0's after every epoch. On GPUs random numbers differ
 from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
-**Lost ranks.** A rank that raises tells the others at their next synchronisation, and all raise
-`nn.errors.ParallelError`. If one does not arrive within ``timeout`` seconds, or Ctrl-C comes a second time, all
-processes are ended; only at the end, when rank 0 may still be writing files, they wait without limit. If one is killed,
-the launchers of MPICH, Open MPI and Intel MPI kill all others, too: save the weights after every epoch, or give
-`nn.fit` ``resume``.
+**Lost ranks.** An error that leaves the ``with`` on one rank is printed there and ends all processes. So does a rank
+that does not arrive within ``timeout`` seconds, or a second Ctrl-C; only at the end, when rank 0 may still be writing
+files, the ranks wait without limit. If one is killed, the launchers of MPICH, Open MPI and Intel MPI kill all others,
+too: save the weights after every epoch, or give `nn.fit` ``resume``.
 
 On GPUs (one per rank, ``parallel.device``) gradients are copied to the CPU and summed there.
 """
@@ -38,6 +37,7 @@ import os
 import pickle
 import sys
 import time
+import traceback
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -46,23 +46,14 @@ from typing import Any, Self
 from glassgrad.autograd import Tensor, asarray, concat, zeros_like
 from glassgrad.autograd.backends import NUMPY, namespace, to_numpy
 from glassgrad.autograd.common.contexts import holding
-from glassgrad.autograd.errors import TraceError
 from glassgrad.nn.errors import ParallelError
 from glassgrad.nn.functional.sharding import SHARD, Shard
 from glassgrad.nn.modules.module import Module, generators_of
 from glassgrad.nn.optim import Optimizer
 
-ERROR, END = "an error", "the end"
-"""Two of the points at which ranks meet. At each they exchange one message, so that a rank that raises can join
-whichever is next."""
+END = "the end"
+"""The last point at which ranks meet. At each point they exchange one message, so that none goes on alone."""
 SPIN = 0.0003  # seconds of busy waiting; then a rank sleeps between polls, as others may need the core
-
-
-class _NoShard:
-    """Stands for a `Shard` while a step is compiled: the program must not depend on the other ranks."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise TraceError("a layer uses the rows of other ranks: such a step can't be compiled.")
 
 
 # A sleep of 0 seconds takes fifty times as long as most messages.
@@ -88,7 +79,7 @@ class Parallel:
         counts: whether this rank counts the rows of the current batch; False if it repeats the computation of rank 0.
 
     Raises:
-        nn.errors.ParallelError: mpi4py or a matching MPI is missing; later, when a rank fails or is lost.
+        nn.errors.ParallelError: mpi4py or a matching MPI is missing; later, where ranks differ.
 
     >>> with Parallel() as parallel:  # without a launcher there is one rank
     ...     parallel.rank, parallel.size, parallel.device("cpu")
@@ -109,7 +100,6 @@ class Parallel:
         self.interrupted, self.counts = False, True
         self._shard: Shard | None = None
         self._comm = world.Dup()
-        self._ended = False  # all ranks know of an error
 
     def device(self, name: str) -> str:
         """The device of this rank: its own GPU if ``name`` is ``"cuda"``, else ``name``."""
@@ -121,15 +111,13 @@ class Parallel:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Wait for all ranks, or tell them of an error that they don't know of."""
-        if self._ended:
-            return
+        """Wait for all ranks; after an error end them."""
         if error is None:
             self.interrupted = False
             self._meet(END)
-        else:
-            self._ended = True
-            self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
+        elif self.size > 1:  # MPI would wait for the others at the end of this process
+            traceback.print_exception(error)
+            self._abort(f"rank {self.rank} of {self.size} failed")
 
     # --------------------------------------------------------------------------------------------- called by `nn.fit`
 
@@ -166,17 +154,9 @@ class Parallel:
         """A context in which layers know the current shard."""
         return holding(SHARD, self._shard)
 
-    def compiling(self) -> AbstractContextManager[None]:
-        """A context in which a layer that asks for the shard raises `autograd.errors.TraceError`."""
-        stand_in: Any = None if self._shard is None else _NoShard()
-        return holding(SHARD, stand_in)
-
     def _sum_in_layer(self, array: Any) -> Any:
         self._meet("a layer", given=array.shape)
-        total = namespace(array).empty(array.shape, dtype=array.dtype)
-        total[...] = array
-        self._all_reduce(total)
-        return total
+        return self._sum(array)
 
     def average_gradients(self, parameters: Sequence[Tensor], loss: float, rows: int) -> float:
         """Replace gradients by those of the mean loss over the whole batch; return that loss.
@@ -195,8 +175,7 @@ class Parallel:
         known = [p for p, *by_rank in zip(parameters, *(has for *_, has in results), strict=True) if any(by_rank)]
         own = [zeros_like(p) if p.grad is None else p.grad for p in known]
         flat = concat([g.detach().reshape((-1,)) for g in own]).data  # one sum for all, as each is a message
-        self._all_reduce(flat)
-        start = 0
+        flat, start = self._sum(flat), 0
         for p in known:
             start, part = start + p.size, flat[start : start + p.size]
             p.grad = asarray((part / total).reshape(p.shape), dtype=p.dtype)
@@ -222,44 +201,30 @@ class Parallel:
     def _meet(self, point: str, *values: Any, given: Any = None) -> list[tuple[Any, ...]]:
         """Wait until every rank is at the same point, and was ``given`` the same; return the ``values`` of each rank.
 
-        Raises `nn.errors.ParallelError` if a rank failed or is at another point, `KeyboardInterrupt` if one was
-        interrupted.
+        Raises `nn.errors.ParallelError` if one is not or was not, `KeyboardInterrupt` if one was interrupted.
         """
-        if self._ended:
-            raise ParallelError("the ranks ended because of an error: start the program again.")
-        rows = self._exchange(point, values, None if point == END else self.timeout, given)
-        if failed := [rank for rank, row in enumerate(rows) if row[0] == ERROR]:
-            texts = {rank: rows[rank][2][0].rstrip(".") for rank in failed}
-            raise self._error("; ".join(f"rank {rank} of {self.size} failed: {texts[rank]}" for rank in failed))
-        if others := [rank for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
-            here, there = rows[others[0]][0], rows[0][0]
-            which = ("rank " if len(others) == 1 else "each of ranks ") + ", ".join(map(str, others))
-            differs = "was given other data, settings or layers than rank 0"
-            differs = differs if here == there else f"is at another point ({here}) than rank 0 ({there})"
-            raise self._error(
-                f"{which} of {self.size} {differs}: run the same program on every rank, and give each all the data: it "
+        mine = pickle.dumps((point, given, values, self.interrupted))  # first, as it may fail
+        self._wait(self._comm.Ibarrier(), None if point == END else self.timeout)
+        rows = [pickle.loads(of_rank) for of_rank in self._comm.allgather(mine)]
+        if others := [str(rank) for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
+            raise ParallelError(
+                f"program, data, settings or layers of rank {', '.join(others)} of {self.size} differ from those of "
+                f"rank 0, which is at {rows[0][0]}: run the same program on every rank, and give each all the data: it "
                 "takes its part itself."
             )
-        if point != END and any(interrupted for *_, interrupted in rows):
+        if any(interrupted for *_, interrupted in rows):
             self.interrupted = False
             raise KeyboardInterrupt
         return [values for _, _, values, _ in rows]
 
-    def _exchange(self, point: str, values: tuple[Any, ...], limit: float | None, given: Any = None) -> list[Any]:
-        """The points, what was given, values and interrupts of all ranks."""
-        mine = pickle.dumps((point, given, values, self.interrupted))  # it may fail, which the others have to be told
-        self._wait(self._comm.Ibarrier(), limit)
-        return [pickle.loads(of_rank) for of_rank in self._comm.allgather(mine)]
-
-    def _all_reduce(self, array: Any) -> None:
-        """Replace ``array`` by the sum of all ranks' arrays."""
-        total = to_numpy(array)
+    def _sum(self, array: Any) -> Any:
+        """The sum of all ranks' arrays, which have one shape."""
+        total = to_numpy(array).copy()
         self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, total), self.timeout)
-        if total is not array:
-            array[...] = namespace(array).asarray(total)
+        return namespace(array).asarray(total)
 
     def _wait(self, request: Any, limit: float | None) -> None:
-        """Wait for an answer of all ranks. If there is none, end all processes: MPI would wait for it at their end."""
+        """Wait for an answer of all ranks. If there is none, end all processes."""
         start = time.monotonic()
         try:
             while not request.Test():
@@ -271,13 +236,11 @@ class Parallel:
                     )
                 _yield_core() if waited < SPIN else time.sleep(min(waited / 20, 0.05))
         except (TimeoutError, KeyboardInterrupt) as error:
-            print(f"ParallelError: {error or 'interrupted'}", file=sys.stderr, flush=True)
-            self._comm.Abort(1)
+            self._abort(str(error) or "interrupted")
 
-    def _error(self, message: str) -> ParallelError:
-        """An error that every rank raises on its own."""
-        self._ended = True
-        return ParallelError(message)
+    def _abort(self, message: str) -> None:
+        print(f"ParallelError: {message}", file=sys.stderr, flush=True)
+        self._comm.Abort(1)
 
 
 def _mpi() -> Any:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole
 from glassgrad.autograd.errors import DomainError
-from glassgrad.nn.errors import ParallelError, TrainingError
+from glassgrad.nn.errors import TrainingError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.optim import Optimizer
@@ -80,10 +80,9 @@ def fit(
         compile: run each step as a program of `autograd.compile`, with the same result up to rounding. It saves
             Python's time per operation, which matters most for small batches and layers; measure your own. Model and
             loss are then called once, for the trace. If they can't be traced, a line says why and the training runs
-            without. With ``parallel`` the gradients are compiled, unless a layer combines the rows of all ranks
-            (`BatchNorm1d`, `Dropout`). ``"auto"`` or ``"c"`` runs steps as C where there is a C compiler (see
-            `autograd.compile`); if the data are arrays, many steps in one call of up to a twentieth of a second, during
-            which the live line and Ctrl-C wait.
+            without, as it does with ``parallel``. ``"auto"`` or ``"c"`` runs steps as C where there is a C compiler
+            (see `autograd.compile`); if the data are arrays, many steps in one call of up to a twentieth of a second,
+            during which the live line and Ctrl-C wait.
         check: compute each compiled step without compiling, too, and compare (see `autograd.compile`).
         resume: a file, ``.npz`` or ``.safetensors``, to which the training is written after each epoch; if it is there
             already, the training goes on from it, up to ``epochs`` epochs in all. The result is that of a training
@@ -94,7 +93,7 @@ def fit(
         nn.errors.FileError: ``resume`` is another file, and `nn.errors.StateError`, if it is of another training.
         nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
             ``history`` so far.
-        nn.errors.ParallelError: another process of ``parallel`` failed or was lost; it has the ``history`` so far.
+        nn.errors.ParallelError: the processes of ``parallel`` were given different things.
         autograd.errors.ShapeError: x and y do not fit each other, or the loss is not a scalar.
         autograd.errors.CheckError: with ``check``, a compiled step differs; it has changed nothing.
         autograd.errors.DomainError: a count below 1, ``patience`` without ``validation``, an optimizer of another
@@ -172,9 +171,6 @@ def fit(
             history.interrupted = True
         except TrainingError as error:
             damaged, error.history = True, history
-            raise
-        except ParallelError as error:
-            error.history = history
             raise
         finally:
             damaged = damaged or interrupts.broken

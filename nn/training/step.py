@@ -70,7 +70,7 @@ class Interrupts:
 class Step:
     """A training step: loss and gradients of a batch, then the update; one compiled program if ``compile``.
 
-    If it can't be compiled, the report says why and it runs uncompiled. With ``parallel`` only gradients are compiled.
+    If it can't be compiled, as with ``parallel``, the report says why and it runs uncompiled.
     """
 
     model: Module
@@ -86,6 +86,9 @@ class Step:
     def __post_init__(self, compile: bool | str, check: bool) -> None:
         self.training = [m for m in self.model.modules() if m.training or not self.model.training]
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if compile and self.parallel is not None:
+            self.report.line("Not compiled: the steps of several ranks depend on each other.")
+            compile = False
         target = "numpy" if compile is True else compile
         self.program = ag.compile(self._traced, target=target, check=check) if target else None
 
@@ -94,7 +97,7 @@ class Step:
         tally, parallel = Tally(), self.parallel
         for module in self.training:  # not what the user has put into evaluation mode
             module.training = True
-        in_c = self.program is not None and self.program.target != "numpy" and parallel is None
+        in_c = self.program is not None and self.program.target != "numpy"
         several = in_c and batches.pair is not None and is_host(batches.pair[0])
         if several:
             self._run_rows(batches, seed, tally)
@@ -124,7 +127,7 @@ class Step:
                     steps.done += 1
                     tally.add(output, y, value)
                 else:
-                    outputs, losses, _ = steps.filled(part)
+                    outputs, losses = steps.filled(part)
                     losses = losses.reshape((len(losses),))
                     for k, value in enumerate(losses.data.tolist()):
                         if not math.isfinite(value):
@@ -160,7 +163,7 @@ class Step:
             value = parallel.average_gradients(self.parameters, float(value), row_count(y))
         if type(value) is float and not math.isfinite(value):
             raise self._diverged(value, f"epoch {self.report.done + 1}, batch {batch}")
-        if done is None or parallel is not None:
+        if done is None:
             self.interrupts.broken = True
             self._update()
         self.interrupts.check()
@@ -187,21 +190,18 @@ class Step:
             clip_grad_norm_(self.parameters, self.max_norm)
         self.optimizer.step()
 
-    def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
-        """The function to compile. With ``parallel`` it returns gradients, otherwise it updates the weights."""
+    def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+        """The function to compile."""
         output, loss = self._backward(x, y)
-        if self.parallel is not None:
-            return output, loss, [p.grad for p in self.parameters]
         self._update()
-        return output, loss, []
+        return output, loss
 
     def _run_program(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
         """Output and loss; ``None``, with nothing done, if the step can't be compiled."""
         assert self.program is not None
         try:
-            self.interrupts.broken = self.parallel is None
-            with nullcontext() if self.parallel is None else self.parallel.compiling():
-                output, loss, gradients = self.program(x, y)
+            self.interrupts.broken = True
+            output, loss = self.program(x, y)
         except TargetError as error:
             self.program = ag.compile(self._traced, check=self.program.check)
             self.report.line(f"Compiled for NumPy: {error}")
@@ -213,8 +213,6 @@ class Step:
         except Exception as error:  # errors of the traced functions come before anything is written
             self.interrupts.broken = isinstance(error, FloatingPointError | MemoryError)
             raise
-        for p, gradient in zip(self.parameters, gradients, strict=False):
-            p.grad = gradient
         return output, loss_value(loss)
 
     def _diverged(self, value: float, where: str) -> TrainingError:
