@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
@@ -114,7 +113,7 @@ class Module:
 
     A `Parameter` without a name gets its path in the module (``layers.0.weight``), which changes when the module
     becomes part of a larger one. A shared parameter or module keeps its first name, and a name set by hand stays. A
-    plain Tensor is not a parameter; assigning one that requires grad warns, except in ``forward``.
+    plain Tensor is not a parameter, as in PyTorch.
 
     >>> from glassgrad import nn
     >>> class Net(nn.Module):
@@ -203,19 +202,9 @@ class Module:
             self._refuse_hidden(name, value)
         if name in self._buffers:
             check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
-        elif type(value) is Tensor and value.requires_grad and value.node is None and not self._is_running():
-            warnings.warn(
-                f"{type(self).__name__}.{name} is a Tensor that requires grad, and not a parameter: parameters(), "
-                "state_dict() and nn.save leave it out, so no optimizer trains it. Assign nn.Parameter(...) instead.",
-                stacklevel=2,
-            )
         if (tracer := TRACER.get()) is not None:
             tracer.refuse_keeping(self, name, value)
         object.__setattr__(self, name, value)
-
-    def _is_running(self) -> bool:
-        """Whether ``forward`` of this module, or of one that contains it, runs: it may store any Tensor."""
-        return any(f"{self._path}.".startswith(f"{path}." if path else "") for path, _ in MODE.get().scope or ())
 
     def __delattr__(self, name: str) -> None:
         Module.edits += isinstance(vars(self).get(name), Module | Tensor) or callable(getattr(type(self), name, None))

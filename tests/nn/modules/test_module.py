@@ -145,48 +145,6 @@ def test_loading_copies_and_keeps_the_dtype():
     assert layer.weight.dtype == layer.bias.dtype == ag.float32
 
 
-class Keeps(nn.Module):
-    def forward(self, x):
-        self.last = x
-        self.squares = x * x
-        return self.squares
-
-
-def test_a_plain_tensor_that_requires_grad_is_warned_about():
-    net = Keeps()
-    sentence = r"Keeps\.w is a Tensor that requires grad, and not a parameter.*nn\.Parameter"
-    with pytest.warns(UserWarning, match=sentence) as seen:
-        net.w = ag.ones(3, requires_grad=True)
-    assert seen[0].filename == __file__
-    assert [*net.parameters()] == []
-
-
-def test_tensors_that_a_module_may_keep_are_not_warned_about():
-    net, x = Keeps(), ag.ones(3, requires_grad=True)
-    net.state = ag.ones(3)  # a hidden state
-    net.register_buffer("mean", x)
-    nn.Sequential(net)(x)  # keeps a leaf and an activation
-    net.state = net.squares
-    assert net.last is x
-
-
-class KeepsOnItsPart(nn.Module):
-    def __init__(self):
-        self.part = Keeps()
-
-    def forward(self, x):
-        self.part.seen = x
-        return self.part(x)
-
-
-def test_a_module_may_keep_a_tensor_on_a_part_of_it_while_it_runs():
-    net, x = KeepsOnItsPart(), ag.ones(3, requires_grad=True)
-    nn.Sequential(net)(x)
-    assert net.part.seen is x
-    with pytest.warns(UserWarning, match=r"Keeps\.seen is a Tensor that requires grad"):
-        net.part.seen = ag.ones(3, requires_grad=True)
-
-
 def test_a_state_that_does_not_fit_is_refused_whole():
     layer = nn.Linear(2, 3, seed=0)
     before = layer.weight.tolist()
