@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
 from glassgrad.autograd.common.files import write_file
-from glassgrad.autograd.common.messages import shown
 from glassgrad.nn.commands.images import read_image
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
 from glassgrad.nn.errors import printable
@@ -92,14 +91,9 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
         raise Refused(f"{path} cannot be read: {reason(error)}") from None
     classes = metadata.get("classes")
     named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
-    if not named or not {"data", "loss"} <= set(metadata):
+    if not named or "loss" not in metadata or metadata.get("data") != "digits":
         raise Refused(
-            f"{path} does not come from `{PROGRAM} digits`, so the form of its inputs is not known: give the "
-            "model.npz of a run"
-        )
-    if metadata["data"] != "digits":
-        raise Refused(
-            f"{path} was trained on {shown(metadata['data'])}, and pictures are prepared like the digits in the "
-            "package: give a model that was trained with --data digits"
+            f"{path} does not come from `{PROGRAM} digits` with its own data, as which pictures are prepared: give the "
+            "model.npz of such a run"
         )
     return network, metadata

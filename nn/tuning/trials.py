@@ -77,8 +77,8 @@ class Trial:
     def __str__(self) -> str:
         """Return number, accuracy, settings, size and time."""
         share = "      -" if self.accuracy is None else f"{100 * self.accuracy:5.2f} %"
-        why = f": {self.error}" if self.error else ""
-        end = {"pruned": f", pruned after {len(self.curve)}", "failed": f", failed{why}", "running": ", unfinished"}
+        why = self.error or "interrupted"
+        end = {"pruned": f", pruned after {len(self.curve)}", "failed": f", failed: {why}", "running": ", running"}
         size = f"{self.settings:40} {self.parameters:9,} parameters"
         return f"trial {self.number:3}  {share}  {size}  {self.seconds:5.1f} s{end.get(self.state, '')}"
 
@@ -103,6 +103,11 @@ class Finalist:
     trial: Trial
     validation: tuple[float, ...]
     test: tuple[float, ...]
+
+    def __str__(self) -> str:
+        """Return settings, size, and accuracies with half their spread."""
+        size = f"{self.trial.settings:40} {self.trial.parameters:9,} parameters"
+        return f"  {size}  held out {_spread(self.validation)}, test {_spread(self.test)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,8 +150,8 @@ class SearchResult:
     def summary(self) -> str:
         """The number of trials, the best, the finalists with their spread over seeds, and caveats."""
         counts = Counter(trial.state for trial in self.trials)
-        words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
-        first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
+        states = (*ENDED.values(), "running")
+        first = ", ".join(f"{counts[state]} {state}" for state in states if counts[state] or state == "complete")
         lines = [f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}: {first}"]
         if self.interrupted:
             lines.append("interrupted: the storage keeps the study; run the same search again to continue")
@@ -156,15 +161,7 @@ class SearchResult:
             lines += ["", "best on the held-out rows:", f"  {self.best}"]
         if self.finalists:
             seeds = len(self.finalists[0].test)
-            wide = max(len(f.trial.settings) for f in self.finalists)
-            head = f"trained again with {seeds} seed{'s' * (seeds != 1)}:"
-            lines += ["", f"{head:{wide + 2}}  parameters  held out          test"]
-            for f in self.finalists:
-                size = f"{f.trial.parameters:,}"
-                lines.append(
-                    f"  {f.trial.settings:{max(wide, len(head) - 2)}}  {size:>10}  {_spread(f.validation):16}  "
-                    f"{_spread(f.test)}"
-                )
+            lines += ["", f"trained again with {seeds} seed{'s' * (seeds != 1)}:", *map(str, self.finalists)]
             lines += [
                 "",
                 "The best of many trials was chosen by the held-out rows, so its accuracy there is too high.",
