@@ -87,12 +87,6 @@ class Run:
         write_file(path := self.folder / "settings.json", self.settings.json())
         yield path, f"to run it again: {self.settings.command()}"
 
-    def _neurons(self, i: int) -> Any:
-        """The picture of a held-out digit on its way through the network."""
-        from glassgrad.viz import draw_network
-
-        return draw_network(self.model, self.data.x_test[i], int(self.data.y_test[i]), image=self.data.image_shape)
-
     def _explanations(self) -> dict[str, Any]:
         """Saliency maps and adversarial examples of the first held-out digits, by caption."""
         from glassgrad import viz
@@ -122,11 +116,12 @@ class Run:
         from glassgrad.viz.pages.report import Specimen, lab_report
 
         data, settings, history, held = self.data, self.settings, self.history, self.held
-        neurons = []
+        neurons, shape = [], data.image_shape
         for i in self._specimens() if isinstance(self.model, MLP) else ():
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
             label = true if true == said else matched(f"{true} read as {said}")
-            neurons.append(Specimen(held.images[i], label, self._neurons(i)))
+            drawn = viz.draw_network(self.model, data.x_test[i], int(held.labels[i]), image=shape)
+            neurons.append(Specimen(held.images[i], label, drawn))
         x, loss = self._loss(settings.batch)
         graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
         x, loss = self._loss(2)

@@ -22,7 +22,6 @@ class Report:
         self.live = self.stream is not None and hasattr(self.stream, "isatty") and self.stream.isatty()
         self.epochs, self.batches, self.done, self.before = epochs, batches, done, done
         self.start = self.shown = perf_counter()
-        self.width = 0
 
     def batch(self, tally: Tally) -> None:
         """Update the live line, at most ten times a second."""
@@ -56,16 +55,14 @@ class Report:
 
     def clear(self) -> None:
         """Erase the live line."""
-        if self.width:
-            self._overwrite("")
-            self._overwrite("")
+        if self.live:
+            self._overwrite("", end="\r")
 
-    def _overwrite(self, text: str) -> None:
-        text = text[: shutil.get_terminal_size().columns - 1]
+    def _overwrite(self, text: str, end: str = "") -> None:
         assert self.stream is not None
-        self.stream.write(f"\r{text:{self.width}}")
+        wide = shutil.get_terminal_size().columns - 1
+        self.stream.write(f"\r{text[:wide]:{wide}}{end}")
         self.stream.flush()
-        self.width = len(text)
 
     def _epoch(self, epoch: int) -> str:
         return f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}"

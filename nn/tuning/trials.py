@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -387,10 +386,7 @@ class _Trainer:
     def _run_trial(self, optuna: Any, study: Any, trial: Any) -> float:
         """Train the network that ``trial`` chooses; return its best held-out accuracy."""
         seed = self.seed + trial.number  # differs between processes, and between calls that continue a study
-        with warnings.catch_warnings(
-            action="ignore", category=optuna.exceptions.ExperimentalWarning
-        ):  # before Optuna 5
-            study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
         choice = chosen(trial, self.space)
         trial.set_user_attr("choice", json.dumps(choice, default=list))
         trial.set_user_attr("seed", seed)
