@@ -19,7 +19,7 @@ from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS = (640, 640), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
+ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
 GAP = 12  # points between two cards of a level
 SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
@@ -44,8 +44,10 @@ class Drawing:
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
         said = title if title is not None else self._title()
+        first, *more = ROOMS
+        self.level = self._levels(*first) if self.across > style.WIDTH else {}
         picture = self._drawn(said)
-        for rooms in ROOMS if self.across > SAFE else ():
+        for rooms in more if self.across > SAFE else ():
             if picture.size()[0] > style.WIDTH:
                 self.level = self._levels(*rooms)
                 picture = min(picture, self._drawn(said), key=Picture.size)
