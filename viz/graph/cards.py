@@ -232,10 +232,13 @@ class Cards:
         """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
         parts: Label = text(f"{tag_of(card)}  ", style.TAG, "muted") if card.node is None else ()
         parts += self.name(card)
+        single = not card.shape
         if card.node is not None:
-            parts += text(f" = {clipped(self.scene.formula(card).text, FORMULA)}", style.CELL, "ink")
-        if not card.shape:
-            parts += text(" = ", style.CELL, "ink") + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
+            formula = clipped(self.scene.formula(card).text, FORMULA)
+            parts += text(f" = {formula}{' =  ' * single}", style.CELL, "ink")
+        if single:
+            between = text("  = ", style.CELL, "ink") if card.node is None else ()
+            parts += between + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
         elif card.node is None:
             parts += caption(f"  {numbers.shape(card.shape)}")
         if card.node is None:
