@@ -230,7 +230,7 @@ class Cards:
 
     def _headings(self, card: Card) -> Label:
         """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
-        parts: Label = text(f"{tag_of(card)}  ", style.TAG, "muted") if card.node is None else ()
+        parts: Label = text(f"{tag_of(card)} ", style.TAG, "muted") if card.node is None else ()
         parts += self.name(card)
         single = not card.shape
         if card.node is not None:
