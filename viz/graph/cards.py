@@ -33,7 +33,7 @@ class Cards:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.compact = False  # whether cards are as narrow as they can be
+        self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
         self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
@@ -73,7 +73,7 @@ class Cards:
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
         whole = socket.sent_from(self.by(socket.head)).text
-        fits = len(whole) <= (BRIEF if self.compact else DERIVATIVE)
+        fits = len(whole) <= (BRIEF if self.beside else DERIVATIVE)
         return whole if fits else "by its rule", f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts

@@ -34,6 +34,7 @@ class Drawing:
         self.branched = len({card.depth for card in operations}) < len(operations)  # some stand side by side
         few = len(self.scene.cards) <= (ROOMY if scene.scalar else ROOMY_ARRAYS)
         self.cards.compact = not few and (self.branched or not scene.scalar)
+        self.cards.beside = self.cards.compact and self.branched
         self.keys = {card.key for card in scene.cards}
         self.rank = self._ranks()
         self.again = self._far()
