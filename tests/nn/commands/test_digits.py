@@ -41,10 +41,10 @@ def report_data(folder):
 
 def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(drawn, data):
     given = report_data(drawn)
-    assert [layer["words"] for layer in given["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
+    assert [(layer["shape"], layer["by"]) for layer in given["network"]["layers"]] == [([20], "sigmoid")]
     embedded = np.frombuffer(base64.b64decode(given["network"]["states"]["layers_0_weight"][2]), "<f4")
     np.testing.assert_array_equal(embedded, nn.load_model(drawn / "model.npz").layers[0].weight.data.ravel())
-    labels = [sample["t"].split()[0] for sample in given["samples"][:20]]
+    labels = [sample["name"].split()[0] for sample in given["samples"][:20]]
     assert labels == [name for name in data.classes for _ in range(2)]
     page = (drawn / "report.html").read_text(encoding="utf-8")
     assert page.count('<figure class="neurons"') == 20
@@ -101,9 +101,7 @@ def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
 def test_mean_squared_error_has_a_report_too(tmp_path):
     assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path / "run") == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT
-    assert [layer["words"] for layer in report_data(tmp_path / "run")["network"]["layers"]] == [
-        "Layer 1: 20 neurons, sigmoid"
-    ]
+    assert [layer["shape"] for layer in report_data(tmp_path / "run")["network"]["layers"]] == [[20]]
 
 
 @pytest.mark.check
