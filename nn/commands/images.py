@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassgrad.autograd.common.files import read_file
-from glassgrad.autograd.errors import AutogradError
+from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.commands.terminal import Refused, reason
 from glassgrad.nn.data.embedded import SIZE, to_ink
 
@@ -33,38 +34,34 @@ def read_image(path: Path) -> NDArray[np.bool_]:
     try:
         content = io.BytesIO(read_file(path, MAX_BYTES))
         with warnings.catch_warnings(action="ignore"), Image.open(content, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise Refused(f"{path} has {width} × {height} pixels: give a picture of at most {MAX_PIXELS:,}")
+            if math.prod(image.size) > MAX_PIXELS:
+                raise Image.DecompressionBombError
             if image.mode.startswith(("I", "F")):
                 raise Refused(f"{path} has more than 8 bits for each pixel: save it with 8, as photographs are")
             grey = _grey(ImageOps.exif_transpose(image))
+        return to_ink(_widen(_ink(grey)))
     except UnidentifiedImageError:
         raise Refused(f"{path} is not a picture: give one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise Refused(f"{path} has too many pixels: give a picture of at most {MAX_PIXELS:,}") from None
+    except DomainError:
+        raise Refused(f"{path} shows no digit: there is nothing darker or lighter than its background") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read: {reason(error)}") from None
     except (ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError, RuntimeError, MemoryError):
         raise Refused(f"{path} is a damaged picture") from None
-    try:
-        return to_ink(_widen(_ink(grey)))
-    except AutogradError:
-        raise Refused(f"{path} shows no digit: there is nothing darker or lighter than its background") from None
 
 
 def _grey(image: Any) -> NDArray[np.float64]:
     """Brightness, 0 to 255, scaled down if the picture is large."""
     from PIL import Image
 
-    transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
-    image = image.convert("RGBA" if transparent else "L")
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)
-    if transparent:
-        drawn, opaque = np.asarray(image.convert("L"), float), np.asarray(image.getchannel("A"), float) / 255
-        ground = 0 if (drawn * opaque).sum() > 128 * opaque.sum() else 255
-        return (drawn * opaque + ground * (1 - opaque)).round()
-    return np.asarray(image, float)
+    drawn, opaque = (np.asarray(part, float) for part in (image.convert("L"), image.convert("RGBA").getchannel("A")))
+    opaque /= 255
+    ground = 0 if (drawn * opaque).sum() > 128 * opaque.sum() else 255
+    return (drawn * opaque + ground * (1 - opaque)).round()  # type: ignore[no-any-return]
 
 
 def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -84,8 +81,7 @@ def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
 
     What lies far from it, such as strokes that reach the border, is left out and the plane fitted again.
     """
-    y, x = (axis / max(n - 1, 1) for axis, n in zip(np.indices(grey.shape), grey.shape, strict=True))
-    plane = np.stack([np.ones(grey.shape), x, y], axis=-1)
+    plane = np.stack([np.ones(grey.shape), *np.indices(grey.shape)], axis=-1)
     edge = np.ones(grey.shape, bool)
     edge[1:-1, 1:-1] = False
     points, values = plane[edge], grey[edge]
@@ -99,26 +95,23 @@ def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _widen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """``ink`` with strokes at least as wide as in the training data, as thin ones would vanish when scaled down."""
-    from PIL import Image, ImageFilter
+    from PIL import Image, ImageFilter, ImageOps
 
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not rows.size:
-        return ink
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    if stroke_width(ink > 127) >= THIN * max(ink.shape):
-        return ink
-    scale = max(1.0, 4 * SIZE / max(ink.shape))  # room for a stroke to grow in small steps
-    height, width = (max(1, round(side * scale)) for side in ink.shape)
-    ink = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC))
-    missing = round((STROKE * max(ink.shape) - stroke_width(ink > 127)) / 2)  # on either side of the stroke
-    grown = Image.fromarray(np.pad(ink, missing))
-    for _ in range(missing):
-        grown = grown.filter(ImageFilter.MaxFilter(3))
-    return np.asarray(grown)
+    image = Image.fromarray(ink)
+    image = image.crop(image.getbbox())
+    if stroke_width(image) < THIN * max(image.size):
+        scale = max(1.0, 4 * SIZE / max(image.size))  # room for a stroke to grow in small steps
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+        missing = round((STROKE * max(image.size) - stroke_width(image)) / 2)  # on either side of the stroke
+        image = ImageOps.expand(image, missing)
+        for _ in range(missing):
+            image = image.filter(ImageFilter.MaxFilter(3))
+    return np.asarray(image)
 
 
-def stroke_width(ink: NDArray[np.bool_]) -> float:
+def stroke_width(image: Any) -> float:
     """Width of the pen in pixels: area over half the outline, as for a line of that width."""
-    padded = np.pad(ink, 1)
+    padded = np.pad(np.asarray(image) > 127, 1)
     outline = (padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum()
-    return float(2 * ink.sum() / outline * 4 / np.pi) if outline else 0.0
+    return float(2 * padded.sum() / outline * 4 / np.pi) if outline else 0.0
