@@ -142,6 +142,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     write_file(path, (json.dumps([asdict(trial) for trial in found.trials], indent=1) + "\n").encode())
     yield path, "every trial: choice, curve, parameters, seconds, seed"
     if any(trial.accuracy is not None for trial in found.trials):
-        plot = viz.plot_search(found)
-        yield plot.save(folder / "search.svg"), "networks, learning curves, and accuracy against size"
-        yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
+        yield (
+            viz.search_report(found).save(folder / "report.html"),
+            "networks, learning curves, and accuracy against size, on one page",
+        )

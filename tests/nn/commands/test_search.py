@@ -38,7 +38,7 @@ def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, caps
     assert printed.count("\ntrial ") == 2
     assert "trained again with 3 seeds:" in printed
     folder = tmp_path / "out"
-    assert {p.name for p in folder.iterdir()} >= {"model.npz", "trials.json", "search.svg", "report.html"}
+    assert {p.name for p in folder.iterdir()} >= {"model.npz", "trials.json", "report.html"}
     trials = json.loads((folder / "trials.json").read_text())
     assert [trial["number"] for trial in trials] == [0, 1]
     assert nn.load_metadata(folder / "model.npz")["classes"] == list("0123456789")
