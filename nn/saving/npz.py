@@ -59,8 +59,8 @@ def flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
         key = key or "array"
         while key in arrays or key == HEADER:
             key += "_"
-        if not _is_member_name(key):
-            raise DTypeError(f"{shown(key)} can't be saved: a name has at most 60000 bytes of UTF-8, without NUL.")
+        if not key.isprintable() or len(key) > 10_000:
+            raise DTypeError(f"{shown(key)} can't be saved: a name has at most 10,000 characters, all printable.")
         arrays[key] = array
         return {"array": key}
     if isinstance(value, Mapping):
@@ -71,13 +71,6 @@ def flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
     if isinstance(value, list | tuple):
         return {"list": [flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
     raise DTypeError(f"{key!r} is {of_type(value)}, and can't be saved: give Tensors, numbers, strings, lists, dicts.")
-
-
-def _is_member_name(key: str) -> bool:
-    try:
-        return "\0" not in key and len(key.encode()) <= 60_000
-    except UnicodeEncodeError:
-        return False
 
 
 def _unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:

@@ -15,8 +15,8 @@ from glassgrad.autograd.errors import DomainError
 from glassgrad.nn import functional as F
 from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
-from glassgrad.nn.saving.onnx.operators.indexing import scatter_elements
 from glassgrad.nn.saving.onnx.operators.reductions import in_order
+from glassgrad.nn.saving.onnx.operators.shaping import scatter_elements
 from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
 from glassgrad.nn.saving.onnx.table import along, at, parts_of
 

@@ -3,8 +3,6 @@
 from glassgrad.nn.saving.onnx.operators import (  # noqa: F401
     control,
     elementwise,
-    indexing,
-    normalization,
     quantized,
     recurrent,
     reductions,

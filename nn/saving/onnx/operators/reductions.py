@@ -1,4 +1,4 @@
-"""Sums and other reductions, softmax, matrix products, sorting."""
+"""Sums and other reductions, softmax, matrix products, sorting, normalization."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.functional import losses
+from glassgrad.nn import functional as F
 from glassgrad.nn.saving.onnx.table import (
     along,
     axis_in,
     bounded,
     broadcast,
     cast,
+    dtype_of,
     ints,
     is_float,
     number,
@@ -91,7 +92,7 @@ for _name, _function in {"Softmax": ag.softmax, "LogSoftmax": ag.log_softmax}.it
 def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mean"):
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
     log_prob = ag.moveaxis(log_prob, 1, -1)
-    return losses.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return F.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
 
 
 def _cumulative(function, x, axis, *, exclusive=0, reverse=0):
@@ -162,3 +163,46 @@ def top_k(x, k, *, axis=-1, largest=1, sorted=1):
     if not 0 <= count <= x.shape[axis]:
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")
     return in_order(x, bool(largest), axis=axis, count=count)
+
+
+# ------------------------------------------------------------------------------------------------------- normalization
+
+
+@operator("BatchNormalization")
+def batch_normalization(
+    x, scale, bias, mean, var, *, epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1, is_test=0
+):
+    """``x`` normalized by a known mean and variance of each channel."""
+    if not spatial and scale.ndim != 1:
+        raise DomainError("spatial=0, statistics for each element, is not supported")
+    return cast(F.batch_norm(x, ag.asarray(mean), ag.asarray(var), scale, bias, eps=epsilon), x.dtype)
+
+
+operator("InstanceNormalization")(
+    lambda x, scale, bias, *, epsilon=1e-5: F.group_norm(x, x.shape[1], scale, bias, epsilon)
+)
+
+
+operator("GroupNormalization", since=21)(
+    lambda x, scale, bias, *, epsilon=1e-5, num_groups, stash_type=1: F.group_norm(x, num_groups, scale, bias, epsilon)
+)
+
+
+@operator("LayerNormalization")
+def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1):
+    """The axes from ``axis`` on normalized together."""
+    axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
+    wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
+    y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
+    return y if bias is None else ag.add(y, bias)
+
+
+@operator("LpNormalization")
+def lp_normalization(x, *, axis=-1, p=2):
+    """``x`` divided by its p-norm along an axis, 0 where that is 0."""
+    total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
+    norm = total if p == 1 else ag.sqrt(total)
+    return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
+
+
+operator("LRN")(lambda x, *, size, alpha=0.0001, beta=0.75, bias=1.0: F.local_response_norm(x, size, alpha, beta, bias))
