@@ -12,7 +12,6 @@ from glassgrad.autograd import asarray, zeros
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import as_path
-from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.whole import whole
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
@@ -22,16 +21,7 @@ from glassgrad.nn.saving.onnx.batch import SIZES, for_any_batch
 from glassgrad.nn.saving.onnx.fuse import fused
 from glassgrad.nn.saving.onnx.read import onnx_package
 from glassgrad.nn.saving.onnx.rows import WHOLE, write
-from glassgrad.nn.saving.onnx.write import (
-    IR_VERSION,
-    OPSET,
-    NotWritten,
-    Writer,
-    free,
-    used_by,
-    value_info,
-    without_dead,
-)
+from glassgrad.nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
 
 
 def save_onnx(
@@ -139,24 +129,23 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
             "holds what is computed forward: call model.eval() first."
         )
     inputs = _checked(input_names, [value.name for value in program.inputs], "input_names")
-    names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
-    states = [value for value in program.values() if value.kind in ("state", "knob")]
-    for value in states:
-        names[value] = free((value.kind == "state" and value.origin.name) or value.name, names.values())
+    writer = Writer(dict(zip(program.inputs, inputs, strict=True)))
+    for value in program.values():
+        if value.kind in ("state", "knob"):
+            name = writer.names[value] = writer.fresh((value.kind == "state" and value.origin.name) or value.name)
+            data = value.origin.data if value.kind == "state" else value.origin[0][value.origin[1]]
+            writer.initializers.append(onnx.numpy_helper.from_array(_array(data, value.dtype), name))
     count = len(program.outputs)
     usual = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
-    if output_names is None:
-        usual = [free(name, names.values()) for name in usual]
     outputs = _checked(output_names, usual, "output_names")
-    if taken := [name for name in outputs if name in names.values()]:
+    if output_names is None:
+        outputs = [writer.fresh(name) for name in usual]
+    elif taken := [name for name in outputs if name in writer.taken]:
         raise DomainError(f"output_names: an input or a parameter is called {taken[0]!r}, too: choose another name.")
     wanted = dict(zip(reversed(program.outputs), reversed(outputs), strict=True))  # one with two names keeps the first
     temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
-    writer = Writer(names | temporaries)
+    writer.names |= temporaries
     writer.taken |= set(outputs)
-    for value in states:
-        data = value.origin.data if value.kind == "state" else value.origin[0][value.origin[1]]
-        writer.initializers.append(onnx.numpy_helper.from_array(_array(data, value.dtype), names[value]))
     write(writer, program)
     for value, name in zip(program.outputs, outputs, strict=True):
         if temporaries.get(value) != name:
@@ -167,7 +156,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     graph = onnx.helper.make_graph(
         nodes,
         _described(model),
-        [value_info(onnx, names[value], value) for value in program.inputs],
+        [value_info(onnx, writer.names[value], value) for value in program.inputs],
         [value_info(onnx, name, value) for name, value in zip(outputs, program.outputs, strict=True)],
         [t for t in writer.initializers if t.name in used],
     )

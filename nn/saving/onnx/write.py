@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -25,11 +25,6 @@ class NotWritten(DeclarationError):
     def __init__(self, message: str, operation: str = "") -> None:
         self.operation = operation
         super().__init__(message)
-
-
-def free(name: str, taken: Container[str]) -> str:
-    """``name``, with a number appended if it is taken."""
-    return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in taken)
 
 
 class Writer:
@@ -54,7 +49,8 @@ class Writer:
 
     def fresh(self, base: str) -> str:
         """``base``, with a number appended if it is taken."""
-        name = free(base, self.taken)
+        numbered = (f"{base}_{i}" for i in itertools.count(1))
+        name = next(n for n in itertools.chain((base,), numbered) if n not in self.taken)
         self.taken.add(name)
         return name
 
