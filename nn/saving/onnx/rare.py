@@ -87,7 +87,7 @@ def _types(onnx: Any, model: Any) -> dict[str, bytes]:
 UNDIFFERENTIATED = frozenset({
     "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress",
     "ConcatFromSequence", "DFT", "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix",
-    "Momentum", "NonMaxSuppression", "NonZero", "Optional", "OptionalGetElement", "OptionalHasElement", "RoiAlign",
+    "Momentum", "NonMaxSuppression", "NonZero", "OptionalGetElement", "OptionalHasElement", "RoiAlign",
     "STFT", "Scaler", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
     "SequenceLength", "SplitToSequence", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip

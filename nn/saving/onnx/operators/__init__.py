@@ -1,11 +1,4 @@
 """The functions of the operators, by kind. Importing this package fills the table."""
 
-from glassgrad.nn.saving.onnx.operators import (  # noqa: F401
-    control,
-    elementwise,
-    quantized,
-    recurrent,
-    reductions,
-    shaping,
-    windows,
-)
+# `quantized` imports `reductions` and `windows`.
+from glassgrad.nn.saving.onnx.operators import control, elementwise, quantized, recurrent, shaping  # noqa: F401

@@ -55,3 +55,9 @@ def scan(*values, body, num_scan_inputs, scan_input_directions=(0,), scan_output
     step.__name__ = "scan"
     carries, outs = ag.scan(step, states, scans, reverse=directions == {1})
     return (*carries, *outs)
+
+
+@operator("Optional")
+def optional(value=None, *, type=None):
+    """A value that may be missing."""
+    return value

@@ -196,17 +196,9 @@ def test_any_number_of_examples(name, path):
             np.testing.assert_allclose(got, want.data, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "index",
-    [
-        ([0, 2], slice(1, None)), (slice(None), [0, 2], [1, 1]), ([[0], [1]], slice(None), [2, 0]),
-        (None, [1, 0], ..., 1), (slice(None), np.array([True, False, True])),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_an_index_of_several_kinds_is_refused(index, path):
+def test_an_index_of_arrays_and_slices_is_refused(path):
     with pytest.raises(ConversionError, match=r"the index .* has no counterpart in ONNX"):
-        nn.save_onnx(lambda x: x[index], path, export.noise(3, 3, 4))
+        nn.save_onnx(lambda x: x[[0, 2], 1:], path, export.noise(3, 3, 4))
 
 
 # ------------------------------------------------------------------------------------------------------------ refused
