@@ -146,7 +146,7 @@ def tensor_methods():
             lines.append(as_written(value))
     imports = [
         "from collections.abc import Iterator",
-        "from glassgrad.autograd.engine.hooks import Hook",
+        "from glassgrad.autograd.engine.backward import Hook",
         "from glassgrad.autograd.engine.tensor import Tensor",
     ]
     head = "\n".join([HEAD.rstrip(), *imports, "\nclass TensorMethods:\n"])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.engine.hooks import retainers
+from glassgrad.autograd.engine.backward import retainers
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -89,8 +89,11 @@ def become(tensor: Tensor, value: Tensor, alone: bool = False) -> None:
     view = view_of(tensor)
     source: Any = view and view.source()
     if view is not None and view.op is None:
-        if not alone:
-            _check_detached(tensor, source, value)
+        if not alone and (value.requires_grad or is_differentiated(source._data)):
+            raise GradientError(
+                f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
+                "without its gradient, or lose its own: write value.detach(), or to a copy made with .clone()."
+            )
         become(source, wrap(value.data), alone=True)
     elif view is not None:
         become(source, _put_back(view, wrap(source.data) if alone else source, value), alone)
@@ -107,20 +110,6 @@ def become(tensor: Tensor, value: Tensor, alone: bool = False) -> None:
                 tensor.retain_grad()
     if view is not None:
         view.array = source._data
-
-
-def _check_detached(tensor: Tensor, source: Tensor, value: Tensor) -> None:
-    """Raise `GradientError` where ``source``, from which ``tensor`` is detached, would lose a derivative."""
-    if value.requires_grad:
-        raise GradientError(
-            f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
-            "without its gradient: write value.detach(), or to a copy made with .clone()."
-        )
-    if is_differentiated(source._data):
-        raise GradientError(
-            f"{tensor._called()} is detached from Tensor {describe(source)}, which has a derivative in this "
-            "function that would be lost: write to a copy made with .clone()."
-        )
 
 
 def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:

@@ -8,9 +8,8 @@ from typing import Any, overload
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.engine.backward import backward_steps, seed_list, seed_of
+from glassgrad.autograd.engine.backward import backward_steps, conjugated, seed_list, seed_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
-from glassgrad.autograd.engine.hooks import conjugated
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError

@@ -10,8 +10,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
-from glassgrad.autograd.engine.backward import backward
-from glassgrad.autograd.engine.hooks import register_hook, retain_grad
+from glassgrad.autograd.engine.backward import backward, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap

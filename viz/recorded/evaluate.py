@@ -17,8 +17,8 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import is_complex, to_numpy
 from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.engine.backward import conjugated
 from glassgrad.autograd.engine.graph import Node, vertex_of
-from glassgrad.autograd.engine.hooks import conjugated
 from glassgrad.autograd.engine.memory import written_at
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.readings.levels import Lifted

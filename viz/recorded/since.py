@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.backward import Hook
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.evaluate import Evaluation

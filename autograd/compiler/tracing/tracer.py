@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
-from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.backward import Hook
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
