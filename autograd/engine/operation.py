@@ -56,11 +56,6 @@ Rule = tuple[Callable[..., Any], tuple[str, ...]]
 # ---------------------------------------------------------------------------------------------------------- declaring
 
 
-def _module(forward: Callable[..., Any]) -> str:
-    """The module that declares ``forward``; code that `exec` runs may have none."""
-    return forward.__module__ or "__main__"
-
-
 class Op:
     """An operation, made by `op`; call it with arrays or Tensors.
 
@@ -83,7 +78,7 @@ class Op:
         self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
         self.name: str = forward.__name__
         self.__name__ = self.name
-        self.__doc__, self.__module__ = forward.__doc__, _module(forward)
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__ or "__main__"  # `exec` may have given none
         self.foreign = not self.__module__.startswith("glassgrad.autograd.")
         positional, keywords, many = names_of(forward, f"the forward of {self.name}")
         self.args, self.variadic = (*positional[1:], *many), bool(many)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from enum import Enum
@@ -284,8 +283,3 @@ def test_namespace_info() -> None:
     assert ag.asarray([1]).dtype == defaults["integral"]
     assert ag.asarray(1j).dtype == defaults["complex floating"]
     assert ag.argmax(ag.Tensor([1.0])).dtype == defaults["indexing"]
-
-
-def test_op_is_a_decorator_not_a_module() -> None:
-    with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("glassgrad.autograd.op")

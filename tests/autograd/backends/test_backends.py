@@ -38,39 +38,9 @@ class TestNumPy:
         with pytest.raises(DTypeError, match=r"Array is an unknown type of array: give a NumPy array"):
             backends.namespace(strict.ones(2))
 
-    @pytest.mark.parametrize("scalar", [np.float32(1), np.float64(1), np.int8(1), np.bool_(True)])
-    def test_numpys_scalars_are_arrays(self, scalar):
-        assert backends.namespace(scalar) is backends.NUMPY
-        assert (Tensor(2.0) * scalar).shape == ()
-
     def test_values_that_are_not_arrays_raise(self):
         with pytest.raises(DTypeError, match=r"builtins\.list is an unknown type of array: give a NumPy array"):
             backends.namespace([1.0])
-
-    def test_astype_takes_scalars(self):
-        assert backends.NUMPY.astype(np.float64(1.5), np.int64) == 1
-        assert isinstance(backends.NUMPY.astype(np.float64(1.5), "float32"), np.float32)
-
-
-class TestDevices:
-    def test_the_device_of_numpy_arrays_is_cpu(self):
-        assert [backends.device_of(x) for x in (np.ones(1), np.float32(1), 1.0)] == ["cpu"] * 3
-
-    def test_to_the_same_device_returns_the_array_itself(self):
-        x = np.ones(2)
-        assert backends.to_device(x, "cpu") is x
-
-
-class TestDTypes:
-    @pytest.mark.parametrize(
-        ("given", "name"), [("float32", "float32"), (float, "float64"), (np.int8, "int8"), (bool, "bool")]
-    )
-    def test_from_a_name_a_type_or_itself(self, given, name):
-        assert backends.as_dtype(given) == np.dtype(name)
-
-    def test_inexact_ones_have_derivatives(self):
-        names = ("float16", "float64", "complex64", "int64", "uint8", "bool")
-        assert [backends.is_inexact(np.dtype(name)) for name in names] == [True] * 3 + [False] * 3
 
 
 class TestReductions:
@@ -115,16 +85,6 @@ def test_where_of_scalars_is_numpys(condition):
         found, wanted = NUMPY.where(condition, x, y), np.where(condition, x, y)[()]
         assert (type(found), found.dtype) == (type(wanted), wanted.dtype)
         assert_array_equal(found, wanted)
-
-
-def test_a_read_only_view_shares_the_memory():
-    a = np.ones(3)
-    view = backends.read_only(a)
-    a[0] = 5.0
-    assert view[0] == 5.0
-    with pytest.raises(ValueError, match="read-only"):
-        view[0] = 1.0
-    assert backends.read_only(np.float64(2.0)) == 2.0
 
 
 def test_where_by_bits_chooses_as_numpy_does():

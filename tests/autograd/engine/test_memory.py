@@ -210,14 +210,6 @@ def test_numbers_are_never_changed_in_place():
     assert (x.grad.item(), w.item()) == (2.0, 1.5)
 
 
-def test_an_array_at_the_address_of_a_dead_one_was_not_written_to():
-    for _ in range(50):
-        a = np.ones(3)
-        memory.written(a)
-        del a
-        assert memory.written_at(np.ones(3)) == 0
-
-
 # --------------------------------------------------------------------------------------------------- what can't be seen
 
 
@@ -235,14 +227,6 @@ def test_writes_into_the_raw_array_are_not_noticed_until_declared(w):
 # --------------------------------------------------------------------------------------------------------- the notebook
 
 
-def test_many_at_once_are_noted_as_one_by_one():
-    a, b = np.ones(3), np.ones((2, 2))
-    memory.all_written([a, b[0]])
-    assert memory.written_at(a[1:]) == memory.written_at(b.T) == memory.LATEST[0]
-    memory.written(a)
-    assert memory.written_at(a) > memory.written_at(b) > memory.written_at(np.ones(3)) == 0
-
-
 def test_entries_go_with_their_arrays():
     gc.collect()
     before = len(memory.WRITES)
@@ -251,7 +235,7 @@ def test_entries_go_with_their_arrays():
     for a in arrays[10:]:
         memory.written(a[1:])
     memory.clock_of(a)[0] = later = memory.written_at(a) + 1
-    assert memory.written_at(a[1:]) == later
+    assert memory.written_at(a[1:]) == later > memory.written_at(arrays[0].T) == memory.written_at(arrays[9][:1]) > 0
     assert len(memory.WRITES) == before + 20
     del arrays, a
     gc.collect()

@@ -127,6 +127,9 @@ def test_functions_without_a_derivative_return_numpys_result() -> None:
     assert np.result_type(x, np.float32) == np.float64
     assert np.can_cast(x.dtype, "float64")
     assert (np.size(x), np.size(x, axis=0), np.shape(a=x)) == (2, 2, (2,))
+    constant = x.detach()
+    assert np.linalg.norm(x=constant, ord=1) == 3.0
+    assert np.column_stack([constant, [3.0, 4.0]]).tolist() == [[1.0, 3.0], [2.0, 4.0]]
 
 
 def test_namespaces_are_not_confused() -> None:
