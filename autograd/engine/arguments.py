@@ -70,13 +70,17 @@ def binder(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
 
     @wraps(single)
     def bind(*given: Any, **params: Any) -> tuple[Any, Any]:
+        if not params and listed is None:
+            return single(*given)
         named = {op.aliases.get(name, name): value for name, value in params.items()}
         if len(named) < len(params):
             raise DTypeError(f"{op.name} was given a parameter by two names, {' and '.join(params)}: give it by one.")
         dtype = named.pop("dtype", None) if op.casts else None
-        # Several lists stand for an array each.
-        lists = [isinstance(x, list | tuple) for x in given if isinstance(x, list | tuple) or hasattr(x, "shape")]
-        arrays, values = (listed if listed and lists == [True] else single)(*given, **named)
+        found = single
+        if listed is not None and given and isinstance(given[0], list | tuple):
+            lists = [x for x in given if isinstance(x, list | tuple) or hasattr(x, "shape")]
+            found = listed if len(lists) == 1 else single  # several lists stand for an array each
+        arrays, values = found(*given, **named)
         if dtype is None:
             return arrays, values
         out = op(TENSORS.astype(arrays[0], dtype), *arrays[1:], **values)
