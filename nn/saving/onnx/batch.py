@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from glassgrad.nn.saving.onnx.write import NotWritten, used_inside
 
 SIZES = 61, 67
@@ -30,21 +32,16 @@ def for_any_batch(onnx: Any, model: Any, other: Any) -> Any:
         values, twins = (onnx.numpy_helper.to_array(t) for t in (tensor, twin))
         takers = [node for node in graph.node if tensor.name in (*node.input, *used_inside(node))]
         kinds = {node.op_type if tensor.name in node.input[1:2] else "" for node in takers}
-        places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
         is_shape = values.ndim == 1 and values.shape == twins.shape and kinds <= {"Reshape", "Expand"}
-        if is_shape and kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
-            values = values.copy()
-            values[places[0]] = -1
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        differs = values != twins if is_shape else numpy.ones(1, bool)
+        if is_shape and kinds == {"Reshape"} and differs.sum() == 1 and -1 not in values:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(numpy.where(differs, -1, values), tensor.name))
             continue
-        if not is_shape or any((values[i], twins[i]) != SIZES for i in places):
+        if not is_shape or {*zip(values[differs].tolist(), twins[differs].tolist(), strict=True)} != {SIZES}:
             raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
-        parts = []
-        for i in range(len(values)):
-            name = "batch_size" if i in places else f"{tensor.name}_part_{i}"
-            if i not in places:
-                graph.initializer.append(onnx.numpy_helper.from_array(values[i : i + 1], name))
-            parts.append(name)
+        parts = ["batch_size" if d else f"{tensor.name}_part_{i}" for i, d in enumerate(differs)]
+        fixed = [(name, n) for name, n, d in zip(parts, values, differs, strict=True) if not d]
+        graph.initializer.extend(onnx.numpy_helper.from_array(numpy.array([n]), name) for name, n in fixed)
         graph.initializer.remove(tensor)
         computed.append(onnx.helper.make_node("Concat", parts, [tensor.name], name=f"/{tensor.name}", axis=0))
     if computed:
