@@ -110,8 +110,8 @@ class no_grad(ContextDecorator):
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
         if not callable(function) or any(kind(function) for kind in kinds):
             raise DTypeError(
-                f"{type(self).__name__} decorates a function, no generator and no coroutine; it was given "
-                f"{shown(function)}: enter it within, by a with block between yields."
+                f"{type(self).__name__} decorates a function, or takes nothing; it was given {shown(function)}: within "
+                "a generator or a coroutine write a with block between yields."
             )
         return super().__call__(function)
 
