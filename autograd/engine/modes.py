@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ContextDecorator, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -74,7 +75,7 @@ def scope(path: str, label: str) -> Iterator[None]:
         yield
 
 
-class no_grad(ContextDecorator):
+class no_grad:
     """A context manager and decorator in which nothing is recorded.
 
     It acts on its own thread and `asyncio` task alone; one instance may be used by several at once.
@@ -110,10 +111,16 @@ class no_grad(ContextDecorator):
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
         if not callable(function) or any(kind(function) for kind in kinds):
             raise DTypeError(
-                f"{type(self).__name__} decorates a function, or takes nothing; it was given {shown(function)}: within "
-                "a generator or a coroutine write a with block between yields."
+                f"{type(self).__name__} decorates a function; it was given {shown(function)}. In a generator or a "
+                "coroutine write a with block that contains no yield or await."
             )
-        return super().__call__(function)
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
 
 
 class enable_grad(no_grad):

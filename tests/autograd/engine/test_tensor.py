@@ -358,7 +358,7 @@ class TestNoGrad:
             yield 1
 
         for function in (coroutine, generator, both):
-            said = "no_grad decorates a function, .*: within a generator or a coroutine write a with block"
+            said = "no_grad decorates a function; it was given .*. In a generator or a coroutine write a with block"
             with pytest.raises(DTypeError, match=said):
                 ag.no_grad(function)
 

@@ -49,6 +49,23 @@ def test_each_instruction_knows_the_users_line() -> None:
     assert found["w_new"] == "optimizer.step()"
 
 
+def test_what_no_grad_decorates_belongs_to_the_users_line() -> None:
+    w = ag.Tensor([1.0, 2.0], requires_grad=True)
+
+    @ag.no_grad
+    def doubled(x: Any) -> Any:
+        return 2 * x
+
+    def step(x: Any) -> Any:
+        y = doubled(x)
+        w.grad = y
+        return nn.optim.clip_grad_norm_([w], 1.0)
+
+    found = origins(ag.trace(step, ag.ones(2)))
+    assert found.pop("y") == "return 2 * x"
+    assert {*found.values()} == {"return nn.optim.clip_grad_norm_([w], 1.0)"}
+
+
 def test_a_line_is_given_with_the_name_of_its_file() -> None:
     program = ag.trace(a_step(), X, Y)
     lines = {i.origin.line for i in program.instructions if i.origin}
