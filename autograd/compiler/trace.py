@@ -217,8 +217,12 @@ class Trace:
                     tracer.arguments |= dict.fromkeys(map(id, (traced, stand_in)), str(name))
                 stand_ins.append(known[id(leaf)])
             filled = arguments.filled(stand_ins)
-            result = function(*filled[0], **filled[1])
-            if tracer.refused is not None:  # the function caught the error and went on
+            try:
+                result = function(*filled[0], **filled[1])
+            except Exception:
+                if tracer.refused is None:
+                    raise
+            if tracer.refused is not None:  # also where the function caught the error, and went on or raised another
                 raise tracer.refused
             if MODE.get().grad != inside.grad:
                 raise TraceError(

@@ -41,7 +41,8 @@ class Number:
         raise refusal(
             f"asks for the value of {self.traced.value!r} while the function is traced: a float may differ at each "
             "call, and is there for arithmetic with arrays. Pass a number that decides as an int or a text, or let the "
-            "function capture it: it is then traced for each value. Pass one for an operation as a Tensor."
+            "function capture it, which is then traced for each value. Use autograd.exp in place of math.exp, and pass "
+            "a bound of clip as a Tensor."
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -41,7 +41,7 @@ ASKED: tuple[Callable[..., Any], ...] = (
     lambda x, s: x * len(f"{s:.3g}"), lambda x, s: x * {2.5: 2.0}.get(s, 1.0),
     lambda x, s: x * ag.Tensor([s, 1.0, s]), lambda x, s: x * np.array([s, 1.0, s]),
     lambda x, s: x * ag.full((3,), s), lambda x, s: ag.clip(x, 0.0, abs(s)), lambda x, s: x * abs(s**0.5),
-    lambda x, s: x * (s % 2 + s // 2),
+    lambda x, s: x * (s % 2 + s // 2), lambda x, s: nn.functional.huber_loss(x, 0 * x, delta=s),
 )  # fmt: skip
 """What asks for the value of a float."""
 
