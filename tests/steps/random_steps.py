@@ -94,7 +94,7 @@ BINARY = (
 PRODUCTS = (
     "{a} @ {factor}", "{a} @ {factor} * {c}", "({a} * {c}) @ {factor}", "({a} * {a}) @ {factor} * {c}",
     "{a} @ {turned}.T", "{a}.T @ {beside}", "ag.einsum('nk,kc->nc', {a}, {factor})", "ag.vecdot({a}, {alike})",
-    "ag.einsum('ij,kj->ki', {a}, {turned})", "{a} @ {alike}.T", "ag.outer({a}, {alike})",
+    "ag.einsum('ij,kj->ki', {a}, {turned})", "{a} @ {alike}.T", "ag.outer({a}[:4], {alike}[:4])",
 )  # fmt: skip
 DENSE = (
     "{a} @ {factor} + {bias}", "{a} @ {turned}.T + {bias}", "ag.tanh({a} @ {factor} + {bias})",
@@ -450,11 +450,12 @@ class _Growing:
         name = self.fresh("t")
         text = self.filled(template if "{t}" in template else f"{{t}} = {template}", a=a, t=name)
         self.run(text)
-        made = self.scope[name]
+        made = self.scope.pop(name)  # one that does not fit may be large
         if not isinstance(made, Tensor) or made.dtype != self.dtype or not 0 < made.size <= MOST:
             raise _Unfit
         if not (np.abs(backends.to_numpy(made.data)) <= self.limit).all():
             raise _Unfit
+        self.scope[name] = made
         self.body.append(text)
         self.values.append(name)
         return name
