@@ -293,8 +293,8 @@ class Executable:
         left += [f"{named(t)}.grad = wrap(outputs[{i}])" for i, t in enumerate(trace.delivered, len(result.values))]
         left += [f"{named(holder)}.{key} = {value}" for holder, key, value in trace.settings]
         arrays = iter([
-            f"wrap(outputs[{i}], {named(node)})" if tensor else f"outputs[{i}]" if scalar else f"array(outputs[{i}])"
-            for i, (tensor, scalar, node) in enumerate(zip(result.is_tensor, result.is_scalar, self.nodes, strict=True))
+            f"wrap(outputs[{i}], {named(node)})" if tensor else f"{made}(outputs[{i}])"
+            for i, (tensor, made, node) in enumerate(zip(result.is_tensor, result.made, self.nodes, strict=True))
         ])  # fmt: skip
         leaves = [next(arrays) if leaf is ARRAY else named(leaf) for leaf in result.leaves]
         built = f"{named(trees.unflatten)}({named(result.structure)}, [{', '.join(leaves)}])"

@@ -108,11 +108,16 @@ class Result:
                     f"{name} returns {of_type(leaf)}, whose code runs "
                     "after the call: compile a function that returns its results."
                 )
+        # What makes the result of an output: a float, an array of shape (), or nothing.
+        self.made = [
+            "float" if type(leaf) is Number else "" if leaf.shape or getattr(leaf, "scalar", True) else "array"
+            for leaf in self.leaves
+            if type(leaf) is Number or is_array(leaf)
+        ]
         self.leaves = [leaf.traced if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
-        self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()
         given = [t.data if isinstance(t, Tensor) else t for t in arrays]
         self.values = [tracer.lift(array) for array in given]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]

@@ -39,10 +39,10 @@ class Number:
         if TRACER.get() is None:
             self.tracer.check_running(self.traced)
         raise refusal(
-            f"asks for the value of {self.traced.value!r} while the function is traced: a float may differ at each "
-            "call, and is there for arithmetic with arrays. Pass a number that decides as an int or a text, or let the "
-            "function capture it, which is then traced for each value. Use autograd.exp in place of math.exp, and pass "
-            "a bound of clip as a Tensor."
+            f"asks for the value of {self.traced.value!r} while the function is traced: a float argument or a learning "
+            "rate may differ at each call, and is there for arithmetic with arrays. Let an int, a text or a number "
+            "that the function captures decide: it is then traced for each of them. Use autograd.exp in place of "
+            "math.exp, and pass a bound of clip as a Tensor."
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -76,7 +76,7 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     lists = ("changes", "guards", "settings", "ungraded", "given", "delivered", "cleared")
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
-    flags = {"is_tensor": [False] * count, "recorded": [False] * count, "is_scalar": [True] * count}
+    flags = {"is_tensor": [False] * count, "recorded": [False] * count, "made": [""] * count}
     result = SimpleNamespace(leaves=leaves, structure=structure, values=program.outputs, **flags)
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},

@@ -87,16 +87,16 @@ def test_another_number_makes_a_program_for_each_value(name: str) -> None:
 
 @pytest.mark.parametrize("function", ASKED)
 def test_the_value_of_a_float_is_refused(function: Callable[..., Any]) -> None:
-    with pytest.raises(TraceError, match=r"numbers.py:\d+ asks for the value of .* float64 .* as an int or a text"):
+    with pytest.raises(TraceError, match=r"numbers.py:\d+ asks for the value of .* float64 .* Let an int, a text or a"):
         calls(ag.compile(function), FLOATS, "float32")
 
 
 def test_a_float_alone_is_differentiated_and_returned() -> None:
-    compiled = ag.compile(ag.value_and_grad(lambda s: s**3)), ag.compile(lambda s: (s, s / 3))
+    compiled = ag.compile(ag.value_and_grad(lambda s: s**3)), ag.compile(lambda s: (s, s / 3), check=True)
     with traces() as count:
         for s in FLOATS:
             assert [t.item() for t in compiled[0](s)] == [s**3, 3 * s**2]
-            assert compiled[1](s) == (s, s / 3)
+            assert repr(compiled[1](s)) == repr((s, s / 3))
     assert count() == 2
 
 
