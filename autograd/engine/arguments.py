@@ -78,7 +78,7 @@ def binder(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
         dtype = named.pop("dtype", None) if op.casts else None
         found = single
         if listed is not None and given and isinstance(given[0], list | tuple):
-            lists = [x for x in given if isinstance(x, list | tuple) or getattr(x, "shape", ())]  # no axis of NumPy's
+            lists = [x for x in given if isinstance(x, list | tuple) or getattr(x, "shape", None)]  # no axis of NumPy's
             found = listed if len(lists) == 1 else single  # several lists stand for an array each
         arrays, values = found(*given, **named)
         if dtype is None:
