@@ -22,7 +22,14 @@ from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, within
-from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.lines import (
+    Lines,
+    attributes_of,
+    is_asked_by_user,
+    is_users,
+    line_of_user,
+    refusal,
+)
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
@@ -470,7 +477,7 @@ class Tracer:
     def option(self, mapping: Any, key: Any) -> Any:
         """Return an item of a dict of options; numbers become inputs of the program."""
         value = dict.get(mapping, key, MISSING)
-        if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
+        if type(value) is Number or (isinstance(value, list) and not is_asked_by_user()):
             return value  # read from a copy; or the parameters, which an optimizer iterates over
         if key == "lr" and type(value) is float:
             return self.knob(mapping, key, "lr")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,7 +103,8 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
     return {
         "__getitem__": item,
         "__iter__": lambda self: iter([*dict.keys(self)]),  # else dict(self) would not call __getitem__
-        **{name: getattr(Mapping, name) for name in ("get", "items", "values", "__eq__")},
+        **{name: getattr(Mapping, name) for name in ("get", "items", "values", "__eq__", "__contains__")},
+        "setdefault": MutableMapping.setdefault,
         "copy": lambda self: dict(self),  # noqa: PLW0108  (a class would not be bound)
         "__or__": lambda self, other: dict(self) | other,
         "__ror__": lambda self, other: other | dict(self),

@@ -38,6 +38,10 @@ opt = optimizer() | x * opt.param_groups[0].get("lr") | opt.param_groups[0]["lr"
 opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups.append({"lr": 0.3})
 opt = optimizer() | x * dict(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(v for k, v in opt.param_groups[0].items() if k == "lr") | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * len(opt.param_groups[0].get("params")) | opt.param_groups[0]["params"] = []
+opt = optimizer() | x * len(dict(opt.param_groups[0].items())["params"]) | opt.param_groups[0]["params"] = []
+opt = optimizer() | x * (2.0 if "note" in opt.param_groups[0] else 1.0) | opt.param_groups[0]["note"] = 1
+opt = optimizer() | x * opt.param_groups[0].setdefault("lr", 0.1) | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = -x
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
