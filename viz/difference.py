@@ -104,14 +104,14 @@ def diff(
     assert not isinstance(b, Program)
     seen = [x if isinstance(x, Evaluation) else evaluate(recorded(x, "compare")) for x in (a, b)]
     tables = [rows_of(one.graph, names, depth)[0] for one in seen]
-    looks = [[(row.title, row.path, [node.op.name for node in row.nodes]) for row in rows] for rows in tables]
+    looks = [[(row.title, row.path, _operations(row)) for row in rows] for rows in tables]
     if looks[0] != looks[1]:
         raise DrawingError(
             "these graphs have other modules or operations: diff compares one graph at two steps of training, or two of"
             " the same operations; draw each of these by itself, with draw_modules or draw_graph"
         )
-    end = next(row.letter for row in tables[1] if seen[1].is_output(row.place))
-    pairs = [_Pair(rows, _lines(rows, seen, end)) for rows in zip(*tables, strict=True)]
+    tops = [next(r.letter for r in rows if one.is_output(r.place)) for rows, one in zip(tables, seen, strict=True)]
+    pairs = [_Pair(rows, _lines(rows, seen, tops)) for rows in zip(*tables, strict=True)]
     # Beside a snapshot of the same output, present values are what is asked for.
     kept = {place for given in (a, b) if isinstance(given, Evaluation) for place in given.graph.outputs}
     noted: dict[str, None] = {}
@@ -123,7 +123,7 @@ def diff(
     ends = [side.value(side.graph.outputs[0]).reshape(-1) for side in seen]
     if title is None:
         was, now = (numbers.scalar(end[0]) if end.size == 1 else "" for end in ends)
-        title = f"What changed: {end} {was} → {now}" if was and now else "What changed"
+        title = f"What changed: {tops[1]} {was} → {now}" if was and now else "What changed"
     reading = [[caption("between: × ratio of rms")], [caption(_counts(pairs))]]
     picture = Picture("diff", title=title, reading=reading, notice=[*noted])
     heads = (" ", *(clipped(label, 24) for label in (labels[0], "change", labels[1])))
@@ -147,9 +147,9 @@ def diff(
 
 @dataclass(frozen=True)
 class _Line:
-    """A value or a gradient before and after, the colour of its text, and its change in words."""
+    """A value or a gradient before and after with its names, the colour of its text, and its change in words."""
 
-    name: str
+    names: tuple[str, str]
     before: np.ndarray | None
     after: np.ndarray | None
     ink: str
@@ -192,13 +192,19 @@ class _Pair:
         return "the same" if all(line.change in ("", "same") for line in self.lines) else "changed"
 
 
-def _lines(rows: Sequence[Row], seen: Sequence[Evaluation], end: str) -> list[_Line]:
+def _operations(row: Row) -> list[tuple[str, list[bool]]]:
+    """The operations of a row, and which of their operands are given."""
+    return [(node.op.name, [x is not None for x in node.inputs]) for node in row.nodes]
+
+
+def _lines(rows: Sequence[Row], seen: Sequence[Evaluation], tops: Sequence[str]) -> list[_Line]:
     """The value a row makes and its first parameters, each with its gradient."""
     one, other = ([(r.letter, r.place), *((p.name, p.tensor) for p in r.parameters[:PARAMETERS])] for r in rows)
     lines = []
-    for (_, was), (name, now) in zip(one, other, strict=False):
-        lines.append(_Line(name, seen[0].value(was), seen[1].value(now), "ink"))
-        lines.append(_Line(f"∂{end}/∂{name}", seen[0].gradient(was), seen[1].gradient(now), "grad"))
+    for (before, was), (after, now) in zip(one, other, strict=False):
+        lines.append(_Line((before, after), seen[0].value(was), seen[1].value(now), "ink"))
+        names = f"∂{tops[0]}/∂{before}", f"∂{tops[1]}/∂{after}"
+        lines.append(_Line(names, seen[0].gradient(was), seen[1].gradient(now), "grad"))
     return lines
 
 
@@ -221,16 +227,16 @@ def _rows(pair: _Pair) -> list[Label]:
     for i, line in enumerate(pair.lines):
         ink, lost = line.ink if line.change not in ("", "same") else "muted", "finite" in line.change
         said = text(line.change or " ", style.CAPTION, "bad" if lost else ink, italic=ink == "grad", bold=lost)
-        cells = _cell(_number(line, line.before), 1) + _cell(said, 2) + _cell(_number(line, line.after), 3)
+        cells = _cell(_number(line, 0), 1) + _cell(said, 2) + _cell(_number(line, 1), 3)
         drawn[i:] = [row_(*drawn[i:], cells)]
     return drawn
 
 
-def _number(line: _Line, array: np.ndarray | None) -> Label:
+def _number(line: _Line, side: int) -> Label:
     """One side of a line: its entries, or the rms of a large array."""
+    array, name = (line.before, line.after)[side], clipped(line.names[side], 18)
     if array is None:
         return caption("no gradient")
-    name = clipped(line.name, 18)
     ink: dict[str, Any] = {"size": style.CAPTION, "colour": line.ink, "italic": line.ink == "grad"}
     if array.dtype.kind not in "fiub":
         return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", **ink)

@@ -102,11 +102,22 @@ class TestOneGraphTwice:
 
 class TestTwoGraphs:
     def test_other_operations_or_modules_are_refused(self):
+        x = ag.asarray([[1.0, 2.0]])
+        with_bias, without = (ag.sum(nn.Linear(2, 3, bias=bias, seed=0)(x)) for bias in (True, False))
+        with pytest.raises(viz.DrawingError, match="these graphs have other modules or operations"):
+            diff(with_bias, without)
         for other in (chain(ag.sin, ag.exp, ag.tanh), chain(ag.sin, ag.sigmoid), classifier()[1]):
             with pytest.raises(
                 viz.DrawingError, match=r"these graphs have other modules or operations: diff compares one"
             ):
                 diff(chain(ag.sin, ag.tanh), other)
+
+    def test_each_side_has_its_own_names(self):
+        one, other = (ag.Tensor([2.0, 1.0], requires_grad=True, name=name) for name in ("w", "v"))
+        text = words(diff(ag.sum(one * one), ag.sum(other * other)))
+        assert text.index("w = 2 1") < text.index("v = 2 1")
+        assert "∂L/∂w = 4 2" in text
+        assert "∂L/∂v = 4 2" in text
 
     def test_other_shapes(self):
         text = words(diff(classifier((6, 5, 3))[1], classifier((6, 9, 3))[1]))
