@@ -149,7 +149,7 @@ def _in_shape(part: Any, source: Any) -> np.ndarray | None:
     """A contribution in the shape of its input, summed over broadcast axes where that has not been done."""
     if part is None:
         return None
-    array, shape = host(part), tuple(source.shape)
+    array, shape = host(conjugated(part)), tuple(source.shape)
     return array if array.shape == shape else array.sum(axis=broadcast_axes(array.shape, shape)).reshape(shape)
 
 

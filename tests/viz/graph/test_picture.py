@@ -290,6 +290,8 @@ def test_complex_numbers_have_both_parts_and_the_gradient_that_users_see():
         assert f"{part.real:.4g}"[:4] in said
         assert f"{part.imag:+.4g}i" in said
     assert "conj(∂L/∂t3 × conj(sign(z)))" in said  # of the real gradient of abs(z)
+    w = parameter(1 + 2j, name="w")
+    assert "2-4i + 2-4i = 4-8i" in words(draw_graph(ag.real(w * w) * 2, gradients=True).source)
     twice = unescape(draw_graph(ag.sum(abs(ag.conj(ag.conj(z)))), gradients=True).source)
     assert "L = sum(|z|)" in twice
     assert "sent to z: conj(∂L/∂t1)" in twice
