@@ -63,6 +63,8 @@ def sheet(
         lines += [("" if i else name, row[i : i + across]) for i in range(0, len(row), across)]
     heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for _, row in lines]
     height = TOP + sum(heights)
+    signed = [tile for row in rows for tile in row if _is_signed(tile)]
+    scales = {tile.most for tile in signed} - {None}  # all tiles on one of them are drawn alike
     with titled_figure(margin + max(len(row) for _, row in lines) * (side + GAP), height, title, line) as figure:
         top = height - TOP
         for i, ((name, row), tall) in enumerate(zip(lines, heights, strict=True)):
@@ -70,15 +72,14 @@ def sheet(
             for j, tile in enumerate(row):
                 left = margin + j * (side + GAP)
                 axes = axes_at(figure, left, top - side, side, side)
-                _draw(axes, tile)
+                _draw(axes, tile, _is_signed(tile) or tile.most in scales)
                 axes.set_gid(f"tile_{i}_{j}")
                 middle = left + side / 2
                 note = LIGHT.bad if tile.frame else LIGHT.muted
                 write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
                 write(figure, middle, top - side - 0.18, tile.note, style.SMALL, note, va="top", ha="center")
             top -= tall
-        signs = _signs([tile for row in rows for tile in row if _is_signed(tile)])
-        write(figure, LEFT, 0, signs, style.CAPTION, LIGHT.muted, va="top")
+        write(figure, LEFT, 0, _signs(signed), style.CAPTION, LIGHT.muted, va="top")
     return Plot(figure, alt, classes)
 
 
@@ -86,7 +87,7 @@ def _is_signed(tile: Tile) -> bool:
     return tile.kind in ("value", "gradient") and bool(np.nanmin(tile.array, initial=0.0) < 0)
 
 
-def _draw(axes: Axes, tile: Tile) -> None:
+def _draw(axes: Axes, tile: Tile, signed: bool) -> None:
     array = np.asarray(tile.array, dtype=float)
     array = np.where(np.isfinite(array), array, np.nan)  # has the colour of the axes
     down, across = array.shape[:2]
@@ -95,7 +96,7 @@ def _draw(axes: Axes, tile: Tile) -> None:
         axes.imshow(np.clip((array - low) / (high - low or 1.0), 0, 1), interpolation="nearest")
     else:
         most = (max(-low, high, 0.0) if tile.most is None else tile.most) or 1.0
-        if _is_signed(tile):
+        if signed:
             ramp, low, high = style.signed_ramp(tile.kind == "gradient"), -most, most
         else:
             ends = style.VALUE_RAMP if tile.kind in ("picture", "value") else style.GRAD_RAMP
