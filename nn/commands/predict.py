@@ -93,7 +93,7 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
     named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
     if not named or "loss" not in metadata or metadata.get("data") != "digits":
         raise Refused(
-            f"{path} does not come from `{PROGRAM} digits` with its own data, as which pictures are prepared: give the "
-            "model.npz of such a run"
+            f"{path} does not come from `{PROGRAM} digits --data digits`, and pictures are prepared like its digits: "
+            "give the model.npz of such a run"
         )
     return network, metadata

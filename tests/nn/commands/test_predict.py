@@ -88,9 +88,9 @@ def test_an_empty_picture_does_not_discard_the_others(small, data, tmp_path, cap
     [
         ((784, 10), facts(), "linear can't take"),
         ((256, 9), facts(), "bad.npz gives 9 numbers for 10 classes: train it again"),
-        ((256, 9), facts(classes=5), "does not come from `python -m glassgrad.nn digits`"),
-        ((4, 2), None, "does not come from `python -m glassgrad.nn digits` with its own data"),
-        ((784, 10), facts(data="mnist"), "does not come from `python -m glassgrad.nn digits` with its own data"),
+        ((256, 9), facts(classes=5), "does not come from `python -m glassgrad.nn digits --data digits`"),
+        ((4, 2), None, "does not come from `python -m glassgrad.nn digits --data digits`"),
+        ((784, 10), facts(data="mnist"), "does not come from `python -m glassgrad.nn digits --data digits`"),
     ],
 )
 def test_an_unsuitable_model_is_refused(sizes, metadata, sentence, data, tmp_path, capsys):
