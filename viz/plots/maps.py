@@ -95,6 +95,7 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     hidden = f"; {len(rows) - LAYERS} more layers not drawn" if len(rows) > LAYERS else ""
     label = type(model).__name__
     said = [f"{row.label} {numbers.shape(row.place.shape[1:])}" for row in rows[:LAYERS] if row.nodes]
-    line = f"{'all' if layer else 'the first'} channels, in order; each tile has its own scale{hidden}"
+    scale = "each tile has its own scale, from 0 if nothing is negative"
+    line = f"{'all' if layer else 'the first'} channels, in order; {scale}{hidden}"
     alt = f"Feature maps of {label}: {', '.join(said)}"
     return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7, across=ACROSS)
