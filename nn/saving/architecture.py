@@ -25,10 +25,11 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 
 def _class(name: str) -> type[Module] | None:
     """The class of that name in ``nn`` or ``nn.models``, the only ones that a file may name; else ``None``."""
-    kinds, package = Module.__subclasses__(), models.__package__.removesuffix("models")
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((kind for kind in kinds if kind.__name__ == name and kind.__module__.startswith(package)), None)
+    from glassgrad import nn  # imported here, as it imports this
+
+    kind = vars(models).get(name) or vars(nn).get(name)
+    known = isinstance(kind, type) and issubclass(kind, Module) and kind is not Module
+    return kind if known else None
 
 
 def describe(module: Module) -> dict[str, Any]:

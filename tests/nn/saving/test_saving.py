@@ -127,6 +127,17 @@ class Own(nn.Module):
         self.hidden = nn.Linear(2, width, seed=0)
 
 
+@pytest.mark.parametrize("name", ["Part", "ONNXModel", "_Conv", "LanguageModel", "Module"])
+def test_a_file_names_no_class_but_those_of_nn_and_its_models(name, tmp_path):
+    nn.save(nn.Linear(1, 1), path := tmp_path / "m.npz")
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["__glassgrad__"] = np.array(str(arrays["__glassgrad__"]).replace('"Linear"', f'"{name}"'))
+    np.savez(path, **arrays)
+    with pytest.raises(FileError, match=f"it names a layer '{name}', which nn lacks"):
+        nn.load_model(path)
+
+
 def test_a_class_of_ones_own_is_saved_as_weights(tmp_path):
     path, own = tmp_path / "own.npz", Own()
     for model in (own, nn.Sequential(own)):

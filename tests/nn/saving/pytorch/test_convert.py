@@ -223,6 +223,13 @@ def test_a_converted_network_is_not_built_from_a_file(tmp_path):
         nn.load_model(tmp_path / "m.npz")
 
 
+def test_classes_of_a_converted_network_do_not_hide_those_of_nn(tmp_path):
+    net = nn.from_torch(torch.nn.Sequential(torch.nn.BatchNorm2d(1)).eval(), normal(2, 1, 3, 3))
+    assert [type(part).__name__ for part in net.modules()] == ["Sequential", "BatchNorm2d"]
+    nn.save(nn.BatchNorm2d(1), tmp_path / "m.npz")
+    assert type(nn.load_model(tmp_path / "m.npz")) is nn.BatchNorm2d
+
+
 def test_shared_parameters_stay_shared():
     class Tied(torch.nn.Module):
         def __init__(self):
