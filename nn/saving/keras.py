@@ -208,10 +208,12 @@ def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
         if path[-1:] == ["vars"]:  # layers/dense_1/vars/0, layers/gru/cell/vars/0
             inner = [part for part in path[:-1] if part != "cell"]
             layer, kind = "/".join(inner), inner[-1]
+            both = kind in ("forward_layer", "backward_layer")
         else:  # model_weights/name/…/kernel:0
             layer, role = (*path, role)[0], role.split(":")[0]
             kind = classes.get(layer, layer)
-        if re.search("bidirectional|(forward|backward)_", "/".join((*path, kind.lower()))):
+            both = any(part != layer and re.match("(forward|backward)_", part) for part in path[1:])
+        if both or _kind_in_keras(kind) == "bidirectional":
             raise StateError(f"{layer} runs in both directions, which is not read: give two layers in Keras.")
         found.setdefault((layer, _kind_in_keras(kind)), {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}

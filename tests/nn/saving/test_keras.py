@@ -10,7 +10,7 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.errors import FileError, StateError
-from glassgrad.nn.saving.keras import KerasWeights
+from glassgrad.nn.saving.keras import KerasWeights, layers
 
 h5py = pytest.importorskip("h5py")
 DRAW = np.random.default_rng(0)
@@ -142,6 +142,14 @@ def test_recurrent_layers_compute_as_in_keras(tmp_path):
     net.load_state_dict(nn.load(tmp_path / "m.weights.h5"))
     np.testing.assert_allclose(net["g"](x)[1].data[0], keras_gru(x, *gru), atol=1e-5)
     np.testing.assert_allclose(net["l"](x)[1][0].data[0], keras_lstm(x, *lstm), atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["model_weights/{0}/{0}/kernel:0", "layers/{0}/dense/vars/0"])
+@pytest.mark.parametrize("name", ["feed_forward_1", "forward_dense", "not_bidirectional"])
+def test_a_layer_may_have_a_direction_in_its_name(name, path, tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file[path.format(name)] = np.ones((2, 3))
+    assert [layer.removeprefix("layers/").split("/")[0] for _, layer, _ in layers(nn.load(tmp_path / "m.h5"))] == [name]
 
 
 def test_a_bidirectional_layer_is_refused(tmp_path):
