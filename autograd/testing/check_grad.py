@@ -12,6 +12,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import Shape, size
 from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError, GradcheckError
@@ -76,7 +77,7 @@ def check_grad(
     options = checked_options(eps, atol, rtol, max_elements, seed)
     check_function(f, "f", "a function of NumPy arrays")
     check_function(df, "df", "a function that returns its derivative")
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), enable_grad():
         if any(isinstance(x, str | Domain | Array) or hasattr(x, "example") for x in inputs):
             _check_drawn(f, df, [_taken(x) for x in inputs], vjp, max_examples, options)
             return True
@@ -125,17 +126,24 @@ def _point(f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any],
         given = ", ".join(map(describe, arrays)) or "nothing"
         raise DTypeError(f"check_grad was given {given}: no input is real floating point; write 3.0 for 3.")
     shapes: list[Shape] = []
+    dtypes: list[Any] = []
 
     def forward(xp: Any, *arrays: Any) -> Any:
         answer = f(*map(np.array, arrays))
         ys = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
-        shapes[:] = [y.shape for y in ys]
+        for k, y in enumerate(ys):
+            if not np.issubdtype(y.dtype, np.inexact):
+                raise DTypeError(f"output {k} of {name} is {describe(y)}: check_grad compares floating-point values.")
+        shapes[:], dtypes[:] = [y.shape for y in ys], [np.finfo(y.dtype) for y in ys]
         return np.concatenate([y.reshape(-1) for y in ys])
 
     def rule(g: Any, arrays: Any) -> Any:
         parts = np.split(g, [*accumulate(map(size, shapes))][:-1])
         seeds = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-        answer = df(*map(np.array, arrays), *(seeds if vjp else ()))
+        try:
+            answer = df(*map(np.array, arrays), *(seeds if vjp else ()))
+        except Exception as error:
+            raise GradcheckError(f"df raised {type(error).__name__}: {error}") from error
         many = isinstance(answer, tuple | list) and (len(real) > 1 or len(answer) == 1)
         found = [np.asarray(part) for part in (answer if many else [answer])]
         if len(found) != len(real) or not (vjp or len(seeds) == 1):
@@ -144,9 +152,9 @@ def _point(f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any],
                 "output(s): return one derivative for each input, as a tuple. For several outputs pass vjp=True, and a "
                 "df that takes the inputs and then one upstream gradient for each output."
             )
-        pulled = dict(zip(real, found, strict=True))
-        if not vjp:
-            pulled = {i: _pulled_back(d, seeds[0], arrays[i].shape) for i, d in pulled.items()}
+        pulled = {
+            i: _pulled_back(d, None if vjp else seeds[0], arrays[i].shape) for i, d in zip(real, found, strict=True)
+        }
         return tuple(pulled.get(i) for i in range(len(arrays)))
 
     def of_tensors(*xs: Any) -> Any:
@@ -162,11 +170,19 @@ def _point(f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any],
     tensors = [Tensor(x, dtype="float64", requires_grad=True) if i in real else x for i, x in enumerate(arrays)]
     point = Point(of_tensors, tensors, [*arguments_of(f), *[""] * len(tensors)][: len(tensors)])
     point.analytic, point.gives, point.recorded = "df", "df gives", ""
+    point.dtype = max(dtypes, key=lambda d: float(d.eps)).dtype
     return point
 
 
 def _pulled_back(d: Any, seed: Any, shape: Shape) -> Any:
-    """The gradient of an input of ``shape`` from what ``df`` returned for it."""
+    """The gradient of an input of ``shape`` from what ``df`` returned for it: that itself, where it took the seed."""
+    if seed is None:
+        if d.shape == shape:  # an operation's rule may also return one that is broadcast
+            return d
+        raise GradcheckError(
+            f"df returned a gradient of shape {d.shape} for an input of shape {shape}: with vjp=True it returns "
+            "gradients, each of the shape of its input."
+        )
     if d.shape == (*seed.shape, *shape):
         return np.tensordot(seed, d, seed.ndim)
     if d.shape == shape and (seed.size == 1 or shape == seed.shape):

@@ -1,10 +1,13 @@
 """`check_grad`: derivatives written by hand of functions of NumPy arrays."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from glassgrad.autograd.errors import GradcheckError
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DTypeError, GradcheckError
 from glassgrad.autograd.testing import Domain, array, check_grad, integers
 
 
@@ -85,7 +88,38 @@ class TestDrawn:
         assert len(seen) == 3
 
 
+def test_outputs_of_two_dtypes_have_the_tolerance_of_the_coarser():
+    def f(x):
+        return np.cos(np.exp(-x * x).astype("float32")), np.sum(x * x)
+
+    def df(x, g, h):
+        y = np.exp(-x * x)
+        return g * np.sin(y) * y * 2 * x + 2 * x * h
+
+    draw = np.random.default_rng(0)
+    assert all(check_grad(f, df, draw.normal(size=3) * 3, vjp=True) for _ in range(40))
+
+
+def test_an_output_of_integers_is_refused_beside_others():
+    with pytest.raises(DTypeError, match=r"output 1 of f is \(2,\) int64"):
+        check_grad(lambda x: (2 * x, np.argsort(x)), lambda x, g, h: 2 * g, [1.0, 2.0], vjp=True)
+
+
+def test_under_no_grad():
+    with ag.no_grad():
+        assert check_grad(np.sin, np.cos, [1.0, 2.0])
+
+
 class TestMessage:
+    @pytest.mark.parametrize("f", [lambda b: np.ones((4, 3)) + b, lambda b: b.sum(keepdims=True)])
+    def test_a_gradient_that_still_has_to_be_summed_or_broadcast(self, f):
+        """A rule of an operation may leave a sum over broadcast axes to it; ``df`` may not."""
+        said = message(f, lambda b, g: g, [1.0, 2.0, 3.0], vjp=True)
+        assert re.match(r"df returned a gradient of shape .* for an input of shape \(3,\): with vjp=True", said)
+
+    def test_an_error_in_df(self):
+        assert message(np.sin, lambda x: x[5], [1.0]).startswith("df raised IndexError: index 5 is out of bounds")
+
     def test_a_wrong_gradient(self):
         said = message(softmax_loss, lambda x, y: 2 * softmax_loss_gradient(x, y), np.eye(3), np.array([0, 2, 1]))
         assert "the derivative of output 0 with respect to input 0 ('logits') [" in said
