@@ -97,8 +97,7 @@ WITH_MORE = "LayerNormalization", "MaxPool"
 
 RARE: dict[str, Container[Any]] = {
     "block_size": range(1, 2**63),
-    "coordinate_transformation_mode": (b"tf_crop_and_resize", b"half_pixel_symmetric", b"tf_half_pixel_for_nn"),
-    "nearest_mode": (b"ceil", b"round_prefer_ceil"), "detect_negative": (0,),
+    "coordinate_transformation_mode": (b"tf_crop_and_resize", b"half_pixel_symmetric"), "detect_negative": (0,),
     "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
     "padding_mode": (b"reflection",), "GridSample.mode": (b"nearest", b"cubic", b"bicubic"),
     "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
@@ -150,7 +149,7 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
     except Exception as error:  # of many classes
         raise DomainError(f"the package onnx can't compute it: {str(error)[:300]}") from error
     trained = any(isinstance(x, Tensor) and x.requires_grad for x in values)
-    if trained and is_grad_enabled() and any(is_float(y) for y in results if isinstance(y, numpy.ndarray)):
+    if trained and is_grad_enabled() and _has_floats([*results]):
         raise DomainError("it has no derivative here: call the network under autograd.no_grad()")
     return results
 
@@ -160,3 +159,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [*map(_plain, value)]
     return value if value is None else numpy.asarray(concrete(value))
+
+
+def _has_floats(value: Any) -> bool:
+    """Whether a result, or an entry of a sequence, has values that depend on its inputs without a jump."""
+    return any(map(_has_floats, value)) if isinstance(value, list) else value is not None and is_float(value)

@@ -296,6 +296,8 @@ class _Reader:
             return self._array(value)
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
+        if attribute.type == onnx.AttributeProto.STRINGS:
+            return [part.decode("utf-8", "replace") for part in attribute.strings]
         if attribute.name in DTYPE_ATTRIBUTES and isinstance(value, int):
             dtype_of(value)  # raises for one that is not supported
         return value

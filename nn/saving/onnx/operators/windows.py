@@ -11,10 +11,10 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
-from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.errors import DomainError, ShapeError, SizeError
 from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn.functional.spatial import mean_pool, plain, resampled, shortened, to_the_end
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, operator
+from glassgrad.nn.saving.onnx.table import STEPS, axis_in, bounded, cast, column, ints, operator
 
 # ------------------------------------------------------------------------------------------------------------ geometry
 
@@ -132,8 +132,16 @@ COORDINATES: dict[str, Callable[..., Any]] = {
     "pytorch_half_pixel": lambda new, n, m, scale: (new + 0.5) / scale - 0.5 if m > 1 else new - 0.5,
     "align_corners": lambda new, n, m, scale: new * ((n - 1) / max(m - 1, 1)),
     "asymmetric": lambda new, n, m, scale: new / scale,
+    "tf_half_pixel_for_nn": lambda new, n, m, scale: (new + 0.5) / scale,
 }
 """The coordinates of the ``m`` new elements, numbered by ``new``, among the ``n`` old ones."""
+
+NEAREST: dict[str, Callable[[Any], Any]] = {
+    "floor": numpy.floor,
+    "ceil": numpy.ceil,
+    "round_prefer_floor": lambda places: numpy.ceil(places - 0.5),
+    "round_prefer_ceil": lambda places: numpy.floor(places + 0.5),
+}
 
 
 @operator("Resize", since=11, known="roi scales sizes")
@@ -144,7 +152,7 @@ def resize(
 ):  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
     choice(mode, "mode", ("nearest", "linear", "cubic"))
-    choice(nearest_mode, "nearest_mode", ("floor", "round_prefer_floor"))
+    rounded = NEAREST[choice(nearest_mode, "nearest_mode", NEAREST)]
     coordinates = COORDINATES[choice(coordinate_transformation_mode, "coordinate_transformation_mode", COORDINATES)]
     along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
     if sizes is not None and sizes.size:
@@ -163,10 +171,11 @@ def resize(
             continue
         places = coordinates(numpy.arange(m, dtype="float64"), n, m, factor)
         if mode == "nearest":
-            near = numpy.floor(places) if nearest_mode == "floor" else numpy.ceil(places - 0.5)
-            x = ag.take(x, numpy.clip(near, 0, n - 1).astype("int64"), axis=axis)
+            x = ag.take(x, numpy.clip(rounded(places), 0, n - 1).astype("int64"), axis=axis)
         else:
             shrink = min(factor, 1.0) if antialias else 1.0
+            if shrink * STEPS < 1:
+                raise SizeError(f"antialias is for factors of at least 1/{STEPS:,}, not {factor}")
             bounded((m + 1, math.ceil(4 / shrink)), "float64")
             x = resampled(x, axis, places, cubic_coeff_a if mode == "cubic" else None, shrink, bool(exclude_outside))
     return x

@@ -253,6 +253,14 @@ def test_a_sequence_of_many_parts(tmp_path):
         nn.load_onnx(path)([1.0, 2.0])
 
 
+def test_a_resize_of_many_elements_to_one(tmp_path):
+    """It took a minute: a step of Python for each element."""
+    node = helper.make_node("Resize", ["c", "", "", "one"], ["y"], mode="linear", antialias=1)
+    constants = {"n": np.array([2**18], "int64"), "one": np.int64([1])}
+    path = saved(tmp_path, [helper.make_node("ConstantOfShape", ["n"], ["c"]), node], X, [value("y", [1])], constants)
+    refused(path, "antialias is for factors of at least 1/100,000, not 3.8")
+
+
 def test_attributes_of_another_kind(tmp_path):
     for op, attributes in (("ConstantOfShape", {"value": 1}), ("Softmax", {"axis": "a"}), ("Transpose", {"perm": 1.5})):
         node = helper.make_node(op, ["x"], ["y"], **attributes)

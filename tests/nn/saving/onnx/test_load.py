@@ -331,6 +331,46 @@ def test_operators_and_attributes_without_a_derivative_say_so(node, want, tmp_pa
         assert net(x).tolist() == want
 
 
+@pytest.mark.parametrize("first", ["SequenceConstruct", "SplitToSequence"])
+def test_a_gradient_through_a_sequence_is_refused(first, tmp_path):
+    """It was missing without a word."""
+    nodes = [helper.make_node(first, ["x"], ["s"]), helper.make_node("SequenceAt", ["s", "at"], ["y"])]
+    net = nn.load_onnx(saved(tmp_path, nodes, [value("x", (1, 3))], [value("y", (1, 3))], {"at": np.int64(0)}))
+    with pytest.raises(DomainError, match=rf"{first} .* has no derivative here: call the network under autograd"):
+        net(ag.Tensor([[3.0, 1.0, 3.0]], dtype="float32", requires_grad=True))
+    assert net(np.float32([[3.0, 1.0, 3.0]])).tolist() == [[3.0, 1.0, 3.0]]
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("name", ["Tanh", "Relu"])
+def test_activations_of_recurrent_operators_are_those_of_pytorch(name, direction, tmp_path):
+    ways = 1 + (direction == "bidirectional")
+    node = helper.make_node(
+        "RNN", ["x", "w", "r"], ["", "y"], hidden_size=1, activations=[name] * ways, direction=direction
+    )
+    weights = {key: np.full((ways, 1, 1), 0.5, "float32") for key in "wr"}
+    net = nn.load_onnx(saved(tmp_path, [node], [value("x", (1, 1, 1))], [value("y", None)], weights))
+    want = np.tanh(0.5) if name == "Tanh" else 0.5
+    np.testing.assert_allclose(net(np.ones((1, 1, 1), "float32")).data, np.full((ways, 1, 1), want), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("places", "rounding", "want"),
+    [
+        ({}, "floor", [0, 0, 1, 2]), ({}, "ceil", [0, 1, 2, 2]), ({}, "round_prefer_ceil", [0, 1, 1, 2]),
+        ({"coordinate_transformation_mode": "tf_half_pixel_for_nn"}, "floor", [0, 1, 1, 2]),
+    ],
+)  # fmt: skip
+def test_resize_to_the_nearest_has_a_gradient(places, rounding, want, tmp_path):
+    node = helper.make_node("Resize", ["x", "roi", "scales"], ["y"], nearest_mode=rounding, **places)
+    given = {"roi": np.float32([]), "scales": np.float32([4 / 3])}
+    net = nn.load_onnx(saved(tmp_path, [node], [value("x", (3,))], [value("y", None)], given, opset=11))
+    x = ag.Tensor([0.0, 1.0, 2.0], dtype="float32", requires_grad=True)
+    y = net(x)
+    y.sum().backward()
+    assert (y.tolist(), x.grad.tolist()) == (want, [want.count(i) for i in range(3)])
+
+
 def test_results_without_a_name_are_not_computed(tmp_path):
     node = helper.make_node("LayerNormalization", ["x", "w"], ["y", "", ""])
     path = saved(tmp_path, [node], [value("x", (2, 4))], [value("y", (2, 4))], {"w": np.ones(4, "float32")})
