@@ -431,11 +431,11 @@ def _add_parts(net: Module, module: Any) -> None:
             setattr(parts[owner], name, parts[path])
         part = parts[path]
         part.training = inner.training
-        for name, p in inner.named_parameters(recurse=False):
+        for name, p in inner.named_parameters(recurse=False, remove_duplicate=False):
             if id(p) not in made:
                 made[id(p)] = Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p.dtype))
             setattr(part, name, made[id(p)])
-        for name, b in inner.named_buffers(recurse=False):
+        for name, b in inner.named_buffers(recurse=False, remove_duplicate=False):
             if name != "num_batches_tracked" and name not in inner._non_persistent_buffers_set:
                 part.register_buffer(name, Tensor(_numpy(b)))
 

@@ -223,6 +223,25 @@ def test_a_converted_network_is_not_built_from_a_file(tmp_path):
         nn.load_model(tmp_path / "m.npz")
 
 
+class Twice(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p = torch.nn.Parameter(torch.ones(3))
+        self.q = self.p
+        self.register_buffer("k", torch.ones(3))
+        self.register_buffer("l", self.k)
+
+    def forward(self, x):
+        return x * self.p + self.q * self.k + self.l
+
+
+def test_a_parameter_or_buffer_with_two_names_in_one_module():
+    """It was None under the second: "multiply takes arrays; it was given None"."""
+    net = nn.from_torch(Twice(), normal(2, 3))
+    assert net.p is net.q
+    assert net(np.zeros((2, 3), "float32")).tolist() == [[2.0] * 3] * 2
+
+
 def test_classes_of_a_converted_network_do_not_hide_those_of_nn(tmp_path):
     net = nn.from_torch(torch.nn.Sequential(torch.nn.BatchNorm2d(1)).eval(), normal(2, 1, 3, 3))
     assert [type(part).__name__ for part in net.modules()] == ["Sequential", "BatchNorm2d"]
