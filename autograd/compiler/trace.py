@@ -127,11 +127,10 @@ class Trace:
     """The trace of a function: its `Program`, its `Result`, and the conditions under which the program is valid.
 
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
-    sets. ``given`` are the inputs after the
-    arguments: gradients from before the call, each of the Tensor that is its origin. ``delivered`` are Tensors that get
-    a gradient, an output after the results; ``cleared`` those without one after the call. ``replaced`` are states that
-    get another array instead of being written in place. ``changes`` are variables, attributes and items that the
-    function changed.
+    sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
+    origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
+    after the call. ``replaced`` are states that get another array instead of being written in place. ``changes`` are
+    variables, attributes and items that the function changed.
 
     ``fixed`` are the leaves of the arguments that are no arrays, with their names. ``numbers`` are the floats among
     them that the program reads from there, by their position. ``varies``: whether there are any. ``captured`` are the
