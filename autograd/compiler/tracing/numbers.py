@@ -42,7 +42,7 @@ class Number:
             f"asks for the value of {self.traced.value!r} while the function is traced: a float argument or a learning "
             "rate may differ at each call, and is there for arithmetic with arrays. Let an int, a text or a number "
             "that the function captures decide: it is then traced for each of them. Use autograd.exp in place of "
-            "math.exp, and pass a bound of clip as a Tensor."
+            "math.exp, and pass a bound of clip, or what the body of a scan uses, as a Tensor."
         )
 
     def __getattr__(self, name: str) -> Any:
