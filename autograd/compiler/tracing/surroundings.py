@@ -230,7 +230,7 @@ class Surroundings:
         members = self._members.setdefault(cls, vars(cls))
         for key, value in [*members.items()]:
             is_special = key.startswith("__")
-            if not (is_special or key in self._names):
+            if (is_special and key in INCIDENTAL) or not (is_special or key in self._names):
                 continue
             if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
                 continue
@@ -254,6 +254,13 @@ class Surroundings:
                     f"the function draws numbers from {name} while it is traced, so that every call would use the same "
                     "numbers: draw with autograd.random and a generator, or give the numbers as an argument."
                 )
+
+
+INCIDENTAL = frozenset(
+    ("__repr__", "__str__", "__del__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__hash__",
+     "__init_subclass__", "__copy__", "__deepcopy__", "__dict__", "__weakref__")
+)  # fmt: skip
+"""Members of classes that do not influence the results of methods."""
 
 
 def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
