@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
@@ -25,9 +26,8 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 
 def _class(name: str) -> type[Module] | None:
     """The class of that name in ``nn`` or ``nn.models``, the only ones that a file may name; else ``None``."""
-    from glassgrad import nn  # imported here, as it imports this
-
-    kind = vars(models).get(name) or vars(nn).get(name)
+    package = sys.modules[models.__name__.rpartition(".")[0]]  # no import, because it imports this
+    kind = vars(models).get(name) or vars(package).get(name)
     known = isinstance(kind, type) and issubclass(kind, Module) and kind is not Module
     return kind if known else None
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import FileError
 
 pytest.importorskip("onnx")
@@ -45,6 +46,15 @@ def test_without_types_they_are_refused(tmp_path):
     nodes = [helper.make_node("Attention", ["x"] * 3, ["y"])]
     with pytest.raises(FileError, match="not supported: Attention"):
         nn.load_onnx(saved(tmp_path, nodes, [helper.make_empty_tensor_value_info("x")], [value("y", None)], opset=23))
+
+
+def test_what_the_package_onnx_has_wrong_is_refused(tmp_path):
+    """Cubic samples beyond the border differ there from onnxruntime's and PyTorch's by .15 and more."""
+    node = helper.make_node("GridSample", ["x", "grid"], ["y"], mode="cubic", padding_mode="border")
+    inputs = [value("x", (1, 1, 5, 6)), value("grid", (1, 4, 4, 2))]
+    model = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", None)], opset=20))
+    with pytest.raises(DomainError, match="has wrong values at padding_mode = 'border'"):
+        model(drawn(1, 1, 5, 6), drawn(1, 4, 4, 2))
 
 
 def test_a_network_that_onnxruntime_has_optimized_is_named(tmp_path):
