@@ -133,7 +133,7 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
     from onnx.reference import ReferenceEvaluator
 
     if attributes.get("padding_mode") == "border" and "cubic" in attributes["mode"]:
-        raise DomainError("the package onnx, which computes mode = 'cubic', has wrong values at padding_mode = 'border'")
+        raise DomainError("the package onnx, which computes 'cubic', has wrong values at padding_mode = 'border'")
     if node.op_type == "SplitToSequence" and max(values[0].shape, default=0) > STEPS:
         raise SizeError(f"x has an axis of more than {STEPS:,} entries, the limit for a sequence")
     given = {name: _plain(x) for name, x in zip(node.input, values, strict=False) if name}
