@@ -74,10 +74,10 @@ class TestPrograms:
             step.op.name for program in drawn(100, "getitem", "sum") for step in program.steps
         }
         uses = [Counter(name for step in program.steps for name in step.needs) for program in found]
-        assert sum(any(n > 1 for n in counts.values()) for counts in uses) > 30, "shared subexpressions"
-        assert sum(len(program.outputs) > 1 for program in found) > 30, "several outputs"
+        assert sum(any(n > 1 for n in counts.values()) for counts in uses) > 10, "shared subexpressions"
+        assert sum(len(program.outputs) > 1 for program in found) > 10, "several outputs"
         assert sum(len(program.steps) > 3 for program in found) > 10, "long ones"
-        assert sum(broadcasting(program) for program in found) > 30, "broadcasting"
+        assert sum(broadcasting(program) for program in found) > 10, "broadcasting"
 
     @given(programs())
     def test_are_well_conditioned(self, program):
