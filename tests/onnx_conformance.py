@@ -29,8 +29,6 @@ BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
 KNOWN = {
     "test_attention_4d_causal_bf16": "computed in float32, without rounding to bfloat16",
     "test_attention_4d_causal_padded_kv_bf16": "computed in float32, without rounding to bfloat16",
-    "test_causal_conv_with_state_silu_fp16": "computed in float16, where the reference uses float32",
-    "test_swiglu_float16": "computed in float16, where the reference uses float32",
     "test_resize_downsample_scales_linear_align_corners": "the length is rounded first, as the specification and "
     "onnxruntime have it",
     "test_resize_downsample_scales_cubic_align_corners": "the length is rounded first, as the specification and "

@@ -1,4 +1,4 @@
-"""Operators that have no row in the table: written out as those by which ONNX defines them, or computed by ``onnx``."""
+"""Rare operators and attributes, which the package ``onnx`` computes, without a derivative."""
 
 from __future__ import annotations
 
@@ -10,86 +10,17 @@ import numpy
 
 from glassgrad.autograd import Tensor, is_grad_enabled
 from glassgrad.autograd.errors import AutogradError, DomainError, SizeError
-from glassgrad.nn.saving.onnx.table import STEPS, Row, bounded, concrete, is_float, row_of
-
-# ---------------------------------------------------------------------------------------------------------- written out
-
-OLDEST = 11
-"""The oldest opset of a definition by nodes that mean the same today."""
-
-DOMAIN = "written out"
-"""The domain of the functions that are added."""
-
-
-def define(onnx: Any, model: Any, opset: int) -> bool:
-    """Make a function of each node of the main graph that has no row and that ONNX defines by other nodes.
-
-    Returns whether there are any; the functions are still to be inlined.
-    """
-    nodes = [n for n in model.graph.node if n.domain in ("", "ai.onnx") and row_of(n.op_type, opset) is None]
-    types = _types(onnx, model) if nodes else {}
-    found = False
-    for i, node in enumerate(nodes):
-        body = _function(onnx, node, opset, types)
-        if body is None:  # the node is refused by its name
-            continue
-        body.domain, body.name, found = DOMAIN, f"{node.op_type} {i}", True
-        for inner in body.node:
-            inner.name = f"{node.name or i}/{inner.op_type}"
-        node.domain, node.op_type = body.domain, body.name
-        model.functions.append(body)
-    if found:
-        model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
-    return found
-
-
-def _function(onnx: Any, node: Any, opset: int, types: dict[str, bytes]) -> Any:
-    """The function that a node is, after its attributes have got their defaults; ``None`` where it is none."""
-    function = onnx.FunctionProto()
-    try:
-        schema = onnx.defs.get_schema(node.op_type, opset)
-        given = {a.name for a in node.attribute}
-        defaults = (a.default_value for a in schema.attributes.values() if a.name not in given)
-        node.attribute.extend(a for a in defaults if a.name)
-        function.ParseFromString(_body(schema, node, opset, types))
-        (used,) = [o for o in function.opset_import if not o.domain]
-    except Exception:  # of many classes
-        return None
-    is_old = used.version < OLDEST
-    used.version = opset  # the package checks the nodes as those of this opset
-    return None if is_old or not function.node else function
-
-
-def _body(schema: Any, node: Any, opset: int, types: dict[str, bytes]) -> bytes:
-    """The function that an operator is, for the types of a node's inputs."""
-    versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
-    if not versions:
-        return bytes(schema.get_function_with_opset_version(opset))
-    given = [types[name] if name else b"" for name in node.input]
-    text = node.SerializeToString()
-    return bytes(schema.get_context_dependent_function_with_opset_version(max(versions), text, given))
-
-
-def _types(onnx: Any, model: Any) -> dict[str, bytes]:
-    """The types of values, as far as the package ``onnx`` can tell."""
-    try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
-    except Exception:
-        graph = model.graph
-    known = {x.name: x.type for x in (*graph.input, *graph.output, *graph.value_info)}
-    for tensor in graph.initializer:
-        known[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
-    return {name: kind.SerializeToString() for name, kind in known.items()}
-
-
-# ----------------------------------------------------------------------------------------- computed by the package onnx
+from glassgrad.nn.saving.onnx.table import STEPS, Row, bounded, concrete, is_float
 
 UNDIFFERENTIATED = frozenset({
-    "Adagrad", "Adam", "ArrayFeatureExtractor", "Binarizer", "BitCast", "BitShift", "Col2Im", "Compress",
-    "ConcatFromSequence", "DFT", "DeformConv", "EyeLike", "Hardmax", "LpPool", "MaxUnpool", "MelWeightMatrix",
-    "Momentum", "NonMaxSuppression", "NonZero", "OptionalGetElement", "OptionalHasElement", "RoiAlign",
-    "STFT", "Scaler", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
-    "SequenceLength", "SplitToSequence", "TensorScatter", "TfIdfVectorizer", "Unique",
+    "Adagrad", "Adam", "AffineGrid", "ArrayFeatureExtractor", "Attention", "Binarizer", "BitCast", "BitShift",
+    "BlackmanWindow", "CausalConvWithState", "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "DFT",
+    "DeformConv", "DynamicQuantizeLinear", "EyeLike", "HammingWindow", "HannWindow", "Hardmax", "LinearAttention",
+    "LpPool", "MaxUnpool", "MeanVarianceNormalization", "MelWeightMatrix", "Momentum", "NonMaxSuppression", "NonZero",
+    "OptionalGetElement", "OptionalHasElement", "RMSNormalization", "RoiAlign", "RotaryEmbedding", "STFT", "Scaler",
+    "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
+    "SequenceMap", "SplitToSequence", "SwiGLU", "TensorScatter", "TfIdfVectorizer",
+    "Unique",
 })  # fmt: skip
 
 WITH_MORE = "LayerNormalization", "MaxPool"
@@ -145,11 +76,14 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
         for shape in [[d.dim_value for d in y.type.tensor_type.shape.dim] for y in inferred]:
             bounded(shape)
-        results = tuple(map(_plain, ReferenceEvaluator(model).run(None, given)))
+        named = {
+            y.name: _plain(value) for y, value in zip(outputs, ReferenceEvaluator(model).run(None, given), strict=True)
+        }
     except AutogradError:
         raise
     except Exception as error:  # of many classes
         raise DomainError(f"the package onnx can't compute it: {str(error)[:300]}") from error
+    results = tuple(map(named.get, node.output))
     trained = any(isinstance(x, Tensor) and x.requires_grad for x in values)
     if trained and is_grad_enabled() and _has_floats([*results]):
         raise DomainError("it has no derivative here: call the network under autograd.no_grad()")

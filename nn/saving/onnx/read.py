@@ -14,7 +14,7 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import DependencyError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
-from glassgrad.nn.saving.onnx.rare import define, reference_row
+from glassgrad.nn.saving.onnx.rare import reference_row
 from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
 
 OPSET = 28
@@ -180,8 +180,6 @@ class _Reader:
         if not 1 <= version <= OPSET:
             raise FileError(f"it uses opset {version}, and opsets 1 to {OPSET} are supported")
         if model.functions:
-            model = self._inlined(model)
-        while define(self.onnx, model, version):
             model = self._inlined(model)
         graph = self._graph(model.graph)
         if self.unknown:

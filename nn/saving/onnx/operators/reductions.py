@@ -95,6 +95,13 @@ def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mea
     return F.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
 
 
+@operator("SoftmaxCrossEntropyLoss")
+def cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction="mean"):
+    """The loss of the log-softmax of scores (batch, classes, ...), and that log-softmax."""
+    log_prob = ag.log_softmax(scores, axis=1)
+    return nll_loss(log_prob, labels, weights, ignore_index=ignore_index, reduction=reduction), log_prob
+
+
 def _cumulative(function, x, axis, *, exclusive=0, reverse=0):
     axis = number(axis)
     x = ag.flip(x, axis=axis) if reverse else x
