@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from glassgrad.autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
@@ -11,6 +12,9 @@ from glassgrad.autograd.backends import epsilon
 from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.sharding import SHARD, Shard
+
+WHOLE: ContextVar[Any] = ContextVar("whole", default=None)
+"""What computes `layer_norm`, and `batch_norm` in evaluation, as one operation each, for `nn.save_onnx`."""
 
 
 def _last_axes(name: str, x: Any, normalized_shape: int | Sequence[int], **affine: Any) -> tuple[Tensor, Any]:
@@ -38,6 +42,8 @@ def layer_norm(
     Tensor([[-1.22474, 0.0, 1.22474]])
     """
     x, axes = _last_axes("layer_norm", x, normalized_shape, weight=weight, bias=bias)
+    if (norms := WHOLE.get()) is not None and weight is not None:
+        return asarray(norms.layer_norm(x, weight, bias, axis=-asarray(weight).ndim, eps=eps))
     return _scale_and_shift(standardize(x, axis=axes, eps=eps), weight, bias)
 
 
@@ -147,6 +153,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise DomainError("batch_norm needs running_mean and running_var, unless training=True.")
+        if (norms := WHOLE.get()) is not None and weight is not None and bias is not None:
+            return asarray(norms.batch_norm(x, weight, bias, running_mean, running_var, eps=eps))
         scale = 1 / (running_var + eps).sqrt()
         weight = scale if weight is None else weight * scale
         return _by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)

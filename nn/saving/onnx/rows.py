@@ -14,7 +14,7 @@ from glassgrad.autograd.compiler.ir.primitives import EFFECTS, Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.rewrite import without_unread
 from glassgrad.autograd.compiler.trace import trace
-from glassgrad.autograd.engine.operation import Op
+from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
 from glassgrad.nn.saving.onnx.operators.elementwise import BINARY, UNARY
 from glassgrad.nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
@@ -352,14 +352,29 @@ def _mean(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool 
     return _reduced(w, "ReduceMean", w.name(x), axis, keepdims)
 
 
-@operation("standardize")
-def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float = 1e-5) -> str:
-    along = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    axes = sorted(a % len(x.shape) for a in along)
-    if axes != [*range(axes[0], len(x.shape))]:
-        raise NotWritten("a normalization of other axes than the last has no counterpart in ONNX.", "standardize")
-    ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
-    return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
+class Norms:
+    """The norms that ONNX has, each as one operation. Only traces for files record them, so they have no rule."""
+
+    @staticmethod
+    @op("LayerNorm")
+    def layer_norm(xp: Any, x: Any, weight: Any, bias: Any = None, *, axis: int, eps: float) -> Any:
+        """The axes from ``axis`` on normalized together, scaled and shifted."""
+        y = xp.standardize(x, axis=tuple(range(axis, 0)), eps=eps) * weight
+        return y if bias is None else y + bias
+
+    @staticmethod
+    @op("BatchNorm")
+    def batch_norm(xp: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float) -> Any:
+        """Each channel normalized by a known mean and variance, scaled and shifted."""
+        scale = weight / xp.sqrt(var + eps)
+        scale, shift = (xp.reshape(a, (-1, *(1,) * (x.ndim - 2))) for a in (scale, bias - mean * scale))
+        return x * scale + shift
+
+
+@operation("layer_norm", "batch_norm")
+def _norm(w: Writer, i: Instruction, *given: Value | None, eps: float, **axis: Any) -> str:
+    names = [w.typed(v, i.out.dtype) for v in given if v is not None]
+    return w.node("LayerNormalization" if axis else "BatchNormalization", *names, epsilon=float(eps), **axis)
 
 
 def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:

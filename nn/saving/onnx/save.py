@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import asarray, zeros
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import as_path
@@ -16,11 +17,11 @@ from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.whole import whole
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
 from glassgrad.nn.errors import ConversionError
+from glassgrad.nn.functional import normalization
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving.onnx.batch import SIZES, for_any_batch
-from glassgrad.nn.saving.onnx.fuse import fused
 from glassgrad.nn.saving.onnx.read import onnx_package
-from glassgrad.nn.saving.onnx.rows import WHOLE, write
+from glassgrad.nn.saving.onnx.rows import WHOLE, Norms, write
 from glassgrad.nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
 
 
@@ -97,7 +98,7 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
     kept, called = WHOLE, model.forward if isinstance(model, Module) else model  # whose arguments name the inputs
     while True:
         try:
-            with whole(kept):
+            with whole(kept), holding(normalization.WHOLE, Norms):
                 trace = Trace(called, examples, {})
                 trace = Trace(called, examples, {}) if trace.changes else trace  # that only the first call makes
         except AutogradError:
@@ -150,8 +151,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     for value, name in zip(program.outputs, outputs, strict=True):
         if temporaries.get(value) != name:
             writer.node("Identity", writer.name(value), out=name)
-    fixed = {t.name: onnx.numpy_helper.to_array(t) for t in writer.initializers}
-    nodes = without_dead(fused(onnx, without_dead(writer.nodes, outputs), outputs, fixed), outputs)
+    nodes = without_dead(writer.nodes, outputs)
     used = {*outputs, *used_by(nodes)}
     graph = onnx.helper.make_graph(
         nodes,
