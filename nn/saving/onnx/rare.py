@@ -14,13 +14,13 @@ from glassgrad.nn.saving.onnx.table import STEPS, Row, bounded, concrete, is_flo
 
 UNDIFFERENTIATED = frozenset({
     "Adagrad", "Adam", "AffineGrid", "ArrayFeatureExtractor", "Attention", "Binarizer", "BitCast", "BitShift",
-    "BlackmanWindow", "CausalConvWithState", "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "DFT",
-    "DeformConv", "DynamicQuantizeLinear", "EyeLike", "HammingWindow", "HannWindow", "Hardmax", "LinearAttention",
-    "LpPool", "MaxUnpool", "MeanVarianceNormalization", "MelWeightMatrix", "Momentum", "NonMaxSuppression", "NonZero",
-    "OptionalGetElement", "OptionalHasElement", "RMSNormalization", "RoiAlign", "RotaryEmbedding", "STFT", "Scaler",
-    "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
-    "SequenceMap", "SplitToSequence", "SwiGLU", "TensorScatter", "TfIdfVectorizer",
-    "Unique",
+    "BlackmanWindow", "CausalConvWithState", "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "CumProd",
+    "DFT", "DeformConv", "DynamicQuantizeLinear", "EyeLike", "GridSample", "HammingWindow", "HannWindow", "Hardmax",
+    "LinearAttention", "LpNormalization", "LpPool", "MaxUnpool", "MeanVarianceNormalization", "MelWeightMatrix",
+    "Momentum", "NonMaxSuppression", "NonZero", "OptionalGetElement", "OptionalHasElement", "RMSNormalization",
+    "ReverseSequence", "RoiAlign", "RotaryEmbedding", "STFT", "Scaler", "SequenceAt", "SequenceConstruct",
+    "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SpaceToDepth",
+    "SplitToSequence", "SwiGLU", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip
 
 WITH_MORE = "LayerNormalization", "MaxPool"
@@ -30,10 +30,9 @@ RARE: dict[str, Container[Any]] = {
     "block_size": range(1, 2**63),
     "coordinate_transformation_mode": (b"tf_crop_and_resize", b"half_pixel_symmetric"), "detect_negative": (0,),
     "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
-    "padding_mode": (b"reflection",), "GridSample.mode": (b"nearest", b"cubic", b"bicubic"),
     "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
 }  # fmt: skip
-"""Attributes of other operators, or of one, and the values with which they have no derivative here either."""
+"""Attributes of other operators, and the values with which they have no derivative here either."""
 
 
 def is_computed(row: Row) -> bool:
@@ -43,8 +42,7 @@ def is_computed(row: Row) -> bool:
 
 def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
     """The row of a node that the package ``onnx`` computes, by its operator or a rare attribute, else ``None``."""
-    rare = (RARE.get(a.name) or RARE.get(f"{node.op_type}.{a.name}", ()) for a in node.attribute)
-    is_rare = any((a.s or a.i) in values for a, values in zip(node.attribute, rare, strict=True))
+    is_rare = any((a.s or a.i) in RARE.get(a.name, ()) for a in node.attribute)
     is_rare |= node.op_type in UNDIFFERENTIATED or (node.op_type in WITH_MORE and any(node.output[1:]))
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain) if is_rare else None
@@ -63,7 +61,7 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
     """The results of a node. Its ``attributes`` are in ``node``, too."""
     from onnx.reference import ReferenceEvaluator
 
-    if attributes.get("padding_mode") == "border" and "cubic" in attributes["mode"]:
+    if attributes.get("padding_mode") == "border" and "cubic" in attributes.get("mode", ""):
         raise DomainError("the package onnx, which computes 'cubic', has wrong values at padding_mode = 'border'")
     if node.op_type == "SplitToSequence" and max(values[0].shape, default=0) > STEPS:
         raise SizeError(f"x has an axis of more than {STEPS:,} entries, the limit for a sequence")

@@ -17,7 +17,7 @@ from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from glassgrad.nn.saving.onnx.operators.reductions import in_order
 from glassgrad.nn.saving.onnx.operators.shaping import scatter_elements
-from glassgrad.nn.saving.onnx.operators.windows import grid_sample, resize
+from glassgrad.nn.saving.onnx.operators.windows import resize
 from glassgrad.nn.saving.onnx.table import along, at, parts_of
 
 NAMES = {
@@ -108,12 +108,6 @@ def upsample(mode, x, size, *rest, antialias=False):
         cubic_coeff_a=-0.5 if antialias else -0.75,
         coordinate_transformation_mode="align_corners" if align else "half_pixel",
     )  # fmt: skip
-
-
-def grid_sampler(x, grid, mode, padding, align_corners):
-    if mode or padding > 1:
-        raise DomainError("grid_sample is converted with mode bilinear, and zeros or border around the picture.")
-    return grid_sample(x, grid, padding_mode=("zeros", "border")[padding], align_corners=align_corners)
 
 
 def bilinear(x, y, weight, bias=None):
@@ -311,7 +305,6 @@ ROWS: dict[str, Row] = {
     "upsample_bicubic2d": partial(upsample, "cubic"),
     "_upsample_bicubic2d_aa": partial(upsample, "cubic", antialias=True),
     "_upsample_bilinear2d_aa": partial(upsample, "linear", antialias=True),
-    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sampler),
     "layer_norm": F.layer_norm,
     "native_layer_norm": lambda *args: (F.layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,

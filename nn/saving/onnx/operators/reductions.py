@@ -102,16 +102,15 @@ def cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction=
     return nll_loss(log_prob, labels, weights, ignore_index=ignore_index, reduction=reduction), log_prob
 
 
-def _cumulative(function, x, axis, *, exclusive=0, reverse=0):
+@operator("CumSum", known="axis")
+def cumulative_sum(x, axis, *, exclusive=0, reverse=0):
+    """The sums of the elements along an axis up to each one, or before it, from either end."""
     axis = number(axis)
     x = ag.flip(x, axis=axis) if reverse else x
-    out = cast(function(x, axis=axis, include_initial=bool(exclusive)), x.dtype)
+    out = cast(ag.cumulative_sum(x, axis=axis, include_initial=bool(exclusive)), x.dtype)
     out = along(out, axis, slice(x.shape[axis])) if exclusive else out
     return ag.flip(out, axis=axis) if reverse else out
 
-
-operator("CumSum", known="axis")(partial(_cumulative, ag.cumulative_sum))
-operator("CumProd", known="axis")(partial(_cumulative, ag.cumulative_prod))
 
 # ------------------------------------------------------------------------------------------------------------ products
 
@@ -202,14 +201,6 @@ def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_typ
     wide = cast(x, ag.result_type(x.dtype, dtype_of(stash_type)))
     y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
     return y if bias is None else ag.add(y, bias)
-
-
-@operator("LpNormalization")
-def lp_normalization(x, *, axis=-1, p=2):
-    """``x`` divided by its p-norm along an axis, 0 where that is 0."""
-    total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
-    norm = total if p == 1 else ag.sqrt(total)
-    return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
 
 
 operator("LRN")(lambda x, *, size, alpha=0.0001, beta=0.75, bias=1.0: F.local_response_norm(x, size, alpha, beta, bias))

@@ -161,32 +161,11 @@ def depth_to_space(x, *, blocksize, mode="DCR"):
     return ag.reshape(blocks, shape=(n, c // b**2, h * b, w * b))
 
 
-@operator("SpaceToDepth")
-def space_to_depth(x, *, blocksize, mode="DCR"):
-    """Blocks of space as channels."""
-    n, c, h, w = x.shape
-    b = blocksize
-    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
-    blocks = ag.permute_dims(ag.reshape(x, shape=(n, c, h // b, b, w // b, b)), axes=order)
-    return ag.reshape(blocks, shape=(n, c * b * b, h // b, w // b))
-
-
 @operator("Trilu", known="k")
 def trilu(x, k=None, *, upper=1):
     """The upper or lower triangle of matrices, zeros elsewhere."""
     k = 0 if k is None else max(min(number(k), 2**31), -(2**31))
     return ag.triu(x, k=k) if upper else ag.tril(x, k=k)
-
-
-@operator("ReverseSequence", known="sequence_lens")
-def reverse_sequence(x, sequence_lens, *, batch_axis=1, time_axis=0):
-    """``x`` with the first ``sequence_lens`` entries of each sequence in reverse order."""
-    steps, lengths = x.shape[time_axis], numpy.asarray(ints(sequence_lens))
-    t = numpy.arange(steps)[:, None]
-    order = numpy.where(t < lengths, lengths - 1 - t, t)  # (time, batch)
-    order = order if (time_axis, batch_axis) == (0, 1) else order.T
-    order = numpy.broadcast_to(order.reshape(*order.shape, *(1,) * (x.ndim - 2)), x.shape)
-    return ag.take_along_axis(x, order, axis=time_axis)
 
 
 # ----------------------------------------------------------------------------------------------------------- creation

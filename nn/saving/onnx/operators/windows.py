@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, ShapeError, SizeError
 from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn.functional.spatial import mean_pool, plain, resampled, shortened, to_the_end
-from glassgrad.nn.saving.onnx.table import STEPS, axis_in, bounded, cast, column, ints, operator
+from glassgrad.nn.saving.onnx.table import STEPS, axis_in, bounded, column, ints, operator
 
 # ------------------------------------------------------------------------------------------------------------ geometry
 
@@ -188,28 +187,3 @@ def upsample(x, scales, *, mode="nearest"):
         x, scales=numpy.asarray(scales), mode={"bilinear": "linear"}.get(mode, mode),
         coordinate_transformation_mode="asymmetric", nearest_mode="floor",
     )  # fmt: skip
-
-
-@operator("GridSample")
-def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"):
-    """``x`` (batch, channels, *space) between its elements, at the positions of a grid (batch, *new, axes).
-
-    The positions go from -1 to 1, those of the last axis first. Other modes than linear are computed by ``onnx``.
-    """
-    choice(mode, "mode", ("linear", "bilinear"))
-    frame = int(choice(padding_mode, "padding_mode", ("zeros", "border")) == "zeros")  # of zeros around x
-    bounded((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
-    x = ag.pad(x, pad_width=[(0, 0), (0, 0), *[(frame, frame)] * (x.ndim - 2)])
-    n, channels, *space = x.shape
-    rows = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
-    corners = [(numpy.arange(n).reshape(n, *(1,) * len(space)), 1.0)]  # rows, and their shares
-    for axis, length in enumerate(space):
-        g, last = ag.getitem(grid, index=(..., len(space) - 1 - axis)), length - 2 * frame - 1
-        place = (g + 1) * (last / 2) if align_corners else ((g + 1) * (last + 1) - 1) * 0.5
-        low = ag.stop_gradient(ag.floor(place))
-        share = place - low
-        near = [cast(ag.clip(low + i, -frame, last + frame), "int64") + frame for i in (0, 1)]
-        pairs = itertools.product(corners, zip(near, (1 - share, share), strict=True))
-        corners = [(row * length + index, weight * part) for (row, weight), (index, part) in pairs]
-    total: Any = sum(ag.take(rows, row, axis=0) * ag.expand_dims(weight, axis=-1) for row, weight in corners)
-    return cast(ag.permute_dims(total, axes=(0, total.ndim - 1, *range(1, total.ndim - 1))), x.dtype)

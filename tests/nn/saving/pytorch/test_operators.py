@@ -66,7 +66,7 @@ GROUPS = {
         x.scatter(1,j,2.)
         F.interpolate(z,scale_factor=2,mode="bicubic") F.interpolate(z,(4,9),mode="bicubic",align_corners=True)
         F.interpolate(z,(4,3),mode="bicubic",antialias=True) F.interpolate(z,(4,9),mode="bilinear",antialias=True)
-        F.grid_sample(z,torch.tanh(z[:,:2].permute(0,2,3,1)),align_corners=False) F.adaptive_max_pool3d(z,2)
+        F.adaptive_max_pool3d(z,2)
         F.scaled_dot_product_attention(z,z[:,:2],z[:,2:],enable_gqa=True)
     """,
     "reductions": """
