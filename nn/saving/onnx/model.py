@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
@@ -115,7 +114,6 @@ class ONNXModel(Module):
                 args = [env[name] if name else None for name in step.inputs]
                 results = apply(step, args, functools.partial(self._body, env))
                 env |= {name: value for name, value in zip(step.outputs, results, strict=False) if name}
-                _name(results, args)
                 for name in step.frees:
                     env.pop(name, None)
             return [env[name] for name in graph.outputs]
@@ -129,14 +127,6 @@ class ONNXModel(Module):
         env = {name: around[name] for name in graph.captured}
         env |= {i.name: value for i, value in zip(graph.inputs, values, strict=True)}
         return self._run(graph, env)
-
-
-def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
-    """If one Tensor is the only one among ``args``, give its name to the results that have neither node nor name."""
-    names = {x.name for x in args if isinstance(x, Tensor)}
-    for value in results:
-        if len(names) == 1 and isinstance(value, Tensor) and value.node is None and value.name is None:
-            value.name = next(iter(names))
 
 
 def taken(declared: Input, value: Any, why: str = "") -> Any:

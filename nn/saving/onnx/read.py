@@ -236,7 +236,7 @@ class _Reader:
             with _part(f"the initializer {tensor.name!r}"):
                 values[tensor.name] = self._array(tensor)
         inputs = [self._input(i) for i in graph.input if i.name not in values]
-        scopes = scopes_of([(node.name, node.op_type, (*node.output, "")[0]) for node in graph.node])
+        scopes = scopes_of([(node.name, node.op_type) for node in graph.node])
         steps = [self._step(i, node, scope) for i, (node, scope) in enumerate(zip(graph.node, scopes, strict=True))]
         return Graph(inputs, [o.name for o in graph.output], [step for step in steps if step is not None], values)
 
@@ -332,56 +332,39 @@ def plain(name: str, most: int = 100) -> str:
 NUMBERING = "0123456789._-: "
 """Characters at the end of a module's name that number similar blocks."""
 
-NAMING = (
-    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
-    *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
-)
-"""A module without a name is labelled with one of these operators, even if others come before it."""
 
-
-def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
-    """The modules that nodes are in, from each node's name, operator and first output: a path and a label for each.
+def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """The modules that nodes are in, from each node's name and operator: a path and a label for each.
 
     An exporter writes ``"/layer1/layer1.0/conv1/Conv"`` for a node in ``layer1.0.conv1``, and numbers for the parts of
-    a Sequential: these are labelled by their operator. Where no name has modules, each layer with weights begins one.
+    a Sequential: these are labelled by their first operator.
 
-    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv", "7")])
-    [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'conv'))]
-    >>> scopes_of([("/0/MatMul", "MatMul", "4"), ("/0/Add", "Add", "5"), ("/1/Relu", "Relu", "6")])
+    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv")])
+    [(('layer1', 'layer'), ('layer1.0', 'block'), ('layer1.0.conv1', 'conv'))]
+    >>> scopes_of([("/0/MatMul", "MatMul"), ("/0/Add", "Add"), ("/1/Relu", "Relu")])
     [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
-    >>> scopes_of([("/1/1.0/Conv", "Conv", "8"), ("/1/1.1/Sqrt", "Sqrt", "9")])
+    >>> scopes_of([("/1/1.0/Conv", "Conv"), ("/1/1.1/Sqrt", "Sqrt")])
     [(('1', 'block'), ('1.0', 'Conv')), (('1', 'block'), ('1.1', 'Sqrt'))]
-    >>> scopes_of([("", "Conv", "a"), ("", "Relu", "b"), ("", "Gemm", "c")])
-    [(('a', 'Conv'),), (('a', 'Conv'),), (('c', 'Gemm'),)]
     """
-    paths = [_module_paths(name) for name, _, _ in nodes]
-    if not any(paths) and sum(operator in NAMING for _, operator, _ in nodes) > 1:
-        found: list[tuple[tuple[str, str], ...]] = [()]
-        for _, operator, output in nodes:
-            name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's
-            found.append(((name, operator),) if operator in NAMING else found[-1])
-        return found[1:]
-    inside: dict[str, str] = {}  # the operator for which a module stands
-    for modules, (_, operator, _) in zip(paths, nodes, strict=True):
-        if modules and inside.get(modules[-1][0]) not in NAMING:
-            inside[modules[-1][0]] = operator if operator in NAMING else inside.get(modules[-1][0], operator)
-    scopes = []
-    for modules in paths:
-        words = [part.rpartition(".")[2].rstrip(NUMBERING) for _, part in modules]
-        around = ["", *(part.rstrip(NUMBERING) for _, part in modules)]
-        labels = zip(modules, words, around, strict=False)
-        scopes.append(tuple((path, word or inside.get(path) or outer or "block") for (path, _), word, outer in labels))
-    return scopes
+    paths = [_module_paths(name) for name, _ in nodes]
+    inside: dict[str, str] = {}
+    for modules, (_, operator) in zip(paths, nodes, strict=True):
+        if modules:
+            inside.setdefault(modules[-1], operator)
+
+    def label(path: str) -> str:
+        return path.rpartition(".")[2].rstrip(NUMBERING) or inside.get(path, "block")
+
+    return [tuple((path, label(path)) for path in modules) for modules in paths]
 
 
-def _module_paths(name: str) -> list[tuple[str, str]]:
-    """The path of each module around a node, outermost first, and the part of the node's name that gave it."""
-    found: list[tuple[str, str]] = []
-    path = ""
+def _module_paths(name: str) -> list[str]:
+    """The path of each module around a node, outermost first."""
+    found = [""]
     for part in [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]:
-        path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
-        found.append((path, part))
-    return found
+        path = found[-1]
+        found.append(part if not path or part.startswith(f"{path}.") else f"{path}.{part}")
+    return found[1:]
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:

@@ -135,21 +135,9 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
                 out = row.function(*args, **options)
             else:
                 out = _known(row.function, args, options)
-    except (
-        errors.AutogradError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        TypeError,
-        ValueError,
-    ) as error:
-        if getattr(error, "placed", False):
-            raise
-        message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
-        placed: Any = error if isinstance(error, errors.AutogradError) else errors.DomainError(message)
-        placed.args, placed.placed = (message,), True
-        raise placed from (None if placed is error else error)
+    except Exception as error:  # of many classes
+        kind = type(error) if isinstance(error, errors.AutogradError) else errors.DomainError
+        raise kind(f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}.") from error
     return out if isinstance(out, tuple) else (out,)
 
 

@@ -86,33 +86,6 @@ def test_operations_carry_the_scope_of_the_nodes_name(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_flat_file_is_drawn_by_its_layers(tmp_path):
-    """Node names without modules: each convolution with what follows it is one, and statistics are in their norm."""
-    nodes, weights, last = [], {}, "x"
-    for i in range(2):
-        for name, shape in (("w", (2, 2, 1)), ("scale", (2,)), ("bias", (2,)), ("mean", (2,)), ("var", (2,))):
-            weights[f"{name}_{i}"] = np.ones(shape, "float32")
-        nodes += [
-            helper.make_node("Conv", [last, f"w_{i}"], [f"conv_{i}.tmp_0"]),
-            helper.make_node("Relu", [f"conv_{i}.tmp_0"], [f"relu_{i}"]),
-            helper.make_node(
-                "BatchNormalization",
-                [f"relu_{i}", *(f"{n}_{i}" for n in ("scale", "bias", "mean", "var"))],
-                [f"norm_{i}"],
-            ),
-            helper.make_node("Tanh", [f"norm_{i}"], [f"tanh_{i}"]),
-        ]
-        last = f"tanh_{i}"
-    path = saved(tmp_path, nodes, [value("x", [1, 2, 5])], [value(last, [1, 2, 5])], weights)
-    y = nn.load_onnx(path)(np.ones((1, 2, 5), "float32"))
-    scopes = [*dict.fromkeys(node.scope[1:] for node in ag.Graph(y).nodes if node.op)]
-    assert len(scopes) == 4
-    assert scopes[:2] == [(("conv_0", "Conv"),), (("norm_0", "BatchNormalization"),)]
-    svg = viz.draw_modules(y).svg()
-    assert "BatchNormalization" in svg
-    assert svg.count("input<") == 1
-
-
 def shape_arithmetic(folder):
     """Flatten as exporters write it: Reshape to (first axis of x, -1), by Shape, Gather, Unsqueeze and Concat."""
     nodes = [
