@@ -80,14 +80,6 @@ def addmm(bias, x, y, *, beta=1, alpha=1):
     return add(bias if beta == 1 else bias * beta, ag.matmul(x, y), alpha=alpha)
 
 
-def convolution(x, weight, bias, stride, padding, dilation, transposed, more, groups):
-    axes = weight.ndim - 3
-    if transposed:
-        of = (spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d)[axes]
-        return of(x, weight, bias, stride, padding, more, groups, dilation)
-    return (spatial.conv1d, spatial.conv2d, spatial.conv3d)[axes](x, weight, bias, stride, padding, dilation, groups)
-
-
 def pool(function, x, kernel_size, stride=None, *args, **options):
     """A pooling whose empty stride means the size of the window."""
     return function(x, kernel_size, stride or None, *args, **options)
@@ -116,13 +108,13 @@ def bilinear(x, y, weight, bias=None):
 
 
 def embedding_bag(weight, index, offsets, mode=0, factors=None, with_end=False, row=-1):
-    """The sum (mode 0), mean (1) or maximum (2) of the rows of each bag; a bag begins at its offset."""
+    """The sum (mode 0) or mean (1) of the rows of each bag; a bag begins at its offset."""
+    if mode == 2:
+        raise DomainError("embedding_bag is converted with the modes sum and mean.")
     offsets = offsets[:-1] if with_end else offsets
     bag = ag.sum(ag.arange(len(index))[:, None] >= offsets, axis=1) - 1
     inside = (bag == ag.arange(len(offsets))[:, None]) & (True if row is None or row < 0 else index != row)
     rows, counts = F.embedding(index, weight), ag.sum(inside, axis=1, keepdims=True)
-    if mode == 2:
-        return ag.where(counts > 0, ag.max(ag.where(inside[..., None], rows, -ag.inf), axis=1), 0.0), None, None, None
     out = ag.matmul(inside.astype(rows.dtype), rows if factors is None else rows * factors[:, None])
     return out if mode == 0 else out / ag.maximum(counts, 1).astype(out.dtype), None, None, None
 
@@ -184,12 +176,6 @@ def scattered(reduction, x, index, values, axis):
     return scatter_elements(x, index, values, axis=axis, reduction=reduction)
 
 
-def weight_norm(v, g, axis=0):
-    others = tuple(i for i in range(v.ndim) if i != axis % v.ndim)
-    size = ag.linalg.vector_norm(v, axis=others, keepdims=True)
-    return v * (g / size), size
-
-
 def windows(x, size, step, axis):
     """PyTorch's ``unfold``: windows of an axis, along a new last axis."""
     starts = ag.arange(0, x.shape[axis] - size + 1, step)
@@ -210,11 +196,6 @@ def variance(function, x, unbiased=True, *, correction=None, **axes):
     return function(x, correction=int(unbiased) if correction is None else correction, **axes)
 
 
-def var_mean(x, *args, axis=None, keepdims=False, **options):
-    mean = ag.mean(x, axis=axis, keepdims=keepdims)
-    return variance(ag.var, x, *args, axis=axis, keepdims=keepdims, **options), mean
-
-
 def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
     if dropout_p:
         raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
@@ -223,19 +204,8 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
 
 
-def classes_last(x):
-    """Scores (batch, classes, ...) as (batch, ..., classes)."""
-    return ag.moveaxis(x, 1, -1) if x.ndim > 2 else x
-
-
-def cross_entropy(x, target, weight=None, ignore=-100, smoothing=0.0, **options):
-    soft = target.shape == x.shape
-    target, ignored = (classes_last(target), None) if soft else (target, ignore)
-    return F.cross_entropy(classes_last(x), target, weight, ignore_index=ignored, label_smoothing=smoothing, **options)
-
-
 def nll_loss(x, target, weight=None, ignore=-100, **options):
-    return F.nll_loss(classes_last(x), target, weight, ignore_index=ignore, **options)
+    return F.nll_loss(ag.moveaxis(x, 1, -1) if x.ndim > 2 else x, target, weight, ignore_index=ignore, **options)
 
 
 SAME = (
@@ -290,10 +260,8 @@ ROWS: dict[str, Row] = {
     "glu": glu,
     # products, layers and losses
     "linear": F.linear,
-    **dict.fromkeys(("addmm", "baddbmm", "addmv"), addmm),
-    "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
+    **dict.fromkeys(("addmm", "baddbmm"), addmm),
     "einsum": lambda equation, arrays: ag.einsum(equation, *arrays),
-    "convolution": convolution,
     **{name: getattr(spatial, name) for name in WINDOWS},
     **{name: partial(pool, getattr(spatial, name)) for name in POOLS},
     "max_pool2d_with_indices": partial(pool, partial(spatial.max_pool2d, return_indices=True)),
@@ -318,21 +286,18 @@ ROWS: dict[str, Row] = {
     "linalg_solve": lambda a, b: ag.linalg.solve(a, b[..., None])[..., 0] if b.ndim < a.ndim else ag.linalg.solve(a, b),
     "one_hot": F.one_hot,
     "scaled_dot_product_attention": attention,
-    "cross_entropy_loss": cross_entropy,
     "mse_loss": F.mse_loss,
     **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
     **dict.fromkeys(("view", "_unsafe_view", "reshape"), ag.reshape),
     "view_as_real": lambda x: ag.stack([ag.real(x), ag.imag(x)], axis=-1),
     "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
-    "view_as": lambda x, other: x.reshape(other.shape),
     "flatten": flatten,
     "unflatten": unflatten,
     "squeeze": squeeze,
     "transpose": transpose,
     "t": lambda x: x if x.ndim < 2 else transpose(x, 0, 1),
     "permute": lambda x, axis=(): ag.permute_dims(x, axes=axis),
-    "numpy_T": lambda x: ag.permute_dims(x, axes=tuple(range(x.ndim))[::-1]),
     "expand": expand,
     "expand_as": lambda x, other: expand(x, other.shape),
     "tile": lambda x, axis: ag.tile(x, repetitions=axis),
@@ -342,10 +307,8 @@ ROWS: dict[str, Row] = {
     "sort": in_order,
     "topk": lambda x, k, largest=True, axis=-1: in_order(x, largest, axis=axis, count=k),
     "unfold": windows,
-    "_weight_norm_interface": weight_norm,
     "select": lambda x, index, axis: along(x, axis, index),
     "slice": lambda x, start=None, end=None, step=1, axis=0: along(x, axis, slice(start, end, step)),
-    "narrow": lambda x, start, length, axis: along(x, axis, slice(start, start + length)),
     "index": lambda x, indices: x[everywhere(indices)],
     "copy": lambda x, source: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
     "slice_scatter": lambda x, source, start=None, end=None, step=1, axis=0: written(
@@ -369,7 +332,6 @@ ROWS: dict[str, Row] = {
     "min": partial(with_indices, ag.min, ag.argmin),
     "var": partial(variance, ag.var),
     "std": partial(variance, ag.std),
-    "var_mean": var_mean,
     # new arrays
     **dict.fromkeys(("zeros", "empty"), lambda size: ag.full(size, 0)),
     "ones": lambda size: ag.full(size, 1),

@@ -40,7 +40,6 @@ GROUPS = {
     "products": """
         x@y.T torch.mm(x,y.T) torch.bmm(z[0],z[1]) torch.mv(x,y[0]) torch.dot(x[0],y[0]) torch.outer(x[0],y[0])
         torch.addmm(x[:,:3],x,y.T,beta=.5,alpha=2.) torch.baddbmm(z[0],z[0],z[1]) torch.einsum("ij,kj->ik",x,y)
-        torch.addmv(x[:,0],y,x[0],beta=.5,alpha=2.) torch.addbmm(z[0,0],z[0],z[1],beta=.5,alpha=2.)
         F.linear(x,y,y[:,0]) torch.kron(x,y)
     """,
     "shapes": """
@@ -62,7 +61,7 @@ GROUPS = {
         torch.linalg.det(x@x.T/9+torch.eye(3)) torch.fft.fftn(z,dim=(1,2)).real torch.fft.irfft2(torch.fft.rfft2(z)*2)
         torch.fft.irfft(torch.fft.rfft(z,norm="ortho"),n=5) torch.view_as_complex(z[...,:2]).imag
         F.bilinear(x,y,w[:,:,0,:2].repeat(1,1,2)) F.embedding_bag(j%3,x) F.embedding_bag(j,x,mode="sum",padding_idx=1)
-        F.embedding_bag(i,x,torch.tensor([0,2,2]),mode="max") x.scatter(0,i[None].flip(1),y[:1,:3]) x.scatter_add(1,j,y[:,:2])
+        x.scatter(0,i[None].flip(1),y[:1,:3]) x.scatter_add(1,j,y[:,:2])
         x.scatter(1,j,2.)
         F.interpolate(z,scale_factor=2,mode="bicubic") F.interpolate(z,(4,9),mode="bicubic",align_corners=True)
         F.interpolate(z,(4,3),mode="bicubic",antialias=True) F.interpolate(z,(4,9),mode="bilinear",antialias=True)
@@ -73,7 +72,7 @@ GROUPS = {
         x.sum() x.sum(1) z.sum((2,3),keepdim=True) x.mean() x.mean(0) x.amax(1) x.amin(0) x.prod(1) (x>0).any() (x>0).all(1)
         x.logsumexp(1) x.max() x.min() x.max(1)[0] x.max(1)[1] x.min(0,keepdim=True)[0] x.argmax() x.argmin(1) x.var()
         x.var(1) x.var(1,unbiased=False) x.std(0) x.norm() torch.linalg.vector_norm(x,dim=1) x.cumsum(1) x.cumprod(0)
-        x.norm(1) F.normalize(x) F.cosine_similarity(x,y) torch.var_mean(x,1)[0]
+        x.norm(1) F.normalize(x) F.cosine_similarity(x,y)
         F.cross_entropy(x,i[:3]) F.mse_loss(x,y) F.mse_loss(x,y,reduction="sum") F.l1_loss(x,y) F.huber_loss(x,y,delta=0.7)
         F.smooth_l1_loss(x,y,beta=0.7,reduction="sum") F.huber_loss(x,y,reduction="none") F.nll_loss(x.log_softmax(1),i[:3])
         F.cross_entropy(x,i[:3],ignore_index=1) F.nll_loss(x.log_softmax(1),i[:3],ignore_index=2)
