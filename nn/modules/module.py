@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
@@ -80,7 +79,7 @@ KEPT: ContextVar[Callable[..., None] | None] = ContextVar("nn_kept", default=Non
 
 def placed(made: Drawn) -> Placed:
     """The options for a layer without random weights."""
-    return {"dtype": made.get("dtype", "float32"), "device": made.get("device")}
+    return {"dtype": made["dtype"], "device": made["device"]}
 
 
 def parameter(
@@ -318,17 +317,10 @@ class Module:
         if hasattr(state, "for_module"):  # weights in another library's layout
             state = state.for_module(self)
         mine = dict(self._named_state())
-        counts = {name for name in state if str(name).endswith("num_batches_tracked")}  # by PyTorch's batch norms
-        state = {name: value for name, value in state.items() if name in mine or name not in counts}
-        wrong = [f"{name!r} is missing" for name in mine if name not in state] if strict else []
-        wrong += [f"{name!r} is unexpected" for name in state if name not in mine] if strict else []
-        given: dict[str, Tensor] = {}
-        for name, tensor in mine.items():
-            if name in state:
-                try:
-                    given[name] = Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
-                except AutogradError as error:
-                    wrong.append(f"{name!r} can't be loaded ({str(error).rstrip('.')})")
+        known = {n: value for n, value in state.items() if n in mine or not str(n).endswith("num_batches_tracked")}
+        given = {n: Tensor(known[n], dtype=t.dtype, device=t.device) for n, t in mine.items() if n in known}
+        wrong = [f"{name!r} is missing" for name in mine if strict and name not in known]
+        wrong += [f"{name!r} is unexpected" for name in known if strict and name not in mine]
         wrong += [
             f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
             for name, value in given.items()
@@ -438,11 +430,11 @@ class Module:
         given = self.arguments()
         if given is None:
             return type(self).__name__
-        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        defaults = {name: plain(p.default) for name, p in inspect.signature(type(self)).parameters.items()}
         texts = [
-            repr(_tuples(value)) if defaults.get(name) is inspect.Parameter.empty else f"{name}={_tuples(value)!r}"
+            f"{value!r}" if defaults[name] is NOT_PLAIN else f"{name}={value!r}"
             for name, value in given.items()
-            if name not in defaults or value != plain(defaults[name])
+            if value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -498,83 +490,55 @@ SHOWN = 250
 OWN = __name__.removesuffix("modules.module")
 """How the modules of ``nn`` begin."""
 
-MAKING = frozenset({"seed", "init", "dtype", "device"})
+MAKING = frozenset({"self", "seed", "init", "dtype", "device"})
 """Constructor arguments for the initial values, dtype and device of parameters: not part of the architecture."""
 
 NOT_PLAIN = ...  # a singleton, also when copied
-"""Stands for an argument that JSON can't hold."""
+"""Stands for an argument that a file can't hold."""
 
 
 def plain(value: Any) -> Any:
-    """A copy of ``value`` as JSON holds it, in which tuples are lists; `NOT_PLAIN` if JSON can't hold it."""
-    if type(value) in (int, float, bool, str, type(None)):
-        return value  # as most are
-    try:
-        return json.loads(json.dumps(value, default=_number_of))
-    except (TypeError, ValueError, RecursionError):
-        return NOT_PLAIN
+    """A copy of ``value`` if it is a number, a string, a boolean, ``None`` or a list of these, which becomes a tuple;
+    else `NOT_PLAIN`.
+    """
+    if isinstance(value, tuple | list):
+        parts = tuple(map(plain, value))
+        return NOT_PLAIN if NOT_PLAIN in parts else parts
+    value = value.item() if isinstance(value, NUMPY.generic) else value
+    return value if value is None or isinstance(value, int | float | str) else NOT_PLAIN
 
 
-def _number_of(value: Any) -> Any:
-    """The Python number of a scalar of an array library."""
-    if isinstance(value, Tensor) or getattr(value, "shape", None) != ():
-        raise TypeError
-    return value.item()
-
-
-def _tuples(value: Any) -> Any:
-    """``value`` with a tuple for each list."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-MADE: dict[str, type] = {"Unpack[Placed]": Placed, "Unpack[Drawn]": Drawn}
+MADE: dict[str, tuple[str, ...]] = {"Unpack[Placed]": ("dtype", "device"), "Unpack[Drawn]": ("seed", "dtype", "device")}
 """The options that ``**made`` stands for, by its annotation."""
-
-
-def _written_out(signature: inspect.Signature) -> inspect.Signature:
-    """The signature of a constructor with each option that ``**made`` stands for."""
-    *others, last = signature.parameters.values()
-    kinds = {name: kind.__forward_arg__ for name, kind in MADE[last.annotation].__annotations__.items()}
-    options = [
-        inspect.Parameter(name, last.KEYWORD_ONLY, default="float32" if name == "dtype" else None, annotation=kind)
-        for name, kind in kinds.items()
-    ]
-    order = sorted([*others, *options], key=lambda p: (p.kind, p.name in ("dtype", "device"), p.name != "seed"))
-    return signature.replace(parameters=order)
 
 
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
-    known: Any = None
-    takes_made = inspect.isfunction(init) and "made" in init.__code__.co_varnames
-    if takes_made and init.__annotations__.get("made") in MADE:  # annotations of others may not be there to evaluate
-        init.__signature__ = _written_out(inspect.signature(init))  # type: ignore[attr-defined]
-        known = init.__signature__.parameters  # type: ignore[attr-defined]
+    signature = inspect.signature(init)
+    *others, last = signature.parameters.values()
+    made = MADE.get(last.annotation, ()) if last.name == "made" else ()
+    if made:
+        options = (last.replace(name=n, kind=last.KEYWORD_ONLY, default=None, annotation="Any") for n in made)
+        options = (p.replace(default="float32") if p.name == "dtype" else p for p in options)
+        signature = signature.replace(parameters=[*others, *options])
 
     @functools.wraps(init)
-    def __init__(self: Any, *args: Any, **options: Any) -> None:
-        if known and (unknown := options.keys() - known):
-            raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
-        if known and "seed" in known:
-            options["seed"] = generator(options.get("seed"))
-        init(self, *args, **options)
-        if type(self).__init__ is __init__:
-            given = _by_name(type(self), args, options).items()
-            noted = {name: (value, plain(vars(self).get(name))) for name, value in given}
-            object.__setattr__(self, "_given", noted)
+    def __init__(*args: Any, **options: Any) -> None:
+        try:
+            bound = signature.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{init.__qualname__}() {error}") from None
+        bound.apply_defaults()
+        if "seed" in made:
+            bound.arguments["seed"] = generator(bound.arguments["seed"])
+        init(*bound.args, **bound.kwargs)
+        module, given = args[0], {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
+        if type(module).__init__ is __init__:
+            noted = {n: (value, plain(vars(module).get(n))) for n, value in given.items() if value != ()}
+            object.__setattr__(module, "_given", noted)
 
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
     return __init__
-
-
-def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a constructor's call by name, with defaults, without those of `MAKING`."""
-    signature = inspect.signature(kind)
-    bound = signature.bind(*args, **options)
-    given = {*bound.arguments}
-    bound.apply_defaults()
-    found = {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
-    # Without a default such as a class, or modules by position where there are none.
-    return {name: value for name, value in found.items() if name in given or value not in (NOT_PLAIN, [])}
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:
@@ -614,18 +578,16 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     else:
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
     mine = dict(module._named_state())
-    wrong: list[str] = []
-    instead: dict[int, Tensor] = {}
-    for name, given in parameters.items():
-        own, value = mine.get(name), asarray(given)
-        if own is None:
-            wrong.append(f"{name!r} is unexpected")
-        elif value.shape != own.shape:
-            wrong.append(f"{name!r} is {own.shape} in the module, and was given as {value.shape}")
-        else:
-            instead[id(own)] = value
+    given = {name: asarray(value) for name, value in parameters.items()}
+    wrong = [f"{name!r} is unexpected" for name in given if name not in mine]
+    wrong += [
+        f"{name!r} is {mine[name].shape} in the module, and was given as {value.shape}"
+        for name, value in given.items()
+        if name in mine and value.shape != mine[name].shape
+    ]
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
+    instead = {id(mine[name]): value for name, value in given.items()}
     places = [
         (part, name, getattr(part, name))  # `getattr`, so that a compiled function guards the attribute
         for part in module.modules()
