@@ -6,7 +6,6 @@ a file that several processes or machines can share: they need nothing else to w
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections import Counter
@@ -17,8 +16,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.files import open_file
-from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import check_function, number, whole
+from glassgrad.autograd.common.validation import check_function, check_instance, number, whole
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import optim
@@ -29,7 +27,6 @@ from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning.spaces import chosen
 
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
-TESTED = "tested"  # attribute of a study: how often its test rows were used
 # Optuna's states of trials that have ended, and ours.
 ENDED = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
@@ -48,7 +45,7 @@ class Trial:
         curve: that fraction after each epoch.
         parameters: how many the network has.
         layers: the width of each layer with weights, from input to output: a sketch of the network.
-        seconds: of training.
+        seconds: from its start to its end.
         seed: of the network and of the order of the samples.
         error: why it failed.
     """
@@ -121,7 +118,6 @@ class SearchResult:
             completed; ``None`` if it completed none.
         interrupted: whether Ctrl-C ended the search.
         late: whether the budget ended the finals.
-        tested: how often the test rows of this study were used, by this search and those that it continues.
         study: Optuna's study, with its own pictures and queries.
     """
 
@@ -131,7 +127,6 @@ class SearchResult:
     interrupted: bool
     late: bool
     study: Any
-    tested: int = 1
 
     @property
     def best(self) -> Trial | None:
@@ -148,10 +143,8 @@ class SearchResult:
 
     def summary(self) -> str:
         """The number of trials, the best, the finalists with their spread over seeds, and caveats."""
-        counts = Counter(trial.state for trial in self.trials)
-        states = (*ENDED.values(), "running")
-        first = ", ".join(f"{counts[state]} {state}" for state in states if counts[state] or state == "complete")
-        lines = [f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}: {first}"]
+        counts = sorted(Counter(trial.state for trial in self.trials).items())
+        lines = [f"trials: {', '.join(f'{count} {state}' for state, count in counts)}"]
         if self.interrupted:
             lines.append("interrupted: the storage keeps the study; run the same search again to continue")
         if self.late:
@@ -159,14 +152,13 @@ class SearchResult:
         if self.best is not None:
             lines += ["", "best on the held-out rows:", f"  {self.best}"]
         if self.finalists:
-            seeds = len(self.finalists[0].test)
-            lines += ["", f"trained again with {seeds} seed{'s' * (seeds != 1)}:", *map(str, self.finalists)]
             lines += [
                 "",
+                f"trained again, seeds: {len(self.finalists[0].test)}",
+                *map(str, self.finalists),
+                "",
                 "The best of many trials was chosen by the held-out rows, so its accuracy there is too high.",
-                "The test rows were used once, at the end."
-                if self.tested < 2
-                else f"The test rows were used {self.tested} times; who chooses by them has no test any more.",
+                "The test rows were used once by this search, at its end; one that continues it uses them again.",
                 "Differences within the spread over seeds mean nothing.",
             ]
         return "\n".join(lines)
@@ -202,7 +194,6 @@ def search(
     finalists: int = 3,
     seeds: int = 3,
     storage: str | Path | None = None,
-    name: str = "search",
     seed: int = 0,
     compile: bool = True,
     callback: Callable[[Trial], Any] | None = None,
@@ -229,7 +220,6 @@ def search(
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
         storage: a file that keeps the study. Processes on any machines that name the same one share the work: run the
             same search in each. A killed one loses its trial only. Without it the study is not kept.
-        name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
         callback: called with each `Trial` of this process that has ended.
@@ -255,7 +245,7 @@ def search(
     >>> len(found.trials), len(found.finalists[0].test)
     (3, 2)
     >>> print(found)  # doctest: +ELLIPSIS
-    3 trials: 3 complete
+    trials: 3 complete
     <BLANKLINE>
     best on the held-out rows:
       trial ...
@@ -265,37 +255,112 @@ def search(
         whole(value, called)
     whole(finalists, "finalists", 0)
     limit = math.inf if budget is None else number(budget, "budget", 0)
-    first = limit * (1 - FINALS if finalists else 1)
     start = time.time()
+    ends = start + limit * (1 - FINALS if finalists else 1)  # no training starts then, or goes on
     x, y, *test = _four(data)
-    held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
-    trainer = _Trainer(build, held, space, epochs, batch_size, optimizer, loss, seed, compile, ends=start + first)
-    study = _study(storage, name)
+    x, y, *held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
+    optuna = _optuna()
+    study = _study(optuna, storage)
+    errors: list[Exception] = []
+    kept: list[tuple[float, Module]] = []  # the most accurate network of the complete trials
+    best: list[Trial] = []
     finals: list[tuple[Finalist, Module]] = []
     interrupted = False
+
+    def is_over(history: History) -> bool:
+        return time.time() > ends and history.epochs < epochs
+
+    def built(choice: dict[str, Any], own_seed: int) -> Module:
+        options = {name: value for name, value in choice.items() if name not in ("lr", "batch_size")}
+        return check_instance(build(seed=own_seed, **options), Module, "what build returned", "an nn.Module")
+
+    def trained(model: Module, choice: dict[str, Any], own_seed: int, after: Callable[[History], bool]) -> History:
+        history = fit(
+            model,
+            loss,
+            optimizer(model.parameters(), lr=choice.get("lr", 0.001)),
+            (x, y),
+            epochs=epochs,
+            batch_size=choice.get("batch_size", batch_size),
+            seed=own_seed,
+            validation=tuple(held),
+            callback=after,
+            progress=False,
+            compile=compile,
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt
+        return history
+
+    def objective(trial: Any) -> float:
+        own_seed = seed + trial.number  # differs between processes, and between calls that continue a study
+        study.sampler = optuna.samplers.TPESampler(seed=own_seed)
+        choice = chosen(trial, space)
+        trial.set_user_attr("choice", choice)
+        trial.set_user_attr("seed", own_seed)
+
+        def after(history: History) -> bool:
+            trial.report(history.validation_accuracy[-1] or 0.0, history.epochs)
+            return is_over(history) or (history.epochs < epochs and trial.should_prune())
+
+        try:
+            model = built(choice, own_seed)
+            trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
+            trial.set_user_attr("layers", _widths(model))
+            history = trained(model, choice, own_seed, after)
+        except TrainingError:
+            trial.set_user_attr("error", "it diverged")
+            raise
+        except Exception as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:200])
+            errors.append(error)
+            raise
+        if history.stopped_early:
+            raise optuna.TrialPruned
+        accuracy = _accuracy(history)
+        kept[:] = [(accuracy, model)] if not kept or accuracy > kept[0][0] else kept
+        return accuracy
+
+    def final(trial: Trial) -> Iterator[tuple[float, float, Module]]:
+        for own_seed in range(seed + 1000, seed + 1000 + seeds):
+            if time.time() > ends:
+                return
+            model = built(trial.choice, own_seed)
+            try:
+                history = trained(model, trial.choice, own_seed, is_over)
+            except TrainingError as error:
+                history = error.history  # and the model has the weights of its best epoch
+            if is_over(history):
+                return
+            yield _accuracy(history), evaluate(model, loss, tuple(test)).accuracy or 0.0, model
 
     def tell(_: Any, frozen: Any) -> None:
         if callback is not None:
             callback(_trial(frozen))
 
     try:
-        trainer.run_trials(study, trials, tell)
+        states = tuple(optuna.trial.TrialState[name] for name in ENDED)
+        if len(study.get_trials(deepcopy=False, states=states)) < trials:
+            enough = optuna.study.MaxTrialsCallback(trials, states)
+            left = None if limit == math.inf else max(0.0, ends - time.time())
+            study.optimize(objective, timeout=left, callbacks=[tell, enough], catch=(Exception,))
+        tried = [*map(_trial, study.get_trials(deepcopy=False))]
+        if errors and all(trial.state == "failed" for trial in tried):
+            raise errors[-1]
+        best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))[:finalists]
+        ends = start + limit
+        for trial in best:
+            runs = [*final(trial)]
+            if len(runs) == seeds or (runs and trial is best[0]):
+                validation, scores, models = zip(*runs, strict=True)
+                finals.append((Finalist(trial, validation, scores), models[validation.index(max(validation))]))
     except KeyboardInterrupt:
         interrupted = True
-    tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
-    best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))[:finalists]
-    tested = study.user_attrs.get(TESTED, 0)
-    if best and not interrupted:
-        study.set_user_attr(TESTED, tested := tested + 1)
-        trainer.ends = start + limit
-        try:
-            finals.extend(trainer.run_finals(best, seeds, test))  # keeps those before Ctrl-C
-        except KeyboardInterrupt:
-            interrupted = True
     finals.sort(key=lambda final: -sum(final[0].validation))
     late = not interrupted and sum(len(f.test) for f, _ in finals) < seeds * len(best)
-    model = finals[0][1] if finals else trainer.model
-    return SearchResult(tried, [f for f, _ in finals], model, interrupted, late, study, tested)
+    tried = [*map(_trial, study.get_trials(deepcopy=False))]
+    model = finals[0][1] if finals else kept[0][1] if kept else None
+    return SearchResult(tried, [f for f, _ in finals], model, interrupted, late, study)
 
 
 def _optuna() -> Any:
@@ -316,9 +381,9 @@ def _four(data: Any) -> tuple[Any, Any, Any, Any]:
     return x, y, x_test, y_test
 
 
-def _study(storage: Any, name: str) -> Any:
+def _study(optuna: Any, storage: Any) -> Any:
     """The study in a file, or for ``None`` in memory, made if it is not there."""
-    optuna, kept = _optuna(), None
+    kept = None
     if storage is not None:
         if "://" in str(storage):
             raise FileError(f"storage = {str(storage)!r} is an address: give a file, a journal of Optuna.")
@@ -333,147 +398,33 @@ def _study(storage: Any, name: str) -> Any:
         except (LookupError, TypeError, ValueError):
             raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-    return optuna.create_study(storage=kept, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
+    return optuna.create_study(
+        storage=kept, study_name="search", direction="maximize", load_if_exists=True, pruner=pruner
+    )
 
 
-@dataclass
-class _Trainer:
-    """Trains the networks of a search. ``model``: the most accurate one of its complete trials."""
-
-    build: Callable[..., Module]
-    data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out
-    space: Any
-    epochs: int
-    batch_size: int
-    optimizer: Callable[..., optim.Optimizer]
-    loss: Callable[[Any, Any], Any]
-    seed: int
-    compile: bool
-    ends: float  # time.time() after which no training starts or goes on
-    accuracy: float = -1.0
-    model: Module | None = None
-
-    def is_over(self, history: History | None = None) -> bool:
-        """Whether the time is over, before the last epoch of a training."""
-        return time.time() > self.ends and (history is None or history.epochs < self.epochs)
-
-    def run_trials(self, study: Any, trials: int, tell: Callable[..., None]) -> None:
-        """Run trials until enough of the study have ended, or the time is over; call ``tell`` after each.
-
-        A trial that fails does not end the search; where all fail, what the last one raised is raised.
-        """
-        optuna, errors = _optuna(), []
-
-        def objective(trial: Any) -> float:
-            try:
-                return self._run_trial(optuna, study, trial)
-            except optuna.TrialPruned:
-                raise
-            except Exception as error:
-                diverged = isinstance(error, TrainingError)
-                trial.set_user_attr("error", "it diverged" if diverged else f"{type(error).__name__}: {error}"[:200])
-                errors.extend([] if diverged else [error])
-                raise
-
-        if len(_ended(study)) < trials:
-            states = tuple(optuna.trial.TrialState[name] for name in ENDED)
-            enough = optuna.study.MaxTrialsCallback(trials, states)
-            left = None if self.ends == math.inf else max(0.0, self.ends - time.time())
-            study.optimize(objective, timeout=left, callbacks=[tell, enough], catch=(Exception,))
-        if errors and not any(t.intermediate_values for t in study.get_trials(deepcopy=False)):
-            raise errors[-1]
-
-    def _run_trial(self, optuna: Any, study: Any, trial: Any) -> float:
-        """Train the network that ``trial`` chooses; return its best held-out accuracy."""
-        seed = self.seed + trial.number  # differs between processes, and between calls that continue a study
-        study.sampler = optuna.samplers.TPESampler(seed=seed)
-        choice = chosen(trial, self.space)
-        trial.set_user_attr("choice", json.dumps(choice, default=list))
-        trial.set_user_attr("seed", seed)
-
-        def after(history: History) -> bool:
-            trial.report(history.validation_accuracy[-1] or 0.0, history.epochs)
-            trial.set_user_attr("seconds", sum(history.seconds))
-            return self.is_over(history) or (history.epochs < self.epochs and trial.should_prune())
-
-        model = self._built(choice, seed)
-        # The weights of a recurrent layer have a row for each gate; its width is that of its state.
-        weights = [(name, p.shape) for name, p in model.named_parameters() if p.ndim > 1 and "weight_ih" not in name]
-        trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
-        trial.set_user_attr("layers", [int(shape[1 if "weight_hh" in name else 0]) for name, shape in weights])
-        history = self._train(model, choice, seed, after)
-        if history.stopped_early:
-            raise optuna.TrialPruned
-        if (accuracy := _accuracy(history)) > self.accuracy:
-            self.accuracy, self.model = accuracy, model
-        return accuracy
-
-    def run_finals(self, best: list[Trial], seeds: int, test: list[Any]) -> Iterator[tuple[Finalist, Module]]:
-        """Train the best choices with several seeds, until the time is over; each with its best network."""
-        for trial in best:
-            runs: list[tuple[float, float, Module]] = []
-            while len(runs) < seeds and not self.is_over():
-                seed = self.seed + 1000 + len(runs)
-                model = self._built(trial.choice, seed)
-                try:
-                    history = self._train(model, trial.choice, seed, self.is_over)
-                except TrainingError as error:
-                    history = error.history  # and the model has the weights of its best epoch
-                if self.is_over(history):
-                    break
-                runs.append((_accuracy(history), evaluate(model, self.loss, tuple(test)).accuracy or 0.0, model))
-            if len(runs) == seeds or (runs and trial is best[0]):
-                validation, scores, models = zip(*runs, strict=True)
-                yield Finalist(trial, validation, scores), models[validation.index(max(validation))]
-            if len(runs) < seeds:
-                return
-
-    def _built(self, choice: dict[str, Any], seed: int) -> Module:
-        model = self.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
-        if not isinstance(model, Module):
-            raise DTypeError(f"build returned {of_type(model)}: it must return an nn.Module.")
-        return model
-
-    def _train(self, model: Module, choice: dict[str, Any], seed: int, after: Callable[[History], bool]) -> History:
-        x, y, *held = self.data
-        history = fit(
-            model,
-            self.loss,
-            self.optimizer(model.parameters(), lr=choice.get("lr", 0.001)),
-            (x, y),
-            epochs=self.epochs,
-            batch_size=choice.get("batch_size", self.batch_size),
-            seed=seed,
-            validation=tuple(held),
-            callback=after,
-            progress=False,
-            compile=self.compile,
-        )
-        if history.interrupted:
-            raise KeyboardInterrupt
-        return history
+def _widths(model: Module) -> list[int]:
+    """The width of each layer. The weights of a recurrent one have a row for each gate; its width is its state's."""
+    weights = [(name, p.shape) for name, p in model.named_parameters() if p.ndim > 1 and "weight_ih" not in name]
+    return [int(shape[1 if "weight_hh" in name else 0]) for name, shape in weights]
 
 
 def _accuracy(history: History) -> float:
     return max((a for a in history.validation_accuracy if a is not None), default=0.0)
 
 
-def _ended(study: Any) -> list[Any]:
-    """Optuna's trials that have ended."""
-    return [t for t in study.get_trials(deepcopy=False) if t.state.name in ENDED]
-
-
 def _trial(frozen: Any) -> Trial:
-    """A trial of Optuna's as one of ours."""
-    curve = frozen.intermediate_values
-    given = {name: value for name, value in frozen.user_attrs.items() if name in Trial.__dataclass_fields__}
-    choice = json.loads(given.pop("choice", "{}"))
+    """A trial of Optuna's as one of ours. A file has lists where tuples were."""
+    curve, given = frozen.intermediate_values, frozen.user_attrs
     return Trial(
         frozen.number,
-        {name: tuple(value) if isinstance(value, list) else value for name, value in choice.items()},
+        {name: tuple(v) if isinstance(v, list) else v for name, v in given.get("choice", {}).items()},
         ENDED.get(frozen.state.name, "running"),
         max(curve.values(), default=None),
         tuple(curve[epoch] for epoch in sorted(curve)),
-        layers=tuple(given.pop("layers", ())),
-        **given,
+        given.get("parameters", 0),
+        tuple(given.get("layers", ())),
+        0.0 if frozen.duration is None else frozen.duration.total_seconds(),
+        given.get("seed", 0),
+        given.get("error", ""),
     )

@@ -36,7 +36,7 @@ def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, caps
     printed = capsys.readouterr().out
     assert "2 trials on digits: mlp; the study is kept in" in printed
     assert printed.count("\ntrial ") == 2
-    assert "trained again with 3 seeds:" in printed
+    assert "trained again, seeds: 3" in printed
     folder = tmp_path / "out"
     assert {p.name for p in folder.iterdir()} >= {"model.npz", "trials.json", "report.html"}
     trials = json.loads((folder / "trials.json").read_text())
@@ -69,5 +69,5 @@ def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, 
     monkeypatch.setattr(command, "build", interrupted)
     assert run(tmp_path) == 130
     printed = capsys.readouterr().out
-    assert "1 trial: 0 complete, 1 failed\ninterrupted: the storage keeps the study" in printed
+    assert "trials: 1 failed\ninterrupted: the storage keeps the study" in printed
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"trials.json"}
