@@ -98,22 +98,17 @@ class MultiheadAttention(Module):
         same = query is key is value
         query = asarray(as_floating(query, self.out_proj.weight))
         key, value = (query, query) if same else (asarray(as_floating(x, query)) for x in (key, value))
-        single = query.ndim == 2
-        if not query.ndim == key.ndim == value.ndim or query.ndim not in (2, 3):
+        single, batch = query.ndim == 2, 0 if self.batch_first else 1
+        fits = query.ndim == key.ndim in (2, 3) and key.shape[:-1] == value.shape[:-1]
+        if not fits or (not single and query.shape[batch] != key.shape[batch]):
             raise ShapeError(
-                "MultiheadAttention takes query, key and value of three axes, or of two without a batch; it was given "
-                f"the shapes {query.shape}, {key.shape} and {value.shape}."
+                "MultiheadAttention takes query, key and value of three axes, or of two without a batch, of one batch "
+                f"and as many keys as values; it was given the shapes {query.shape}, {key.shape} and {value.shape}."
             )
         if single:
             query, key, value = (ag.expand_dims(x, axis=0) for x in (query, key, value))
-        elif not self.batch_first:
+        elif batch:
             query, key, value = (ag.permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
-        if not (query.shape[0] == key.shape[0] == value.shape[0] and key.shape[1] == value.shape[1]):
-            raise ShapeError(
-                f"MultiheadAttention was given the query {query.shape}, the key {key.shape} and the value "
-                f"{value.shape}, (batch, length, features): batches must be equal, and so must the lengths of key and "
-                "value."
-            )
         n, length, keys = query.shape[0], query.shape[1], key.shape[1]
         one = same and self.kdim == self.vdim == self.embed_dim
         q, k, v = self._together(query) if one else self._apart(query, key, value)
@@ -125,7 +120,7 @@ class MultiheadAttention(Module):
         out = self.out_proj(ag.reshape(heads, shape=(n, length, self.embed_dim)))
         if single:
             out = ag.squeeze(out, axis=0)
-        elif not self.batch_first:
+        elif batch:
             out = ag.permute_dims(out, axes=(1, 0, 2))
         if not need_weights:
             return out, None
@@ -163,21 +158,17 @@ class MultiheadAttention(Module):
         n, length, keys = sizes
         parts: list[Tensor] = []
         if padding is not None:
-            wanted = (keys,) if single else (n, keys)
-            parts.append(ag.reshape(_mask("key_padding_mask", padding, [wanted]), shape=(n, 1, 1, keys)))
+            mask = _mask("key_padding_mask", padding, [(keys,) if single else (n, keys)])
+            parts.append(ag.reshape(mask, shape=(n, 1, 1, keys)))
         if attn_mask is not None:
-            shapes = [(length, keys), (n * self.num_heads, length, keys)]
-            mask = _mask("attn_mask", attn_mask, shapes)
+            mask = _mask("attn_mask", attn_mask, [(length, keys), (n * self.num_heads, length, keys)])
             parts.append(mask if mask.ndim == 2 else ag.reshape(mask, shape=(n, self.num_heads, length, keys)))
         if is_causal:
             parts.append(~ag.tril(ag.ones((length, keys), dtype=bool)))
-        if not parts:
-            return None
-        hidden = [part for part in parts if part.dtype == bool]
-        numbers = [part for part in parts if part.dtype != bool]
-        if not numbers:
-            return ag.logical_not(reduce(operator.or_, hidden))
-        total = reduce(operator.add, numbers)
+        hidden, added = ([part for part in parts if (part.dtype == bool) is kind] for kind in (True, False))
+        if not added:
+            return ag.logical_not(reduce(operator.or_, hidden)) if hidden else None
+        total = reduce(operator.add, added)
         return ag.where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
 
 

@@ -44,18 +44,15 @@ class Optimizer:
             raise DomainError(
                 "an optimizer was given no parameters: give model.parameters(). A generator is empty after one use."
             )
-        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
-        for group in groups:
+        for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             if unknown := sorted(set(group) - {"params", *options}):
-                name, taken = type(self).__name__, ", ".join(options)
-                raise DomainError(f"{name} has no option {', '.join(unknown)}: it takes {taken}.")
-            of_group = {
-                name: _plain(value) if name in options else value for name, value in {**options, **group}.items()
-            }
-            self._check(of_group)
+                given_names, taken = ", ".join(unknown), ", ".join(options)
+                raise DomainError(f"{type(self).__name__} has no option {given_names}: it takes {taken}.")
             members = group["params"]
+            of_group = {name: _plain(value) for name, value in {**options, **group, "params": None}.items()}
+            self._check(of_group)
             of_group["params"] = [members] if isinstance(members, Tensor) else list(members)
             for p in of_group["params"]:
                 if not isinstance(p, Tensor) or p.node is not None:
@@ -189,41 +186,32 @@ class Optimizer:
         Raises `nn.errors.StateError`, and changes nothing, for the state of another optimizer or other parameters.
         """
         try:
-            options, tensors = self._read(state)
+            groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in state["param_groups"]]
+            theirs = [(g.pop("params"), sorted(g.keys() - {"initial_lr"})) for g in groups]
+            mine = [(len(g["params"]), sorted(g.keys() - {"initial_lr", "params"})) for g in self.param_groups]
+            if theirs != mine:
+                raise DomainError(f"its groups have the parameters and options {theirs}, and this optimizer's {mine}")
+            held: dict[Tensor, dict[str, Tensor]] = {}
+            for group, new in zip(self.param_groups, groups, strict=True):
+                self._check(new)
+                held |= {p: self.initial_state(p, {**group, **new}) for p in group["params"]}
+            for i, (p, given) in enumerate(zip(held, state["state"], strict=True)):
+                saved, wanted = ({name: t.shape for name, t in tensors.items()} for tensors in (given, held[p]))
+                if saved != wanted:
+                    raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved} instead of {wanted}")
+                held[p] = {n: Tensor(given[n], dtype=t.dtype, device=t.device) for n, t in held[p].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            known = isinstance(error, AutogradError)
-            why = str(error).rstrip(".") if known else "it is not what state_dict() returns"
+            why = str(error).rstrip(".") if isinstance(error, AutogradError) else "it is not what state_dict() returns"
             raise StateError(
                 f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
                 "made before its state was saved."
             ) from None
-        for group, new in zip(self.param_groups, options, strict=True):
-            dict.update(group, new)
-        for p, of_parameter in tensors.items():
-            self.state[p] = {}
-            self._add_state(p, of_parameter)
-        self._note_members()
-
-    def _read(self, state: Any) -> tuple[list[dict[str, Any]], dict[Tensor, dict[str, Tensor]]]:
-        """Options of every group and state of every parameter, checked."""
-        groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in state["param_groups"]]
-        mine, theirs = [len(g["params"]) for g in self.param_groups], [g.pop("params") for g in groups]
-        if mine != theirs:
-            raise DomainError(f"its groups have {theirs} parameters, and this optimizer's have {mine}")
-        due: dict[Tensor, dict[str, Tensor]] = {}
         for group, new in zip(self.param_groups, groups, strict=True):
-            here, there = (sorted({*options} - {"initial_lr", "params"}) for options in (group, new))
-            if here != there:
-                raise DomainError(f"its options are {there}, and this optimizer's are {here}")
-            self._check(new)
-            due |= {p: self.initial_state(p, {**group, **new}) for p in group["params"]}
-        for i, (p, given) in enumerate(zip(due, state["state"], strict=True)):
-            then = {name: Tensor(value) for name, value in given.items()}
-            saved, wanted = ({name: t.shape for name, t in tensors.items()} for tensors in (then, due[p]))
-            if saved != wanted:
-                raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'} instead of {wanted}")
-            due[p] = {name: then[name].to(t.dtype).to(t.device) for name, t in due[p].items()}
-        return groups, due
+            dict.update(group, new)
+        for p, tensors in held.items():
+            self.state[p] = {}
+            self._add_state(p, tensors)
+        self._note_members()
 
     def __repr__(self) -> str:
         """``SGD(lr=0.1, momentum=0.9, …)``, with the number of parameters."""
