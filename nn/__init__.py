@@ -31,7 +31,6 @@ from glassgrad.nn.modules.losses import (
     L1Loss,
     MSELoss,
     NLLLoss,
-    SmoothL1Loss,
 )
 from glassgrad.nn.modules.module import Module, Parameter, activations, functional_call
 from glassgrad.nn.modules.normalization import (
@@ -79,7 +78,7 @@ __all__ = [
     "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "LogSoftmax", "MLP",
     "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
     "NLLLoss", "Parameter", "PositionalEncoding", "RMSNorm", "RNN", "RNNCell", "ReLU", "Residual", "Sequential", "SiLU",
-    "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "Unflatten", "activations",
+    "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "Unflatten", "activations",
     "data", "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load", "load_metadata",
     "load_model", "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
 ]  # fmt: skip

@@ -82,26 +82,6 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
-def calculate_gain(activation: str, slope: float = 0.01) -> float:
-    """Factor for the weights before an activation, to keep the variance of the signal; PyTorch's values.
-
-    ``"linear"`` and ``"sigmoid"``: 1, ``"tanh"``: 5/3, ``"relu"``: √2, ``"leaky_relu"``: √(2 / (1 + slope²)). Raises
-    `autograd.errors.DomainError` for another activation.
-
-    >>> calculate_gain("tanh")
-    1.6666666666666667
-    """
-    slope = number(slope, "slope")
-    gains = {
-        "linear": 1.0,
-        "sigmoid": 1.0,
-        "tanh": 5 / 3,
-        "relu": math.sqrt(2),
-        "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
-    }
-    return gains[choice(activation, "activation", gains)]
-
-
 def constant_(tensor: T, value: float) -> T:
     """Set every element to ``value``."""
     value = number(value, "value")

@@ -100,7 +100,6 @@ LOSSES = {
     "MSELoss": (nn.MSELoss, noise(2, 3), noise(3, 2).T.copy()),
     "L1Loss": (nn.L1Loss, noise(2, 3), noise(3, 2).T.copy()),
     "HuberLoss": (nn.HuberLoss, noise(2, 3), noise(3, 2).T.copy()),
-    "SmoothL1Loss": (lambda: nn.SmoothL1Loss(beta=0.5), noise(2, 3), noise(3, 2).T.copy()),
     "NLLLoss": (nn.NLLLoss, noise(2, 3), LABELS),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, noise(2, 3), (noise(2, 3) > 0).astype("float32")),
 }

@@ -13,7 +13,6 @@ from glassgrad.nn.functional.losses import (
     mse_loss,
     nll_loss,
     one_hot,
-    smooth_l1_loss,
 )
 from glassgrad.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from glassgrad.nn.functional.regularization import dropout, dropout1d, dropout2d, dropout3d
@@ -50,6 +49,6 @@ __all__ = [
     "conv_transpose3d", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "fold",
     "gelu", "group_norm", "huber_loss", "instance_norm", "interpolate", "l1_loss", "layer_norm", "leaky_relu", "linear",
     "local_response_norm", "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss", "nll_loss", "one_hot",
-    "pad", "relu", "rms_norm", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax",
+    "pad", "relu", "rms_norm", "scaled_dot_product_attention", "sigmoid", "silu", "softmax",
     "softplus", "tanh", "unfold",
 ]  # fmt: skip

@@ -177,19 +177,6 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     return _of_difference("huber_loss", losses, prediction, target, reduction)
 
 
-def smooth_l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """`huber_loss` with ``delta=beta``, divided by ``beta``; `l1_loss` where ``beta`` is 0.
-
-    R. Girshick, "Fast R-CNN", ICCV 2015, (3).
-
-    >>> smooth_l1_loss([1.0, 2.0], [1.5, 5.0], beta=0.5, reduction="none")
-    Tensor([0.25, 2.75])
-    """
-    if not number(beta, "beta", 0):
-        return l1_loss(prediction, target, reduction=reduction)
-    return huber_loss(prediction, target, reduction=reduction, delta=beta) / beta
-
-
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Cross-entropy of ``sigmoid(logits)`` to the target; see `autograd.binary_cross_entropy_with_logits`.
 

@@ -69,7 +69,7 @@ class MLP(Module):
             choice(norm, "norm", NORMS)
         draw = made["seed"]
         if init is None and activation in ("sigmoid", "tanh"):
-            init = partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
+            init = partial(initialisers.xavier_uniform_, gain=5 / 3 if activation == "tanh" else 1.0)
         init = init or initialisers.kaiming_uniform_
         layers: list[Module] = []
         for inputs, outputs in pairwise(self.sizes):

@@ -7,7 +7,6 @@ from typing import Any
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import choice, number
-from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.modules.module import Module
 
@@ -60,32 +59,16 @@ class ELU(Module):
 
 
 class Identity(Module):
-    """The input itself, for instance in place of a layer that is taken away. Arguments are ignored, as in PyTorch."""
-
-    def __init__(self, *ignored: Any, **options: Any) -> None:
-        pass
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
+    """The input itself, for instance in place of a layer that is taken away."""
 
     forward = staticmethod(asarray)
-
-
-def _either(name: str, value: Any, default: Any, other: Any) -> Any:
-    """An argument by its name here or in PyTorch. Raises `DTypeError` for both."""
-    if other is None:
-        return value
-    if value not in (default, other):
-        raise DTypeError(f"{name} = {value} and {other}, by PyTorch's name, were given: give only {name}.")
-    return other
 
 
 class LeakyReLU(Module):
     """``x`` where positive, else ``slope * x``; ``negative_slope`` is PyTorch's name of ``slope``."""
 
     def __init__(self, slope: float = 0.01, *, negative_slope: float | None = None) -> None:
-        self.slope = _either("slope", slope, 0.01, negative_slope)
+        self.slope = slope if negative_slope is None else negative_slope
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
@@ -99,7 +82,7 @@ class Softmax(Module):
     """
 
     def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
-        self.axis = _either("axis", axis, -1, dim)
+        self.axis = axis if dim is None else dim
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
@@ -110,7 +93,7 @@ class LogSoftmax(Module):
     """The logarithm of `Softmax`, without overflow; for `NLLLoss`."""
 
     def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
-        self.axis = _either("axis", axis, -1, dim)
+        self.axis = axis if dim is None else dim
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.common.validation import choice, number
+from glassgrad.autograd.common.validation import choice
 from glassgrad.nn import functional as F
 from glassgrad.nn.functional.losses import REDUCTIONS, positive
 from glassgrad.nn.modules.module import Module
@@ -51,17 +51,6 @@ class HuberLoss(_Loss):
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.delta = positive(delta, "delta")
-
-
-class SmoothL1Loss(_Loss):
-    """`nn.functional.smooth_l1_loss` as a module."""
-
-    function = staticmethod(F.smooth_l1_loss)
-    options = ("beta",)
-
-    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        self.beta = number(beta, "beta", 0)
 
 
 class BCEWithLogitsLoss(_Loss):

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
+from typing import Any, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -370,9 +370,8 @@ class Module:
             p.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self, set_to_none: Literal[True] = True) -> None:
-        """Set the ``.grad`` of every parameter to ``None``. Zeros, PyTorch's alternative, are not supported."""
-        check_set_to_none(set_to_none)
+    def zero_grad(self) -> None:
+        """Set the ``.grad`` of every parameter to ``None``."""
         for p in self.parameters():
             p.grad = None
 
@@ -478,12 +477,6 @@ for _name, _use in MODULES.items():
     setattr(Module, _name, Hint(_name, _use, "Module"))
 
 
-def check_set_to_none(set_to_none: Any) -> None:
-    """Raise `DomainError` for ``zero_grad(set_to_none=False)``."""
-    if set_to_none is not True:
-        raise DomainError(f"set_to_none = {set_to_none!r}: a gradient becomes None here; for zeros: p.grad[...] = 0.")
-
-
 SHOWN = 250
 """Modules of a tree in a notebook."""
 
@@ -508,7 +501,11 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else NOT_PLAIN
 
 
-MADE: dict[str, tuple[str, ...]] = {"Unpack[Placed]": ("dtype", "device"), "Unpack[Drawn]": ("seed", "dtype", "device")}
+SEED, *PLACED = (
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+    for name, default, kind in (("seed", None, "Any"), ("dtype", "float32", "Any"), ("device", None, "str | None"))
+)
+MADE = {"Unpack[Placed]": PLACED, "Unpack[Drawn]": [SEED, *PLACED]}
 """The options that ``**made`` stands for, by its annotation."""
 
 
@@ -516,11 +513,10 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
     signature = inspect.signature(init)
     *others, last = signature.parameters.values()
-    made = MADE.get(last.annotation, ()) if last.name == "made" else ()
+    made = MADE.get(last.annotation, []) if last.name == "made" else []
     if made:
-        options = (last.replace(name=n, kind=last.KEYWORD_ONLY, default=None, annotation="Any") for n in made)
-        options = (p.replace(default="float32") if p.name == "dtype" else p for p in options)
-        signature = signature.replace(parameters=[*others, *options])
+        order = sorted([*others, *made], key=lambda p: (p.kind, p in PLACED, p is not SEED))
+        signature = signature.replace(parameters=order)
 
     @functools.wraps(init)
     def __init__(*args: Any, **options: Any) -> None:
@@ -529,7 +525,7 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
         except TypeError as error:
             raise TypeError(f"{init.__qualname__}() {error}") from None
         bound.apply_defaults()
-        if "seed" in made:
+        if SEED in made:
             bound.arguments["seed"] = generator(bound.arguments["seed"])
         init(*bound.args, **bound.kwargs)
         module, given = args[0], {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
@@ -612,11 +608,11 @@ def generators_of(*holders: Any) -> list[Any]:
 def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     """Call ``module`` and return the output of every module in it by path, in the order in which they returned.
 
-    ``inputs``, ``options``: those of the call. The path ``""``, the last one, has the output of ``module`` itself. A
-    module that is called again has its later outputs under ``path_1``, ``path_2`` and so on. The outputs, mostly
-    Tensors, are those of the recorded graph, so that `autograd.gradients` gives the gradient at each of them. Of a
-    network that `nn.from_torch` made they are those of PyTorch's modules. A module whose ``forward`` is called in place
-    of the module itself has none, as in PyTorch's hooks. Raises as the call does.
+    ``inputs``, ``options``: those of the call. The path ``""``, the last one, has the output of ``module`` itself. Of a
+    module that is called several times it is the last output. The outputs, mostly Tensors, are those of the recorded
+    graph, so that `autograd.gradients` gives the gradient at each of them. Of a network that `nn.from_torch` made they
+    are those of PyTorch's modules. A module whose ``forward`` is called in place of the module itself has none, as in
+    PyTorch's hooks. Raises as the call does.
 
     >>> from glassgrad import autograd as ag, nn
     >>> model = nn.MLP([2, 3, 1], "relu", seed=0)
@@ -633,12 +629,9 @@ def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     def keep(part: Module, output: Any, inside: str = "") -> None:
         path = paths.get(id(part))
         if path is not None:
-            path = name = _join(path, inside) if inside else path
-            count = 0
-            while name in found or (count and name in paths.values()):
-                count += 1
-                name = f"{path}_{count}"
-            found[name] = output
+            path = _join(path, inside) if inside else path
+            found.pop(path, None)
+            found[path] = output
 
     with holding(KEPT, keep):
         module(*inputs, **options)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any
 
 from glassgrad.autograd import Tensor, minimum, no_grad
 from glassgrad.autograd.backends import PLACES, is_complex, namespace
@@ -21,7 +21,7 @@ from glassgrad.autograd.common.validation import number
 from glassgrad.autograd.engine.memory import all_written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
-from glassgrad.nn.modules.module import Module, check_set_to_none
+from glassgrad.nn.modules.module import Module
 
 
 class Optimizer:
@@ -164,9 +164,8 @@ class Optimizer:
                 tracer.guard(group, name, value)
         return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
-    def zero_grad(self, set_to_none: Literal[True] = True) -> None:
-        """Set the ``.grad`` of all parameters to ``None``. Zeros, PyTorch's alternative, are not supported."""
-        check_set_to_none(set_to_none)
+    def zero_grad(self) -> None:
+        """Set the ``.grad`` of all parameters to ``None``."""
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None

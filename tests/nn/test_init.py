@@ -75,11 +75,6 @@ def test_a_layer_takes_a_function():
     assert (layer.weight.data == 2).all()
 
 
-def test_gains():
-    assert nn.init.calculate_gain("relu") == pytest.approx(math.sqrt(2))
-    assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(math.sqrt(2 / 1.04))
-
-
 def test_no_hidden_state_of_numpy_is_used_or_changed():
     np.random.seed(0)
     before = np.random.get_state()[1].copy()

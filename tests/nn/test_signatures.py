@@ -25,8 +25,8 @@ MEANINGS = {
 """The names of PyTorch's for those that are called otherwise here."""
 OWN = {
     ("CrossEntropyLoss", "labels"): "target", ("Identity", "data"): "input", ("LambdaLR", "factor"): "lr_lambda",
-    ("NLLLoss", "labels"): "target", ("Parameter", "data"): "data", ("calculate_gain", "activation"): "nonlinearity",
-    ("calculate_gain", "slope"): "param", ("pad", "value"): "value", ("scaled_dot_product_attention", "value"): "value",
+    ("NLLLoss", "labels"): "target", ("Parameter", "data"): "data",
+    ("pad", "value"): "value", ("scaled_dot_product_attention", "value"): "value",
 }  # fmt: skip
 """The same for those that have another meaning in one place."""
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

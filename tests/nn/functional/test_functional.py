@@ -23,8 +23,6 @@ SOFT = RNG.dirichlet(np.ones(4), size=6)
         ("l1_loss", {}),
         ("huber_loss", {"delta": 0.5}),
         ("huber_loss", {"delta": 3.0}),
-        ("smooth_l1_loss", {"beta": 0.5}),
-        ("smooth_l1_loss", {"beta": 0.0}),
     ],
     ids=str,
 )
