@@ -119,7 +119,7 @@ class Optimizer:
             for p in group["params"][:1] if PLACES else ():
                 namespace(p.data)  # makes its GPU the current one, on which CuPy works
             try:
-                self.update(group if tracer is None else self._traced(tracer, group))
+                self.update(group)
             except BaseException:  # parameters may be half written: invalidate graphs that saved their arrays
                 if tracer is None:
                     all_written(p.data for p in group["params"])
@@ -155,14 +155,6 @@ class Optimizer:
                     f"a group has parameters on {' and '.join(sorted(devices))}: make one for each device."
                 )
         self._moves, self._held = Module.moves, self._members
-
-    def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
-        """``group`` for a trace: the learning rate becomes an input of the program, other options become guards."""
-        options = dict(dict.items(group))
-        for name, value in options.items():
-            if name not in ("params", "lr", "initial_lr"):
-                tracer.guard(group, name, value)
-        return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
     def zero_grad(self) -> None:
         """Set the ``.grad`` of all parameters to ``None``."""

@@ -7,7 +7,6 @@ ambiguous.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
 from types import MappingProxyType
@@ -16,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd.common.contexts import OPTIONS
-from glassgrad.autograd.engine.tensor import Tensor
 
 MISSING = object()
 """Stands for the value of a missing attribute or item."""
@@ -78,14 +76,12 @@ class Guard(NamedTuple):
 
 
 class Items(Guard):
-    """The items of a list, dict, set or deque: its keys, if it has any, and its values. Where ``key`` is false, as for
-    what an optimizer keeps, the order of the keys does not count.
-    """
+    """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
 
     @classmethod
-    def of(cls, container: Any, name: str, ordered: bool = True) -> Items:
+    def of(cls, container: Any, name: str) -> Items:
         """The guard of the present items of ``container``."""
-        return cls(container, ordered, _items_of(container), name)
+        return cls(container, True, _items_of(container), name)
 
     def now(self) -> Any:
         """The items that are there now."""
@@ -101,23 +97,21 @@ class Items(Guard):
     def names(self, number: int) -> dict[str, Any]:
         """The names in `source` besides those of `SCOPE`."""
         parts = {f"part_{number}_{i}": part for i, part in enumerate(self.value)}
-        return super().names(number) | (parts if len(self.holder) <= SHORT else {})
+        return super().names(number) | (parts if len(parts) <= 2 * SHORT else {})
 
     def source(self, number: int) -> str:
         """An expression that is true while the items are the same objects."""
-        holder, value, part, count = f"holder_{number}", f"value_{number}", f"part_{number}", len(self.holder)
+        holder, value, part = f"holder_{number}", f"value_{number}", f"part_{number}"
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
         is_dict = isinstance(self.holder, DICTS)
+        count = len(self.value) >> is_dict
+        first = count * is_dict  # after the keys
         if count > SHORT:
-            values = f"{holder}.values(), {value}[{count}:]" if is_dict else f"{holder}, {value}"
-            same = [f"all(map(is_, {values}))"]
-        elif is_dict:
-            same = [f"{holder}[{part}_{i}] is {part}_{count + i}" for i in range(count)]
+            same = [f"all(map(is_, {holder}{'.values()' * is_dict}, {value}[{first}:]))"]
         else:
-            same = [f"{holder}[{i}] is {part}_{i}" for i in range(count)]
-        if is_dict and self.key and count:
-            same.insert(0, f"all(map(is_, {holder}, {value}))")
+            places = [i for i in range(count) if self.value[first + i] is not MISSING]
+            same = [f"{holder}[{f'{part}_{i}' if is_dict else i}] is {part}_{first + i}" for i in places]
         return " and ".join([f"len({holder}) == {count}", *same])
 
 
@@ -148,6 +142,9 @@ def content_of(array: Any, numbers: bool = True) -> Any:
 
 
 def _items_of(container: Any) -> Any:
+    if type(container) in OPTIONS:  # a learning rate is read at each call
+        rates = [MISSING if key == "lr" and type(x) is float else x for key, x in container.items()]
+        return *container, *rates
     if isinstance(container, DICTS):
         return *container, *container.values()
     return frozenset(container) if isinstance(container, set) else tuple(container)
@@ -166,17 +163,3 @@ def alike(x: Any, y: Any) -> bool:
 
 SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}
 """The names in expressions of guards besides their holders and values."""
-
-
-def within(value: Any, name: str) -> Iterator[Guard]:
-    """Guards for what an attribute of an optimizer contains, down to the Tensors. Of a group only the parameters count:
-    an option has a guard of its own once it is read.
-    """
-    if type(value) in OPTIONS:
-        params = dict.get(value, "params")
-        yield Guard(value, "params", params, f"{name}['params']")
-        yield from within(params, f"{name}['params']")
-    elif isinstance(value, list | dict):
-        yield Items.of(value, name, False)
-        for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):
-            yield from within(item, f"{name}[{key.name if isinstance(key, Tensor) else key!r}]")

@@ -96,11 +96,6 @@ def is_users(frame: FrameType) -> bool:
     return _owner(frame.f_code.co_filename) == USER
 
 
-def is_asked_by_user() -> bool:
-    """Whether the user's code asks for something, perhaps by Python's own, and not a module or an optimizer."""
-    return next(owner for *_, owner in _callers() if owner in (USER, MODULES)) == USER
-
-
 def target(frame: FrameType) -> str:
     """The name to which the result of the call that ``frame`` makes is assigned, or ``return``; empty if neither.
 

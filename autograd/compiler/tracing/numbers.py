@@ -7,7 +7,7 @@ an index, is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy
 
@@ -34,8 +34,12 @@ class Number:
         """The tracer that records its arithmetic."""
         return self.traced.tracer
 
-    def ask(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise `TraceError`, which ends the trace also where the function catches it."""
+    def ask(self, *others: Any, **_: Any) -> Any:
+        """Raise `TraceError`, which ends the trace also where the function catches it; an array among ``others`` is
+        asked itself.
+        """
+        if any(type(x) is Traced or isinstance(x, Tensor | numpy.ndarray) for x in others):
+            return NotImplemented
         if TRACER.get() is None:
             self.tracer.check_running(self.traced)
         raise refusal(
@@ -44,11 +48,6 @@ class Number:
             "that the function captures decide: it is then traced for each of them. Use autograd.exp in place of "
             "math.exp, and pass a bound of clip, or what the body of a scan uses, as a Tensor."
         )
-
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(0.0, name):
-            self.ask()
-        raise AttributeError(f"'float' object has no attribute {name!r}")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__" or options or TRACER.get() is not self.tracer:
@@ -87,18 +86,8 @@ for _name, _factor in (("neg", -1), ("pos", 1)):
     setattr(Number, f"__{_name}__", lambda self, factor=_factor: self * factor)
 
 
-def _asking(self: Number, *args: Any) -> Any:
-    if any(type(x) is Traced or isinstance(x, Tensor | numpy.ndarray) for x in args):
-        return NotImplemented
-    return self.ask()
-
-
-for _name in (
-    "bool", "float", "int", "index", "complex", "round", "trunc", "floor", "ceil", "abs", "divmod", "rdivmod", "hash",
-    "str", "repr", "format", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "lshift", "rshift", "invert",
-    "rand", "ror", "rxor", "rlshift", "rrshift", "reduce_ex",
-):  # fmt: skip
-    setattr(Number, f"__{_name}__", _asking)
+for _name in {*dir(float), "__index__", "__complex__"} - {*vars(Number), "__new__", "__getattribute__", "__setattr__"}:
+    setattr(Number, _name, Number.ask)
 
 
 backends.add_scalar(Number)

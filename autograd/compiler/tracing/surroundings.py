@@ -74,6 +74,7 @@ class Surroundings:
         self._members: dict[type, Any] = {}  # what each class that was looked into has
         self._looked = 0, 0  # the numbers of names and objects in the last search
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
+        self.groups: list[Any] = []  # the dicts of an optimizer's options that were found last
         for root, name in roots:
             self.visit(root, name)
 
@@ -120,7 +121,10 @@ class Surroundings:
             self.generators.append((value, name, _drawn(value)))
         elif isinstance(value, MUTABLE + FIXED):
             self._open(value, name)
-            self._read_from(value)
+            if kind in OPTIONS:
+                self.groups.append(value)
+            else:
+                self._read_from(value)
         elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             raise TraceError(
                 f"{name} is an iterator ({kind.__name__}), which the function would advance only while it is traced: "
@@ -187,8 +191,6 @@ class Surroundings:
 
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
-        if type(container) in OPTIONS:  # its items are watched as they are read
-            return
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), True] = Items.of(container, name)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)

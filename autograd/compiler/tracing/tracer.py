@@ -21,18 +21,17 @@ from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, within
+from glassgrad.autograd.compiler.tracing.guards import UNWATCHED, Guard
 from glassgrad.autograd.compiler.tracing.lines import (
     Lines,
     attributes_of,
-    is_asked_by_user,
     is_users,
     line_of_user,
     refusal,
 )
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import Number
-from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
 from glassgrad.autograd.engine.backward import Hook
@@ -70,6 +69,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Number] = {}
+        self.rates: list[tuple[dict[str, Any], float]] = []  # groups of an optimizer, with their learning rates
         self.guards: dict[tuple[int, str], Guard] = {}
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
@@ -458,32 +458,16 @@ class Tracer:
         """Add guards for an attribute that is read from an object of any other class."""
         if key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
-        structure = getattr(type(holder), "structure", None)  # an optimizer reads its other attributes itself
-        if structure is None or is_users(sys._getframe(3)):
+        structure = getattr(type(holder), "structure", (name,))  # an optimizer reads its other attributes itself
+        if name in structure or is_users(sys._getframe(3)):
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
-        elif name in structure:
-            self.seen_reads.add(key)
-            own, place = attributes_of(holder), f"{type(holder).__name__}.{name}"
-            for guard in (Guard(own, name, own[name], place), *within(own[name], place)):
-                self.surroundings.guards.setdefault(place_of(guard), guard)
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
         """Search an object that the function reached, with tracing switched off."""
         with holding(TRACER, None):
             self._refusing(search or self.surroundings.visit, thing, name)
-        watch(self, self.surroundings.kinds)
-
-    def option(self, mapping: Any, key: Any) -> Any:
-        """Return an item of a dict of options; numbers become inputs of the program."""
-        value = dict.get(mapping, key, MISSING)
-        if type(value) is Number or (isinstance(value, list) and not is_asked_by_user()):
-            return value  # read from a copy; or the parameters, which an optimizer iterates over
-        if key == "lr" and type(value) is float:
-            return self.knob(mapping, key, "lr")
-        self.guard(mapping, key, value)
-        self._found(value, f"[{key!r}]")
-        return value
+        watch(self)
 
     def referenced(self) -> list[Any]:
         """The traced arrays that something still references."""

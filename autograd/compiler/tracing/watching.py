@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
-from glassgrad.autograd.compiler.tracing.guards import MISSING
+from glassgrad.autograd.common.contexts import TRACER, WATCHED
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
 from glassgrad.autograd.engine.tensor import Tensor
@@ -92,25 +91,6 @@ def _reader(kind: Any) -> Callable[[Any, str], Any]:
     return read
 
 
-def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
-    """Methods for ``kind``, a dict of options, that report each read to the tracer."""
-
-    def item(self: Any, key: Any) -> Any:
-        tracer = TRACER.get()
-        found = MISSING if tracer is None else tracer.option(self, key)
-        return dict.__getitem__(self, key) if found is MISSING else found
-
-    return {
-        "__getitem__": item,
-        "__iter__": lambda self: iter([*dict.keys(self)]),  # else dict(self) would not call __getitem__
-        **{name: getattr(Mapping, name) for name in ("get", "items", "values", "__eq__", "__contains__")},
-        "setdefault": MutableMapping.setdefault,
-        "copy": lambda self: dict(self),  # noqa: PLW0108  (a class would not be bound)
-        "__or__": lambda self, other: dict(self) | other,
-        "__ror__": lambda self, other: other | dict(self),
-    }
-
-
 def _writer(kind: Any, write: Callable[..., None]) -> Callable[..., None]:
     """A ``__setattr__`` or ``__delattr__`` of a class that reports each write to the tracer."""
 
@@ -135,7 +115,7 @@ def watched(tracer: Any) -> Iterator[None]:
     """
     with _LOCK:
         _watch_tensors(1)
-    watch(tracer, (*WATCHED, *OPTIONS, *tracer.surroundings.kinds))
+    watch(tracer, WATCHED)
     token = TRACER.set(tracer)
     try:
         yield
@@ -148,11 +128,20 @@ def watched(tracer: Any) -> Iterator[None]:
                 if not _counts[kind]:
                     _put_back(kind)
         tracer.kinds.clear()
+        for group, rate in tracer.rates:
+            dict.__setitem__(group, "lr", rate)
 
 
-def watch(tracer: Any, kinds: Iterable[type]) -> None:
-    """Report attribute reads of objects of these classes to the tracer until its trace ends."""
-    for kind in kinds:
+def watch(tracer: Any, kinds: Iterable[type] = ()) -> None:
+    """Report attribute reads of objects of these classes, and of those that the tracer has found, until its trace ends,
+    and let numbers of each call stand for the learning rates that it has found.
+    """
+    while groups := tracer.surroundings.groups:
+        group = groups.pop()
+        if type(rate := dict.get(group, "lr")) is float:
+            tracer.rates.append((group, rate))
+            dict.__setitem__(group, "lr", tracer.knob(group, "lr", "lr"))
+    for kind in (*kinds, *tracer.surroundings.kinds):
         if kind not in tracer.kinds:
             with _LOCK:
                 tracer.kinds.add(kind)
@@ -162,12 +151,8 @@ def watch(tracer: Any, kinds: Iterable[type]) -> None:
 
 
 def _exchange(kind: type) -> None:
-    methods: dict[str, Any]
-    if kind in OPTIONS:
-        methods = _item_reader(kind)
-    else:
-        methods = {"__getattribute__": _reader(kind)}
-        methods |= {name: _writer(kind, getattr(kind, name)) for name in _WRITERS}
+    methods: dict[str, Any] = {"__getattribute__": _reader(kind)}
+    methods |= {name: _writer(kind, getattr(kind, name)) for name in _WRITERS}
     _originals[kind] = {name: vars(kind).get(name) for name in methods}
     for name, method in methods.items():
         type.__setattr__(kind, name, method)
