@@ -161,16 +161,15 @@ class Trace:
         with watched(tracer):
             try:
                 inputs, self.result = self._followed(tracer, function, arguments)
-                tracer.check_apart()
             finally:
                 arguments.numbers.clear()
                 grads = tracer.take_gradients()
                 latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
                 tracer.name_values(latest)
                 tracer.lines.close()
-                for known in (tracer.current, tracer.former):
+                rebound = {key for key, array in tracer.current.items() if array is not tracer.former[key]}
+                for known in (tracer.current, tracer.former, tracer.memories):
                     known.clear()  # they and the tracer refer to each other
-                tracer.knobs.clear()
         surroundings.check_draws()
         if surroundings.asks_type and (self.numbers or not all(isinstance(x, Tensor) for x in arguments.arrays)):
             raise TraceError(
@@ -179,8 +178,8 @@ class Trace:
             )
         self.changes = surroundings.changes()
         tracer.check_kept(self.changes)
-        updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
-        self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
+        updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in rebound)}
+        self.replaced = [s for s in updates if s.shape and id(s.origin) in rebound]
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
         wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
         self.delivered = [t for t, _ in wanted]

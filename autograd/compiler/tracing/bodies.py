@@ -101,10 +101,6 @@ class BodyTracer(Tracer):
         """Raise `TraceError`, as `attribute_written` does."""
         self.attribute_written(None, holder, name)
 
-    def knob(self, mapping: Any, key: Any, name: str) -> Any:
-        """A number that the enclosing trace reads at each call."""
-        return mapping[key] if self.outer is None else self.outer.knob(mapping, key, name)
-
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
         """Raise `TraceError`: the random numbers would be the same at all steps."""
         self._refuse("draws random numbers", "draw them for all steps before, and give them as a part of xs")
@@ -196,6 +192,7 @@ class Recorder(Observer):
 
     def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
         """Record one operation. Of one on lifted arrays what they are made of is recorded."""
+        self.tracer.lines.called(op, result)
         if innermost(arrays) is not None or isinstance(result.data, Lifted):
             return
 

@@ -154,6 +154,7 @@ class Lines(Observer):
         self._outputs: dict[Value, str] = {}
         self.local: dict[Value, str] = {}
         self._origins: dict[Any, Origin] = {}
+        self._counts: dict[str, int] = {}  # of the results of each operation
         self._latest: Origin | None = None
         self._walked: Origin | None = None  # the origin of the gradients that are computed now
         self._recorded: dict[int, tuple[Origin | None, Value]] = {}  # by the index of the node
@@ -215,6 +216,13 @@ class Lines(Observer):
             if found := next((name for name, part in attributes_of(held).items() if part is thing), ""):
                 return found
         return ""
+
+    def called(self, op: Any, result: Tensor, *_: Any) -> None:
+        """Name the result after its operation; the final names are chosen when the trace ends."""
+        value = _value_of(result)
+        if value is not None and value.kind == "temporary" and value.name[1:].isdigit():
+            number = self._counts[op.name] = self._counts.get(op.name, 0) + 1
+            value.name = f"{op.name}_{number}"
 
     def made(self, value: Value) -> None:
         """Record that a Tensor was created for ``value``; its node, if any, has the next index."""

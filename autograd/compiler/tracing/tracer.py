@@ -68,7 +68,7 @@ class Tracer:
         self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
-        self.knobs: dict[Any, Number] = {}
+        self.knobs: list[Value] = []
         self.rates: list[tuple[dict[str, Any], float]] = []  # groups of an optimizer, with their learning rates
         self.guards: dict[tuple[int, str], Guard] = {}
         self.editable: set[Any] = set()
@@ -77,8 +77,8 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
-        self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
-        self.former: dict[int, Traced] = {}  # the arrays that these states had before
+        self.former: dict[int, Traced] = {}  # the arrays that states had before they were given others
+        self.memories: dict[int, tuple[int, Traced]] = {}  # the states that were given these arrays, by their ids
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.made: list[Any] = []  # weak references to every `Traced`
 
@@ -313,7 +313,8 @@ class Tracer:
             name = self.unique(value_name(tensor.name or self.lines.variable(tensor) or "state"))
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
-            self.current[key] = Traced(self, self.states[key])
+            self.current[key] = self.former[key] = Traced(self, self.states[key])
+            self.memories[id(self.current[key])] = key, self.current[key]
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
@@ -324,7 +325,6 @@ class Tracer:
             array = Traced(self, self.lift(array))
         if raw is None or is_inside(raw):
             self.refuse_writing(tensor)
-            self._name(array)
             self.lines.made(array.value)
             return array
         before = self.read(tensor, raw)
@@ -336,22 +336,20 @@ class Tracer:
                 "function is traced: a state of a compiled function keeps its shape and dtype.",
                 self,
             )
-        self.current[id(tensor)] = array
-        self.former.setdefault(id(tensor), before)
-        self.rebound[id(tensor)] = line_of_user()
+        key, memory = id(tensor), array.memory
+        of, _ = self.memories.setdefault(id(memory), (key, memory))
+        if array.shape and (of != key or memory is self.former[key] is not array):
+            name, other = self.states[key].name, self.states[of].name
+            raise refusal(
+                f"gives {name} the array of {other} while the function is traced: in eager mode they share memory from "
+                f"then on, but a program keeps them apart. Copy the values, as in {name}.data = {other}.data.copy()."
+            )
+        self.current[key] = array
         return None
-
-    def _name(self, made: Traced) -> None:
-        """Name a result after its operation; the final names are chosen when the trace ends."""
-        value = made.value
-        frame = sys._getframe(3)
-        if value.kind == "temporary" and value.name[1:].isdigit() and frame.f_code.co_filename[:14] == "<operations of":
-            value.name = self.unique(f"{frame.f_locals['op'].name}_")
 
     def name_values(self, updates: dict[Value, Value]) -> None:
         """Name all values, after the trace has ended."""
-        others = [*self.inputs, *self.states.values(), *self.constants.values()]
-        others += [knob.traced.value for knob in self.knobs.values()]
+        others = [*self.inputs, *self.states.values(), *self.constants.values(), *self.knobs]
         name_values(self.instructions, others, self.lines, updates)
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
@@ -402,11 +400,9 @@ class Tracer:
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
-        place = key if type(key) is int else (id(mapping), key)  # of an argument, or of a learning rate
-        if place not in self.knobs:
-            value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
-            self.knobs[place] = Number(Traced(self, value))
-        return self.knobs[place]
+        value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
+        self.knobs.append(value)
+        return Number(Traced(self, value))
 
     def refuse_setting(self, what: str) -> None:
         """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""
@@ -499,26 +495,6 @@ class Tracer:
                 live |= {id(value.data), id(owner(value.data))}
                 value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
         return live
-
-    def check_apart(self) -> None:
-        """Raise if a state was assigned the array of another, or a view of an old one: in eager mode they would share
-        memory from then on.
-        """
-        former = {id(traced): key for key, traced in self.former.items()}
-        self.rebound = {key: line for key, line in self.rebound.items() if former.get(id(self.current[key])) != key}
-        memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
-        for key, line in self.rebound.items():
-            array, name = self.current[key], self.states[key].name
-            if not array.shape:  # a number has no memory
-                continue
-            other = memories.setdefault(id(array.memory), key)
-            if other == key and id(array.memory) not in former:
-                continue
-            of = self.states[former[id(array.memory)] if other == key else other].name
-            raise TraceError(
-                f"{line} gives {name} the array of {of} while the function is traced: in eager mode they share memory "
-                f"from then on, but a program keeps them apart. Copy the values, as in {name}.data = {of}.data.copy()."
-            )
 
     def all_guards(self) -> list[Guard]:
         """All guards, after the trace has ended."""
