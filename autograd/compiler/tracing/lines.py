@@ -11,12 +11,14 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
 import numpy
 
+import glassgrad
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.program import Origin, Value
 from glassgrad.autograd.engine.graph import Node, stamp
@@ -25,54 +27,51 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
 _PACKAGE = __file__.rpartition("compiler")[0]
-_NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
-PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
-_TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
-_RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
-_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name nothing
+_ROOT = _PACKAGE.rstrip("/").rpartition("/")[0]
+_FOREIGN = (
+    _PACKAGE, f"{_ROOT}/nn/", f"{_ROOT}/viz/", str(glassgrad.__file__), numpy.__file__.rpartition("__init__")[0],
+    sysconfig.get_path("stdlib"), "<operation", "<frozen",
+)  # fmt: skip
+_INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
+_OWNERS = {
+    "tracing": (f"{_PACKAGE}compiler", f"{_PACKAGE}backends"),
+    "": tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms")),
+    "naming": (f"{_PACKAGE}ops", f"{_PACKAGE}functions", f"{_ROOT}/nn/"),
+}
 
-INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
-STDLIB = sysconfig.get_path("stdlib")
-
-USER, INNER, TRACING, RULES, MODULES = range(5)
-"""The owners of code: the user; these packages, and among them the tracer, the operations and optimizers, and `nn`."""
-
-WIDTH, JOINED = 88, 8
-"""The largest number of characters of a line's text, and of lines that are joined while a bracket is open."""
+WIDTH = 88
+"""The largest number of characters of a line's text."""
 
 _RETURN = "return"
 
 
 @cache
-def _owner(filename: str) -> int:
-    """The owner of a file's code."""
-    kind = INNER if filename.startswith(PACKAGES) else USER
-    for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_CALLERS, INNER), (_NN, MODULES)):
-        kind = name if filename.startswith(prefixes) else kind
-    return kind
+def owner_of(filename: str) -> str:
+    """Whose code is in a file: ``user``, ``tracing``, ``naming`` for what names values after its variables, or ""."""
+    for owner, prefixes in _OWNERS.items():
+        if filename.startswith(prefixes):
+            return owner
+    return "" if filename.startswith(_FOREIGN) or any(part in filename for part in _INSTALLED) else "user"
 
 
-def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameType | None, int]]:
+def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameType | None, str]]:
     """The frames that run now, the innermost first, without the tracer's own; each with the frame that it called and
     the owner of its code. The last is the function that ``root`` calls, which counts as the user's.
     """
     frame: FrameType | None = sys._getframe(1)
     inner: FrameType | None = None
     while frame is not None and frame.f_code is not root:
-        outer, owner = frame.f_back, _owner(frame.f_code.co_filename)
+        outer, owner = frame.f_back, owner_of(frame.f_code.co_filename)
         if outer is None or outer.f_code is root:
-            owner = USER
-        if owner != TRACING:
+            owner = "user"
+        if owner != "tracing":
             yield frame, inner, owner
         inner, frame = frame, outer
 
 
 def _users_frame(root: CodeType | None = None) -> FrameType:
     """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
-    frame = sys._getframe(1)
-    while _owner(frame.f_code.co_filename) != USER and (outer := frame.f_back) and outer.f_code is not root:
-        frame = outer
-    return frame
+    return next(frame for frame, _, owner in _callers(root) if owner == "user")
 
 
 def line_of_user() -> str:
@@ -93,7 +92,7 @@ def refusal(why: str, tracer: Any = None) -> TraceError:
 
 def is_users(frame: FrameType) -> bool:
     """Whether a frame runs the user's code."""
-    return _owner(frame.f_code.co_filename) == USER
+    return owner_of(frame.f_code.co_filename) == "user"
 
 
 def target(frame: FrameType) -> str:
@@ -124,15 +123,9 @@ def target(frame: FrameType) -> str:
 
 
 def text_of(filename: str, number: int) -> tuple[str, str]:
-    """``train.py:12``, and the text of that line, joined with the next ones while a bracket is open."""
+    """``train.py:12``, and the text of that line."""
     text = linecache.getline(filename, number).strip()
-    for more in range(1, JOINED):
-        if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
-            break
-        text = f"{text} {linecache.getline(filename, number + more).strip()}"
-    for opening, closing in ("()", "[]", "{}"):
-        text = text.replace(f"{opening} ", opening).replace(f", {closing}", closing)
-    text = text.rstrip(" ,") if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+    text = text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
     name = filename if filename.startswith("<") else filename.replace("\\", "/").rpartition("/")[2]
     return f"{name}:{number}", text
 
@@ -141,8 +134,7 @@ class Lines(Observer):
     """The position of a trace in the user's code, and the names that the code gives to the recorded values.
 
     ``root`` is the code that calls the traced function; frames outside of it are ignored.
-    ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps
-    intermediate results of operations and optimizers to the names of their local variables.
+    ``gradients`` maps gradients to the values that they are the gradients of.
     """
 
     notices_changes = True
@@ -150,15 +142,12 @@ class Lines(Observer):
     def __init__(self, root: CodeType | None) -> None:
         self.root = root
         self.gradients: dict[Value, Value] = {}
-        self._assigned: dict[Value, str] = {}
-        self._outputs: dict[Value, str] = {}
-        self.local: dict[Value, str] = {}
         self._origins: dict[Any, Origin] = {}
         self._counts: dict[str, int] = {}  # of the results of each operation
         self._latest: Origin | None = None
         self._walked: Origin | None = None  # the origin of the gradients that are computed now
         self._recorded: dict[int, tuple[Origin | None, Value]] = {}  # by the index of the node
-        self._calls: dict[tuple[int, int | str, int], tuple[Any, Any, Value]] = {}  # the last value of each call
+        self._calls: dict[Any, tuple[Value, str, Any, Any]] = {}  # the last value of each call, and its name
 
     # ----------------------------------------------------------------------------------------------------------- lines
 
@@ -186,18 +175,12 @@ class Lines(Observer):
             for node in order:
                 origin, value = self._recorded.get(node.index, (None, None))
                 self._name_gradient(totals.get(node), value)
-                self._walked = before if origin is None else self._raised(origin)
+                self._walked = before if origin is None else replace(origin, order=origin.order + 1)
                 yield node
         finally:
             self._walked = before
         for leaf, total in totals.items():
             self._name_gradient(total, _value_of(leaf))
-
-    def _raised(self, origin: Origin) -> Origin:
-        key = origin, "gradient"
-        if key not in self._origins:
-            self._origins[key] = Origin(origin.line, origin.text, origin.scope, origin.order + 1)
-        return self._origins[key]
 
     # ----------------------------------------------------------------------------------------------------------- names
 
@@ -231,50 +214,33 @@ class Lines(Observer):
             self.computed(value, is_tensor=True)
 
     def computed(self, value: Value, is_tensor: bool = False) -> None:
-        """Name ``value``, which an operation, an optimizer or the user's code computed, after the variable to which it
-        is assigned. If a Tensor was created for it, also after the user's assignment, or the path of the module: the
-        last Tensor that a call creates is taken as its result.
+        """Name ``value`` after the variable to which the innermost code assigns it; a Tensor also after the user's
+        variable, or the path of the module that returns it. The last value that a call makes is taken as its result.
         """
-        module: FrameType | None = None
-        is_returned = True  # by all functions of these packages so far
+        is_local = is_output = False
         for frame, inner, owner in _callers(self.root):
-            if owner == INNER and not is_tensor:
+            name = target(frame)
+            if owner == "user" and is_tensor and name != _RETURN:
+                self._give("assigned", value, name, frame, frame.f_lasti, inner)
                 return
-            name = _RETURN if owner == INNER else target(frame)
-            if name != _RETURN and owner == USER and is_tensor:
-                self._give(self._assigned, value, name, frame, frame.f_lasti, inner)
-                break
-            if name != _RETURN and is_returned:
-                # A later assignment takes the name from an earlier value, but the next iteration of a loop does not.
-                before = self._calls.get((id(frame), name, 0))
-                if before is not None and before[0] is frame and before[1] < frame.f_lasti:
-                    self.local.pop(before[2], None)
-                self._calls[id(frame), name, 0] = frame, frame.f_lasti, value
-                self._give(self.local, value, name, frame, frame.f_lasti, inner)
-                is_returned = False
-                if not is_tensor:
-                    return
-            if module is None and owner == MODULES and frame.f_code.co_name == "__call__":
-                module = frame
-        if module is not None and is_tensor and (scope := MODE.get().scope) and scope[-1][0]:
-            path, label = scope[-1]
-            name = f"{label.lower()}_{path}" if path[0].isdigit() else path
-            self._give(self._outputs, value, name, module, 0, module)
+            if owner and name != _RETURN and not is_local:
+                self._give("local", value, name, frame, name)
+                is_local = True
+            if not is_tensor and (is_local or not owner):
+                return
+            if not is_output and frame.f_code.co_name == "__call__" and owner == "naming":
+                path, label = (MODE.get().scope or (("", ""),))[-1]
+                self._give("output", value, f"{label.lower()}_{path}" if path[:1].isdigit() else path, frame)
+                is_output = True
 
-    def _give(self, names: dict[Value, str], value: Value, name: str, frame: Any, position: int, inner: Any) -> None:
-        """Name the result of the call at a position of ``frame``, which runs in ``inner``: its last value so far."""
+    def _give(self, kind: str, value: Value, name: str, frame: Any, place: Any = None, inner: Any = None) -> None:
+        """Name the result of a ``frame``, of one of its variables, or of a call that it makes: its last value."""
         if name.strip("_"):
-            key = id(frame), position, id(names)
-            before = self._calls.get(key)
-            if before is not None and before[0] is frame and before[1] is inner:
-                names.pop(before[2], None)
-            names.setdefault(value, name)
-            self._calls[key] = frame, inner, value
+            self._calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
 
-    @property
-    def given(self) -> dict[Value, str]:
-        """Names by assignment, and by module for the results of modules."""
-        return self._outputs | self._assigned
+    def names(self, kind: str) -> dict[Value, str]:
+        """The names of a kind: by the user's assignments, as a module's output, or in local variables."""
+        return {value: name for (of, *_), (value, name, *_) in reversed(self._calls.items()) if of == kind}
 
     def close(self) -> None:
         """Release the references to frames."""

@@ -52,7 +52,7 @@ def name_values(
     the name in the user's line or the module, ``w_new`` for the update of a state ``w``, the name within an operation,
     and a name made of the operands. ``others``, the inputs, states and constants, keep their names."""
     names = _Names(others)
-    given, gradients, local = lines.given, lines.gradients, lines.local
+    given, gradients, local = lines.names("output") | lines.names("assigned"), lines.gradients, lines.names("local")
     states = {value: state for state, value in updates.items()}
     for instruction in instructions:
         value = instruction.out

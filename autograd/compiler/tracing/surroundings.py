@@ -27,18 +27,15 @@ from typing import Any
 
 import numpy
 
-import glassgrad
 from glassgrad.autograd.common.contexts import OPTIONS, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import MISSING, PLAIN, Content, Guard, Items
-from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
+from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of, owner_of
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
-OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad.__file__))
-FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
@@ -160,7 +157,7 @@ class Surroundings:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
-        if not _is_users_file(code.co_filename):  # a decorator such as no_grad
+        if owner_of(code.co_filename) != "user":  # a decorator such as no_grad
             for guard in [Guard(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             return
@@ -291,15 +288,9 @@ def _asks_type(code: types.CodeType) -> str:
     return ""
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_users_file(file: str) -> bool:
-    """Whether a file is the user's: not of this package, the standard library or an installed package."""
-    return not file.startswith(FOREIGN) and not any(part in file for part in INSTALLED)
-
-
 def _is_users_module(module: Any) -> bool:
     file = getattr(module, "__file__", None)
-    return _is_users_file(file) if file else hasattr(module, "__builtins__")  # which modules in C have not
+    return owner_of(file) == "user" if file else hasattr(module, "__builtins__")  # which modules in C have not
 
 
 def _is_users_class(cls: type) -> bool:

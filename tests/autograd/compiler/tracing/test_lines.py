@@ -149,17 +149,6 @@ def test_names_of_operands_can_be_read_in_one_way_only() -> None:
     assert not any("minus_y_minus" in n or "plus_y_times" in n for n in found)
 
 
-def test_a_statement_over_several_lines_is_one_text() -> None:
-    def f(x: Any) -> Any:
-        total = ag.sum(
-            x * 2.0,
-            axis=0,
-        )
-        return total  # noqa: RET504
-
-    assert origins(ag.trace(f, X))["total"] == "total = ag.sum(x * 2.0, axis=0)"
-
-
 def test_a_second_derivative_is_labelled() -> None:
     def f(x: Any) -> Any:
         y = x**3
