@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy
@@ -27,14 +27,31 @@ from glassgrad.autograd.ops.loops.body import Body, Step, Typed
 from glassgrad.autograd.readings.levels import RECORDER, Lifted, innermost, plain_parts
 
 
-class BodyTracer(Tracer):
-    """The tracer of a loop's body. Arrays from outside of the body are captured: they become inputs like the others."""
+class Recorder(Tracer, Observer):
+    """The tracer of a loop's body, which records every operation that a function calls. Values have numbers, the
+    inputs first. Arrays from outside of the body are captured: they become inputs like the others.
 
-    def __init__(self, outer: Tracer | None) -> None:
+    ``captured``: the Tensors and arrays that the function captured, with their numbers. ``outputs``: the numbers of its
+    results, ``None`` for a result ``None``. ``mark``: how many operations there were when the function called its
+    ``mark()``. ``names``: those of the inputs and of what was captured. ``record`` makes further recordings.
+    """
+
+    exact = notices_changes = True
+
+    def __init__(self, names: Sequence[str]) -> None:
         super().__init__(recorded.__code__)
-        self.outer = outer
+        self.outer, self.record = TRACER.get(), recorded
         self.found: dict[int, tuple[Any, Traced]] = {}
         self.known: set[int] = set()
+        self.names = dict(enumerate(names))
+        self.outputs: list[int | None] = []
+        self.captured: list[tuple[Any, int]] = []
+        self.numbers: dict[int, int] = {}
+        self.types: dict[int, Typed] = {}
+        self.constants: dict[int, Any] = {}
+        self.steps: list[Step] = []
+        self.held: list[Any] = []  # kept alive, so that their ids are not reused
+        self.mark = 0
 
     def _refuse(self, what: str, way: str) -> NoReturn:
         raise refusal(f"{what} within the function of a scan, which is traced once for all steps: {way}.")
@@ -108,14 +125,6 @@ class BodyTracer(Tracer):
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Do nothing: the operation checks its values when it runs."""
 
-    def check_all_gone(self, name: str) -> None:
-        """Raise `TraceError` if an array of the body is still referenced."""
-        if kept := self.referenced():
-            raise TraceError(
-                f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is traced once for "
-                "all steps. Return it as y; ys has the values of all steps."
-            )
-
     def folded(self, value: Value) -> Any:
         """The value computed now, if it depends on constants only. Raises `TraceError` otherwise."""
         if value.kind == "constant":
@@ -125,44 +134,14 @@ class BodyTracer(Tracer):
             self._refuse("computes with the .data of a Tensor", "compute with the Tensor itself, which is recorded")
         return compute(maker.op, maker.params, [self.folded(arg) for arg in maker.args])
 
-
-class Recorder(Observer):
-    """Records every operation that a function calls. Values have numbers, the inputs first.
-
-    ``captured``: the Tensors and arrays that the function captured, with their numbers. ``outputs``: the numbers of its
-    results, ``None`` for a result ``None``. ``mark``: how many operations there were when the function called its
-    ``mark()``. ``names``: those of the inputs and of what was captured. ``record`` makes further recordings.
-    """
-
-    exact = notices_changes = True
-
-    def __init__(self, tracer: BodyTracer, names: Sequence[str], record: Callable[..., Recorder]) -> None:
-        self.tracer, self.record = tracer, record
-        self.names = dict(enumerate(names))
-        self.outputs: list[int | None] = []
-        self.captured: list[tuple[Any, int]] = []
-        self.numbers: dict[Any, int] = {}
-        self.types: dict[int, Typed] = {}
-        self.constants: dict[int, Any] = {}
-        self.steps: list[Step] = []
-        self.held: list[Any] = []  # kept alive, so that their ids are not reused
-        self.mark = 0
-
-    def _new(self, array: Any, shape: Any, dtype: Any) -> int:
-        number = self.numbers[id(array)] = len(self.types)
-        self.held.append(array)
-        self.types[number] = tuple(shape), dtype
-        if type(array) is Traced:
-            self.tracer.known.add(id(array.memory))
+    def new(self, x: Any, value: Any) -> int:
+        """The next number, for ``x``, of the shape and dtype of ``value``."""
+        self.numbers[id(x)] = number = len(self.types)
+        self.held.append(x)
+        self.types[number] = tuple(getattr(value, "shape", ())), getattr(value, "dtype", None)
+        if type(x) is Traced:
+            self.known.add(id(x.memory))
         return number
-
-    def input(self, shape: Any, dtype: Any, name: str) -> Tensor:
-        """A Tensor for an argument of the function."""
-        traced = self.tracer.input(shape, numpy.dtype(dtype), name)
-        self._new(traced, shape, numpy.dtype(dtype))
-        tensor = wrap(traced, name=name)
-        tensor.requires_grad = bool(backends.is_inexact(dtype))
-        return tensor
 
     def number_of(self, x: Any) -> int:
         """The number of an array, a Python number or ``None``."""
@@ -170,61 +149,58 @@ class Recorder(Observer):
             x.ask()
         if id(x) in self.numbers:
             return self.numbers[id(x)]
-        if type(x) is Traced and x.tracer is self.tracer:
-            found = next((t for _, t in self.tracer.found.values() if t.value is x.value), None)
+        if type(x) is Traced and self.is_own(x):
+            found = next((t for _, t in self.found.values() if t.value is x.value), None)
             if found is None:
-                return self._constant(x, self.tracer.folded(x.value))
-            if id(found) not in self.numbers:
-                self._new(found, found.shape, found.dtype)
-            return self.numbers[id(found)]
+                return self._constant(x, self.folded(x.value))
+            return self.numbers[id(found)] if id(found) in self.numbers else self.new(found, found)
         if getattr(x, "shape", ()):
-            return self.number_of(self.tracer._captured(x, x))
+            return self.number_of(self._captured(x, x))
         return self._constant(x, x)
 
     def _constant(self, key: Any, value: Any) -> int:
-        number = self._new(key, getattr(value, "shape", ()), getattr(value, "dtype", None))
+        number = self.new(key, value)
         self.constants[number] = value
         return number
 
-    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterator[Any]:
+    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterable[Any]:
         """The nodes, with the lines that they come from."""
-        return self.tracer.lines.walked(order, totals)
+        return self.lines.walked(order, totals)
 
     def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
         """Record one operation. Of one on lifted arrays what they are made of is recorded."""
-        self.tracer.lines.called(op, result)
+        self.lines.called(op, result)
         if innermost(arrays) is not None or isinstance(result.data, Lifted):
             return
 
         def known(part: Any) -> Any:
             if type(part) is Traced:
                 way = "pick rows with autograd.take(x, i, axis=0), or choose with autograd.where"
-                self.tracer._refuse(f"calls {op.name} with an index or another parameter that has no values", way)
+                self._refuse(f"calls {op.name} with an index or another parameter that has no values", way)
             return part.ask() if type(part) is Number else part
 
         params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))
-        array = result.data
-        out = self._new(array, array.shape, array.dtype)
+        out = self.new(result.data, result.data)
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
     def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """The result of an operation, recorded, on arrays that a lifted one is made of."""
-        return op(*map(self._tensor, arrays), **params).data
+        return op(*map(self.tensor, arrays), **params).data
 
     def function(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
         """The result of a function of the namespace, recorded as its operations."""
         found: Any = TENSORS
         for part in name.split("."):
             found = getattr(found, part)
-        result = found(*trees.map(self._tensor, tuple(args)), **options)
+        result = found(*trees.map(self.tensor, tuple(args)), **options)
         return trees.map(lambda y: y.data if isinstance(y, Tensor) else y, result)
 
-    def _tensor(self, x: Any) -> Any:
+    def tensor(self, x: Any, name: str | None = None) -> Any:
         """An array of the body as a Tensor, through which gradients flow."""
         if type(x) is not Traced:
             return x
-        tensor = wrap(x)
+        tensor = wrap(x, name=name)
         tensor.requires_grad = bool(backends.is_inexact(x.dtype))
         return tensor
 
@@ -241,33 +217,38 @@ def recorded(
     It returns a list of Tensors, arrays, numbers or ``None``. Raises `TraceError` where it asks for a value, or keeps a
     Tensor that will have none.
     """
-    tracer = BodyTracer(TRACER.get())
-    recorder = Recorder(tracer, names, recorded)
-    mode = MODE.get()
-    token = MODE.set(Mode(True, mode.scope, recorder))
+    recorder = Recorder(names)
+    mode = Mode(True, MODE.get().scope, recorder)
     try:
-        with watched(tracer), holding(RECORDER, recorder):
-            inputs = [recorder.input(*kind, called) for kind, called in zip(types, names, strict=True)]
+        with watched(recorder), holding(RECORDER, recorder), holding(MODE, mode):
+            inputs = []
+            for (shape, dtype), called in zip(types, names, strict=True):
+                array = recorder.input(shape, numpy.dtype(dtype), called)
+                recorder.new(array, array)
+                inputs.append(recorder.tensor(array, called))
 
             def mark() -> None:
                 recorder.mark = len(recorder.steps)
 
             results = function(inputs, mark)
-            if tracer.refused is not None:
-                raise tracer.refused
-            arrays = [None if r is None else r.data if isinstance(r, Tensor) else r for r in results]
+            if recorder.refused is not None:
+                raise recorder.refused
+            arrays = [r.data if isinstance(r, Tensor) else r for r in results]
             recorder.outputs = [None if a is None else recorder.number_of(a) for a in arrays]
     finally:
-        MODE.reset(token)
-        tracer.lines.close()
-    found = [(thing, recorder.numbers.get(id(traced))) for thing, traced in tracer.found.values()]
+        recorder.lines.close()
+    found = [(thing, recorder.numbers.get(id(traced))) for thing, traced in recorder.found.values()]
     recorder.captured = [(thing, number) for thing, number in found if number is not None]
     for i, (thing, number) in enumerate(recorder.captured):
         recorder.names[number] = getattr(thing, "name", None) or f"c{i}"
-    del inputs, results, arrays
+    del inputs, results, array, arrays
     recorder.held.clear()
-    tracer.found.clear()
-    tracer.check_all_gone(name)
+    recorder.found.clear()
+    if kept := recorder.referenced():
+        raise TraceError(
+            f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is traced once for all "
+            "steps. Return it as y; ys has the values of all steps."
+        )
     return recorder
 
 

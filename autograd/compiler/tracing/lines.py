@@ -239,7 +239,7 @@ class Lines(Observer):
             self._calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
 
     def names(self, kind: str) -> dict[Value, str]:
-        """The names of a kind: by the user's assignments, as a module's output, or in local variables."""
+        """The names by the user's assignments, of modules' outputs, or by local variables."""
         return {value: name for (of, *_), (value, name, *_) in reversed(self._calls.items()) if of == kind}
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ class Tracer:
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
         self.instructions: list[Instruction] = []
-        self.constants: dict[Any, Value] = {}
+        self.literals: dict[Any, Value] = {}
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
@@ -73,7 +73,7 @@ class Tracer:
         self.guards: dict[tuple[int, str], Guard] = {}
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
-        self.names: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
@@ -86,7 +86,7 @@ class Tracer:
 
     def unique(self, base: str) -> str:
         """``base``, with a number appended if the name is taken."""
-        count = self.names[base] = self.names.get(base, 0) + 1
+        count = self.counts[base] = self.counts.get(base, 0) + 1
         return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
@@ -98,11 +98,11 @@ class Tracer:
     def constant(self, array: Any) -> Value:
         """Add a constant, an array or NumPy scalar, to the program and return its traced array."""
         key = id(array) if array.shape else (array.dtype, array.tobytes())  # 0.0 == -0.0, and NaN is not itself
-        found = self.constants.get(key)
+        found = self.literals.get(key)
         if found is None:
             name = value_name((self.lines.variable(array) if array.shape else "") or "c")
             data = array if array.shape else numpy.asarray(array)[()]
-            found = self.constants[key] = Value("constant", array.shape, array.dtype, self.unique(name), data)
+            found = self.literals[key] = Value("constant", array.shape, array.dtype, self.unique(name), data)
         return found
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
@@ -349,7 +349,7 @@ class Tracer:
 
     def name_values(self, updates: dict[Value, Value]) -> None:
         """Name all values, after the trace has ended."""
-        others = [*self.inputs, *self.states.values(), *self.constants.values(), *self.knobs]
+        others = [*self.inputs, *self.states.values(), *self.literals.values(), *self.knobs]
         name_values(self.instructions, others, self.lines, updates)
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
@@ -490,7 +490,7 @@ class Tracer:
         of these arrays and of their bases.
         """
         live: set[int] = set()
-        for value in self.constants.values():
+        for value in self.literals.values():
             if isinstance(value.data, numpy.ndarray) and id(value) not in self.fixed and _is_shared(value):
                 live |= {id(value.data), id(owner(value.data))}
                 value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
