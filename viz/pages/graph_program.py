@@ -275,15 +275,18 @@ def double_params(params: dict[str, Any]) -> dict[str, Any]:
     if "dtype" in found:
         found["dtype"] = _double(found["dtype"])
     loop = found.get("loop")
-    if isinstance(loop, Loop) and len({_double(dtype) for dtype in loop.body.dtypes}) == len(loop.body.dtypes):
-        body = loop.body
-        types = {i: (shape, _double(dtype)) for i, (shape, dtype) in body.types.items()}
-        constants = {i: _in_double_array(value) for i, value in body.constants.items()}
-        steps = [step._replace(params=double_params(step.params)) for step in body.steps]
-        counts = body.carries, body.xs, body.consts
-        double = Body(body.name, body.names, counts, types, constants, steps, body.outputs, body.record)
-        found["loop"] = replace(loop, body=double, dtype=_double(loop.dtype), kept=None)
+    if isinstance(loop, Loop) and len({_double(dtype) for dtype in loop.ran.dtypes}) == len(loop.ran.dtypes):
+        saving = None if loop.saving is None else _double_body(loop.saving)
+        found["loop"] = replace(loop, body=_double_body(loop.body), saving=saving, dtype=_double(loop.dtype))
     return found
+
+
+def _double_body(body: Body) -> Body:
+    types = {i: (shape, _double(dtype)) for i, (shape, dtype) in body.types.items()}
+    constants = {i: _in_double_array(value) for i, value in body.constants.items()}
+    steps = [step._replace(params=double_params(step.params)) for step in body.steps]
+    counts = body.carries, body.xs, body.consts
+    return Body(body.name, body.names, counts, types, constants, steps, body.outputs, body.record)
 
 
 def _double(dtype: Any) -> Any:

@@ -13,7 +13,6 @@ import numpy
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.passes.algebra import algebra
-from glassgrad.autograd.compiler.passes.loops import joined_loops
 from glassgrad.autograd.compiler.passes.packing import pack
 from glassgrad.autograd.compiler.passes.rewrite import (
     Rewriter,
@@ -100,7 +99,6 @@ def transposed_products(program: Program) -> Program:
 Pass = Callable[[Program], Program]
 
 COMMON: list[tuple[str, Pass]] = [
-    ("loops", joined_loops),
     ("algebra", algebra),
     ("common subexpressions", common_subexpressions),
     ("dead code", dead_code),

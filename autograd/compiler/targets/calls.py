@@ -223,7 +223,7 @@ def _loop(writer: Writer, instruction: Instruction) -> None:
     run = translated(instruction, f"the compiled {writer.program.name}", partial(scan_into, loop=loop))
     function = writer.bind(repr(loop), run)
     args = [writer.of(arg) for arg in instruction.args]
-    told = f"{loop.length} steps of {loop.body.name}"
+    told = f"{loop.length} steps of {loop.ran.name}"
     writer.line(f"{function}({', '.join([name, *args])})", instruction.out.shape, told)
 
 

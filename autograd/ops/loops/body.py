@@ -56,8 +56,6 @@ class Body:
         self.carries, self.xs, self.consts = counts
         self.outputs, self.record = tuple(outputs), record
         self.steps = needed(steps, self.outputs)
-        self.core: Body | None = None
-        """For the forward of a derivative: the body that it extends by further ys."""
         self.runs = 0
         """How many steps have been run in NumPy: a body that is run often is compiled."""
         self.kernel: Any = None

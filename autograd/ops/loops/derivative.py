@@ -124,7 +124,6 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
         f"forward_of_{body.name}{suffix}", body.names, (body.carries, body.xs, body.consts), types,
         constants, ours, [*joint.outputs[: len(body.outputs)], *kept], body.record,
     )  # fmt: skip
-    forward.core = body
     inputs = [*carried, *range(count + len(through), count + len(seeds)), *kept, *xs, *consts]
     counts = len(carried), len(inputs) - len(carried) - len(consts), len(consts)
     backward = renumbered(f"gradient_of_{body.name}{suffix}", inputs, counts, joint, theirs, outputs)

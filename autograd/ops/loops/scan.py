@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.derivative import Derivative, derivative_of
-from glassgrad.autograd.readings.levels import Lifted
+from glassgrad.autograd.readings.levels import RECORDER, Lifted
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Loop:
     """The loop that `scan_packed` runs: ``body`` at ``length`` steps, the last step first with ``reverse``.
 
     ``dtype``: the dtype of the outputs that are packed. ``wanted``: for each input, whether its gradient may be asked
-    for; empty for all.
+    for; empty for all. ``saving``: the body's forward that also returns what the rule needs, if that is run; otherwise
+    the rule runs it.
     """
 
     body: Body
@@ -35,13 +36,15 @@ class Loop:
     dtype: Any
     reverse: bool = False
     wanted: tuple[bool, ...] = field(default=(), compare=False)
-    kept: list[Any] | None = field(default=None, compare=False)
-    """Values that the forward keeps for the rule: its arguments, packed results by dtype, and the derivative for which
-    they were kept. Where they are missing the rule computes them again. ``None`` if nothing is to be kept, as in a
-    program."""
+    saving: Body | None = None
 
     def __hash__(self) -> int:
-        return hash((id(self.body), self.length, str(self.dtype), self.reverse))
+        return hash((id(self.ran), self.length, str(self.dtype), self.reverse))
+
+    @property
+    def ran(self) -> Body:
+        """The body that is run."""
+        return self.saving or self.body
 
     @property
     def derivative(self) -> Derivative:
@@ -57,9 +60,11 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
     """The last carries and the stacked ys, from running ``body`` over ``arrays``: the carries, xs and consts."""
     wanted = tuple(map(_may_be_differentiated, arrays))
     found: dict[int, Any] = {}
-    keeps = any(wanted) and MODE.get().grad and TRACER.get() is None
+    # Within a body nothing is saved: of a scan of scans only the carries before each inner one are kept.
+    saves = any(wanted) and MODE.get().grad and RECORDER.get() is None
+    saving = derivative_of(body, wanted).forward if saves else None
     for dtype in body.dtypes:
-        loop = Loop(body, length, dtype, reverse, wanted, [] if keeps else None)
+        loop = Loop(body, length, dtype, reverse, wanted, saving)
         packed = xp.scan_packed(*arrays, loop=loop)
         packed = packed.detach() if isinstance(packed, Tensor) and not backends.is_inexact(dtype) else packed
         for i, place, shape in body.parts(length, dtype):
@@ -81,16 +86,10 @@ def scan_packed(xp, *arrays, loop):
     ``arrays``: the carries, the xs (the steps along their first axis) and the consts of ``loop.body``. ``loop``: a
     `Loop`; its ``body`` and ``length`` say what the operation does, in a picture as well.
     """
-    parts = loop.body.parts(loop.length, loop.dtype)
-    total = parts[-1][1].stop if parts else 0
-    xp.opaque((total,), loop.dtype)
+    parts = loop.ran.parts(loop.length, loop.dtype)
+    xp.opaque((parts[-1][1].stop if parts else 0,), loop.dtype)
     _check(arrays, loop.body)
-    if loop.kept is not None:
-        derivative = loop.derivative
-        packed = _run(xp, arrays, derivative.forward, loop)
-        loop.kept[:] = arrays, packed, derivative
-        return packed[loop.dtype][:total]
-    return _run(xp, arrays, loop.body, loop)[loop.dtype]
+    return _run(xp, arrays, loop)
 
 
 def _check(arrays: Sequence[Any], body: Body) -> None:
@@ -102,25 +101,23 @@ def _check(arrays: Sequence[Any], body: Body) -> None:
 
 def scan_into(out: Any, *arrays: Any, loop: Loop) -> None:
     """`scan_packed` of NumPy's arrays, written into ``out``."""
-    _run(backends.NUMPY, arrays, loop.body, loop, out)
+    _run(backends.NUMPY, arrays, loop, out)
 
 
-def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None) -> dict[Any, Any]:
-    """The packed outputs by dtype. ``out``, if given, receives those of the loop's own dtype."""
+def _run(xp: Any, arrays: Sequence[Any], loop: Loop, out: Any = None) -> Any:
+    """The packed outputs of the loop's dtype, in ``out`` if that is given."""
+    body, length = loop.ran, loop.length
     before, step = body.functions(xp)
-    first, length = body.carries + body.xs, loop.length
+    first = body.carries + body.xs
     carries, xs, consts = arrays[: body.carries], list(arrays[body.carries : first]), list(arrays[first:])
     same = [*consts, *before(xp, *consts)]
     stacks: list[Any] = [[None] * length for _ in body.outputs[body.carries :]]
-    flat: dict[Any, Any] = dict.fromkeys(body.dtypes)
+    parts = body.parts(length, loop.dtype)
     if xp.in_place:
-        for dtype in flat:
-            parts = body.parts(length, dtype)
-            own = out is not None and dtype == loop.dtype
-            flat[dtype] = out if own else xp.empty(parts[-1][1].stop, dtype=dtype)
-            for i, place, shape in parts:
-                if i >= body.carries:
-                    stacks[i - body.carries] = flat[dtype][place].reshape(shape)
+        out = xp.empty(parts[-1][1].stop, dtype=loop.dtype) if out is None else out
+        for i, place, shape in parts:
+            if i >= body.carries:
+                stacks[i - body.carries] = out[place].reshape(shape)
     order = range(length)[::-1] if loop.reverse else range(length)
     found = _by_kernel(xp, body, carries, xs, same, stacks, order)
     carries = carries if found is None else found
@@ -131,16 +128,15 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None
         for stack, value in zip(stacks, outputs[body.carries :], strict=True):
             stack[t] = value
     results = [*carries, *stacks]
-    for dtype, buffer in flat.items():
-        parts = body.parts(length, dtype)
-        if buffer is None:
-            rows = [results[i] if i < body.carries else _stacked(xp, results[i], shape, dtype) for i, _, shape in parts]
-            flat[dtype] = xp.concat([xp.reshape(row, (-1,)) for row in rows])
-            continue
-        for i, place, _ in parts:
-            if i < body.carries:
-                buffer[place] = results[i].reshape(-1)
-    return flat
+    if out is None:
+        rows = [
+            results[i] if i < body.carries else _stacked(xp, results[i], shape, loop.dtype) for i, _, shape in parts
+        ]
+        return xp.concat([xp.reshape(row, (-1,)) for row in rows])
+    for i, place, _ in parts:
+        if i < body.carries:
+            out[place] = results[i].reshape(-1)
+    return out
 
 
 KERNELS: list[Any] = []
@@ -183,7 +179,7 @@ def _stacked(xp: Any, rows: list[Any], shape: Shape, dtype: Any) -> Any:
 # ----------------------------------------------------------------------------------------------------------- gradients
 
 
-def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop) -> list[Any]:
+def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop, out: Any) -> list[Any]:
     body, length = loop.body, loop.length
     parts = {i: xp.reshape(g[place], shape=shape) for i, place, shape in body.parts(length, loop.dtype)}
 
@@ -193,34 +189,14 @@ def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop) -> list[Any]:
         shape = shape if i < body.carries else (length, *shape)
         return parts[i] if i in parts else _zeros(xp, shape, dtype, g)
 
-    derivative, packed = loop.derivative, None
+    derivative, count = loop.derivative, len(body.outputs)
     through, ends = ([slope(i) for i in numbers] for numbers in (derivative.through, derivative.ends))
-    if loop.kept:
-        before, packed, of = loop.kept
-        valid = of is derivative and all(x is y for x, y in zip(arrays, before, strict=True))
-        packed = packed if valid else None
-        loop.kept.clear()
-    found = _gradients(xp, arrays, through, ends, loop, packed)
-    return [found.get(i) for i in range(len(arrays))]
-
-
-def _gradients(
-    xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop, packed: Any
-) -> dict[int, Any]:
-    """The gradients of the inputs by their numbers.
-
-    ``through``: the gradients of the carries after the steps. ``ends``: those of the ys. ``packed``: the values that
-    the forward saved, or ``None``.
-    """
-    derivative = loop.derivative
-    forward, backward, length = derivative.forward, derivative.backward, loop.length
-    count = len(loop.body.outputs)
-    if packed is None:
-        kept = looped(xp, arrays, forward, length, loop.reverse)[count:] if derivative.kept else []
+    forward, backward = derivative.forward, derivative.backward
+    plain = not isinstance(out, Tensor | Lifted)  # otherwise the saved values have derivatives, too
+    if plain and loop.saving is forward and forward.dtypes == [loop.dtype]:
+        kept = [xp.reshape(out[place], shape) for i, place, shape in forward.parts(length, loop.dtype) if i >= count]
     else:
-        places = {i: (d, place, shape) for d in forward.dtypes for i, place, shape in forward.parts(length, d)}
-        found_at = [places[i] for i in range(count, len(places))]
-        kept = [xp.reshape(packed[d][place], shape) for d, place, shape in found_at]
+        kept = looped(xp, arrays, forward, length, loop.reverse)[count:] if derivative.kept else []
     totals = [_zeros(xp, *loop.body.types[i], arrays[0]) for i in derivative.sums]
     more = [arrays[i] for i in (*derivative.xs, *derivative.consts)]
     given = [*through, *totals, *ends, *kept, *more]
@@ -232,7 +208,7 @@ def _gradients(
         left, right = (_rows(xp, values[number]) for number in (late.left, late.right))
         part = xp.matmul(xp.matrix_transpose(left), right)
         found[late.of] = found[late.of] + part if late.of in found else part
-    return found
+    return [found.get(i) for i in range(len(arrays))]
 
 
 def _rows(xp: Any, x: Any) -> Any:

@@ -15,7 +15,7 @@ from glassgrad.autograd.compiler.targets.nests import View, added, times
 
 @whole("scan_packed")
 def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
-    body, length, now = loop.body, loop.length, script.now
+    body, length, now = loop.ran, loop.length, script.now
     first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
     shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
     step = deepcopy(METHODS["step"](body))  # with values of its own: a program may run a body twice

@@ -125,9 +125,8 @@ def test_a_compiled_step_runs_a_loop_once_forward_and_once_back():
     eager = (layer(x)[0] ** 2).sum()
     assert step(ag.Tensor(x)).item() == pytest.approx(eager.item(), rel=1e-6)
     (program,) = step.programs
-    counts = [sum(i.op == "op" for i in p.instructions) for p in (program, program.optimized())]
-    assert counts == [3, 2]
-    assert "forward_of_lstm_6_times(" in step.source
+    assert sum(i.op == "op" for i in program.instructions) == 2
+    assert "lstm_6_times(" in step.source
     assert "lstm_6_times_in_reverse(" in step.source
     assert "def step_of_forward_of_lstm(" in step.source
     assert "def step_of_gradient_of_lstm(" in step.source
