@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -43,11 +42,6 @@ _COMPILED.name = "compiled"
 _COMPILED.vjp(tensors=lambda g: _no_way_back())
 
 
-def _holders(array: Any) -> tuple[int, int]:
-    """The reference counts of an array and of the array that owns its memory."""
-    return sys.getrefcount(array), sys.getrefcount(owner(array))
-
-
 def _addressed(array: Any) -> Any:
     """A NumPy array at the address of ``array``, for comparing addresses; ``None`` for a number. That of an array on a
     GPU must not be read."""
@@ -78,12 +72,12 @@ def check_apart(program: Program, given: Sequence[Any] = ()) -> None:
         reaching.append((end, array, state))
 
 
-def with_replaced_passed(trace: Trace, exchanged: Sequence[Value] = ()) -> Program:
-    """The program with those states as further inputs that get another array at each call, or outside (``exchanged``),
-    and with the new values of the first as further outputs. So it keeps no array that the Tensor no longer has.
+def with_replaced_passed(trace: Trace) -> Program:
+    """The program with those states as further inputs that get another array at each call, and with their new values
+    as further outputs. So it keeps no array that the Tensor no longer has.
     """
     program = trace.program
-    passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in (*trace.replaced, *exchanged)}
+    passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in trace.replaced}
     if not passed:
         return program
     new = [program.updates[state] for state in trace.replaced]
@@ -121,10 +115,10 @@ def _kind(grad: Any) -> Any:
     return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
 
 
-def _is_shared(tensor: Tensor, known: int = 0) -> bool:
-    """Whether the array of ``tensor``, or a view of it, is referenced elsewhere than in ``known`` variables."""
+def _is_shared(tensor: Tensor) -> bool:
+    """Whether the array of ``tensor``, or a view of it, is referenced elsewhere."""
     array = tensor._data
-    if other_references(array) > 1 + known:  # the Tensor holds it
+    if other_references(array) > 1:  # the Tensor holds it
         return True
     if id(owner(array)) in _HOMES:
         return False
@@ -153,26 +147,23 @@ class Executable:
         self.is_given_more = bool(trace.given or trace.replaced)
         """Whether it is given arrays at each call that are no arguments."""
         self.nodes = dead_ends(trace)
-        self.exchanged: list[Value] = []
         self._build()
 
     def _build(self) -> None:
-        """Optimize the program and bind it. The states in ``exchanged`` are passed at each call."""
-        program = with_replaced_passed(self.trace, self.exchanged)
+        """Optimize the program, and bind it to the present arrays of the states."""
+        program = with_replaced_passed(self.trace)
         written = [s for s in program.updates if s.shape]
         stay = {s for s in written if _is_shared(s.origin) or not s.origin._data.flags.c_contiguous}
         self.optimized = self.optimize(program.changed(pinned=frozenset(stay)))
+        self._find_homes()
         self.bind()
 
     def bind(self) -> None:
-        """Plan memory and generate the code for the present arrays of the states."""
-        self._find_homes()
+        """Plan memory and generate the code."""
         self.plan = Plan(self.optimized, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
         self._install(self.source, emitter.scope)
-        del emitter  # it may refer to arrays whose references are counted
-        self._note_holders()
 
     @property
     def text(self) -> str:
@@ -181,22 +172,15 @@ class Executable:
 
     def _find_homes(self) -> None:
         """Find, or make, the array of each state."""
-        program = self.optimized
         self.homes: dict[Value, Any] = {}
-        self.places: list[tuple[Tensor, Any, Value | None]] = [  # with the state, if it is only read
-            (state.origin, state.origin._data, state) for state in self.exchanged
-        ]
-        self.made: set[int] = set()
-        for state in program.states:
-            if state in program.packed:
+        self.places: list[tuple[Tensor, Any]] = []
+        """The Tensors of the states, each with the array that it must have."""
+        for state in self.optimized.states:
+            if state in self.optimized.packed:
                 self.homes[state] = self._packed_home(state)
             else:
                 self.homes[state] = self._home(state)
-                self.places.append((state.origin, state.origin._data, None if state in program.updates else state))
-
-    def _note_holders(self) -> None:
-        """Record who refers to the arrays of states, now that the code does."""
-        self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
+                self.places.append((state.origin, state.origin._data))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
         """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
@@ -209,7 +193,7 @@ class Executable:
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
         run, graded = self.run, [value.origin for value in self.trace.given]
-        passed = [state.origin for state in (*self.trace.replaced, *self.exchanged)]
+        passed = [state.origin for state in self.trace.replaced]
 
         def run_with(*arrays: Any) -> list[Any]:
             grads = [tensor.grad._data for tensor in graded]
@@ -242,7 +226,6 @@ class Executable:
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
             DATA.__set__(tensor, array := home)
-            self.made.add(id(owner(home)))
         note_home(array)
         return array
 
@@ -253,14 +236,13 @@ class Executable:
         flat = shared_buffer(state.dtype, state.nbytes, members)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
-            self.made.add(id(owner(flat)))
         memory = owner(flat)
         for member, start in members:
             view, tensor = piece_of(flat, start, member.shape), member.origin
             if owner(tensor._data) is not memory:
                 view[...] = tensor._data
                 DATA.__set__(tensor, view)
-            self.places.append((tensor, tensor._data, None))
+            self.places.append((tensor, tensor._data))
         note_home(flat)
         return flat
 
@@ -273,8 +255,8 @@ class Executable:
             scope[f"thing_{id(thing)}"] = thing
             return f"thing_{id(thing)}"
 
-        terms = [f"{named(tensor)}._data is home_{i}" for i, (tensor, *_) in enumerate(self.places)]  # the slot is fast
-        scope |= SCOPE | {f"home_{i}": array for i, (_, array, _) in enumerate(self.places)}
+        terms = [f"{named(tensor)}._data is home_{i}" for i, (tensor, _) in enumerate(self.places)]  # the slot is fast
+        scope |= SCOPE | {f"home_{i}": array for i, (_, array) in enumerate(self.places)}
         for i, guard in enumerate(trace.guards):
             scope |= guard.names(i)
             terms.append(guard.source(i))
@@ -327,41 +309,18 @@ class Executable:
         return value.shape, value.dtype, self.trace.device
 
     def resettle(self) -> bool:
-        """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
-        if self.broken_guards():
+        """Bind the program again if arrays of states were replaced outside. Returns whether it is still valid."""
+        exchanged = [(tensor, home) for tensor, home in self.places if tensor._data is not home]
+        if self.broken_guards() or not all(_fits(tensor, home) for tensor, home in exchanged):
             return False
-        if any(tensor._data is not home for tensor, home, _ in self.places):
+        if exchanged:
             check_apart(self.program)
-        anew, count = False, len(self.exchanged)
-        for i, (tensor, home, read) in enumerate(self.places):
-            array = tensor._data
-            if array is home:
-                continue
-            if (
-                array.shape != home.shape
-                or array.dtype != home.dtype
-                or type(array) not in backends.FLAT | {numpy.ndarray}
-                or (tensor.node is not None and tensor.requires_grad)
-            ):
-                return False
-            if i < count:
-                self.places[i] = tensor, array, read
-                self.is_settled.__globals__[f"home_{i}"] = array
-                continue
-            if read is not None and id(owner(array)) not in _HOMES:  # else another program keeps it there
-                self.exchanged.append(read)
-                continue
-            # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
-            held = self.held[i]
-            alone = held is not None and _holders(home) == (held[0] - 1, held[1])
-            alike = array.strides == home.strides and id(owner(array)) not in _HOMES
-            if alone and alike and not _is_shared(tensor, 1):
-                home[...] = array
-                DATA.__set__(tensor, home)
-            else:
-                anew = True
-        if len(self.exchanged) > count or (anew and self.optimized.packed):
             self._build()
-        elif anew:
-            self.bind()
         return self.is_settled()
+
+
+def _fits(tensor: Tensor, home: Any) -> bool:
+    """Whether the array of ``tensor`` can take the place of ``home``."""
+    array = tensor._data
+    alike = (array.shape, array.dtype) == (home.shape, home.dtype) and type(array) in backends.FLAT | {numpy.ndarray}
+    return alike and not (tensor.node is not None and tensor.requires_grad)

@@ -21,8 +21,7 @@ class DeviceExecutable(Executable):
     optimize = staticmethod(partial(optimize, passes=COMMON))
 
     def bind(self) -> None:
-        """Take the arrays that the states have now."""
-        self._find_homes()
+        """Take the arrays of the states."""
         program, space = self.optimized, backends.space_on(self.trace.device)
         space.enter()  # type: ignore[misc]
         values = [*program.values()]

@@ -129,8 +129,7 @@ class NativeExecutable(Executable):
     """The functions of ``source``, where they have been compiled already."""
 
     def bind(self) -> None:
-        """Write and compile the source for the arrays that the states have now."""
-        self._find_homes()
+        """Write and compile the source."""
         program = self.optimized
         made = source_of(program, self.homes)
         source = made.text()
@@ -141,8 +140,6 @@ class NativeExecutable(Executable):
         self._table = Table(made, self.homes)
         scope: dict[str, Any] = {}
         self._install(self._caller(made, self._knobs(scope), scope), scope)
-        del made  # it may refer to arrays whose references are counted
-        self._note_holders()
 
     @property
     def text(self) -> str:
@@ -195,7 +192,7 @@ class NativeExecutable(Executable):
     def can_loop(self) -> bool:
         """Whether one call can run many steps: all inputs are batches."""
         batches = all(value.shape for value in self.optimized.inputs)
-        return batches and not (self.is_given_more or self.exchanged)
+        return batches and not self.is_given_more
 
     def loop(self, data: Sequence[Any], rows: Any, done: Any) -> tuple[list[Any], Callable[..., None] | None]:
         """Run a step for each row of the table ``rows``, which holds row numbers of the data.
