@@ -11,8 +11,8 @@ import numpy
 from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis
 from glassgrad.autograd.compiler.ir.primitives import fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, inputs_of
-from glassgrad.autograd.compiler.targets.nested.script import Script, reading, reduced, whole
+from glassgrad.autograd.compiler.targets.kernels import Kernel, inputs_of
+from glassgrad.autograd.compiler.targets.nested.script import INT, Script, reading, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
 
@@ -51,66 +51,42 @@ class Index:
 
 def index_of(script: Script, parts: Any, x: View) -> Index:
     """The index ``parts`` into ``x``, by NumPy's rule for adjacent and for separated index arrays."""
-    plain: list[tuple[int, int]] = []
-    places: list[int] = []  # the positions of the parts that are numbers or arrays
-    arrays: list[tuple[View, int, int]] = []
-    offset, axis, front = x.offset, 0, 0
-    for place, part in enumerate(_parts(script, parts, len(x.shape))):
-        if part is None:
-            plain.append((1, 0))
-            continue
-        length, stride = x.shape[axis], x.strides[axis]
-        axis += 1
-        if isinstance(part, slice):
-            start, stop, step = part.indices(length)
-            count = len(range(start, stop, step))
-            plain.append((count, stride * step))
-            offset += start * stride if count else 0
-            continue
-        front = front if places else len(plain)
-        places.append(place)
-        if isinstance(part, int):
-            offset += part % max(length, 1) * stride
-        else:
-            name = f"{script.now.out.name}_places"
-            value = part if isinstance(part, Value) else Value("constant", part.shape, part.dtype, name, part)
-            arrays.append((script.view(value), stride, length))
-    if places and places[-1] - places[0] >= len(places):  # not adjacent: the axes of the arrays come first
-        front = 0
+    parts = _parts(script, parts, len(x.shape))
+    picks = [k for k, part in enumerate(parts) if not (part is None or isinstance(part, slice))]
+    plain = [slice(None) if k in picks else part for k, part in enumerate(parts)]
+    for k in picks:
+        if isinstance(parts[k], int):
+            plain[k] = slice(parts[k], parts[k] + 1 or None)
+    seen = x[tuple(plain)]  # with an axis for each part
+    arrays = [(script.view(parts[k]), seen.strides[k], seen.shape[k]) for k in picks if isinstance(parts[k], Value)]
     picked = broadcast_shapes(*(view.shape for view, *_ in arrays))
-    axes = [*plain[:front], *((n, 0) for n in picked), *plain[front:]]
-    source = replace(x, shape=tuple(n for n, _ in axes), strides=tuple(s for _, s in axes), offset=offset)
-    behind = len(plain) - front
+    front = picks[0] if picks and picks[-1] - picks[0] < len(picks) else 0  # not adjacent: their axes come first
+    left = [axis for k, axis in enumerate(zip(seen.shape, seen.strides, strict=True)) if k not in picks]
+    axes = [*left[:front], *((n, 0) for n in picked), *left[front:]]
+    source = replace(seen, shape=tuple(n for n, _ in axes), strides=tuple(s for _, s in axes))
     spread = []
     for view, stride, length in arrays:
         view = view.broadcast_to(picked)
-        for _ in range(behind):
+        for _ in left[front:]:
             view = view.with_axis(len(view.shape), 1)
         spread.append((view.broadcast_to(source.shape), stride, length))
     return Index(source, spread)
 
 
 def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
-    """The parts of an index: ``None``, slices, integers, arrays of integers, and values that are such arrays."""
+    """The parts of an index, one for each axis and each ``None``: slices, integers, and values that are arrays."""
     found: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, Value) and part.kind == "constant":
-            part = part.data
+        part = part.data if isinstance(part, Value) and part.kind == "constant" else part
         if isinstance(part, slice):
             bounds = (part.start, part.stop, part.step)
-            found.append(slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds)))
-        elif part is None or part is ... or isinstance(part, Value):
-            if isinstance(part, Value) and part.dtype.kind not in "iu":
-                why = "selects with a boolean mask, so the length of its result depends on values"
-                raise script.refuse(script.now, why)
-            found.append(part)
-        else:
-            array = numpy.asarray(part)
-            if array.dtype.kind == "b" and not array.shape:
-                raise script.refuse(script.now, "has a single boolean as an index, which can't be written there")
-            array = array.astype(numpy.int64) if not array.size else array
-            arrays = array.nonzero() if array.dtype.kind == "b" else (array,)
-            found += [x if x.shape else int(x) for x in arrays]
+            part = slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds))
+        elif not (part is None or part is ... or isinstance(part, Value)):
+            data = numpy.asarray(part, None if numpy.size(part) else INT)
+            part = Value("constant", data.shape, data.dtype, f"{script.now.out.name}_places", data)
+        if isinstance(part, Value) and part.dtype.kind not in "iu":
+            raise script.refuse(script.now, "selects with a boolean mask, and not with the numbers of its elements")
+        found.append(int(part.data) if isinstance(part, Value) and part.data is not None and not part.shape else part)
     taken = sum(part is not None and part is not ... for part in found)
     at = next((k for k, part in enumerate(found) if part is ...), len(found))
     found[at : at + 1] = [slice(None)] * (ndim - taken)
@@ -199,12 +175,6 @@ def _argmax(script: Script, out: View, x: View, axis: Any = None, *, keepdims: b
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = $best;")])
 
 
-@reading("round")
-def _round(script: Script, out: View, x: View) -> None:
-    op = "rint" if script.now.out.dtype.kind == "f" else "positive"
-    script.kernel(alone(Instruction(op, script.now.args, {}, script.now.out)))
-
-
 @reading("clip")
 def _clip(script: Script, out: View, x: View, min: Any = None, max: Any = None) -> None:
     now, chain = script.now, list[Instruction]()
@@ -221,27 +191,10 @@ def _clip(script: Script, out: View, x: View, min: Any = None, max: Any = None) 
     script.kernel(Kernel(inputs_of(chain), [now.out], chain))
 
 
-@reading("tril", "triu")
-def _triangle(script: Script, out: View, x: View, k: int = 0) -> None:
-    nest = Nest(out.shape, [x.broadcast_to(out.shape), out], merge=False)
-    row, column = nest.index(len(out.shape) - 2), nest.index(len(out.shape) - 1)
-    inside = f"{column} {'<=' if script.now.op == 'tril' else '>='} {added(row, k)}"
-    script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {inside} ? {nest.at(0)} : 0;")])
-
-
 @reading("repeat")
 def _repeat(script: Script, out: View, x: View, repeats: int, axis: int) -> None:
     many = x.with_axis(axis + 1, repeats)
     script.copy(many, View.of(out.data, many.shape))
-
-
-@reading("tile")
-def _tile(script: Script, out: View, x: View, repetitions: Sequence[int]) -> None:
-    ndim = max(len(repetitions), len(x.shape))
-    x = x.broadcast_to((*(1,) * (ndim - len(x.shape)), *x.shape))
-    for axis, count in zip(range(0, 2 * ndim, 2), (*(1,) * (ndim - len(repetitions)), *repetitions), strict=True):
-        x = x.with_axis(axis, count)
-    script.copy(x, View.of(out.data, x.shape))
 
 
 @reading("concat", "stack")
