@@ -56,9 +56,8 @@ def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
     spread, target = _spread(writer, instruction), writer.of(out)
     if spread is not None:
-        rows, row = _rows(writer, out, spread)
-        writer.line(f"{rows}[...] = {row}", out.shape)
-    args = [target if value is spread else _operand(writer, value, out) for value in instruction.args]
+        writer.line(f"{target}[...] = {writer.of(spread)}", out.shape)
+    args = [target if value is spread else writer.of(value) for value in instruction.args]
     last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
     call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
     writer.line(call, out.shape)
@@ -75,33 +74,6 @@ def _spread(writer: Writer, instruction: Instruction) -> Value | None:
         return None
     others = [*(arrays[value] for value in long if value in arrays), *writer.plan.homes.values()]
     return None if any(numpy.may_share_memory(arrays[out], other) for other in others) else repeated[0]
-
-
-def _rows(writer: Writer, out: Value, row: Value) -> list[str]:
-    """The names of a result and of an operand that is copied into it. Where the operand is a row, both are seen as
-    items of its size, which NumPy copies faster.
-    """
-    arrays, names = writer.plan.arrays, [writer.of(value) for value in (out, row)]
-    if len(row.shape) != 1 or row not in arrays or not all(arrays[v].flags.c_contiguous for v in (out, row)):
-        return names
-    kind = f"V{row.nbytes}"
-    for i, value in enumerate((out, row)):
-        lead = value.shape[:-1]
-        names[i] = writer.seen(f"{names[i]}_rows", names[i], f"{names[i]}.view({kind!r}).reshape({lead})")
-    return names
-
-
-def _operand(writer: Writer, value: Value, out: Value) -> str:
-    """The name of an operand. One element for all of ``out`` is given as a number, which NumPy broadcasts faster."""
-    name = writer.of(value)
-    if (
-        value not in writer.plan.arrays
-        or not value.shape
-        or shapes.size(value.shape) != 1
-        or shapes.size(out.shape) == 1
-    ):
-        return name
-    return writer.seen(f"{name}_number", name, f"{name}.reshape(())")
 
 
 def _astype(writer: Writer, instruction: Instruction) -> None:

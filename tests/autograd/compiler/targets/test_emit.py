@@ -198,7 +198,7 @@ def test_labels_that_the_function_computes_are_checked_in_their_own_memory() -> 
 
 def test_what_is_broadcast_is_copied_into_the_result_first() -> None:
     source, _ = emitted(mlp())
-    assert "layers_0_rows[...] = layers_0_bias_rows" in source
+    assert "layers_0[...] = layers_0_bias" in source
     w, b = ag.Tensor(np.ones((4, 3)), requires_grad=True, name="w"), ag.ones((3,))
 
     def step(x: Any) -> None:
