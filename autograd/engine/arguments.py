@@ -39,48 +39,36 @@ ALIASES = {"dim": "axis", "keepdim": "keepdims", "negative_slope": "slope"}
 FIXED = frozenset({int, tuple, slice, float, bool, str, type(None)})
 """The types of parameters that nobody can change after a call."""
 
-AXES = frozenset({int, tuple, type(None)})
-"""The types of an axis that are accepted as they are."""
 
+def binder(op: Any) -> Callable[..., tuple[Any, Any]]:
+    """The function that binds the arguments of a call: it returns the arrays and all parameters.
 
-def signed(op: Any, listed: bool = False) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    """A function with the signature of an operation, which returns the arrays and all parameters of a call.
-
-    ``listed``: any number of arrays are one argument, a list, and parameters may follow it by position.
+    Any number of arrays are given one by one, or as a list, behind which parameters may follow by position. With
+    ``dtype=`` the first array is cast to it, and so is the result, because sums of small integers are large ones: then
+    the function returns the result and None.
     """
-    named = op.variadic and not listed
-    parts = [f"*{op.args[0]}"] if named else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
-    arrays = f"tuple({op.args[0]})" if listed else op.args[0] if named else f"({', '.join(op.args)},)"
+    named, names = op.variadic, ", ".join(op.args)
+    parts = [f"*{names}"] if named else [f"{arg}=None" if arg in op.optional else arg for arg in op.args]
     for p, default in op.params.items():
         if default is REQUIRED and not named and "=" in parts[-1]:  # Python allows it by name only
             parts, named = [*parts, "*"], True
         parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
-    values = ", ".join(f"{p!r}: {p}" for p in op.params)
-    found = eval(f"lambda {', '.join(parts)}: ({arrays}, {{{values}}})", {"params": op.params})
-    found.__name__ = found.__qualname__ = op.name  # for Python's own errors
-    return found  # type: ignore[no-any-return]
+    arrays, values = names if op.variadic else f"({names},)", ", ".join(f"{p!r}: {p}" for p in op.params)
+    bound = eval(f"lambda {', '.join(parts)}: ({arrays}, {{{values}}})", {"params": op.params})
+    bound.__name__ = bound.__qualname__ = op.name  # for Python's own errors
 
-
-def binder(op: Any) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    """The function that binds the arguments of a call, any number of arrays one by one or as a list, and parameters by
-    PyTorch's names, too. With ``dtype=`` the first array is cast to it, and so is the result, because sums of small
-    integers are large ones: then it returns the result and None.
-    """
-    single, listed = signed(op), signed(op, listed=True) if op.variadic else None
-
-    @wraps(single)
+    @wraps(bound)
     def bind(*given: Any, **params: Any) -> tuple[Any, Any]:
-        if not params and listed is None:
-            return single(*given)
+        if not params and not op.variadic:
+            return bound(*given)  # type: ignore[no-any-return]
         named = {op.aliases.get(name, name): value for name, value in params.items()}
         if len(named) < len(params):
             raise DTypeError(f"{op.name} was given a parameter by two names, {' and '.join(params)}: give it by one.")
-        dtype = named.pop("dtype", None) if op.casts else None
-        found = single
-        if listed is not None and given and isinstance(given[0], list | tuple):
-            lists = [x for x in given if isinstance(x, list | tuple) or getattr(x, "shape", None)]  # no axis of NumPy's
-            found = listed if len(lists) == 1 else single  # several lists stand for an array each
-        arrays, values = found(*given, **named)
+        dtype, behind = named.pop("dtype", None) if op.casts else None, {}
+        if op.variadic and given and isinstance(given[0], list | tuple) and len(given) <= 1 + len(op.params):
+            behind = dict(zip(op.params, given[1:], strict=False))
+            given = tuple(given[0])
+        arrays, values = bound(*given, **behind, **named)
         if dtype is None:
             return arrays, values
         out = op(TENSORS.astype(arrays[0], dtype), *arrays[1:], **values)
@@ -116,42 +104,28 @@ def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] 
 
 
 def operand(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
-    """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one.
-
-    ``==`` and ``!=`` never raise; Python then compares identities.
-    """
-    if isinstance(x, str | bytes):
-        return NotImplemented
+    """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one."""
     try:
         return argument(op, x, before, behind)
     except DTypeError:
-        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
+        if isinstance(x, list | tuple) or hasattr(x, "dtype"):
             raise
         return NotImplemented
 
 
-def checked_axis(op: Any, axis: Any) -> Any:
-    """The axis; a list as a tuple. Raises `DTypeError` for what is none."""
-    if type(axis) is list:
-        return tuple(axis)
-    if isinstance(axis, bool) or not hasattr(axis, "__index__") or getattr(axis, "shape", ()) != ():
-        way = f"; the {op.name} of two values is {op.name}imum(x, y)" if op.name in ("max", "min") else ""
-        raise DTypeError(f"{op.name}: axis = {describe(axis)} is {of_type(axis)}: give the number of an axis{way}.")
-    return axis
+def frozen(op: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """``params`` with a `frozen_copy` of each that can be changed, and a list of axes as a tuple.
 
-
-def check_parameters(op: Any, params: dict[str, Any]) -> None:
-    """Raise `DTypeError` for a parameter that carries a derivative, or has a value for each example, which is lost."""
-    for name, value in params.items():
+    Raises `DTypeError` for a parameter that carries a derivative, or has a value for each example, which is lost.
+    """
+    for name, value in params.items() if LIFTED.used else ():
         if isinstance(value, Tensor) and (level := innermost(value.data)):
             raise DTypeError(
                 f"{op.name}: {name} is a value within the function of {level.name}, and a parameter is one number "
                 "without a derivative: give one from outside of the function."
             )
-
-
-def frozen(params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` with a `frozen_copy` of each that can be changed."""
+    if type(params.get("axis")) is list:
+        params = {**params, "axis": tuple(params["axis"])}
     return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
 
 
@@ -177,17 +151,10 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
         return tracer.opaque(op, inputs, params)
     if isinstance(error, AutogradError):
         raise error
-    if op.foreign and isinstance(error, TypeError) and LIFTED.used and (level := innermost(arrays)):
-        raise DTypeError(
-            f"{op.name} can't be computed within the function of {level.name}: {error}. Its forward has to call the "
-            "functions of xp in place of NumPy's."
-        ) from error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds: dict[type, type[Exception]] = {**backends.OURS}
-    if not op.foreign:  # else it may be a bug of the user's forward
-        kinds[AttributeError] = DTypeError
+    kinds = {**backends.OURS, AttributeError: DTypeError}
     raise backends.in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
 
 

@@ -78,13 +78,14 @@ def vertex_of(value: Any) -> Any:
     return getattr(value, "node", None) or value
 
 
-def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
+def vertices_of(outputs: Any, who: str) -> list[Any]:
     """The vertices of ``outputs``. Raises `DTypeError` for anything but Tensors and nodes."""
-    given = list(outputs) if isinstance(outputs, Iterable) and not hasattr(outputs, "node") else [outputs]
-    for y in given:
+    found = []
+    for y in [outputs] if hasattr(outputs, "node") or type(outputs) is Node else outputs:
         if type(y) is not Node and not hasattr(y, "node"):
             raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(y)}.")
-    return [vertex_of(y) for y in given]
+        found.append(vertex_of(y))
+    return found
 
 
 class Graph:

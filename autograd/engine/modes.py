@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,9 +19,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Observer:
     """Sees what is computed, as long as it is in the mode: the base of `anomaly` and of the tracer. Does nothing."""
 
-    exact = False
-    """Whether saved arrays are always checked for it."""
-
     notices_changes = False
     """Whether it notices by itself that an index or labels were changed after a call, so that no copies are needed."""
 
@@ -29,14 +26,10 @@ class Observer:
         """``op`` was called; ``mask`` says for which inputs it was recorded."""
 
     def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterable[Any]:
-        """The nodes of a backward pass, each of which is yielded before its rules are called."""
+        """The nodes of a backward pass, each of which is yielded before its rules are called. ``totals`` are the sums
+        of the gradients by then, also those of leaves.
+        """
         return order
-
-    def arrived(self, vertex: Any, g: Any) -> None:
-        """The gradient of a node or a leaf is complete."""
-
-    def pulled(self, node: Any, parts: Sequence[Any]) -> None:
-        """The rules of a node were called."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +49,14 @@ MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, No
 
 DIFFERENTIATED: ContextVar[tuple[Any, ...]] = ContextVar("autograd_differentiated", default=())
 """The Tensors with respect to which transforms such as `grad` differentiate the functions that they are calling."""
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """A context manager in which ``observer`` sees what is computed."""
+    mode = MODE.get()
+    with holding(MODE, Mode(mode.grad, mode.scope, observer)):
+        yield
 
 
 @contextmanager

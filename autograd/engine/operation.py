@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.engine import arguments
-from glassgrad.autograd.engine.arguments import REQUIRED, argument, binder, guarded, operand
+from glassgrad.autograd.engine.arguments import ALIASES, REQUIRED, argument, binder, guarded, operand
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
@@ -45,9 +45,6 @@ OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
 LIFTED.operations, LIFTED.clock = OPS, stamp
-
-RESERVED = frozenset({"g", "out", "xp"})
-"""What a rule may name besides arguments and parameters, so that none of these can have the name."""
 
 Rule = tuple[Callable[..., Any], tuple[str, ...]]
 """A rule, and the names that it asks for."""
@@ -81,20 +78,28 @@ class Op:
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__ or "__main__"  # `exec` may have given none
         self.foreign = not self.__module__.startswith("glassgrad.autograd.")
         positional, keywords, many = names_of(forward, f"the forward of {self.name}")
+        defaults = forward.__defaults__ or ()
         self.args, self.variadic = (*positional[1:], *many), bool(many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
-        defaults = forward.__defaults__ or ()
         self.optional = positional[len(positional) - len(defaults) :]
-        self.aliases = (
-            {} if self.foreign else {theirs: p for theirs, p in arguments.ALIASES.items() if p in self.params}
-        )
-        self._check(positional, many, dict(zip(self.optional, defaults, strict=True)))
+        self.aliases = {} if self.foreign else {name: p for name, p in ALIASES.items() if p in self.params}
+        fits = positional[:1] == ("xp",) and self.args and all(default is None for default in defaults)
+        named = not {"g", "out", "xp"} & {*self.args, *self.params} and not (casts and "dtype" in self.params)
+        if not (fits and named) or (view and len(self.args) > 1) or (many and (view or casts)):
+            raise DeclarationError(
+                f"{self.name}: the forward is def {self.name}(xp, x, y=None, *, option=1.0): the namespace, arrays, "
+                "whose default can only be None, and parameters after a star. No other can be called g, out or xp, "
+                "which rules ask for. view=True is for one array; casts=True, which adds dtype=, not for *arrays."
+            )
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = text or f"{bare}({given})"
         self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})"
-        for template in (self.text, self.tex):
-            self._check_template(template)
+        try:
+            for template in (self.text, self.tex):
+                template.format_map(dict.fromkeys((*self.args, *self.params), ""))
+        except (ValueError, LookupError, AttributeError) as error:
+            raise DeclarationError(f"{self.name}: the template {shown(template)} is not valid: {error}.") from None
         self.forward = guarded(forward, f"the forward of {self.name}") if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
@@ -115,69 +120,30 @@ class Op:
         Raises `DeclarationError` where a rule asks for a name that does not exist, and for an argument that has a rule;
         then no rule has changed.
         """
-        none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
-        found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
+        if unknown := sorted(rules.keys() - {*self.args}):
+            raise DeclarationError(f"{self.name}: a rule for {', '.join(unknown)}; its arguments are {self.args}.")
+        found = {arg: self._checked(arg, rule) for arg, rule in rules.items() if rule is not None}
         if again := sorted(rules.keys() & {*self.rules, *self.ruleless}):
             raise DeclarationError(
                 f"{self.name} has a rule for {', '.join(again)} already, on which graphs and programs rely: "
                 "declare the operation again, with @op."
             )
         self.rules |= found
-        self.ruleless |= none
+        self.ruleless |= rules.keys() - found.keys()
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.plans.clear()
 
-    def _check(self, positional: tuple[str, ...], many: tuple[str, ...], defaults: dict[str, Any]) -> None:
-        """Raise `DeclarationError` for a forward that can't be called, or whose arguments have names with a meaning."""
-        arrays = [*(p for p in positional if p != "xp"), *(f"*{m}" for m in many)]
-        if positional[:1] != ("xp",) or not arrays:
-            raise DeclarationError(
-                f"{self.name}: a forward takes the namespace that it computes with, and arrays: write def "
-                f"{self.name}(xp, {', '.join(arrays) or 'x'})."
-            )
-        if taken := sorted(RESERVED & {*self.args, *self.params}):
-            raise DeclarationError(
-                f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
-                "own here: choose another name."
-            )
-        no_view, no_cast = self.view and len(positional) != 2, self.casts and "dtype" in self.params
-        if no_view or no_cast or (many and (self.view or self.casts)):
-            raise DeclarationError(
-                f"{self.name}: view=True is for an operation of one array, of which it is a view; casts=True adds "
-                "dtype=, to which its first argument is cast: it must have one, and no parameter of that name."
-            )
-        for name, default in defaults.items():
-            if default is not None:
-                raise DeclarationError(
-                    f"{self.name}: {name} = {default!r} is declared as an array, whose default can only be None: "
-                    f"write parameters after a star, (..., *, {name}={default!r})."
-                )
-
-    def _check_template(self, template: str) -> None:
-        """Raise for a stray brace or an unknown field."""
-        try:
-            template.format_map(dict.fromkeys((*self.args, *self.params), ""))
-        except (ValueError, LookupError, AttributeError) as error:
-            raise DeclarationError(f"{self.name}: the template {shown(template)} is not valid: {error}.") from None
-
-    def _checked_rule(self, arg: str, rule: Any) -> Rule:
+    def _checked(self, arg: str, rule: Any) -> Rule:
         """A rule, and the names that it asks for: with ``**rest``, all other parameters, too. Raises for a name that
         does not exist.
         """
-        if arg not in self.args:
-            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is not one of its arguments {self.args}.")
-        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
+        known = code_of(self)
         wants, keywords, many = names_of(rule, f"{self.name}: the rule for {arg!r}")
-        if keywords or many:
-            raise DeclarationError(
-                f"{self.name}: the rule for {arg!r} names {', '.join((*many, *keywords))} with or after a star, and is "
-                "called by position: leave the star out."
-            )
-        if unknown := sorted(set(wants) - known):
+        if unknown := sorted({*wants, *(f"*{name}" for name in (*many, *keywords))} - known.keys()):
             raise DeclarationError(
                 f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
-                f"it may ask for {', '.join(sorted(known))}."
+                f"it may ask, without a star, for {', '.join(sorted(known))}."
             )
         if not rule.__code__.co_flags & 0x08:
             return rule, wants
@@ -283,42 +249,60 @@ class Plan:
     ``mask``: which of the inputs asked for have a rule, as bits; ``kept``: which of ``(*arrays, out)`` the rules need.
     ``pull`` calls the rules. It is written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]),
     None)``, because gathering what each rule asks for takes longer than many a rule.
+
+    Raises `DeclarationError` for an argument for which a user has forgotten the rule.
     """
 
     __slots__ = ("mask", "kept", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
-        missing = [arg for arg in op.args if op.foreign and arg not in op.ruleless]
-        rules: dict[str, Rule] = {arg: (missing_rule(op, arg), ()) for arg in missing} | op.rules
         asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
-        wanted = [arg for arg in asked if arg in rules]
-        self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        used = {name for arg in wanted for name in rules[arg][1]}
-        self.kept = sum(1 << i for i, name in enumerate((*op.args, "out")) if name in used)
-        calls = ["None"] * len(op.args)
-        for arg in wanted:
-            calls[op.args.index(arg)] = f"rule_{arg}({', '.join(code_for(op, name) for name in rules[arg][1])})"
-        functions = {}
-        for arg in wanted:
-            rule = rules[arg][0]
-            functions[f"rule_{arg}"] = (
-                guarded(rule, f"the rule of {op.name} for {arg!r}", True, op.variadic) if op.foreign else rule
+        if op.foreign and (missing := [arg for arg in asked if arg not in op.rules.keys() | op.ruleless]):
+            raise DeclarationError(
+                f"{op.name} has no rule for {missing[0]}, which requires grad: declare one with "
+                f"{op.name}.vjp({missing[0]}=...), or {op.name}.vjp({missing[0]}=None) where it has no derivative."
             )
+        wanted = [arg for arg in asked if arg in op.rules]
+        self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
+        used = {name for arg in wanted for name in op.rules[arg][1]}
+        self.kept = sum(1 << i for i, name in enumerate((*op.args, "out")) if name in used)
+        names: dict[str, Any] = {"chosen": chosen, "bits": f"{mask:b}"[::-1]}
+        calls, code = dict.fromkeys(op.args, "None"), code_of(op)
+        for arg in wanted:
+            rule, wants = op.rules[arg]
+            role = f"the rule of {op.name} for {arg!r}"
+            names[f"rule_{arg}"] = guarded(rule, role, True, op.variadic) if op.foreign else rule
+            calls[arg] = f"rule_{arg}({', '.join(code[name] for name in wants)})"
+        text = f"({', '.join(calls.values())},)"
+        if op.variadic and wanted:
+            text = f"chosen(node, bits, {calls[op.args[0]]})"
         title = f"<operation {op.name}, gradients {self.mask:b}>"
-        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title, functions)
-        self.pull = only_wanted(op, self.mask, pull) if op.variadic else pull
+        self.pull = defined(f"lambda g, xp, node, saved: {text}", title, names)
 
 
-def missing_rule(op: Op, arg: str) -> Callable[[], Any]:
-    """In place of a rule that a user has forgotten, which raises `DeclarationError` where a gradient would flow."""
+def code_of(op: Op) -> dict[str, str]:
+    """The names that a rule may ask for, with the code for each."""
+    shapes = [f"getattr(node.inputs[{i}], 'shape', ())" for i in range(len(op.args))]
+    if op.variadic:
+        shapes = ["tuple([getattr(x, 'shape', ()) for x in node.inputs])"]
+    return {
+        **{f"{arg}_shape": shape for arg, shape in zip(op.args, shapes, strict=True)},
+        **{p: f"node.params[{p!r}]" for p in op.params},
+        **{name: f"saved[{i}]" for i, name in enumerate((*op.args, "out"))},
+        "g": "g", "xp": "xp",
+    }  # fmt: skip
 
-    def missing() -> Any:
-        raise DeclarationError(
-            f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
-            f"{op.name}.vjp({arg}=None) where it has no derivative."
+
+def chosen(node: Node, bits: str, parts: Sequence[Any]) -> list[Any]:
+    """The contributions to the inputs asked for, of those that the rule of an operation of any number of arrays
+    returned.
+    """
+    if len(parts) != len(node.inputs):
+        raise ShapeError(
+            f"{node.op.name}: the rule for {node.op.args[0]!r} returned {len(parts)} gradients for {len(node.inputs)} "
+            "arrays: it must return one for each."
         )
-
-    return missing
+    return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
 
 
 def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
@@ -326,35 +310,6 @@ def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> A
     linecache.cache[title] = len(text), None, text.splitlines(keepends=True), title
     exec(compile(text if define else f"found = {text}", title, "exec"), names)
     return names[define or "found"]
-
-
-def code_for(op: Op, name: str) -> str:
-    """The code for what a rule asks for by ``name``."""
-    if name in (names := (*op.args, "out")):
-        return f"saved[{names.index(name)}]"
-    if name in op.params:
-        return f"node.params[{name!r}]"
-    if name in ("g", "xp"):
-        return name
-    if op.variadic:
-        return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
-    return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
-
-
-def only_wanted(op: Op, mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
-    """``pull`` for an operation of any number of arrays, whose one rule returns all contributions."""
-    bits = f"{mask:b}"[::-1]
-
-    def wanted(g: Any, xp: Any, node: Node, saved: tuple[Any, ...]) -> Sequence[Any]:
-        (parts,) = pull(g, xp, node, saved)
-        if len(parts) != len(node.inputs):
-            raise ShapeError(
-                f"{op.name}: the rule for {op.args[0]!r} returned {len(parts)} gradients for {len(node.inputs)} "
-                "arrays: it must return one for each."
-            )
-        return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
-
-    return wanted
 
 
 class Plans(dict[int, Plan]):
@@ -374,10 +329,9 @@ CALL = """\
 def function_of(op, convert):
     number_types = PYTHON_REALS if op.broadcasts else ()
     plans, none, view, even = op.plans, op.params, op.view, op.broadcasts and not op.foreign
-    bare, axis = any(default is REQUIRED for default in none.values()), "axis" in none and not op.foreign
+    bare = REQUIRED in none.values()
 
     def call(*given, **params):
-        fixed = True
         if params or bare or len(given) != {count}:
             named = len(given) == {count} and (not bare or len(params) == len(none)) and {{**none, **params}}
             if named and len(named) == len(none):
@@ -386,11 +340,8 @@ def function_of(op, convert):
                 given, params = op.bind(*given, **params)
                 if params is None:
                     return given  # computed in another dtype
-            if axis and type(params["axis"]) not in AXES:
-                params["axis"] = checked_axis(op, params["axis"])
-            fixed = FIXED.issuperset(map(type, params.values()))
-            if not fixed and LIFTED.used:
-                check_parameters(op, params)
+            if not FIXED.issuperset(map(type, params.values())):
+                params = frozen(op, params)
         else:
             params = none
         mask = 0
@@ -411,8 +362,7 @@ def function_of(op, convert):
         if recorded:
             t.requires_grad = True
             t.node = node = new(Node)
-            node.op, node.inputs, node.mask = op, ({inputs},), recorded
-            node.params = params if fixed else frozen(params)
+            node.op, node.inputs, node.mask, node.params = op, ({inputs},), recorded, params
             kept = plan.kept
             node.saved = {saved}
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
@@ -463,8 +413,6 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
         before, behind = ("".join(f"{name}, " for name in names) for names in (arrays[:i], xs[i + 1 :]))
         reading += READ.format(x=x, a=a, p=p, bit=1 << i, beside=beside, before=before, behind=behind)
-    if count == 1:  # as views have
-        reading += "        if view and isinstance(x0, Tensor):\n            a0 = x0.data  # a number has no views\n"
     alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
     reading += "        kind = type(a0)\n"
     reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({', '.join(arrays)})\n"

@@ -43,8 +43,8 @@ def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: di
     if isinstance(array, Lifted):
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
-    same = made is given and given.shape  # a number has no views
-    if not isinstance(source, Tensor) or not (same or (base is not None and (base is given or base is given.base))):
+    shares = made is given or (base is not None and (base is given or base is given.base))
+    if not (shares and given.shape and isinstance(source, Tensor)):  # a number has no views
         return
     if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain

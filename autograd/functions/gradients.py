@@ -8,11 +8,11 @@ from typing import Any, overload
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.engine.backward import backward_steps, conjugated, seed_list, seed_of
+from glassgrad.autograd.engine.backward import backward_steps, conjugated, seed_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.creation import zeros_like
 
 
@@ -50,7 +50,9 @@ def gradients(
         seeds = [None] * len(ys)
     elif isinstance(outputs, Tensor) and not _is_list_of_one(seeds, outputs):
         seeds = [seeds]
-    given = seed_list(seeds, len(ys))
+    given = list(seeds)
+    if len(given) != len(ys):
+        raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")

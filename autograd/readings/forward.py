@@ -47,13 +47,13 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     ``g``, which requires grad, stands for the upstream gradient; its values make no difference, because rules are
     linear in it. Raises `DeclarationError` for a rule that is not.
     """
-    node, parts = _pulled(TENSORS, op, [*map(_constant, values)], _constant(out), g, tangents, params)
+    parts = _pulled(TENSORS, op, [*map(_constant, values)], _constant(out), g, tangents, params)
     pairs = []
     for i, tangent in tangents.items():
         part = parts[i]
         if part is not None and part.requires_grad:
             if part.shape != tangent.shape or part.dtype != tangent.dtype:
-                part = unbroadcast(TENSORS, part, tangent, node)
+                part = unbroadcast(TENSORS, part, tangent)
             pairs.append((part, tangent))
     if not pairs:
         return None
@@ -62,13 +62,11 @@ def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dic
     return next((total for vertex, total, _ in steps if vertex is g), None)
 
 
-def _pulled(
-    xp: Any, op: Op, values: Sequence[Any], out: Any, g: Any, tangents: Iterable[int], params: Any
-) -> tuple[Any, Any]:
-    """A node for the call of an operation, and what its rules for some of the arguments make of ``g``."""
+def _pulled(xp: Any, op: Op, values: Sequence[Any], out: Any, g: Any, tangents: Iterable[int], params: Any) -> Any:
+    """What the rules of an operation for some of the arguments make of ``g``."""
     node = SimpleNamespace(op=op, inputs=tuple(values), params=params, shape=out.shape)
     known = {op.args[0]: node.inputs} if op.variadic else dict(zip(op.args, values, strict=False))
-    return node, op.plans[sum(1 << i for i in tangents)].pull(g, xp, node, (*map(known.get, op.args), out))
+    return op.plans[sum(1 << i for i in tangents)].pull(g, xp, node, (*map(known.get, op.args), out))
 
 
 def _constant(x: Any) -> Any:
@@ -127,7 +125,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
     with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
         given = [*map(_constant, known)], _constant(result)
         seeds = u, w, u - 30 * w, -1024 * u, 3 * u  # a power of 2 changes no digit of a normal number, whatever cancels
-        pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params)[1] for g in seeds]
+        pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params) for g in seeds]
         parts = {i: [asarray(x[i]).data for x in pulled] for i, x in enumerate(pulled[0]) if x is not None}
         lost = {i: 2e-14 + 1e3 * NUMPY.nanmax(abs(p[4] - 3 * p[0]), initial=0.0) for i, p in parts.items()}
         for i, (x, y, z, far, _) in parts.items():

@@ -36,7 +36,7 @@ class Recorder(Tracer, Observer):
     ``mark()``. ``names``: those of the inputs and of what was captured. ``record`` makes further recordings.
     """
 
-    exact = notices_changes = True
+    notices_changes = True
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(recorded.__code__)

@@ -11,12 +11,11 @@ from traceback import walk_stack
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.autograd.engine.modes import MODE, Mode, Observer
+from glassgrad.autograd.engine.modes import MODE, Observer, observing
 from glassgrad.autograd.errors import AnomalyError
-from glassgrad.autograd.readings.levels import Lifted, plain_parts
+from glassgrad.autograd.readings.levels import plain_parts
 
 _HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"
 _OURS = *_HERE, *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("nn", "viz"))
@@ -27,10 +26,9 @@ def detect_anomaly() -> Iterator[None]:
     """A context manager in which the first NaN or Inf raises `AnomalyError`, which names the operation, the element and
     the line of code.
 
-    Forward values are checked as they are computed. A backward pass within it checks every upstream gradient and every
-    rule's result, also where gradients are recorded. If the forward ran within it, too, the error names the line that
-    called the operation. It is slow: use it to find a fault, not for training. It acts on its own thread and `asyncio`
-    task alone.
+    Forward values are checked as they are computed, gradients as they are summed, also where they are recorded. If the
+    forward ran within it, too, the error of a gradient names the line that called the operation. It is slow: use it to
+    find a fault, not for training. It acts on its own thread and `asyncio` task alone.
 
     >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
@@ -40,79 +38,50 @@ def detect_anomaly() -> Iterator[None]:
         ...
     glassgrad.autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
-    mode = MODE.get()
-    # NumPy's warnings are off: the error says more.
-    with holding(MODE, Mode(mode.grad, mode.scope, Checks())), backends.ignore_warnings():
-        yield
-
-
-@contextmanager
-def record_lines() -> Iterator[None]:
-    """A context in which nodes record the line that called their operation, as within `detect_anomaly`; nothing is
-    checked.
-    """
-    mode = MODE.get()
-    with holding(MODE, Mode(mode.grad, mode.scope, Lines())):
+    with observing(Checks()), backends.ignore_warnings():  # of NumPy: the error says more
         yield
 
 
 class Lines(Observer):
-    """Records the line that called each operation."""
+    """Stores the line that called each operation in its node."""
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
-        """Record the line in the node."""
-        _noted(result.node)
+        """Store the user's line."""
+        if result.node is not None:
+            result.node.origin = _line()
 
 
 class Checks(Observer):
     """Raises `AnomalyError` at the first value that is NaN or Inf."""
 
-    exact = True
-
     def called(self, op: Any, result: Any, *_: Any) -> None:
-        """Record the line that called ``op``, and raise where ``result`` is not finite."""
-        origin = _noted(result.node)
-        if found := _first_bad(result):
-            raise AnomalyError(
-                f"the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}; called at {origin}."
-            )
+        """Raise where ``result`` is not finite."""
+        line = _line()
+        if result.node is not None:
+            result.node.origin = line
+        _check(result, f"the result of {op.name}, {describe(result)},", f"; called at {line}.")
 
-    def arrived(self, vertex: Any, g: Any) -> None:
-        """Raise where the gradient is not finite."""
-        if found := _first_bad(g):
-            what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
-            raise AnomalyError(
-                f"the upstream gradient of {what} is {found[0]} at {found[1]}{_line_of(vertex)}: its contributions "
-                "were finite, so their sum overflowed, a hook returned it, or backward was given it."
-            )
-
-    def pulled(self, node: Node, parts: Any) -> None:
-        """Raise where a rule's result is not finite."""
-        for i, part in enumerate(parts):
-            if part is not None and (found := _first_bad(part)):
-                arg = node.op.args[0 if node.op.variadic else i]
-                raise AnomalyError(
-                    f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} "
-                    f"at {found[1]}{_value_there(node, i, part.shape, found[1])}{_line_of(node)}: its value here "
-                    "has no finite derivative."
-                )
+    def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
+        """Raise where a gradient is not finite after the rules of a node have added theirs."""
+        for vertex, total in totals.items():
+            _check(total, f"the upstream gradient of {describe(vertex)}, which backward was given,", ".")
+        for node in order:
+            yield node
+            line = node.origin or "an unknown line (run the forward within detect_anomaly, too)"
+            for i, vertex in enumerate(node.inputs):
+                total = totals.get(vertex) if hasattr(vertex, "requires_grad") else None
+                if total is not None:
+                    what = f"{node.op.args[0 if node.op.variadic else i]} = {describe(vertex)}"
+                    _check(
+                        total,
+                        f"the gradient of {node.op.name} with respect to {what}",
+                        f"; called at {line}: its value here has no finite derivative, or the sum of gradients "
+                        "overflowed, or a hook returned it.",
+                    )
 
 
-def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
-    """The first element of an array or a Tensor that is NaN or Inf, with its index."""
-    array = array.data if hasattr(array, "node") else array
-    if isinstance(array, Lifted):
-        return next((found for part in plain_parts(array) if (found := _first_bad(part))), None)
-    space = backends.namespace(array)
-    if not backends.is_inexact(array.dtype) or bool(space.all(space.isfinite(array))):
-        return None
-    values = backends.to_numpy(array)
-    index = tuple(backends.NUMPY.argwhere(~backends.NUMPY.isfinite(values))[0].tolist())
-    return values[index], index
-
-
-def _noted(node: Node | None) -> str:
-    """The user's line as text, which is also stored in ``node``."""
+def _line() -> str:
+    """The user's line as text."""
     frames = [frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_HERE)]
     users = (frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS))
     line = next(users, frames[0] if frames else None)  # else a line of `nn` or `viz`
@@ -120,21 +89,14 @@ def _noted(node: Node | None) -> str:
     if scope := MODE.get().scope:
         path, label = scope[-1]
         text += f", in {label} {path!r}" if path else f", in {label}"
-    if node is not None:
-        node.origin = text
     return text
 
 
-def _line_of(vertex: Any) -> str:
-    if vertex.op is None:
-        return ""
-    return f"; called at {vertex.origin or 'an unknown line (run the forward within detect_anomaly, too)'}"
-
-
-def _value_there(node: Node, i: int, shape: Any, index: tuple[int, ...]) -> str:
-    """Text such as ``, where x is 0.0``: the element at ``index`` of an input of that shape, if the graph keeps it."""
-    value = node.saved[i] if node.saved and not node.op.variadic else None
-    value = getattr(node.inputs[i], "data", None) if value is None else value
-    if getattr(value, "shape", None) != shape or isinstance(value, Lifted):
-        return ""
-    return f", where {node.op.args[0 if node.op.variadic else i]} is {backends.to_numpy(value)[index]}"
+def _check(array: Any, what: str, behind: str) -> None:
+    """Raise where an element of an array or a Tensor is NaN or Inf."""
+    for part in plain_parts(array.data if hasattr(array, "node") else array):
+        space = backends.namespace(part)
+        if backends.is_inexact(part.dtype) and not bool(space.all(space.isfinite(part))):
+            values = backends.to_numpy(part)
+            index = tuple(backends.NUMPY.argwhere(~backends.NUMPY.isfinite(values))[0].tolist())
+            raise AnomalyError(f"{what} is {values[index]} at {index}{behind}")

@@ -39,8 +39,9 @@ def test_seeds_hooks_and_retained_gradients_have_the_same_convention() -> None:
     y = z * z
     y.retain_grad()
     y.register_hook(lambda g: seen.append(g.data.copy()))
-    with z.register_hook(lambda g: 2 * g):
-        y.backward(seed, retain_graph=True)
+    hook = z.register_hook(lambda g: 2 * g)
+    y.backward(seed, retain_graph=True)
+    hook.remove()
     assert_allclose(seen[0], seed)
     assert_allclose(y.grad.data, seed)
     assert_allclose(z.grad.data, 2 * seed * np.conj(2 * Z))

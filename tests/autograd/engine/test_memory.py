@@ -71,19 +71,11 @@ def test_the_message_names_the_tensor(w):
     x = leaf([3.0, 4.0])
     y, z = (w.detach() * x).sum(), (w.data * x).sum()
     step(w)
-    with pytest.raises(GradientError, match=r"^Tensor 'w' \(2,\) float64 was changed after multiply had used it"):
-        y.backward()
-    with pytest.raises(GradientError, match=r"^the array \(2,\) float64 was changed after multiply had used it"):
-        z.backward()
-
-
-def test_a_parameter_by_which_nothing_is_asked_for(w):
-    x = leaf([3.0, 4.0])
-    y = (w * x).sum()
-    step(w)
-    assert_array_equal(ag.gradients(y, w).data, [3.0, 4.0])  # needs x alone
-    with pytest.raises(GradientError, match=f"'w' .*{STALE}"):
-        ag.gradients(y, x)
+    for f, name in ((y, "'w' "), (z, "")):
+        with pytest.raises(
+            GradientError, match=rf"^the value {name}\(2,\) float64 was changed after multiply had used"
+        ):
+            f.backward()
 
 
 def test_a_saved_result_that_became_a_parameter(w):
@@ -287,9 +279,9 @@ def test_a_recorded_float_does_not_go_into_integers():
 def test_no_gradient_goes_through_integers():
     x = leaf(1.5)
     y = ag.setitem(Tensor([1, 2]), x, index=0)
-    with pytest.raises(GradientError, match=r"a rule of multiply .* for an input of dtype int64"):
+    with pytest.raises(GradientError, match=r"a rule returned .* for an input of dtype int64"):
         (y * 2.0).sum().backward()
-    with pytest.raises(GradientError, match=r"\(\) int64 holds integers, which have no derivative"):
+    with pytest.raises(GradientError, match=r"\(\) int64 has no derivative: it holds integers"):
         y.sum().backward()
     assert x.grad is None
 
@@ -298,7 +290,7 @@ def test_no_gradient_goes_through_integers():
 def test_a_leaf_of_another_shape_gets_no_gradient_of_the_old_one(w, f):
     y = f(w).sum()
     w.data = np.ones(5)
-    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 got a gradient of shape \(2,\)|a rule of multiply"):
+    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 got a gradient of shape \(2,\)|\(5,\) can't be broad"):
         y.backward()
     assert w.grad is None
 

@@ -41,28 +41,22 @@ def names_of_the_package():
     )
 
 
+FORM = r": the forward is def \w+\(xp, x, y=None, \*, option=1\.0\): .* can be called g, out or xp, .* not for \*arrays"
 REFUSED = [
     ("", "def scaled(xp, x, *, by): return x * by\nscaled.vjp(x=lambda g, scale: g * scale)",
-     r"scaled: the rule for 'x' asks for scale; it may ask for by, g, out, x, x_shape, xp\."),
+     r"scaled: the rule for 'x' asks for scale; it may ask, without a star, for by, g, out, x, x_shape, xp\."),
     ("", "def scaled(xp, x, *, by): return x * by\nscaled.vjp(by=lambda g: g)",
-     r"scaled: a rule for 'by', which is not one of its arguments \('x',\)\."),
+     r"scaled: a rule for by; its arguments are \('x',\)\."),
     ("", "def sine(xp, x): return xp.sin(x)\nsine.vjp(x=np.cos)",
      "sine: the rule for 'x' is <ufunc 'cos'>: it must be a Python function with named arguments; write"),
-    ("", "def scaled(xp, x, *, k=1.0): return x * k\nscaled.vjp(x=lambda g, *, k=1.0: g * k)", "leave the star out"),
-    ("", "def scaled(xp, x, *, k=1.0): return x * k\nscaled.vjp(x=lambda g, *k: g)", "leave the star out"),
-    ("", "def exp(xp, x): return x",
-     "'exp' is already a name of NumPy, this package or"),
+    *(("", f"def scaled(xp, x, *, k=1.0): return x * k\nscaled.vjp(x=lambda g, {names}: g * k)",
+       r"asks for \*k; it may ask, without a star, for g, k, ") for names in ("*, k=1.0", "*k")),
+    ("", "def exp(xp, x): return x", "'exp' is already a name of NumPy, this package or"),
     ("", "def spacing(xp, x): return x", "'spacing' is already a name of NumPy"),
-    ("", "def called(xp, x, *, out): return x", "called: no argument or parameter can be called out, "),
-    ("", "def called(xp, x, *, g): return x", "called: no argument or parameter can be called g, "),
-    ("", "def scaled(xp, x, k=2.0): return x * k",
-     r"scaled: k = 2\.0 is declared as an array, whose default can only be None: .* a star, \(\.\.\., \*, k=2\.0\)"),
-    ("", "def nothing(xp, *, n): return xp.zeros(n)",
-     r"nothing: a forward takes the namespace .*: write def nothing\(xp, x\)"),
-    ("", "def f(x): return x", r"f: a forward takes the namespace .*: write def f\(xp, x\)"),
-    ("casts=True", "def many(xp, *xs): return xs[0]", "many: .*casts=True adds dtype=, to which its first arg"),
-    ("casts=True", "def typed(xp, x, *, dtype=None): return x", "it must have one, and no parameter of that name"),
-    ("view=True", "def either(xp, x, y): return x[::-1]", "view=True is for an operation of one array"),
+    *((options, f"def form{given}: return 1.0", FORM) for options, given in (
+        ("", "(xp, x, *, out)"), ("", "(xp, x, *, g)"), ("", "(xp, x, k=2.0)"), ("", "(xp, *, n)"),
+        ("", "(x)"), ("casts=True", "(xp, *xs)"), ("casts=True", "(xp, x, *, dtype=None)"), ("view=True", "(xp, x, y)"),
+    )),
     ("text='{x'", "def stray(xp, x): return x", "the template '{x' is not valid: expected"),
     ("text='{y}'", "def stray(xp, x): return x", "the template '{y}' is not valid: 'y'"),
     ("", "def scaled(xp, x, *, by): return x * by\nfor _ in 'ab': scaled.vjp(x=lambda g, by: g * by)",
@@ -201,7 +195,6 @@ class TestApplying:
         halved(x, y).backward()
         assert (x.grad.item(), y.grad) == (3.0, None)
         assert not halved(1.0, y).requires_grad
-        assert declared(lambda xp, x: xp.argmax(x), "which")(leaf([1.0, 2.0])).item() == 1  # of integers there is none
 
     def test_a_forgotten_rule_is_no_silent_zero(self):
         halved = declared(lambda xp, x, y: x * y, "halved", x=lambda g, y: g * y)
@@ -211,7 +204,7 @@ class TestApplying:
             match=r"halved has no rule for y, which requires grad: declare one with halved\.vjp\(y=\.\.\.\), or "
             r"halved\.vjp\(y=None\) where it has no derivative",
         ):
-            halved(x, y).backward()
+            halved(x, y)
         assert halved(x, 3.0).requires_grad  # what takes no gradient needs no rule
         with ag.no_grad():
             assert halved(x, y).item() == 6.0
@@ -219,7 +212,7 @@ class TestApplying:
         halved(x, y).backward()
         assert (x.grad.item(), y.grad.item()) == (3.0, 2.0)
         with pytest.raises(DeclarationError, match="total has no rule for arrays, which requires grad"):
-            declared(lambda xp, *arrays: arrays[0] + arrays[1], "total")(x, 3.0).backward()
+            declared(lambda xp, *arrays: arrays[0] + arrays[1], "total")(x, 3.0)
         with pytest.raises(DeclarationError, match="halved has no rule for y"):
             ag.jvp(declared(lambda xp, x, y: x * y, "halved", x=lambda g, y: g * y), (2.0, 3.0), (1.0, 1.0))
 
@@ -334,11 +327,8 @@ class TestRefusals:
         ("rule", "kind", "said"),
         [
             (lambda g: [g], DTypeError, "the rule of cube for 'x' returned a list: it must return one array"),
-            *(
-                (f, ShapeError, r"a rule of cube returned a gradient of shape \(\) for")
-                for f in (lambda g: g.sum(), lambda g: 2.0)
-            ),
-            (lambda xp, g: xp.astype(g, "int64"), GradientError, "a rule of cube returned a gradient of dtype int64"),
+            *((f, ShapeError, r"shape \(2,\) can't be broadcast to") for f in (lambda g: g.sum(), lambda g: 2.0)),
+            (lambda xp, g: xp.astype(g, "int64"), GradientError, "a rule returned a gradient of dtype int64"),
         ],
     )
     def test_a_rule_that_returns_something_else(self, rule, kind, said):

@@ -1,5 +1,7 @@
 """`detect_anomaly`: the first NaN or Inf, with the operation and the line that called it."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,8 +49,8 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     x = leaf([0.0, 4.0], "x")
     said, place = complaint(lambda: ag.sqrt(x).sum().backward())
     assert said == (
-        f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,), where x is 0.0; called at {place}: "
-        "its value here has no finite derivative."
+        f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,); called at {place}: its value here "
+        "has no finite derivative, or the sum of gradients overflowed, or a hook returned it."
     )
     assert x.grad is None
 
@@ -57,10 +59,10 @@ def test_backward_alone_within_names_the_operation():
     x = leaf([0.0, 4.0])
     y = ag.sqrt(x)
     said, _ = complaint(lambda: y.sum().backward())
-    assert said == (
-        "the gradient of sqrt with respect to x = (2,) float64 is inf at (0,), where x is 0.0; called at an unknown "
-        "line (run the forward within detect_anomaly, too): its value here has no finite derivative."
+    assert said.startswith(
+        "the gradient of sqrt with respect to x = (2,) float64 is inf at (0,); called at an unknown "
     )
+    assert "line (run the forward within detect_anomaly, too)" in said
 
 
 def line_of(f, ahead):
@@ -83,31 +85,28 @@ def test_inside_a_layer_the_message_names_the_users_line_and_the_module():
     assert said.endswith(f", is nan at (0, 0); called at {place}, in Linear '1'.")
 
 
+def twice(u):
+    return u * 1e308 + u * 1e308
+
+
 @pytest.mark.parametrize(
-    ("run", "vertex"),
+    ("run", "said"),
     [
-        (lambda y, x: y.backward([np.nan, 1.0]), r"exp (2,) float64 is nan at (0,)"),
-        (lambda y, x: (y.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "exp (2,) float64 is inf at (0,)"),
-        (lambda y, x: (x.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "Tensor 'x' (2,) float64 is inf"),
+        (lambda y, x: y.backward([np.nan, 1.0]), "the upstream gradient of (2,) float64, which backward was given, is"),
+        (
+            lambda y, x: (y.register_hook(lambda g: g.data / 0.0), y.sum().backward()),
+            "the gradient of exp with respect to x",
+        ),
+        (lambda y, x: twice(y - y.detach()).sum().backward(), "the gradient of multiply with respect to x = (2,)"),
     ],
+    ids=["given", "a hook's", "a sum"],
 )
-def test_upstream_gradients_and_results_of_rules_are_told_apart(run, vertex):
+def test_gradients_that_no_rule_made(run, said):
     x = leaf([1.0, 2.0], "x")
     y = ag.exp(x)
-    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
+    with pytest.raises(AnomalyError, match=re.escape(said)), ag.detect_anomaly():
         run(y, x)
-    said = str(caught.value)
-    assert said.startswith(f"the upstream gradient of {vertex}")
-    assert "so their sum overflowed, a hook returned it, or backward was given it." in said
     assert x.grad is None
-
-
-def test_a_sum_of_finite_gradients_that_is_infinite():
-    x = leaf(0.0)
-    u = ag.exp(x) - 1.0
-    y = u * 1e308 + u * 1e308
-    said, _ = complaint(lambda: y.backward(retain_graph=True))
-    assert said.startswith("the upstream gradient of subtract () float64 is inf at ()")
 
 
 def test_finite_values_and_integers_pass_and_are_the_same():
@@ -119,6 +118,9 @@ def test_finite_values_and_integers_pass_and_are_the_same():
     assert x.grad.tolist() == [1.0, 0.5]
     z = ag.log(0.0 * x)  # outside of the context nothing is checked
     assert (z.tolist(), z.node.origin) == ([-np.inf, -np.inf], None)
+
+
+NOTE = "A rule of broken 'y' (2,) float64 raised it, or returned no such gradient"
 
 
 def test_the_error_of_a_rule_names_the_operation_and_the_line():
@@ -140,12 +142,12 @@ def test_the_error_of_a_rule_names_the_operation_and_the_line():
     try:
         with pytest.raises(KeyError) as caught:
             loss().backward()
-        assert caught.value.__notes__ == ["A rule of broken 'y' (2,) float64 raised it."]
+        assert caught.value.__notes__ == [f"{NOTE}."]
         with pytest.raises(KeyError) as caught, ag.detect_anomaly():
             loss().backward()
-        assert caught.value.__notes__ == [f"A rule of broken 'y' (2,) float64 raised it; called at {line_of(loss, 1)}."]
+        assert caught.value.__notes__ == [f"{NOTE}; called at {line_of(loss, 1)}."]
         with pytest.raises(KeyError) as caught:
             viz.step_through(loss())
-        assert "A rule of broken 'y' (2,) float64 raised it" in caught.value.__notes__[0]
+        assert NOTE in caught.value.__notes__[0]
     finally:
         del ag.OPS["broken"], ag.backends.FORWARDS["broken"]
