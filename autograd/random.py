@@ -25,7 +25,7 @@ from glassgrad.autograd.ops.elementwise import less
 from glassgrad.autograd.ops.indexing import argsort
 from glassgrad.autograd.readings.levels import LEVELS
 
-__all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
+__all__ = ["bernoulli", "normal", "permutation", "uniform"]
 
 Sizes = int | Sequence[int]
 DRAWN = frozenset(map(backends.as_dtype, ("float32", "float64")))
@@ -130,23 +130,6 @@ def normal(
     if not isinstance(std, Tensor) and not std >= 0:
         raise DomainError(f"std = {std!r} is out of range: give a standard deviation of at least 0.")
     return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
-
-
-@shape_first
-def exponential(
-    shape: Sizes, *, generator: Any, scale: Any = 1.0, dtype: Any = "float64", device: str | None = None
-) -> Tensor:
-    """Exponentially distributed numbers of mean ``scale``, a Tensor of ``shape``. Other parameters as in `normal`.
-
-    >>> import numpy
-    >>> from glassgrad import autograd as ag
-    >>> ag.random.exponential((2,), generator=numpy.random.default_rng(0), scale=10.0)
-    Tensor([6.79932, 10.196])
-    """
-    _check(scale=scale)
-    if not isinstance(scale, Tensor) and not scale >= 0:
-        raise DomainError(f"scale = {scale!r} is out of range: give a mean of at least 0.")
-    return _scaled(_draw("standard_exponential", shape, generator, dtype, device), 0.0, scale)
 
 
 def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", device: str | None = None) -> Tensor:

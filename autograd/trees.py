@@ -1,7 +1,7 @@
 """Nested containers: take the leaves out of tuples, lists, dicts, dataclasses and the like, and put others in.
 
 A tree is a container or a leaf; a leaf is anything that is not a container, such as a Tensor, an array or a number.
-Containers are tuples, named ones too, lists, dicts, ``OrderedDict``, ``defaultdict``, dataclasses, and classes added
+Containers are tuples, named ones too, lists, dicts, ``OrderedDict``, dataclasses, and classes added
 with `register`. They keep their type. ``None`` is a container without leaves.
 
 >>> from glassgrad.autograd import trees
@@ -15,7 +15,7 @@ with `register`. They keep their type. ``None`` is a container without leaves.
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
@@ -197,25 +197,19 @@ def _dotted(names: Iterable[str]) -> list[str]:
 
 
 def _keyed(kind: Any) -> Container:
-    """How a dict is flattened. ``data``: its keys, and their types, because 1, 1.0 and True compare equal; of a
-    `defaultdict` also what makes its defaults.
-    """
-
-    def flatten(x: Any) -> Any:
-        factory = (x.default_factory,) if kind is defaultdict else ()
-        return x.values(), (tuple(x), tuple([type(key) for key in x]), *factory)
-
-    def unflatten(data: Any, parts: list[Any]) -> Any:
-        return kind(*data[2:], zip(data[0], parts, strict=True))
-
-    return Container(flatten, unflatten, lambda data, count: [f"[{key!r}]" for key in data[0]])
+    """How a dict is flattened. ``data``: its keys, and their types, because 1, 1.0 and True compare equal."""
+    return Container(
+        lambda x: (x.values(), (tuple(x), tuple([type(key) for key in x]))),
+        lambda data, parts: kind(zip(data[0], parts, strict=True)),
+        lambda data, count: [f"[{key!r}]" for key in data[0]],
+    )
 
 
 _KINDS: dict[type, Container] = {
     type(None): Container(lambda x: ((), None), lambda data, parts: None),
     tuple: Container(lambda x: (x, None), lambda data, parts: tuple(parts)),
     list: Container(lambda x: (x, None), lambda data, parts: parts),
-    **{kind: _keyed(kind) for kind in (dict, OrderedDict, defaultdict)},
+    **{kind: _keyed(kind) for kind in (dict, OrderedDict)},
 }
 
 

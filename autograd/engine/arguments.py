@@ -53,6 +53,8 @@ def binder(op: Any) -> Callable[..., tuple[Any, Any]]:
         if default is REQUIRED and not named and "=" in parts[-1]:  # Python allows it by name only
             parts, named = [*parts, "*"], True
         parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
+    by_name = [f"{name}=None" for name in (*op.aliases, *["dtype"] * op.casts)]  # for the signature: `bind` takes them
+    parts += by_name if named or not by_name else ["*", *by_name]
     arrays, values = names if op.variadic else f"({names},)", ", ".join(f"{p!r}: {p}" for p in op.params)
     bound = eval(f"lambda {', '.join(parts)}: ({arrays}, {{{values}}})", {"params": op.params})
     bound.__name__ = bound.__qualname__ = op.name  # for Python's own errors
@@ -91,7 +93,7 @@ def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] 
         alone = kind is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
         return backends.asarray(x) if alone else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
-        return x if not op.saves or x.dtype.kind in "fc" else frozen_copy(x)
+        return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)
     if x is None or isinstance(x, str | bytes | dict | set):
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({kind.__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):

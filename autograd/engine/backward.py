@@ -246,7 +246,7 @@ def saved_of(node: Node) -> list[tuple[Any, Any]]:
             f"the arrays that {node.op.name} {describe(node)} had saved were released by an earlier backward: pass "
             "retain_graph=True to that, or compute the forward again."
         )
-    *arrays, out = node.saved or (None,)
+    *arrays, out = node.saved
     return [*zip((arrays[0] or ()) if node.op.variadic else arrays, node.inputs), (out, node)]  # noqa: B905
 
 

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
-from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.engine.modes import MODE, Mode
+from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.errors import DeclarationError, DTypeError
 
 
@@ -105,13 +104,9 @@ class Graph:
         self.outputs: tuple[Any, ...] = tuple(vertices_of(outputs, "Graph"))
         nodes: dict[Any, None] = {}
         for node in reversed(reachable(self.outputs)):
-            for vertex in node.inputs:
-                if hasattr(vertex, "node"):
-                    nodes[vertex] = None
+            nodes.update({vertex: None for vertex in node.inputs if hasattr(vertex, "node")})
             nodes[node] = None
-        for vertex in self.outputs:
-            nodes[vertex] = None
-        self.nodes: list[Any] = list(nodes)
+        self.nodes: list[Any] = list(nodes | dict.fromkeys(self.outputs))
 
     def replay(self, edges: Mapping[tuple[Node, int], Callable[[Any], Any]] | None = None) -> dict[Any, Any]:
         """Compute the forward again from the leaves' present values.
@@ -132,22 +127,20 @@ class Graph:
         """
         functions = dict(edges or {})
         values: dict[Any, Any] = {}
-        with holding(MODE, Mode(True, None, MODE.get().observer)):
+        with enable_grad():
             for vertex in self.nodes:
                 if vertex.op is None:
                     values[vertex] = vertex
                     continue
-                inputs = [values[v] if hasattr(v, "requires_grad") else v for v in vertex.inputs]
-                for i, given in enumerate(inputs if functions else ()):
-                    if (vertex, i) in functions:
-                        inputs[i] = functions.pop((vertex, i))(given)
-                value = values[vertex] = vertex.op.apply(*inputs, **vertex.params)
+                given = [values[v] if hasattr(v, "requires_grad") else v for v in vertex.inputs]
+                for i in [i for i in range(len(given)) if (vertex, i) in functions]:
+                    given[i] = functions.pop((vertex, i))(given[i])
+                value = values[vertex] = vertex.op.apply(*given, **vertex.params)
                 if value.node is not None:
                     value.node.name, value.node.scope = vertex.name, vertex.scope
         if functions:
-            node, i = next(iter(functions))
             raise DeclarationError(
-                f"({node!r}, {i}) is not an edge of this graph: give a node of graph.nodes and the position of an input"
+                f"{next(iter(functions))} is no edge of this graph: give a node of graph.nodes and an input's position."
             )
         return values
 

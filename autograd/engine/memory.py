@@ -8,7 +8,6 @@ are recorded per memory, not per array, so that views, detached Tensors and cons
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from contextlib import suppress
 from threading import RLock
 from typing import Any
@@ -46,13 +45,8 @@ def clock_of(memory: Any) -> list[int]:
     return WRITES.setdefault(key, [0])
 
 
-def written(array: Any) -> None:
-    """Note that ``array`` was written to in place."""
-    all_written([array])
-
-
-def all_written(arrays: Iterable[Any]) -> None:
-    """Note that all of ``arrays`` were written to in place."""
+def written(*arrays: Any) -> None:
+    """Note that ``arrays`` were written to in place."""
     clocks = [LATEST, *(clock_of(owner(array)) for array in arrays)]
     with _lock:
         now = stamp()

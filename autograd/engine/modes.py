@@ -69,8 +69,6 @@ def scope(path: str, label: str) -> Iterator[None]:
     >>> y.node.scope
     (('layers.0', 'Linear'),)
     """
-    if not (isinstance(path, str) and isinstance(label, str)):
-        raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
     with holding(MODE, Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.observer)):
         yield
@@ -89,14 +87,6 @@ class no_grad:
     """
 
     grad = False
-
-    def __new__(cls, function: Any = None) -> Any:
-        """``@no_grad`` without brackets decorates, too."""
-        made = super().__new__(cls)
-        return made if function is None else made(function)
-
-    def __init__(self) -> None:  # for type checkers: `__new__` may return a function
-        super().__init__()
 
     def __enter__(self) -> None:
         mode = MODE.get()
@@ -142,10 +132,8 @@ class set_grad_enabled:
     """
 
     def __init__(self, mode: bool) -> None:
-        if not isinstance(mode, bool):
-            raise DTypeError(f"set_grad_enabled takes True or False; it was given {shown(mode)}.")
         self._before = MODE.get()
-        MODE.set(Mode(mode, self._before.scope, self._before.observer, self._before.before))
+        MODE.set(Mode(bool(mode), self._before.scope, self._before.observer, self._before.before))
 
     def __enter__(self) -> None:
         pass

@@ -57,9 +57,9 @@ class Op:
     """An operation, made by `op`; call it with arrays or Tensors.
 
     ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its rule and
-    the names that the rule asks for; ``saves`` are the names that the graph saves; ``symbol``, ``text``, ``tex`` and
-    ``level`` are as in `op`. ``apply`` is the operation as a plain function, ``operator`` the same for the operators of
-    `Tensor`, which returns ``NotImplemented`` for a type that it does not know. ``plans`` has a `Plan` for each mask.
+    the names that the rule asks for; ``symbol``, ``text``, ``tex`` and ``level`` are as in `op`. ``apply`` is the
+    operation as a plain function, ``operator`` the same for the operators of `Tensor`, which returns ``NotImplemented``
+    for a type that it does not know. ``plans`` has a `Plan` for each mask.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op calls the function in its slot
@@ -103,7 +103,6 @@ class Op:
         self.forward = guarded(forward, f"the forward of {self.name}") if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
-        self.saves: tuple[str, ...] = ()
         self.plans = Plans(self)
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
@@ -130,8 +129,6 @@ class Op:
             )
         self.rules |= found
         self.ruleless |= rules.keys() - found.keys()
-        wanted = {w for _, wants in self.rules.values() for w in wants}
-        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.plans.clear()
 
     def _checked(self, arg: str, rule: Any) -> Rule:
@@ -162,12 +159,9 @@ class Op:
 
     @property
     def __signature__(self) -> Signature:
-        from inspect import Parameter, signature
+        from inspect import signature
 
-        found = signature(self.bind)
-        others = (*self.aliases, *["dtype"] * self.casts)
-        by_name = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in others]
-        return found.replace(parameters=[*found.parameters.values(), *by_name])
+        return signature(self.bind)
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are

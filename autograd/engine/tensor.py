@@ -118,8 +118,6 @@ class Tensor(TensorMethods):
             given, value = type(value), backends.asarray(value)
             if given in _WITHOUT_DTYPE and backends.is_real(self._data.dtype) and value.dtype.kind != "c":
                 value = backends.asarray(value, self._data.dtype)
-        elif type(value) is _NDARRAY and not value.shape:
-            value = value[()]  # a NumPy scalar, of which there are no views
         if self.requires_grad and not backends.is_inexact(value.dtype):
             raise DTypeError(
                 f"{self._called()} requires grad, and can't be set to {value.dtype}: only floating-point values have "

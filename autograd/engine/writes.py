@@ -68,9 +68,8 @@ def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
     source = view.source()
     prepare(source, "write to a copy of the view made with .clone(), or change it", recorded and view.op is not None)
     if source._data is not view.array:
-        fresh, name = wrap(source.data) if view.op is None else view.op(source, **view.params), tensor.name
-        tensor._data, tensor.node, tensor.requires_grad = fresh._data, fresh.node, fresh.requires_grad
-        tensor.name, view.array = name, source._data
+        _take(tensor, wrap(source.data) if view.op is None else view.op(source, **view.params))
+        view.array = source._data
 
 
 def old_value(tensor: Tensor) -> Tensor:
@@ -100,16 +99,19 @@ def become(tensor: Tensor, value: Tensor, alone: bool = False) -> None:
     if alone or (tensor.requires_grad and (tensor.node is None or not MODE.get().grad)):
         tensor.data = value
     else:
-        name = tensor.name
-        keeps = tensor.node is not None and bool(retainers(tensor.node))
-        tensor.data, tensor.node, tensor.requires_grad = value.data, value.node, value.requires_grad
-        tensor._name = name
-        if tensor.node is not None:
-            tensor.node.name = name
-            if keeps:  # the gradient, now that of the new value
-                tensor.retain_grad()
+        keeps = tensor.node is not None and value.node is not None and retainers(tensor.node)
+        _take(tensor, value)
+        if keeps:  # the gradient, now that of the new value
+            tensor.retain_grad()
     if view is not None:
         view.array = source._data
+
+
+def _take(tensor: Tensor, value: Tensor) -> None:
+    """Give ``tensor`` the array and the node of ``value``. It keeps its name."""
+    name = tensor.name
+    tensor.data, tensor.node, tensor.requires_grad = value._data, value.node, value.requires_grad
+    tensor.name = name
 
 
 def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
@@ -124,16 +126,9 @@ def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
 
 
 def is_written(tensor: Tensor, index: Any, value: Any) -> bool:
-    """Whether ``value`` is the view of ``tensor`` at ``index``, to which a write was passed on already: Python runs
-    ``x[0] += 1`` as ``v = x[0]; v += 1; x[0] = v``.
+    """Whether ``value`` is the view of ``tensor`` at this very ``index``, to which a write was passed on already:
+    Python runs ``x[0] += 1`` as ``v = x[0]; v += 1; x[0] = v``.
     """
     view = view_of(value) if isinstance(value, Tensor) else None
-    if view is None or view.op is None or view.op.name != "getitem":
-        return False
-    current = view.source() is tensor and view.array is tensor._data
-    return current and _types(index) == _types(taken := view.params["index"]) and bool(taken == index)
-
-
-def _types(index: Any) -> list[type]:
-    """The types of the parts of an index: True equals 1, and names other elements."""
-    return [type(part) for part in (index if isinstance(index, tuple) else (index,))]
+    current = view is not None and view.source() is tensor and view.array is tensor._data
+    return current and view.params.get("index", view) is index  # type: ignore[union-attr]

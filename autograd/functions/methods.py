@@ -188,12 +188,17 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 
 def _plain(index: Any, data: Any) -> Any:
     """``index`` with arrays in place of Tensors, those in a tuple copied. Raises for arrays of another device."""
-    if type(index) is int or type(index) is slice:
+    parts = index if type(index) is tuple else (index,)
+    if BASIC.issuperset(map(type, parts)):
         return index
     index = tuple(frozen_copy(_array(i)) for i in index) if isinstance(index, tuple) else _array(index)
     if type(data) not in backends.SPACES:
         backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
     return index
+
+
+BASIC = frozenset({int, slice, type(None), type(...)})
+"""The types within an index that picks a view."""
 
 
 def _array(part: Any) -> Any:

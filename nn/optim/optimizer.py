@@ -18,7 +18,7 @@ from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import number
-from glassgrad.autograd.engine.memory import all_written
+from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.modules.module import Module
@@ -122,7 +122,7 @@ class Optimizer:
                 self.update(group)
             except BaseException:  # parameters may be half written: invalidate graphs that saved their arrays
                 if tracer is None:
-                    all_written(p.data for p in group["params"])
+                    written(*(p.data for p in group["params"]))
                 raise
 
     def _follow(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict
 from typing import Any, NamedTuple
 
 import pytest
@@ -47,7 +47,6 @@ TREES: dict[str, Any] = {
     "nested": {"w": [1, (2, {"b": None})], 3: 4},
     "a named tuple": Point([1], Point(2)),
     "ordered": OrderedDict(b=1, a=2),
-    "default": defaultdict(list, a=[1]),
     "a frozen dataclass": Frozen(0.1),
     "a dataclass of slots": Slotted(Frozen(1), [2, 3]),
     "a dataclass with more attributes": Derived(5),

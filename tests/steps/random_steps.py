@@ -122,7 +122,6 @@ SLOPES = (
 DRAWN = (
     "{a} + ag.random.normal({a}.shape, generator=generator, dtype={a}.dtype)",
     "{a} * (ag.random.uniform({a}.shape, generator=generator, dtype={a}.dtype) > 0.3)",
-    "{a} + ag.random.exponential({a}.shape, generator=generator, dtype={a}.dtype)",
 )
 MIXED = (
     "{a} @ ag.astype({factor}, 'float32')", "ag.astype({a}, 'float32') @ {factor}",

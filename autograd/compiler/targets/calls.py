@@ -178,8 +178,7 @@ def _draw(writer: Writer, instruction: Instruction) -> None:
     name = writer.of(out)
     function = writer.bind(params["method"], getattr(params["generator"], params["method"]))
     dtype = writer.bind(f"{params['dtype']}", params["dtype"].type)
-    place = f"out={name}" if params["method"] == "standard_exponential" else name
-    writer.line(f"{function}(None, {dtype}, {place})", out.shape, "random numbers")
+    writer.line(f"{function}(None, {dtype}, {name})", out.shape, "random numbers")
 
 
 def _whole(writer: Writer, instruction: Instruction) -> None:

@@ -223,7 +223,7 @@ def test_entries_go_with_their_arrays():
     gc.collect()
     before = len(memory.WRITES)
     arrays = [np.ones(3) for _ in range(20)]
-    memory.all_written(arrays[:10])
+    memory.written(*arrays[:10])
     for a in arrays[10:]:
         memory.written(a[1:])
     memory.clock_of(a)[0] = later = memory.written_at(a) + 1

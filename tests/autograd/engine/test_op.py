@@ -86,7 +86,6 @@ class TestDeclaration:
         assert mixed.args == ("x", "y")
         assert mixed.params == {"scale": 2.0, "mode": REQUIRED}
         assert mixed.rules == {"x": (rule, ("g", "y", "scale"))}
-        assert mixed.saves == ("y",)
         assert mixed.broadcasts
         assert mixed.__doc__ == "A made-up operation."
         assert repr(mixed) == "<operation mixed(x, y, scale=2.0, *, mode)>"

@@ -271,18 +271,6 @@ class TestData:
 
 
 class TestNoGrad:
-    @pytest.mark.parametrize(("switch", "recorded"), [(ag.no_grad, False), (ag.enable_grad, True)])
-    def test_as_a_decorator_without_brackets(self, switch, recorded):
-        @switch
-        def square(x):
-            """The square."""
-            return x * x
-
-        assert square(leaf(2.0)).requires_grad is recorded
-        assert square.__doc__ == "The square."
-        with switch():
-            assert ag.is_grad_enabled() is recorded
-
     def test_nested_in_any_order_and_left_by_an_exception(self):
         x, seen = leaf(2.0), []
         modes = [ag.no_grad(), ag.enable_grad(), ag.no_grad()]
@@ -360,7 +348,7 @@ class TestNoGrad:
         for function in (coroutine, generator, both):
             said = "no_grad decorates a function; it was given .*. In a generator or a coroutine write a with block"
             with pytest.raises(DTypeError, match=said):
-                ag.no_grad(function)
+                ag.no_grad()(function)
 
 
 # ------------------------------------------------------------------------------------------------------ NumPy protocols

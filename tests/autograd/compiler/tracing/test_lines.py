@@ -52,7 +52,7 @@ def test_each_instruction_knows_the_users_line() -> None:
 def test_what_no_grad_decorates_belongs_to_the_users_line() -> None:
     w = ag.Tensor([1.0, 2.0], requires_grad=True)
 
-    @ag.no_grad
+    @ag.no_grad()
     def doubled(x: Any) -> Any:
         return 2 * x
 
