@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type, shown
+from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
@@ -38,6 +39,10 @@ ALIASES = {"dim": "axis", "keepdim": "keepdims", "negative_slope": "slope"}
 
 FIXED = frozenset({int, tuple, slice, float, bool, str, type(None)})
 """The types of parameters that nobody can change after a call."""
+
+
+AXES = frozenset({int, tuple, type(None)})
+"""The types of an axis that are accepted as they are."""
 
 
 def binder(op: Any) -> Callable[..., tuple[Any, Any]]:
@@ -118,7 +123,8 @@ def operand(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] =
 def frozen(op: Any, params: dict[str, Any]) -> dict[str, Any]:
     """``params`` with a `frozen_copy` of each that can be changed, and a list of axes as a tuple.
 
-    Raises `DTypeError` for a parameter that carries a derivative, or has a value for each example, which is lost.
+    Raises `DTypeError` for an axis that is no whole number, and for a parameter that carries a derivative, or has a
+    value for each example, which is lost.
     """
     for name, value in params.items() if LIFTED.used else ():
         if isinstance(value, Tensor) and (level := innermost(value.data)):
@@ -126,8 +132,10 @@ def frozen(op: Any, params: dict[str, Any]) -> dict[str, Any]:
                 f"{op.name}: {name} is a value within the function of {level.name}, and a parameter is one number "
                 "without a derivative: give one from outside of the function."
             )
-    if type(params.get("axis")) is list:
-        params = {**params, "axis": tuple(params["axis"])}
+    if type(axis := params.get("axis")) is list:
+        params = {**params, "axis": tuple(axis)}
+    elif type(axis) not in AXES and not op.foreign:
+        normalize_axes(axis, 64)  # raises for what is no whole number; the forward knows the range
     return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
 
 

@@ -15,7 +15,7 @@ from glassgrad.autograd.engine.memory import LATEST, written_at
 from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.readings.levels import LEVELS, LIFTED, Lifted, any_lifted, innermost, settled
 
 
@@ -50,7 +50,7 @@ def backward_steps(
     if create_graph and not MODE.get().grad:
         raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
     totals: dict[Any, Any] = {}
-    for end, seed in zip(vertices_of(outputs, "backward_steps"), seeds, strict=True):
+    for end, seed in paired(vertices_of(outputs, "backward_steps"), seeds):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     shared = set(map(id, totals.values()))  # arrays that others may hold
@@ -74,7 +74,7 @@ def backward_steps(
             continue
         op, saved, uneven = node.op, node.saved, node.uneven
         if doubtful or saved is None:
-            check_saved(node)
+            saved_of(node)
         if create_graph:
             saved, xp = as_tensors(node), TENSORS
         elif lifted:  # what a rule reads may be of more levels than its upstream gradient
@@ -94,6 +94,8 @@ def backward_steps(
                     part = settled(part, vertex.shape)
                 total = total_of(vertex)
                 totals[vertex] = part if total is None else total + part
+        except backends.LinAlgError as error:
+            raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except Exception as error:
             line = f"; called at {node.origin}" if node.origin else ""
             error.add_note(f"A rule of {op.name} {describe(node)} raised it, or returned no such gradient{line}.")
@@ -140,6 +142,13 @@ def unbroadcast(xp: Any, part: Any, like: Any) -> Any:
     if backends.is_real(like.dtype) and not backends.is_real(part.dtype):
         part = xp.real(part)  # only the real part of a real input can change
     return xp.astype(part, like.dtype)
+
+
+def paired(outputs: Sequence[Any], seeds: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each output with its seed."""
+    if len(outputs) != len(seeds):
+        raise ShapeError(f"{len(seeds)} seeds for {len(outputs)} outputs: give one for each.")
+    return zip(outputs, seeds, strict=True)
 
 
 def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -205,17 +214,11 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         for tensor, g in found:
             before, g = tensor.grad, conjugated(g) if g.dtype.kind == "c" else g
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
-                raise level.refused(
-                    GradientError,
-                    f"backward within the function of {level.name}: .grad would outlive what it stands for there; use "
-                    "autograd.grad or autograd.gradients, and return the gradients.",
-                )
-            fits = before is None or (isinstance(before, Tensor) and before.shape == g.shape)
-            if (
-                not fits
-                or g.shape != tensor._data.shape
-                or (before is not None and before.dtype.kind == "c" != g.dtype.kind)
-            ):
+                words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
+                raise level.refused(GradientError, f"{words}use autograd.gradients, and return the gradients.")
+            like, fits = g if before is None else before, before is None or isinstance(before, Tensor)
+            fits = fits and g.shape == like.shape == tensor._data.shape
+            if not fits or (like.dtype.kind == "c" and g.dtype.kind != "c"):
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
@@ -239,7 +242,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
 
 def saved_of(node: Node) -> list[tuple[Any, Any]]:
     """Each array that a node saved, or None, with its vertex: the inputs' and the node's own. Raises `GradientError`
-    where they were released.
+    where one was written to since, and where they were released.
     """
     if node.saved is None:
         raise GradientError(
@@ -247,14 +250,11 @@ def saved_of(node: Node) -> list[tuple[Any, Any]]:
             "retain_graph=True to that, or compute the forward again."
         )
     *arrays, out = node.saved
-    return [*zip((arrays[0] or ()) if node.op.variadic else arrays, node.inputs), (out, node)]  # noqa: B905
-
-
-def check_saved(node: Node) -> None:
-    """Raise `GradientError` where an array that a node saved was released, or written to since."""
-    for array, vertex in saved_of(node):
+    pairs = [*zip((arrays[0] or ()) if node.op.variadic else arrays, node.inputs), (out, node)]  # noqa: B905
+    for array, vertex in pairs if node.index < LATEST[0] else ():
         if hasattr(array, "shape") and written_at(array) > node.index:
             raise stale_error(node, vertex)
+    return pairs
 
 
 def as_tensors(node: Node) -> tuple[Any, ...]:

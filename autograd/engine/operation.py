@@ -323,7 +323,7 @@ CALL = """\
 def function_of(op, convert):
     number_types = PYTHON_REALS if op.broadcasts else ()
     plans, none, view, even = op.plans, op.params, op.view, op.broadcasts and not op.foreign
-    bare = REQUIRED in none.values()
+    bare, axis = REQUIRED in none.values(), "axis" in none and not op.foreign
 
     def call(*given, **params):
         if params or bare or len(given) != {count}:
@@ -334,7 +334,7 @@ def function_of(op, convert):
                 given, params = op.bind(*given, **params)
                 if params is None:
                     return given  # computed in another dtype
-            if not FIXED.issuperset(map(type, params.values())):
+            if not FIXED.issuperset(map(type, params.values())) or (axis and type(params["axis"]) not in AXES):
                 params = frozen(op, params)
         else:
             params = none

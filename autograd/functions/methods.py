@@ -188,8 +188,7 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 
 def _plain(index: Any, data: Any) -> Any:
     """``index`` with arrays in place of Tensors, those in a tuple copied. Raises for arrays of another device."""
-    parts = index if type(index) is tuple else (index,)
-    if BASIC.issuperset(map(type, parts)):
+    if type(index) in BASIC or (type(index) is tuple and BASIC.issuperset(map(type, index))):
         return index
     index = tuple(frozen_copy(_array(i)) for i in index) if isinstance(index, tuple) else _array(index)
     if type(data) not in backends.SPACES:

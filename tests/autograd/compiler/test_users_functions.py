@@ -239,13 +239,13 @@ def a_dataclass_that_is_changed(wrap: Wrap) -> Any:
 
 
 @followed
-def ordered_and_default_dicts(wrap: Wrap) -> Any:
+def ordered_dicts(wrap: Wrap) -> Any:
     @wrap
     def f(d: Any) -> Any:
         counts: Any = collections.defaultdict(float)
         for key, value in d.items():
             counts[key[0]] = counts[key[0]] + value
-        return collections.OrderedDict(reversed(d.items())), counts
+        return collections.OrderedDict(reversed(d.items())), dict(counts)
 
     return [f(collections.OrderedDict(a1=x, b=x * 2, a2=x * 3)) for x in xs()]
 
