@@ -69,6 +69,8 @@ def scope(path: str, label: str) -> Iterator[None]:
     >>> y.node.scope
     (('layers.0', 'Linear'),)
     """
+    if not (isinstance(path, str) and isinstance(label, str)):
+        raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
     with holding(MODE, Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.observer)):
         yield
