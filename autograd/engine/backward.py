@@ -129,7 +129,11 @@ def unbroadcast(xp: Any, part: Any, like: Any) -> Any:
     input its real part. Raises `ShapeError` or `GradientError` where that can't be.
     """
     if part.shape != like.shape:
-        axes = broadcast_axes(part.shape, like.shape)
+        try:
+            axes = broadcast_axes(part.shape, like.shape)
+        except ShapeError:
+            words = f"a rule returned a gradient of shape {part.shape} for an argument of shape {like.shape}"
+            raise ShapeError(f"{words}: it must have that shape, or the one that this was broadcast to.") from None
         part = xp.sum(part, axis=axes) if axes else part
         part = part if part.shape == like.shape else xp.reshape(part, shape=like.shape)
     if part.dtype == like.dtype:

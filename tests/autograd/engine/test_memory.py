@@ -290,7 +290,7 @@ def test_no_gradient_goes_through_integers():
 def test_a_leaf_of_another_shape_gets_no_gradient_of_the_old_one(w, f):
     y = f(w).sum()
     w.data = np.ones(5)
-    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 got a gradient of shape \(2,\)|\(5,\) can't be broad"):
+    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 got a gradient of shape \(2,\)|a rule returned a"):
         y.backward()
     assert w.grad is None
 

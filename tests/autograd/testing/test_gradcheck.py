@@ -217,9 +217,8 @@ class TestMessage:
     def test_broadcasting_that_is_not_undone(self):
         summed = declared(lambda xp, x: xp.sum(x), name="summed", x=lambda g: g)
         assert message(summed, [1.0, 2.0]) == (
-            "a rule of summed returned a gradient of shape () for an argument of shape (2,): it must have the "
-            "argument's shape, or the one that this was broadcast to. Does it undo what its operation does to the "
-            "shape (a sum, a broadcast)?"
+            "a rule returned a gradient of shape () for an argument of shape (2,): it must have that shape, or the one "
+            "that this was broadcast to. Does it undo what its operation does to the shape (a sum, a broadcast)?"
         )
 
     def test_a_rule_that_fails(self):
