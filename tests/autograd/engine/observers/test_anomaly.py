@@ -70,13 +70,6 @@ def line_of(f, ahead):
     return f"{__file__}:{f.__code__.co_firstlineno + ahead}"
 
 
-def test_at_second_order_the_operation_of_the_recorded_gradient_is_named():
-    x = leaf([4.0, 0.0])
-    y = ag.sqrt(x).sum()
-    said, place = complaint(lambda: ag.gradients(y, x, create_graph=True))
-    assert said == f"the result of xdivy, (2,) float64, is inf at (1,); called at {place}."
-
-
 def test_inside_a_layer_the_message_names_the_users_line_and_the_module():
     net = nn.Sequential(nn.Linear(1, 2, seed=0), nn.Linear(2, 1, seed=0))
     net[1].weight.data[0, 0] = np.nan
