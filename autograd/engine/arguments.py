@@ -84,16 +84,17 @@ def binder(op: Any) -> Callable[..., tuple[Any, Any]]:
     return bind
 
 
-def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
+def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     """An argument that is not a Tensor as an array. Raises `DTypeError`.
 
-    ``before``, ``behind``: the arguments before and after it. If the operation broadcasts, a Python number beside
-    arrays stays one, because an array of its dtype would promote them.
+    ``given``: all arguments, of which it has the ``place``. If the operation broadcasts, a Python number beside arrays
+    stays one, because an array of its dtype would promote them.
     """
-    kind, scalars = type(x), backends.PYTHON_SCALARS
-    if x is None and op.optional and op.args[len(before)] in op.optional:
+    kind, behind = type(x), given[place + 1 :]
+    if x is None and op.optional and op.args[place] in op.optional:
         return None
-    if kind in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
+    others = behind or not place or not backends.PYTHON_SCALARS.issuperset(map(type, given))
+    if kind in backends.PYTHON_SCALARS and op.broadcasts and others:
         # Python's complex treats NumPy's float64 as a float, and returns another Python complex.
         alone = kind is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
         return backends.asarray(x) if alone else x
@@ -110,10 +111,10 @@ def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] 
         raise
 
 
-def operand(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
+def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one."""
     try:
-        return argument(op, x, before, behind)
+        return argument(op, x, given, place)
     except DTypeError:
         if isinstance(x, list | tuple) or hasattr(x, "dtype"):
             raise

@@ -366,7 +366,9 @@ def function_of(op, convert):
             t.requires_grad, t.node = False, None
             if not mask and mode.grad:
                 t._root = root_of(given)
-{viewed}        if mode.observer is not None:
+        if view:
+            remember(t, given[0], op, params)
+        if mode.observer is not None:
             mode.observer.called(op, t, ({values},), params, recorded)
         return t
 
@@ -386,7 +388,7 @@ READ = """\
         elif type({x}) in number_types{beside}:
             {a} = {p} = {x}
         else:
-            {a} = {p} = convert(op, {x}, ({before}), ({behind}))
+            {a} = {p} = convert(op, {x}, given, {place})
             if {a} is NotImplemented:
                 return NotImplemented
 """
@@ -405,8 +407,7 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     reading = f"        {', '.join(xs)}, = given\n"
     for i, (x, a, p) in enumerate(zip(xs, arrays, places, strict=True)):
         beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
-        before, behind = ("".join(f"{name}, " for name in names) for names in (arrays[:i], xs[i + 1 :]))
-        reading += READ.format(x=x, a=a, p=p, bit=1 << i, beside=beside, before=before, behind=behind)
+        reading += READ.format(x=x, a=a, p=p, place=i, bit=1 << i, beside=beside)
     alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
     reading += "        kind = type(a0)\n"
     reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({', '.join(arrays)})\n"
@@ -414,7 +415,6 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     holes = {
         "count": count, "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": saved_of(*arrays),
         "uneven": "op.uneven",
-        "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
         holes["uneven"] = "not (type(a1) is kind and kind in FLAT and even)"

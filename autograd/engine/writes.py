@@ -37,15 +37,17 @@ def view_of(tensor: Tensor) -> View | None:
     return None if view is None or view.source() is None else view
 
 
-def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
+def remember(tensor: Tensor, source: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
     """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
-    made, given = tensor._data, array
+    if not isinstance(source, Tensor):
+        return
+    made, array = tensor._data, source._data
+    given = array
     if isinstance(array, Lifted):
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
-    shares = made is given or (base is not None and (base is given or base is given.base))
-    if not (shares and given.shape and isinstance(source, Tensor)):  # a number has no views
-        return
+    if not given.shape or not (made is given or (base is not None and (base is given or base is given.base))):
+        return  # a number has no views
     if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     tensor._view = View(source, array, op, params or {})

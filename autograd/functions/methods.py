@@ -90,7 +90,7 @@ class Methods:
         change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
         """
         found = wrap(detached(self.data), name=self.name)
-        remember(found, self, self._data)
+        remember(found, self)
         return found
 
     def clone(self: Any) -> Tensor:

@@ -44,7 +44,6 @@ class profile:
 
     def __init__(self) -> None:
         self._taken: dict[str, list[Any]] = {}  # calls, seconds forward, seconds backward
-        self._ops: list[Op] = []
 
     @property
     def rows(self) -> list[Row]:
@@ -56,14 +55,13 @@ class profile:
         if profile._taken_now:
             raise DomainError("a profile is being taken already: end it before another one begins.")
         profile._taken_now = True
-        self._ops = list(OPS.values())
-        for op in self._ops:
+        for op in OPS.values():
             _replace(op, partial(_timed, self._taken.setdefault(op.name, [0, 0.0, 0.0])))
         return self
 
     def __exit__(self, *error: object) -> None:
         profile._taken_now = False
-        for op in self._ops:
+        for op in OPS.values():
             _replace(op, lambda column, function: getattr(function, "untimed", function))
 
     def __repr__(self) -> str:
