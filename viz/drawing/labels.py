@@ -106,7 +106,6 @@ FRAMES = {  # of cards: the width, the colour and the style of the border, and t
     "parameter": (style.PARAMETER_BORDER, "knob", None, "knob_bg"),
     "operation": (style.BORDER, "fwd", "ROUNDED", "fwd_bg"),
     "loss": (style.BORDER, "loss_bg", "ROUNDED", "loss_bg"),
-    "update": (style.BORDER, "knob", "ROUNDED", "paper"),
     "derivative": (style.DERIVATIVE_BORDER, "grad", "ROUNDED,DASHED", "grad_bg"),
     "failed": (style.BORDER, "bad", None, "bad_bg"),
     "lines": (style.BORDER, "hair", "ROUNDED", "paper"),

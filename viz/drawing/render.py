@@ -249,7 +249,6 @@ class Cluster:
 LOOKS: dict[str, dict[str, Any]] = {  # of edges, by their class; a gradient's arrow points up
     "bwd": {"style": "dashed", "color": "grad", "dir": "back", "arrowtail": "vee"},
     "link": {"style": "dotted", "color": "muted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH},
-    "update": {"color": "knob", "dir": "back", "penwidth": style.PARAMETER_BORDER},
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glassgrad.autograd.common.messages import of_type
@@ -18,7 +18,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import clipped, identifier
-from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
+from glassgrad.viz.program.reading import BACKWARD, FORWARD, Card, Reading
 from glassgrad.viz.recorded.names import fresh
 
 WIDTH, ROWS = 30, 4  # characters of a line on a card, and its rows at most; the tooltip has the whole line
@@ -57,150 +57,106 @@ def draw_program(program: Program, title: str | None = None) -> Picture:
 
 
 class _Drawing:
-    """One drawing."""
+    """One drawing: a card for each run of lines; states stand on the right of the card that reads them first."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading, self.program = reading, reading.program
+        self.new = {value: state for state, value in self.program.updates.items()}
         self.taken: set[str] = set()
-        self.card: dict[Value, str] = {}  # the card of each value
-        self.part: dict[str, str] = {}  # what each card is: a part of the program, "input", "knob" or "state"
-        self.right: set[tuple[str, str]] = set()  # what stands on the right of a card that reads it
+        self.home: dict[Value, Card] = {}
+        self.key: dict[Card, str] = {}
+        self.right: set[tuple[Card, Card]] = set()  # what stands on the right of a card that reads it
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
-        reading, count = self.reading, numbers.counted(len(self.program.instructions), "instruction")
-        title = title if title is not None else f"{self.program.name}: {count}"
-        self.picture = Picture(
-            "program", title=title, reading=[self._marks()], nodesep=style.NODESEP_COMPACT, ranksep=0.3
-        )
-        for value in self.program.inputs:
-            self._card(value.name, "data", [self._named("INPUT", value)], [value], "input")
-        if reading.knobs:
-            rows = [self._named("KNOB", value, " read at each call") for value in reading.knobs]
-            self._card("knobs", "data", rows, reading.knobs, "knob")
-        for block in reading.blocks:
-            self._block(block)
-        for home in reading.homes:
-            self._home(home)
-        for value in self.program.inputs:
-            readers = {*reading.readers.get(value, ())}
-            later = [b for b in reading.blocks[1:] if b.part == FORWARD and not readers.isdisjoint(b.lines)]
-            if later:
-                self._beside(self.card[later[-1].lines[0]], self.card[value])
-        self._edges()
+        reading, program = self.reading, self.program
+        if title is None:
+            title = f"{program.name}: {numbers.counted(len(program.instructions), 'instruction')}"
+        marks, parts = [caption("solid = value going forward", "fwd")], {*reading.part.values()}
+        marks += [grad_text("dashed = gradient coming back"), caption("dotted = kept for it")] * (BACKWARD in parts)
+        marks += [caption("<- = new value of a state", "knob")] * bool(program.updates)
+        self.picture = Picture("program", title=title, reading=[marks], nodesep=style.NODESEP_COMPACT, ranksep=0.3)
+        inputs = [Card("input", [value]) for value in program.inputs]
+        for card in (*inputs, *reading.blocks, *reading.states.values()):
+            self._card(card)
+        for card in inputs:
+            later = [block for block in reading.blocks[1:] if block.part == FORWARD]
+            if readers := [b for b in later if any(card.given[0] in reading.reads[value] for value in b.lines)]:
+                self._beside(readers[-1], card)
+        for reader, card in reading.states.items():
+            if isinstance(reader, Card):
+                self._beside(reader, card)
+        edges: dict[tuple[Card, Card], None] = {}
+        for value, args in reading.reads.items():
+            edges |= dict.fromkeys((self.home[arg], self.home[value]) for arg in args if arg in self.home)
+        for tail, head in edges:
+            if tail is not head:
+                self._edge(tail, head)
         return self.picture
 
-    def _card(
-        self, name: str, kind: str, rows: Sequence[Label], values: Iterable[Value], part: str, **more: Any
-    ) -> str:
-        """Draw the card of these values; return its key."""
-        key = fresh(identifier(name), self.taken)
-        self.card.update(dict.fromkeys(values, key))
-        self.part[key] = part
-        label = table(row(cell(table(*rows, color="hair"), cellpadding=4)), **frame(kind, cellpadding=2))
-        self.picture.node(key, label, **{"cls": f"card {part}", **more})
-        return key
-
-    def _beside(self, key: str, *others: str) -> None:
-        """Put cards on the right of the one that reads the first of them."""
-        self.right.add((others[0], key))
-        self.picture.same_rank([key, *others])
-
-    # ------------------------------------------------------------ words
-
-    def _marks(self) -> list[Label]:
-        parts = set(self.reading.part.values())
-        marks = [caption("solid = value going forward", "fwd")]
-        if BACKWARD in parts:
-            marks.append(grad_text("dashed = gradient coming back"))
-            marks.append(caption("dotted = kept for it"))
-        if self.program.updates:
-            marks.append(caption("thick = new value of a state", "knob"))
-        return marks
+    def _beside(self, reader: Card, card: Card) -> None:
+        """Put a card on the right of one that reads it."""
+        self.right.add((card, reader))
+        self.picture.same_rank([self.key[reader], self.key[card]])
 
     # ------------------------------------------------------------ cards
 
-    def _line(
-        self, value: Value, *, main: bool, ink: str = "ink", mut: str = "muted", italic: bool = False, new: str = ""
-    ) -> Label:
-        """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
+    def _card(self, card: Card) -> None:
+        given, lines = card.given, card.lines
+        returned = [value for value in lines if value in self.program.outputs]
+        read = dict.fromkeys(arg for value in lines for arg in self.reading.reads[value])
+        notes = ["RETURNED"] * bool(returned)
+        notes += [f"CONSTANT  {v.name} {numbers.shape(v.shape)}" for v in read if v.kind == "constant" and v.shape]
+        notes += [f"KNOB  {v.name}, read at each call" for v in read if v.kind == "knob"]
+        main = {*lines[-1:], *returned} if card.part in (FORWARD, BACKWARD) else self.new.keys()
+        cells = [*map(self._given, given), *(self._line(v, v in main, card.part == BACKWARD) for v in lines)]
+        cells += [cell(text(said, style.TAG, "muted"), align="LEFT") for said in notes]
+        kind = {FORWARD: "operation", BACKWARD: "derivative"}.get(card.part, "data")
+        if any(map(self.reading.is_trained, given)):
+            kind = "parameter"
+        elif card.part == FORWARD and not all(value.shape for value in returned):
+            kind = "loss"
+        self.home |= dict.fromkeys([*given, *lines], card)
+        self.key[card] = fresh(identifier((given[:1] or lines[-1:])[0].name), self.taken)
+        label = table(row(cell(table(*map(row, cells), color="hair"), cellpadding=4)), **frame(kind, cellpadding=2))
+        column = {"group": card.part} if card.part in (FORWARD, BACKWARD) else {}
+        self.picture.node(self.key[card], label, cls=f"card {'loss' if kind == 'loss' else card.part}", **column)
+
+    def _given(self, value: Value) -> Label:
+        """The cell of a value that no line of the program makes."""
+        tag = "INPUT" if value.kind == "input" else "PARAM" if self.reading.is_trained(value) else "STATE"
+        name = text(clipped(value.name), style.NAME, "ink", bold=True)
+        shape = caption(f" {numbers.shape(value.shape)}")
+        return cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2)
+
+    def _line(self, value: Value, main: bool, italic: bool) -> Label:
+        """The cell of a line as it prints, or of the new value of a state."""
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
+        new = self.new[value].name if value in self.new else ""
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
-        named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
+        named = text(name, size + main, "ink", bold=main, italic=italic) + (caption(shape) if shape else ())
         lines = wrapped(f" {'<-' if new else '='} {formula}", taken=len(name + shape))
-        first, *others = (text(line, size, ink, italic=italic) for line in lines)
+        first, *others = (text(line, size, "ink", italic=italic) for line in lines)
         return cell(aligned(named + first, *others), align="LEFT", title=whole, cellpadding=1)
-
-    def _named(self, tag: str, value: Value, note: str = "") -> Label:
-        """The row of a value that no line of the program makes."""
-        name = text(clipped(value.name), style.NAME, "ink", bold=True)
-        shape = caption(f" {note or numbers.shape(value.shape)}")
-        return row(cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2))
-
-    def _block(self, block: Block) -> None:
-        returned = [v for v in block.lines if v in self.program.outputs]
-        loss = block.part == FORWARD and any(not v.shape for v in returned)
-        back = block.part == BACKWARD
-        ink, mut = ("loss_ink", "loss_mut") if loss else ("ink", "muted")
-        mains = {block.lines[-1], *returned}
-        rows = [row(self._line(v, main=v in mains, ink=ink, mut=mut, italic=back)) for v in block.lines]
-        read = dict.fromkeys(v for value in block.lines for v in self.reading.reads[value])
-        arrays = [f"CONSTANT  {v.name} {numbers.shape(v.shape)}" for v in read if v.kind == "constant" and v.shape]
-        rows += [
-            row(cell(text(said, style.TAG, mut), align="LEFT")) for said in [*["RETURNED"] * bool(returned), *arrays]
-        ]
-        kind = "loss" if loss else "derivative" if back else "operation"
-        look = {"cls": "card loss"} if loss else {}
-        self._card(block.lines[-1].name, kind, rows, block.lines, block.part, group=block.part, **look)
-
-    def _home(self, home: Home) -> None:
-        """Draw states on the right of their reader, and beside them their updates."""
-        reading, new, cards = self.reading, {v: state.name for state, v in self.program.updates.items()}, []
-        if home.states:
-            trained = any(map(reading.is_trained, home.states))
-            rows = [self._named("PARAM" if reading.is_trained(v) else "STATE", v) for v in home.states]
-            kind = "parameter" if trained else "data"
-            cards.append(self._card(home.states[0].name, kind, rows, home.states, "state"))
-        if home.lines:
-            rows = [row(self._line(value, main=value in new, new=new.get(value, ""))) for value in home.lines]
-            cards.append(self._card(f"{home.lines[-1].name}_update", "update", rows, home.lines, UPDATE))
-        if home.states and home.lines:
-            told = f"new value of {', '.join(v.name for v in home.states if v in self.program.updates)}"
-            self.picture.edge(*cards, cls="update", id=f"u_{cards[0]}", tooltip=told)
-        if home.reader:
-            self._beside(self.card[home.reader.lines[0]], *cards)
-        else:
-            self.picture.same_rank(cards)
 
     # ------------------------------------------------------------ edges
 
-    def _edges(self) -> None:
-        drawn: set[tuple[str, str]] = set()
-        for value in self.reading.written:
-            head = self.card.get(value, "")
-            for arg in self.reading.reads[value]:
-                tail = self.card.get(arg, head)
-                if head and tail != head and (tail, head) not in drawn and arg not in self.reading.knobs:
-                    drawn.add((tail, head))
-                    self._edge(arg, tail, head, self.part[tail], self.part[head])
-
-    def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
-        """Draw an edge from the card that computes a value to one that reads it."""
-        if (source, target) == ("state", UPDATE):
-            return  # beside each other, joined by the edge of the update
-        common: dict[str, Any] = {"tooltip": f"{value.name} {numbers.shape(value.shape)}"}
-        if source == BACKWARD:
-            self.picture.edge(head, tail, cls="bwd", id=f"b_{head}_{tail}", **common)
-        elif target == FORWARD:
-            beside = (tail, head) in self.right
-            common |= {"dir": "back"} if beside else {"weight": 8 if source == "state" else style.WEIGHT_SPINE}
-            ends = (head, tail) if beside else (tail, head)
-            self.picture.edge(*ends, cls="fwd", id=f"f_{tail}_{head}", **common)
+    def _edge(self, tail: Card, head: Card) -> None:
+        """Draw an edge from the card that computes values to one that reads them."""
+        ends = self.key[tail], self.key[head]
+        ids = "_".join(ends)
+        if tail.part == BACKWARD:
+            self.picture.edge(*ends[::-1], cls="bwd", id=f"b_{ids}")
+        elif head.part == FORWARD:
+            look: dict[str, Any] = {"weight": 8 if tail.part == "state" else style.WEIGHT_SPINE}
+            if (tail, head) in self.right:
+                ends, look = ends[::-1], {"dir": "back"}
+            self.picture.edge(*ends, cls="fwd", id=f"f_{ids}", **look)
         else:
             # A derivative is level with the values kept for it, so that the two sides mirror each other.
-            common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
-            self.picture.edge(tail, head, cls="link", id=f"l_{tail}_{head}", **common)
+            level = {"minlen": 0} if (tail.part, head.part) == (FORWARD, BACKWARD) else {"constraint": False}
+            self.picture.edge(*ends, cls="link", id=f"l_{ids}", **level)
 
 
 def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:

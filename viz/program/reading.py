@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 
@@ -14,20 +16,12 @@ LINES = 8  # of a card
 
 
 @dataclass(eq=False)
-class Block:
-    """The lines of one card."""
+class Card:
+    """What stands on one card: inputs or states, and lines."""
 
-    part: str
-    lines: list[Value]
-
-
-@dataclass(eq=False)
-class Home:
-    """States that one card reads first or that are updated together, the lines of their updates, and that card."""
-
-    states: list[Value]
-    lines: list[Value]
-    reader: Block | None
+    part: str  # of the lines, "input" or "state"
+    given: list[Value] = field(default_factory=list)
+    lines: list[Value] = field(default_factory=list)
 
 
 class Reading:
@@ -38,14 +32,9 @@ class Reading:
         self.producers = program.producers()
         self.written = dict(program.lines())
         self.reads = {value: self._read(self.producers[value]) for value in self.written}
-        self.readers: dict[Value, list[Value]] = {}
-        for value, read in self.reads.items():
-            for arg in read:
-                self.readers.setdefault(arg, []).append(value)
         self.part = self._parts()
-        self.knobs = [value for value in program.values() if value.kind == "knob"]
         self.blocks = self._blocks()
-        self.homes = self._homes()
+        self.states = self._states()
 
     def _read(self, instruction: Instruction) -> list[Value]:
         """The values that a line reads, including those of expressions written inside it."""
@@ -88,20 +77,24 @@ class Reading:
         members = [member for member, _ in self.program.packed.get(state, ())]
         return any(map(self.is_trained, members)) or bool(getattr(state.origin, "requires_grad", False))
 
-    def _blocks(self) -> list[Block]:
+    def _blocks(self) -> list[Card]:
         """The cards of values and gradients: runs of lines of one part, from one line of the user's code in one module.
 
         They follow one another as their lines do, so no two of them wait for each other.
         """
-        blocks: list[Block] = []
+        blocks: list[Card] = []
         for (part, _), run in groupby(self.written, lambda value: (self.part[value], self.producers[value].origin)):
             lines = list(run)
             if part != UPDATE:
-                blocks += [Block(part, lines[i : i + LINES]) for i in range(0, len(lines), LINES)]
+                blocks += [Card(part, lines=lines[i : i + LINES]) for i in range(0, len(lines), LINES)]
         return blocks
 
-    def _homes(self) -> list[Home]:
-        """The states, with the lines that compute their new values: a run for each parameter."""
+    def _states(self) -> dict[Any, Card]:
+        """The states, a card for those that one card reads first, with the lines that compute their new values; the key
+        is that card.
+
+        Such lines are in runs that end with a parameter; the other states of a run stand with it.
+        """
         reader = {arg: b for b in reversed(self.blocks) if b.part == FORWARD for v in b.lines for arg in self.reads[v]}
         new = {value: state for state, value in self.program.updates.items()}
         runs: list[list[Value]] = []
@@ -111,17 +104,12 @@ class Reading:
             if not runs or is_done or self.producers[last].origin != self.producers[value].origin:
                 runs.append([])
             runs[-1].append(value)
-        keys: dict[Value, Block | Value] = {}
-        homes: dict[Block | Value, Home] = {}
-
-        def home(key: Block | Value) -> Home:
-            return homes.setdefault(key, Home([], [], key if isinstance(key, Block) else None))
-
+        cards, home = defaultdict[Any, Card](lambda: Card("state")), dict[Value, Any]()
         for run in runs:
             states = [new[value] for value in run if value in new]
             key = next((reader[state] for state in states if state in reader), run[0])
-            keys |= dict.fromkeys(states, key)
-            home(key).lines += run
+            cards[key].lines += run
+            home |= dict.fromkeys(states, key)
         for state in self.program.states:
-            home(keys.get(state, reader.get(state, state))).states.append(state)
-        return list(homes.values())
+            cards[home.get(state, reader.get(state, state))].given.append(state)
+        return cards

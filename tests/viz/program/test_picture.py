@@ -152,7 +152,7 @@ class TestCards:
         label = words(node(picture, "layers_0_weight"))
         assert re.match(r"PARAM layers_0_weight \(3, 4\) PARAM layers_0_bias \(3,\) STATE \S+ \(3, 4\) STATE", label)
         for program in (make() for make in PROGRAMS.values()):
-            drawn = [state for home in Reading(program).homes for state in home.states]
+            drawn = [state for card in Reading(program).states.values() for state in card.given]
             assert sorted(map(id, drawn)) == sorted(map(id, program.states))
 
 
