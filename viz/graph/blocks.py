@@ -18,7 +18,8 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.row_cards import loop_edge, shortcut_edge
-from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
+from glassgrad.viz.recorded.calls import Scope
+from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import ABBREVIATIONS, graph_title, has_shortcut, is_heavy, lines
 from glassgrad.viz.recorded.loops import loops_in
@@ -105,12 +106,9 @@ class _Card:
         return next((row for row in block if row.nodes), block[0])
 
     @property
-    def home(self) -> tuple[tuple[str, str], ...]:
+    def home(self) -> Scope:
         """The modules around the card, without the model and without the module that it draws."""
-        unit = self.units[0]
-        shared = shared_scope([row for row in unit.rows if row.nodes] or unit.rows)
-        own = isinstance(unit, Row) and unit.path is not None
-        return tuple(level for level in (shared[:-1] if own else shared) if level[0])
+        return tuple(level for level in self.units[0].home if level[0])
 
 
 class _Blocks:
@@ -156,7 +154,7 @@ class _Blocks:
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(caption("n × = equal blocks one after another"))
         picture = Picture("blocks", title=title, reading=[reading], names=names_of(rows), nodesep=0.14, ranksep=0.17)
-        self.boxes = set[tuple[tuple[str, str], ...]]()
+        self.boxes = set[Scope]()
         self._place(picture, self.cards, 0)
         for tail, head in self.edges:
             ids, down = f"f_{tail.key}_{head.key}", self._levels(tail, head)

@@ -322,7 +322,7 @@ class _Table:
         words = [
             clipped(repeat.path),
             *_contents(repeat.blocks[0]),
-            *([f"{of} inputs of {numbers.shape(repeat.inputs[0].place.shape)}"] if repeat.inputs else []),
+            *[f"{of} inputs of {numbers.shape(row.place.shape)}" for row in repeat.blocks[0] if not row.nodes][:1],
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
             f"{numbers.count(sum(len(row.nodes) for row in rows))} ops not drawn",
         ]

@@ -6,9 +6,10 @@ Nothing is drawn here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
+from itertools import chain, takewhile
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import whole
 from glassgrad.viz.drawing import numbers
+from glassgrad.viz.recorded.calls import Scope
 from glassgrad.viz.recorded.evaluate import Evaluation
-from glassgrad.viz.recorded.names import fresh
 from glassgrad.viz.recorded.rows import Caution, Link, Row, rows_of
 
 BLOCKS = 3  # so many equal blocks in a row, or more, are folded
@@ -29,9 +30,33 @@ LONGEST = 64  # rows of the longest block
 class Repeat:
     """Equal blocks in a row; each is the tuple of its rows, in the order of execution."""
 
-    key: str  # its name in DOT
-    title: str
+    home: Scope  # the modules around
     blocks: tuple[tuple[Row, ...], ...]
+
+    @property
+    def key(self) -> str:
+        """Its name in DOT, that of its first row."""
+        return self.rows[0].key
+
+    @cached_property
+    def modules(self) -> list[tuple[str, str]]:
+        """Path and class of the first and the last block; empty if blocks are no modules, apart from operations between
+        these, and no calls of one module.
+        """
+        ends = ([row.scope for row in block if row.path is not None] for block in (self.blocks[0], self.blocks[-1]))
+        return [scope[-1] for scope in map(_common, ends) if len(scope) > (1 if self.shares else len(self.home))]
+
+    @property
+    def title(self) -> str:
+        """The class of a module that is repeated, else the layers of a block."""
+        labels = [label for _, label in self.modules[:1]] or [row.label for row in self.blocks[0] if row.nodes]
+        return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."
+
+    @property
+    def path(self) -> str:
+        """The paths of the first and the last block, or of their rows."""
+        ends = [path for path, _ in self.modules] or [row.path or row.title for row in (self.rows[0], self.rows[-1])]
+        return " to ".join(dict.fromkeys(ends))
 
     @property
     def rows(self) -> list[Row]:
@@ -39,22 +64,10 @@ class Repeat:
         return [row for block in self.blocks for row in block]
 
     @property
-    def path(self) -> str:
-        """The paths of the first and the last block as text; of their rows, if a block is not a whole module."""
-        ends = [row.path or row.title for row in (self.rows[0], self.rows[-1])]
-        if _module(self.blocks) is not None:
-            ends = [_shared(block)[-1][0] for block in (self.blocks[0], self.blocks[-1])]
-        return " to ".join(dict.fromkeys(ends))
-
-    @property
-    def inputs(self) -> list[Row]:
-        """The inputs of the first block that only it reads."""
-        return [row for row in self.blocks[0] if not row.nodes]
-
-    @property
     def shares(self) -> bool:
         """Whether the blocks share one weight, as the steps of a recurrent network do."""
-        return _share(self.blocks)
+        weights = [id(row.weight.tensor) for row in self.rows if row.weight]
+        return len(set(weights)) < len(weights)
 
     def sizes(self, seen: Evaluation) -> list[float] | None:
         """The rms of each block's gradient: of its largest weight, or of its output if it has none.
@@ -67,22 +80,16 @@ class Repeat:
 
     @property
     def warnings(self) -> list[Caution]:
-        """The warnings of the folded rows, one of each kind: the number of blocks that have it, and the worst numbers.
+        """The warnings of the folded rows, one of each kind, with the number of blocks that have it.
 
         EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are not a fault.
         """
-        found: dict[str, list[tuple[int, Caution]]] = {}
-        for i, block in enumerate(self.blocks, 1):
-            for caution in chain.from_iterable(row.warnings for row in block):
-                found.setdefault(caution.word, []).append((i, caution))
+        found = Counter[str]()
+        for block in self.blocks:
+            found.update({caution.word: 1 for caution in chain.from_iterable(row.warnings for row in block)})
         if "EXPLODING" in found:
-            found.pop("VANISHING", None)
-        cautions = []
-        for word, hit in found.items():
-            first, worst = (min if word == "VANISHING" else max)(hit, key=lambda pair: pair[1].number)
-            where = f"in {len(dict(hit))} of {len(self.blocks)} blocks"
-            cautions.append(Caution(word, (where, f"block {first}:", *worst.lines), worst.number))
-        return cautions
+            del found["VANISHING"]
+        return [Caution(word, (f"in {n} of {len(self.blocks)} blocks",)) for word, n in found.items()]
 
 
 def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
@@ -100,30 +107,49 @@ def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
 def folded(
     rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fewest: int = BLOCKS
 ) -> list[Row | Repeat]:
-    """The rows, with ``fewest`` or more equal blocks in a row as one `Repeat`.
+    """The rows, with ``fewest`` or more equal blocks in a row as one `Repeat`; inputs that several rows read are first.
 
-    Blocks are equal if they have the same modules, operations, shapes and connections; their numbers may differ. An
-    output of the graph is never folded, an input only if a single block reads it, as x[t].
+    A block has one or several parts of a module, each a row or all rows of a module. Blocks are equal if they have the
+    same modules, operations, shapes and connections; their numbers may differ. An output of the graph is never folded,
+    an input only if a single block reads it, as x[t].
     """
-    looks = _looks(rows, links, outputs)
-    keys = {row.key for row in rows}
+    readers = Counter(link.tail for link in links)
+    rows = sorted(rows, key=lambda row: bool(row.nodes) or readers[row.key] == 1)
+    looks = _looks(rows, readers, outputs)
+    scopes = [row.scope for row in rows]
+    for i, row in enumerate(rows):
+        if not row.nodes:  # an input within a module is a part of it
+            after = next(row.scope for row in rows[i:] if row.nodes)
+            scopes[i] = _common([scopes[i - 1], after]) if i else ()
     drawn: list[Row | Repeat] = []
-    at = 0
-    while at < len(rows):
-        periods = range(1, min(LONGEST, (len(rows) - at) // fewest) + 1)
-        runs = (_run(rows, looks, at, period) for period in periods if _alike(looks[at], looks[at + period]))
-        blocks = max(
-            (run for run in runs if len(run) >= fewest and _belong(run)),
-            key=lambda run: (len(run) * len(run[0]), -len(run[0])),
-            default=(),
-        )
-        if blocks:
-            n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
-            drawn.append(Repeat(fresh(f"repeat_{n}", keys), _title(blocks), blocks))
-        else:
-            drawn.append(rows[at])
-        at += sum(map(len, blocks)) or 1
+
+    def opened(at: int, end: int, depth: int) -> None:
+        """Draw or fold these rows, which are parts of one module at this depth."""
+        part = {i: scopes[i][: depth + 1] if len(scopes[i]) > depth else i for i in range(at, end)}
+        while at < end:
+            stops = [i for i in range(at + 1, end + 1) if i == end or part[i] != part[i - 1]]
+            runs = (_run(rows, looks, at, stop - at, stops) for stop in stops if stop - at <= LONGEST)
+            found = [Repeat(scopes[at][:depth], run) for run in runs if len(run) >= fewest]
+            begins = any(row.parameters for row in rows[at : stops[0]])
+            found = [x for x in found if x.modules or begins or not any(row.parameters for row in x.blocks[0])]
+            if found:
+                drawn.append(max(found, key=lambda x: (len(x.rows), -len(x.blocks[0]))))
+                at += len(drawn[-1].rows)
+            elif stops[0] > at + 1:
+                opened(at, stops[0], depth + 1)
+                at = stops[0]
+            else:
+                drawn.append(rows[at])
+                at += 1
+
+    opened(0, len(rows), 0)
     return drawn
+
+
+def _common(scopes: Iterable[Scope]) -> Scope:
+    """The modules that all these scopes begin with."""
+    levels = zip(*scopes, strict=False)
+    return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 @dataclass(frozen=True)
@@ -138,14 +164,13 @@ class _Look:
     sources: tuple[str, ...]
 
 
-def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -> list[_Look | None]:
+def _looks(rows: Sequence[Row], readers: Mapping[str, int], outputs: Sequence[Any]) -> list[_Look | None]:
     at: dict[str, int] = {}
     steps = 0
     for row in rows:
         at[row.key] = steps if row.nodes else steps - 1
         steps += bool(row.nodes)
     ends = set(map(id, outputs))
-    readers = Counter(link.tail for link in links)
     looks: list[_Look | None] = []
     for row in rows:
         if id(row.place) in ends or (not row.nodes and readers[row.key] != 1):
@@ -180,69 +205,22 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
     )
 
 
-def _run(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int) -> tuple[tuple[Row, ...], ...]:
-    """Blocks of this length that are like the first one; each reads from the one before: equal branches side by side do
-    not count.
+def _run(
+    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, stops: Sequence[int]
+) -> tuple[tuple[Row, ...], ...]:
+    """Blocks of this length that are like the first one, each up to one of the ``stops``.
+
+    Each reads from the one before: equal branches side by side do not count.
     """
     blocks = [tuple(rows[at : at + period])]
-    for here in range(at + period, len(rows) - period + 1, period):
+    for here in range(at + period, stops[-1], period):
         before = {row.key for row in blocks[-1]}
         own = looks[here : here + period]
-        same = all(map(_alike, looks[here - period : here], own))
+        same = here + period in stops and all(map(_alike, looks[here - period : here], own))
         if not same or not any(before.intersection(look.sources) for look in own if look):
             break
         blocks.append(tuple(rows[here : here + period]))
     return tuple(blocks)
-
-
-def _belong(blocks: Sequence[Sequence[Row]]) -> bool:
-    """Whether each block is a whole module, or all are parts of one that begin with a parameter, if there is any."""
-    if not _running(blocks[0]):
-        return False
-    parts = [row for block in blocks for row in _running(block)]
-    homes = {row.scope[:-1] if row.path is not None else row.scope for row in parts}
-    begins = bool(blocks[0][0].parameters) or not any(row.parameters for row in blocks[0])
-    return (len(homes) == 1 and begins) or _module(blocks) is not None
-
-
-def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
-    """The common label of the blocks' modules; None if the blocks are parts of one module."""
-    shared = [_shared(block) for block in blocks]
-    if len(set(shared)) == 1 and len(shared[0]) > 1 and _share(blocks):
-        return shared[0][-1][1]  # one module called again and again
-    if len(set(shared)) < len(shared) or not all(shared) or len({len(scope) for scope in shared}) > 1:
-        return None
-    return shared[0][-1][1]
-
-
-def _share(blocks: Sequence[Sequence[Row]]) -> bool:
-    """Whether the blocks share a weight."""
-    weights = [id(row.weight.tensor) for block in blocks for row in block if row.weight]
-    return len(set(weights)) < len(weights)
-
-
-def _running(block: Sequence[Row]) -> list[Row]:
-    """The rows of a block, without input rows."""
-    return [row for row in block if row.nodes]
-
-
-def shared_scope(rows: Iterable[Row]) -> tuple[tuple[str, str], ...]:
-    """The modules that all these rows are in."""
-    levels = zip(*(row.scope for row in rows), strict=False)
-    return tuple(level[0] for level in levels if len(set(level)) == 1)
-
-
-def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
-    """The modules that all rows of a block are in; operations between modules do not count."""
-    rows = _running(block)
-    return shared_scope([row for row in rows if row.path is not None] or rows)
-
-
-def _title(blocks: Sequence[Sequence[Row]]) -> str:
-    labels = [row.label for row in _running(blocks[0])]
-    if label := _module(blocks):
-        return label
-    return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."
 
 
 def depths(graph: ag.Graph, depth: int | None) -> list[int | None]:

@@ -46,15 +46,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Caution:
-    """A warning: a word, and one or two short lines with the number that triggered it.
-
-    ``number`` is the number alone: a share (VANISHING: of the largest layer's gradient; SATURATED, DEAD: of outputs or
-    units), a multiple or an rms (EXPLODING), a count of entries (NOT FINITE).
-    """
+    """A warning: a word, and one or two short lines with the number that triggered it."""
 
     word: str
     lines: tuple[str, ...]
-    number: float
 
 
 @dataclass
@@ -86,6 +81,11 @@ class Row:
     def scope(self) -> Scope:
         """The modules that it was recorded in, outermost first."""
         return self.of.scope
+
+    @property
+    def home(self) -> Scope:
+        """The modules around it."""
+        return self.scope if self.path is None else self.scope[:-1]
 
     @property
     def rows(self) -> list[Row]:
@@ -300,13 +300,13 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
             if size < VANISHING * largest:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
                 words = (f"weight gradient is {ratio}", "of the largest layer's")
-                row.warnings.append(Caution("VANISHING", words, size / largest))
+                row.warnings.append(Caution("VANISHING", words))
             elif size > limit and size > EXPLODING * median > 0:
                 words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
-                row.warnings.append(Caution("EXPLODING", words, size / median))
+                row.warnings.append(Caution("EXPLODING", words))
             elif size > EXPLODING_RMS:
                 words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
-                row.warnings.append(Caution("EXPLODING", words, size))
+                row.warnings.append(Caution("EXPLODING", words))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name
             row.warnings += _squashed(node, seen.values[node], name)
@@ -317,15 +317,13 @@ def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Caution]:
     arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
     arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
     lines: list[str] = []
-    total = 0
     for name, array in arrays:
         if array is None or array.dtype.kind not in "fc":
             continue
         counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
         lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]
-        total += sum(counts.values())
     more = (f"and {len(lines) - 2} more",) if len(lines) > 3 else ()
-    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more), total)] if lines else []
+    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more))] if lines else []
 
 
 def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
@@ -334,7 +332,7 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
         if share > SATURATED:
             words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
-            return [Caution("SATURATED", words, share)]
+            return [Caution("SATURATED", words)]
     if node.op.name == "relu" and value.ndim > 1 and value.size:
         axis = _unit_axis(node)
         entries = np.moveaxis(value, axis, -1).reshape(-1, value.shape[axis])
@@ -342,7 +340,7 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         # For one example about half of the units are zero: only several show dead ones.
         if share > DEAD and (len(value) if axis == 1 else len(entries)) > 1:
             dead = f"{percent(share)} of {numbers.count(value.shape[axis])} units are 0"
-            return [Caution("DEAD", (dead, "for the whole batch"), share)]
+            return [Caution("DEAD", (dead, "for the whole batch"))]
     return []
 
 

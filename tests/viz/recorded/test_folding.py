@@ -117,7 +117,7 @@ class TestWhatIsEqual:
         h = ag.tanh(ag.Tensor(np.ones((2, 3)), requires_grad=True))
         for _ in range(4):
             h = ag.tanh(h * mask)
-        assert said(ag.sum(h)) == ["Tanh 1", "mask", "4 × Multiply, Tanh", "Sum"]
+        assert said(ag.sum(h)) == ["mask", "Tanh 1", "4 × Multiply, Tanh", "Sum"]
 
     def test_the_output_is_never_folded(self):
         h = ag.Tensor(np.ones((2, 3)), requires_grad=True)
@@ -152,23 +152,15 @@ class TestWhatItSays:
         (repeat,) = (u for u in folded(*rows_of(seen.graph), seen.graph.outputs) if isinstance(u, Repeat))
         assert repeat.sizes(seen) is None
 
-    def test_vanishing_with_the_worst_block(self):
-        repeat, _ = the_repeat(loss(6)[1])
-        (caution,) = (c for c in repeat.warnings if c.word == "VANISHING")
-        hit = sum(any(c.word == "VANISHING" for row in block for c in row.warnings) for block in repeat.blocks)
-        assert caution.lines[:2] == (f"in {hit} of 6 blocks", "block 1:")
-        assert float(caution.lines[2].removeprefix("weight gradient is 1/")) == pytest.approx(
-            1 / caution.number, rel=0.01
-        )
-
-    def test_other_warnings_with_the_worst_block(self):
-        model, y = loss(4)
+    def test_warnings_say_in_how_many_blocks(self):
+        model, y = loss(6)
         for i, bias in ((1, 5.0), (2, 50.0)):
             model[i].linear.bias.data[: 5 if i == 1 else 8] = bias
         repeat, _ = the_repeat(y)
-        (caution,) = (c for c in repeat.warnings if c.word == "SATURATED")
-        assert caution.lines == ("in 2 of 4 blocks", "block 3:", "100% of a3 within", "0.02 of 0 or 1")
-        assert caution.number == 1.0
+        hit = sum(any(c.word == "VANISHING" for row in block for c in row.warnings) for block in repeat.blocks)
+        assert repeat.warnings == [
+            Caution("VANISHING", (f"in {hit} of 6 blocks",)), Caution("SATURATED", ("in 2 of 6 blocks",))
+        ]  # fmt: skip
 
     def test_not_finite_is_never_hidden(self):
         model, y = loss(4)
@@ -252,6 +244,6 @@ def test_of_a_weight_that_all_blocks_share_each_says_what_it_adds():
 def test_a_card_of_blocks_never_says_both_vanishing_and_exploding():
     repeat, _ = the_repeat(loss(8)[1])
     rows = repeat.rows
-    rows[0].warnings = [Caution("EXPLODING", ("",), 1e4)]
-    rows[-1].warnings = [Caution("VANISHING", ("",), 1e-3)]
+    rows[0].warnings = [Caution("EXPLODING", ("",))]
+    rows[-1].warnings = [Caution("VANISHING", ("",))]
     assert [caution.word for caution in repeat.warnings] == ["EXPLODING"]
