@@ -17,6 +17,7 @@ from glassgrad.viz.drawing.labels import Label, cell, row, table, text
 BLANK = "#fefefe"  # of zero, and around a smaller square: white in both themes, like the ramps
 GAUGE = (-7, 0)  # the first and the last power of ten
 PIXELS, FEWEST, MAPS = 144, 4, 4  # of a map at most, on a side at least, and side by side
+IMAGE = 1024  # pixels of an input at most
 PER_DECADE = 12  # points
 
 
@@ -75,13 +76,13 @@ def image(array: np.ndarray, *, side: int) -> Label:
     return pixels(_shades(_ranged(array.astype(float)), style.VALUE_RAMP), pixel, pixel)
 
 
-def maps(array: np.ndarray, gradient: bool = False) -> tuple[Label, int, int] | None:
+def maps(array: np.ndarray, gradient: bool = False, limit: int = PIXELS) -> tuple[Label, int, int] | None:
     """The channels of the first example side by side, in one scale of colours; how many are drawn, and of how many.
 
     A matrix is one channel. Of a gradient, darker is larger and smaller squares are negative. None for arrays that are
-    no pictures, or too large.
+    no pictures, or have more than ``limit`` pixels.
     """
-    if array.ndim < 2 or min(array.shape[-2:]) < FEWEST or math.prod(array.shape[-2:]) > PIXELS or not array.size:
+    if array.ndim < 2 or min(array.shape[-2:]) < FEWEST or math.prod(array.shape[-2:]) > limit or not array.size:
         return None
     while array.ndim > 3:
         array = array[0] if array.shape[1] > 1 else array[:, 0]
@@ -124,50 +125,38 @@ def gauge(rms: float) -> Label:
     return table(row(*cells), border=1, color="grad", fixedsize=True, width=whole, height=11)
 
 
-STAIRS = 40  # columns; several blocks share one if there are more
+STAIRS, DECADES = 40, 14  # columns and cells above each other at most
 STAIR_WIDTH = 15  # points, of a column
 ALIKE = 0.15  # least correlation of neighbouring pixels; 500 tables of random numbers stayed below .07
 EXAMPLES = 100  # examples of a batch that are tested
-DECADES = 14  # cells high; several decades share one if there are more
 
 
 def staircase(sizes: Sequence[float]) -> Label:
     """Bars of sizes on a log scale: one column per block, one cell per decade; zero and the smallest sizes are empty.
 
-    With more than 40 blocks, a column stands for several and shows the smallest. A size that is not finite fills its
-    column in the colour of a failure.
+    Of more than 40 blocks, every second, third and so on is drawn. A size that is not finite fills its column in the
+    colour of a failure.
     """
-    together = -(-len(sizes) // STAIRS)
-    # A value that is not finite is never averaged away.
-    columns = [
-        min(part, key=lambda size: size if math.isfinite(size) else -math.inf)
-        for part in (sizes[i : i + together] for i in range(0, len(sizes), together))
-    ]
-    powers = [round(math.log10(size)) for size in columns if math.isfinite(size) and size > 0] or [0]
-    low, high = min(powers) - 1, max(powers) + 1
-    step = -(-(high - low + 1) // DECADES)
-    width = max(min(STAIR_WIDTH, 13 * STAIR_WIDTH // len(columns)), 4)
-    lines = []
-    for i, power in enumerate(range(low + step * ((high - low) // step), low - 1, -step)):
-        label = (f"1e{power}" if power else "1") if i % 2 == 0 else " "
-        cells = [cell(text(label, style.TAG, "muted"), width=30, height=8, align="RIGHT", fixedsize=True)]
-        for size in columns:
-            filled = size > 0 and round(math.log10(size)) >= power if math.isfinite(size) else True
-            colour = "grad" if math.isfinite(size) else "bad"
-            cells.append(cell(width=width, height=8, fixedsize=True, bgcolor=colour if filled else "paper"))
-        lines.append(row(*cells))
+    columns = sizes[:: -(-len(sizes) // STAIRS)]
+    powers = [round(math.log10(size)) if math.isfinite(size) and size > 0 else None for size in columns]
+    known = [power for power in powers if power is not None] or [0]
+    high = max(known) + 1
+    levels = range(high, max(min(known) - 2, high - DECADES), -1)
     n = len(columns)
-    if n <= 13:
-        below = [cell(text(i + 1, style.TAG, "muted"), width=width, height=13, fixedsize=True) for i in range(n)]
-    else:
-        half = n // 2
-        below = [
-            cell(text(1, style.TAG, "muted"), colspan=half, align="LEFT"),
-            cell(text(len(sizes), style.TAG, "muted"), colspan=n - half, align="RIGHT"),
-        ]
+    width = max(min(STAIR_WIDTH, 13 * STAIR_WIDTH // n), 4)
+    lines = []
+    for i, level in enumerate(levels):
+        label = (f"1e{level}" if level else "1") if i % 2 == 0 else " "
+        cells = [cell(text(label, style.TAG, "muted"), width=30, height=8, align="RIGHT", fixedsize=True)]
+        for size, power in zip(columns, powers, strict=True):
+            colour = "bad" if not math.isfinite(size) else "grad" if power is not None and power >= level else "paper"
+            cells.append(cell(width=width, height=8, fixedsize=True, bgcolor=colour))
+        lines.append(row(*cells))
+    ends = [cell(text(1, style.TAG, "muted"), colspan=-(-n // 2), align="LEFT")]
+    ends += [cell(text(len(sizes), style.TAG, "muted"), colspan=n // 2, align="RIGHT")] * (n > 1)
     # The size of cells and gaps is fixed, or the engine would stretch the stairs.
     whole = {"width": 34 + n * (width + 1), "height": 9 * len(lines) + 17}
-    return table(*lines, row(cell(" "), *below), cellspacing=1, fixedsize=True, **whole)
+    return table(*lines, row(cell(" "), *ends), cellspacing=1, fixedsize=True, **whole)
 
 
 def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | bool | None = None) -> np.ndarray | None:

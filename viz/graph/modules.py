@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
 from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
 from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
-from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, entries, names_of, percent, score, slopes, warn
+from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, entries, names_of, slopes, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
@@ -127,156 +127,120 @@ class _Table:
         words |= {"reading": [list(map(caption, rows)), signs], "notice": self.notice}
         self.picture = Picture("modules", nodesep=style.NODESEP_LANES, **words)
         for unit in self.units:
-            self._unit(unit)
+            self._card(unit)
         self._edges({row.key: unit.key for unit in self.units for row in unit.rows})
         return self.picture
-
-    # ------------------------------------------------------------ words
-
-    def _parameters(self, rows: Iterable[Row]) -> str:
-        return numbers.counted(total, "parameter") if (total := entries(rows)) else "no parameters"
 
     def _by(self, name: str) -> str:
         return f"∂{self.end}/∂{name}"
 
     # ------------------------------------------------------------ cards
 
-    def _put(
-        self, unit: Row | Repeat, kind: str, head: Label, cells: Sequence[tuple[Label, str]], own: bool = False
-    ) -> None:
+    def _card(self, unit: Row | Repeat) -> None:
         """Draw a card: its name; its values, their gradient and the size of that, each with a tooltip; its warnings.
 
-        Of folded blocks, one column has values and gradient; their frame is triple, and says whether parameters are
-        their ``own``. A double frame marks numbers that are not finite.
+        Of equal blocks and of a loop over time, one column has values and gradient, and the frame is triple. A double
+        frame marks numbers that are not finite.
         """
-        key, failed = unit.key, any(caution.word == "NOT FINITE" for caution in unit.warnings)
-        folded = kind == "folded"
+        loops = recurrences(unit.nodes, self.seen) if isinstance(unit, Row) else []
+        if isinstance(unit, Repeat):
+            kind, head, cells = self._repeat(unit)
+        else:
+            kind, head, cells = self._loop(unit, loops[0]) if loops else self._row(unit)
+        folded, failed = len(cells) == 2, any(caution.word == "NOT FINITE" for caution in unit.warnings)
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
-        drawn = [column(head, COLUMNS[0], "v")]
-        for (content, tip), width in zip(cells, widths, strict=True):
-            port = "g" if width == COLUMNS[3] else None
-            if not port or self.seen.gradients:
-                drawn.append(column(content, width, port, True, title=tip))
+        drawn = [column(x, width, None, True, title=tip) for (x, tip), width in zip(cells, widths, strict=True)]
+        drawn[-1] = column(cells[-1][0], widths[-1], "g", True, title=cells[-1][1]) if self.seen.gradients else ()
         drawn.append(column(self._boxes(unit.warnings), self.last, "side", self.last > NOTHING))
-        usual = {"input": "data", "folded": "parameter" if own else "operation"}.get(kind, kind)
-        look = frame("failed" if failed else usual)
+        look = frame("failed" if failed else "data" if kind == "input" else kind)
         if folded:
             look |= {"border": style.PARAMETER_BORDER, "style": None}
-        label = table(row_(*drawn), cellpadding=4, **look)
+        label = table(row_(column(head, COLUMNS[0], "v"), *drawn), cellpadding=4, **look)
         for _ in range(2 * folded):
             label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
         if failed and not folded:
             label = table(row_(cell(label)), border=4, color="bad", bgcolor="paper", cellpadding=2)
-        self.picture.node(key, label, group="rows", cls=f"module {kind}{' failed' * failed}")
+        cls = f"module {'folded' if folded else kind}{' failed' * failed}"
+        self.picture.node(unit.key, label, group="rows", cls=cls)
+        if loops or (isinstance(unit, Repeat) and unit.shares):
+            loop_edge(self.picture, unit.key, "side:e", loops[0].loop.length if loops else len(unit.blocks))
+        elif isinstance(unit, Row) and unit.of.calls and has_shortcut(lines([unit])):
+            shortcut_edge(self.picture, unit.key)
 
-    def _unit(self, unit: Row | Repeat) -> None:
-        """Draw the card of a row, of equal blocks, or of a loop over time."""
-        if isinstance(unit, Repeat):
-            self._repeat(unit)
-        elif loops := recurrences(unit.nodes, self.seen):
-            self._loop(unit, loops[0])
-        else:
-            place, name = (unit.weight.tensor, unit.weight.name) if unit.weight else (unit.place, unit.letter)
-            value, size = self.seen.value(unit.place), self._measured(place, name)
-            if not unit.nodes:
-                kind, (head, values, middle) = "input", self._input(unit)
-            elif unit is self.output and value.size == 1:
-                kind, (head, values, middle) = "loss", self._loss(unit)
-                size = aligned(text(f"{self._by(unit.letter)} = 1", style.GRAD_LABEL, "grad", italic=True))
-            else:
-                kind, (head, values, middle) = "operation", self._cells(unit)
-            kind = "parameter" if unit.parameters else kind
-            array = self.seen.gradient(place)
-            sent = f"{self._by(name)}: {'not computed' if array is None else numbers.full(array)}"
-            self._put(unit, kind, head, [(values, numbers.full(value)), (middle, sent), (size, sent)])
-            if unit.of.calls and has_shortcut(lines([unit])):
-                shortcut_edge(self.picture, unit.key)
+    def _row(self, row: Row) -> tuple[str, Label, list[tuple[Label, str]]]:
+        """The kind of a row, its name, and the cells with its values and their gradient."""
+        place, name = (row.weight.tensor, row.weight.name) if row.weight else (row.place, row.letter)
+        array, gradient = self.seen.value(row.place), self.seen.gradient(place)
+        kind = "parameter" if row.parameters else "operation" if row.nodes else "input"
+        if row is self.output and array.size == 1 and not row.parameters:
+            kind = "loss"
+        sent = f"{self._by(name)}: {'not computed' if gradient is None else numbers.full(gradient)}"
+        middle = caption(" ")
+        if row.weight:
+            middle = self._weight(row.weight)
+        elif len(row.nodes) == 1 and row.op in ACTIVATIONS:
+            mean, steepest = map(numbers.short, slopes(row.nodes[0], self.seen))
+            slope = grad_text(f"mean {row.nodes[0].op.symbol}′ = {mean}")
+            middle = aligned(slope, caption(f"largest possible {steepest}"))
+        size = self._measured(place, name, gradient)
+        return kind, self._head(row), [(self._values(row, array), numbers.full(array)), (middle, sent), (size, sent)]
 
-    def _head(self, row: Row, *captions: str) -> Label:
-        single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
-        symbol = row.nodes[-1].op.symbol if single else ""
-        name = text(clipped(row.title, 20), style.NAME, "ink", bold=True)
-        if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES:
-            name = text(f"{symbol}  ", style.BADGE_SMALL, "fwd", bold=True) + name
-        captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
-        return aligned(name, *map(caption, captions))
-
-    def _cells(self, row: Row) -> tuple[Label, Label, Label]:
-        """Name, values and gradient of a module or an operation."""
-        shared = [p.name for p in row.parameters if p.shared]
-        size = f"shares {' and '.join(shared[:2])}" if shared else self._parameters([row])
+    def _head(self, row: Row) -> Label:
+        """The name of a row, with the sizes of its parts and its path."""
+        shared, total = [p.name for p in row.parameters if p.shared], entries([row])
+        size = f"shares {' and '.join(shared[:2])}" if shared else numbers.counted(total, "parameter") if total else ""
+        if not row.nodes:
+            array = self.seen.value(row.place)
+            name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
+            return aligned(name, caption(f"{numbers.shape(array.shape)} {array.dtype}"))
         if row.call > 1:
             captions = [f"the same {row.label}, call {row.call}"]
         elif row.of.calls:
-            captions = [size, *_contents([row])]
+            captions = [*filter(None, [size]), *_contents([row])]
+        elif row.op in LOSSES:
+            captions = [f"{LOSSES[row.op]}, {row.nodes[-1].params.get('reduction', 'mean')}"]
         else:
             captions = _wrapped("    ".join(filter(None, (described(row.nodes), size))))
             captions += [f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
-        array = self.seen.value(row.place)
-        values = self._values(row.letter, array)
-        if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array)):
-            values = self._stacked(heads[0], caption(f"{row.letter}: weights of {heads[1]} of {heads[2]} heads"))
-        return self._head(row, *captions), values, self._weight(row.weight) if row.weight else self._slope(row)
+        symbol = row.nodes[-1].op.symbol if not row.parameters and len({node.op for node in row.nodes}) == 1 else ""
+        name = text(clipped(row.title, 20), style.NAME, "ink", bold=True)
+        if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES:
+            name = text(f"{symbol}  ", style.BADGE_SMALL, "fwd", bold=True) + name
+        if row.path and not row.title.startswith(row.path):
+            captions.append(clipped(row.path))
+        return aligned(name, *map(caption, captions))
 
-    def _values(self, letter: str, array: np.ndarray) -> Label:
+    def _values(self, row: Row, array: np.ndarray) -> Label:
         if array.size == 1:
-            return aligned(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
+            return aligned(text(f"{row.letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
         if array.dtype.kind not in "fiub" or array.size == 0:
-            return aligned(caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
-        if array.ndim <= 2 and _is_small(array):
-            words = caption(f"{letter}  {numbers.shape(array.shape)}")
-            return self._stacked(self._numbers(array, "ink"), words)
-        finite, spread = array[np.isfinite(array)].astype(float), numbers.spread(array)
-        lines = [f"{letter}: {spread}"]
-        if finite.size:
-            extent = f"{letter}: {numbers.short(finite.min())} to {numbers.short(finite.max())}"
-            lines = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
-        return self._stacked(marks.strip(array), aligned(*map(caption, lines)))
-
-    def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> Label:
-        shown = numbers.table(array)
-        size = style.CAPTION if array.shape[-1:] < (style.TABLE_COLUMNS,) else style.SMALL
-        cells = [[cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line] for line in shown.rows]
-        grid = table(*(row_(*line) for line in cells), cellpadding=1, cellspacing=1)
-        # The second cell, empty or not, takes up the room that would pull the columns apart.
-        return table(row_(cell(grid), cell(caption(shown.factor), valign="BOTTOM")))
-
-    def _stacked(self, mark: Label, words: Label) -> Label:
-        cells = cell(mark, align="LEFT", valign="BOTTOM"), cell(words, align="LEFT", valign="TOP")
-        return table(*map(row_, cells), cellpadding=1)
+            return aligned(caption(f"{row.letter}: {numbers.shape(array.shape)} {array.dtype}"))
+        heads = marks.maps(array) if row.op == "softmax" and array.ndim == 4 else None
+        if heads:
+            return _stacked(heads[0], caption(f"{row.letter}: weights of {heads[1]} of {heads[2]} heads"))
+        finite, spread = array[np.isfinite(array)].astype(float), f"  {numbers.spread(array)}"
+        extent = f": {numbers.short(finite.min())} to {numbers.short(finite.max())}" if finite.size else ""
+        words = _fitted(f"{row.letter}{extent}", spread, COLUMNS[1], caption)
+        if not row.nodes and array.ndim > 2 and (picture := marks.maps(array, limit=marks.IMAGE)):
+            return _stacked(picture[0], aligned(caption(f"example 1 of {numbers.count(len(array))}"), words))
+        return _stacked(marks.strip(array), words)
 
     def _weight(self, weight: Parameter) -> Label:
         array = self.seen.gradient(weight.tensor)
         if array is None:
             return caption(" " if weight.tensor.requires_grad else "no grad needed")
-        words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
-        if _is_small(array):
-            return self._stacked(self._numbers(array, "grad", italic=True), words)
-        return self._stacked(marks.thumbnail(array), words)
+        words = _fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2], grad_text)
+        return _stacked(marks.thumbnail(array), words)
 
-    def _slope(self, row: Row) -> Label:
-        node = row.nodes[-1]
-        if len(row.nodes) != 1 or node.op.name not in ACTIVATIONS:
-            return caption(" ")
-        mean, steepest = slopes(node, self.seen)
-        return aligned(
-            grad_text(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
-            caption(f"largest possible {numbers.short(steepest)}"),
-        )
-
-    def _measured(self, place: Any, name: str) -> Label:
-        """The size of a gradient on a gauge."""
-        size = self.seen.size(place)
-        if size is None:
+    def _measured(self, place: Any, name: str, gradient: np.ndarray | None) -> Label:
+        """The size of a gradient, on a gauge unless it is a single number."""
+        if gradient is None:
             return caption("not computed" if getattr(place, "requires_grad", False) else "no grad needed")
-        words = self._fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3])
-        return self._stacked(marks.gauge(size), words)
-
-    def _fitted(self, name: str, number: str, width: int) -> Label:
-        """A long name and a number on two lines, so that no row is wider than the others."""
-        if text_width(name + number, style.CAPTION) <= width - 10:
-            return grad_text(name + number)
-        return aligned(grad_text(clipped(name, width // 5)), grad_text(number.strip()))
+        if gradient.size == 1:
+            return aligned(grad_text(f"{self._by(name)} = {numbers.scalar(gradient.reshape(())[()])}"))
+        size = numbers.root_mean_square(gradient)
+        words = _fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3], grad_text)
+        return _stacked(marks.gauge(size), words)
 
     def _boxes(self, warnings: Iterable[Caution]) -> Label:
         boxes = []
@@ -286,75 +250,43 @@ class _Table:
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
         return table(*boxes, cellspacing=2) if boxes else caption(" ")
 
-    def _input(self, row: Row) -> tuple[Label, Label, Label]:
-        array = self.seen.value(row.place)
-        size, values, words = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array), [" "]
-        picture = marks.picture_of(array) if array.dtype.kind in "fiub" and array.size else None
-        if picture is not None:
-            many = len(array) if array.ndim > 1 else 1
-            size = f"{numbers.counted(many, 'image')} of {' × '.join(map(str, picture.shape))}"
-            values = table(row_(cell(marks.image(picture, side=56))), cellpadding=2)
-            words = [f"image 1 of {numbers.count(many)}"]
-            words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
-        name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
-        return aligned(name, caption(size)), values, aligned(*map(caption, words))
-
-    def _loss(self, row: Row) -> tuple[Label, Label, Label]:
-        node = row.nodes[-1]
-        captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
-        if node.op.name in LOSSES:
-            captions = [f"{LOSSES[node.op.name]}, {node.params.get('reduction', 'mean')}"]
-        value = numbers.scalar(self.seen.value(row.place).reshape(())[()])
-        values = [text(f"{row.letter} = {value}", style.NAME, "ink", bold=True)]
-        judged = caption(" ")
-        if result := score(node, self.seen):
-            values.append(caption(f"chance level {result.formula} = {numbers.scalar(result.chance)}"))
-            what, said = "accuracy", f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
-            if result.of == 1:
-                what, said = "prediction", "right" if result.right else "wrong"
-            judged = aligned(caption(what), text(said, style.CELL, "ink"))
-        return self._head(row, *captions), aligned(*values), judged
-
-    def _repeat(self, repeat: Repeat) -> None:
-        """Draw one card for equal blocks: their number, the parts of one, and the gradient of each."""
+    def _repeat(self, repeat: Repeat) -> tuple[str, Label, list[tuple[Label, str]]]:
+        """The card of equal blocks: their number, the parts of one, and the gradient of each."""
         of, rows = len(repeat.blocks), repeat.rows
         own = [p for row in rows for p in row.parameters if not p.shared]
         words = [
-            clipped(repeat.path),
             *_contents(repeat.blocks[0]),
             *[f"{of} inputs of {numbers.shape(row.place.shape)}" for row in repeat.blocks[0] if not row.nodes][:1],
-            self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
-            f"{numbers.count(sum(len(row.nodes) for row in rows))} ops not drawn",
+            *[f"{numbers.counted(entries(rows), 'parameter')} in {numbers.count(len(own))} tensors"] * bool(own),
+            f"{numbers.count(len(repeat.nodes))} ops not drawn",
         ]
         by = self._by("W" if any(row.weight for row in rows) else "(output)")
         by = f"part of {by}" if repeat.shares else by
-        self._stairs(repeat, of, words, by, repeat.sizes(self.seen), "block", repeat.shares)
+        return self._stairs(repeat, of, words, by, repeat.sizes(self.seen), "block")
 
-    def _loop(self, row: Row, loop: Recurrence) -> None:
-        """Draw one card for a loop over time: the size of the gradient of its state after every step."""
-        words = [*([row.path] if row.path else []), self._parameters([row]), f"{len(loop.body.steps)} ops in a step"]
-        by, sizes = self._by(loop.carries[0] if loop.carries else "(state)"), loop.sizes() if loop.carries else None
-        self._stairs(row, int(loop.loop.length), words, by, sizes, "step", True)
+    def _loop(self, row: Row, loop: Recurrence) -> tuple[str, Label, list[tuple[Label, str]]]:
+        """The card of a loop over time: the size of the gradient of its state after every step."""
+        total, by = entries([row]), self._by(loop.carries[0] if loop.carries else "(state)")
+        words = [numbers.counted(total, "parameter")] * bool(total) + [f"{len(loop.body.steps)} ops in a step"]
+        sizes = loop.sizes() if loop.carries else None
+        return self._stairs(row, int(loop.loop.length), words, by, sizes, "step")
 
     def _stairs(
-        self, unit: Row | Repeat, of: int, words: list[str], by: str, sizes: list[float] | None, each: str, loops: bool
-    ) -> None:
-        """Draw the card of ``of`` blocks or steps, with a staircase of their gradients."""
+        self, unit: Row | Repeat, of: int, words: list[str], by: str, sizes: list[float] | None, each: str
+    ) -> tuple[str, Label, list[tuple[Label, str]]]:
+        """The card of ``of`` blocks or steps, with a staircase of their gradients."""
         own = any(row.parameters for row in unit.rows)
         name = text(f"{of} ×", style.COUNT, "knob" if own else "fwd", bold=True)
         name += text(f"  {clipped(unit.title, 20)}", style.NAME, "ink", bold=True)
         told, stairs, ends = f"rms {by} of {each} 1 to {of}", caption(" "), caption(" ")
         if sizes is not None:
-            together = -(-of // marks.STAIRS)
-            said = told + (f", the smallest of {together} each" if together > 1 else "")
-            parts = grad_text(said), marks.staircase(sizes)
-            stairs = table(*(row_(cell(part, align="LEFT")) for part in parts), cellpadding=1)
-            lines = [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))]
-            ends = aligned(*map(grad_text, lines))
+            stairs = _stacked(grad_text(told), marks.staircase(sizes))
+            ends = aligned(
+                *map(grad_text, [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))])
+            )
         tip = f"{told}: {', '.join(map(numbers.rms, sizes)) if sizes else 'not computed'}"
-        self._put(unit, "folded", aligned(name, *map(caption, words)), [(stairs, tip), (ends, tip)], own)
-        if loops:
-            loop_edge(self.picture, unit.key, "side:e", of)
+        words = [*([clipped(unit.path)] if unit.path else []), *words]
+        return "parameter" if own else "operation", aligned(name, *map(caption, words)), [(stairs, tip), (ends, tip)]
 
     # ------------------------------------------------------------ edges
 
@@ -395,6 +327,13 @@ def _wrapped(words: str) -> list[str]:
     return textwrap.wrap(words, LINE + 2, max_lines=3, placeholder=" ...")
 
 
-def _is_small(array: np.ndarray) -> bool:
-    columns = array.shape[-1] if array.ndim else 1
-    return 0 < array.size <= style.TABLE_ROWS * columns and columns <= style.TABLE_COLUMNS
+def _stacked(mark: Label, words: Label) -> Label:
+    cells = cell(mark, align="LEFT", valign="BOTTOM"), cell(words, align="LEFT", valign="TOP")
+    return table(*map(row_, cells), cellpadding=1)
+
+
+def _fitted(name: str, more: str, width: int, written: Callable[[str], Label]) -> Label:
+    """A name and a number or shape on one line, or on two where it is long, so that all rows are equally wide."""
+    if text_width(name + more, style.CAPTION) <= width - 10:
+        return written(name + more)
+    return aligned(written(clipped(name, width // 5)), written(more.strip()))

@@ -16,6 +16,7 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.calls import Scope
 from glassgrad.viz.recorded.evaluate import Evaluation
@@ -62,6 +63,11 @@ class Repeat:
     def rows(self) -> list[Row]:
         """All rows that are folded."""
         return [row for block in self.blocks for row in block]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All operations that are folded."""
+        return [node for row in self.rows for node in row.nodes]
 
     @property
     def shares(self) -> bool:

@@ -359,38 +359,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-# ---------------------------------------------------------------- the losses
-
-
-@dataclass(frozen=True)
-class Score:
-    """The loss at chance level, with its formula, and the accuracy of a classifier."""
-
-    chance: float
-    formula: str
-    right: int
-    of: int
-
-
-def score(node: Node, seen: Evaluation) -> Score | None:
-    """The chance level and accuracy of a classifier that learns by cross-entropy, given its loss node; None for others,
-    and for targets that are no classes.
-    """
-    if node.op.name not in ("cross_entropy", "binary_cross_entropy_with_logits"):
-        return None
-    said, target = (seen.value(place) for place in node.inputs[:2])
-    if node.op.name == "cross_entropy":
-        classes, truth = said.shape[-1], target if target.ndim < said.ndim else target.argmax(axis=-1)
-        hits = said.argmax(axis=-1) == truth
-    elif np.isin(target, (0, 1)).all():
-        classes, hits = 2, (said > 0) == (target == 1)
-    else:
-        return None
-    times = hits.size if node.params.get("reduction") == "sum" else 1
-    formula = f"{times}·ln {classes}" if times > 1 else f"ln {classes}"
-    return Score(times * math.log(classes), formula, int(np.sum(hits)), hits.size)
-
-
 def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
     """The mean slope of an activation at its recorded inputs, and its steepest slope, by the engine's own rule."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 
 import numpy as np
@@ -13,7 +12,7 @@ from glassgrad import nn
 from glassgrad.viz.recorded.calls import call_tree
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.names import origins
-from glassgrad.viz.recorded.rows import rows_of, score, slopes, warn
+from glassgrad.viz.recorded.rows import rows_of, slopes, warn
 from glassgrad.viz.recorded.scene import Scene
 
 
@@ -161,29 +160,6 @@ def test_a_layer_that_explodes_or_is_not_finite_hides_no_other():
     assert warnings(lost_and_small())["Linear 2 VANISHING"] == SMALL
     assert {name.split()[-1] for name in warnings(layers(1e-7, 1e-7, 1e-7, 0.5))} == {"VANISHING"}
     assert "Linear 4 EXPLODING" in warnings(layers(1e-7, 1e-7, 1e-7, 1.5))
-
-
-Z = parameter([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
-
-
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        (lambda: ag.cross_entropy(Z, np.array([0, 1])), (math.log(3), "ln 3", 1, 2)),
-        (lambda: ag.cross_entropy(Z, np.eye(3)[:2]), (math.log(3), "ln 3", 1, 2)),
-        (lambda: ag.cross_entropy(Z, np.array([0, 1]), reduction="sum"), (2 * math.log(3), "2·ln 3", 1, 2)),
-        (
-            lambda: ag.binary_cross_entropy_with_logits(parameter([3.0, -3.0, 3.0]), np.array([1.0, 0.0, 0.0])),
-            (math.log(2), "ln 2", 2, 3),
-        ),
-        (lambda: ag.binary_cross_entropy_with_logits(parameter([3.0]), np.array([0.5])), None),
-        (lambda: ag.squared_error(Z, np.eye(3)[:2]), None),
-    ],
-)
-def test_chance_level_and_accuracy_of_a_classifier(loss, expected):
-    seen = evaluate(y := loss())
-    found = score(y.node, seen)
-    assert (found and (pytest.approx(found.chance), found.formula, found.right, found.of)) == expected
 
 
 def test_slopes_come_from_the_rule():
