@@ -112,7 +112,7 @@ def test_page_has_every_part_once(parts):
 
 def test_no_key_of_a_picture_says_darker_where_a_dark_page_is_lighter(parts):
     said = " ".join(Outline(parts[2].html).text)
-    assert "(stronger = nearer 1)" in said
+    assert "(stronger = larger in size, within a layer)" in said
     assert "stronger = the score depends on it more" in said
     assert "strongest = most positive" in said
     assert "darker" not in said
