@@ -16,13 +16,12 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node, vertex_of
-from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import KEEPS_ORDER, linear_chain
-from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, colour_map, plain_axes, space_axes, titled_figure
+from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, plain_axes, space_axes, titled_figure
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate, host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
@@ -30,21 +29,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS = 500  # examples drawn; a larger set is sampled evenly
-PANELS = 6  # with more panels, wide layers are left out
 COLUMNS = 3
 
 BESIDE, KEY = 5, 0.22  # classes in a line of the key, inches from one line to the next
 HEAD, BETWEEN, FOOT = 1.22, 1.1, 0.55  # inches: above the first row, from one to the next, below the last
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
-LETTER = 0.078  # inches: a letter of a name, at most on average
 LINES, SAMPLES = 15, 201  # of the input's grid: lines each way, points on a line
 
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
 MARKS = "os^DvPX*<>"  # one for each class; every second one is filled dark
 FEW = 4  # classes that are distinguished by shapes; more are marked by numerals
 
-FIELD = 161  # points along each axis at which the decision is computed
-WALL = 61  # the same on a wall of a space and at each height
+FIELD, WALL = 161, 61  # points along each axis at which the decision is computed: of a plane, of a section of space
 HEIGHTS = 10  # in a space, at which the boundary is drawn
 
 
@@ -85,19 +81,14 @@ def feature_space(
         raise DrawingError(
             f"x of shape {numbers.shape(given.shape)} is not a set of examples: give (n, features) with n at least 2"
         )
-    n = len(given)
-    grid = _grid(given.astype(float)) if given.ndim == 2 and given.shape[1] == 2 else None
-    kept = given.dtype if given.dtype.kind == "f" else float
+    n, grid = len(given), np.zeros((0, 2))
+    if given.shape[1:] == (2,):
+        grid = _grid(given.astype(float))
+        given = np.concatenate([given, grid.astype(given.dtype if given.dtype.kind == "f" else float)])
     with np.errstate(all="ignore"):
-        try:
-            output, chain = linear_chain(
-                model, given if grid is None else np.concatenate([given, grid.reshape(-1, 2).astype(kept)])
-            )
-        except AutogradError:
-            linear_chain(model, given)  # its error names the shape that was given
-            raise
-    entered = chain[0][0].inputs[0]
-    sizes = [int(entered.shape[-1]), *(int(node.shape[-1]) for node, _, _ in chain)]
+        output, chain = linear_chain(model, given)
+    places = [(chain[0][0].inputs[0], ""), *((end, words) for _, words, end in chain)]
+    sizes = [int(place.shape[-1]) for place, _ in places]
     _check_sizes(sizes)
     k = max(sizes[-1], 2)
     names = [f"class {c}" for c in range(k)] if classes is None else class_names(classes, k)
@@ -105,39 +96,30 @@ def feature_space(
         raise DrawingError(f"{k} classes cannot be told apart by their marks: feature_space draws up to {len(MARKS)}")
     network = _Network(evaluate(output, gradients=False), vertex_of(output), chain[-1][1])
     true, said = class_numbers(labels, n, "labels", "examples", k), network.answers(n)
-
-    places = [(entered, "", sizes[0]), *((end, words, int(node.shape[-1])) for node, words, end in chain[:-1])]
-    for i, (place, _, _) in enumerate(places):
-        if not np.isfinite(network.seen.value(place)[:n]).all():
-            where = f"after layer {i}: look for nan or inf in the parameters" if i else "in x: leave these examples out"
+    spaces = []
+    for number, (place, words) in enumerate(places[:-1]):
+        values = network.seen.value(place).reshape(-1, sizes[number]).astype(float)
+        if not np.isfinite(values[:n]).all():
+            where = f"after layer {number}: look for nan or inf in the parameters" if number else "in x: leave them out"
             raise DrawingError(f"there are numbers that are not finite {where}")
-    wide = sum(size > 3 for _, _, size in places[1:])
-    omitted = wide if len(places) > PANELS else 0
-    panels = [
-        _panel(network.seen, i, place, words, n, grid)
-        for i, (place, words, size) in enumerate(places)
-        if size > 1 and (i == 0 or size <= 3 or not omitted)
-    ]
+        if sizes[number] > 1:
+            spaces.append(_space(number, place, words, values, n))
     chosen = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
     right = int((said == true).sum())
     words = "-".join(map(str, sizes))
     summary = f"{title or f'Feature space {words}'}: {right:,} of {n:,} right"
-    reading = ["bar below = wrong answer"] * (right < n)
-    reading += ["thick line = where the answer changes"]
-    reading += ["blue lines = the same at ten heights of a space"] * any(p.points.shape[1] == 3 for p in panels)
-    reading += ["thin lines = a grid over the inputs"] * (grid is not None)
-    reading += [f"{len(chosen)} of {n:,} points drawn"] * (len(chosen) < n)
-    reading += [f"{numbers.counted(omitted, 'wider layer')} not drawn"] * (omitted > 0)
-
-    columns, rows = min(COLUMNS, len(panels)), -(-len(panels) // COLUMNS)
-    head = HEAD + KEY * ((k - 1) // BESIDE)
+    reading = ["bar below = wrong answer"] * (right < n) + ["thick line = where the answer changes"]
+    reading += ["blue lines = the same at ten heights of a space"] * any(len(space.spans) == 3 for space in spaces)
+    reading += ["thin lines = a grid over the inputs"] * (len(grid) > 0)
+    reading += [f"{POINTS} of {n:,} points drawn"] * (n > POINTS)
+    columns, rows = min(len(spaces), COLUMNS), -(-len(spaces) // COLUMNS)
+    head = HEAD + KEY * ((len(names) - 1) // BESIDE)
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     drawing = _Drawing([clipped(" ".join(name.split())) for name in names], true, said, chosen, network)
     with titled_figure(columns * (GAP + SIDE) + 0.3, height, summary, "     ".join(reading)) as figure:
-        for i, panel in enumerate(panels):
-            left = (i % columns) * (GAP + SIDE) + GAP
-            bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
-            drawing.panel(figure, (left, bottom, SIDE, SIDE), panel)
+        for i, space in enumerate(spaces):
+            left, down = (i % columns) * (GAP + SIDE) + GAP, (i // columns) * (SIDE + BETWEEN)
+            drawing.panel(figure, (left, height - head - SIDE - down, SIDE, SIDE), space)
         drawing.key(figure)
     return Plot(figure, summary, classes or ())
 
@@ -154,22 +136,19 @@ def _check_sizes(sizes: list[int]) -> None:
 
 
 def _grid(x: np.ndarray) -> np.ndarray:
-    """A grid over the points, (lines, samples, 2)."""
-    spans = [_widened(x[:, i]) for i in range(2)]
-    lines = []
-    for axis, other in ((0, 1), (1, 0)):
-        for at in np.linspace(*spans[axis], LINES):
-            line = np.full((SAMPLES, 2), at)
-            line[:, other] = np.linspace(*spans[other], SAMPLES)
-            lines.append(line)
-    return np.stack(lines)
+    """The points of a grid over the examples, line by line."""
+    low, high = _widened(x).T
+    along, at = (np.linspace(low, high, count, axis=-1) for count in (SAMPLES, LINES))
+    across = [np.stack(np.broadcast_arrays(along[0], level), -1) for level in at[1]]
+    up = [np.stack(np.broadcast_arrays(level, along[1]), -1) for level in at[0]]
+    return np.concatenate([*up, *across])
 
 
-def _widened(values: np.ndarray) -> tuple[float, float]:
-    """The range of the values, with a margin."""
-    low, high = float(values.min()), float(values.max())
-    margin = 0.12 * (high - low) or 1.0
-    return low - margin, high + margin
+def _widened(points: np.ndarray) -> np.ndarray:
+    """The range of the points along each axis, with a margin: (axes, 2)."""
+    low, high = points.min(0), points.max(0)
+    margin = np.where(high > low, 0.12 * (high - low), 1.0)
+    return np.stack([low - margin, high + margin], -1)
 
 
 # ---------------------------------------------------------------- the network
@@ -199,8 +178,7 @@ class _Network:
         rest: list[tuple[Node, int]] = []
         place = self.output
         while place is not start:
-            layers = (i for i, given in enumerate(place.inputs) if isinstance(given, Node))
-            flowing = 0 if place.op.name == "linear" else next(layers)
+            flowing = next(i for i, given in enumerate(place.inputs) if isinstance(given, Node) or given is start)
             rest.append((place, flowing))
             place = place.inputs[flowing]
         value: Any = points.astype(self.seen.value(start).dtype)
@@ -218,45 +196,36 @@ class _Network:
 
 
 @dataclass(frozen=True)
-class _Panel:
-    """One space, of the input (0) or after layer ``number``.
+class _Space:
+    """A space, of the input or after a layer.
 
-    ``points``: (n, 2 or 3). ``lines``: the lines of the input's grid after these layers. ``end``: the node or leaf
-    whose values the points are, for the decisions in that space; None where they are projected.
+    ``points``: (n, 2 or 3). ``lines``: the lines of the input's grid after these layers. ``spans``: the range of each
+    axis. ``place``: the node or leaf whose values the points are; None where they are projected.
     """
 
-    number: int
     title: str
-    axes: tuple[str, ...]
+    axes: list[str]
     points: np.ndarray
-    lines: list[np.ndarray]
-    end: Any
-    limits: tuple[float, float] | None
-
-    def spans(self, chosen: np.ndarray) -> list[tuple[float, float]]:
-        """The range of each axis: that of the activation, or of the points drawn and the input's grid."""
-        if self.limits is not None:
-            low, high = self.limits
-            margin = 0.05 * (high - low)
-            return [(low - margin, high + margin)] * self.points.shape[1]
-        if self.lines and self.number == 0:  # the grid was laid to fill the panel
-            return [(float(values.min()), float(values.max())) for values in np.concatenate(self.lines).T]
-        return [_widened(values) for values in np.concatenate([self.points[chosen], *self.lines]).T]
+    lines: np.ndarray
+    spans: list[tuple[float, float]]
+    place: Any
 
 
-def _panel(seen: Evaluation, number: int, place: Any, words: str, n: int, grid: np.ndarray | None) -> _Panel:
-    size = int(place.shape[-1])
-    values = seen.value(place).reshape(-1, size).astype(float)
-    title = ", ".join([f"layer {number}: {size} neurons", *([words] if words else [])]) if number else "input"
-    axes = tuple(f"{'neuron' if number else 'input'} {i + 1}" for i in range(size))
-    end, limits = place, RANGES.get(words)
+def _space(number: int, place: Any, words: str, values: np.ndarray, n: int) -> _Space:
+    """The space of these values of a node, of which the first ``n`` are examples."""
+    size = values.shape[1]
+    title = ", ".join(filter(None, [f"layer {number}: {size} neurons", words])) if number else "input"
+    axes = [f"{'neuron' if number else 'input'} {i + 1}" for i in range(size)]
     if size > 3:
         values, share = _projected(values, n)
-        title = title if number else f"input: {size} numbers"
-        axes = tuple(f"component {i + 1}: {100 * share[i]:.0f} % of the variance" for i in range(2))
-        end = limits = None
-    lines = [] if grid is None else list(values[n:].reshape(*grid.shape[:2], -1))
-    return _Panel(number, title, axes, values[:n], lines, end, limits)
+        title, place = title if number else f"input: {size} numbers", None
+        axes = [f"component {i + 1}: {100 * share[i]:.0f} % of the variance" for i in range(2)]
+    lines = values[n:].reshape(-1, SAMPLES, values.shape[1])
+    spans: Any = _widened(values if number else values[:n]).tolist()
+    if size <= 3 and words in RANGES:
+        low, high = RANGES[words]
+        spans = [(low - 0.05 * (high - low), high + 0.05 * (high - low))] * size
+    return _Space(title, axes, values[:n], lines, spans, place)
 
 
 def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -298,10 +267,6 @@ class _Drawing:
     chosen: np.ndarray
     network: _Network
 
-    def ground(self, c: int) -> str:
-        """The background of a class's region."""
-        return style.mix(LIGHT.paper, LIGHT.fwd, 0.03 + 0.22 * c / (len(self.names) - 1))
-
     def key(self, figure: Figure) -> None:
         """Draw the names of the classes beside their marks."""
         width, height = figure.get_size_inches()
@@ -311,13 +276,52 @@ class _Drawing:
         space |= {"ncols": BESIDE, "markerscale": 1.3, "labelspacing": 0.6}
         figure.legend(marks, self.names, fontsize=style.CAPTION, labelcolor=LIGHT.ink, **place, **space)
 
-    def panel(self, figure: Figure, box: tuple[float, float, float, float], panel: _Panel) -> None:
-        """Draw the panel of two or three neurons: the decision where it is known, the grid, and the examples."""
-        spans = panel.spans(self.chosen)
-        axes = (self._plane if len(spans) == 2 else self._space)(figure, box, panel, spans)
-        for i, line in enumerate(panel.lines):
+    def panel(self, figure: Figure, box: tuple[float, float, float, float], space: _Space) -> None:
+        """Draw the panel of two or three neurons: the decision where it is known, the grid, and the examples.
+
+        In a space the decision is drawn on the three walls that are behind, and the boundary at ten heights, too.
+        """
+        spans, is_flat = space.spans, len(space.spans) == 2
+        axes = axes_at(figure, *box) if is_flat else space_axes(figure, box, space.axes, space.title)
+        if is_flat:
+            plain_axes(axes, space.title, space.axes[0])
+            axes.grid(False)
+            axes.set_ylabel(space.axes[1], fontsize=style.CAPTION, color=LIGHT.muted, labelpad=2)
+            axes.set(xlim=spans[0], ylim=spans[1], facecolor=LIGHT.panel)
+            axes.locator_params(nbins=4)
+            sections = [(2, 0.0, True)]
+        else:
+            axes.view_init(20, -60)
+            axes.set_box_aspect(None, zoom=0.92)
+            axes.set(xlim=spans[0], ylim=spans[1], zlim=spans[2])
+            sections = [(axis, spans[axis][side], True) for axis, side in enumerate((0, 1, 0))]
+            sections += [(2, float(height), False) for height in np.linspace(*spans[2], HEIGHTS + 2)[1:-1]]
+        for section in sections if space.place is not None else ():
+            self._section(axes, space, *section)
+        for i, line in enumerate(space.lines):
             axes.plot(*line.T, color=LIGHT.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-        self._examples(axes, panel.points)
+        self._examples(axes, space.points)
+
+    def _section(self, axes: Any, space: _Space, axis: int, at: float, is_wall: bool) -> None:
+        """Draw the decision where one coordinate has a value, or of a plane: grounds of the classes, and boundaries."""
+        others = [i for i in range(len(space.spans)) if i != axis]
+        is_flat, k = len(others) == len(space.spans), len(self.names)
+        sides = np.meshgrid(*(np.linspace(*space.spans[i], FIELD if is_flat else WALL) for i in others))
+        points = np.full((*sides[0].shape, len(space.spans)), at)
+        points[..., others] = np.stack(sides, -1)
+        margins = self.network.margins(space.place, points.reshape(-1, len(space.spans)))
+        common: dict[str, Any] = {} if is_flat else {"zdir": "xyz"[axis], "offset": at}
+        if is_wall and not is_flat:
+            axes.plot(*points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]].T, color=LIGHT.hair, linewidth=0.8, zorder=0)
+        line: dict[str, Any] = {"colors": [LIGHT.ink if is_wall else LIGHT.fwd], "zorder": 0.5 if is_wall else 1}
+        line["linewidths"] = 1.4 if is_flat else 1.0 if is_wall else 0.7
+        for c, ahead in enumerate(margins.T.reshape(k, *sides[0].shape)):
+            given = [*sides[:axis], ahead, *sides[axis:]]
+            if is_wall and ahead.max() > 0:
+                ground = style.mix(LIGHT.paper, LIGHT.fwd, 0.03 + 0.22 * c / (k - 1))
+                axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[ground], zorder=0, **common)
+            if ahead.min() < 0 < ahead.max():
+                axes.contour(*given, levels=[0.0], **line, **common)
 
     def _examples(self, axes: Any, points: np.ndarray) -> None:
         """Draw the examples, each with the mark of its class, and mark the wrong answers."""
@@ -339,73 +343,3 @@ class _Drawing:
         sign: dict[str, Any] = {"marker": below, "markersize": 1.7 * size, "markeredgewidth": 1.1}
         if len(wrong):
             axes.plot(*points[wrong].T, gid="wrong", linestyle="none", zorder=5, markeredgecolor=LIGHT.bad, **sign)
-
-    def _plane(self, figure: Figure, box: Any, panel: _Panel, spans: Sequence[tuple[float, float]]) -> Any:
-        """The axes of two neurons, and the regions of the decision."""
-        from matplotlib.ticker import FixedLocator, MaxNLocator
-
-        axes = axes_at(figure, *box)
-        plain_axes(axes, panel.title, panel.axes[0])
-        axes.grid(False)
-        axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=LIGHT.muted, labelpad=2)
-        axes.set(xlim=spans[0], ylim=spans[1], facecolor=LIGHT.panel)
-        for axis in (axes.xaxis, axes.yaxis):
-            ends = None if panel.limits is None else np.linspace(*panel.limits, 3).tolist()
-            axis.set_major_locator(MaxNLocator(4) if ends is None else FixedLocator(ends))
-        if panel.end is not None:
-            self._regions(axes, panel, spans)
-        return axes
-
-    def _regions(self, axes: Any, panel: _Panel, spans: Sequence[tuple[float, float]]) -> None:
-        """A background for every answer, the line between two of them, and the answer's name where there is room."""
-        from matplotlib.patheffects import withStroke
-
-        k = len(self.names)
-        a, b = (np.linspace(*span, FIELD) for span in spans)
-        margins = self.network.margins(panel.end, np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, -1, k)
-        answer = margins.argmax(-1)
-        place: dict[str, Any] = {"extent": (*spans[0], *spans[1]), "origin": "lower", "interpolation": "nearest"}
-        colours: dict[str, Any] = {
-            "cmap": colour_map([self.ground(c) for c in range(k)]),
-            "vmin": -0.5,
-            "vmax": k - 0.5,
-        }
-        axes.imshow(answer, zorder=0, gid="regions", aspect="auto", **place, **colours)
-        for c in range(1 if k == 2 else 0, k):
-            if margins[..., c].min() < 0 < margins[..., c].max():
-                axes.contour(a, b, margins[..., c], levels=[0.0], colors=[LIGHT.ink], linewidths=1.4, zorder=3)
-        middle, high = slice(FIELD // 4, -FIELD // 4), slice(FIELD // 12, -FIELD // 12)
-        for c in np.unique(answer[high, middle]).tolist():
-            i, j = np.unravel_index(margins[high, middle, c].argmax(), answer[high, middle].shape)  # where it is surest
-            if LETTER * len(self.names[c]) < SIDE / 2:
-                look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": style.CAPTION, "color": LIGHT.ink}
-                look |= {"path_effects": [withStroke(linewidth=2.5, foreground=self.ground(c))], "fontweight": "bold"}
-                axes.text(a[middle][j], b[high][i], self.names[c], zorder=6, gid=f"answer_{c}", **look)
-
-    def _space(self, figure: Figure, box: Any, panel: _Panel, spans: Sequence[tuple[float, float]]) -> Any:
-        """The axes of three neurons, with the answers on the walls behind and the lines between them at heights."""
-        axes = space_axes(figure, box, panel.axes, panel.title)
-        axes.view_init(20, -60)
-        axes.set_box_aspect(None, zoom=0.92)
-        axes.set(xlim=spans[0], ylim=spans[1], zlim=spans[2])
-        # The walls that are behind, seen from where `view_init` puts the eye.
-        sections = [(axis, spans[axis][side], True) for axis, side in enumerate((0, 1, 0))]
-        sections += [(2, height, False) for height in np.linspace(*spans[2], HEIGHTS + 2)[1:-1]]
-        for axis, at, is_wall in sections:
-            others = [i for i in range(3) if i != axis]
-            sides = np.meshgrid(*(np.linspace(*spans[i], WALL) for i in others))
-            points = np.full((WALL, WALL, 3), at)
-            points[..., others[0]], points[..., others[1]] = sides
-            margins = self.network.margins(panel.end, points.reshape(-1, 3)).reshape(WALL, WALL, -1)
-            common: dict[str, Any] = {"zdir": "xyz"[axis], "offset": at, "zorder": 0 if is_wall else 1}
-            if is_wall:
-                outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
-                axes.plot(*outline.T, color=LIGHT.hair, linewidth=0.8, zorder=0)
-            for c, ahead in enumerate(np.moveaxis(margins, -1, 0)):
-                given = [*sides[:axis], ahead, *sides[axis:]]
-                if is_wall and ahead.max() > 0:
-                    axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[self.ground(c)], **common)
-                if ahead.min() < 0 < ahead.max():
-                    colour, width = (LIGHT.ink, 1.0) if is_wall else (LIGHT.fwd, 0.7)
-                    axes.contour(*given, levels=[0.0], colors=[colour], linewidths=width, **common)
-        return axes

@@ -95,7 +95,6 @@ EXAMPLES = {
     ),
     "confusion": lambda: viz.plot_confusion([0, 0, 0, 2, 2, 2, 2], [0, 0, 2, 2, 2, 2, 0]),
     "spaces": space(nn.MLP([2, 5, 3, 2, 2], "tanh", seed=0), X, LABELS),
-    "space_without_wide_layers": space(nn.MLP([2, 4, 4, 4, 4, 4, 2, 2], seed=0), X, LABELS),
     "space_of_images": space(flat(nn.Linear(9, 2, seed=0), nn.Linear(2, 2, seed=1)), numbers(6, 3, 3), [0, 1] * 3),
     "space_of_many_points": space(nn.MLP([2, 2, 2], seed=0), numbers(2001, 2), np.arange(2001) % 2),
     "space_of_a_sigmoid": space(xor(scale=0.01), CORNERS, XOR),  # its outputs are above 0, half of them above 0.5
