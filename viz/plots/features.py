@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +37,6 @@ LINES, SAMPLES = 15, 201  # of the input's grid: lines each way, points on a lin
 
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
 MARKS = "os^DvPX*<>"  # one for each class; every second one is filled dark
-FEW = 4  # classes that are distinguished by shapes; more are marked by numerals
 
 FIELD, WALL = 161, 61  # points along each axis at which the decision is computed: of a plane, of a section of space
 HEIGHTS = 10  # in a space, at which the boundary is drawn
@@ -59,7 +57,7 @@ def feature_space(
     integers. ``classes``: their names. The predicted class is the index of the largest output; for a single output it
     is 1 above 0, or above 0.5 after a sigmoid.
 
-    Each class has its own mark: a shape, or from 5 classes on its number. A wrong answer has a bar below its mark.
+    Each class has a mark of its own. A wrong answer has a bar below its mark.
     Planes show the decision: a background for each class and the boundary. In a space of three neurons the boundaries
     are lines at ten heights, and the three walls behind show the decision on them. With two inputs, a grid over them is
     carried through every layer. More than three numbers are projected onto the first two principal components, with
@@ -242,18 +240,6 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 # ---------------------------------------------------------------- the panels
 
 
-@cache
-def letter(character: str) -> Any:
-    """The outline of a bold character, centred at 0. A text marker would need math text, which is off here."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-    from matplotlib.transforms import Affine2D
-
-    outline = TextPath((0.0, 0.0), character, size=10, prop=FontProperties(family="DejaVu Sans", weight="bold"))
-    low, high = outline.get_extents().get_points()
-    return Affine2D().translate(*(-(low + high) / 2)).transform_path(outline)
-
-
 @dataclass(frozen=True)
 class _Drawing:
     """The marks of all panels.
@@ -334,9 +320,6 @@ class _Drawing:
             # Light and dark in turn, so that neighbours differ in grey, too.
             dark = style.mix(LIGHT.paper, LIGHT.fwd, 1.0 - 0.5 * (c - 1) / k)
             look |= {"markerfacecolor": dark if c % 2 else LIGHT.paper, "markeredgecolor": LIGHT.ink}
-            if k > FEW:
-                look |= {"marker": letter(str(c)), "markersize": size + 1.0}
-                look |= {"markerfacecolor": LIGHT.ink, "markeredgewidth": 0.0}
             axes.plot(*points[self.chosen[true == c]].T, gid=f"class_{c}", linestyle="none", zorder=4, **look)
         wrong = self.chosen[self.said[self.chosen] != true]
         below = Outline([(-1.0, -1.5), (1.0, -1.5), (0.0, 1.5)], [Outline.MOVETO, Outline.LINETO, Outline.MOVETO])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,11 @@ ACROSS, DOWN = 8, 8  # the largest sheet of tiles
 LAYERS = 12
 
 
-def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
+def plot_filters(weight: Any) -> Plot:
     """The filters of a convolution as tiles on one scale, from the most negative entry to the most positive.
 
-    ``weight``: (out, in, height, width), (out, in, width), or a layer that has such a ``weight``. A matrix (out, in),
-    as of a linear layer, is drawn where a row is a square, or has the shape ``image``. With one input channel each tile
-    is a filter; with several a row is a filter, and its tiles are the channels. At most 8 × 8 are drawn.
+    ``weight``: (out, in, height, width), or a layer that has such a ``weight``. With one input channel each tile is a
+    filter; with several a row is a filter, and its tiles are the channels. At most 8 × 8 are drawn.
 
     Raises `DrawingError` for other shapes.
 
@@ -35,18 +33,10 @@ def plot_filters(weight: Any, *, image: tuple[int, int] | None = None) -> Plot:
     Plot('6 filters of 5 × 5')
     """
     array = numbers_of(getattr(weight, "weight", weight), "weight").astype(float)
-    if array.ndim == 2:
-        shape = image or (math.isqrt(array.shape[1]),) * 2
-        if math.prod(shape) != array.shape[1]:
-            given = numbers.shape(array.shape)
-            raise DrawingError(f"rows of a weight {given} are not images: give image=(height, width)")
-        array = array.reshape(len(array), 1, *shape)
-    if array.ndim == 3:
-        array = array[:, :, None]
     if array.ndim != 4 or not array.size:
         raise DrawingError(
-            f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: give (out, in, height, width), or"
-            " one slice of three spatial axes"
+            f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: reshape it to (out, in, height,"
+            " width), such as weight.reshape(10, 1, 28, 28) of a layer of pixels"
         )
     many, channels, *size = array.shape
     most = float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,28 +34,22 @@ SHOWN = 8  # examples of a picture
 NOISE = 0.15  # the standard deviation of SmoothGrad's noise, as a share of the range of an input
 
 
-class _Shown:
-    """A result that is shown as a picture in a notebook, and saved as .svg, .png or .pdf."""
+class Explanation:
+    """What a decision depends on, as arrays and as a picture; made by `saliency` and `adversarial`, which name them.
 
-    image: tuple[int, int] | None
-    classes: Sequence[str] | None
+    ``plot()`` is the picture, which a notebook shows.
+    """
 
-    def _picture(self, array: np.ndarray) -> np.ndarray:
-        """One example as (height, width), or (height, width, 3) for red, green and blue; one row if it is no image."""
-        if array.ndim == 3 and len(array) == 3:
-            return np.moveaxis(array, 0, -1)
-        one = array.mean(axis=0) if array.ndim == 3 else array
-        if self.image is not None:
-            return one.reshape(self.image)
-        picture = one if one.ndim == 2 else marks.picture_of(one.reshape(1, -1))
-        return one.reshape(len(one) if one.ndim > 1 else 1, -1) if picture is None else picture
+    def __init__(self, said: str, plot: Callable[[str], Plot], **arrays: Any) -> None:
+        self._said, self._plot = said, plot
+        self.__dict__.update(arrays)
 
-    def _word(self, k: int) -> str:
-        return str(int(k)) if self.classes is None else str(self.classes[int(k)])
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this explanation has no {name!r}: saliency and adversarial name what it has")
 
     def plot(self) -> Plot:
         """The picture."""
-        raise NotImplementedError
+        return self._plot(self._said)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as .svg, .png or .pdf; returns the path."""
@@ -67,94 +61,8 @@ class _Shown:
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return self.plot()._repr_png_()
 
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Saliency(_Shown):
-    """The influence of each entry of the input on a score.
-
-    ``gradient``: ∂(score of the target)/∂x, of the shape of ``x``; for Grad-CAM None. ``map``: (n, height, width) for
-    images, the largest absolute gradient over the channels, or the map of Grad-CAM; the shape of ``x`` otherwise.
-    ``target``: (n,), ``scores``: (n, classes), as the model gives them.
-    """
-
-    method: str
-    x: np.ndarray
-    target: np.ndarray
-    scores: np.ndarray
-    map: np.ndarray
-    gradient: np.ndarray | None
-    image: tuple[int, int] | None = None
-    classes: Sequence[str] | None = None
-
-    def plot(self) -> Plot:
-        """The input, the map, and for one channel the gradient with its sign, below each other."""
-        cam = self.gradient is None
-        inputs, maps = ([*map(self._picture, arrays[:SHOWN])] for arrays in (self.x, self.map))
-        rows: list[list[Tile]] = [[], [Tile(m, kind="size") for m in maps]]
-        for i, m, k, scores in zip(inputs, maps, self.target, self.scores, strict=False):
-            score = f"score {numbers.short(scores[k])}"
-            rows[0].append(Tile(i, f"for {self._word(k)}", score, "picture", outline=m if cam else None))
-        names = ["input", "map" if cam else "|∂score/∂x|"]
-        if self.gradient is not None and all(image.ndim == 2 for image in inputs):
-            rows.append([Tile(self._picture(g), kind="gradient") for g in self.gradient[:SHOWN]])
-            names.append("∂score/∂x")
-        title = f"{self.method}: where the score of a class comes from"
-        line = "line = half of the largest value; stronger = more" if cam else "stronger = the score depends on it more"
-        if cam and not all(m.any() for m in self.map[:SHOWN]):
-            line += "; empty map = no channel raises the score: each has a weight below 0 where it is active"
-        if self.method == "Gradient":
-            line += "; signs of single pixels are noise: samples=30 smooths them"
-        left = len(self.x) - SHOWN
-        line += f"; {left} more not drawn" if left > 0 else ""
-        return sheet(rows, title, line, repr(self), names=names)
-
     def __repr__(self) -> str:
-        word = ", ".join(self._word(k) for k in self.target[:SHOWN])
-        return f"Saliency({self.method} of {len(self.x)} inputs, for {word})"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Adversarial(_Shown):
-    """Inputs changed by ``epsilon`` along the sign of the gradient of the loss.
-
-    ``x``: the inputs, ``changed``: after the change, ``gradient``: ∂L/∂x. ``labels``: the true classes, (n,).
-    ``before``, ``after``: the classes predicted for ``x`` and for ``changed``, (n,); ``sure_before``, ``sure_after``:
-    their probabilities.
-    """
-
-    epsilon: float
-    x: np.ndarray
-    changed: np.ndarray
-    gradient: np.ndarray
-    labels: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    sure_before: np.ndarray
-    sure_after: np.ndarray
-    image: tuple[int, int] | None = None
-    classes: Sequence[str] | None = None
-
-    def plot(self) -> Plot:
-        """The input, the change and the changed input, with the model's answers."""
-
-        def answered(arrays: np.ndarray, read: np.ndarray, sure: np.ndarray) -> list[Tile]:
-            shown = zip(map(self._picture, arrays[:SHOWN]), read, sure, self.labels, strict=False)
-            return [
-                Tile(x, self._word(k), f"{100 * p:.0f} %", "picture", frame=bool(k != true)) for x, k, p, true in shown
-            ]
-
-        change = [Tile(self._picture(part), kind="gradient") for part in (self.changed - self.x)[:SHOWN]]
-        before, after = (self.x, self.before, self.sure_before), (self.changed, self.after, self.sure_after)
-        rows = [answered(*before), change, answered(*after)]
-        names = ["input", "change", "changed"]
-        title = f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
-        turned = int(np.sum((self.before == self.labels) & (self.after != self.labels)))
-        line = f"right before the change and wrong after it: {turned} of {len(self.x)}; thick frame = mistake"
-        return sheet(rows, title, line, repr(self), names=names)
-
-    def __repr__(self) -> str:
-        turned, size = int(np.sum(self.before != self.after)), numbers.short(self.epsilon)
-        return f"Adversarial(epsilon={size}: {turned} of {len(self.x)} are read as another class)"
+        return self._said
 
 
 def saliency(
@@ -166,7 +74,7 @@ def saliency(
     layer: str | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
-) -> Saliency:
+) -> Explanation:
     """The influence of each entry of the input on a score: the gradient of the score with respect to the input.
 
     ``model``: a module or function from a batch to scores (n, classes); a module is run in evaluation mode, and its
@@ -180,8 +88,10 @@ def saliency(
     (n, channels, *space). The map is relu(Σ_k α_k A_k) with α_k the mean of ∂score/∂A_k over space, interpolated
     linearly to the size of the input. For a module that is called several times, A is its last output.
 
-    ``image``: (height, width) of the picture, if ``x`` has no such axes. ``classes``: their names. Returns a
-    `Saliency`, which shows itself in a notebook and has ``.save(path)``.
+    ``image``: (height, width) of the picture, if ``x`` has no such axes. ``classes``: their names. Returns an
+    `Explanation`: ``gradient``, ∂(score of the target)/∂x of the shape of ``x``, None for Grad-CAM; ``map``, of images
+    the largest absolute gradient over the channels, (n, height, width), of others of the shape of ``x``, or Grad-CAM's;
+    ``target``, (n,), and ``scores``, (n, classes).
 
     Raises `DrawingError` for scores that are not (n, classes), a target out of range, an unknown layer, a layer without
     space, or integer inputs.
@@ -209,7 +119,26 @@ def saliency(
             slopes = (host(ag.gradients(_picked(y, wanted), x)).astype(float) for x, y in draws)
             gradient = sum(slopes, np.zeros(array.shape)) / samples
             found = np.abs(gradient).max(axis=1) if array.ndim == 4 else np.abs(gradient)
-    return Saliency(method, array, wanted, host(scores), found, gradient, image, classes)
+    inputs, maps, given = _pictures(array, image), _pictures(found, image), host(scores)
+    rows: list[list[Tile]] = [[], [Tile(m, kind="size") for m in maps]]
+    for i, m, k, row in zip(inputs, maps, wanted, given, strict=False):
+        outline = m if gradient is None else None
+        rows[0].append(
+            Tile(i, f"for {_word(k, classes)}", f"score {numbers.short(row[k])}", "picture", outline=outline)
+        )
+    names, line = ["input", "map"], "line = half of the largest value; stronger = more"
+    if gradient is not None:
+        names, line = ["input", "|∂score/∂x|"], "stronger = the score depends on it more"
+    elif not all(m.any() for m in maps):
+        line += "; empty map = no channel raises the score: each has a weight below 0 where it is active"
+    if gradient is not None and all(picture.ndim == 2 for picture in inputs):
+        rows.append([Tile(g, kind="gradient") for g in _pictures(gradient, image)])
+        names.append("∂score/∂x")
+    line += "; signs of single pixels are noise: samples=30 smooths them" if method == "Gradient" else ""
+    line += f"; {len(array) - SHOWN} more not drawn" if len(array) > SHOWN else ""
+    said = f"Saliency({method} of {len(array)} inputs, for {', '.join(_word(k, classes) for k in wanted[:SHOWN])})"
+    plot = partial(sheet, rows, f"{method}: where the score of a class comes from", line, names=names)
+    return Explanation(said, plot, method=method, x=array, target=wanted, scores=given, map=found, gradient=gradient)
 
 
 def adversarial(
@@ -222,14 +151,15 @@ def adversarial(
     loss: Callable[[Any, Any], Any] | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
-) -> Adversarial:
+) -> Explanation:
     """Inputs that the model may read as another class: x + ε · sign(∂L/∂x).
 
     ``model``: a module or function from a batch to logits (n, classes); a module is run in evaluation mode.
     ``labels``: the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the
     largest value that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels,
     by default the cross-entropy of logits; if it is given, the scores are taken as probabilities. Returns an
-    `Adversarial`, which shows itself in a notebook and has ``.save(path)``.
+    `Explanation`: ``changed``, the inputs after the change; ``gradient``, ∂L/∂x; ``labels``; and ``before`` and
+    ``after``, the classes predicted for ``x`` and for ``changed``, (n,).
 
     Raises `DrawingError` as `saliency` does.
 
@@ -256,8 +186,42 @@ def adversarial(
             ends = [y.detach() for y in (scores, _scores(model, changed)[1])]
             chances = [host(ag.softmax(y, axis=1) if loss is None else y) for y in ends]
     before, after = (chance.argmax(axis=1) for chance in chances)
-    sure, surer = (chance.max(axis=1) for chance in chances)
-    return Adversarial(epsilon, array, changed, gradient, wanted, before, after, sure, surer, image, classes)
+    rows: list[list[Tile]] = []
+    for values, read, chance in ((array, before, chances[0]), (changed, after, chances[1])):
+        rows.append([])
+        for one, k, row, true in zip(_pictures(values, image), read, chance, wanted, strict=False):
+            rows[-1].append(Tile(one, _word(k, classes), f"{100 * row[k]:.0f} %", "picture", frame=bool(k != true)))
+    rows.insert(1, [Tile(part, kind="gradient") for part in _pictures(changed - array, image)])
+    turned = int(np.sum((before == wanted) & (after != wanted)))
+    line = f"right before the change and wrong after it: {turned} of {len(array)}; thick frame = mistake"
+    size, others = numbers.short(epsilon), int(np.sum(before != after))
+    said = f"Adversarial(epsilon={size}: {others} of {len(array)} are read as another class)"
+    title = f"A change of {size} along the sign of ∂L/∂x"
+    plot = partial(sheet, rows, title, line, names=["input", "change", "changed"])
+    return Explanation(
+        said, plot, x=array, changed=changed, gradient=gradient, labels=wanted, before=before, after=after
+    )
+
+
+def _pictures(arrays: np.ndarray, image: tuple[int, int] | None) -> list[np.ndarray]:
+    """The first examples as (height, width), or (height, width, 3) for red, green and blue; as a row if no image."""
+    found = []
+    for array in arrays[:SHOWN]:
+        if array.ndim == 3 and len(array) == 3:
+            found.append(np.moveaxis(array, 0, -1))
+            continue
+        one = array.mean(axis=0) if array.ndim == 3 else array
+        if image is not None:
+            one = one.reshape(image)
+        elif one.ndim != 2:
+            square = marks.picture_of(one.reshape(1, -1))
+            one = one.reshape(len(one) if one.ndim > 1 else 1, -1) if square is None else square
+        found.append(one)
+    return found
+
+
+def _word(k: int, classes: Sequence[str] | None) -> str:
+    return str(int(k)) if classes is None else str(classes[int(k)])
 
 
 # ---------------------------------------------------------------- arguments

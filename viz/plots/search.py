@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.figure import Plot, axes_at, panel_title, plain_axes, plain_numbers, titled_figure
 
 if TYPE_CHECKING:
@@ -56,23 +56,16 @@ def _named(trial: Any) -> str:
 
 
 def _sketches(axes: Axes, trials: Sequence[Any], colours: dict[int, str]) -> None:
-    """Each network as bars, one for each layer."""
-    tallest = max((math.log2(1 + n) for trial in trials for n in trial.layers), default=1.0)
-    axes.set_xlim(0, SKETCHES)
-    axes.set_ylim(-0.75, 1.05)
+    """Each network as bars, one for each layer, as high as the logarithm of its width."""
+    axes.set(xlim=(0, SKETCHES), ylim=(-6.5, 8))
     for place, trial in enumerate(trials):
-        shown = trial.layers[:12]
-        step = 0.78 / max(4, len(shown))
-        heights = [math.log2(1 + n) / tallest for n in shown]
-        at = [place + 0.5 + step * (i - (len(shown) - 1) / 2) for i in range(len(shown))]
+        heights, step = np.log2(1 + np.array(trial.layers, float)), 0.78 / max(4, len(trial.layers))
+        at = place + 0.5 + step * (np.arange(len(heights)) - (len(heights) - 1) / 2)
         look: dict[str, Any] = {"color": colours[id(trial)], "edgecolor": LIGHT.ink, "linewidth": 0.7}
-        axes.bar(at, heights, 0.72 * step, [0.5 - height / 2 for height in heights], **look)
-        sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
-        kind = str(trial.choice.get("model") or trial.choice.get("activation") or "")[:10]
-        accuracy = f"{100 * trial.accuracy:.1f} %{'' if trial.state == 'complete' else ' ×'}"
-        middle: dict[str, Any] = {"ha": "center", "va": "top"}
-        axes.text(place + 0.5, -0.08, accuracy, fontsize=style.CAPTION, color=LIGHT.ink, **middle)
-        axes.text(place + 0.5, -0.27, f"{sizes}\n{kind}", fontsize=style.TAG, color=LIGHT.muted, **middle)
+        axes.bar(at, heights, 0.72 * step, 4 - heights / 2, **look)
+        words = f"{100 * trial.accuracy:.1f} %{'' if trial.state == 'complete' else ' ×'}"
+        words = "\n".join([words, *(clipped(part, 11) for part in _named(trial).split(" ", 1))])
+        axes.text(place + 0.5, -0.5, words, fontsize=style.TAG, color=LIGHT.ink, ha="center", va="top")
     axes.set_axis_off()
     panel_title(axes, "The best networks, layer by layer")
 

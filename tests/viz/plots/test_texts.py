@@ -98,7 +98,7 @@ EXAMPLES = {
     "space_of_images": space(flat(nn.Linear(9, 2, seed=0), nn.Linear(2, 2, seed=1)), numbers(6, 3, 3), [0, 1] * 3),
     "space_of_many_points": space(nn.MLP([2, 2, 2], seed=0), numbers(2001, 2), np.arange(2001) % 2),
     "space_of_a_sigmoid": space(xor(scale=0.01), CORNERS, XOR),  # its outputs are above 0, half of them above 0.5
-    "filters": lambda: viz.plot_filters(nn.Linear(6, 70, seed=0), image=(2, 3)),
+    "filters": lambda: viz.plot_filters(nn.Linear(6, 70, seed=0).weight.reshape(70, 1, 2, 3)),
     "filters_of_channels": lambda: viz.plot_filters(nn.Conv2d(3, 10, 5, seed=0)),
     "maps": lambda: viz.plot_feature_maps(convolutional(), PICTURES),
     "maps_of_a_layer": lambda: viz.plot_feature_maps(convolutional(), PICTURES, layer="0"),
