@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +29,6 @@ from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 MARKS = 4  # classes whose marks can be distinguished at this size
 COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed
-LEVELS = 5  # level lines of the output, in a regression
 MARGIN = 0.12  # around the examples, as a fraction of their extent
 WHO = "the playground can't compute this network"
 
@@ -57,15 +55,14 @@ def playground(
 
     ``model`` is called with ``x``, (n, 2), and must be a chain of linear layers with elementwise activations.
     ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
-    0 and 1 for each example. Or it holds any floats for a network with one output: then the page draws the surface that
-    it fits, with level lines in place of a boundary, and an example is as dark as its target.
+    0 and 1 for each example.
 
     ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the page descends along the
     gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``: names of the classes.
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
-    Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression for several
-    outputs, and a network that can't be traced or written as JavaScript or is too large for a page.
+    Raises `DrawingError` for another kind of network, examples that do not fit, targets that are no classes, and a
+    network that can't be traced or written as JavaScript or is too large for a page.
 
     >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
     >>> def model(x):
@@ -91,59 +88,43 @@ def playground(
     with words.speaking(language):
         made = _Document(model, loss, points, y, optimizer, lr, classes)
         sizes = "-".join(map(str, made.sizes))
-        what = "{sizes}: how a network fits a surface" if made.targets.levels else "{sizes}: how a network bends space"
-        title = say(what, sizes=sizes) if title is None else title
+        title = say("{sizes}: how a network bends space", sizes=sizes) if title is None else title
         page = Page(title, made.html(title))
     if path is not None:
         page.save(path)
     return page
 
 
-@dataclass(frozen=True)
-class _Targets:
-    """The targets of a playground, read from ``y``, which the loss takes unchanged.
+class _Targets(NamedTuple):
+    """The classes of a playground, read from ``y``, which the loss takes unchanged.
 
     ``classes``: the class of each example. ``codes``: the row of ``y`` that stands for each class. ``names``: the names
-    of the classes. In a regression ``levels`` are the outputs at which level lines are drawn, and ``codes`` the least
-    and the largest target.
+    of the classes.
     """
 
     y: np.ndarray
     classes: np.ndarray
     codes: np.ndarray
     names: list[str]
-    levels: list[float] = field(default_factory=list)
 
 
 def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targets:
-    """Read ``y`` as classes, or as numbers to fit, for ``n`` examples and a network with ``outputs`` outputs."""
-    given = numbers_of(y, "y")
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise DrawingError("y has numbers that are not finite, which are not targets: leave those examples out")
-    unfit = DrawingError(
-        f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
-        f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
-        " a single output, or one row of 0 and 1 for each example; or, for a network with one output, the floats"
-        " that it fits"
-    )
-    if given.ndim == 0 or len(given) != n:
-        raise unfit
-    k = max(outputs, 2)
+    """Read ``y`` as classes, for ``n`` examples and a network with ``outputs`` outputs."""
+    given, k = numbers_of(y, "y"), max(outputs, 2)
     if k > MARKS:
         raise DrawingError(f"{k} classes can't be told apart by their marks: the playground draws up to {MARKS}")
-    rows, order = given.reshape(n, -1), np.arange(k)[:, None]
+    rows, order = given.reshape(len(given) if given.ndim else 1, -1), np.arange(k)[:, None]
     for codes in (order, np.eye(k)) if outputs > 1 else (order, 2 * order - 1):
-        is_code = (rows[:, None] == codes).all(2) if rows.shape[1] == codes.shape[1] else np.zeros((n, 1), bool)
-        if is_code.any(1).all():
-            break
-    else:
-        if rows.shape[1] > 1 or outputs > 1 or given.dtype.kind != "f" or names is not None:
-            raise unfit
-        low, high = float(rows.min()), float(rows.max())
-        levels = np.linspace(low, high, LEVELS + 2)[1:-1].tolist()
-        return _Targets(given, np.zeros(n, int), np.array([[low], [high]]), [], levels)
-    said = [say("class {c}", c=c) for c in range(k)] if names is None else list(map(str, class_names(names, k)))
-    return _Targets(given, is_code.argmax(1), codes.astype(float), said)
+        if len(rows) == n and rows.shape[1] == codes.shape[1]:
+            is_code = (rows[:, None] == codes).all(2)
+            if is_code.any(1).all():
+                said = [say("class {c}", c=c) for c in range(k)] if names is None else class_names(names, k)
+                return _Targets(given, is_code.argmax(1), codes.astype(float), list(map(str, said)))
+    raise DrawingError(
+        f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
+        f" output{'s' if outputs > 1 else ''}: give integers from 0 to {k - 1}, 0 and 1 or -1 and 1 for a single"
+        " output, or one row of 0 and 1 for each example"
+    )
 
 
 class _Document:
@@ -187,8 +168,7 @@ class _Document:
         tensors, work = [state.origin for state in before.states], products * max(3 * n, COLUMNS * ROWS)
         less = " Give fewer examples or a smaller network"
         self.made = emitted.written(WHO, functions | {"field": (self._field, (grid,))}, tensors, work, less)
-        levels = self.targets.levels
-        self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
+        self.cut = self._cut() if outputs == 1 else 0.0
         self.layers = self._layers(chain)
 
     def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
@@ -290,7 +270,6 @@ class _Document:
             "layers": self.layers,
             "inputs": [value.name for value in see.inputs],
             "cut": self.cut,
-            "levels": targets.levels,
             "rates": rates,
             "trained": [state.name for state in train.updates],
             "kind": JAVASCRIPT.types[str(see.inputs[1].dtype)],
@@ -298,9 +277,7 @@ class _Document:
 
     def html(self, title: str) -> str:
         """The page."""
-        low, high = (numbers.short(float(code[0])) for code in self.targets.codes[[0, -1]])
-        fields = {"title": text(title), "low": low, "high": high}
-        main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
+        main = emitted.body("playground.html", {"title": text(title)})
         sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
         styles = [emitted.variables(), sheets]
         scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]

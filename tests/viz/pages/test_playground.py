@@ -7,7 +7,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.playground import _Document
@@ -309,56 +308,12 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     assert seen["wide"] <= seen["width"] <= 500
 
 
-def surface(n=30):
-    x = np.random.default_rng(0).uniform(-1, 1, (n, 2))
-    return x, np.sin(2 * x[:, :1]) + x[:, 1:] ** 2
-
-
-@pytest.mark.check
-@needs_browser
-def test_a_network_that_fits_numbers_has_a_surface_with_level_lines(tmp_path):
-    x, y = surface()
-    network = model(2, 4, 1)
-    page = viz.playground(network, nn.functional.mse_loss, x, y, lr=0.1)
-    assert page.title == "2-4-1: how a network fits a surface"
-    script = (
-        f"{HELPERS} for (let k = 0; k < 20; k++) el('one').click();"
-        "seen.trained = state(); seen.said = text('#planesaid');"
-        "seen.error = +el('state').querySelectorAll('b')[2].title;"
-        "on(document.body, 'n'); await frame(); seen.point = text('#planesaid'); seen.page = document.body.innerText;"
-        "on(el('plane'), 'c'); await frame('other'); seen.legend = text('.key');"
-    )
-    seen = browse(page, tmp_path, script, "", "--virtual-time-budget=9000")
-    for p in network.parameters():
-        p.data = p.data.astype("float64")
-    for _ in range(21):
-        loss = nn.functional.mse_loss(network(ag.Tensor(x)), ag.Tensor(y))
-        weights = list(network.parameters())
-        for p, g in zip(weights, ag.gradients(loss, weights), strict=True):
-            p.data = np.asarray(p.data - 0.1 * g.data) if _ < 20 else p.data
-    assert abs(seen["trained"]["loss"] - loss.item()) < 1e-12
-    assert abs(seen["error"] - np.sqrt(loss.item())) < 1e-12
-    assert seen["other"] == seen["trained"], "there are no classes to be changed"
-    assert seen["trained"]["word"] == "ok"
-    assert seen["said"] == f"drag a point; rms error {numbers.scalar(seen['error'])}"
-    output = network(ag.Tensor(x)).data[0, 0]
-    assert seen["point"] == f"point 1: target {numbers.scalar(y[0, 0])}, output {numbers.scalar(output)}"
-    assert f"target {numbers.short(y.min())} to {numbers.short(y.max())}: stronger is larger" in seen["legend"]
-    assert "right" not in seen["page"]
-
-
-def test_the_levels_of_a_surface_part_its_range():
-    x, y = surface()
-    targets = document(model(2, 3, 1), nn.functional.mse_loss, x, y).targets
-    assert targets.levels == pytest.approx(np.linspace(y.min(), y.max(), 7)[1:-1])
-    assert targets.names == []
-
-
 @pytest.mark.check
 @needs_browser
 def test_a_slope_that_is_lost_in_the_rounding_of_a_large_loss_is_not_called_wrong(tmp_path):
     x = np.random.default_rng(0).normal(size=(20, 2)) * 1e-5
-    page = viz.playground(nn.MLP([2, 3, 1], activation="relu", seed=0), nn.functional.mse_loss, x, x[:, :1] * 1e12)
+    network = nn.MLP([2, 3, 1], activation="relu", seed=0)
+    page = viz.playground(network, lambda z, y: nn.functional.mse_loss(z, 1e7 * (2 * y - 1)), x, [[0.0], [1.0]] * 10)
     seen = browse(
         page,
         tmp_path,

@@ -18,8 +18,7 @@
   /* ---------------------------------------------------------------- what the network answers */
 
   const logistic = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
-  const fits = D.levels.length > 0;  // numbers, and no classes
-  const [low, high] = [D.codes[0][0], D.codes[D.codes.length - 1][0]], isLogit = !fits && outputs === 1 && D.cut === 0 && low === 0;
+  const [low, high] = [D.codes[0][0], D.codes[D.codes.length - 1][0]], isLogit = outputs === 1 && D.cut === 0 && low === 0;
   /* the lead of class c over the best other class, in row i of the output */
   function margin(out, i, c) {
     if (outputs === 1) return (out[i] - D.cut) * (c ? 1 : -1);
@@ -38,7 +37,6 @@
     if (outputs === 2) return logistic(out[2 * i + 1] - out[2 * i]);
     return answer(out, i) / (outputs - 1);
   }
-  const rmsError = () => rootMeanSquare(result(see, 'output').map((v, i) => v - y[i]));
   const countRight = () => label.reduce((sum, c, i) => sum + (answer(result(see, 'output'), i) === c), 0);
 
   /* ---------------------------------------------------------------- colours and canvases */
@@ -73,13 +71,13 @@
     smallC.putImageData(image, 0, 0);
     return small;
   }
-  function mark(c, px, py, kind, isWrong, isChosen, shade = null) {
+  function mark(c, px, py, kind, isWrong, isChosen) {
     c.beginPath();
     if (kind === 0) c.arc(px, py, 4.1, 0, 7);
     else if (kind === 1) c.rect(px - 3.6, py - 3.6, 7.2, 7.2);
     else for (const [dx, dy] of kind === 2 ? [[0, -5], [5, 4], [-5, 4]] : [[0, -5.4], [5.4, 0], [0, 5.4], [-5.4, 0]]) c.lineTo(px + dx, py + dy);
     c.closePath();
-    c.fillStyle = shade !== null ? `rgb(${ramp[step(surface(shade))]})` : kind % 2 ? colours.ink : colours.paper;
+    c.fillStyle = kind % 2 ? colours.ink : colours.paper;
     c.strokeStyle = kind % 2 ? colours.paper : colours.ink;
     c.lineWidth = 1.2;
     c.fill();
@@ -101,17 +99,16 @@
     c.stroke();
     c.setLineDash([]);
   }
-  /* example i at a place, in the shade of its target if that is a number */
+  /* example i at a place */
   function markOf(c, px, py, i, said) {
-    mark(c, px, py, label[i], !fits && answer(said, i) !== label[i], i === point, fits ? clamp((y[i] - low) / (high - low || 1), 0, 1) : null);
+    mark(c, px, py, label[i], answer(said, i) !== label[i], i === point);
   }
   const legend = ['<circle r="5" class="mark0"/>', '<rect x="-4.5" y="-4.5" width="9" height="9" class="mark1"/>', '<path d="M0,-6L6,5H-6Z" class="mark0"/>', '<path d="M0,-6.5L6.5,0L0,6.5L-6.5,0Z" class="mark1"/>'];
-  if (!fits) el('classes').innerHTML = D.classes.map((name, k) => `<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">${legend[k]}</svg>${esc(name)}</span>`).join('');
-  /* where the answer changes, or is of one level: pairs of places on edges of the grid, each between two of its points */
+  el('classes').innerHTML = D.classes.map((name, k) => `<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">${legend[k]}</svg>${esc(name)}</span>`).join('');
+  /* where the answer changes: pairs of places on edges of the grid, each between two of its points */
   function boundary(out) {
     const found = [];
-    const above = fits ? D.levels.map(level => i => out[i] - level) : Array.from({ length: max(1, outputs - 1) }, (_, k) => i => margin(out, i, k + 1));
-    for (const far of above)
+    for (const far of Array.from({ length: max(1, outputs - 1) }, (_, k) => i => margin(out, i, k + 1)))
       for (let r = 0; r + 1 < rows; r++) for (let c = 0; c + 1 < columns; c++) {
         const at = r * columns + c, corner = [at, at + 1, at + columns + 1, at + columns], cuts = [];
         for (let e = 0; e < 4; e++) {
@@ -130,7 +127,7 @@
       c.lineTo(to(end, 0), to(end, 1));
     }
     c.lineCap = 'round';
-    for (const [width, colour] of fits ? [[2.4, colours.paper], [1.1, colours.ink]] : [[4.5, colours.paper], [2.2, colours.ink]]) {
+    for (const [width, colour] of [[4.5, colours.paper], [2.2, colours.ink]]) {
       c.lineWidth = width;
       c.strokeStyle = colour;
       c.stroke();
@@ -154,13 +151,12 @@
     isMany = right < .7 * N;
     for (let i = 0; i < N; i++) markOf(c, planeX(x[2 * i], w), planeY(x[2 * i + 1], h), i, said);
     el('planehead').textContent = large ? large.name : say`Input space`;
-    const of = fits ? say`rms error ${scalar(rmsError())}` : say`${right} of ${N} right`;
+    const of = say`${right} of ${N} right`;
     el('planesaid').textContent = point < 0 ? say`drag a point; ${of}` : say`point ${point + 1}: ${answerTo(point)}`;
     el('plane').setAttribute('aria-label', say`Input space: ${of}. ${point < 0 ? say`No point is chosen` : say`Point ${point + 1} is chosen: ${answerTo(point)}`}`);
     return right;
   }
   function answerTo(i) {
-    if (fits) return say`target ${scalar(y[i])}, output ${scalar(result(see, 'output')[i])}`;
     const out = result(see, 'output'), is = D.classes[label[i]], said = D.classes[answer(out, i)];
     const much = outputs === 1 ? say`, output ${scalar(out[i])}` : '';
     return `${is === said ? say`${is}, right` : say`${is}, read as ${said}`}${much}`;
@@ -244,7 +240,7 @@
       made[e ? 'tall' : 'wide'] = most;
       for (const values of [made.grid, made.points]) for (let i = e; i < values.length; i += 2) values[i] = clamp(values[i] / (most || 1), -4, 4);
     }
-    if (k === depth - 1 && outputs < 3) made.note = fits ? say`lines straight; ${note}` : say`boundary straight; ${note}`;
+    if (k === depth - 1 && outputs < 3) made.note = say`boundary straight; ${note}`;
     shown.set(k, made);
     return made;
   }
@@ -572,10 +568,10 @@
     drawLosses();
     if (rate) showRate(short(memory[rate][0]));
     showSpeed(String(speed));
-    const said = [[say`step`, steps.toLocaleString('en'), steps], [say`loss`, scalar(lossNow()), lossNow()], fits ? [say`rms error`, scalar(rmsError()), rmsError()] : [say`right`, `${(100 * right / N).toFixed(1)} %`, say`${right} of ${N}`]];
+    const said = [[say`step`, steps.toLocaleString('en'), steps], [say`loss`, scalar(lossNow()), lossNow()], [say`right`, `${(100 * right / N).toFixed(1)} %`, say`${right} of ${N}`]];
     el('state').replaceChildren(...said.flatMap(([name, textContent, title]) => [`${name} `, element('b', { textContent, title }), ' ']));
     clearTimeout(heard);
-    heard = setTimeout(() => { el('told').textContent = fits ? say`Step ${steps}, loss ${scalar(lossNow())}, rms error ${scalar(rmsError())}.` : say`Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
+    heard = setTimeout(() => { el('told').textContent = say`Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
   }
   const rates = Object.keys(D.rates), rate = rates[0];
   function setRate(v) { for (const name of rates) memory[name][0] = v * (D.rates[name] / D.rates[rate] || 1); later(); }
@@ -640,7 +636,7 @@
     if (key === 't') el('run').click();
     else if (key === 'g') el('one').click();
     else if (key === 'n' || key === 'p') { point = (point + (key === 'n' ? 1 : N - 1) + (point < 0 && key === 'p' ? 1 : 0)) % N; plane.focus({ preventScroll: true }); later(); }
-    else if (key === 'c' && point >= 0 && !fits) {
+    else if (key === 'c' && point >= 0) {
       label[point] = (label[point] + 1) % D.classes.length;
       y.set(D.codes[label[point]], point * per);
       byHand();
