@@ -26,8 +26,8 @@ from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked
 from glassgrad.viz.formula.columns import Both, number
 from glassgrad.viz.formula.layout import Layout
-from glassgrad.viz.formula.paths import Way, between, counts, size_of, ways
-from glassgrad.viz.formula.writer import LARGEST, ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, chained, item
+from glassgrad.viz.formula.paths import Way, between, counts, ways
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Writer, chained, item
 from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -82,8 +82,8 @@ class Derivation(_Written):
 
     ``text`` and ``latex`` are two forms of the same lines, `save` puts one into a file, and a notebook shows it.
     ``forward`` and ``backward`` are all equations (`Line`) in the order in which they are computed; ``gradient`` is the
-    engine's. ``paths`` counts the paths from the result back, and where there are several, ``ways`` are the addends:
-    all, or the largest three and the rest as one. ``one_line`` is the whole chain as one formula, None where that is
+    engine's. ``paths`` counts the paths from the result back, and where there are several, ``ways`` are the addends.
+    ``one_line`` is the whole chain as one formula, None where that is
     too long to be read. ``check`` compares with a central difference, None where no numbers are shown or there are
     none.
     """
@@ -133,25 +133,17 @@ class Derivation(_Written):
         return Both(made.text.replace(" × ", " · "), made.tex.replace(r"\odot", r"\cdot"))
 
     def _backward(self, card: Card) -> Line:
-        uses, more = self._write.uses(card), 0
-        if len(uses) > TERMS:
-            uses.sort(key=lambda use: -size_of(use.contribution))
-            more = len(uses) - LARGEST
-        right = self._write.total([self._write.term(use) for use in uses], more)
-        return Line(
-            card, True, self._write.bar(card), right, self._products(uses, more) if self._scene.scalar else None
-        )
+        uses = self._write.uses(card)
+        right = self._write.total([self._write.term(use) for use in uses])
+        return Line(card, True, self._write.bar(card), right, self._products(uses) if self._scene.scalar else None)
 
-    def _products(self, uses: list[Socket], more: int) -> Both:
+    def _products(self, uses: list[Socket]) -> Both:
         """The sum of `upstream × local` over the uses, in numbers."""
         parts: list[str] = []
-        for use in uses[: len(uses) - more]:
+        for use in uses:
             assert use.head.gradient is not None
             first, local = digits.scalar(use.head.gradient[()]), digits.scalar(item(use.local.value))
             parts.append(f"{digits.bracketed(first) if parts else first} × {digits.bracketed(local)}")
-        if more:
-            rest = sum(float(use.contribution[()]) for use in uses[-more:] if use.contribution is not None)
-            parts.append(digits.bracketed(digits.scalar(rest)))
         return number(" + ".join(parts))
 
     def _composed(self) -> Symbol | None:

@@ -178,7 +178,7 @@ class Layout:
     def _way_row(self, way: Way) -> Row:
         size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []
         notes = [say("rms {number}", number=rms) for rms in size]
-        if way.count > 1 and way.formula.text:
+        if way.count > 1:
             notes.append(say("{n} paths", n=count_of_paths(way.count)))
         return words(way.through), way.formula, words(say(", ").join(notes))
 

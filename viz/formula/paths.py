@@ -9,7 +9,7 @@ import numpy as np
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.columns import Both, equation, number
-from glassgrad.viz.formula.writer import LARGEST, TERMS, Writer, item
+from glassgrad.viz.formula.writer import Writer, item
 from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -45,11 +45,6 @@ def count_of_paths(count: int) -> str:
     return digits.count(count) if count < 10**12 else say("more than {n}", n=f"1e{len(str(count)) - 1}")
 
 
-def size_of(array: np.ndarray | None) -> float:
-    """The rms of a gradient, 0 where there is none."""
-    return 0.0 if array is None else digits.root_mean_square(array)
-
-
 def counts(write: Writer) -> dict[Card, int]:
     """The number of paths from the end to each card."""
     found = {write.end: 1}
@@ -59,17 +54,9 @@ def counts(write: Writer) -> dict[Card, int]:
 
 
 def ways(write: Writer, wrt: Card, with_numbers: bool) -> tuple[Way, ...]:
-    """The uses of ``wrt``, each with the paths that begin with it; of many the largest, and the rest as one."""
+    """The uses of ``wrt``, each with the paths that begin with it."""
     paths = counts(write)
-    found = [_use(write, use, paths[use.head], with_numbers) for use in write.uses(wrt)]
-    if len(found) <= TERMS:
-        return tuple(found)
-    found.sort(key=lambda way: -size_of(way.contribution))
-    rest = found[LARGEST:]
-    total = sum((way.contribution for way in rest), np.zeros(wrt.shape))
-    written = digits.scalar(total[()]) if with_numbers and not total.shape else ""
-    through = say("the other {n} as one sum", n=count_of_paths(sum(way.count for way in rest)))
-    return (*found[:LARGEST], Way(through, number(written), total))
+    return tuple(_use(write, use, paths[use.head], with_numbers) for use in write.uses(wrt))
 
 
 def _use(write: Writer, use: Socket, count: int, with_numbers: bool) -> Way:

@@ -10,7 +10,6 @@ import numpy as np
 
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.columns import Written
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import tex_name
@@ -18,7 +17,6 @@ from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, WORDS, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
-TERMS, LARGEST = 4, 3  # addends that are all written; above, the largest and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40  # equations combined into it
 LOOSE = ("remainder", "floor_divide", "where")  # as factors, these need brackets
@@ -103,18 +101,15 @@ class Writer:
         term.tex, term.tex_level = short.tex, short.tex_level
         return term
 
-    def total(self, terms: Sequence[Symbol], more: int = 0) -> Symbol:
-        """The sum of terms, of which the last ``more`` are counted rather than written."""
+    def total(self, terms: Sequence[Symbol]) -> Symbol:
+        """The sum of terms."""
         if len(terms) == 1:
             return terms[0]
         text, tex = "", ""
-        for term in terms[: len(terms) - more]:
+        for term in terms:
             for_text, for_tex = term.within(SUM)
             text = _added(text, f"({for_text})" if term.head == "where" else for_text, term.level)
             tex = _added(tex, for_tex, term.tex_level)
-        if more:
-            said = say("{n} more", n=more)
-            text, tex = f"{text} + ({said})", rf"{tex} + (\text{{{said}}})"
         return Symbol(self.say, text, tex, SUM, sum(term.value for term in terms))
 
 
