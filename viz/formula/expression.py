@@ -16,25 +16,21 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import re
 import sys
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.autograd.interop.hints import FUNCTIONS
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.recorded.names import LOSSES
 
 SHOWN = 80  # characters of the text in a message
-NAMED = 40  # characters of the longest text used as a name
-AXES = 32  # of an array in brackets, at most
 EXACT = 2**53  # integers up to here stay ints: floats represent them exactly
 
 OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
@@ -157,8 +153,6 @@ class Expression:
                 return ag.OPS[OPERATORS[type(node.op)][0]], [node.operand], {}
             case ast.Attribute(attr="T"):
                 return ag.OPS["matrix_transpose"], [node.value], {}
-            case ast.Attribute():
-                raise self.wrong(f"the only thing after a dot is .T, the transpose, and not .{node.attr}", node)
             case ast.Subscript():
                 return ag.OPS["getitem"], [node.value], {"index": self._index(node.slice)}
             case ast.Call(func=ast.Name(id=name)) if name in ag.OPS:
@@ -167,12 +161,8 @@ class Expression:
                     raise self.wrong("a parameter is given twice", node)
                 return ag.OPS[name], node.args, params
             case ast.Call(func=ast.Name(id=name)):
-                known = FUNCTIONS.get(name, "").rpartition(".")[2]
-                near = [known] if known in ag.OPS else get_close_matches(name, ag.OPS, 1)
-                hint = f"did you mean {near[0]}?" if near else "`python -m glassgrad.viz --help` lists all"
+                hint = f"did you mean {''.join(get_close_matches(name, ag.OPS, 1)) or 'one that --help lists'}?"
                 raise self.wrong(f"there is no operation {name}: {hint}", node.func)
-            case ast.Call():
-                raise self.wrong("operations are called by their name, as in sum(x); a product is written *", node.func)
         raise self.wrong(FOREIGN.format(type(node).__name__.lower()), node)
 
     def _literal(self, node: ast.expr) -> Any:
@@ -198,7 +188,9 @@ class Expression:
     def _value(self, node: ast.expr, known: Mapping[str, Any]) -> Any:
         """The value of a node: a Tensor, an array or a number."""
         if isinstance(node, ast.Name):
-            return known[node.id] if node.id in known else self._missing(node, known)
+            if node.id not in known:
+                raise self.wrong(f"{node.id} has no value: add one, as in {node.id}=0.5", node)
+            return known[node.id]
         if isinstance(node, ast.Constant):
             return self._number(node.value, node)
         if isinstance(node, ast.List | ast.Tuple):
@@ -206,29 +198,17 @@ class Expression:
         op, nodes, params = self._call(node)
         operands = [self._value(operand, known) for operand in nodes]
         numbers = all(type(x) in (int, float) for x in operands)
-        folded = numbers and isinstance(node, ast.BinOp | ast.UnaryOp)
         try:
             with np.errstate(all="ignore"):  # the picture shows values that are not finite
-                if folded and isinstance(node, ast.BinOp | ast.UnaryOp):
+                if numbers and isinstance(node, ast.BinOp | ast.UnaryOp):
                     result = OPERATORS[type(node.op)][1](*operands)
                 else:
                     result = op(*(_floating(x, op, i, numbers) for i, x in enumerate(operands)), **params)
         except FAILURES as error:
             raise self.wrong(str(error).strip().rstrip(".") or type(error).__name__, node) from None
-        if folded:
+        if not isinstance(result, ag.Tensor):
             return self._number(result, node)
-        if result.node is None and numbers and result.shape == ():
-            return result.item()
-        text = self._piece(node)
-        if result.node is None and "\n" not in text and len(text) <= NAMED:  # the name of a value without gradient
-            result.name = text if text.startswith(op.name) else f"({text})"
-        return result
-
-    def _missing(self, node: ast.Name, known: Mapping[str, Any]) -> NoReturn:
-        near = get_close_matches(node.id.lower(), [name.lower() for name in known], 1)
-        there = [name for name in known if near and name.lower() == near[0]]
-        hint = f"; did you mean {there[0]}?" if there else f": add one, as in {node.id}=0.5"
-        raise self.wrong(f"{node.id} has no value{hint}", node)
+        return result.item() if result.node is None and numbers and result.shape == () else result
 
     def _number(self, value: Any, node: ast.AST) -> Any:
         """A number that a float can hold; an integer stays an int where that is exact."""
@@ -245,8 +225,8 @@ class Expression:
             raise self.wrong(
                 "a vector in brackets has numbers only: write stack(u, v) for names, concat(u, v) for vectors", node
             )
-        if len({np.shape(entry) for entry in entries}) != 1 or np.ndim(entries[0]) > AXES:
-            raise self.wrong(f"this has rows of different lengths, no entries, or more than {AXES} axes", node)
+        if len({np.shape(entry) for entry in entries}) != 1 or np.ndim(entries[0]) > 8:
+            raise self.wrong("this has rows of different lengths, no entries, or more than 8 axes", node)
         return np.asarray(entries)
 
 
@@ -279,11 +259,9 @@ def _parsed(text: str) -> list[ast.stmt]:
         ast.dump(tree)  # recursive, as whatever reads the tree
         return tree.body
     except SyntaxError as error:
-        line, start = (error.text or "").strip("\n"), max((error.offset or 1) - 1, 0)
-        for found in re.finditer(r"(?<![\w.])(\d[\d.]*)([^\W\d_]\w*)", line):
-            if found.start() <= start <= found.end():  # as in 2x
-                raise ExpressionError(f"a product is written with *, as in {found[1]}*{found[2]}", line) from None
-        raise ExpressionError(f"this can't be read: {error.msg.partition(' (<unknown>')[0]}", line) from None
+        said = error.msg.partition(" (<unknown>")[0]
+        line = (error.text or "").strip("\n")
+        raise ExpressionError(f"this can't be read: {said}; a product is written with *, as in 2*x", line) from None
     except (RecursionError, MemoryError):
         raise ExpressionError("this is too deeply nested: name parts of it, as in u = …; L = …") from None
     except ValueError:

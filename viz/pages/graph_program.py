@@ -70,14 +70,7 @@ def graph_program(scene: Scene) -> GraphProgram:
     in float64 has other values.
     """
     check_size(scene)
-    is_small = sum(map(products, scene.cards)) < SMALL
-    has_data = any(_is_float(card) and not card.needs_grad for card in scene.cards if card.node is None)
-    try:
-        return _Traced(scene, is_small).emitted()
-    except NotLive:
-        if not (is_small and has_data):
-            raise
-        return _Traced(scene, False).emitted()  # a rule for data may not exist, or not be writable
+    return _Traced(scene, sum(map(products, scene.cards)) < SMALL).emitted()
 
 
 def check_size(scene: Scene) -> None:
