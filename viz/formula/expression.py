@@ -19,7 +19,7 @@ import operator
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -161,8 +161,8 @@ class Expression:
                     raise self.wrong("a parameter is given twice", node)
                 return ag.OPS[name], node.args, params
             case ast.Call(func=ast.Name(id=name)):
-                hint = f"did you mean {''.join(get_close_matches(name, ag.OPS, 1)) or 'one that --help lists'}?"
-                raise self.wrong(f"there is no operation {name}: {hint}", node.func)
+                hint = _near(name, ag.OPS) or ": `python -m glassgrad.viz --help` lists all"
+                raise self.wrong(f"there is no operation {name}{hint}", node.func)
         raise self.wrong(FOREIGN.format(type(node).__name__.lower()), node)
 
     def _literal(self, node: ast.expr) -> Any:
@@ -189,7 +189,8 @@ class Expression:
         """The value of a node: a Tensor, an array or a number."""
         if isinstance(node, ast.Name):
             if node.id not in known:
-                raise self.wrong(f"{node.id} has no value: add one, as in {node.id}=0.5", node)
+                hint = _near(node.id, known) or f": add one, as in {node.id}=0.5"
+                raise self.wrong(f"{node.id} has no value{hint}", node)
             return known[node.id]
         if isinstance(node, ast.Constant):
             return self._number(node.value, node)
@@ -225,8 +226,8 @@ class Expression:
             raise self.wrong(
                 "a vector in brackets has numbers only: write stack(u, v) for names, concat(u, v) for vectors", node
             )
-        if len({np.shape(entry) for entry in entries}) != 1 or np.ndim(entries[0]) > 8:
-            raise self.wrong("this has rows of different lengths, no entries, or more than 8 axes", node)
+        if len({np.shape(entry) for entry in entries}) != 1 or np.ndim(entries[0]) >= 32:
+            raise self.wrong("this has rows of different lengths, no entries, or more than 32 axes", node)
         return np.asarray(entries)
 
 
@@ -259,13 +260,17 @@ def _parsed(text: str) -> list[ast.stmt]:
         ast.dump(tree)  # recursive, as whatever reads the tree
         return tree.body
     except SyntaxError as error:
-        said = error.msg.partition(" (<unknown>")[0]
-        line = (error.text or "").strip("\n")
-        raise ExpressionError(f"this can't be read: {said}; a product is written with *, as in 2*x", line) from None
+        line, said = (error.text or "").strip("\n"), error.msg.partition(" (<unknown>")[0]
+        hint = ": a product is written with *, as in 2*x" if "literal" in said else ""
+        raise ExpressionError(f"this can't be read: {said}{hint}", line) from None
     except (RecursionError, MemoryError):
         raise ExpressionError("this is too deeply nested: name parts of it, as in u = …; L = …") from None
     except ValueError:
         raise ExpressionError("this contains characters that are not text") from None
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    return "".join(f": did you mean {near}?" for near in get_close_matches(name, list(known), 1))
 
 
 def _is_differentiable(op: ag.Op, i: int) -> bool:

@@ -1,7 +1,7 @@
 """The pad of a report: a drawing goes through the network and its gradients come back, in the page.
 
 The model is traced with its loss for one picture, and written as JavaScript: the answers, the values after every layer,
-the gradients there, at the picture and at the weights. `pad.js` shows them.
+the gradients there and at the picture. `pad.js` shows them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from glassgrad.viz.recorded.names import LOOP
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size
 LAYERS = 8  # layers shown: all, or the first and the last ones
-GAUGES = 12  # weights whose gradient has a gauge: all, or the first and the last ones
 
 
 @dataclass
@@ -71,9 +70,8 @@ def pad(
         raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
     nodes = ag.Graph(output).nodes
     all_layers = _layers(nodes, output.node)
-    layers = _ends(all_layers, LAYERS)
-    leaves = [(k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad]
-    weights = _ends([(k, leaf) for k, leaf in leaves if leaf.ndim > 1 and leaf is not picture], GAUGES)
+    half = LAYERS // 2
+    layers = all_layers if len(all_layers) <= LAYERS else [*all_layers[:half], *all_layers[-half:]]
 
     def run(x: ag.Tensor, y: ag.Tensor) -> dict[str, ag.Tensor]:
         start = x.detach().requires_grad_()
@@ -84,8 +82,7 @@ def pad(
         total = loss(outputs, y)
         found = {"loss": total, "p": probabilities(outputs), "z": outputs}
         found |= {f"a{i}": values[graph.nodes[k]] for i, (k, *_) in enumerate(layers)}
-        wanted = {f"g{i}": found[f"a{i}"] for i in range(len(layers))}
-        wanted |= {f"w{i}": graph.nodes[k] for i, (k, _) in enumerate(weights)} | {"dx": start}
+        wanted = {f"g{i}": found[f"a{i}"] for i in range(len(layers))} | {"dx": start}
         return found | dict(zip(wanted, ag.gradients(total, list(wanted.values())), strict=True))
 
     x, y = ag.Tensor(np.zeros((1, pixels)), device=device), ag.Tensor(np.zeros(1, dtype="int64"), device=device)
@@ -95,17 +92,8 @@ def pad(
         made = written(who, {"pad": (run, (x, y))}, [state.origin for state in before.states], 3 * products(nodes))
     except DrawingError as error:
         return Pad(str(error))
-    named = [
-        {"name": str(leaf.name or f"weight {i}"), "note": " × ".join(map(str, leaf.shape))}
-        for i, (_, leaf) in enumerate(weights, 1)
-    ]
-    data = {
-        "states": made.states,
-        "layers": [layer for _, layer in layers],
-        "skipped": len(all_layers) - len(layers),
-        "weights": named,
-    }
-    return Pad(script=made.script, data=data)
+    shown, skipped = [layer for _, layer in layers], len(all_layers) - len(layers)
+    return Pad(script=made.script, data={"states": made.states, "layers": shown, "skipped": skipped})
 
 
 def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, dict[str, Any]]]:
@@ -136,8 +124,3 @@ def states_of(node: Node) -> Node | None:
     part = node.inputs[0] if node.op.name == "reshape" else node
     loop = part.inputs[0] if isinstance(part, Node) and part.op.name == "getitem" else None
     return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
-
-
-def _ends(items: Sequence[Any], most: int) -> list[Any]:
-    """All of a few, or the first and the last ones."""
-    return list(items) if len(items) <= most else [*items[: most // 2], *items[-(most // 2) :]]

@@ -98,7 +98,11 @@ def feature_space(
     for number, (place, words) in enumerate(places[:-1]):
         values = network.seen.value(place).reshape(-1, sizes[number]).astype(float)
         if not np.isfinite(values[:n]).all():
-            where = f"after layer {number}: look for nan or inf in the parameters" if number else "in x: leave them out"
+            where = (
+                f"after layer {number}: look for nan or inf in the parameters"
+                if number
+                else "in x: leave these examples out"
+            )
             raise DrawingError(f"there are numbers that are not finite {where}")
         if sizes[number] > 1:
             spaces.append(_space(number, place, words, values, n))

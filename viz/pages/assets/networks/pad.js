@@ -1,6 +1,6 @@
 /* The pad: what is drawn goes through the network's own program and its gradients come back. */
 function pad() {
-  const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers, weights } = D.network;
+  const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers } = D.network;
   const program = program_pad(unpackedStates(D.network.states)), x = program.inputs[0].data, y = program.inputs[1].data, result = name => program.outputs[name].data;
   const samples = D.samples.map(s => ({ ...s, x: unpacked(s.x, Float32Array) }));
   const box = el('pad'), crop = el('crop'), erase = el('erase'), hint = el('truth'), aim = el('aim');
@@ -129,7 +129,6 @@ function pad() {
     el('dx').setAttribute('aria-label', say`Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
     el('dx').title = `L = ${result('loss')[0]}`;
     el('flip').textContent = say`Change the pixel that helps most to make it ${name}`;
-    gauges(el('gauges'), weights.map((w, k) => ({ ...w, size: rootMeanSquare(result(`w${k}`)) })));
     rows.forEach((row, i) => {
       row.classList.toggle('best', i === best);
       row.classList.toggle('aim', i === target);
