@@ -35,8 +35,6 @@ class Network:
     graph: ag.Graph
     memory: dict[str, ag.Tensor] = field(default_factory=dict)
     """The parameters of the graph by name, in order."""
-    shown: int = 0
-    """The tokens of the example, where the page is made for a longer one."""
 
     def record(self, x: Any) -> ag.Tensor:
         """The output for ``x``, recorded from it on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,6 @@ from glassgrad.viz.pages.page import Page
 from glassgrad.viz.recorded.evaluate import evaluating, host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.spine import blocks_of
-
-CONTEXT = 12
-"""The tokens for which the page of a text is made, so that a longer one can be typed."""
 
 RECORDED = 6
 """The most losses whose gradients are computed here, where a page can't."""
@@ -60,8 +56,8 @@ def follow(
     ``example``: one input, whose first axis is 1, or the tokens of one text. ``target``: the class of each row of the
     output; without it each token is to be foretold from those before it, or the likeliest class counts as right.
     ``loss(output, target)``: the losses instead of cross-entropy; the page then tells no probabilities. ``symbols``:
-    the names of tokens, or of places; where all but the first are letters, the reader can type a text. ``classes``: the
-    names of outputs.
+    the names of tokens, or of places; where all but the first are letters, the reader can type a text that is no
+    longer. ``classes``: the names of outputs.
 
     ``path``: an .html file, where it is saved. ``language``: that of the page, "en" or "zh"; None takes the language of
     `viz.lesson.speak`, by default English.
@@ -84,7 +80,6 @@ def follow(
         name = type(model).__name__ if hasattr(model, "parameters") else getattr(model, "__name__", "network")
         if title is None:
             title = say("The backward pass of {model}", model=name)
-        network = _longer(network, symbols, target is None)
         found, script = _found(network)
         data = found.data() | _data(network, found, symbols, classes, target is None)
         programs, memory = network.scripts(found.functions()) if found.is_live else ("", {"states": {}})
@@ -129,7 +124,6 @@ def _data(
             f"{WHO}: it has {losses.size} losses, and {places}: give loss=, a function of output and target such as"
             " their mean"
         )
-    shown = network.shown or found.tokens
     data: dict[str, Any] = {
         "scored": network.loss is None,
         "x": network.x.ravel().tolist() if found.is_live or integer else [],
@@ -138,28 +132,13 @@ def _data(
         "next": foretold and integer and losses.size > 1,
         "losses": int(losses.size),
         "sizes": losses.tolist(),
-        "losses_at": int(np.argmax(losses[:shown])),
-        "shown": shown,
+        "losses_at": int(np.argmax(losses)),
         "tokens": found.tokens,
         "outputs": outputs,
         "symbols": _names(symbols, "symbols"),
         "classes": _names(classes, "classes"),
     }
     return data | {"typed": data["next"] and symbols is not None and network.is_causal}
-
-
-def _longer(network: Network, symbols: Sequence[str] | None, foretold: bool) -> Network:
-    """The network for a text of up to `CONTEXT` tokens, if it is one that a reader can lengthen; else the same."""
-    tokens = network.x.shape[1] if network.x.ndim == 2 else 0
-    if symbols is None or not foretold or network.x.dtype.kind not in "iu" or not 1 < tokens < CONTEXT:
-        return network
-    whole = np.zeros(CONTEXT + 1, network.x.dtype)
-    whole[: tokens + 1] = [*network.x[0], network.target[0, -1]]
-    try:
-        longer = read(network.model, whole, None, network.loss)
-    except Exception:  # whatever a model raises for a length that it does not take
-        return network
-    return replace(longer, shown=tokens) if longer.is_causal else network
 
 
 def _names(names: Sequence[str] | None, what: str) -> list[str] | None:

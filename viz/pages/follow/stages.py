@@ -17,6 +17,7 @@ from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, re
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import carries, gate
+from glassgrad.viz.recorded.notation.windows import geometry
 from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of, edges_to
 
 WINDOWS = ("conv", "max_pool", "sum_pool")
@@ -24,7 +25,7 @@ GATES = "ifgorzn"
 """The names of the gates of an LSTM and of a GRU, in the order in which they lie in the weights."""
 
 MOST = 12
-"""The most stages of a network of layers that are shown."""
+"""The most stages of a network of layers that are shown; of more every second or third."""
 
 LIVE = 150_000
 """The most numbers of all stages, and of all parameters, with which a page computes itself."""
@@ -325,11 +326,8 @@ def _groups(graph: ag.Graph, leaf: Any) -> list[list[Any]]:
         elif vertex.op.name != "reshape":
             groups.append([vertex])
     groups = groups if groups[-1][-1] not in graph.outputs else groups[:-1]
-    while len(groups) > MOST:  # the last of each size stays
-        sizes = [group[-1].shape[-2:] for group in groups]
-        doubled = [i for i in range(1, len(groups) - 1) if sizes[i] == sizes[i + 1]]
-        del groups[doubled[0] if doubled else 1]
-    return groups
+    between = -(-len(groups) // MOST)
+    return groups[:1] + groups[1:][(len(groups) - 2) % between :: between]
 
 
 def _label(group: Sequence[Any]) -> str:
@@ -348,15 +346,12 @@ def _window(before: Any, group: Sequence[Any]) -> tuple[tuple[int, int, int], ..
     where it is none.
     """
     node = group[0]
-    axes = len(before.shape) - 2
-    if node.op is None or node.op.name not in WINDOWS or axes > 2 or not any(v is before for v in node.inputs):
+    if node.op is None or node.op.name not in WINDOWS or len(before.shape) > 4 or node.inputs[0] is not before:
         return None
-    size = node.inputs[1].shape[2:] if node.op.name == "conv" else node.params["size"]
-    stride = size if node.params["stride"] is None else node.params["stride"]
-    padding = np.broadcast_to(np.transpose(node.params["padding"]), (2, axes))[0]  # pairs have what is before first
-    sides = [np.broadcast_to(values, axes).tolist() for values in (size, node.params["dilation"], stride, padding)]
-    found = [((side - 1) * dilation + 1, step, pad) for side, dilation, step, pad in zip(*sides, strict=True)]
-    return ((1, 1, 0), *found)[-2:]
+    shapes = {arg: tuple(v.shape) for arg, v in zip(node.op.args, node.inputs, strict=False) if v is not None}
+    place = geometry(node.op.name, shapes, node.params)
+    axes = zip(place.size, place.dilation, place.stride, place.pads, strict=True)
+    return ((1, 1, 0), *(((size - 1) * dilation + 1, stride, pad) for size, dilation, stride, (pad, _) in axes))[-2:]
 
 
 def _grid(count: int, most: int = 16) -> tuple[int, int]:

@@ -22,7 +22,7 @@ function rounded(shares) {
 /* ---------------------------------------------------------------- what is followed: an example, its targets, the losses that are chosen */
 
 const n = D.tokens, perToken = D.losses > 1;
-const S = { x: D.x.slice(), target: D.target.slice(), shown: D.shown, loss: perToken ? D.losses_at : 0, focus: perToken ? D.losses_at : 0 };
+const S = { x: D.x.slice(), target: D.target.slice(), shown: n, loss: perToken ? D.losses_at : 0, focus: perToken ? D.losses_at : 0 };
 let R = null, view = null;
 const nameOf = (names, i) => names?.[i] ?? String(i);
 const token = t => nameOf(D.symbols, D.integer ? S.x[t] : t), label = c => nameOf(D.classes, c), quote = s => `‘${esc(cut(s, 216))}’`;
@@ -256,7 +256,7 @@ function choose(loss, focus = null) {
 }
 /* the letters among the example's tokens, which a reader types anew, with the tokens before them and the one after */
 function written() {
-  const tokens = [...D.x.slice(0, D.shown), D.target[D.shown - 1]], names = D.symbols ?? [];
+  const tokens = [...D.x, D.target[n - 1]], names = D.symbols ?? [];
   const letters = tokens.map(i => [...names[i] ?? ''].length === 1 && (i || /[\p{L}\p{N}]/u.test(names[0])) ? names[i] : '\0');
   const found = D.typed && letters.join('').match(/^(\0*)([^\0]+)(\0?)$/);
   return found && { head: tokens.slice(0, found[1].length), tail: found[3] ? tokens.at(-1) : null, word: found[2] };
