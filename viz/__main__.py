@@ -79,36 +79,26 @@ def parser() -> Parser:
     p.add_argument(
         "values", metavar="NAME=VALUE", nargs="*", help="a number, a vector or a matrix for each name (pi is known)"
     )
-    p.add_argument(
-        "-o",
-        "--out",
-        metavar="FILE",
-        type=Path,
-        help=f"what to write: a picture ({', '.join(PICTURES)}), a derivation ({', '.join(DERIVATIONS)}) or a page to"
-        f" step through ({', '.join(PAGES)})",
-    )
-    p.add_argument(
-        "--wrt",
-        metavar="NAMES",
-        help="the names to differentiate with respect to, separated by commas (default: all that take a gradient)",
-    )
-    p.add_argument("--inputs", metavar="NAMES", help="names to show as inputs rather than as parameters")
-    p.add_argument(
-        "--targets",
-        metavar="NAMES",
-        help="names of targets, which take no gradient, '' for none"
-        f" (default: {', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss)",
-    )
-    p.add_argument("--title", metavar="TEXT", help="the headline of a picture or page (default: the formula)")
+    compared = f"{', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss"
+    options = {
+        "--wrt": (
+            "NAMES",
+            "the names to differentiate with respect to, separated by commas (default: all that can be)",
+        ),
+        "--inputs": ("NAMES", "names to show as inputs rather than as parameters"),
+        "--targets": ("NAMES", f"names of targets, which take no gradient, '' for none (default: {compared})"),
+        "--title": ("TEXT", "the headline of a picture or page (default: the formula)"),
+    }
+    formats = f"a picture ({', '.join(PICTURES)}), a derivation ({', '.join(DERIVATIONS)}) or a page ({PAGES[0]})"
+    p.add_argument("-o", "--out", metavar="FILE", type=Path, help=f"what to write: {formats}")
+    for option, (metavar, meaning) in options.items():
+        p.add_argument(option, metavar=metavar, help=meaning)
     p.add_argument(
         "--live",
         action="store_true",
-        help="write a live page, live.html or the file of -o: every number can be changed, and the page recomputes the"
-        " others (without --live, a page is live if it is small enough)",
+        help="write a live page, live.html or the file of -o, or say why not: every number can be changed in it",
     )
-    p.add_argument(
-        "--language", choices=tuple(TABLES), help="language of the picture, derivation or page (default: en)"
-    )
+    p.add_argument("--language", choices=tuple(TABLES), help="language of what is written (default: en)")
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
 
@@ -141,60 +131,43 @@ def _listed(option: str, words: str | None, known: Sequence[str], what: str = "n
     return names
 
 
-class _Job:
-    """The request, parsed and computed."""
+def _computed(options: argparse.Namespace) -> tuple[ag.Tensor, dict[str, ag.Tensor], dict[str, Any]]:
+    """The result of the expression, the value of every name, and the inputs and targets."""
+    expression, given = Expression(options.expression), _given(options.values)
+    names = expression.names
+    inputs, targets = (_listed(f"--{key}", getattr(options, key), names) for key in ("inputs", "targets"))
+    if options.targets is None:
+        targets = [n for n in names if n in TARGETS and n in expression.targets and n not in inputs]
+    if both := [name for name in inputs if name in targets]:
+        raise Refused(f"{both[0]} can't be an input and a target at once: name it in one of --inputs and --targets")
+    values: dict[str, ag.Tensor] = {}
+    for name, text in given.items():
+        still = name in targets or name in expression.fixed
+        values[name] = _tensor(name, text, not still, still and name in expression.whole)
+    result, known = expression.compute(values)
+    if unused := [name for name in given if name not in names]:
+        there = "is computed by" if unused[0] in expression.computed else "does not occur in"
+        said = f"{unused[0]} {there} the expression {clipped(options.expression, 60)!r}"
+        raise Refused(f"{said}: leave {unused[0]}= out")
+    if result.size != 1 and (options.out is None or options.out.suffix.lower() not in PICTURES):
+        raise expression.wrong(
+            f"the result has shape {result.shape}, and only a single number can be differentiated: sum it, as in"
+            " L = sum(…), or draw its values with -o L.svg"
+        )
+    return result, known, {"inputs": [known[n] for n in inputs], "targets": [known[n] for n in targets]}
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.expression = expression = Expression(options.expression)
-        names, given = expression.names, _given(options.values)
-        inputs, targets = (_listed(f"--{key}", getattr(options, key), names) for key in ("inputs", "targets"))
-        if options.targets is None:
-            targets = [n for n in names if n in TARGETS and n in expression.targets and n not in inputs]
-        if both := [name for name in inputs if name in targets]:
-            raise Refused(f"{both[0]} can't be an input and a target at once: name it in one of --inputs and --targets")
-        values: dict[str, ag.Tensor] = {}
-        for name, text in given.items():
-            still = name in targets or name in expression.fixed
-            values[name] = _tensor(name, text, not still, still and name in expression.whole)
-        self.result, self.known = expression.compute(values)
-        if unused := [name for name in given if name not in names]:
-            there = "is computed by" if unused[0] in expression.computed else "does not occur in"
-            said = f"{unused[0]} {there} the expression {clipped(options.expression, 60)!r}"
-            raise Refused(f"{said}: leave {unused[0]}= out")
-        if self.result.size != 1 and (options.out is None or options.out.suffix.lower() not in PICTURES):
-            raise expression.wrong(
-                f"the result has shape {self.result.shape}, and only a single number can be differentiated: sum it, as"
-                " in L = sum(…), or draw its values with -o L.svg"
-            )
-        self.inputs = [self.known[name] for name in inputs]
-        self.targets = [self.known[name] for name in targets]
 
-    def derivations(self) -> Derivations:
-        """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
-        able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
-        if self.options.wrt is None:
-            if (many := sum(self.known[name].is_leaf for name in able)) > DERIVED:
-                raise Refused(f"{many} names take a gradient: choose some, such as --wrt {able[0]}")
-            return explain(self.result)
-        wanted = _listed("--wrt", self.options.wrt, able, "names that take a gradient")
-        if not wanted:
-            raise Refused(f"--wrt gives no name: choose some of {', '.join(able)}, or leave it out")
-        return explain(self.result, wrt=[self.known[name] for name in wanted])
-
-    def save(self, path: Path) -> Path:
-        """Write the result in the format of the suffix; return the path of the file."""
-        options = self.options
-        shown: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "title": options.title}
-        suffix = path.suffix.lower()
-        if suffix in DERIVATIONS:
-            return self.derivations().save(path)
-        if suffix in PAGES:
-            from glassgrad.viz.pages.stage import step_through
-
-            return step_through(self.result, live=options.live or None, **shown).save(path)
-        theme = options.theme or "light"
-        return draw_graph(self.result, gradients=self.result.size == 1, theme=theme, **shown).save(path)
+def _derivations(options: argparse.Namespace, result: ag.Tensor, known: dict[str, ag.Tensor]) -> Derivations:
+    """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
+    able = [name for name, x in known.items() if x.requires_grad and x is not result]
+    if options.wrt is None:
+        if (many := sum(known[name].is_leaf for name in able)) > DERIVED:
+            raise Refused(f"{many} names take a gradient: choose some, such as --wrt {able[0]}")
+        return explain(result)
+    wanted = _listed("--wrt", options.wrt, able, "names that take a gradient")
+    if not wanted:
+        raise Refused(f"--wrt gives no name: choose some of {', '.join(able)}, or leave it out")
+    return explain(result, wrt=[known[name] for name in wanted])
 
 
 def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tensor:
@@ -222,14 +195,22 @@ def _check(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     _check(options)
-    job = _Job(options)
-    if options.out is None:
-        with speaking(options.language):
-            print(job.derivations().text, end="")
-        return 0
+    result, known, roles = _computed(options)
+    suffix = options.out.suffix.lower() if options.out is not None else ""
     with speaking(options.language), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        path = job.save(options.out)
+        if not suffix:
+            print(_derivations(options, result, known).text, end="")
+            return 0
+        if suffix in DERIVATIONS:
+            path = _derivations(options, result, known).save(options.out)
+        elif suffix in PAGES:
+            from glassgrad.viz.pages.stage import step_through
+
+            path = step_through(result, title=options.title, live=options.live or None, **roles).save(options.out)
+        else:
+            shown: dict[str, Any] = {"gradients": result.size == 1, "theme": options.theme or "light", **roles}
+            path = draw_graph(result, title=options.title, **shown).save(options.out)
     for warning in warned:
         print(f"python -m glassgrad.viz: {warning.message}", file=sys.stderr)
     print(f"written: {path}")

@@ -26,7 +26,7 @@ from glassgrad.viz.pages.emitted import POLICY, assets, body, document, packed, 
 from glassgrad.viz.pages.pad import Pad, pad
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.plots.digits import plot_confusion
-from glassgrad.viz.plots.figure import Plot
+from glassgrad.viz.plots.figure import Plot, class_numbers
 from glassgrad.viz.plots.history import histories
 from glassgrad.viz.recorded.validation import numbers_of
 
@@ -59,19 +59,17 @@ class Held:
     predictions: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        for name, dtype in (("images", float), ("labels", int), ("probabilities", float)):
-            object.__setattr__(self, name, np.atleast_1d(numbers_of(getattr(self, name), name)).astype(dtype))
-        classes = check_instance(self.classes, Sequence, "classes", "a list of names")  # type: ignore[type-abstract]
-        n, k = len(self.images), len(classes)
-        if self.images.ndim != 3 or not n or self.labels.shape != (n,) or self.probabilities.shape != (n, k):
-            shapes = ", ".join(numbers.shape(np.shape(x)) for x in (self.images, self.labels, self.probabilities))
+        images, probabilities = (numbers_of(getattr(self, n), n).astype(float) for n in ("images", "probabilities"))
+        k = len(check_instance(self.classes, Sequence, "classes", "a list of names"))  # type: ignore[type-abstract]
+        if images.ndim != 3 or probabilities.shape != (len(images), k):
             raise DrawingError(
-                f"images, labels and probabilities of shapes {shapes} do not go together with {k} classes: give"
-                " (n, height, width), (n,) and (n, classes) with n at least 1"
+                f"images and probabilities of shapes {numbers.shape(images.shape)} and"
+                f" {numbers.shape(probabilities.shape)} do not go together with {k} classes: give (n, height, width)"
+                " and (n, classes)"
             )
-        if self.labels.min() < 0 or self.labels.max() >= k:
-            raise DrawingError(f"labels from {self.labels.min()} to {self.labels.max()} do not go with {k} classes")
-        object.__setattr__(self, "predictions", self.probabilities.argmax(axis=1))
+        labels = class_numbers(self.labels, len(images), "labels", "images", k)
+        read = {"labels": labels, "predictions": probabilities.argmax(axis=1)}
+        self.__dict__.update(read, images=images, probabilities=probabilities)
 
     @property
     def certainty(self) -> np.ndarray:
@@ -127,6 +125,7 @@ def lab_report(
         mistakes, total = held.surest_mistakes, len(held.labels)
         known = {text(words.matched(k)): text(words.matched(v)) for k, v in (facts or {}).items()}
         curves, names = enumerate(histories(history)), list(held.classes)
+        shown = zip(neurons, ["", *[" hidden"] * len(neurons)], strict=False)
         fields = {
             "title": text(title),
             "right": f"{total - len(mistakes):,}",
@@ -139,7 +138,7 @@ def lab_report(
             "n": f"{len(mistakes):,}",
             "looks": "".join(_look(f"look{k}-", *look) for k, look in enumerate((looks or {}).items())),
             "modules": "" if modules is None else _drawn(modules),
-            "drawings": "".join(_neurons(i, specimen) for i, specimen in enumerate(neurons)),
+            "drawings": "".join(f'<figure class="neurons"{hide}>{_drawn(one.picture)}</figure>' for one, hide in shown),
             "steps": "" if steps is None else html.escape(steps.html),
             "batch": "" if steps is None else text(say("{title}, step by step", title=steps.title)),
         }
@@ -197,10 +196,6 @@ def _pad(held: Held, network: Pad) -> str:
 def _look(prefix: str, caption: str, plot: Plot) -> str:
     said = words.matched(f"{caption}.")
     return f"<p>{text(said[:1].upper() + said[1:])}</p>{plotted(plot, prefix, said)}"
-
-
-def _neurons(i: int, specimen: Specimen) -> str:
-    return f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
 
 
 # ---------------------------------------------------------------- pictures

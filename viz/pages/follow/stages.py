@@ -326,7 +326,7 @@ def _groups(graph: ag.Graph, leaf: Any) -> list[list[Any]]:
         elif vertex.op.name != "reshape":
             groups.append([vertex])
     groups = groups if groups[-1][-1] not in graph.outputs else groups[:-1]
-    between = -(-len(groups) // MOST)
+    between = max(1, -(-len(groups) // MOST))
     return groups[:1] + groups[1:][(len(groups) - 2) % between :: between]
 
 
