@@ -224,16 +224,9 @@ def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int
 
 
 def percent(share: float) -> str:
-    """A probability in percent: without decimals from 10 to 99, with one below and above.
+    """A probability in percent, with three digits.
 
     >>> percent(0.5), percent(0.9962), percent(0.99996), percent(0.0004)
-    ('50 %', '99.6 %', '> 99.9 %', '< 0.1 %')
+    ('50 %', '99.6 %', '> 99.9 %', '0.04 %')
     """
-    value = 100 * float(share)
-    if not math.isfinite(value):
-        return str(value)
-    if 99.95 <= value < 100:
-        return "> 99.9 %"
-    if 0 < value < 0.05:
-        return "< 0.1 %"
-    return f"{value:.1f} %" if value < 9.95 or 99 <= value < 100 else f"{value:.0f} %"
+    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * float(share):.3g} %"

@@ -25,14 +25,13 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Follow one example through a network, and the gradient of its loss back, in the browser. Without a"
-        f" file a small network is trained first: `{PROGRAM} names` reads first names, letter by"
-        " letter, and `digits` handwritten digits.",
+        f" file a small Transformer is trained first, which reads first names, letter by letter: `{PROGRAM} names`.",
     )
-    p.add_argument("model", nargs="?", default="names", help="an .onnx file, one of nn.save, names (default) or digits")
-    p.add_argument("example", nargs="?", help="an .npy file with one input of the model; a name; a digit's number")
+    p.add_argument("model", nargs="?", default="names", help="an .onnx file, one of nn.save, or names (default)")
+    p.add_argument("example", nargs="?", help="an .npy file with one input of the model; a name")
     p.add_argument("target", nargs="?", help="an .npy file with the classes of the output's rows")
     p.add_argument("-o", "--out", metavar="FILE", default="follow.html", help="the page (default: follow.html)")
-    p.add_argument("--epochs", type=int, help="how long to train names (default: 40) or digits (default: 2)")
+    p.add_argument("--epochs", type=int, default=40, help="how long to train names (default: 40)")
     p.add_argument("--language", choices=("en", "zh"), help="the language of the page")
     p.add_argument("--no-open", action="store_true", help="open no browser")
     return p
@@ -55,24 +54,9 @@ def names(options: argparse.Namespace) -> Page:
         return nn.functional.cross_entropy(rows, classes, ignore_index=-1)
 
     optimizer = nn.optim.Adam(model.parameters(), lr=3e-3)
-    nn.fit(model, loss, optimizer, (inputs, targets), epochs=options.epochs or 40, compile=True)
+    nn.fit(model, loss, optimizer, (inputs, targets), epochs=options.epochs, compile=True)
     title = "A Transformer and the gradient of its loss"
     return follow(model, tokens, symbols=["·", *letters.characters], title=title, language=options.language)
-
-
-def digits(options: argparse.Namespace) -> Page:
-    """The page of a convolutional network that has learned handwritten digits."""
-    data = nn.data.digits()
-    first, second, last = nn.Conv2d(1, 6, 5, padding=2, seed=0), nn.Conv2d(6, 12, 5, seed=1), nn.Linear(48, 10, seed=2)
-    halves = nn.MaxPool2d(2), nn.MaxPool2d(2)
-    model = nn.Sequential(first, nn.ReLU(), halves[0], second, nn.ReLU(), halves[1], nn.Flatten(), last)
-    known = data.x_train[:20_000].reshape(-1, 1, 16, 16), data.y_train[:20_000]
-    optimizer = nn.optim.Adam(model.parameters(), lr=3e-3)
-    nn.fit(model, nn.functional.cross_entropy, optimizer, known, epochs=options.epochs or 2, compile=True)
-    number = int(options.example or 0) % len(data.x_test)
-    example, target = data.x_test[number].reshape(1, 1, 16, 16), data.y_test[number : number + 1]
-    title = "A convolutional network and the gradient of its loss"
-    return follow(model, example, target, title=title, language=options.language)
 
 
 def saved(options: argparse.Namespace) -> Page:
@@ -84,14 +68,11 @@ def saved(options: argparse.Namespace) -> Page:
     return follow(load(options.model), *given, language=options.language)
 
 
-DEMOS = {"names": names, "digits": digits}
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status is 0, or 2 after an error message."""
     options = parser().parse_args(arguments)
     try:
-        page = DEMOS.get(options.model, saved)(options)
+        page = (names if options.model == "names" else saved)(options)
         page.save(options.out)
     except (AutogradError, OSError, ValueError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

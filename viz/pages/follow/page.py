@@ -154,7 +154,7 @@ def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any
     result: dict[int, Any] = {}
     room = LARGEST
     count = data["losses"]
-    order = sorted(range(min(count, data["shown"])), key=lambda loss: -data["sizes"][loss])[:RECORDED]
+    order = sorted(range(count), key=lambda loss: -data["sizes"][loss])[:RECORDED]
     for loss in [order[0], -1, *order[1:]] if count > 1 else [0]:
         which = np.eye(count)[loss] if loss >= 0 else np.ones(count) / count
         with in_double(network.leaves):

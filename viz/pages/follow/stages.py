@@ -218,7 +218,7 @@ class Maps(Stages):
         values = graph.replay(edges_of(sides, changed))
 
         def after(s: int, value: Any) -> Any:
-            return rerun(graph.nodes, readers[vertices[s]], values, [*vertices, vertex_of(output)][s + 1], value)
+            return rerun(graph, readers[vertices[s]], [*vertices, vertex_of(output)][s + 1], value)
 
         return values[vertex_of(output)], found, after
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, rerun
@@ -51,20 +50,18 @@ class Transformer:
 
     def _again(
         self, x: Any, change: Callable[[Any, Any], Any], more: Any = None
-    ) -> tuple[list[Block], dict[Any, Any], Any]:
-        """The blocks of the graph of ``x``, its values with both sides of each fork changed, and the output.
+    ) -> tuple[ag.Graph, list[Block], dict[Any, Any]]:
+        """The graph of ``x``, its blocks, and its values with both sides of each fork changed.
 
         ``more(blocks, nodes)``: functions for further edges.
         """
-        output = self.network.record(x)
-        graph = ag.Graph(output)
+        graph = ag.Graph(self.network.record(x))
         blocks = blocks_of(graph)
         sides = [((k, s), (b.shortcut, b.reads)[s]) for k, b in enumerate(blocks) for s in (0, 1)]
         edges = edges_of(sides, change)
         if more is not None:
             edges |= more(blocks, graph.nodes)
-        values = graph.replay(edges)
-        return blocks, values, values[vertex_of(output)]
+        return graph, blocks, graph.replay(edges)
 
     def _flat(self, tensor: Any) -> Any:
         return ag.reshape(tensor, (self.tokens, self.width))
@@ -89,7 +86,8 @@ class Transformer:
             sides[key] = value * gates[key] + value.detach() * (1.0 - gates[key])
             return sides[key]
 
-        blocks, values, output = self._again(x, gated)
+        graph, blocks, values = self._again(x, gated)
+        output = values[graph.outputs[0]]
         losses = self.network.losses(output, target)
         loss = ag.sum(losses * which)
         scores = [values[blocks[k].heads[0].softmax.inputs[0]] for k in self.attention]
@@ -109,7 +107,7 @@ class Transformer:
         squares = [ag.sum(g * g, axis=-1) for g in [*forks, flat(found.pop("end"))]]
         lines = [flat(values[v]) for v in [*(block.fork for block in blocks), blocks[-1].add]]
         for k in self.attention:
-            attended = partial(rerun, blocks[k].nodes, blocks[k].reads, values, blocks[k].heads[0].mixed)
+            attended = partial(rerun, graph, blocks[k].reads, blocks[k].heads[0].mixed)
             by_head = partial(self._by_head, attended, sides[k, 1], forks[k], found[f"heads{k}"])
             found[f"heads{k}"] = ag.vmap(by_head)(at) if at.ndim == 2 else by_head(at)
         logits = ag.reshape(output, (-1, output.shape[-1]))
@@ -145,9 +143,9 @@ class Transformer:
                 edges |= edges_of([(k, readers)], partial(_held, held, hold))
             return edges
 
-        blocks, values, output = self._again(x, lambda key, value: _plus(probes[key], value), attention)
+        graph, blocks, values = self._again(x, lambda key, value: _plus(probes[key], value), attention)
         mixed = {f"mixed{k}": self._heads(values[blocks[k].heads[0].mixed]) for k in self.attention}
-        return {"losses": self.network.losses(output, target), **mixed}
+        return {"losses": self.network.losses(values[graph.outputs[0]], target), **mixed}
 
     def functions(self) -> dict[str, Any]:
         """The programs of a live page, each with its inputs."""
