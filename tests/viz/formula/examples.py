@@ -87,13 +87,6 @@ def upstream():
     return explain(y, wrt=w, names={"y": y}, gradient=np.array([1.0, -3.0]))
 
 
-def many_uses():
-    w, h = leaf(normal(0, 2, 2), "W"), ag.Tensor(normal(1, 3, 2))
-    for _ in range(6):
-        h = ag.tanh(h @ w)
-    return explain(ag.sum(h), wrt=w, numbers=True)
-
-
 def two_convolutions():
     model = nn.Sequential(*(nn.Conv2d(1, 1, 3, seed=i, dtype="float64") for i in range(2)))
     return explain(ag.sum(model(ag.Tensor(normal(0, 1, 1, 6, 6), name="x")) ** 2), wrt=model[0].weight)
@@ -133,7 +126,6 @@ EXAMPLES = {
     "axis": lambda: broadcast("x"),
     "all_entries": lambda: broadcast("s"),
     "upstream": upstream,
-    "many_uses": many_uses,
     "folded": lambda: of_net(depth=16, batch=3, numbers=True),
     "folded_formulas": lambda: of_net("biases", 3, depth=16, batch=3, numbers=False),
     "quotient": lambda: of(lambda x: ag.exp(x * x + x) / (x + 1e-9), leaf(3.0, "a_b")),

@@ -82,7 +82,6 @@ EXAMPLES = {
     "regression": network(nn.MLP([2, 20, 2], "relu", seed=0), [0.5, -1.0], [0.25, 1.5]),
     "softmax": network(SOFTMAX, ones(3), 2),
     "image": network(flat(nn.Linear(30, 12, seed=0)), ones(5, 6), 0, image=(5, 6)),
-    "many_layers": network(nn.MLP([64, *[20] * 16, 10], "tanh", seed=0), ones(64), 3),
     "many_outputs": network(lambda x: ag.linear(x, FORTY, None), [1.0, 0.0, 0.0], 5),
     "names": network(nn.MLP([3, 40, 2], seed=0), ["width", "height", "age"], classes=["cat", "dog"]),
     "history": history({**CURVES, "validation_accuracy": [0.4, 0.8, 0.75]}),
