@@ -219,7 +219,7 @@ class Lines(Observer):
         """
         is_local = is_output = False
         for frame, inner, owner in _callers(self.root):
-            name = target(frame)
+            name = target(frame) if owner else _RETURN
             if owner == "user" and is_tensor and name != _RETURN:
                 self._give("assigned", value, name, frame, frame.f_lasti, inner)
                 return

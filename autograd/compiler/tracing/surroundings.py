@@ -45,6 +45,8 @@ _CALLABLE = (
     staticmethod, classmethod, property, functools.cached_property, type(functools.lru_cache(len)),
 )  # fmt: skip
 """Kinds of callables and of members of a class that are made of others."""
+_KNOWN = (*PLAIN, types.NoneType, object, Number, Traced)
+"""Kinds of values in which there is nothing to search."""
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
 """Attributes through which all others can be read."""
 
@@ -96,10 +98,7 @@ class Surroundings:
 
     def _visit(self, value: Any, name: str) -> None:
         kind = type(value)
-        known = (
-            isinstance(value, Tensor) or value is None or value is MISSING or kind in PLAIN or kind in (Number, Traced)
-        )
-        if known or id(value) in self._seen:
+        if kind in _KNOWN or isinstance(value, Tensor) or id(value) in self._seen:
             return
         self._seen[id(value)] = value, name
         if kind is types.FunctionType:
@@ -107,8 +106,6 @@ class Surroundings:
         elif isinstance(value, _CALLABLE):
             for part in gc.get_referents(value):
                 self._visit(part, name)
-            if _is_users_class(kind):  # of a user's kind of property, also the methods
-                self._objects.append((value, name))
         elif isinstance(value, numpy.ndarray):
             memory = owner(value)  # a view of a writable array may change, too
             if value.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable:
@@ -140,8 +137,6 @@ class Surroundings:
         elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
             self._objects.append((value, name))
             self._read_from(value)
-        elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
-            self._visit(wrapped, name)
         else:
             self._read_from(value)
 
@@ -174,9 +169,6 @@ class Surroundings:
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(function, name) is not None:
                 self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
-        for name in function.__dict__:
-            if name in self._names:
-                self._note(Guard(function.__dict__, name, MISSING, f"{function.__name__}.{name}"))
 
     def _note(self, guard: Guard) -> None:
         """Add a guard and search its value."""
@@ -192,7 +184,7 @@ class Surroundings:
             self.guards[Items, id(container), True] = Items.of(container, name)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
-            self._visit(item, f"{name}[{key!r}]")
+            self._visit(item, f"{name}[{key.name if isinstance(key, Tensor) else repr(key)}]")
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search what the names in the code may be: variables of a module, members of a class or an object's class."""

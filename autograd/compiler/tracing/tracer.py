@@ -162,11 +162,7 @@ class Tracer:
 
     def elementwise(self, name: str, args: Sequence[Any]) -> Any:
         """Record a ufunc. Python numbers take the dtype of the arrays."""
-        for x in args:
-            if type(x) not in PYTHON_SCALARS and not hasattr(x, "dtype"):
-                if isinstance(x, Tensor):
-                    return NotImplemented
-                args = [numpy.asarray(a) if a is x else a for a in args]
+        args = [x if type(x) in PYTHON_SCALARS or hasattr(x, "dtype") else numpy.asarray(x) for x in args]
         kinds = tuple(kind_of(x) for x in args)
         dtypes = resolved(name, kinds)
         try:
@@ -452,10 +448,10 @@ class Tracer:
 
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
         """Add guards for an attribute that is read from an object of any other class."""
-        if key in self.seen_reads or self.surroundings.name_of(holder) is None:
+        structure = getattr(type(holder), "structure", None)  # an optimizer reads its other attributes itself
+        if key in self.seen_reads or (structure is None and self.surroundings.name_of(holder) is None):
             return
-        structure = getattr(type(holder), "structure", (name,))  # an optimizer reads its other attributes itself
-        if name in structure or is_users(sys._getframe(3)):
+        if structure is None or name in structure or is_users(sys._getframe(3)):
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
 

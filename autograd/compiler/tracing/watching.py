@@ -18,7 +18,6 @@ GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 VALUES: Any = Tensor.__dict__["data"]
 _LOCK = threading.Lock()
-_watchers = 0
 
 
 def slot_value(slot: Any, tensor: Tensor) -> Any:
@@ -102,7 +101,12 @@ def _writer(kind: Any, write: Callable[..., None]) -> Callable[..., None]:
     return written
 
 
-_WRITERS = ("__setattr__", "__delattr__")
+_SLOTS = {
+    "_data": property(_get_data, _set_data),
+    "grad": property(_get_grad, _set_grad),
+    "requires_grad": property(_get_requires_grad, _set_requires_grad),
+    "data": property(_get_values, VALUES.fset),
+}
 _originals: dict[type, dict[str, Any]] = {}
 _counts: dict[type, int] = {}
 
@@ -113,20 +117,18 @@ def watched(tracer: Any) -> Iterator[None]:
     to ``tracer``, in this thread and task only. The slots and methods themselves are replaced and later restored, so
     that this costs nothing outside of a trace.
     """
-    with _LOCK:
-        _watch_tensors(1)
-    watch(tracer, WATCHED)
+    watch(tracer, (Tensor, *WATCHED))
     token = TRACER.set(tracer)
     try:
         yield
     finally:
         TRACER.reset(token)
         with _LOCK:
-            _watch_tensors(-1)
             for kind in tracer.kinds:
                 _counts[kind] -= 1
                 if not _counts[kind]:
-                    _put_back(kind)
+                    for name, original in _originals.pop(kind).items():
+                        type.__delattr__(kind, name) if original is None else type.__setattr__(kind, name, original)
         tracer.kinds.clear()
         for group, rate in tracer.rates:
             dict.__setitem__(group, "lr", rate)
@@ -151,29 +153,8 @@ def watch(tracer: Any, kinds: Iterable[type] = ()) -> None:
 
 
 def _exchange(kind: type) -> None:
-    methods: dict[str, Any] = {"__getattribute__": _reader(kind)}
-    methods |= {name: _writer(kind, getattr(kind, name)) for name in _WRITERS}
+    writers = {name: _writer(kind, getattr(kind, name)) for name in ("__setattr__", "__delattr__")}
+    methods = _SLOTS if kind is Tensor else {"__getattribute__": _reader(kind), **writers}
     _originals[kind] = {name: vars(kind).get(name) for name in methods}
     for name, method in methods.items():
         type.__setattr__(kind, name, method)
-
-
-def _put_back(kind: type) -> None:
-    for name, original in _originals.pop(kind).items():
-        if original is None:
-            type.__delattr__(kind, name)
-        else:
-            type.__setattr__(kind, name, original)
-
-
-def _watch_tensors(change: int) -> None:
-    """Count active watchers: the first replaces the slots of `Tensor`, the last restores them."""
-    global _watchers  # noqa: PLW0603
-    tensor: Any = Tensor
-    _watchers += change
-    if change == _watchers == 1:
-        tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
-        tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
-        tensor.data = property(_get_values, VALUES.fset)
-    elif not _watchers:
-        tensor._data, tensor.grad, tensor.requires_grad, tensor.data = DATA, GRAD, REQUIRES_GRAD, VALUES

@@ -42,6 +42,8 @@ opt = optimizer() | x * len(opt.param_groups[0].get("params")) | opt.param_group
 opt = optimizer() | x * len(dict(opt.param_groups[0].items())["params"]) | opt.param_groups[0]["params"] = []
 opt = optimizer() | x * (2.0 if "note" in opt.param_groups[0] else 1.0) | opt.param_groups[0]["note"] = 1
 opt = optimizer() | x * opt.param_groups[0].setdefault("lr", 0.1) | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * len(opt.param_groups[0]) * len({**opt.param_groups[0]}) | opt.param_groups[0]["note"] = 1
+opt = optimizer() | x * {**opt.param_groups[0]}["momentum"] | opt.param_groups[0]["momentum"] = 0.5
 opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = -x
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
@@ -98,7 +100,6 @@ read, write = cell() | x * read() | write(3.0)
 h = lambda s=2.0: s | x * h() | h.__defaults__ = (3.0,)
 h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__ = {"s": 3.0}
 h = lambda: 2.0 | x * h() | h.__code__ = (lambda: 3.0).__code__
-h = lambda: h.s; h.s = 2.0 | x * h() | h.s = 3.0
 h = functools.partial(lambda x, s: x * s, s=2.0) | h(x) | h.keywords["s"] = 3.0
 k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache_clear()
 k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
