@@ -10,18 +10,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError
 from glassgrad.nn.functional.spatial import cropped
-from glassgrad.nn.saving.onnx.table import (
-    along,
-    axis_in,
-    bounded,
-    cast,
-    column,
-    ints,
-    is_known,
-    number,
-    operator,
-    parts_of,
-)
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_known, number, operator, parts_of
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
@@ -239,8 +228,6 @@ def gather(x, indices, *, axis=0):
     axis = axis_in(axis, x.ndim)
     places = indices_in(indices, x.shape[axis])
     bounded((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]), x.dtype)
-    if is_known(places) and places.ndim == 0:
-        return along(x, axis, int(places))
     return ag.take(x, places, axis=axis)
 
 
