@@ -151,12 +151,6 @@ def _where(w: Writer, i: Instruction, condition: str, x: str, y: str) -> str:
     return w.node("Where", w.cast(condition, i.args[0].dtype, bool), x, y)
 
 
-@primitive("all", "any")
-def _tested(w: Writer, i: Instruction, x: str) -> str:
-    whole = w.cast(w.cast(x, i.args[0].dtype, bool), bool, "int32")
-    return w.cast(_reduced(w, "ReduceMin" if i.op == "all" else "ReduceMax", whole, **i.params), "int32", bool)
-
-
 @primitive("astype")
 def _astype(w: Writer, i: Instruction, x: str) -> str:
     return w.cast(x, i.args[0].dtype, i.out.dtype)
@@ -246,10 +240,7 @@ def _rows_of(w: Writer, indices: list[Value]) -> str:
 
 @call("concat")
 def _concat(w: Writer, i: Instruction, arrays: Any, axis: int | None = 0) -> str:
-    names = [w.typed(a, i.out.dtype) for a in arrays]
-    if axis is None:
-        names, axis = [w.reshape(n, (-1,)) for n in names], 0
-    return w.node("Concat", *names, axis=axis)
+    return w.node("Concat", *(w.typed(a, i.out.dtype) for a in arrays), axis=axis)
 
 
 @call("stack")
@@ -260,19 +251,14 @@ def _stack(w: Writer, i: Instruction, arrays: Any, axis: int = 0) -> str:
 
 
 @call("take")
-def _take(w: Writer, i: Instruction, x: Value, indices: Value, axis: int | None = None, **_: Any) -> str:
-    name = w.name(x) if axis is not None else w.reshape(w.name(x), (-1,))
-    return w.node("Gather", name, w.name(indices), axis=axis or 0)
+def _take(w: Writer, i: Instruction, x: Value, indices: Value, axis: int, **_: Any) -> str:
+    return w.node("Gather", w.name(x), w.name(indices), axis=axis)
 
 
 @call("clip")
 def _clip(w: Writer, i: Instruction, x: Value, min: Any = None, max: Any = None) -> str:
-    name = w.typed(x, i.out.dtype)
-    for bound, op_type in ((min, "Max"), (max, "Min")):
-        if isinstance(bound, Value):
-            name = w.node(op_type, name, w.typed(bound, i.out.dtype))
-    texts = ["" if b is None or isinstance(b, Value) else w.number(b, i.out) for b in (min, max)]
-    return w.node("Clip", name, *texts) if any(texts) else name
+    texts = ("" if bound is None else w.number(bound, i.out) for bound in (min, max))
+    return w.node("Clip", w.typed(x, i.out.dtype), *texts)
 
 
 @call("argmax", "argmin")
@@ -283,10 +269,10 @@ def _place_of(w: Writer, i: Instruction, x: Value, axis: int | None = None, keep
     return w.node(op_type, name, axis=axis, keepdims=int(keepdims))
 
 
-@call("sort", "argsort")
-def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
-    first = w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
-    return first if i.op == "sort" else w.nodes[-1].output[1]
+@call("argsort")
+def _argsort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
+    w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
+    return str(w.nodes[-1].output[1])
 
 
 @call("cumulative_sum")
@@ -294,16 +280,6 @@ def _cumulative_sum(w: Writer, i: Instruction, x: Value, axis: int | None = None
     if options.get("include_initial"):
         raise NotWritten("a cumulative sum that includes 0 has no counterpart in ONNX.")
     return w.node("CumSum", w.typed(x, i.out.dtype), w.constant(numpy.asarray(axis or 0, "int64"), "axis"))
-
-
-@call("tril", "triu")
-def _triangle(w: Writer, i: Instruction, x: Value, k: int = 0) -> str:
-    return w.node("Trilu", w.name(x), w.constant(numpy.asarray(k, "int64"), "diagonal"), upper=int(i.op == "triu"))
-
-
-@call("pow")
-def _pow(w: Writer, i: Instruction, *args: Any) -> str:
-    return w.node("Pow", *(w.typed(x, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in args))
 
 
 # --------------------------------------------------------------------------------------------------- whole operations
