@@ -190,7 +190,7 @@ def _kind(module: Any) -> str | None:
     kind = next((name for name, kind in KINDS.items() if isinstance(module, kind.classes)), None)
     if kind == "conv" and module.groups == module.in_channels > 1:
         return "depthwise"
-    return "bidirectional" if getattr(module, "bidirectional", False) else kind
+    return "two-way recurrent" if getattr(module, "bidirectional", False) else kind
 
 
 def _kind_in_keras(name: str) -> str:
@@ -208,13 +208,9 @@ def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
         if path[-1:] == ["vars"]:  # layers/dense_1/vars/0, layers/gru/cell/vars/0
             inner = [part for part in path[:-1] if part != "cell"]
             layer, kind = "/".join(inner), inner[-1]
-            both = kind in ("forward_layer", "backward_layer")
         else:  # model_weights/name/…/kernel:0
             layer, role = (*path, role)[0], role.split(":")[0]
             kind = classes.get(layer, layer)
-            both = any(part != layer and re.match("(forward|backward)_", part) for part in path[1:])
-        if both or _kind_in_keras(kind) == "bidirectional":
-            raise StateError(f"{layer} runs in both directions, which is not read: give two layers in Keras.")
         found.setdefault((layer, _kind_in_keras(kind)), {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
     listed = sorted(found.items(), key=lambda item: (order.get(item[0][0], -1), _natural(item[0][0])))

@@ -15,7 +15,7 @@ from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.whole import whole
-from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.functional import normalization
 from glassgrad.nn.modules.module import Module
@@ -101,8 +101,6 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
             with whole(kept), holding(normalization.WHOLE, Norms):
                 trace = Trace(called, examples, {})
                 trace = Trace(called, examples, {}) if trace.changes else trace  # that only the first call makes
-        except AutogradError:
-            raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
             Trace(called, examples, {})  # raises an error for inputs that do not fit
             raise
