@@ -15,7 +15,7 @@ from glassgrad.nn.commands.digits import train
 from glassgrad.nn.commands.options import add_options
 from glassgrad.nn.commands.predict import predict
 from glassgrad.nn.commands.search import find
-from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
+from glassgrad.nn.commands.terminal import PROGRAM, Refused
 from glassgrad.nn.errors import printable
 from glassgrad.nn.parallel import launched
 
@@ -75,12 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Refused, AutogradError) as refusal:
         print(f"{command}: {printable(refusal).rstrip('.')}", file=sys.stderr)
         return 2
-    except OSError as error:  # writing the output failed; all other errors are caught where they arise
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader of the output has closed it, as `head` does
-            return 141
-        print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
-        return 2
+        return 141
     return 130 if interrupted else 0
 
 

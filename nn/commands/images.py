@@ -53,15 +53,13 @@ def read_image(path: Path) -> NDArray[np.bool_]:
 
 
 def _grey(image: Any) -> NDArray[np.float64]:
-    """Brightness, 0 to 255, scaled down if the picture is large."""
+    """Brightness, 0 to 255, on white paper, scaled down if the picture is large."""
     from PIL import Image
 
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)
-    drawn, opaque = (np.asarray(part, float) for part in (image.convert("L"), image.convert("RGBA").getchannel("A")))
-    opaque /= 255
-    ground = 0 if (drawn * opaque).sum() > 128 * opaque.sum() else 255
-    return (drawn * opaque + ground * (1 - opaque)).round()  # type: ignore[no-any-return]
+    image = image.convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L"), float)
 
 
 def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -100,13 +98,8 @@ def _widen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     image = Image.fromarray(ink)
     image = image.crop(image.getbbox())
     if stroke_width(image) < THIN * max(image.size):
-        scale = max(1.0, 4 * SIZE / max(image.size))  # room for a stroke to grow in small steps
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
         missing = round((STROKE * max(image.size) - stroke_width(image)) / 2)  # on either side of the stroke
-        image = ImageOps.expand(image, missing)
-        for _ in range(missing):
-            image = image.filter(ImageFilter.MaxFilter(3))
+        image = ImageOps.expand(image, missing).filter(ImageFilter.MaxFilter(2 * missing + 1))
     return np.asarray(image)
 
 

@@ -57,8 +57,8 @@ def cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any, channels
 
 
 def _recurrent(kind: str) -> Callable[..., Module]:
-    def build(shape: Shape, classes: int, hidden: Any, seed: Any, layers: int = 1) -> Module:
-        return RowRecurrent(shape, classes, kind, hidden or 128, layers, seed=seed)
+    def build(shape: Shape, classes: int, hidden: Any, seed: Any) -> Module:
+        return RowRecurrent(shape, classes, kind, seed=seed)
 
     return build
 

@@ -37,14 +37,14 @@ def count(text: str, least: int = 1) -> int:
     return int(text)
 
 
-def rate(text: str) -> float:
-    """The learning rate in the ``text`` of an option."""
+def positive(text: str) -> float:
+    """The number in the ``text`` of an option."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a learning rate above 0")
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
 
 
@@ -57,16 +57,8 @@ def int_range(text: str) -> tuple[int, int]:
     return low, high
 
 
-def seconds(text: str) -> float:
-    """``120``, ``120s``, ``2m`` or ``1h`` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not match:
-        raise ArgumentTypeError(f"{text!r} is not a time: give one as 120s, 2m or 1h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
 Count = Annotated[int, {"type": count, "metavar": "N"}]
 From0 = Annotated[int, {"type": partial(count, least=0), "metavar": "N"}]
-Rate = Annotated[float, {"type": rate, "metavar": "X"}]
+Positive = Annotated[float, {"type": positive, "metavar": "X"}]
 Range = Annotated[tuple[int, int], {"type": int_range, "metavar": "A:B"}]
 Folder = Annotated[Path | None, {"type": Path, "metavar": "DIR"}]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Annotated, Any
 
-from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.options import Count, Folder, From0, Range, seconds
+from glassgrad.nn.commands.options import Count, Folder, From0, Range, positive
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
@@ -31,7 +28,7 @@ def build(model: str, shape: tuple[int, int], classes: int, *, hidden: Any, seed
     return NETWORKS[model].build(shape, classes, hidden, seed, **choice)
 
 
-MODELS = ("mlp", "cnn", "lstm", "gru")
+MODELS = ("mlp", "cnn")
 
 
 def space(
@@ -44,13 +41,10 @@ def space(
     if model == "mlp":
         choice["hidden"] = suggest(trial, "mlp", Widths(layers, width))
         choice["activation"] = suggest(trial, "activation", ["sigmoid", "tanh", "relu"])
-    elif model == "cnn":
+    else:
         halvings = min(3, shape[0].bit_length() - 1)
         choice["channels"] = suggest(trial, "cnn_channels", Widths((1, halvings), (4, 32)))
         choice["hidden"] = suggest(trial, "cnn", Widths((0, 1), width))
-    else:
-        choice["hidden"] = suggest(trial, f"{model}_hidden", width)
-        choice["layers"] = suggest(trial, f"{model}_layers", (1, 2))
     return choice | {"lr": rate}
 
 
@@ -62,7 +56,7 @@ def find(
     layers: Range = (1, 3),
     width: Range = (16, 256),
     epochs: Count = 5,
-    budget: Annotated[float | None, {"type": seconds, "metavar": "TIME"}] = None,
+    budget: Annotated[float | None, {"type": positive, "metavar": "SECONDS"}] = None,
     storage: Annotated[str | None, {"metavar": "FILE"}] = None,
     seed: From0 = 0,
     out: Folder = None,
@@ -74,8 +68,8 @@ def find(
     seeds, and reports. The same command given again continues the search; given
     twice at once, in two terminals or on two machines, both share it.
 
-      python -m glassgrad.nn search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s
-      python -m glassgrad.nn search digits --models mlp cnn lstm --storage runs/shared.journal
+      python -m glassgrad.nn search digits --trials 30 --layers 1:4 --width 16:512 --budget 120
+      python -m glassgrad.nn search digits --models mlp cnn --storage runs/shared.journal
 
     Args:
         data: data set: digits, mnist
@@ -84,7 +78,7 @@ def find(
         layers: hidden layers of an mlp (default: 1:3)
         width: neurons of each hidden layer (default: 16:256)
         epochs: passes over the data in each trial (default: 5)
-        budget: time limit, such as 120s, 2m or 1h (default: none)
+        budget: seconds for all (default: no limit)
         storage: where trials are kept (default: search.journal in DIR)
         seed: seed of all random numbers (default: 0)
         out: folder for the results (default: runs/search)
@@ -138,9 +132,6 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
         metadata = {"data": digits.name, "classes": list(digits.classes), "loss": "cross-entropy"}
         save(found.model, path, metadata=metadata)
         yield path, f"the best network ({PROGRAM} predict {path} PICTURE)"
-    path = folder / "trials.json"
-    write_file(path, (json.dumps([asdict(trial) for trial in found.trials], indent=1) + "\n").encode())
-    yield path, "every trial: choice, curve, parameters, seconds, seed"
     if any(trial.accuracy is not None for trial in found.trials):
         yield (
             viz.search_report(found).save(folder / "report.html"),

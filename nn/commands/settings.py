@@ -14,7 +14,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.options import Count, From0, Rate, count
+from glassgrad.nn.commands.options import Count, From0, Positive, count
 from glassgrad.nn.commands.terminal import PROGRAM, Refused
 from glassgrad.nn.data import DATASETS
 from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
@@ -63,7 +63,7 @@ class Settings:
     optimizer: Annotated[str, {"choices": OPTIMIZERS}] = "adamw"
     epochs: Count = 12
     batch: Count = 100
-    lr: Rate = 0.01
+    lr: Positive = 0.01
     shift: From0 = 0
     seed: From0 = 0
     device: Annotated[str, {"metavar": "NAME"}] = "cpu"

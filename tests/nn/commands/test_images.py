@@ -21,7 +21,6 @@ DRAWN = {
     "a shadow": lambda ink, _: Image.fromarray(((255 - ink) * np.linspace(1, 0.75, ink.shape[1])).astype(np.uint8)),
     "colours": lambda ink, _: Image.merge("RGB", [Image.fromarray(255 - ink // n) for n in (1, 2, 3)]),
     "dark on nothing": lambda ink, _: Image.merge("LA", [Image.fromarray(np.zeros_like(ink)), Image.fromarray(ink)]),
-    "light on nothing": lambda ink, _: Image.merge("LA", [Image.new("L", ink.shape, 255), Image.fromarray(ink)]),
     "a palette": lambda ink, _: Image.fromarray(255 - ink).convert("P"),
     "one bit": lambda ink, _: Image.fromarray(255 - ink).convert("1"),
     "wide": lambda ink, _: Image.fromarray(np.pad(255 - ink, ((0, 0), (0, 900)), constant_values=255)),

@@ -7,28 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from glassgrad import nn
 from glassgrad.nn.__main__ import parser
 from glassgrad.nn.commands.settings import Settings
-from tests.nn.commands.helpers import ROOT, SMALL, grey, refused, run
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
-@pytest.mark.parametrize("words", [["digits", "--epochs", "1", "--out", "x"], ["predict", "m.npz", "x.png"]], ids=str)
-def test_unwritable_output_is_reported_in_a_sentence(words, small, data, tmp_path):
-    (tmp_path / "m.npz").write_bytes((small / "model.npz").read_bytes())
-    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
-    with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "glassgrad.nn", *words]
-        environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parents[1])}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "the output cannot be written: no space left on device" in done.stderr
-    assert not (tmp_path / "x").exists()
+from tests.nn.commands.helpers import ROOT, SMALL, refused, run
 
 
 def test_processes_that_mpirun_started_are_refused(tmp_path, capsys, monkeypatch):

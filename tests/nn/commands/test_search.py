@@ -1,14 +1,11 @@
 """``python -m glassgrad.nn search``: what it prints, writes and refuses."""
 
-import json
-
 import numpy as np
 import pytest
 
 from glassgrad import nn
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.commands import search as command
-from glassgrad.nn.commands.options import seconds
 from glassgrad.nn.data import Dataset
 from tests.sampling import sampled
 
@@ -38,9 +35,7 @@ def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, caps
     assert printed.count("\ntrial ") == 2
     assert "trained again, seeds: 3" in printed
     folder = tmp_path / "out"
-    assert {p.name for p in folder.iterdir()} >= {"model.npz", "trials.json", "report.html"}
-    trials = json.loads((folder / "trials.json").read_text())
-    assert [trial["number"] for trial in trials] == [0, 1]
+    assert {p.name for p in folder.iterdir()} >= {"model.npz", "report.html"}
     assert nn.load_metadata(folder / "model.npz")["classes"] == list("0123456789")
     assert nn.load_model(folder / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
 
@@ -51,15 +46,11 @@ def test_the_same_command_resumes_the_study(tmp_path, capsys):
     assert capsys.readouterr().out.count("\ntrial ") == 3
 
 
-@pytest.mark.parametrize("kind", sampled(command.MODELS, 4))
+@pytest.mark.parametrize("kind", sampled(command.MODELS, 2))
 def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
     assert run(tmp_path, "--models", kind, "--trials", "1", "--width", "4") == 0
     assert f"{kind}, " in capsys.readouterr().out
     assert nn.load_model(tmp_path / "out" / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
-
-
-def test_times_have_units():
-    assert [seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
 
 
 def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, monkeypatch):
@@ -70,4 +61,3 @@ def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, 
     assert run(tmp_path) == 130
     printed = capsys.readouterr().out
     assert "trials: 1 failed\ninterrupted: the storage keeps the study" in printed
-    assert {p.name for p in (tmp_path / "out").iterdir()} >= {"trials.json"}
