@@ -1,11 +1,19 @@
-"""The widget: its messages with a page in Chromium, and numbers that go both ways."""
+"""The widget: its messages with a page in Chromium, and numbers that go both ways in JupyterLab."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.pages import Browser
 from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.viz.pages.emitted import asset
@@ -82,3 +90,101 @@ def test_the_page_and_the_widget_tell_each_other_numbers(tmp_path):
     )
     assert seen["sent"] == 2 * [{"ready": True}] + 2 * [{"numbers": {"w": [4.25, -1]}}]
     assert seen["left"] == [1, 0]
+
+
+# ---------------------------------------------------------------------------------------------------------- JupyterLab
+
+CELLS = [
+    """from glassgrad import autograd as ag, viz
+w = ag.Tensor(2.0, requires_grad=True, name='w')
+shown = viz.widget((w * 3.0 - 5.0) ** 2)
+shown""",
+    "print('w is', w.item())",
+    "w.data = 7.0",
+]
+
+
+def until(found, seconds=60):
+    """The first true result of ``found``."""
+    for _ in range(int(seconds / 0.2)):
+        if result := found():
+            return result
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a server of JupyterLab with a notebook of `CELLS`."""
+    for module in ("jupyterlab", "anywidget"):
+        pytest.importorskip(module)
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**cell, "id": f"c{i}", "source": source} for i, source in enumerate(CELLS)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+    (folder / "n.ipynb").write_text(text)
+    places = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("RUNTIME", "CONFIG", "DATA")}
+    repository = str(Path(__file__).resolve().parents[3])
+    environment = {**os.environ, **places, "PYTHONPATH": repository, "IPYTHONDIR": str(tmp_path / "ipython")}
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", "--ServerApp.port_retries=50"]
+    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", f"--ServerApp.root_dir={folder}"]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=output, stderr=output
+        )
+    try:
+        found = until(lambda: re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", log.read_text()))
+        yield f"{found[0]}/lab/tree/n.ipynb?reset"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.check
+@needs_chromium
+def test_a_number_that_is_dragged_in_jupyterlab_is_the_kernels(lab, tmp_path):
+    blank = tmp_path / "blank.html"
+    blank.touch()
+    features = "IsolateSandboxedIframes,IsolateOrigins,site-per-process"  # frames are contexts of the page
+    page = Browser(blank, tmp_path / "profile", f"--disable-features={features}", "--disable-site-isolation-trials")
+
+    def frame():
+        """The context of the frame with the page of the widget."""
+        told = [event["params"] for event in page.events if event["method"] == "Runtime.executionContextCreated"]
+        for context in (found["context"]["id"] for found in told):
+            with suppress(KeyError):  # a context that is gone
+                if page.value("!!window.numbers && parent !== window", contextId=context):
+                    return context
+        return None
+
+    try:
+        page.call("Runtime.enable")
+        page.call("Page.navigate", url=lab)
+        run = "void jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
+        until(lambda: page.value("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')"))
+        ready = "jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+        until(lambda: page.value(ready))
+        page.value(run)
+        context = until(frame)
+        w = "window.numbers.leaves().w[0]"
+        assert page.value(w, contextId=context) == 2
+        number = "document.querySelector('.tile [role=spinbutton], .num[data-id^=\"w\"], .tile .drag')"
+        inner = f"(b => [b.x + b.width / 2, b.y + b.height / 2])({number}.getBoundingClientRect())"
+        outer = "(b => [b.x, b.y])(document.querySelector('iframe[sandbox]').getBoundingClientRect())"
+        x, y = np.add(page.value(inner, contextId=context), page.value(outer)).tolist()
+        page.pointer("mousePressed", x, y)
+        for step in range(1, 11):
+            page.pointer("mouseMoved", x + 4 * step, y)
+        page.pointer("mouseReleased", x + 40, y)
+        dragged = until(lambda: (v := page.value(w, contextId=context)) != 2 and v)
+        time.sleep(1)
+        page.value(run)
+        said = "[...document.querySelectorAll('.jp-OutputArea-output')].map(e => e.textContent).join(' ')"
+        until(lambda: f"w is {dragged!r}" in page.value(said))
+        page.value(run)
+        until(lambda: page.value(w, contextId=context) == 7)
+    finally:
+        page.close()
