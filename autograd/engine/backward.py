@@ -46,11 +46,14 @@ def backward_steps(
     >>> [(v.name or v.op.name, float(g), [float(c) for c in parts]) for v, g, parts in backward_steps([y], [1.0])]
     [('multiply', 1.0, [3.0, 3.0]), ('x', 6.0, [])]
     """
-    observer = MODE.get().observer
-    if create_graph and not MODE.get().grad:
+    mode = MODE.get()
+    if create_graph and not mode.grad:
         raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
     totals: dict[Any, Any] = {}
-    for end, seed in paired(vertices_of(outputs, "backward_steps"), seeds):
+    ends = vertices_of(outputs, "backward_steps")
+    if len(ends) != len(seeds):
+        raise ShapeError(f"{len(seeds)} seeds for {len(ends)} outputs: give one for each.")
+    for end, seed in zip(ends, seeds, strict=True):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     shared = set(map(id, totals.values()))  # arrays that others may hold
@@ -60,7 +63,7 @@ def backward_steps(
     lifted = (oldest <= LIFTED.left or bool(LEVELS.get())) and any_lifted(order, seeds)
     doubtful = oldest < LATEST[0]  # an array was written to since, perhaps one that a node saved
     take, total_of, space_of = totals.pop, totals.get, backends.SPACES.get
-    for node in order if observer is None else observer.walked(order, totals):
+    for node in order if mode.observer is None else mode.observer.walked(order, totals):
         g = take(node, None)
         if g is None:
             continue
@@ -128,7 +131,9 @@ def unbroadcast(xp: Any, part: Any, like: Any) -> Any:
     """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast; for a real
     input its real part. Raises `ShapeError` or `GradientError` where that can't be.
     """
-    if part.shape != like.shape:
+    if part.shape and part.shape[1:] == like.shape:  # the frequent case of a bias, broadcast along the batch
+        part = xp.sum(part, axis=0)
+    elif part.shape != like.shape:
         try:
             axes = broadcast_axes(part.shape, like.shape)
         except ShapeError:
@@ -146,13 +151,6 @@ def unbroadcast(xp: Any, part: Any, like: Any) -> Any:
     if backends.is_real(like.dtype) and not backends.is_real(part.dtype):
         part = xp.real(part)  # only the real part of a real input can change
     return xp.astype(part, like.dtype)
-
-
-def paired(outputs: Sequence[Any], seeds: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Each output with its seed."""
-    if len(outputs) != len(seeds):
-        raise ShapeError(f"{len(seeds)} seeds for {len(outputs)} outputs: give one for each.")
-    return zip(outputs, seeds, strict=True)
 
 
 def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -220,9 +218,9 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
                 words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
                 raise level.refused(GradientError, f"{words}use autograd.gradients, and return the gradients.")
-            like, fits = g if before is None else before, before is None or isinstance(before, Tensor)
-            fits = fits and g.shape == like.shape == tensor._data.shape
-            if not fits or (like.dtype.kind == "c" and g.dtype.kind != "c"):
+            fits = before is None or (isinstance(before, Tensor) and before.shape == g.shape)
+            odd = fits and before is not None and before.dtype.kind == "c" and g.dtype.kind != "c"
+            if odd or not fits or g.shape != tensor._data.shape:
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "

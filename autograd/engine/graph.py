@@ -79,12 +79,12 @@ def vertex_of(value: Any) -> Any:
 
 def vertices_of(outputs: Any, who: str) -> list[Any]:
     """The vertices of ``outputs``. Raises `DTypeError` for anything but Tensors and nodes."""
-    found = []
-    for y in outputs if isinstance(outputs, list | tuple) else [outputs]:
-        if type(y) is not Node and not hasattr(y, "node"):
-            raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(y)}.")
-        found.append(y if type(y) is Node else y.node or y)
-    return found
+    given = outputs if type(outputs) in (list, tuple) else [outputs]
+    try:
+        return [y if type(y) is Node else y.node or y for y in given]
+    except AttributeError:
+        wrong = next(y for y in given if type(y) is not Node and not hasattr(y, "node"))
+        raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(wrong)}.") from None
 
 
 class Graph:

@@ -8,11 +8,11 @@ from typing import Any, overload
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.engine.backward import backward_steps, conjugated, paired, seed_of
+from glassgrad.autograd.engine.backward import backward_steps, conjugated, seed_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.creation import zeros_like
 
 
@@ -50,10 +50,13 @@ def gradients(
         seeds = [None] * len(ys)
     elif isinstance(outputs, Tensor) and not _is_list_of_one(seeds, outputs):
         seeds = [seeds]
+    given = list(seeds)
+    if len(given) != len(ys):
+        raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
-    found = gradients_at(ys, xs, list(seeds), create_graph)
+    found = gradients_at(ys, xs, given, create_graph)
     return found[0] if isinstance(inputs, Tensor) else found
 
 
@@ -62,7 +65,7 @@ def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_
     found: dict[Any, Any] = dict.fromkeys(map(vertex_of, xs))
     taken = set(map(id, seeds))
     with enable_grad() if create_graph else nullcontext():
-        start = [seed_of(y, seed, create_graph) for y, seed in paired(ys, seeds)]
+        start = [seed_of(y, seed, create_graph) for y, seed in zip(ys, seeds, strict=True)]
         for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs):
             if vertex not in found:
                 continue
