@@ -22,6 +22,13 @@ class Observer:
     notices_changes = False
     """Whether it notices by itself that an index or labels were changed after a call, so that no copies are needed."""
 
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """A context manager in which it sees what is computed."""
+        mode = MODE.get()
+        with holding(MODE, Mode(mode.grad, mode.scope, self)):
+            yield
+
     def called(self, op: Any, result: Any, arrays: tuple[Any, ...], params: dict[str, Any], mask: int) -> None:
         """``op`` was called; ``mask`` says for which inputs it was recorded."""
 
@@ -49,14 +56,6 @@ MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, No
 
 DIFFERENTIATED: ContextVar[tuple[Any, ...]] = ContextVar("autograd_differentiated", default=())
 """The Tensors with respect to which transforms such as `grad` differentiate the functions that they are calling."""
-
-
-@contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """A context manager in which ``observer`` sees what is computed."""
-    mode = MODE.get()
-    with holding(MODE, Mode(mode.grad, mode.scope, observer)):
-        yield
 
 
 @contextmanager

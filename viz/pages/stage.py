@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.engine.modes import observing
 from glassgrad.autograd.engine.observers.anomaly import Lines
 from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
@@ -91,7 +90,7 @@ def step_through(
         given, wanted = members(inputs, "inputs"), members(targets, "targets")
         recorded: Any = y
         if is_function(y):
-            with observing(Lines()):  # its nodes record the lines that called their operations
+            with Lines().observing():  # its nodes record the lines that called their operations
                 recorded = y()
         scene = Scene(recorded, names=named(names), inputs=given, targets=wanted, gradients=gradients)
         scene.check_real("a page")

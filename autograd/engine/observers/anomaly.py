@@ -13,7 +13,7 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.autograd.engine.modes import MODE, Observer, observing
+from glassgrad.autograd.engine.modes import MODE, Observer
 from glassgrad.autograd.errors import AnomalyError
 from glassgrad.autograd.readings.levels import plain_parts
 
@@ -38,7 +38,7 @@ def detect_anomaly() -> Iterator[None]:
         ...
     glassgrad.autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
-    with observing(Checks()), backends.ignore_warnings():  # of NumPy: the error says more
+    with Checks().observing(), backends.ignore_warnings():  # of NumPy: the error says more
         yield
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.engine.modes import observing
 from glassgrad.autograd.engine.observers.anomaly import Lines
 from glassgrad.autograd.errors import WriteError
 from glassgrad.viz.drawing.errors import DrawingError
@@ -156,7 +155,7 @@ def test_what_is_called_like_a_function_is_called_once_and_changes_no_gradient_u
 
     assert "return w * np.inf" in step_through(Loss()).html
     assert len(calls) == 1
-    with observing(Lines()):
+    with Lines().observing():
         y = ag.exp(w) * w
     assert y.node.origin.startswith(__file__)
     with ag.detect_anomaly():
