@@ -58,16 +58,11 @@ def tiles(array: Any, host: Callable[[Any], Any]) -> str:
     if not array.size:
         return "<div>no entries</div>"
     rows = array.reshape((-1, array.shape[-1] if array.ndim else 1))
-    shown = host(rows[_ends(rows.shape[0], ROWS)][:, _ends(rows.shape[1], COLUMNS)])
+    shown = host(rows[:ROWS, :COLUMNS])
     most = max((size for size in map(abs, shown.ravel().tolist()) if math.isfinite(size)), default=0) or 1
     lines = [f"<tr>{''.join(_tile(value, most) for value in row)}</tr>" for row in shown.tolist()]
-    hidden = f"<div>… {array.size - shown.size:,} more entries between</div>" if shown.size < array.size else ""
+    hidden = f"<div>… {array.size - shown.size:,} more entries</div>" if shown.size < array.size else ""
     return f"<table>{''.join(lines)}</table>{hidden}"
-
-
-def _ends(length: int, most: int) -> list[int]:
-    """The places that are shown along an axis: all, or those at both ends."""
-    return [*range(length)] if length <= most else [*range(most // 2), *range(length - most // 2, length)]
 
 
 def _tile(value: Any, most: float) -> str:

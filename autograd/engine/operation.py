@@ -396,7 +396,8 @@ READ = """\
 READ_ANY = """\
         values = [x._data if isinstance(x, Tensor) else convert(op, x) for x in given]
         inputs = [(x.node or x) if isinstance(x, Tensor) else a for x, a in zip(given, values)]
-        mask, xp = mask_of(given), namespace(*values)
+        bits = ["1" if isinstance(x, Tensor) and x.requires_grad else "0" for x in reversed(given)]
+        mask, xp = int("".join(bits) or "0", 2), namespace(*values)  # in linear time
 """
 
 
@@ -409,36 +410,21 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
         reading += READ.format(x=x, a=a, p=p, place=i, bit=1 << i, beside=beside)
     alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
+    values = ", ".join(arrays)
     reading += "        kind = type(a0)\n"
-    reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({', '.join(arrays)})\n"
-    listed = ", ".join(arrays)
+    reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
+    saved = [f"{a} if kept & {1 << i} else None" for i, a in enumerate((*(arrays or ["tuple(values)"]), "out"))]
+    one_dtype = "type(a1) is kind and kind in FLAT and even"  # of two numbers
     holes = {
-        "count": count, "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": saved_of(*arrays),
-        "uneven": "op.uneven",
+        "count": count, "reading": reading if arrays else READ_ANY, "inputs": ", ".join(places) or "*inputs",
+        "values": values or "*values", "saved": f"({', '.join(saved)},)",
+        "uneven": f"not ({one_dtype})" if count == 2 else "op.uneven",
     }  # fmt: skip
-    if count == 2:  # numbers of one dtype
-        holes["uneven"] = "not (type(a1) is kind and kind in FLAT and even)"
-    if count < 0:
-        holes |= {
-            "reading": READ_ANY, "inputs": "*inputs", "values": "*values", "saved": saved_of("tuple(values)"),
-        }  # fmt: skip
-    title = f"<operations of {count} arrays>"
-    return defined(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
-
-
-def saved_of(*arrays: str) -> str:
-    """The code for what a node saves: of the arrays and the result those that the rules need."""
-    return f"({', '.join(f'{a} if kept & {1 << i} else None' for i, a in enumerate((*arrays, 'out')))},)"
-
-
-def mask_of(given: Sequence[Any]) -> int:
-    """An integer whose bit ``i`` says whether argument ``i`` requires grad; in linear time."""
-    bits = ["1" if isinstance(x, Tensor) and x.requires_grad else "0" for x in reversed(given)]
-    return int("".join(bits) or "0", 2)
+    return defined(CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES), "function_of")  # type: ignore[no-any-return]
 
 
 NAMES: dict[str, Any] = {
-    **vars(backends), **vars(arguments), "Node": Node, "mask_of": mask_of, "mode_now": MODE.get, "new": new,
+    **vars(backends), **vars(arguments), "Node": Node, "mode_now": MODE.get, "new": new,
     "remember": remember, "root_of": root_of, "stamp": stamp,
 }  # fmt: skip
 

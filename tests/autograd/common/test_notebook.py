@@ -20,13 +20,11 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 def test_entries_are_written_in_rows_and_those_left_out_are_counted(shape: tuple[int, ...], dtype: str) -> None:
     array = (10 * np.random.default_rng(0).normal(size=shape)).astype(dtype)
     rows = array.reshape(-1, shape[-1] if shape else 1)
-    for axis, most in enumerate((notebook.ROWS, notebook.COLUMNS)):
-        if rows.shape[axis] > most:
-            rows = np.delete(rows, slice(most // 2, -(most // 2)), axis)
+    rows = rows[: notebook.ROWS, : notebook.COLUMNS]
     text = notebook.tiles(array, np.asarray)
     expected = [f"{v:.4g}" if dtype in ("float64", "complex128") else str(v) for v in rows.ravel().tolist()]
     assert re.findall(r">([^<]+)</td>", text) == expected
-    assert ("more entries between" in text) == (rows.size < array.size)
+    assert ("more entries" in text) == (rows.size < array.size)
 
 
 def test_a_colour_is_of_the_share_of_the_largest_value() -> None:

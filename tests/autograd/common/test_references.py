@@ -14,13 +14,3 @@ def test_references_besides_the_callers_variable_are_counted():
     assert other_references(array) == 3
     del view, held
     assert other_references(array) == 0
-
-
-def test_an_attribute_counts_as_a_reference():
-    class Holder:
-        pass
-
-    holder = Holder()
-    holder.array = np.zeros(3)
-    array = holder.array
-    assert other_references(array) == 1

@@ -338,16 +338,6 @@ def test_hooks_run_in_order_on_the_complete_gradient_and_replace_it():
     assert_array_equal(x.grad.data, [30.0, 50.0])
 
 
-def test_a_hook_that_changes_the_shape_is_refused():
-    x = leaf([1.0, 2.0])
-    x.register_hook(lambda g: g.sum())
-    with pytest.raises(
-        ShapeError, match=r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape"
-    ):
-        (x * x).sum().backward()
-    assert x.grad is None
-
-
 def test_handles_remove_their_hook_once():
     x, order = leaf(1.0), []
 
@@ -408,15 +398,23 @@ def test_a_hook_writing_into_a_gradient_affects_only_that_gradient(recorded):
     assert_array_equal(b.grad.data, [0.0, 3.0])
 
 
-def test_a_gradient_keeps_its_dtype_whatever_a_hook_returns():
+def test_a_gradient_keeps_its_dtype_and_its_shape_whatever_a_hook_returns():
     x = leaf([1.0, 2.0])
-    hook = x.register_hook(lambda g: np.array([3, 4]))
+    x.register_hook(lambda g: np.array([3, 4]))
     (x * x).sum().backward()
-    hook.remove()
     assert (x.grad.dtype, x.grad.tolist()) == (np.float64, [3.0, 4.0])
-    x.register_hook(lambda g: 1j * g.data)
-    with pytest.raises(DTypeError, match="complex numbers can't be converted"):
-        (x * x).sum().backward()
+    for returned, kind, said in (
+        (lambda g: 1j * g.data, DTypeError, "complex numbers can't be converted"),
+        (
+            lambda g: g.sum(),
+            ShapeError,
+            r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape",
+        ),
+    ):
+        hook = x.register_hook(returned)
+        with pytest.raises(kind, match=said):
+            (x * x).sum().backward()
+        hook.remove()
     assert x.grad.tolist() == [3.0, 4.0]
 
 
