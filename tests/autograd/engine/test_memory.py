@@ -3,7 +3,7 @@
 import gc
 import itertools
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -215,18 +215,8 @@ def test_memory_that_no_array_owns_is_noted_too():
 
 def test_the_last_write_is_the_latest_in_threads():
     arrays = [np.ones(1) for _ in range(8)]
-    barrier = threading.Barrier(8)
-
-    def work(a):
-        barrier.wait()
-        for _ in range(500):
-            memory.written(a)
-
-    threads = [threading.Thread(target=work, args=(a,)) for a in arrays]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda a: [memory.written(a) for _ in range(500)], arrays))
     assert memory.LATEST[0] == max(map(memory.written_at, arrays))
 
 

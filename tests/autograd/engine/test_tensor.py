@@ -243,23 +243,17 @@ class TestNoGrad:
 
     @pytest.mark.parametrize("switch", [ag.no_grad, ag.enable_grad])
     def test_one_instance_may_be_within_two_threads_at_once(self, switch):
-        both, first, second = switch(), threading.Event(), threading.Event()
-        outside, inside = ag.is_grad_enabled(), switch.grad
-        seen = {}
+        both, barrier = switch(), threading.Barrier(2)
 
-        def work(name, mine, other):
+        def work(_):
             with both:
-                mine.set()
-                other.wait(10)
-                seen[name] = [ag.is_grad_enabled()]
-            seen[name].append(ag.is_grad_enabled())
+                barrier.wait(10)
+                inside = ag.is_grad_enabled()
+                barrier.wait(10)
+            return inside, ag.is_grad_enabled()
 
-        threads = [threading.Thread(target=work, args=args) for args in (("a", first, second), ("b", second, first))]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        assert seen == {"a": [inside, outside], "b": [inside, outside]}
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(work, range(2))) == [(switch.grad, True)] * 2
 
     def test_a_new_thread_records_and_a_copied_context_keeps_its_mode(self):
         with ag.no_grad(), ThreadPoolExecutor(1) as pool:
@@ -273,24 +267,19 @@ class TestNoGrad:
         return await asyncio.to_thread(ag.is_grad_enabled)
 
     def test_scopes_and_anomalies_are_of_their_task_too(self):
-        async def inside(name, turn, following):
+        async def inside(name):
+            await asyncio.sleep(0)
             with ag.scope(name, "Mine"), ag.detect_anomaly():
-                await turn.wait()
-                following.set()
-                y = leaf(2.0) * 3.0
-                return y.node.scope, y.node.origin is not None
+                await asyncio.sleep(0)  # the other one is within its scope
+                node = (leaf(2.0) * 3.0).node
+            await asyncio.sleep(0)
+            outside = (leaf(2.0) * 3.0).node
+            return node.scope, node.origin is not None, outside.scope, outside.origin
 
         async def main():
-            first, second, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
-            tasks = [asyncio.create_task(inside("a", second, done)), asyncio.create_task(inside("b", first, second))]
-            await asyncio.sleep(0)  # both are within their scopes
-            outside = (leaf(2.0) * 3.0).node
-            first.set()
-            return [await t for t in tasks], (outside.scope, outside.origin)
+            return await asyncio.gather(*map(inside, "ab"))
 
-        found, outside = asyncio.run(main())
-        assert found == [((("a", "Mine"),), True), ((("b", "Mine"),), True)]
-        assert outside == (None, None)
+        assert asyncio.run(main()) == [(((name, "Mine"),), True, None, None) for name in "ab"]
 
     def test_a_coroutine_or_a_generator_is_not_decorated(self):
         async def coroutine():
