@@ -1,4 +1,4 @@
-"""The tree of errors: each is a builtin, too (`tests/promises` has which), and the docstring draws the tree as it is."""
+"""The tree of errors: each is a builtin, too (which: see `tests/promises`), and the docstring draws the tree."""
 
 import inspect
 import re

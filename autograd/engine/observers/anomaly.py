@@ -17,8 +17,7 @@ from glassgrad.autograd.engine.modes import MODE, Observer
 from glassgrad.autograd.errors import AnomalyError
 from glassgrad.autograd.readings.levels import plain_parts
 
-_HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"
-_OURS = *_HERE, *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("nn", "viz"))
+_OURS = "<operation", *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("autograd", "nn", "viz"))
 
 
 @contextmanager
@@ -82,10 +81,9 @@ class Checks(Observer):
 
 def _line() -> str:
     """The user's line as text."""
-    frames = [frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_HERE)]
-    users = (frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS))
-    line = next(users, frames[0] if frames else None)  # else a line of `nn` or `viz`
-    text = "an unknown line" if line is None else f"{line.f_code.co_filename}:{line.f_lineno}"
+    users = (frame for frame, _ in walk_stack(sys._getframe(2)) if not frame.f_code.co_filename.startswith(_OURS))
+    frame = next(users, None)
+    text = "an unknown line" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
     if scope := MODE.get().scope:
         path, label = scope[-1]
         text += f", in {label} {path!r}" if path else f", in {label}"
