@@ -339,9 +339,8 @@ def retain_grad(self: Any) -> None:
     if not self.requires_grad:
         raise GradientError(f"Tensor {describe(self)} does not require grad, so there is no gradient to retain.")
     if self.node is not None:
-        hooks = self.node.hooks = self.node.hooks or []
-        if not any(tensor is self for tensor in retainers(self.node)):
-            hooks.append(weakref.ref(self))
+        self.node.hooks = self.node.hooks or []
+        self.node.hooks.append(weakref.ref(self))
 
 
 def retainers(node: Any) -> list[Tensor]:

@@ -10,7 +10,8 @@ An operation is one forward and one rule per argument, all written against a nam
     multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
-out), parameters keyword-only; a call may give these by position, too, after the arrays. A rule returns the gradient
+out), parameters keyword-only; a call may give these by position, too, after the arrays. Of lists and arrays among the
+parameters a forward gets copies. A rule returns the gradient
 with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
 ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; values that no rule names
 are not kept alive. ``**rest`` are the parameters that it does not name.
