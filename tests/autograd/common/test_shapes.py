@@ -10,11 +10,6 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.errors import ShapeError
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=4, min_side=0))
-def test_shapes_that_broadcast_broadcast_as_numpys(drawn):
-    assert shapes.broadcast_shapes(*drawn.input_shapes) == drawn.result_shape
-
-
 @given(st.lists(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), max_size=3))
 def test_any_shapes_broadcast_or_fail_as_numpys(given_shapes):
     try:

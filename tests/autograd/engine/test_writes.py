@@ -126,9 +126,12 @@ def test_a_compiled_function_writes_the_same(write):
 
 def test_what_is_written_to_a_view_of_a_constant_gets_its_gradient():
     h, a = ag.Tensor(np.zeros((2, 2)), name="h"), ag.Tensor(3.0, requires_grad=True)
-    h[0][1] = a
+    b = ag.Tensor(5.0, requires_grad=True)
+    h[1] = b * 2
+    h[0][1] = h[1, 1] = a
     (h * h).sum().backward()
-    assert (a.grad.item(), h.name, h.node.name) == (6.0, "h", "h")
+    assert b.grad.item() == 40.0
+    assert (a.grad.item(), h.name, h.node.name) == (12.0, "h", "h")
 
 
 def test_a_view_of_a_leaf_is_refused_while_operations_are_recorded():
