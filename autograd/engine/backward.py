@@ -69,7 +69,6 @@ def backward_steps(
             continue
         if node.hooks:
             g = after_hooks(node.hooks, g)
-            shared.add(id(g))
             doubtful = oldest < LATEST[0]
         mask = node.mask if masks is None else masks[node]
         if not mask:
@@ -354,11 +353,9 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
     g = conjugated(g)
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
         seen, recorded = g, isinstance(g, Tensor)
-        if not recorded or g.node is not None or not g.requires_grad:  # read-only, because other nodes may share it
-            seen = wrap(backends.read_only(g.data if recorded else g), g.node if recorded else None)
-        array, answer = seen._data, hook.call(seen)
-        if answer is None and seen._data is array:
-            continue
+        if not recorded or g.node is not None or not g.requires_grad:  # a copy, because other nodes may share it
+            seen = wrap(backends.copy_of(g.data if recorded else g), g.node if recorded else None)
+        answer = hook.call(seen)
         answer = seen if answer is None else answer
         value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
         if value.shape != g.shape:

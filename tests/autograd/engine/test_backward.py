@@ -371,26 +371,16 @@ def test_a_handle_keeps_no_graph_alive():
     handle.remove()
 
 
-def test_a_hook_can_not_write_into_what_is_on_its_way_elsewhere():
-    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
-    u, v = 2 * a, 3 * b
-
-    def hook(g):
-        g.data[:] = 0.0
-
-    u.register_hook(hook)
-    with pytest.raises(ValueError, match="read-only"):
-        (u + v).sum().backward()
-    assert (a.grad, b.grad) == (None, None)
-
-
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_hook_writing_into_a_gradient_affects_only_that_gradient(recorded):
     a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     u, v = 2 * a, 3 * b
 
     def hook(g):
-        g[0] = 0.0
+        if recorded:
+            g[0] = 0.0
+        else:
+            g.data[0] = 0.0
 
     v.register_hook(hook)  # the one that is walked first
     (u + v).backward(ag.ones(2), create_graph=recorded)
