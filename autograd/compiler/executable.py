@@ -24,22 +24,24 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LATEST, base_of, clock_of, owner, written
+from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock_of, owner
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
 
 
-def _no_way_back(*_: Any) -> Any:
+def _no_way_back(g: Any) -> Any:
     raise GradientError(
         "this Tensor was computed by a compiled function, which records no graph: compile the whole step, backward "
         "included, or call the original function, which is the compiled one's .function."
     )
 
 
-_COMPILED = Op(lambda xp, *tensors: _no_way_back(), "compiled", "", "", 9, False, False, False)
+_COMPILED = Op(
+    lambda xp, *tensors, shape, dtype: xp.zeros(shape, dtype=dtype), "compiled", "", "", 9, False, False, False
+)
 _COMPILED.name = "compiled"
-_COMPILED.vjp(tensors=lambda g: _no_way_back())
+_COMPILED.vjp(tensors=_no_way_back)
 
 
 def _addressed(array: Any) -> Any:
@@ -95,17 +97,9 @@ def with_replaced_passed(trace: Trace) -> Program:
 
 def dead_ends(trace: Trace) -> list[Node | None]:
     """For each result a node through which backward raises an error; ``None`` if eager mode would not record it."""
-    leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
-    nodes: list[Node | None] = []
-    for value, recorded in zip(trace.result.values, trace.result.recorded, strict=True):
-        node = Node() if recorded and leaves else None
-        if node is not None:
-            node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, (None, None)
-            node.mask = (1 << len(leaves)) - 1
-            node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
-            node.name = node.scope = node.hooks = node.origin = None
-        nodes.append(node)
-    return nodes
+    leaves = [state.origin for state in trace.program.states if state.origin.requires_grad]
+    pairs = zip(trace.result.values, trace.result.recorded, strict=True)
+    return [_COMPILED(*leaves, shape=v.shape, dtype=v.dtype).node if r and leaves else None for v, r in pairs]
 
 
 def _kind(grad: Any) -> Any:
@@ -264,7 +258,7 @@ class Executable:
         terms += [f"kind({named(v.origin)}.grad) == {named(self._kind_of(v))}" for v in trace.given]
         terms += [f"kind({named(s.origin)}) == {named(self._kind_of(s))}" for s in trace.replaced]
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
-        written(*memories.values())  # in the first call
+        all_written(memories.values())  # in the first call
         self.memories = frozenset(memories)
         scope.update(LATEST=LATEST, stamp=stamp, wrap=wrap, kind=_kind, array=numpy.array, memories=memories)
         marks = "".join(f"{named(clock_of(memory))}[0] = " for memory in memories.values())

@@ -176,15 +176,10 @@ def _check_carry(
             "what it returns is the carry of the next step, and must have the same structure."
         )
     for path, x, y in zip(paths, before, after, strict=False):
-        if x.shape != y.shape:
-            raise ShapeError(
-                f"{name} was given {path} of shape {x.shape} and returned it with shape {y.shape}: it is the carry of "
-                "the next step, and must keep its shape."
-            )
-        if x.dtype != y.dtype:
-            raise DTypeError(
-                f"{name} was given {path} of dtype {x.dtype} and returned it with dtype {y.dtype}: it is the carry of "
-                f"the next step, and must keep its dtype; begin with one of {y.dtype}."
+        if (x.shape, x.dtype) != (y.shape, y.dtype):
+            raise (DTypeError if x.shape == y.shape else ShapeError)(
+                f"{name} was given {path} of shape {x.shape} {x.dtype} and returned it with shape {y.shape} {y.dtype}: "
+                "it is the carry of the next step, and must keep its shape and dtype."
             )
 
 
