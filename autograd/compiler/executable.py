@@ -227,7 +227,7 @@ class Executable:
         """The array that holds several packed states: the one that they share already, or a new one."""
         program = self.optimized
         members = program.packed[state]
-        flat = shared_buffer(state.dtype, state.nbytes, members)
+        flat = shared_buffer(members)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
         memory = owner(flat)

@@ -31,9 +31,9 @@ def note_home(array: Any) -> None:
         HOMES[id(memory)] = memory
 
 
-def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]) -> Any:
+def shared_buffer(members: Sequence[tuple[Value, int]]) -> Any:
     """The array in which an earlier program has packed these members in this order; ``None`` if there is none."""
-    first = members[0][0].origin._data
+    first, nbytes = members[0][0].origin._data, sum(member.nbytes for member, _ in members)
     memory = owner(first)
     if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
         return None
@@ -41,7 +41,7 @@ def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]])
     raw = memory.reshape(-1).view(numpy.uint8)[offset : offset + nbytes]
     if raw.nbytes < nbytes:
         return None
-    flat = raw.view(dtype)
+    flat = raw.view(members[0][0].dtype)
     for member, start in members:
         view = piece_of(flat, start, member.shape)
         array = member.origin._data
@@ -59,10 +59,8 @@ def can_share_buffer(program: Program, states: Sequence[Value]) -> bool:
     for state in states:
         members += [(each, start + offset) for each, offset in program.packed.get(state, [(state, 0)])]
         start += shapes.size(state.shape)
-    if not any(id(owner(member.origin._data)) in HOMES for member, _ in members):
-        return True
-    dtype = members[0][0].dtype
-    return shared_buffer(dtype, start * dtype.itemsize, members) is not None
+    moved = any(id(owner(member.origin._data)) in HOMES for member, _ in members)
+    return not moved or shared_buffer(members) is not None
 
 
 class Update(NamedTuple):
