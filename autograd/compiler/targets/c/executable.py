@@ -124,19 +124,15 @@ class NativeExecutable(Executable):
     optimize = staticmethod(_optimized)
     together = 8
     """How many steps a call of `loop` runs; it is doubled while the calls are short."""
-    library: Any = None
-    _loop: Any = None
-    """The functions of ``source``, where they have been compiled already."""
+    _loop: Any
+    """The function of ``library`` that runs many steps, once it has been called."""
 
     def bind(self) -> None:
         """Write and compile the source."""
         program = self.optimized
         made = source_of(program, self.homes)
-        source = made.text()
-        if self.library is None or source != self.source:
-            self.library = library(source, holds_lock=made.operations < LOCKED)
-            self._loop = None
-        self.source = source
+        self.source = made.text()
+        self.library, self._loop = library(self.source, holds_lock=made.operations < LOCKED), None
         self._table = Table(made, self.homes)
         scope: dict[str, Any] = {}
         self._install(self._caller(made, self._knobs(scope), scope), scope)
