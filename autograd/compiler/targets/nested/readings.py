@@ -83,9 +83,12 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
             part = slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds))
         elif not (part is None or part is ... or isinstance(part, Value)):
             data = numpy.asarray(part, None if numpy.size(part) else INT)
-            part = Value("constant", data.shape, data.dtype, f"{script.now.out.name}_places", data)
+            is_mask, name = data.dtype.kind == "b" and bool(data.shape), f"{script.now.out.name}_places"
+            values = [Value("constant", x.shape, x.dtype, name, x) for x in (data.nonzero() if is_mask else [data])]
+            found += values[:-1]
+            part = values[-1]
         if isinstance(part, Value) and part.dtype.kind not in "iu":
-            raise script.refuse(script.now, "selects with a boolean mask, and not with the numbers of its elements")
+            raise script.refuse(script.now, "selects with a mask, so the length of its result depends on values")
         found.append(int(part.data) if isinstance(part, Value) and part.data is not None and not part.shape else part)
     taken = sum(part is not None and part is not ... for part in found)
     at = next((k for k, part in enumerate(found) if part is ...), len(found))
