@@ -269,7 +269,7 @@ def double_params(params: dict[str, Any]) -> dict[str, Any]:
         found["dtype"] = _double(found["dtype"])
     loop = found.get("loop")
     if isinstance(loop, Loop) and len({_double(dtype) for dtype in loop.ran.dtypes}) == len(loop.ran.dtypes):
-        saving = None if loop.saving is None else _double_body(loop.saving)
+        saving = loop.saving and _double_body(loop.saving)
         found["loop"] = replace(loop, body=_double_body(loop.body), saving=saving, dtype=_double(loop.dtype))
     return found
 
