@@ -70,26 +70,33 @@ def run_example(
             f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
         )
     output, chain = linear_chain(model, given.reshape(1, -1) if given.ndim == 1 else given)
-    n = output.size
-    last = chain[-1][1]
-    number = None if target is None else numbers_of(target, "target")
-    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
-    # Sigmoid outputs that are trained towards a class are read as its probabilities too.
-    probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
-    with ag.enable_grad():
-        truth, total = _loss(output, number, last, is_class, loss, classes)
+    n, last, label, truth, total, is_class = output.size, chain[-1][1], -1, None, None, False
+    if target is not None:
+        number = numbers_of(target, "target")
+        is_class = number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
+        if is_class and n > 1:
+            label = int(class_numbers(number.reshape(1), 1, "target", "examples", n)[0])
+        elif number.size != n:
+            raise DrawingError(
+                f"a target of shape {number.shape} does not fit {numbers.counted(n, 'output')}: give a class as an"
+                " integer, or one number per output"
+            )
+        truth = number.reshape(-1).astype(float) if label < 0 else np.eye(n)[label]
+        with ag.enable_grad():
+            total = _loss(output, truth, label, last, loss, n == 1 and (is_class or classes is not None))
     seen = evaluate(output if total is None else total, gradients=total is not None)
     layers = []
     for node, activation, end in chain:
-        weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
+        weight, bias, *_ = (*(seen.value(p) for p in node.inputs[1:] if p is not None), None)
         z, a, gradient = seen.value(node).reshape(-1), seen.value(end).reshape(-1), seen.gradients.get(node)
-        known = None if bias is None else seen.value(bias)
-        slope = None if gradient is None else gradient.reshape(-1)
-        layers.append(Layer(seen.value(weight), known, z, a, activation, slope))
-    p = layers[-1].a if probabilities else None
-    if p is not None and not last:
-        with ag.no_grad():
-            p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
+        layers.append(Layer(weight, bias, z, a, activation, None if gradient is None else gradient.reshape(-1)))
+    p = None
+    # Sigmoid outputs that are trained towards a class are read as its probabilities too.
+    if classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid")):
+        p = layers[-1].a
+        if not last:
+            with ag.no_grad():
+                p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
     result = None if total is None else float(seen.value(vertex_of(total)).reshape(()))
     return Pass(seen.value(chain[0][0].inputs[0]).reshape(-1), layers, p, truth, result)
 
@@ -149,41 +156,20 @@ def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str,
     return chain[::-1]
 
 
-def _loss(
-    output: ag.Tensor,
-    target: np.ndarray | None,
-    last: str,
-    is_class: bool,
-    loss: Callable[[Any, Any], ag.Tensor] | None,
-    classes: Sequence[str] | None,
-) -> tuple[np.ndarray | None, ag.Tensor | None]:
-    """The target with one number per output, and the recorded loss."""
-    if target is None:
-        return None, None
+def _loss(output: ag.Tensor, truth: np.ndarray, label: int, last: str, loss: Any, is_binary: bool) -> ag.Tensor:
+    """The recorded loss; ``truth`` has one number per output, and ``label`` is the class, -1 where there is none."""
     like = partial(ag.asarray, device=output.device)
-    n = output.size
-    if is_class and n > 1:
-        label = int(class_numbers(target.reshape(1), 1, "target", "examples", n)[0])
-        truth = np.eye(n)[label]
-    elif target.size != n:
-        raise DrawingError(
-            f"a target of shape {target.shape} does not fit {numbers.counted(n, 'output')}: give a class as an"
-            " integer, or one number per output"
-        )
-    else:
-        label, truth = -1, target.reshape(-1).astype(float)
     goal = like(truth.astype(str(output.dtype)).reshape(output.shape))
     if loss is not None:
         check_function(loss, "loss", "a function of an output and a target")
         total = loss(output, like([label]) if label >= 0 else like(truth.reshape(output.shape)))
         if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
             raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
-    elif "softmax" in last and is_class:
-        total = -ag.log(ag.reshape(output, shape=(n,))[label])
-    elif is_class and not last and n > 1:
-        total = ag.cross_entropy(ag.reshape(output, shape=(1, n)), like([label]))
-    elif n == 1 and not last and (is_class or classes is not None):
-        total = ag.binary_cross_entropy_with_logits(output, goal, reduction="sum")
-    else:
-        total = ag.squared_error(output, goal, reduction="sum")
-    return truth, total
+        return total
+    if "softmax" in last and label >= 0:
+        return -ag.log(ag.reshape(output, shape=(-1,))[label])
+    if label >= 0 and not last:
+        return ag.cross_entropy(ag.reshape(output, shape=(1, -1)), like([label]))
+    if is_binary and not last:
+        return ag.binary_cross_entropy_with_logits(output, goal, reduction="sum")
+    return ag.squared_error(output, goal, reduction="sum")
