@@ -46,31 +46,28 @@ class Layout:
     def __init__(self, told: Any) -> None:
         self._told = told
         self._scene, self._wrt, self._write = told._scene, told._wrt, told._write
-        self.headline = self._headline() if told._start is None else self._tangent()
+        self.headline = self._headline()
         self.sections = self._sections()
         self.check = "" if told.check is None else str(told.check)
         self.notice = self._scene.notice if told.with_numbers else ()
 
     def _headline(self) -> Both:
-        """The derivative and its value."""
-        write, wrt = self._write, self._wrt
+        """The derivative, or the tangent, and its value."""
+        write, wrt, told = self._write, self._wrt, self._told
+        if told._start is not None:
+            along = write.value(told._start).text
+            said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
+            return self._valued(Both() + write.value(told.end), told.end) + words(said)
         names = write.end.name, wrt.name
         notes = []
-        if self._told.paths > 1:
-            notes.append(say("a sum over {n} paths", n=count_of_paths(self._told.paths)))
+        if told.paths > 1:
+            notes.append(say("a sum over {n} paths", n=count_of_paths(told.paths)))
         if self._scene.seeded:
             notes.append(say("where {name} is given", name=write.bar(write.end).text))
         if wrt.path:
             notes.append(say("{name} is {path}", name=wrt.name, path=wrt.path))
         slope = Both(derivative(*names), derivative(*names, tex_name, tex=True))
         return self._valued(slope, wrt) + words("".join(say(", {note}", note=note) for note in notes))
-
-    def _tangent(self) -> Both:
-        """The tangent and its value."""
-        write, told = self._write, self._told
-        along = write.value(told._start).text
-        said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
-        return self._valued(Both() + write.value(told.end), told.end) + words(said)
 
     def _valued(self, name: Both, card: Card) -> Both:
         """A name with its shape, or with its number, which is what the derivation derives."""

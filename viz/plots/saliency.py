@@ -24,6 +24,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import as_path, check_function, number, whole
 from glassgrad.viz.drawing import marks, numbers
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.plots.figure import Plot, class_numbers
 from glassgrad.viz.plots.tiles import Tile, sheet
@@ -269,8 +270,8 @@ def _grad_cam(path: str, scores: ag.Tensor, target: np.ndarray, array: np.ndarra
     inside = [node for node, scope in scopes.items() if path in scope]
     if not inside:
         called = list(dict.fromkeys(filter(None, itertools.chain.from_iterable(scopes.values()))))
-        listed = ", ".join(map(repr, called[:12])) + (f" and {len(called) - 12} more" if len(called) > 12 else "")
-        raise DrawingError(f"there is no layer {path!r} on the way to the score: give one of {listed or 'none'}")
+        listed = clipped(", ".join(map(repr, called)) or "none", 200)
+        raise DrawingError(f"there is no layer {path!r} on the way to the score: give one of {listed}")
     again = graph.replay()
     total = _picked(again[graph.outputs[0]], target)
     output = again[inside[-1]]
