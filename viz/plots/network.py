@@ -248,7 +248,7 @@ class _Drawing:
         """Draw cells of these widths at the right of the outputs."""
         column, wide = self.columns[-1], sum(width for _, width in cells)
         line = row(*(cell(label, width=width, fixedsize=True, height=14, align="LEFT") for label, width in cells))
-        self._put(name, table(line), column.x + column.radius + 10 + wide / 2, y, **attributes)
+        self._put(name, table(line, bgcolor="paper"), column.x + column.radius + 10 + wide / 2, y, **attributes)
 
     def _boxed(self, words: Label, kind: str, **attributes: Any) -> Label:
         """Words in a frame of this kind."""
@@ -381,7 +381,7 @@ class _Drawing:
     def _results(self) -> None:
         """Draw the probability or the value of each output, its target and its gradient, and the loss."""
         seen, column, last, p = self.seen, self.columns[-1], self.seen.layers[-1], self.seen.p
-        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, 200 + self._longest
+        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, 170 + self._longest
         for i, y in zip(column.shown, column.y, strict=True):
             value, wide, look = last.a[i] if p is None else p[i], 1, {"bgcolor": "paper"}
             said = "" if self.small else f"  {numbers.scalar(value)}"  # a small network has it in the disc
