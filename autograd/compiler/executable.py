@@ -24,7 +24,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LATEST, all_written, base_of, clock_of, owner
+from glassgrad.autograd.engine.memory import LATEST, base_of, clock_of, owner, written
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -258,7 +258,7 @@ class Executable:
         terms += [f"kind({named(v.origin)}.grad) == {named(self._kind_of(v))}" for v in trace.given]
         terms += [f"kind({named(s.origin)}) == {named(self._kind_of(s))}" for s in trace.replaced]
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
-        all_written(memories.values())  # in the first call
+        written(*memories.values())  # in the first call
         self.memories = frozenset(memories)
         scope.update(LATEST=LATEST, stamp=stamp, wrap=wrap, kind=_kind, array=numpy.array, memories=memories)
         marks = "".join(f"{named(clock_of(memory))}[0] = " for memory in memories.values())

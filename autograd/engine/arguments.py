@@ -116,7 +116,7 @@ def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     try:
         return argument(op, x, given, place)
     except DTypeError:
-        if isinstance(x, list | tuple) or hasattr(x, "dtype"):
+        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
             raise
         return NotImplemented
 

@@ -6,6 +6,7 @@ a file that several processes or machines can share: they need nothing else to w
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter
@@ -194,6 +195,7 @@ def search(
     finalists: int = 3,
     seeds: int = 3,
     storage: str | Path | None = None,
+    name: str = "search",
     seed: int = 0,
     compile: bool = True,
     callback: Callable[[Trial], Any] | None = None,
@@ -220,6 +222,7 @@ def search(
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
         storage: a file that keeps the study. Processes on any machines that name the same one share the work: run the
             same search in each. A killed one loses its trial only. Without it the study is not kept.
+        name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
         callback: called with each `Trial` of this process that has ended.
@@ -260,7 +263,7 @@ def search(
     x, y, *test = _four(data)
     x, y, *held = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
     optuna = _optuna()
-    study = _study(optuna, storage)
+    study = _study(optuna, storage, name)
     errors: list[Exception] = []
     kept: list[tuple[float, Module]] = []  # the most accurate network of the complete trials
     best: list[Trial] = []
@@ -296,7 +299,7 @@ def search(
         own_seed = seed + trial.number  # differs between processes, and between calls that continue a study
         study.sampler = optuna.samplers.TPESampler(seed=own_seed)
         choice = chosen(trial, space)
-        trial.set_user_attr("choice", choice)
+        trial.set_user_attr("choice", json.dumps(choice, default=list))
         trial.set_user_attr("seed", own_seed)
 
         def after(history: History) -> bool:
@@ -315,6 +318,7 @@ def search(
             trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:200])
             errors.append(error)
             raise
+        trial.set_user_attr("seconds", sum(history.seconds))
         if history.stopped_early:
             raise optuna.TrialPruned
         accuracy = _accuracy(history)
@@ -381,7 +385,7 @@ def _four(data: Any) -> tuple[Any, Any, Any, Any]:
     return x, y, x_test, y_test
 
 
-def _study(optuna: Any, storage: Any) -> Any:
+def _study(optuna: Any, storage: Any, name: str) -> Any:
     """The study in a file, or for ``None`` in memory, made if it is not there."""
     kept = None
     if storage is not None:
@@ -398,9 +402,7 @@ def _study(optuna: Any, storage: Any) -> Any:
         except (LookupError, TypeError, ValueError):
             raise FileError(f"{path} is not a journal of a search, or is damaged: name another file.") from None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-    return optuna.create_study(
-        storage=kept, study_name="search", direction="maximize", load_if_exists=True, pruner=pruner
-    )
+    return optuna.create_study(storage=kept, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
 
 
 def _widths(model: Module) -> list[int]:
@@ -418,13 +420,13 @@ def _trial(frozen: Any) -> Trial:
     curve, given = frozen.intermediate_values, frozen.user_attrs
     return Trial(
         frozen.number,
-        {name: tuple(v) if isinstance(v, list) else v for name, v in given.get("choice", {}).items()},
+        {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(given.get("choice", "{}")).items()},
         ENDED.get(frozen.state.name, "running"),
         max(curve.values(), default=None),
         tuple(curve[epoch] for epoch in sorted(curve)),
         given.get("parameters", 0),
         tuple(given.get("layers", ())),
-        0.0 if frozen.duration is None else frozen.duration.total_seconds(),
+        given.get("seconds", 0.0),
         given.get("seed", 0),
         given.get("error", ""),
     )
