@@ -43,7 +43,8 @@ def layer_norm(
     """
     x, axes = _last_axes("layer_norm", x, normalized_shape, weight=weight, bias=bias)
     if (norms := WHOLE.get()) is not None and weight is not None:
-        return asarray(norms.layer_norm(x, weight, bias, axis=-asarray(weight).ndim, eps=eps))
+        with no_grad():  # a file records no gradient
+            return asarray(norms.layer_norm(x, weight, bias, axis=-asarray(weight).ndim, eps=eps))
     return _scale_and_shift(standardize(x, axis=axes, eps=eps), weight, bias)
 
 
@@ -154,7 +155,8 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise DomainError("batch_norm needs running_mean and running_var, unless training=True.")
         if (norms := WHOLE.get()) is not None and weight is not None and bias is not None:
-            return asarray(norms.batch_norm(x, weight, bias, running_mean, running_var, eps=eps))
+            with no_grad():
+                return asarray(norms.batch_norm(x, weight, bias, running_mean, running_var, eps=eps))
         scale = 1 / (running_var + eps).sqrt()
         weight = scale if weight is None else weight * scale
         return _by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)

@@ -347,10 +347,6 @@ class Norms:
         return x * scale + shift
 
 
-Norms.layer_norm.vjp(x=None, weight=None, bias=None)
-Norms.batch_norm.vjp(x=None, weight=None, bias=None, mean=None, var=None)
-
-
 @operation("layer_norm", "batch_norm")
 def _norm(w: Writer, i: Instruction, *given: Value | None, eps: float, **axis: Any) -> str:
     names = [w.typed(v, i.out.dtype) for v in given if v is not None]
