@@ -11,7 +11,7 @@ An operation is one forward and one rule per argument, all written against a nam
 
 Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
 out), parameters keyword-only; a call may give these by position, too, after the arrays. Of lists and arrays among the
-parameters a forward gets copies. A rule returns the gradient
+parameters the graph keeps copies. A rule returns the gradient
 with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
 ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; values that no rule names
 are not kept alive. ``**rest`` are the parameters that it does not name.
@@ -327,6 +327,7 @@ def function_of(op, convert):
     bare, axis = REQUIRED in none.values(), "axis" in none and not op.foreign
 
     def call(*given, **params):
+        fixed = True
         if params or bare or len(given) != {count}:
             named = len(given) == {count} and (not bare or len(params) == len(none)) and {{**none, **params}}
             if named and len(named) == len(none):
@@ -336,7 +337,7 @@ def function_of(op, convert):
                 if params is None:
                     return given  # computed in another dtype
             if not FIXED.issuperset(map(type, params.values())) or (axis and type(params["axis"]) not in AXES):
-                params = frozen(op, params)
+                fixed, params = False, checked(op, params)
         else:
             params = none
         mask = 0
@@ -357,7 +358,8 @@ def function_of(op, convert):
         if recorded:
             t.requires_grad = True
             t.node = node = new(Node)
-            node.op, node.inputs, node.mask, node.params = op, ({inputs},), recorded, params
+            node.op, node.inputs, node.mask = op, ({inputs},), recorded
+            node.params = params if fixed else frozen(params)
             kept = plan.kept
             node.saved = {saved}
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
@@ -410,6 +412,8 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     for i, (x, a, p) in enumerate(zip(xs, arrays, places, strict=True)):
         beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
         reading += READ.format(x=x, a=a, p=p, place=i, bit=1 << i, beside=beside)
+    if count == 1:  # as views have
+        reading += "        if view and isinstance(x0, Tensor):\n            a0 = x0.data  # a number has no views\n"
     alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
     values = ", ".join(arrays)
     reading += "        kind = type(a0)\n"

@@ -46,8 +46,9 @@ def remember(tensor: Tensor, source: Any, op: Any = None, params: dict[str, Any]
     if isinstance(array, Lifted):
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
-    if not given.shape or not (made is given or (base is not None and (base is given or base is given.base))):
-        return  # a number has no views
+    same = made is given and given.shape  # a number has no views
+    if not (same or (base is not None and (base is given or base is given.base))):
+        return
     if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     tensor._view = View(source, array, op, params or {})

@@ -44,7 +44,7 @@ def layer_norm(
     x, axes = _last_axes("layer_norm", x, normalized_shape, weight=weight, bias=bias)
     if (norms := WHOLE.get()) is not None and weight is not None:
         with no_grad():  # a file records no gradient
-            return asarray(norms.layer_norm(x, weight, bias, axis=-asarray(weight).ndim, eps=eps))
+            return asarray(norms.layer_normalization(x, weight, bias, axis=-asarray(weight).ndim, eps=eps))
     return _scale_and_shift(standardize(x, axis=axes, eps=eps), weight, bias)
 
 
@@ -156,7 +156,7 @@ def batch_norm(
             raise DomainError("batch_norm needs running_mean and running_var, unless training=True.")
         if (norms := WHOLE.get()) is not None and weight is not None and bias is not None:
             with no_grad():
-                return asarray(norms.batch_norm(x, weight, bias, running_mean, running_var, eps=eps))
+                return asarray(norms.batch_normalization(x, weight, bias, running_mean, running_var, eps=eps))
         scale = 1 / (running_var + eps).sqrt()
         weight = scale if weight is None else weight * scale
         return _by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)

@@ -329,25 +329,25 @@ def _mean(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool 
 
 
 class Norms:
-    """The norms that ONNX has, each as one operation. Only traces for files record them, so they have no rule."""
+    """The norms that ONNX has, by its names, each as one operation. Only traces for files have them, without a rule."""
 
     @staticmethod
     @op("LayerNorm")
-    def layer_norm(xp: Any, x: Any, weight: Any, bias: Any = None, *, axis: int, eps: float) -> Any:
+    def layer_normalization(xp: Any, x: Any, weight: Any, bias: Any = None, *, axis: int, eps: float) -> Any:
         """The axes from ``axis`` on normalized together, scaled and shifted."""
         y = xp.standardize(x, axis=tuple(range(axis, 0)), eps=eps) * weight
         return y if bias is None else y + bias
 
     @staticmethod
     @op("BatchNorm")
-    def batch_norm(xp: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float) -> Any:
+    def batch_normalization(xp: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float) -> Any:
         """Each channel normalized by a known mean and variance, scaled and shifted."""
         scale = weight / xp.sqrt(var + eps)
         scale, shift = (xp.reshape(a, (-1, *(1,) * (x.ndim - 2))) for a in (scale, bias - mean * scale))
         return x * scale + shift
 
 
-@operation("layer_norm", "batch_norm")
+@operation("layer_normalization", "batch_normalization")
 def _norm(w: Writer, i: Instruction, *given: Value | None, eps: float, **axis: Any) -> str:
     names = [w.typed(v, i.out.dtype) for v in given if v is not None]
     return w.node("LayerNormalization" if axis else "BatchNormalization", *names, epsilon=float(eps), **axis)
