@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, NamedTuple
+from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -14,7 +14,9 @@ NAMES = (
     "complex128",
 )  # fmt: skip
 
-__all__ = [*NAMES, "__array_api_version__", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]  # noqa: PLE0604
+__all__ = [  # noqa: PLE0604
+    *NAMES, "__array_api_version__", "__array_namespace_info__", "can_cast", "finfo", "iinfo", "isdtype", "result_type",
+]  # fmt: skip
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """The versions of the array API standard whose names are all here, with the signatures of the last version."""
@@ -73,30 +75,17 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
         ) from None
 
 
-class FloatInfo(NamedTuple):
-    """Limits of a floating-point dtype, as Python numbers."""
-
-    bits: int
-    eps: float
-    max: float
-    min: float
-    smallest_normal: float
-    dtype: Any
-
-
-def finfo(type: Any, /) -> FloatInfo:
+def finfo(type: Any, /) -> Any:
     """The limits of a floating-point dtype, or of an array's: ``bits``, ``eps``, ``max``, ``min``, ``smallest_normal``.
 
     >>> from glassgrad import autograd as ag
     >>> ag.finfo(ag.float32).bits, ag.finfo(ag.Tensor([1.0])).eps
-    (32, 2.220446049250313e-16)
+    (32, np.float64(2.220446049250313e-16))
     """
     dtype = _dtype(type)
     if not backends.is_inexact(dtype):
         raise DTypeError(f"finfo is for floating-point dtypes; it was given {dtype}: use iinfo for integers.")
-    found = backends.NUMPY.finfo(dtype)
-    eps, most, least, normal = map(float, (found.eps, found.max, found.min, found.smallest_normal))
-    return FloatInfo(found.bits, eps, most, least, normal, found.dtype)
+    return backends.NUMPY.finfo(dtype)
 
 
 def iinfo(type: Any, /) -> Any:
@@ -110,6 +99,16 @@ def iinfo(type: Any, /) -> Any:
     if not backends.is_integral(dtype):
         raise DTypeError(f"iinfo is for integer dtypes; it was given {dtype}: use finfo for floating-point ones.")
     return backends.NUMPY.iinfo(dtype)
+
+
+def __array_namespace_info__() -> Any:
+    """The capabilities and dtypes of this namespace, for the array API: NumPy's. GPUs are among `devices` alone.
+
+    >>> from glassgrad import autograd as ag
+    >>> ag.__array_namespace_info__().dtypes(kind="real floating")
+    {'float32': dtype('float32'), 'float64': dtype('float64')}
+    """
+    return backends.NUMPY.__array_namespace_info__()
 
 
 vars(TENSORS).update({name: globals()[name] for name in __all__})

@@ -18,39 +18,35 @@ NAMES = {
 
 METHODS = {
     "chunk": "split", "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "gather": "take_along_axis",
-    "diag": "linalg.diagonal(x), or eye(n) * x", "inverse": "linalg.inv", "mm": "matmul", "norm": "linalg.vector_norm",
-    "permute": "permute_dims", "swapaxes": "permute_dims", "unbind": "unstack", "unsqueeze": "expand_dims",
-    "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
+    "diag": "linalg.diagonal(x), or eye(n) * x", "mm": "matmul", "norm": "linalg.vector_norm",
+    "permute": "permute_dims", "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
+    "unbind": "unstack", "unsqueeze": "expand_dims",
 }  # fmt: skip
 """Functions of PyTorch that are methods, too."""
 
 OPERATION = "@autograd.op('name') for its value, f(xp, x), and f.vjp(x=…) for its derivative"
 FUNCTIONS = {
-    **NAMES, **METHODS, "array_split": "split",
+    **NAMES, **METHODS, **{f"nan{name}": f"where and {name}" for name in ("max", "mean", "min", "sum")},
     **{name: f"nn.functional.{name}" for name in ("elu", "huber_loss", "l1_loss", "nll_loss", "silu")},
-    **{f"nan{name}": f"where and {name}" for name in ("max", "mean", "min", "std", "sum", "var")},
     **dict.fromkeys(("array", "as_tensor", "from_numpy"), "asarray"), **dict.fromkeys(("Variable", "tensor"), "Tensor"),
-    **dict.fromkeys(("append", "block", "cat", "delete", "insert"), "concat"),
+    **dict.fromkeys(("append", "cat", "delete", "hstack", "insert", "vstack"), "concat"),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "conv"), **dict.fromkeys(("piecewise", "select"), "where"),
-    **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
+    **dict.fromkeys(("custom_vjp", "custom_jvp", "Function", "primitive", "defvjp"), OPERATION),
     **dict.fromkeys(("median", "percentile", "quantile"), "sort"), "add.at": "scatter_add", "add.reduce": "sum",
-    "average": "mean", "bincount": "scatter_add", "bmm": "matmul", "cbrt": "power", "column_stack": "stack",
-    "divmod": "floor_divide and remainder", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
-    "jit": "compile", "logspace": "10 ** linspace(…)",
-    "gradient": "diff", "hstack": "concat(…, axis=1)", "inference_mode": "no_grad", "interp": "searchsorted and take",
-    "kron": "linalg.outer and reshape", "ln": "log", "load": "nn.load", "mse_loss": "squared_error",
-    "manual_seed": "numpy.random.default_rng(seed), given as generator=", "mul": "multiply",
-    "multiply.outer": "linalg.outer", "nan_to_num": "where and isnan", "optim": "nn.optim: from glassgrad import nn",
-    "nn": "the package nn beside autograd: from glassgrad import nn", "rand": "random.uniform(shape, generator=…)",
-    "randn": "random.normal(shape, generator=…)", "rot90": "permute_dims and flip", "save": "nn.save", "sgn": "sign",
-    "sub": "subtract", "tg": "tan", "unique": "unique_values", "vdot": "linalg.vecdot",
-    "vstack": "concat(…, axis=0)",
+    **dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d", "flatten"), "reshape"), "average": "mean",
+    "bmm": "matmul", "column_stack": "stack", "dot": "matmul, or linalg.vecdot", "gradient": "diff",
+    "inner": "x @ y.mT", "inference_mode": "no_grad", "jit": "compile", "kron": "linalg.outer and reshape",
+    "ln": "log", "load": "nn.load", "logspace": "10 ** linspace(…)", "mse_loss": "squared_error", "mul": "multiply",
+    "manual_seed": "numpy.random.default_rng(seed), given as generator=", "multiply.outer": "linalg.outer",
+    "nn": "the package nn beside autograd: from glassgrad import nn", "optim": "nn.optim: from glassgrad import nn",
+    "rand": "random.uniform(shape, generator=…)", "randn": "random.normal(shape, generator=…)", "save": "nn.save",
+    "sub": "subtract", "unique": "unique_values",
 }  # fmt: skip
 """For functions of NumPy and PyTorch that do not exist here: what to use instead."""
 
 CASTS = {"cuda": 'to("cuda")', "double": 'to("float64")', "float": 'to("float32")', "half": 'to("float16")'}
 TENSOR = {
-    **dict.fromkeys(("add_", "div_", "mul_", "sub_"), "+=, -=, *= or /= under autograd.no_grad()"),
+    **dict.fromkeys(("add_", "mul_", "sub_"), "+=, -= or *= under autograd.no_grad()"),
     **dict.fromkeys(("copy_", "fill_", "zero_"), "x[...] = value under autograd.no_grad()"),
     **CASTS, "contiguous": "the Tensor itself: memory has no order here", "dim": "ndim",
     "expand": "autograd.broadcast_to(x, shape=…)", "long": 'to("int64")', "masked_fill": "autograd.where",

@@ -17,11 +17,10 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
-from glassgrad.autograd.functions import products
+from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.functions import shaping as rearranging
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.interop.hints import NAMES, of_function
+from glassgrad.autograd.interop.hints import FUNCTIONS, NAMES
 from glassgrad.autograd.ops import matrices, shaping
 from glassgrad.autograd.readings.levels import is_differentiated
 
@@ -43,16 +42,6 @@ VALUES = {
 # --------------------------------------------------------------------------------- functions with different arguments
 
 
-def _atleast(name: str) -> Callable[..., Any]:
-    def atleast(*arys: Any) -> Any:
-        """Each array in the shape that NumPy gives it."""
-        function = getattr(NUMPY, name)
-        made = [shaping.reshape(x, shape=function(NUMPY.broadcast_to(0, x.shape)).shape) for x in map(asarray, arys)]
-        return made[0] if len(made) == 1 else tuple(made)
-
-    return atleast
-
-
 def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return matrices.diagonal(v, offset=k)
@@ -67,9 +56,12 @@ def _dot(a: Any, b: Any) -> Any:
     return a @ b if b.ndim <= 2 else linalg.tensordot(a, b, axes=((-1,), (-2,)))
 
 
-def _hstack(tup: Any) -> Any:
-    parts = list(map(WAYS["atleast_1d"], tup))
-    return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
+def _joined(tup: Any, ndim: int) -> Any:
+    """The arrays one beside the other, or one below the other as rows, each of at least ``ndim`` axes."""
+    parts = [
+        x if x.ndim >= ndim else shaping.reshape(x, shape=(1,) * (ndim - x.ndim) + x.shape) for x in map(asarray, tup)
+    ]
+    return shaping.concat(parts, axis=0 if ndim == 2 or parts[0].ndim == 1 else 1)
 
 
 def _last_two(a: Any, axis1: int, axis2: int) -> Any:
@@ -81,16 +73,8 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     axes = shapes.normalize_axes(axis, x.ndim)
     if ord is None or len(axes) == 1:
         return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
-    if len(axes) != 2:
-        raise DomainError(f"norm: ord = {ord!r} takes vectors or matrices: name one axis or two, not {len(axes)}.")
     norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord, keepdims=keepdims)
     return rearranging.moveaxis(norm, (-2, -1), axes) if keepdims else norm
-
-
-def _ravel(a: Any, order: str = "C") -> Any:
-    if order not in "CKA":
-        raise DomainError(f"elements are taken in row-major order only: for order = {order!r} transpose first.")
-    return shaping.reshape(a, shape=(-1,))
 
 
 def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
@@ -99,25 +83,19 @@ def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    **{name: _atleast(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d")},
     "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of a single array: its entries
     "diag": _diag,
     "diagonal": lambda a, offset=0, axis1=0, axis2=1: matrices.diagonal(_last_two(a, axis1, axis2), offset=offset),
     "dot": _dot,
-    "einsum": products.einsum,
-    "hstack": _hstack,
-    "inner": lambda a, b: _dot(a, y.mT if (y := asarray(b)).ndim > 1 else y),
+    "hstack": lambda tup: _joined(tup, 1),
     "linalg.norm": _norm,
-    "linalg.svd": lambda a, full_matrices=True, compute_uv=True: (
-        linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
-    ),
-    "ravel": _ravel,
+    "ravel": lambda a: shaping.reshape(a, shape=(-1,)),
     "squeeze": lambda a, axis=None: asarray(a).squeeze(axis),
     "stack": lambda arrays, axis=0: shaping.stack(list(arrays), axis=axis),
     "swapaxes": _swapaxes,
     "trace": lambda a, offset=0, axis1=0, axis2=1: matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset),
     "transpose": lambda a, axes=None: asarray(a).transpose(*(() if axes is None else NUMPY.atleast_1d(axes).tolist())),
-    "vstack": lambda tup: shaping.concat(list(map(WAYS["atleast_2d"], tup)), axis=0),
+    "vstack": lambda tup: _joined(tup, 2),
 }
 """Functions with NumPy's signature, for those whose arguments differ from the function of the same name here."""
 
@@ -130,20 +108,27 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
 
     Raises `DTypeError` if there is none, or if the call can't be recorded.
     """
+    module = (getattr(function, "__module__", None) or "numpy").partition(".")[2]
+    name = f"{module}.{function.__name__}".strip(".")  # "sum", "linalg.norm"
+    numpys = getattr(function, method)
     if kwargs.get("out") is not None:
         if _are_recorded(args) or any(isinstance(x, Tensor) for x in trees.leaves(kwargs["out"])):
-            raise DTypeError(f"np.{called(function)}(..., out=) can't be recorded: assign the result instead.")
-        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
+            raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
+        return numpys(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
     kwargs.pop("out", None)
-    name = called(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
-    ours = _found(name) if method == "__call__" else None
-    if ours is None:
+    name = name if method == "__call__" else f"{name}.{method}"
+    last = function.__name__
+    space: Any = {"fft": fft, "linalg": linalg}.get(module, TENSORS)
+    ours = WAYS.get(name) or (method == "__call__" and getattr(space, NAMES.get(last, last), None))
+    if not ours:
         if name in VALUES or not _are_recorded((args, kwargs)):
-            return getattr(function, method)(*_values(args), **_values(kwargs))
-        name = name if method == "__call__" else f"{name}.{method}"
-        raise DTypeError(f"np.{name} can't record Tensors: {_advice(name)}, or .detach().numpy() for the values.")
+            return numpys(*_values(args), **_values(kwargs))
+        here, table = (f"autograd.{module}", space.ELSEWHERE) if space is not TENSORS else ("autograd", FUNCTIONS)
+        use = table.get(name.removeprefix(f"{module}."))
+        way = f"in {here} use {use}" if use else f"compose it of functions of {here}"
+        raise DTypeError(f"np.{name} can't record Tensors: {way}, or .detach().numpy() for the values.")
     if name not in WAYS and not hasattr(function, "nin"):
         args, kwargs = _respelled(function, ours, args, kwargs)
     try:
@@ -151,33 +136,8 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     except AutogradError:
         raise
     except TypeError as error:
-        reason = str(error).partition("() ")[2] or error
-        form = f"np.{name}{_signature(ours)}"
+        reason, form = str(error).partition("() ")[2] or error, f"np.{name}{_signature(ours)}"
         raise DTypeError(f"np.{name} can't be recorded as it is called ({reason}): write {form}.") from error
-
-
-def called(function: Any) -> str:
-    """The name of a function after ``np.``: ``"sum"``, ``"linalg.norm"``."""
-    module = getattr(function, "__module__", None) or "numpy"
-    return ".".join([*module.split(".")[1:], function.__name__])
-
-
-def _found(name: str) -> Any:
-    """The function of this package for NumPy's ``name``, or None."""
-    if name in WAYS:
-        return WAYS[name]
-    module, _, last = name.rpartition(".")
-    space: Any = {"": TENSORS, "fft": fft, "linalg": linalg}.get(module)
-    return getattr(space, NAMES.get(last, last), None)
-
-
-def _advice(name: str) -> str:
-    """What to use instead of NumPy's ``name``."""
-    module, _, last = name.rpartition(".")
-    part = {"fft": fft, "linalg": linalg}.get(module)
-    if use := of_function(name) if part is None else part.ELSEWHERE.get(last):
-        return f"in autograd{f'.{module}' if part is not None else ''} use {use}"
-    return "autograd has no function of that name; compose it of its own"
 
 
 def _are_recorded(given: Any) -> bool:
@@ -198,20 +158,16 @@ def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> t
     except ValueError:  # a function in C, such as np.where, has no signature before NumPy 2.4
         return list(args), kwargs
     known = _signature(ours).parameters
-    named = (p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY)
-    parameters = set(ours.params if isinstance(ours, Op) else named)
+    named = [p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY]
+    parameters = {*(ours.params if isinstance(ours, Op) else named), "dtype", *kwargs}
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     for name, value in theirs.bind(*args, **kwargs).arguments.items():
         here = KEYWORDS.get(name, name)
         if theirs.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             positional += value
-        elif here in parameters or here == "dtype":
+        elif (here in parameters or name in parameters) and not (here == "dtype" and value is None):
             keywords[here] = value
-        elif name in kwargs or theirs.parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
-            keywords[here if here in known else name] = value
-        elif value is not None or here in known:
+        elif value is not None:
             positional.append(value)
-    if keywords.get("dtype", 0) is None:
-        del keywords["dtype"]
     return positional, keywords

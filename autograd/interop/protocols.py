@@ -16,7 +16,6 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.dtypes import API_VERSIONS
 from glassgrad.autograd.functions.methods import install
-from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
 from glassgrad.autograd.interop.numpy_protocol import call
 from glassgrad.autograd.readings.levels import detached, is_differentiated

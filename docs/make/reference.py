@@ -123,7 +123,7 @@ CHAPTERS = (
             *("autograd.functions.dtypes", "autograd.backends"),
             *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
             *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-            *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),
+            *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__")),
         ),
     ),
     Chapter("fft", "autograd.fft", "Fourier transforms.", "autograd.fft", ("",)),

@@ -53,9 +53,8 @@ def test_an_axis_may_be_a_numpy_integer_after_a_list() -> None:
     assert ag.stack([ag.ones(2), ag.zeros(2)], np.int64(1)).tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
 
-def test_results_that_the_array_api_defines_as_lists_and_floats():
+def test_results_that_the_array_api_defines_as_lists():
     assert type(ag.meshgrid([1.0], [2.0])) is type(ag.broadcast_arrays([1.0], 2.0)) is list
-    assert all(type(getattr(ag.finfo(ag.float32), name)) is float for name in ("eps", "max", "min", "smallest_normal"))
 
 
 @pytest.mark.parametrize("join", [ag.concat, ag.stack])
