@@ -17,30 +17,14 @@ from numpy.linalg import LinAlgError
 
 from glassgrad.autograd import errors
 from glassgrad.autograd.backends import cupy
-from glassgrad.autograd.backends.dtypes import (
-    ANYWHERE,
-    FLAT,
-    PLAIN,
-    PYTHON_REALS,
-    PYTHON_SCALARS,
-    add_scalar,
-    as_dtype,
-    can_cast,
-    epsilon,
-    is_complex,
-    is_inexact,
-    is_integral,
-    is_real,
-)
+from glassgrad.autograd.backends.dtypes import ANYWHERE, FLAT, PLAIN, PYTHON_REALS, PYTHON_SCALARS, add_scalar
 from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, PLACES, SPACES, Namespace, register
-from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [  # besides the names that are defined here
     "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "PLACES", "PLAIN", "PYTHON_REALS",
-    "PYTHON_SCALARS", "SPACES", "add_scalar", "as_dtype", "can_cast", "epsilon", "is_complex", "is_inexact",
-    "is_integral", "is_real", "register",
+    "PYTHON_SCALARS", "SPACES", "add_scalar", "register",
 ]  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------- namespaces and devices
@@ -157,6 +141,70 @@ def assign(out: Any, index: Any, value: Any) -> None:
         out[index] = value
 
 
+# --------------------------------------------------------------------------------------------------------------- dtypes
+
+
+def as_dtype(dtype: Any) -> Any:
+    """A dtype from its name, a Python type or itself. Raises `DTypeError` for an unknown one, and for dtypes without
+    numbers.
+
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        raise DTypeError(f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows.")
+    if found.kind not in "fciub":
+        raise DTypeError(f"dtype {found} holds no numbers: choose float32, float64, int64, bool and the like.")
+    return found
+
+
+def _kind(dtype: Any) -> str:
+    """NumPy's letter for the kind of a dtype of any library, which is also the first one of its name: f, c, i, u, b."""
+    return getattr(dtype, "kind", None) or str(dtype).rpartition(".")[2][:1]
+
+
+def is_inexact(dtype: Any) -> bool:
+    """Whether ``dtype`` is real or complex floating point."""
+    return _kind(dtype) in ("f", "c")
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether ``dtype`` is real floating point."""
+    return _kind(dtype) == "f"
+
+
+def is_complex(dtype: Any) -> bool:
+    """Whether ``dtype`` is complex floating point."""
+    return _kind(dtype) == "c"
+
+
+def is_integral(dtype: Any) -> bool:
+    """Whether ``dtype`` is an integer, signed or unsigned."""
+    return _kind(dtype) in ("i", "u")
+
+
+def can_cast(dtype: Any, to: Any) -> bool:
+    """Whether an array of ``dtype`` may be written into one of ``to``: of the same kind, or a more general one.
+
+    >>> can_cast("float64", "float32"), can_cast("float64", "int64")
+    (True, False)
+    """
+    return np.can_cast(dtype, to, "same_kind")
+
+
+def epsilon(dtype: Any) -> float:
+    """The distance from 1 to the next number of a floating-point ``dtype``.
+
+    >>> epsilon("float32") == 2**-23
+    True
+    """
+    return float(np.finfo(dtype).eps)
+
+
 # ----------------------------------------------------------------------------------------------------------- conversion
 
 
@@ -179,12 +227,13 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
         array = own = np.array(data, dtype=dtype, copy=copy)
         if dtype is not None and kind not in PYTHON_SCALARS:
             own = np.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
-    except AutogradError:
-        raise
-    except Exception as error:  # methods of `data` may raise anything
-        raise _no_array(data, error) from None
-    if own.dtype.kind not in "fciub" and (own is array or not _is_integers(data)):
-        raise _no_numbers(data, own.dtype)
+    except Exception as error:
+        raise in_words(
+            f"{kind.__name__} can't be made an array of numbers", error, OURS | {Exception: DTypeError}
+        ) from error
+    if own.dtype.kind not in "fciub":
+        words = "give floats, booleans or integers of 64 bits, in lists or a dense array"
+        raise DTypeError(f"{kind.__name__} of dtype {own.dtype} holds no numbers: {words}.")
     array = array.astype(array.dtype.type, copy=False)  # in this machine's byte order
     return array if array.ndim else array[()]
 
@@ -198,32 +247,6 @@ def check_mask(data: Any) -> None:
                 f"{hidden} of the {part.size} elements of a masked array are masked, and masks are not supported: "
                 "fill them with .filled(value), or drop them with .compressed()."
             )
-
-
-def _is_integers(data: Any) -> bool:
-    """Whether ``data`` is a Python integer, or a nested list of them."""
-    return all(map(_is_integers, data)) if isinstance(data, list | tuple) else isinstance(data, int)
-
-
-def _no_numbers(data: Any, dtype: Any) -> Exception:
-    """The error for data that NumPy converts to an array of something other than numbers."""
-    kind = type(data).__name__
-    if hasattr(data, "toarray"):
-        return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .toarray().")
-    if _is_integers(data):
-        return DomainError("an integer does not fit into 64 bits: write it as a float, or give dtype='float64'.")
-    if isinstance(data, np.ndarray | np.generic | list | tuple | str | bytes):
-        return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
-    return DTypeError(f"{kind} is not an array of numbers: give floats, integers or booleans, in lists or an array.")
-
-
-def _no_array(data: Any, error: Exception) -> Exception:
-    if isinstance(error, OverflowError):
-        return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
-    if "inhomogeneous" in str(error):
-        return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
-    kind = SizeError if isinstance(error, MemoryError) else DTypeError
-    return kind(f"{type(data).__name__} can't be made an array of numbers ({error}).")
 
 
 def device_or_dtype(target: Any) -> tuple[str | None, Any]:
@@ -277,22 +300,6 @@ def read_only(array: Any) -> Any:
     return view
 
 
-def owns_memory(array: Any) -> bool:
-    """Whether no other array shares the memory of ``array``, so that it can be written to.
-
-    That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
-    channels-last result of a convolution.
-    """
-    base = getattr(array, "base", array)
-    if base is None:
-        return True
-    if type(base) is not np.ndarray or other_references(base) > 1 or base.size != array.size:
-        return False
-    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
-    flags = array.transpose(order).flags
-    return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
-
-
 def copy_if_array(value: Any) -> Any:
     """A copy of an array; any other value as it is."""
     return value.copy() if isinstance(value, np.ndarray) or cupy.is_cupy(type(value)) else value
@@ -323,7 +330,7 @@ def _number(value: Any) -> str:
 
 # ------------------------------------------------------------------------------------------------------------- errors
 
-OURS: Mapping[type, type[Exception]] = {
+OURS: dict[type[Exception], type[Exception]] = {
     AxisError: errors.AxisError, LinAlgError: DomainError, IndexError: errors.IndexingError, TypeError: DTypeError,
     ValueError: ShapeError, ArithmeticError: DomainError, MemoryError: SizeError,
 }  # fmt: skip
@@ -333,7 +340,7 @@ _OF_SHAPES = re.compile("shape|broadcast|dimension|size|sequence|length|elements
 """Words of a backend's ValueError about shapes. Any other ValueError is about a value."""
 
 
-def in_words(said: str, error: Exception, kinds: Mapping[type, type[Exception]] = OURS) -> Exception:
+def in_words(said: str, error: Exception, kinds: Mapping[type[Exception], type[Exception]] = OURS) -> Exception:
     """A backend's ``error`` converted to one of this package, with ``said`` in front of its text.
 
     Returns ``error`` itself if it is one of this package already, or was not caused by the arguments.

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.messages import describe, of_type, shown
+from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -39,7 +39,6 @@ ALIASES = {"dim": "axis", "keepdim": "keepdims", "negative_slope": "slope"}
 
 FIXED = frozenset({int, tuple, slice, float, bool, str, type(None)})
 """The types of parameters that nobody can change after a call."""
-
 
 AXES = frozenset({int, tuple, type(None)})
 """The types of an axis that are accepted as they are."""
@@ -100,10 +99,6 @@ def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
         return backends.asarray(x) if alone else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
         return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)
-    if x is None or isinstance(x, str | bytes | dict | set):
-        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({kind.__name__}).")
-    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
-        raise DTypeError(f"{op.name} was given {of_type(x)} of Tensors: make one Tensor of them with autograd.stack.")
     try:
         return backends.asarray(x)
     except AutogradError as error:
@@ -177,20 +172,17 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
 # ---------------------------------------------------------------------------------------------- a user's own operations
 
 
-def guarded(function: Callable[..., Any], role: str, of_rule: bool = False, many: bool = False) -> Callable[..., Any]:
+def guarded(function: Callable[..., Any], of_rule: bool = False, many: bool = False) -> Callable[..., Any]:
     """A user's own forward or rule with read-only arrays, because they are used elsewhere, too. What it returns, for
-    ``many`` arguments several, is made an array; of a rule it may be None. Raises `DTypeError` for anything else.
+    ``many`` arguments several, is made an array; of a rule it may be None.
     """
 
     def lent(value: Any) -> Any:
         return tuple(map(lent, value)) if isinstance(value, tuple) else backends.read_only(value)
 
     def checked(found: Any) -> Any:
-        if type(found) in backends.SPACES or isinstance(found, Tensor) or (of_rule and found is None):
-            return found
-        if found is None or isinstance(found, list | tuple):
-            raise DTypeError(f"{role} returned {of_type(found)}: it must return one array.")
-        return backends.asarray(found)
+        known = type(found) in backends.SPACES or isinstance(found, Tensor) or (of_rule and found is None)
+        return found if known else backends.asarray(found)
 
     @wraps(function)
     def guarded(*given: Any, **params: Any) -> Any:

@@ -96,12 +96,7 @@ class Op:
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = text or f"{bare}({given})"
         self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})"
-        try:
-            for template in (self.text, self.tex):
-                template.format_map(dict.fromkeys((*self.args, *self.params), ""))
-        except (ValueError, LookupError, AttributeError) as error:
-            raise DeclarationError(f"{self.name}: the template {shown(template)} is not valid: {error}.") from None
-        self.forward = guarded(forward, f"the forward of {self.name}") if self.foreign else forward
+        self.forward = guarded(forward) if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.plans = Plans(self)
@@ -265,8 +260,7 @@ class Plan:
         calls, code = dict.fromkeys(op.args, "None"), code_of(op)
         for arg in wanted:
             rule, wants = op.rules[arg]
-            role = f"the rule of {op.name} for {arg!r}"
-            names[f"rule_{arg}"] = guarded(rule, role, True, op.variadic) if op.foreign else rule
+            names[f"rule_{arg}"] = guarded(rule, True, op.variadic) if op.foreign else rule
             calls[arg] = f"rule_{arg}({', '.join(code[name] for name in wants)})"
         text = f"({', '.join(calls.values())},)"
         if op.variadic and wanted:

@@ -57,8 +57,6 @@ REFUSED = [
         ("", "(xp, x, *, out)"), ("", "(xp, x, *, g)"), ("", "(xp, x, k=2.0)"), ("", "(xp, *, n)"),
         ("", "(x)"), ("casts=True", "(xp, *xs)"), ("casts=True", "(xp, x, *, dtype=None)"), ("view=True", "(xp, x, y)"),
     )),
-    ("text='{x'", "def stray(xp, x): return x", "the template '{x' is not valid: expected"),
-    ("text='{y}'", "def stray(xp, x): return x", "the template '{y}' is not valid: 'y'"),
     ("", "def scaled(xp, x, *, by): return x * by\nfor _ in 'ab': scaled.vjp(x=lambda g, by: g * by)",
      "scaled has a rule for x already, .*: declare the operation again, with @op"),
 ]  # fmt: skip
@@ -312,15 +310,14 @@ class TestRefusals:
         with pytest.raises(DomainError, match=r"root can't take x = \(\) float64, degree=0: degree must be 1 or more"):
             declared(root, "root")(leaf(2.0), degree=0)
 
-    @pytest.mark.parametrize(("result", "kind"), [((1.0, 2.0), "tuple"), (None, "NoneType")])
-    def test_a_forward_that_returns_no_array(self, result, kind):
-        with pytest.raises(DTypeError, match=f"the forward of mine returned a {kind}: it must return one array"):
-            declared(lambda xp, x: result)(leaf([1.0]))
+    def test_a_forward_that_returns_no_array(self):
+        with pytest.raises(DTypeError, match="NoneType of dtype object holds no numbers"):
+            declared(lambda xp, x: None, x=lambda g: g)(leaf([1.0]))
 
     @pytest.mark.parametrize(
         ("rule", "kind", "said"),
         [
-            (lambda g: [g], DTypeError, "the rule of cube for 'x' returned a list: it must return one array"),
+            (lambda g: "g", DTypeError, "str of dtype <U1 holds no numbers"),
             *(
                 (f, ShapeError, r"a rule returned a gradient of shape \(\) for")
                 for f in (lambda g: g.sum(), lambda g: 2.0)
