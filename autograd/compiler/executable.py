@@ -241,7 +241,7 @@ class Executable:
         return flat
 
     def _settling(self, scope: dict[str, Any]) -> str:
-        """The source of the checks before each call, and of what sets attributes and gradients and builds the result
+        """The source of the checks before each call, and of what sets gradients and builds the result
         after it."""
         trace, result = self.trace, self.trace.result
 
@@ -267,7 +267,6 @@ class Executable:
         ]
         left.append(f"{''.join(f'{named(tensor)}.grad = ' for tensor in trace.cleared)}None")
         left += [f"{named(t)}.grad = wrap(outputs[{i}])" for i, t in enumerate(trace.delivered, len(result.values))]
-        left += [f"{named(holder)}.{key} = {value}" for holder, key, value in trace.settings]
         arrays = iter([
             f"wrap(outputs[{i}], {named(node)})" if tensor else f"{made}(outputs[{i}])"
             for i, (tensor, made, node) in enumerate(zip(result.is_tensor, result.made, self.nodes, strict=True))

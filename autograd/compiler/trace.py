@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.common.contexts import holding
+from glassgrad.autograd.common.contexts import WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
@@ -26,6 +26,7 @@ from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
+from glassgrad.autograd.engine.backward import Hook
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError, TraceError
@@ -126,11 +127,11 @@ class Result:
 class Trace:
     """The trace of a function: its `Program`, its `Result`, and the conditions under which the program is valid.
 
-    ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
-    sets. ``given`` are the inputs after the arguments: gradients from before the call, each of the Tensor that is its
-    origin. ``delivered`` are Tensors that get a gradient, an output after the results; ``cleared`` those without one
-    after the call. ``replaced`` are states that get another array instead of being written in place. ``changes`` are
-    variables, attributes and items that the function changed.
+    ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions. ``given`` are the inputs after the
+    arguments: gradients from before the call, each of the Tensor that is its origin. ``delivered`` are Tensors that get
+    a gradient, an output after the results; ``cleared`` those without one after the call. ``replaced`` are states that
+    get another array instead of being written in place. ``changes`` are variables, attributes and items that the
+    function changed.
 
     ``fixed`` are the leaves of the arguments that are no arrays, with their names. ``numbers`` are the floats among
     them that the program reads from there, by their position. ``varies``: whether there are any. ``captured`` are the
@@ -192,13 +193,13 @@ class Trace:
         self.captured = [state.origin for state in self.program.states]
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        self.guards = tracer.all_guards()
+        edited: tuple[Any, ...] = *WATCHED, Hook
+        self.guards = [Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in edited]
         for guard in surroundings.guards.values():
             if type(guard) is Content and id(guard.holder) in live and guard.holder.nbytes > COMPARED:
                 self.guards.append(Content.of(guard.holder, guard.name, numbers=False))
             elif not isinstance(guard.value, ModuleType):
                 self.guards.append(guard)
-        self.settings = [*tracer.settings.values()]
         self.ungraded = list(tracer.ungraded.values())
 
     def _followed(

@@ -340,16 +340,12 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is in training mode. Some layers, such as `Dropout`, compute differently in evaluation."""
-        if (tracer := TRACER.get()) is not None:
-            tracer.guard(self, "_training", self._training)
         return self._training
 
     @training.setter
     def training(self, mode: bool) -> None:
-        mode = flag(mode, "training")
-        object.__setattr__(self, "_training", mode)
-        if (tracer := TRACER.get()) is not None:
-            tracer.setting(self, "_training", mode)
+        if flag(mode, "training") is not self._training:  # a trace notes what is read
+            object.__setattr__(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and its submodules to training (with ``False``: evaluation) mode; return the module.

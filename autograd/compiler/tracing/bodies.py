@@ -114,10 +114,6 @@ class Recorder(Tracer, Observer):
         """Raise `TraceError`: the attribute would be set once and not at each step."""
         self._refuse(f"sets {type(holder).__name__}.{name}", "return the new value as a part of the carry")
 
-    def setting(self, holder: Any, name: str, value: Any) -> None:
-        """Raise `TraceError`, as `attribute_written` does."""
-        self.attribute_written(None, holder, name)
-
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
         """Raise `TraceError`: the random numbers would be the same at all steps."""
         self._refuse("draws random numbers", "draw them for all steps before, and give them as a part of xs")

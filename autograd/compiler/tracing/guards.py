@@ -19,7 +19,7 @@ from glassgrad.autograd.common.contexts import OPTIONS
 MISSING = object()
 """Stands for the value of a missing attribute or item."""
 
-UNWATCHED = ("_mode", "_made", "_path", "_training", "_buffers", "_listed")
+UNWATCHED = ("_mode", "_made", "_path", "_buffers", "_listed")
 """Internal attributes of a module."""
 
 DICTS = (dict, MappingProxyType)
@@ -28,7 +28,7 @@ DICTS = (dict, MappingProxyType)
 SHORT = 64
 """Up to this many items of a container are compared one by one, which is faster."""
 
-PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
+PLAIN = (bool, int, float, complex, str, bytes, numpy.generic, numpy.dtype)
 
 
 class Guard(NamedTuple):
@@ -87,13 +87,6 @@ class Items(Guard):
         """The items that are there now."""
         return _items_of(self.holder)
 
-    def holds(self) -> bool:
-        """Whether the items are those of the trace, in the same order."""
-        now = self.now()
-        if isinstance(now, frozenset):
-            return now == self.value  # type: ignore[no-any-return]
-        return len(now) == len(self.value) and all(map(alike, now, self.value))
-
     def names(self, number: int) -> dict[str, Any]:
         """The names in `source` besides those of `SCOPE`."""
         parts = {f"part_{number}_{i}": part for i, part in enumerate(self.value)}
@@ -127,10 +120,6 @@ class Content(Guard):
         """The content that is there now."""
         return content_of(self.holder, self.key)
 
-    def holds(self) -> bool:
-        """Whether the content is that of the trace."""
-        return self.now() == self.value  # type: ignore[no-any-return]
-
     def source(self, number: int) -> str:
         """An expression that is true while the content is the same."""
         return f"content_of(holder_{number}, {self.key}) == value_{number}"
@@ -158,7 +147,9 @@ def alike(x: Any, y: Any) -> bool:
         return False
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(alike, x, y))
-    return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
+    if isinstance(x, frozenset | bytes):
+        return bool(x == y)
+    return (type(x) in PLAIN or isinstance(x, numpy.generic | numpy.dtype)) and repr(x) == repr(y)
 
 
 SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}

@@ -12,7 +12,6 @@ then.
 from __future__ import annotations
 
 import dis
-import enum
 import functools
 import gc
 import io
@@ -50,6 +49,7 @@ _KNOWN = (*PLAIN, types.NoneType, object, Number, Traced)
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
 """Attributes through which all others can be read."""
 
+_MAKING = frozenset(("__init__", "__new__", "__post_init__"))
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made by a class statement; immutable
 _UNREAD = ("glassgrad.autograd.", "numpy.", "cupy.")
 """Packages whose objects are not watched as they are read, because the tracer records their reads in another way."""
@@ -64,16 +64,17 @@ class Surroundings:
 
     def __init__(self, roots: Sequence[tuple[Any, str]] = ()) -> None:
         self.guards: dict[Any, Guard] = {}
-        everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
-        self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
-        self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
-        self._objects: list[tuple[Any, str]] = []
-        self.asks_type = ""  # the first line that calls `type` of a variable
-        self._seen: dict[int, tuple[Any, str]] = {}
-        self._members: dict[type, Any] = {}  # what each class that was looked into has
-        self._looked = 0, 0  # the numbers of names and objects in the last search
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         self.groups: list[Any] = []  # the dicts of an optimizer's options that were found last
+        self.asks_type = ""  # the first line that calls `type` of a variable
+        self._generators: list[tuple[Any, str, bytes]] = []
+        self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
+        self._spaces: dict[Any, tuple[Any, str, frozenset[str]]] = {}  # in which the names are looked for
+        self._looked = 0, 0  # the numbers of names and spaces in the last search
+        self._seen: dict[int, tuple[Any, str]] = {}
+        if roots:
+            self._visit(numpy.random.rand.__self__, "NumPy's global generator")  # type: ignore[attr-defined]
+            self._visit(random.random.__self__, "the module random")  # type: ignore[attr-defined]
         for root, name in roots:
             self.visit(root, name)
 
@@ -82,19 +83,14 @@ class Surroundings:
     def visit(self, value: Any, name: str) -> None:
         """Search ``value`` and everything that can be reached from it."""
         self._visit(value, name)
-        while self._looked != (now := (len(self._names), len(self._objects))):  # a search may add to both
-            again = self._looked[0] != now[0]
-            things, self._looked = self._objects[0 if again else self._looked[1] :], now
-            for thing, called in things:
-                self._look_into(thing, called)
+        while self._looked != (now := (len(self._names), len(self._spaces))):  # a search may add to both
+            self._looked = now
+            for space in [*self._spaces.values()]:
+                self._look_into(*space)
 
-    def holds(self, generator: Any) -> bool:
-        """Whether a random generator existed before the trace."""
-        return any(generator is each for each, _, _ in self.generators)
-
-    def name_of(self, holder: Any) -> str | None:
+    def name_of(self, thing: Any) -> str | None:
         """The name of an object that existed before the trace; ``None`` for any other."""
-        return self._seen.get(id(holder), (None, None))[1]
+        return self._seen.get(id(thing), (None, None))[1]
 
     def _visit(self, value: Any, name: str) -> None:
         kind = type(value)
@@ -109,55 +105,48 @@ class Surroundings:
         elif isinstance(value, numpy.ndarray):
             memory = owner(value)  # a view of a writable array may change, too
             if value.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable:
-                guard = Content.of(value, name)
-                self.guards[place_of(guard)] = guard
+                self._add(Content.of(value, name))
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
-            self.generators.append((value, name, _drawn(value)))
+            self._generators.append((value, name, pickle.dumps(value)))
         elif isinstance(value, MUTABLE + FIXED):
             self._open(value, name)
-            if kind in OPTIONS:
-                self.groups.append(value)
-            else:
-                self._read_from(value)
+            self._watch_reads(value, name)
         elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             raise TraceError(
                 f"{name} is an iterator ({kind.__name__}), which the function would advance only while it is traced: "
                 "give the next item as an argument."
             )
         elif isinstance(value, types.ModuleType):
-            self._objects.append((value, name))
+            if _is_users_module(value):
+                self._spaces[id(value)] = vars(value), name, frozenset()
         elif isinstance(value, type):
-            if _is_users_class(value):
-                self._objects.append((value, name))
-                self._visit(type(value), name)
-                if isinstance(value, enum.EnumType):
-                    self._visit(tuple(value.__members__.values()), name)
-        elif isinstance(value, types.SimpleNamespace):
-            self._visit(vars(value), name)
-        elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
-            self._objects.append((value, name))
-            self._read_from(value)
+            self._look_into_class(value, INCIDENTAL)
+            self._visit(kind, name)
+            self._visit(getattr(value, "_member_map_", None), name)  # of an enumeration
         else:
-            self._read_from(value)
+            self._look_into_class(kind, INCIDENTAL | _MAKING)
+            self._watch_reads(value, name)
 
-    def _read_from(self, value: Any) -> None:
-        """Watch attribute reads of an object, if its class can be modified."""
+    def _watch_reads(self, value: Any, name: str) -> None:
+        """Watch attribute reads of an object; guard all its attributes if its class can't be modified."""
         kind = type(value)
-        unread = f"{getattr(kind, '__module__', '')}.".startswith(_UNREAD)
-        can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and not unread
-        if can and not isinstance(value, tuple(WATCHED)):
+        if kind in OPTIONS:
+            self.groups.append(value)
+        elif kind.__flags__ & (_HEAP | _IMMUTABLE) != _HEAP:
+            if (own := attributes_of(value)) is not NOTHING:
+                self._visit(own, name)
+        elif not isinstance(value, tuple(WATCHED)) and not f"{getattr(kind, '__module__', '')}.".startswith(_UNREAD):
             self.kinds[kind] = None
 
     def _follow(self, function: types.FunctionType) -> None:
         """Search the variables, globals and defaults of a function."""
-        cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
-        if owner_of(code.co_filename) != "user":  # a decorator such as no_grad
-            for guard in [Guard(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
-                self._visit(guard.now(), guard.name)
+        is_users = owner_of(code.co_filename) == "user"  # else perhaps a decorator such as no_grad
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            guard = Guard(cell, "cell_contents", MISSING, f"the variable {name}")
+            self._note(guard) if is_users else self._visit(guard.now(), name)
+        if not is_users:
             return
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            self._note(Guard(cell, "cell_contents", MISSING, f"the variable {name}"))
         names = _names_in(code)
         self._names |= dict.fromkeys(names)
         for name in names:
@@ -172,63 +161,54 @@ class Surroundings:
 
     def _note(self, guard: Guard) -> None:
         """Add a guard and search its value."""
-        key = place_of(guard)
-        if key not in self.guards:
+        if (type(guard), id(guard.holder), guard.key) not in self.guards:
             value = guard.now()
-            self.guards[key] = guard._replace(value=value)
+            self._add(guard._replace(value=value))
             self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
+
+    def _add(self, guard: Guard) -> None:
+        self.guards[type(guard), id(guard.holder), guard.key] = guard
 
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
         if isinstance(container, MUTABLE):
-            self.guards[Items, id(container), True] = Items.of(container, name)
+            self._add(Items.of(container, name))
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key.name if isinstance(key, Tensor) else repr(key)}]")
 
-    def _look_into(self, thing: Any, name: str) -> None:
-        """Search what the names in the code may be: variables of a module, members of a class or an object's class."""
-        if isinstance(thing, types.ModuleType):
-            for key in [key for key in self._names if key in vars(thing) and _is_users_module(thing)]:
-                self._note(Guard(vars(thing), key, MISSING, f"{name}.{key}"))
-            return
-        for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
-            if _is_users_class(cls) or cls in WATCHED:
-                self._look_into_class(cls, thing, name)
+    def _look_into_class(self, kind: type, omitted: frozenset[str]) -> None:
+        for cls in filter(_is_users_class, kind.__mro__):
+            self._spaces.setdefault((cls, omitted), (vars(cls), cls.__name__, omitted))
+
+    def _look_into(self, space: Any, name: str, omitted: frozenset[str]) -> None:
+        """Search what the names in the code may be: variables of a module, or members of a class and its special
+        methods.
+        """
+        for key, value in [*space.items()]:
+            if key in REPORTED:
+                self._visit(value, f"{name}.{key}")
+                continue
+            if key in self._names or (key.startswith("__") and key not in omitted and hasattr(type(value), "__get__")):
+                self._note(Guard(space, key, MISSING, f"{name}.{key}"))
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
         own, name, kind = attributes_of(holder), self.name_of(holder) or type(holder).__name__, type(holder)
-        if key in _WHOLE:
-            if own is not NOTHING:
-                self.guards[Items, id(own), True] = Items.of(own, name)
-                for part, value in [*own.items()]:
-                    self.visit(value, f"{name}.{part}")
-            return
         home = next((cls for cls in kind.__mro__ if key in vars(cls)), None)
         value = MISSING if home is None else vars(home)[key]
         is_member = hasattr(type(value), "__get__")
-        if own is not NOTHING and (home is None or not is_member or _is_users_class(home)):
-            self._note(Guard(own, key, MISSING, f"{name}.{key}"))
+        if own is not NOTHING:
+            if key in _WHOLE:
+                self._visit(own, name)
+            elif home is None or not is_member or _is_users_class(home):
+                self._note(Guard(own, key, MISSING, f"{name}.{key}"))
         if type(value) is types.MemberDescriptorType:  # of a slot
             self._note(Guard(holder, key, MISSING, f"{name}.{key}"))
         elif key not in own and _is_users_class(kind) and (type(value) is types.FunctionType or not is_member):
             self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
             self._note(Guard(holder, "__class__", MISSING, f"the class of {name}"))
         self.visit(MISSING, name)
-
-    def _look_into_class(self, cls: type, thing: Any, name: str) -> None:
-        members = self._members.setdefault(cls, vars(cls))
-        for key, value in [*members.items()]:
-            is_special = key.startswith("__")
-            if (is_special and key in INCIDENTAL) or not (is_special or key in self._names):
-                continue
-            if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
-                continue
-            if is_member := hasattr(type(value), "__get__"):
-                self._visit(value, f"{name}.{key}")
-            if _is_users_class(cls) and (is_member or not is_special) and key not in REPORTED:
-                self._note(Guard(members, key, MISSING, f"{cls.__name__}.{key}"))
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
@@ -238,9 +218,8 @@ class Surroundings:
 
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""
-        for generator, name, before in self.generators:
-            now = _drawn(generator)
-            if now != before:
+        for generator, name, before in self._generators:
+            if pickle.dumps(generator) != before:
                 raise TraceError(
                     f"the function draws numbers from {name} while it is traced, so that every call would use the same "
                     "numbers: draw with autograd.random and a generator, or give the numbers as an argument."
@@ -291,16 +270,4 @@ def _is_users_class(cls: type) -> bool:
     return name == "__main__" or name not in sys.modules or _is_users_module(sys.modules[name])
 
 
-def _drawn(generator: Any) -> Any:
-    """The state of a random generator; NumPy's global one for ``None``."""
-    if generator is None or isinstance(generator, numpy.random.RandomState):
-        return pickle.dumps((generator or numpy.random).get_state(legacy=False))
-    return pickle.dumps(generator.bit_generator.state) if hasattr(generator, "bit_generator") else generator.getstate()
-
-
-def place_of(guard: Guard) -> Any:
-    """A key that identifies the place of a guard."""
-    return type(guard), id(guard.holder), guard.key
-
-
-__all__ = ["Surroundings", "place_of"]
+__all__ = ["Surroundings"]

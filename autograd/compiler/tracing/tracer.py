@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import CodeType
 from typing import Any
 
@@ -34,7 +35,6 @@ from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
-from glassgrad.autograd.engine.backward import Hook
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
@@ -51,7 +51,7 @@ def _is_shared(value: Value) -> bool:
 
 
 class Tracer:
-    """The state of a trace: its instructions, constants, states, guards and settings."""
+    """The state of a trace: its instructions, constants, states and guards."""
 
     def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
@@ -70,9 +70,6 @@ class Tracer:
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: list[Value] = []
         self.rates: list[tuple[dict[str, Any], float]] = []  # groups of an optimizer, with their learning rates
-        self.guards: dict[tuple[int, str], Guard] = {}
-        self.editable: set[Any] = set()
-        self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.counts: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
@@ -282,7 +279,7 @@ class Tracer:
 
     def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
         """Record a draw of random numbers, which are new at each call."""
-        if isinstance(generator, numpy.random.Generator) and not self.surroundings.holds(generator):
+        if isinstance(generator, numpy.random.Generator) and self.surroundings.name_of(generator) is None:
             raise refusal(
                 "draws from a generator that it makes itself, and would go on with it at later calls: make it outside "
                 "of the compiled function."
@@ -418,48 +415,35 @@ class Tracer:
             )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
-        """Add a guard that ``holder.name`` is ``value``, unless the function set this attribute."""
-        key = id(holder), name
-        if key not in self.settings:
-            self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
+        """Add a guard that ``holder.name`` is ``value``, as it was at first."""
+        self.surroundings.guards.setdefault((id(holder), name), Guard(holder, name, value, f"{holder.name}.{name}"))
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
         """Guard an attribute of ``holder``, whose watched class is ``kind``, before it is read, set or deleted."""
-        key = id(holder), name
-        if kind not in WATCHED:
-            self._plain_read(holder, name, key)
+        key, is_module, own = (id(holder), name), kind in WATCHED, attributes_of(holder)
+        if key in self.seen_reads or name in UNWATCHED:
             return
-        self.editable.add(kind)
-        if name == "__dict__":
-            own = object.__getattribute__(holder, "__dict__")
-            own["_listed"] = True
-            if is_users(sys._getframe(2)):
-                for each in [each for each in own if not isinstance(own[each], (Tensor, *WATCHED))]:
-                    self.attribute_read(kind, holder, each)
-        elif not (key in self.seen_reads or name.startswith("__") or name in UNWATCHED):
+        value, by_user = own.get(name), is_users(sys._getframe(2))
+        if is_module and name == "__dict__":
+            own["_listed"] = True  # Tensors and modules that are added count in `edits`, and so do those replaced
+            for each in [*own] if by_user else ():
+                self.attribute_read(kind, holder, each)
+            return
+        if is_module:
+            wanted = not (isinstance(value, Tensor) or name.startswith("__"))
+        elif structure := getattr(type(holder), "structure", None):  # an optimizer reads its other attributes itself
+            wanted = name in structure or by_user
+        else:
+            wanted = self.surroundings.name_of(holder) is not None
+        if wanted:
             self.seen_reads.add(key)
-            value = attributes_of(holder).get(name)
-            if isinstance(value, tuple(WATCHED)):
-                self._found(value, f"{type(holder).__name__}.{name}")
-            elif not isinstance(value, Tensor):  # both count in `edits`
-                self._found(holder, name, self.surroundings.read)
+            is_part = is_module and isinstance(value, tuple(WATCHED))
+            search = partial(self.surroundings.visit, value) if is_part else partial(self.surroundings.read, holder)
+            with holding(TRACER, None):
+                self._refusing(search, name)
+            watch(self)
 
     attribute_written = attribute_read
-
-    def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
-        """Add guards for an attribute that is read from an object of any other class."""
-        structure = getattr(type(holder), "structure", None)  # an optimizer reads its other attributes itself
-        if key in self.seen_reads or (structure is None and self.surroundings.name_of(holder) is None):
-            return
-        if structure is None or name in structure or is_users(sys._getframe(3)):
-            self.seen_reads.add(key)
-            self._found(holder, name, self.surroundings.read)
-
-    def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
-        """Search an object that the function reached, with tracing switched off."""
-        with holding(TRACER, None):
-            self._refusing(search or self.surroundings.visit, thing, name)
-        watch(self)
 
     def referenced(self) -> list[Any]:
         """The traced arrays that something still references."""
@@ -492,12 +476,6 @@ class Tracer:
                 value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
         return live
 
-    def all_guards(self) -> list[Guard]:
-        """All guards, after the trace has ended."""
-        edited = {kind: f"a part of a {kind.__name__}" for kind in self.editable} | {Hook: "a hook of a Tensor"}
-        guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, name) for kind, name in edited.items())]
-        return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
-
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
         """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""
         if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
@@ -506,10 +484,6 @@ class Tracer:
                 f"traced: write into the present one, as in self.{name}[...] = value within no_grad().",
                 self,
             )
-
-    def setting(self, holder: Any, name: str, value: Any) -> None:
-        """Record that each call sets ``holder.name`` to ``value``."""
-        self.settings[id(holder), name] = holder, name, value
 
 
 def kind_of(x: Any) -> Any:

@@ -74,7 +74,7 @@ def _get_requires_grad(tensor: Tensor) -> Any:
 def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
     tracer, before = TRACER.get(), slot_value(REQUIRES_GRAD, tensor)
     if tracer is not None and before not in (None, requires_grad) and not is_inside(slot_value(DATA, tensor)):
-        tracer.setting(tensor, "requires_grad", requires_grad)
+        tracer.guard(tensor, "requires_grad", before)
     REQUIRES_GRAD.__set__(tensor, requires_grad)
 
 
