@@ -340,11 +340,13 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is in training mode. Some layers, such as `Dropout`, compute differently in evaluation."""
+        if (tracer := TRACER.get()) is not None:
+            tracer.guard(self, "_training", self._training)
         return self._training
 
     @training.setter
     def training(self, mode: bool) -> None:
-        if flag(mode, "training") is not self._training:  # a trace notes what is read
+        if flag(mode, "training") is not self.training:  # which a trace notes
             object.__setattr__(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:

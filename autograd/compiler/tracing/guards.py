@@ -19,7 +19,7 @@ from glassgrad.autograd.common.contexts import OPTIONS
 MISSING = object()
 """Stands for the value of a missing attribute or item."""
 
-UNWATCHED = ("_mode", "_made", "_path", "_buffers", "_listed")
+UNWATCHED = ("_mode", "_made", "_path", "_training", "_buffers", "_listed")
 """Internal attributes of a module."""
 
 DICTS = (dict, MappingProxyType)

@@ -15,7 +15,7 @@ from glassgrad.autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, infer
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
@@ -160,45 +160,17 @@ class _TraceNamespace(Namespace):
     def xdivy(self, x: Any, y: Any) -> Any:
         return x / _replaced(self, y, x, 1.0)
 
-    def concat(self, arrays: Any, axis: Any = 0) -> Any:
-        return _now().call("concat", (tuple(arrays),), {"axis": axis})
-
-    def stack(self, arrays: Any, axis: int = 0) -> Any:
-        return _now().call("stack", (tuple(arrays),), {"axis": axis})
-
     def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         tracer = _now()
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         return tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
 
-    def zeros(self, shape: Any, dtype: Any = None) -> Any:
-        return self.full(shape, 0.0, numpy.dtype(dtype))
-
-    empty = zeros
-
-    def ones(self, shape: Any, dtype: Any = None) -> Any:
-        return self.full(shape, 1.0, numpy.dtype(dtype))
-
     def full_like(self, x: Any, fill_value: Any, dtype: Any = None) -> Any:
         return self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
 
-    def zeros_like(self, x: Any, dtype: Any = None) -> Any:
-        return self.full_like(x, 0, dtype)
-
-    empty_like = zeros_like
-
-    def ones_like(self, x: Any, dtype: Any = None) -> Any:
-        return self.full_like(x, 1, dtype)
-
-    sum = staticmethod(_reduction("sum"))
-    prod = staticmethod(_reduction("prod"))
-    max = staticmethod(_reduction("max"))
-    min = staticmethod(_reduction("min"))
-    all = staticmethod(_reduction("all"))
-    any = staticmethod(_reduction("any"))
-
     def matmul(self, x: Any, y: Any) -> Any:
-        return _now().matmul(x, y)
+        tracer = _now()
+        return tracer.emit("matmul", (tracer.lift(x), tracer.lift(y)), {})
 
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
         """Record the operation whose forward calls this as one instruction."""
@@ -220,6 +192,8 @@ class _TraceNamespace(Namespace):
             raise AttributeError(f"a trace has no function {name!r}, and no operation has that name.")
         if name in ELEMENTWISE:
             found = _Elementwise(name)
+        elif name in REDUCTIONS:
+            found = _reduction(name)
         elif name in ("linalg", "fft") or (callable(found) and not isinstance(found, type)):  # else a dtype, a number
             found = _Part(name)
         setattr(self, name, found)
@@ -234,6 +208,10 @@ class _TraceNamespace(Namespace):
                 raise
             return error.tracer.opaque(OPS[name], args, params)
 
+
+for _name, _number in (("zeros", 0), ("empty", 0), ("ones", 1)):
+    setattr(_TraceNamespace, _name, lambda self, shape, dtype=None, n=_number: self.full(shape, n, numpy.dtype(dtype)))
+    setattr(_TraceNamespace, f"{_name}_like", lambda self, x, dtype=None, n=_number: self.full_like(x, n, dtype))
 
 TRACE = _TraceNamespace(numpy)
 backends.SPACES[Traced] = TRACE

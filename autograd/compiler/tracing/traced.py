@@ -245,7 +245,7 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
             self._no_numpy()  # None, a text, a Fraction
         pair = (other, self) if swapped else (self, other)
         if name == "matmul":
-            return self.tracer.matmul(*pair)
+            return _namespace().matmul(*pair)
         found = self.tracer.elementwise(name, pair)
         if name == "power" and not swapped and self.dtype == bool and type(other) is int:  # x**2 is int8, x**3 int64
             found = found.astype((numpy.ones(1, bool) ** other).dtype)

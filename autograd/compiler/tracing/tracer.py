@@ -171,12 +171,6 @@ class Tracer:
         found = self.emit(name, lifted, {})
         return Number(found) if all(isinstance(kind, type) for kind in kinds) else found
 
-    def matmul(self, x: Any, y: Any) -> Any:
-        """Record a product of matrices, vectors or stacks of matrices."""
-        if isinstance(x, Tensor) or isinstance(y, Tensor):
-            return NotImplemented
-        return self.emit("matmul", (self.lift(x), self.lift(y)), {})
-
     def split(self, tree: Any) -> tuple[Any, list[Value]]:
         """Replace the arrays in ``tree`` (tuples, lists, dicts and slices) by slots; return the tree and the arrays."""
         found: list[Value] = []
@@ -416,7 +410,7 @@ class Tracer:
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """Add a guard that ``holder.name`` is ``value``, as it was at first."""
-        self.surroundings.guards.setdefault((id(holder), name), Guard(holder, name, value, f"{holder.name}.{name}"))
+        self.surroundings.guards.setdefault((id(holder), name), Guard(holder, name, value, name))
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
         """Guard an attribute of ``holder``, whose watched class is ``kind``, before it is read, set or deleted."""
