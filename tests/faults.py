@@ -17,7 +17,7 @@ from glassgrad.autograd.compiler import executable
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes import algebra, optimize, packing, rewrite
+from glassgrad.autograd.compiler.passes import algebra, optimize, packing
 from glassgrad.autograd.compiler.passes.algebra import _Algebra
 from glassgrad.autograd.compiler.targets import calls, emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
@@ -74,6 +74,16 @@ def other_axis(instruction: Any) -> Any:
     if axis in ((0,), (1,)) and len(shape) == 2 and shape[0] == shape[1]:
         return replace(instruction, params={**instruction.params, "axis": (1 - axis[0],)})
     return instruction
+
+
+def along_the_other(right: Any) -> Any:
+    """The rule of a reduction, given that along the other axis."""
+
+    def reduction(self: Any, op: str, x: Any, params: Any, out: Any) -> Any:
+        turned = other_axis(Instruction(op, (x,), params, out))
+        return right(self, op, x, turned.params, out)
+
+    return reduction
 
 
 def where_swapped(instruction: Any) -> Any:
@@ -276,11 +286,11 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "pass: minus is taken for plus": after("algebra", rewritten("subtract", to_plus)),
     "pass: the terms of a quotient are exchanged": after("algebra", rewritten("divide", divided_swapped)),
     "pass: the branches of where are exchanged": after("algebra", rewritten("where", where_swapped)),
-    "pass: a reduction goes along the other axis": after("algebra", rewritten("sum", other_axis)),
+    "pass: a reduction goes along the other axis": (_Algebra, "_reduction", along_the_other),
     "pass: a random draw is dropped": after("dead code", without_unread_draws),
-    "pass: equal calls with other parameters are one": (rewrite, "_frozen", lambda old: lambda part: None),
-    "pass: x - y and y - x are one": (rewrite, "COMMUTE", lambda old: old | {"subtract"}),
-    "pass: draws are computed once": (rewrite, "EFFECTS", lambda old: frozenset()),
+    "pass: equal calls with other parameters are one": (algebra, "_frozen", lambda old: lambda part: None),
+    "pass: x - y and y - x are one": (algebra, "COMMUTE", lambda old: old | {"subtract"}),
+    "pass: draws are computed once": (algebra, "EFFECTS", lambda old: frozenset()),
     "pass: a factor is folded upside down": after("algebra", rewritten("multiply", folded)),
     "pass: packed pieces lie in another order": (packing, "packed", packed_with(first_piece)),
     "plan: nothing is read after its first use": (
@@ -314,7 +324,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "_power", lambda self, args, params, out: args[0] if algebra.number_of(args[1]) == 0.5 else None
     ),
     "pass: a cast rounds nothing": rule("_astype", uncast),
-    "pass: sums as products leave out the last term": after("sums as products", last_term_missing),
+    "pass: sums as products leave out the last term": after("algebra", last_term_missing),
     "pass: states with other numbers are updated together": (packing, "update_of", numbers_alike),
     "trace: 0 and -0 are one": (Tracer, "constant", signless),
     "trace: += makes a new array": (Traced, "__iadd__", lambda old: lambda self, other: self + other),

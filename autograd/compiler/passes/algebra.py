@@ -1,4 +1,5 @@
-"""The pass `algebra`: simplifications that one would make by hand, one rule for each primitive that has one.
+"""The pass `algebra`: simplifications that one would make by hand, one rule for each primitive that has one. Equal
+instructions are computed once.
 
 A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, subnormal
 numbers, and numbers so large that twice as much is infinite. ``x - 0`` is ``x``, but ``x + 0`` is not: it turns -0 into
@@ -15,28 +16,52 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute, infer
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter
 
 FOLDED = 1 << 16
 """The largest number of elements of a constant that is computed by the pass."""
 
+ADDENDS = 1 << 15
+"""The largest number of terms summed as a product: BLAS adds sequentially, and float32 would lose digits."""
 
-def algebra(program: Program) -> Program:
-    """Remove double transposes and reshapes, replace repetition by broadcasting, fold constants, and select by index
-    instead of by comparison.
+COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or"))
+"""Commutative operations. ``maximum`` is not: with 0 and -0 the result depends on the order."""
+
+
+def algebra(program: Program, products: bool = False) -> Program:
+    """Compute equal expressions once, remove double transposes and reshapes, replace repetition by broadcasting, fold
+    constants, and select by index instead of by comparison. ``products``: sum leading axes, rows and whole arrays as
+    products with ones, which BLAS computes faster.
     """
-    writer = _Algebra(program)
+    writer = _Algebra(program, products)
     for instruction in writer:
-        found = writer.simpler(
-            instruction.op, list(map(writer.of, instruction.args)), instruction.params, instruction.out
-        )
-        if found is None:
+        out, args = instruction.out, list(map(writer.of, instruction.args))
+        given = instruction.op, args, instruction.params, out
+        found = writer.simpler(*given) or writer.known(*given)
+        if found is out:
             writer.keep(instruction)
         else:
-            writer.now[instruction.out] = found
-    return without_unread(writer.finish())
+            writer.now[out] = found
+    return writer.finish()
+
+
+def _frozen(part: Any) -> Any:
+    """Parameters as a hashable key."""
+    if isinstance(part, dict):
+        return tuple([(key, _frozen(value)) for key, value in part.items()])
+    if isinstance(part, tuple | list):
+        return (type(part), *map(_frozen, part))
+    if isinstance(part, slice):
+        return slice, _frozen(part.start), _frozen(part.stop), _frozen(part.step)
+    if isinstance(part, float):
+        return float, str(part)
+    try:
+        hash(part)
+    except TypeError:
+        return id(part)
+    return type(part), part
 
 
 def number_of(value: Value) -> Any:
@@ -68,17 +93,55 @@ def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
     return counted and len(x.shape) == 2 and columns.shape == x.shape[:1] and _counts(rows, x.shape[0])
 
 
-def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Value:
-    """``x[arange(len(x)), columns]``, picked from the flattened array with one index per element."""
-    count, width = x.shape
-    starts = writer.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
-    places = writer.emit("add", (columns, starts))
-    flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
-    return writer.emit("take_sure", (flat, places), {"axis": 0}, name)
-
-
 class _Algebra(Rewriter):
     """Each rule ``_op(args, params, out)`` gives a value that is ``out`` with less work, or ``None``."""
+
+    def __init__(self, program: Program, products: bool) -> None:
+        super().__init__(program)
+        self.products = products
+        self.values: dict[Any, Value] = {}  # by the instruction that computes them
+        self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
+        scalars = (v for i in program.instructions for v in i.args if v.kind == "constant" and not v.shape)
+        self.constants: dict[Any, Value] = {(v.dtype, str(v.data)): v for v in scalars}
+
+    def known(self, op: str, args: Sequence[Value], params: dict[str, Any], out: Value) -> Value:
+        """The value that an instruction before computed in the same way, or ``out``."""
+        if op in EFFECTS:
+            return out
+        ids = map(id, args)
+        key = op, *(sorted(ids) if op in COMMUTE else ids), _frozen(params) if params else ()
+        return self.values.setdefault(key, out)
+
+    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any] | None = None, like: str = "") -> Value:
+        """Emit a new instruction and return its value, or that of an equal one before."""
+        params = params or {}
+        shape, dtype = infer(op, params, args)
+        out = Value("temporary", tuple(shape), dtype, "")
+        found = self.known(op, args, params, out)
+        if found is out:
+            out.name = self.name(like or "t")
+            self.put(Instruction(op, tuple(args), params, out, self.origin))
+        return found
+
+    def is_within(self, indices: Value, stop: int) -> bool:
+        """Whether the program checks that all ``indices`` are in ``range(stop)``."""
+        producer = self.made(indices, "reshape")
+        indices = indices if producer is None else producer.args[0]
+        return indices in self.stops and self.stops[indices] <= stop
+
+    def scalar(self, number: float, dtype: Any) -> Value:
+        """A constant of shape () for ``number``."""
+        data = numpy.asarray(number, dtype)[()]
+        key = data.dtype, str(data)
+        if key not in self.constants:
+            self.constants[key] = self.constant(data)
+        return self.constants[key]
+
+    def ones(self, count: int, dtype: Any) -> Value:
+        """A vector of ones."""
+        if (count, dtype) not in self.constants:
+            self.constants[count, dtype] = self.constant(numpy.ones(count, dtype), "ones")
+        return self.constants[count, dtype]
 
     def made(self, value: Value, op: str) -> Instruction | None:
         """The instruction that produces a value, if its operation is ``op``."""
@@ -106,7 +169,7 @@ class _Algebra(Rewriter):
                     data = compute(op, params, [a.data for a in args])
             except Exception:  # left to the call, whose error names the instruction
                 return None
-            return self.array(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
+            return self.constant(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
         if op in REDUCTIONS:
             return self._reduction(op, args[0], params, out)
         rule: Callable[..., Value | None] | None = getattr(self, f"_{op}", None)
@@ -149,7 +212,11 @@ class _Algebra(Rewriter):
             if all(part is None or part is ... or (isinstance(part, slice) and part == slice(None)) for part in parts):
                 return self.simplest("reshape", args, {"shape": out.shape}, out)
         elif picks_from_rows(args, index) and self.is_within(args[2], x.shape[1]):
-            return taken_from_rows(self, x, args[2], out.name)
+            count, width = x.shape
+            starts = self.constant(numpy.arange(count, dtype=numpy.int64) * width, "starts")
+            places = self.emit("add", (args[2], starts))
+            flat = self.emit("reshape", (x,), {"shape": (count * width,)})
+            return self.emit("take_sure", (flat, places), {"axis": 0}, out.name)
         return None
 
     def _astype(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
@@ -164,17 +231,31 @@ class _Algebra(Rewriter):
                 flat = self.simplest(
                     "reshape", (labels,), {"shape": (rows,)}, Value("temporary", (rows,), x.dtype, "t")
                 )
-                eye = self.array(numpy.eye(count, dtype=out.dtype), "eye")
+                eye = self.constant(numpy.eye(count, dtype=out.dtype), "eye")
                 return self.emit("take_sure", (eye, flat), {"axis": 0}, out.name)
         return None
 
     # ----------------------------------------------------------------------------------------------------- reductions
 
     def _reduction(self, op: str, x: Value, params: dict[str, Any], out: Value) -> Value | None:
-        if not params["keepdims"]:
+        if params["keepdims"]:  # so that equal instructions are found
+            bare = self.simplest(op, (x,), {**params, "keepdims": False}, out)
+            return self._in_shape(bare, out.shape, out.name)
+        axes = shapes.normalize_axes(params["axis"], len(x.shape))
+        count, rest = shapes.size(x.shape, axes), x.shape[len(axes) :]
+        fits = 1 < count <= ADDENDS and 0 not in x.shape  # a product of one number may be -0, and a sum is not
+        if not (self.products and op == "sum" and fits and x.dtype == out.dtype and x.dtype.char in "fd"):
             return None
-        bare = self.emit(op, (x,), {**params, "keepdims": False}, out.name)  # so that equal instructions are found
-        return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
+        ones = self.ones(count, x.dtype)
+        if not rest:
+            return self.emit("matmul", (self._in_shape(x, (count,), x.name), ones), {}, out.name)
+        if axes == tuple(range(len(axes))):
+            rows = self._in_shape(x, (count, shapes.size(rest)), f"{x.name}_rows")
+            return self._in_shape(self.emit("matmul", (ones, rows), {}, out.name), rest, out.name)
+        return self.emit("matmul", (x, ones), {}, out.name) if len(x.shape) == 2 else None
+
+    def _in_shape(self, x: Value, shape: shapes.Shape, name: str) -> Value:
+        return x if x.shape == shape else self.emit("reshape", (x,), {"shape": shape}, name)
 
     # ----------------------------------------------------------------------------------------------------- arithmetic
 

@@ -6,64 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
-import numpy
-
-from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.packing import pack
-from glassgrad.autograd.compiler.passes.rewrite import (
-    Rewriter,
-    common_subexpressions,
-    dead_code,
-    without_unread,
-)
-
-# ----------------------------------------------------------------------------------------------------- sums as products
-
-
-ADDENDS = 1 << 15
-"""The largest number of terms summed as a product: BLAS adds sequentially, and float32 would lose digits."""
-
-
-def sums_as_products(program: Program) -> Program:
-    """Sum leading axes, rows and whole arrays as products with ones, which BLAS computes faster."""
-    writer = Rewriter(program)
-    ones: dict[Any, Value] = {}
-
-    def ones_of(count: int, dtype: Any) -> Value:
-        if (count, dtype) not in ones:
-            ones[count, dtype] = Value("constant", (count,), dtype, writer.name("ones"), numpy.ones(count, dtype))
-        return ones[count, dtype]
-
-    def in_shape(x: Value, shape: shapes.Shape, name: str) -> Value:
-        return x if x.shape == shape else writer.emit("reshape", (x,), {"shape": shape}, name)
-
-    for instruction in writer:
-        if instruction.op != "sum" or instruction.out.dtype.char not in "fd":
-            writer.keep(instruction)
-            continue
-        x, out = writer.of(instruction.args[0]), instruction.out
-        axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-        count, rest = shapes.size(x.shape, axes), x.shape[len(axes) :]
-        fits = 1 < count <= ADDENDS  # a product of one number may be -0, and a sum is not
-        if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not fits:
-            writer.keep(instruction)
-        elif not rest:
-            flat = in_shape(x, (count,), x.name)
-            writer.now[out] = writer.emit("matmul", (flat, ones_of(count, x.dtype)), {}, out.name)
-        elif axes == tuple(range(len(axes))):
-            rows = in_shape(x, (count, shapes.size(rest)), f"{x.name}_rows")
-            total = writer.emit("matmul", (ones_of(count, x.dtype), rows), {}, out.name)
-            writer.now[out] = in_shape(total, rest, out.name)
-        elif len(x.shape) == 2:
-            writer.now[out] = writer.emit("matmul", (x, ones_of(count, x.dtype)), {}, out.name)
-        else:
-            writer.keep(instruction)
-    return writer.finish()
-
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 
 # ------------------------------------------------------------------------------------------------- transposed products
 
@@ -91,7 +39,7 @@ def transposed_products(program: Program) -> Program:
             writer.now[out] = writer.emit("matmul", args, {}, out.name)
         else:
             writer.keep(instruction)
-    return without_unread(writer.finish())
+    return dead_code(writer.finish())
 
 
 # ------------------------------------------------------------------------------------------------------------ all of it
@@ -100,17 +48,15 @@ Pass = Callable[[Program], Program]
 
 COMMON: list[tuple[str, Pass]] = [
     ("algebra", algebra),
-    ("common subexpressions", common_subexpressions),
     ("dead code", dead_code),
 ]
 """The passes for every target, which leave every state where it is."""
 
 PASSES: list[tuple[str, Pass]] = [
-    *COMMON,
-    ("sums as products", sums_as_products),
+    ("algebra", partial(algebra, products=True)),
+    ("dead code", dead_code),
     ("transposed products", transposed_products),
     ("pack", pack),
-    ("dead code again", dead_code),
 ]
 """The passes for NumPy's calls."""
 

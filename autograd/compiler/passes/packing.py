@@ -14,7 +14,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value, in_order
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -130,7 +130,7 @@ def pack(program: Program) -> Program:
         if len(group) > 1 and all(can_share_buffer(program, states) for states in roles):
             together = packed(program, group)
             if together is not None:
-                return pack(together)
+                return pack(together) if len(groups) > 1 or len(alike) > len(group) else together
     return program
 
 
@@ -233,4 +233,4 @@ def packed(program: Program, group: Sequence[Update]) -> Program | None:
         order = in_order(instructions, lambda i: [makers[arg] for arg in i.args if arg in makers])
     except ValueError:
         return None
-    return changed.changed(instructions=order)
+    return dead_code(changed.changed(instructions=order))

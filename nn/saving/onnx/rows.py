@@ -12,7 +12,7 @@ import numpy
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.compiler.ir.primitives import EFFECTS, Slot, fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.rewrite import without_unread
+from glassgrad.autograd.compiler.passes.rewrite import dead_code
 from glassgrad.autograd.compiler.trace import trace
 from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
@@ -83,7 +83,7 @@ def write(w: Writer, program: Program) -> None:
             "call model.eval() first."
         )
     computing = [i for i in program.instructions if i.op not in EFFECTS]
-    for i in without_unread(program.changed(instructions=computing)).instructions:
+    for i in dead_code(program.changed(instructions=computing)).instructions:
         w.value = i.out
         w.scope = "/" + i.origin.scope.replace(".", "/") if i.origin is not None and i.origin.scope else ""
         wanted, written = w.names.get(i.out), instruction_written(w, i)

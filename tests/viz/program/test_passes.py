@@ -44,7 +44,7 @@ def test_an_unchanged_line_stands_beside_itself(drawn: viz.Picture):
     assert ("return loss", "", "return loss") in found
     assert ("total () = flat @ flat", "", "total () = flat @ flat") in found
     summed = "d_layers_0_bias (3,) = sum(d_layers_0, axis=(0,))", "d_layers_0_bias (3,) = ones @ d_layers_0"
-    assert (summed[0], "~ sums as products", summed[1]) in found
+    assert (summed[0], "~ algebra", summed[1]) in found
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -18,7 +18,7 @@ from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize, transposed_products
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
 from glassgrad.autograd.compiler.targets.c.numpys import address_of, numpys_blas
 from glassgrad.autograd.compiler.targets.c.source import REFUSED, Source
@@ -40,7 +40,7 @@ def sums_in_place(program: Program) -> Program:
             if turn.out.shape[-1:] == rows.out.shape[1:] == step.out.shape:
                 step = Instruction("sum", turn.args, {**step.params, "axis": axes}, step.out, step.origin)
         writer.keep(step)
-    return without_unread(writer.finish())
+    return dead_code(writer.finish())
 
 
 PASSES = [
