@@ -17,10 +17,10 @@ UNDIFFERENTIATED = frozenset({
     "BlackmanWindow", "CausalConvWithState", "CenterCropPad", "Col2Im", "Compress", "ConcatFromSequence", "CumProd",
     "DFT", "DeformConv", "DynamicQuantizeLinear", "EyeLike", "GridSample", "HammingWindow", "HannWindow", "Hardmax",
     "LinearAttention", "LpNormalization", "LpPool", "MaxUnpool", "MeanVarianceNormalization", "MelWeightMatrix",
-    "Momentum", "NonMaxSuppression", "NonZero", "OptionalGetElement", "OptionalHasElement", "RMSNormalization",
-    "ReverseSequence", "RoiAlign", "RotaryEmbedding", "STFT", "Scaler", "SequenceAt", "SequenceConstruct",
-    "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SpaceToDepth",
-    "SplitToSequence", "SwiGLU", "TensorScatter", "TfIdfVectorizer", "Unique",
+    "Momentum", "NonMaxSuppression", "NonZero", "OneHot", "OptionalGetElement", "OptionalHasElement",
+    "RMSNormalization", "ReverseSequence", "RoiAlign", "RotaryEmbedding", "STFT", "Scaler", "SequenceAt",
+    "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap",
+    "Shrink", "SpaceToDepth", "SplitToSequence", "SwiGLU", "TensorScatter", "TfIdfVectorizer", "Unique",
 })  # fmt: skip
 
 WITH_MORE = "LayerNormalization", "MaxPool"
@@ -29,8 +29,9 @@ WITH_MORE = "LayerNormalization", "MaxPool"
 RARE: dict[str, Container[Any]] = {
     "block_size": range(1, 2**63),
     "coordinate_transformation_mode": (b"tf_crop_and_resize", b"half_pixel_symmetric"), "detect_negative": (0,),
-    "detect_positive": (0,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"), "layout": (1,),
-    "reduction": (b"mul", b"max", b"min"), "select_last_index": (1,), "training_mode": (1,),
+    "detect_positive": (0,), "exclusive": (1,), "keep_aspect_ratio_policy": (b"not_larger", b"not_smaller"),
+    "layout": (1,), "reduction": (b"mul", b"max", b"min"), "reverse": (1,), "select_last_index": (1,),
+    "training_mode": (1,),
 }  # fmt: skip
 """Attributes of other operators, and the values with which they have no derivative here either."""
 
@@ -52,9 +53,8 @@ def reference_row(onnx: Any, node: Any, opset: int) -> Row | None:
         return None
     inputs = tuple(x.name for x in schema.inputs)
     known = frozenset(inputs if all(y.type_str == "tensor(int64)" for y in schema.outputs) else ())
-    many = any(x.option == onnx.defs.OpSchema.FormalParameterOption.Variadic for x in schema.inputs)
     function = partial(_computed, onnx, node, opset)
-    return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known, many)
+    return Row(node.op_type, opset, function, inputs, tuple(schema.attributes), known)
 
 
 def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,8 +232,7 @@ class _Reader:
             with _part(f"the initializer {tensor.name!r}"):
                 values[tensor.name] = self._array(tensor)
         inputs = [self._input(i) for i in graph.input if i.name not in values]
-        scopes = scopes_of([(node.name, node.op_type) for node in graph.node])
-        steps = [self._step(i, node, scope) for i, (node, scope) in enumerate(zip(graph.node, scopes, strict=True))]
+        steps = [self._step(i, node) for i, node in enumerate(graph.node)]
         return Graph(inputs, [o.name for o in graph.output], [step for step in steps if step is not None], values)
 
     def _input(self, info: Any) -> Input:
@@ -250,7 +249,7 @@ class _Reader:
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(self, i: int, node: Any, scope: tuple[tuple[str, str], ...]) -> Step | None:
+    def _step(self, i: int, node: Any) -> Step | None:
         """A node as a step; ``None``, and the operator noted, where it is not supported."""
         title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
         domain = "" if node.domain == "ai.onnx" else node.domain
@@ -269,7 +268,7 @@ class _Reader:
         inputs = tuple(node.input)
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]
-        return Step(row, title, inputs, tuple(node.output), attributes, scope)
+        return Step(row, title, inputs, tuple(node.output), attributes, scope_of(node.name))
 
     def _attribute(self, attribute: Any) -> Any:
         value, onnx = self.onnx.helper.get_attribute_value(attribute), self.onnx
@@ -319,38 +318,17 @@ NUMBERING = "0123456789._-: "
 """Characters at the end of a module's name that number similar blocks."""
 
 
-def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
-    """The modules that nodes are in, from each node's name and operator: a path and a label for each.
+def scope_of(name: str) -> tuple[tuple[str, str], ...]:
+    """The modules around a node, outermost first, by the name that an exporter gives it: a path and a label for each.
 
-    An exporter writes ``"/layer1/layer1.0/conv1/Conv"`` for a node in ``layer1.0.conv1``, and numbers for the parts of
-    a Sequential: these are labelled by their first operator.
-
-    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv")])
-    [(('layer1', 'layer'), ('layer1.0', 'block'), ('layer1.0.conv1', 'conv'))]
-    >>> scopes_of([("/0/MatMul", "MatMul"), ("/0/Add", "Add"), ("/1/Relu", "Relu")])
-    [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
-    >>> scopes_of([("/1/1.0/Conv", "Conv"), ("/1/1.1/Sqrt", "Sqrt")])
-    [(('1', 'block'), ('1.0', 'Conv')), (('1', 'block'), ('1.1', 'Sqrt'))]
+    >>> scope_of("/layer1/layer1.0/conv1/Conv")
+    (('layer1', 'layer'), ('layer1.0', 'block'), ('layer1.0.conv1', 'conv'))
     """
-    paths = [_module_paths(name) for name, _ in nodes]
-    inside: dict[str, str] = {}
-    for modules, (_, operator) in zip(paths, nodes, strict=True):
-        if modules:
-            inside.setdefault(modules[-1], operator)
-
-    def label(path: str) -> str:
-        return path.rpartition(".")[2].rstrip(NUMBERING) or inside.get(path, "block")
-
-    return [tuple((path, label(path)) for path in modules) for modules in paths]
-
-
-def _module_paths(name: str) -> list[str]:
-    """The path of each module around a node, outermost first."""
-    found = [""]
+    paths = [""]
     for part in [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]:
-        path = found[-1]
-        found.append(part if not path or part.startswith(f"{path}.") else f"{path}.{part}")
-    return found[1:]
+        before = paths[-1]
+        paths.append(part if not before or part.startswith(f"{before}.") else f"{before}.{part}")
+    return tuple((path, path.rpartition(".")[2].rstrip(NUMBERING) or "block") for path in paths[1:])
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:

@@ -40,7 +40,7 @@ class Row(NamedTuple):
     """One operator from the opset ``since`` on.
 
     ``inputs`` and ``attributes`` name what its function takes; an attribute ``outputs`` is how many results are wanted.
-    ``known`` are the inputs whose values must be known; ``many`` says that the last input repeats.
+    ``known`` are the inputs whose values must be known. The last input may repeat.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Row(NamedTuple):
     inputs: tuple[str, ...]
     attributes: tuple[str, ...]
     known: frozenset[str]
-    many: bool
 
 
 TABLE: dict[str, list[Row]] = {}
@@ -72,9 +71,8 @@ def operator(
             parameters[-1:] = [p for p in others if p.kind is p.KEYWORD_ONLY]
         inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         attributes = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-        many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         for name in names:
-            row = Row(name, since, function, (*inputs,), (*attributes,), frozenset(known.split()), many)
+            row = Row(name, since, function, (*inputs,), (*attributes,), frozenset(known.split()))
             TABLE.setdefault(name, []).append(row)
             TABLE[name].sort(key=lambda row: row.since)
         return function

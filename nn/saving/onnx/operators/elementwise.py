@@ -139,9 +139,6 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "HardSwish": lambda x: x * activations.hardsigmoid(x),
     "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha=alpha),
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
-    "Shrink": lambda x, *, bias=0.0, lambd=0.5: cast(
-        ag.where(ag.less(x, -lambd), x + bias, ag.where(ag.greater(x, lambd), x - bias, ag.zeros_like(x))), x.dtype
-    ),
 }
 
 for _name, _function in ACTIVATIONS.items():

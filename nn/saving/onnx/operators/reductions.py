@@ -104,12 +104,8 @@ def cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction=
 
 @operator("CumSum", known="axis")
 def cumulative_sum(x, axis, *, exclusive=0, reverse=0):
-    """The sums of the elements along an axis up to each one, or before it, from either end."""
-    axis = number(axis)
-    x = ag.flip(x, axis=axis) if reverse else x
-    out = cast(ag.cumulative_sum(x, axis=axis, include_initial=bool(exclusive)), x.dtype)
-    out = along(out, axis, slice(x.shape[axis])) if exclusive else out
-    return ag.flip(out, axis=axis) if reverse else out
+    """The sums of the elements along an axis up to each one. The package ``onnx`` computes others."""
+    return cast(ag.cumulative_sum(x, axis=number(axis)), x.dtype)
 
 
 # ------------------------------------------------------------------------------------------------------------ products

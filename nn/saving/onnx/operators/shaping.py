@@ -193,19 +193,6 @@ def range_(start, limit, delta):
     return (low + numpy.arange(count) * step).astype(start.dtype)
 
 
-@operator("OneHot", known="depth")
-def one_hot(indices, depth, values, *, axis=-1):
-    """For each index ``depth`` numbers along a new axis: the second of ``values`` at the index, else the first."""
-    n = int(number(depth))
-    axis = axis_in(axis, indices.ndim + 1)
-    bounded((*indices.shape, n), values.dtype)
-    places = indices if indices.dtype.kind in "iu" else ag.astype(indices, "int64")
-    places = ag.expand_dims(ag.where(ag.less(places, 0), ag.add(places, n), places), axis=axis)
-    classes = column(numpy.arange(n), indices.ndim - axis)
-    off, on = (ag.getitem(values, index=i) for i in (0, 1))
-    return ag.where(ag.equal(places, classes), on, off)
-
-
 # ------------------------------------------------------------------------------------------------------------ indexing
 
 

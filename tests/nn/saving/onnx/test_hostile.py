@@ -103,7 +103,6 @@ CREATE = {
     "Tile": ([2**40], lambda: helper.make_node("Tile", ["one", "n"], ["big"])),
     "Pad": ([2**40, 0], lambda: helper.make_node("Pad", ["one", "n"], ["big"])),
     "Range": (2**40, lambda: helper.make_node("Range", ["zero", "n", "step"], ["big"])),
-    "OneHot": (2**40, lambda: helper.make_node("OneHot", ["index", "n", "two"], ["big"])),
     "Resize": ([2**40], lambda: helper.make_node("Resize", ["one", "", "", "n"], ["big"])),
 }
 
@@ -113,10 +112,7 @@ CREATE = {
 def test_sizes_that_a_file_chooses_are_bounded(tmp_path, name, is_constant):
     size, node = CREATE[name]
     size = np.int64(size)
-    constants = {
-        "one": np.float32([1]), "zero": np.int64(0), "step": np.int64(1), "index": np.int64([0]),
-        "two": np.float32([0, 1]),
-    }  # fmt: skip
+    constants = {"one": np.float32([1]), "zero": np.int64(0), "step": np.int64(1)}
     nodes = [node(), helper.make_node("Size", ["big"], ["y"])]
     inputs = [] if is_constant else [value("n", size.shape, INT64)]
     constants |= {"n": size} if is_constant else {}
