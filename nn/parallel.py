@@ -22,12 +22,13 @@ on each rank, unless it reads `nn.parallel.SHARD`: the training repeats with the
 differs from that of one process. Such a module's buffers are rank 0's after every epoch. On GPUs random numbers differ
 from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
-**Lost ranks.** An error that leaves the ``with`` on one rank is printed there and ends all processes. So does a rank
-that does not arrive within ``timeout`` seconds, or a second Ctrl-C; only at the end, when rank 0 may still be writing
-files, the ranks wait without limit. If one is killed, the launchers of MPICH, Open MPI and Intel MPI kill all others,
-too: save the weights after every epoch, or give `nn.fit` ``resume``.
+**Lost ranks.** An error that leaves the ``with`` on one rank, Ctrl-C included, is printed there and ends all processes.
+So does a rank that does not arrive within ``timeout`` seconds; only at the end, when rank 0 may still be writing files,
+the ranks wait without limit. If one is killed, the launchers of MPICH, Open MPI and Intel MPI kill all others, too:
+save the weights after every epoch, or give `nn.fit` ``resume``.
 
-On GPUs (one per rank, ``parallel.device``) gradients are copied to the CPU and summed there.
+On several GPUs of one machine each rank moves its model to its own, ``f"cuda:{parallel.rank}"``; gradients are copied
+to the CPU and summed there.
 """
 
 from __future__ import annotations
@@ -74,36 +75,27 @@ class Parallel:
     Attributes:
         rank: index of this process. Rank 0 prints and writes files.
         size: number of processes.
-        local_rank: index among the processes of the same machine.
-        interrupted: set it to stop: at the next synchronisation all ranks raise `KeyboardInterrupt`.
         counts: whether this rank counts the rows of the current batch; False if it repeats the computation of rank 0.
 
     Raises:
         nn.errors.ParallelError: mpi4py or a matching MPI is missing; later, where ranks differ.
 
     >>> with Parallel() as parallel:  # without a launcher there is one rank
-    ...     parallel.rank, parallel.size, parallel.device("cpu")
-    (0, 1, 'cpu')
+    ...     parallel.rank, parallel.size
+    (0, 1)
     """
 
     def __init__(self, *, timeout: float | None = 60.0) -> None:
         self._mpi = _mpi()
-        world = self._mpi.COMM_WORLD
-        machine = world.Split_type(self._mpi.COMM_TYPE_SHARED)
-        self.rank, self.size, self.local_rank, self.timeout = world.rank, world.size, machine.rank, timeout
-        machine.Free()
+        self._comm = self._mpi.COMM_WORLD.Dup()
+        self.rank, self.size, self.timeout = self._comm.rank, self._comm.size, timeout
         if self.size == 1 < launched():
             raise ParallelError(
                 f"{launched()} processes were started, but each is alone: the launcher belongs to another MPI than the "
                 f"{self._mpi.get_vendor()[0]} that mpi4py uses. Use the mpirun installed beside it."
             )
-        self.interrupted, self.counts = False, True
+        self.counts = True
         self._shard: Shard | None = None
-        self._comm = world.Dup()
-
-    def device(self, name: str) -> str:
-        """The device of this rank: its own GPU if ``name`` is ``"cuda"``, else ``name``."""
-        return f"cuda:{self.local_rank}" if name == "cuda" else name
 
     # ----------------------------------------------------------------------------------------------------- the context
 
@@ -113,7 +105,6 @@ class Parallel:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Wait for all ranks; after an error end them."""
         if error is None:
-            self.interrupted = False
             self._meet(END)
         elif self.size > 1:  # MPI would wait for the others at the end of this process
             traceback.print_exception(error)
@@ -126,7 +117,6 @@ class Parallel:
 
         Raises `nn.errors.ParallelError` unless ``settings``, ``arrays`` and layers are equal on all ranks.
         """
-        self.interrupted = False
         generators = generators_of(*model.modules())
         states = [generator.bit_generator.state for generator in generators]
         layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
@@ -181,12 +171,6 @@ class Parallel:
             p.grad = asarray((part / total).reshape(p.shape), dtype=p.dtype)
         return loss
 
-    def sync_buffers(self, buffers: Iterable[Tensor]) -> None:
-        """Set ``buffers`` to rank 0's values."""
-        if buffers := list(buffers):
-            for buffer, values in zip(buffers, self.broadcast([to_numpy(b.data) for b in buffers]), strict=True):
-                buffer.data = asarray(values, device=buffer.device)
-
     def sum(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, in float64."""
         ranks = self._meet("a sum", *map(float, numbers))
@@ -201,9 +185,9 @@ class Parallel:
     def _meet(self, point: str, *values: Any, given: Any = None) -> list[tuple[Any, ...]]:
         """Wait until every rank is at the same point, and was ``given`` the same; return the ``values`` of each rank.
 
-        Raises `nn.errors.ParallelError` if one is not or was not, `KeyboardInterrupt` if one was interrupted.
+        Raises `nn.errors.ParallelError` if one is not or was not.
         """
-        mine = pickle.dumps((point, given, values, self.interrupted))  # first, as it may fail
+        mine = pickle.dumps((point, given, values))  # first, as it may fail
         self._wait(self._comm.Ibarrier(), None if point == END else self.timeout)
         rows = [pickle.loads(of_rank) for of_rank in self._comm.allgather(mine)]
         if others := [str(rank) for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
@@ -212,10 +196,7 @@ class Parallel:
                 f"rank 0, which is at {rows[0][0]}: run the same program on every rank, and give each all the data: it "
                 "takes its part itself."
             )
-        if any(interrupted for *_, interrupted in rows):
-            self.interrupted = False
-            raise KeyboardInterrupt
-        return [values for _, _, values, _ in rows]
+        return [values for _, _, values in rows]
 
     def _sum(self, array: Any) -> Any:
         """The sum of all ranks' arrays, which have one shape."""
@@ -226,17 +207,14 @@ class Parallel:
     def _wait(self, request: Any, limit: float | None) -> None:
         """Wait for an answer of all ranks. If there is none, end all processes."""
         start = time.monotonic()
-        try:
-            while not request.Test():
-                waited = time.monotonic() - start
-                if limit is not None and waited > limit:
-                    raise TimeoutError(
-                        f"a rank of {self.size} has not answered rank {self.rank} for {limit:g} s: see whether it "
-                        "failed, or give Parallel a longer timeout"
-                    )
-                _yield_core() if waited < SPIN else time.sleep(min(waited / 20, 0.05))
-        except (TimeoutError, KeyboardInterrupt) as error:
-            self._abort(str(error) or "interrupted")
+        while not request.Test():
+            waited = time.monotonic() - start
+            if limit is not None and waited > limit:
+                self._abort(
+                    f"a rank of {self.size} has not answered rank {self.rank} for {limit:g} s: see whether it failed, "
+                    "or give Parallel a longer timeout"
+                )
+            _yield_core() if waited < SPIN else time.sleep(min(waited / 20, 0.05))
 
     def _abort(self, message: str) -> None:
         print(f"ParallelError: {message}", file=sys.stderr, flush=True)

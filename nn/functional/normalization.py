@@ -84,7 +84,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
         raise ShapeError(f"group_norm was given x of shape {x.shape}: a group has no values, hence no variance.")
     members = math.prod(x.shape[1:]) // num_groups
     groups = standardize(reshape(x, shape=(x.shape[0], num_groups, members)), axis=-1, eps=eps)
-    return _by_channel(reshape(groups, shape=x.shape), weight, bias)
+    return by_channel(reshape(groups, shape=x.shape), weight, bias)
 
 
 def instance_norm(
@@ -122,7 +122,7 @@ def instance_norm(
     _check_channels("instance_norm", x, running_mean)
     for running, each in zip((running_mean, running_var), _statistics(x, axes, running_mean), strict=True):
         _move_average(running, each if each is None else each.mean(0), momentum)
-    return _by_channel(standardize(x, axis=axes, eps=eps), weight, bias)
+    return by_channel(standardize(x, axis=axes, eps=eps), weight, bias)
 
 
 def batch_norm(
@@ -159,7 +159,7 @@ def batch_norm(
                 return asarray(norms.batch_normalization(x, weight, bias, running_mean, running_var, eps=eps))
         scale = 1 / (running_var + eps).sqrt()
         weight = scale if weight is None else weight * scale
-        return _by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)
+        return by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)
     axes, shard = (0, *range(2, x.ndim)), SHARD.get()
     count = math.prod(x.shape[i] for i in axes)
     if shard is not None:
@@ -178,7 +178,7 @@ def batch_norm(
         mean, var = mean.detach().reshape((-1,)), var.detach() * (count / (count - 1))
     _move_average(running_mean, mean, momentum)
     _move_average(running_var, var, momentum)
-    return _by_channel(normal, weight, bias)
+    return by_channel(normal, weight, bias)
 
 
 def _centred(x: Tensor, axes: tuple[int, ...], count: int, shard: Shard | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -213,7 +213,7 @@ def _per_channel(name: str, values: Any, x: Tensor) -> Tensor:
     return found
 
 
-def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
+def by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
     """``x`` (batch, channels, …) times ``weight`` (channels,) plus ``bias`` (channels,), where they are given."""
     column = (-1, *(1,) * (x.ndim - 2))
     given = {"weight": weight, "bias": bias}

@@ -38,7 +38,7 @@ def _masked(x: Tensor, shape: tuple[int, ...], p: float, generator: Any) -> Tens
     return x * mask
 
 
-def _dropout(axes: int, x: Tensor, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
+def _dropout(x: Tensor, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
     """Set each channel to 0 with probability ``p`` and divide the others by ``1 - p``, while training.
 
     ``x``: (batch, channels, *space), or one sample without the batch. Neighbours in a channel are alike, so dropping
@@ -46,7 +46,7 @@ def _dropout(axes: int, x: Tensor, p: float = 0.5, training: bool = True, *, gen
     al., "Efficient object localization using convolutional networks", CVPR 2015.
     """
     number(p, "p", 0, 1)
-    return _masked(x, (*x.shape[:2], *(1,) * axes), p, generator) if training and p else x
+    return _masked(x, (*x.shape[:2], *(1,) * (x.ndim - 2)), p, generator) if training and p else x
 
 
 dropout1d, dropout2d, dropout3d = family(_dropout)

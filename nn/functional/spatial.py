@@ -6,11 +6,9 @@ spatial axes.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
-from types import FunctionType
+from functools import wraps
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -19,39 +17,34 @@ from glassgrad.autograd.backends import NUMPY, is_inexact
 from glassgrad.autograd.common.validation import choice, number
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
+from glassgrad.nn.functional.normalization import by_channel
 
 Many = int | Sequence[int]
 """A number for all spatial axes, or one for each."""
 
 
-def family(function: Any) -> tuple[Callable[..., Tensor], ...]:
-    """``function(axes, x, ...)`` as three functions of ``x``, for one, two and three spatial axes."""
-    signature = inspect.signature(function)
-    own = signature.replace(parameters=list(signature.parameters.values())[1:])
+def family(function: Any) -> tuple[Callable[..., Any], ...]:
+    """``function(x, ...)`` of any number of spatial axes as three functions, for one, two and three of them."""
 
-    def for_axes(axes: int) -> Callable[..., Tensor]:
+    def for_axes(axes: int) -> Callable[..., Any]:
         space = ", ".join(("depth", "height", "width")[3 - axes :] if axes > 1 else ("length",))
         name = f"{function.__name__.lstrip('_')}{axes}d"
-        # A copy under this name, which Python says where arguments are missing.
-        called = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
-        called.__kwdefaults__, called.__qualname__ = function.__kwdefaults__, name
 
+        @wraps(function)
         def of_axes(x: Any, *args: Any, **options: Any) -> Any:
             x = asarray(x)
             if x.ndim == axes + 1:  # one sample without a batch, as in PyTorch
-                out: Any = called(axes, ag.expand_dims(x, axis=0), *args, **options)
+                out = function(ag.expand_dims(x, axis=0), *args, **options)
                 return tuple(ag.squeeze(y, axis=0) for y in out) if isinstance(out, tuple) else ag.squeeze(out, axis=0)
             if x.ndim != axes + 2:
                 raise ShapeError(
                     f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "
                     f"{x.shape}."
                 )
-            return called(axes, x, *args, **options)
+            return function(x, *args, **options)
 
         of_axes.__name__ = of_axes.__qualname__ = name
         of_axes.__doc__ = (function.__doc__ or "").replace("*space", space)
-        of_axes.__wrapped__ = function  # type: ignore[attr-defined]
-        of_axes.__signature__ = own  # type: ignore[attr-defined]
         return of_axes
 
     return tuple(map(for_axes, (1, 2, 3)))
@@ -79,8 +72,7 @@ def pads_of(padding: Any, size: Sequence[int], stride: Sequence[int], dilation: 
     return tuple((n // 2, n - n // 2) for n in total)
 
 
-def _conv(
-    axes: int,
+def conv(
     x: Any,
     weight: Any,
     bias: Any = None,
@@ -96,14 +88,13 @@ def _conv(
     ``"same"`` or ``"valid"``. The result is (batch, out, *space). Raises `autograd.errors.ShapeError` and
     `autograd.errors.DomainError` for arguments that do not fit.
     """
-    weight = asarray(weight)
+    axes, weight = x.ndim - 2, asarray(weight)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_of(padding, weight.shape[2:], stride, dilation)
     return ag.conv(x, weight, bias, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups)
 
 
-def _conv_transpose(
-    axes: int,
+def conv_transpose(
     x: Any,
     weight: Any,
     bias: Any = None,
@@ -119,7 +110,7 @@ def _conv_transpose(
     ``output_padding``: added to the end of each axis of the result, because convolutions of several input sizes give
     the size of ``x``. The result is (batch, out, *space).
     """
-    weight = asarray(weight)
+    axes, weight = x.ndim - 2, asarray(weight)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads, more = per_axis(padding, axes, "padding", 0), per_axis(output_padding, axes, "output_padding", 0)
     if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
@@ -132,14 +123,7 @@ def _conv_transpose(
     if min(space, default=1) < 1:
         raise ShapeError(f"conv_transpose{axes}d: padding {pads} leaves nothing of x {x.shape}: the result is {space}.")
     z = ag.conv_input(x, weight, space=space, groups=groups, **geometry)
-    if bias is None:
-        return z
-    if (bias := asarray(bias)).shape != z.shape[1:2]:
-        raise ShapeError(
-            f"conv_transpose{axes}d was given a bias {bias.shape} for a weight {weight.shape}: it needs one number for "
-            f"each of the {z.shape[1]} output channels."
-        )
-    return z + ag.reshape(bias, shape=(-1, *(1,) * axes))
+    return by_channel(z, None, bias)
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling
@@ -183,8 +167,7 @@ def shortened(windows: dict[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in windows.items() if name != "stride"} | stride
 
 
-def _max_pool(
-    axes: int,
+def max_pool(
     x: Tensor,
     kernel_size: Many,
     stride: Many | None = None,
@@ -199,7 +182,7 @@ def _max_pool(
     over the end. ``return_indices``: also return the index of each maximum in the flattened space of its channel. Of
     several maxima the first counts, of several NaN the last, as in PyTorch; the gradient goes to that element.
     """
-    windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = _windows("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     out = ag.max_pool(x, **shortened(windows))
     if not return_indices:
         return out
@@ -207,27 +190,20 @@ def _max_pool(
     return out, ag.at_max(asarray(places, device=x.device), x.detach(), **shortened(windows))
 
 
-def _avg_pool(
-    axes: int,
+def avg_pool(
     x: Tensor,
     kernel_size: Many,
     stride: Many | None = None,
     padding: Many = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window of ``kernel_size``.
 
     ``x``: (batch, channels, *space). ``count_include_pad``: whether the zeros of the padding count.
-    ``divisor_override``: a divisor of the sum in place of the number of elements.
     """
-    windows = _windows(f"avg_pool{axes}d", x, kernel_size, stride, padding, 1, ceil_mode)
-    if divisor_override is None:
-        return mean_pool(x, windows, tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"]))
-    if not number(divisor_override, "divisor_override"):
-        raise DomainError(f"divisor_override = {divisor_override}: give a number other than 0, or None.")
-    return ag.sum_pool(x, **shortened(windows)) * (1 / divisor_override)
+    windows = _windows("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
+    return mean_pool(x, windows, tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"]))
 
 
 def mean_pool(x: Any, windows: dict[str, Any], counted: Sequence[tuple[int, int]]) -> Tensor:
@@ -254,55 +230,43 @@ def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, in
     return [[(i * n // m, -(-(i + 1) * n // m)) for i in range(m)] for n, m in zip(space, sizes, strict=True)]
 
 
-def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
-    """Size and stride of the windows if both are constant along each axis, else ``None``."""
-    found = []
-    for of_axis in spans:
-        sizes, steps = {b - a for a, b in of_axis}, {b[0] - a[0] for a, b in pairwise(of_axis)}
-        if len(sizes) > 1 or len(steps) > 1 or 0 in steps:
-            return None
-        found.append((*sizes, *(steps or sizes)))
-    size, stride = zip(*found, strict=True)
-    return {"size": size, "stride": stride}
-
-
-def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
+def adaptive_max_pool(x: Tensor, output_size: Any) -> Tensor:
     """The largest element of each of ``output_size`` windows that cover the space evenly.
 
     ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
     """
-    spans = _adaptive(output_size, x.shape[2:])
-    if windows := _regular(spans):
-        return ag.max_pool(x, **shortened(windows))
-    sizes = tuple(max(b - a for a, b in of_axis) for of_axis in spans)
-    for axis, (length, of_axis) in enumerate(zip(sizes, spans, strict=True), 2):  # the windows one after the other,
-        x = _take(x, [min(a + i, b - 1) for a, b in of_axis for i in range(length)], axis)  # made equally long
-    return ag.max_pool(x, size=sizes)
+    size = []
+    for axis, spans in enumerate(_adaptive(output_size, x.shape[2:]), 2):  # the windows one after the other,
+        length = max(b - a for a, b in spans)  # made equally long
+        index = [min(a + i, b - 1) for a, b in spans for i in range(length)]
+        x = x if index == [*range(x.shape[axis])] else _take(x, index, axis)
+        size.append(length)
+    return ag.max_pool(x, size=plain(size))
 
 
-def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool(x: Tensor, output_size: Any) -> Tensor:
     """The mean of each of ``output_size`` windows that cover the space evenly.
 
     ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
     """
-    spans = _adaptive(output_size, x.shape[2:])
-    if all(len(of_axis) == 1 for of_axis in spans):
+    windows = _adaptive(output_size, x.shape[2:])
+    if all(len(spans) == 1 for spans in windows):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
-    if windows := _regular(spans):
-        return ag.multiply(ag.sum_pool(x, **shortened(windows)), 1 / math.prod(windows["size"]))
-    for of_axis in spans:  # the mean along one axis, which then is the last one of the space
-        place = NUMPY.arange(x.shape[2])
-        shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in of_axis], axis=1)
-        x = ag.tensordot(x, asarray(shares, dtype=x.dtype, device=x.device), axes=((2,), (0,)))
+    for axis, spans in enumerate(windows, 2):
+        place = NUMPY.arange(x.shape[axis])
+        if len(spans) != len(place):
+            shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in spans], axis=1)
+            product = ag.tensordot(x, asarray(shares, dtype=x.dtype, device=x.device), axes=((axis,), (0,)))
+            x = ag.moveaxis(product, -1, axis)
     return x
 
 
-conv1d, conv2d, conv3d = family(_conv)
-conv_transpose1d, conv_transpose2d, conv_transpose3d = family(_conv_transpose)
-max_pool1d, max_pool2d, max_pool3d = family(_max_pool)
-avg_pool1d, avg_pool2d, avg_pool3d = family(_avg_pool)
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = family(_adaptive_max_pool)
-adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = family(_adaptive_avg_pool)
+conv1d, conv2d, conv3d = family(conv)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = family(conv_transpose)
+max_pool1d, max_pool2d, max_pool3d = family(max_pool)
+avg_pool1d, avg_pool2d, avg_pool3d = family(avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = family(adaptive_max_pool)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = family(adaptive_avg_pool)
 
 
 def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
@@ -413,17 +377,12 @@ def interpolate(
         steps = [1 / factor for factor in factors]
     choice(mode, "mode", ("nearest", "linear", "bilinear", "trilinear"))
     for axis, (m, step) in enumerate(zip(sizes, steps, strict=True), 2):
-        n = x.shape[axis]
-        new = NUMPY.arange(m, dtype="float64")
+        n, new = x.shape[axis], NUMPY.arange(m, dtype="float64")
         if mode == "nearest":
             x = _take(x, NUMPY.minimum(NUMPY.floor(new * step), n - 1), axis)
-            continue
-        if m == n:  # as in PyTorch, even if a factor would move the sampling points
-            continue
-        places = (
-            new * ((n - 1) / (m - 1) if m > 1 else 0.0) if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0)
-        )
-        x = resampled(x, axis, places)
+        elif m != n:  # else as in PyTorch the same, even if a factor would move the sampling points
+            corners = new * ((n - 1) / max(m - 1, 1))
+            x = resampled(x, axis, corners if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0))
     return x
 
 

@@ -88,96 +88,77 @@ class MultiheadAttention(Module):
         """The attended values, in the query's shape, and the weights of the attention.
 
         ``query``: ``(length, batch, embed_dim)``, ``key`` and ``value``: ``(keys, batch, kdim)`` and ``(keys, batch,
-        vdim)``; with ``batch_first`` the batch comes first, and all may be without it. Masks are as in PyTorch: true
-        where a query may *not* attend to a key, or numbers to add. ``key_padding_mask``: ``(batch, keys)``.
-        ``attn_mask``: ``(length, keys)`` or ``(batch · num_heads, length, keys)``. ``is_causal``: query i attends to
-        the keys 0 to i.
+        vdim)``; with ``batch_first`` the batch comes first. Masks are as in PyTorch, true where a query may *not*
+        attend to a key: ``key_padding_mask``, ``(batch, keys)``, and ``attn_mask``, ``(length, keys)`` or ``(batch ·
+        num_heads, length, keys)``, which may also be numbers to add. ``is_causal``: query i attends to the keys 0 to i.
         The weights are ``(batch, length, keys)``, the mean over the heads, or with ``average_attn_weights=False``
         ``(batch, num_heads, length, keys)``; ``None`` unless ``need_weights``. Dropout applies to them.
         """
         same = query is key is value
         query = asarray(as_floating(query, self.out_proj.weight))
         key, value = (query, query) if same else (asarray(as_floating(x, query)) for x in (key, value))
-        single, batch = query.ndim == 2, 0 if self.batch_first else 1
-        fits = query.ndim == key.ndim in (2, 3) and key.shape[:-1] == value.shape[:-1]
-        if not fits or (not single and query.shape[batch] != key.shape[batch]):
+        batch = 0 if self.batch_first else 1
+        alike = query.ndim == key.ndim == 3 and key.shape[:-1] == value.shape[:-1]
+        if not alike or query.shape[batch] != key.shape[batch]:
             raise ShapeError(
-                "MultiheadAttention takes query, key and value of three axes, or of two without a batch, of one batch "
-                f"and as many keys as values; it was given the shapes {query.shape}, {key.shape} and {value.shape}."
+                "MultiheadAttention takes query, key and value of three axes, of one batch and as many keys as values; "
+                f"it was given the shapes {query.shape}, {key.shape} and {value.shape}."
             )
-        if single:
-            query, key, value = (ag.expand_dims(x, axis=0) for x in (query, key, value))
-        elif batch:
+        if batch:
             query, key, value = (ag.permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
         n, length, keys = query.shape[0], query.shape[1], key.shape[1]
-        one = same and self.kdim == self.vdim == self.embed_dim
-        q, k, v = self._together(query) if one else self._apart(query, key, value)
-        mask = self._mask(key_padding_mask, attn_mask, is_causal, (n, length, keys), single)
-        weights = attention_weights(q, k, mask)
+        q, k, v = map(self._heads, self._projected(same, query, key, value))
+        weights = attention_weights(q, k, self._allowed(key_padding_mask, attn_mask, is_causal, (n, length, keys)))
         if self.training and self.dropout:
             weights = F.dropout(weights, self.dropout, generator=self.generator)
         heads = ag.permute_dims(weights @ v, axes=(0, 2, 1, 3))
         out = self.out_proj(ag.reshape(heads, shape=(n, length, self.embed_dim)))
-        if single:
-            out = ag.squeeze(out, axis=0)
-        elif batch:
-            out = ag.permute_dims(out, axes=(1, 0, 2))
-        if not need_weights:
-            return out, None
-        weights = weights.mean(1) if average_attn_weights else weights
-        return out, ag.squeeze(weights, axis=0) if single else weights
+        out = ag.permute_dims(out, axes=(1, 0, 2)) if batch else out
+        return out, None if not need_weights else weights.mean(1) if average_attn_weights else weights
 
-    def _together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of one sequence, by one product: each (batch, heads, length, features)."""
-        n, length, e = x.shape
-        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        parts = ag.reshape(projected, shape=(n, length, 3, self.num_heads, e // self.num_heads))
-        parts = ag.permute_dims(parts, axes=(2, 0, 3, 1, 4))
-        return parts[0], parts[1], parts[2]
-
-    def _apart(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of different sequences."""
-        e = self.embed_dim
+    def _projected(self, same: bool, *inputs: Tensor) -> list[Any]:
+        """Queries, keys and values; those of one sequence by one product."""
+        e, bias = self.embed_dim, self.in_proj_bias
         rows = [slice(i * e, (i + 1) * e) for i in range(3)]
-        if self.kdim == self.vdim == e:
-            weights = [self.in_proj_weight[part] for part in rows]
-        else:
-            weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
-        biases = [None if self.in_proj_bias is None else self.in_proj_bias[part] for part in rows]
-        q, k, v = (self._heads(F.linear(x, w, b)) for x, w, b in zip((query, key, value), weights, biases, strict=True))
-        return q, k, v
+        joint = self.kdim == self.vdim == e
+        if joint and same:
+            all_three = F.linear(inputs[0], self.in_proj_weight, bias)
+            return [all_three[..., part] for part in rows]
+        names = () if joint else (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        weights = names or [self.in_proj_weight[part] for part in rows]
+        biases = [None if bias is None else bias[part] for part in rows]
+        return [F.linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
 
     def _heads(self, x: Tensor) -> Tensor:
         n, length, e = x.shape
         return ag.permute_dims(ag.reshape(x, shape=(n, length, self.num_heads, e // self.num_heads)), axes=(0, 2, 1, 3))
 
-    def _mask(
-        self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int], single: bool
-    ) -> Tensor | None:
+    def _allowed(self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int]) -> Tensor | None:
         """PyTorch's two masks and the causal mask, combined for `nn.functional.scaled_dot_product_attention`."""
         n, length, keys = sizes
-        parts: list[Tensor] = []
+        hidden: list[Any] = []
+        added: Any = None
         if padding is not None:
-            mask = _mask("key_padding_mask", padding, [(keys,) if single else (n, keys)])
-            parts.append(ag.reshape(mask, shape=(n, 1, 1, keys)))
-        if attn_mask is not None:
-            mask = _mask("attn_mask", attn_mask, [(length, keys), (n * self.num_heads, length, keys)])
-            parts.append(mask if mask.ndim == 2 else ag.reshape(mask, shape=(n, self.num_heads, length, keys)))
+            hidden.append(ag.reshape(_mask("key_padding_mask", padding, "b", (n, keys)), shape=(n, 1, 1, keys)))
         if is_causal:
-            parts.append(~ag.tril(ag.ones((length, keys), dtype=bool)))
-        hidden, added = ([part for part in parts if (part.dtype == bool) is kind] for kind in (True, False))
-        if not added:
-            return ag.logical_not(reduce(operator.or_, hidden)) if hidden else None
-        total = reduce(operator.add, added)
-        return ag.where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
+            hidden.append(~ag.tril(ag.ones((length, keys), dtype=bool)))
+        if attn_mask is not None:
+            mask = _mask("attn_mask", attn_mask, "bf", (length, keys), (n * self.num_heads, length, keys))
+            mask = mask if mask.ndim == 2 else ag.reshape(mask, shape=(n, self.num_heads, length, keys))
+            hidden, added = (hidden, mask) if mask.dtype.kind == "f" else ([*hidden, mask], None)
+        if not hidden:
+            return added  # type: ignore[no-any-return]
+        where = reduce(operator.or_, hidden)
+        return ag.logical_not(where) if added is None else ag.where(where, -math.inf, added)
 
 
-def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
+def _mask(name: str, mask: Any, kinds: str, *shapes: tuple[int, ...]) -> Any:
     mask = asarray(mask)
     if mask.shape not in shapes:
         raise ShapeError(f"{name} is {mask.shape}: give {' or '.join(map(str, shapes))}.")
-    if mask.dtype != bool and mask.dtype.kind != "f":
-        raise DTypeError(f"{name} is {mask.dtype}: give booleans, true for keys to ignore, or numbers to add.")
+    if mask.dtype.kind not in kinds:
+        numbers = ", or numbers to add" if "f" in kinds else ""
+        raise DTypeError(f"{name} is {mask.dtype}: give booleans, true for keys to ignore{numbers}.")
     return mask
 
 

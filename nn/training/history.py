@@ -59,18 +59,13 @@ class History:
 
     def _set_note(self, restored: bool) -> None:
         """Set ``note``; ``restored``: the weights of the last completed epoch were restored."""
-        if self.interrupted:
-            end = f"Interrupted after epoch {self.epochs}" if self.epochs else "Interrupted in the first epoch"
-        else:
-            end = f"{'Stopped' if self.stopped_early else 'Ended'} after epoch {self.epochs}"
+        end = "Interrupted" if self.interrupted else "Stopped" if self.stopped_early else "Ended"
         if self.best_epoch is not None:
             lowest = self.validation_loss[self.best_epoch - 1]
             kept = f"those of epoch {self.best_epoch}, which had the lowest validation loss ({lowest:.4f})"
-        elif restored:
-            kept = f"those of epoch {self.epochs}" if self.epochs else "those from before the training"
         else:
-            kept = "the latest"
-        self.note = f"{end}: the weights are {kept}."
+            kept = f"those of epoch {self.epochs}" if restored else "the latest"
+        self.note = f"{end} after epoch {self.epochs}: the weights are {kept}."
 
     def __repr__(self) -> str:
         """Return the first and the last number of each list, and the note."""

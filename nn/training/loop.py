@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import chain
 from os import PathLike
 from time import perf_counter
-from typing import Any, TextIO
+from typing import Any
 
 from glassgrad.autograd.backends import NUMPY
-from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole
+from glassgrad.autograd.common.validation import check_function, check_instance, flag, number, whole
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import TrainingError
 from glassgrad.nn.init import generator
@@ -39,7 +39,7 @@ def fit(
     patience: int | None = None,
     max_norm: float | None = None,
     callback: Callable[[History], Any] | None = None,
-    progress: bool | TextIO = True,
+    progress: bool = True,
     parallel: Parallel | None = None,
     compile: bool | str = False,
     check: bool = False,
@@ -72,11 +72,10 @@ def fit(
         patience: stop when the validation loss has not improved for this many epochs.
         max_norm: limit of the norm of all gradients, for clipping.
         callback: called with the history after every epoch; stops the training by returning ``True``.
-        progress: ``True`` for standard output, another stream, or ``False``. A terminal shows a live line with the
-            time left, another stream one plain line per epoch.
+        progress: whether to write to standard output: a terminal shows a live line, a file one plain line per epoch.
         parallel: train together with the other processes of this `nn.parallel.Parallel`. Each calls ``fit`` with the
             same arguments and the whole data, and gets the same weights and history; rank 0 alone shows progress and
-            calls ``callback``.
+            calls ``callback``. Ctrl-C ends all of them.
         compile: run each step as a program of `autograd.compile`, with the same result up to rounding. It saves
             Python's time per operation, which matters most for small batches and layers; measure your own. Model and
             loss are then called once, for the trace. If they can't be traced, a line says why and the training runs
@@ -120,8 +119,6 @@ def fit(
         check_function(callback, "callback", "a function of the history")
     if schedule is not None:
         check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
-    if not isinstance(progress, bool) and not hasattr(progress, "write"):
-        raise refused(progress, "progress", "True, False or a stream to write to")
 
     batches = Batches(data, "data", model, batch_size, parallel)
     held_out = None
@@ -134,8 +131,8 @@ def fit(
     if parallel is not None:
         settings = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm, history.epochs
         rng = parallel.start(model, optimizer, rng, settings, chain(*(b.pair or () for b in (batches, held_out) if b)))
-    report = Report(progress if first else False, epochs, len(batches), history.epochs)
-    interrupts = Interrupts(parallel)
+    report = Report(flag(progress, "progress") and first, epochs, len(batches), history.epochs)
+    interrupts = Interrupts()
     checkpoint.take(weights=False)
     step = Step(model, loss, optimizer, max_norm, parallel, compile, check, interrupts, report)
     if first and not history.epochs:  # now, as the file may be refused
@@ -169,6 +166,8 @@ def fit(
                     break
         except KeyboardInterrupt:
             history.interrupted = True
+            if parallel is not None:
+                raise  # it ends all ranks
         except TrainingError as error:
             damaged, error.history = True, history
             raise

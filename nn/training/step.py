@@ -27,15 +27,12 @@ from glassgrad.nn.training.report import Report
 class Interrupts:
     """A context in which Ctrl-C waits for the next `check`; a second Ctrl-C acts at once.
 
-    With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same step.
-
     Attributes:
         broken: whether weights are being written; if an error leaves it True, they may be half updated.
         ignored: whether Ctrl-C has no effect.
     """
 
-    def __init__(self, parallel: Parallel | None) -> None:
-        self.parallel = parallel
+    def __init__(self) -> None:
         self.broken = self.waiting = self.ignored = False
         self.previous: Any = None
 
@@ -56,13 +53,11 @@ class Interrupts:
         if self.waiting:
             raise KeyboardInterrupt
         self.waiting = True
-        if self.parallel is not None:
-            self.parallel.interrupted = True
 
     def check(self) -> None:
         """End an update, and raise `KeyboardInterrupt` if a Ctrl-C is waiting."""
         self.broken = False
-        if self.waiting and self.parallel is None:
+        if self.waiting:
             raise KeyboardInterrupt
 
 
@@ -106,7 +101,7 @@ class Step:
             tally.add(output if parallel is None or parallel.counts else None, y, value)
             self.report.batch(tally)
         if parallel is not None:
-            parallel.sync_buffers(self.model.buffers())
+            self.model.load_state_dict(parallel.broadcast(dict(self.model.named_buffers())), strict=False)
         trained = tally.result(parallel)
         if not math.isfinite(trained.loss):  # on a GPU the loss is not awaited after each batch
             raise self._diverged(trained.loss, f"epoch {self.report.done + 1}")

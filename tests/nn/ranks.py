@@ -115,8 +115,7 @@ def averaged(folder):
         optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
         nn.fit(model, nn.functional.cross_entropy, optimizer, TRAIN, epochs=1, progress=False, parallel=parallel)
         rows = [len(parallel.shard(range(n), range(n))[0]) for n in range(6)]
-        content = [seen, untouched, said, parallel.sum(rank, 1), rows, parallel.local_rank, parallel.device("cuda")]
-        content.append(model[0].seen.tolist())
+        content = [seen, untouched, said, parallel.sum(rank, 1), rows, model[0].seen.tolist()]
         (folder / f"{rank}.json").write_text(json.dumps(content))
 
 
@@ -162,34 +161,19 @@ def full(lost):
     raise ValueError("the disk is full.")
 
 
-def raises(folder):
-    faulty(folder, 1, full)
-
-
-def rank_0_raises(folder):
-    faulty(folder, 0, full)
-
-
-def diverges(folder):
-    faulty(folder, 1, lambda lost: lost * float("nan"))
-
-
-def interrupted(folder):
+def interrupt(lost):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores the signal
-
-    def action(lost):
-        signal.raise_signal(signal.SIGINT)
-        return lost
-
-    faulty(folder, 1, action)
+    raise KeyboardInterrupt
 
 
-def killed(folder):
-    faulty(folder, 1, lambda lost: os.kill(os.getpid(), signal.SIGKILL))
-
-
-def sleeps(folder):
-    faulty(folder, 1, lambda lost: time.sleep(100), timeout=1.0)
+FAULTS = {
+    "raises": (1, full),
+    "rank_0_raises": (0, full),
+    "diverges": (1, lambda lost: lost * float("nan")),
+    "interrupted": (1, interrupt),
+    "killed": (1, lambda lost: os.kill(os.getpid(), signal.SIGKILL)),
+    "sleeps": (1, lambda lost: time.sleep(100), 1.0),
+}
 
 
 def last_raises(folder):
@@ -229,4 +213,5 @@ class Endless:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](Path(sys.argv[2]))
+    program, folder = sys.argv[1], Path(sys.argv[2])
+    faulty(folder, *FAULTS[program]) if program in FAULTS else globals()[program](folder)

@@ -82,13 +82,12 @@ def test_gradients_are_weighted_by_rows(tmp_path):
     assert done.returncode == 0, done.stderr
     buffers = []
     for rank in range(3):
-        seen, untouched, said, total, rows, local, card, buffer = json.loads((tmp_path / f"{rank}.json").read_text())
+        seen, untouched, said, total, rows, buffer = json.loads((tmp_path / f"{rank}.json").read_text())
         # Rows 1, 2, 2; gradients 1, 2, 3 and 10; losses 0.5, 1.5, 2.5.
         assert seen == [pytest.approx(1.7), pytest.approx([2.2, 10.0]), pytest.approx([1.2, 2.4]), None, None]
         assert untouched == [float("inf"), seen[1]]
         assert (said, total) == ({"from": 0}, [3.0, 3.0])
         assert rows == [[0, 1, 2, 1, 2, 2], [0, 1, 2, 1, 1, 2], [0, 1, 2, 1, 1, 1]][rank]
-        assert (local, card) == (rank, f"cuda:{rank}")
         buffers.append(buffer)
     assert buffers[0] == buffers[1] == buffers[2] != [0.0] * 6
 
@@ -97,51 +96,28 @@ def test_gradients_are_weighted_by_rows(tmp_path):
 @pytest.mark.parametrize(
     ("program", "own"),
     [
-        ("raises", "rank 1 of 3 failed"),
-        waiting("rank_0_raises", "rank 0 of 3 failed"),
+        ("raises", r"(?s)ValueError: the disk is full\..*rank 1 of 3 failed"),
+        ("interrupted", "rank 1 of 3 failed"),
+        waiting("rank_0_raises", r"(?s)ValueError: the disk is full\..*rank 0 of 3 failed"),
         waiting("last_raises", "rank 0 of 3 failed"),
         waiting("diverges", "TrainingError: The loss became nan in epoch 3, batch 1,"),
+        waiting("killed", ""),
+        waiting(
+            "sleeps",
+            r"ParallelError: a rank of 3 has not answered rank [02] for 1 s: see whether it failed, or give Parallel a "
+            "longer timeout",
+        ),
     ],
 )
-def test_a_rank_that_raises_ends_all(program, own, tmp_path):
+def test_a_rank_that_fails_ends_all_and_the_weights_remain(program, own, tmp_path):
     start = perf_counter()
     done = launched(3, program, tmp_path)
     assert done.returncode != 0
-    assert own in done.stderr
-    assert "ValueError: the disk is full." in done.stderr or program in ("last_raises", "diverges")
-    assert perf_counter() - start < 15
+    assert re.search(own, done.stderr)
+    assert perf_counter() - start < 20
     assert texts(tmp_path) == {}
     if program != "last_raises":
         assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
-
-
-@mpi
-def test_ctrl_c_on_one_rank_stops_all_at_the_same_place(tmp_path):
-    done = launched(3, "interrupted", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert set(texts(tmp_path).values()) == {"Interrupted after epoch 2: the weights are the latest."}
-
-
-@pytest.mark.check
-@mpi
-def test_after_a_rank_is_killed_the_weights_remain(tmp_path):
-    start = perf_counter()
-    done = launched(4, "killed", tmp_path)
-    assert perf_counter() - start < 15
-    assert done.returncode != 0
-    assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
-
-
-@pytest.mark.check
-@mpi
-def test_a_rank_that_does_not_come_ends_all(tmp_path):
-    start = perf_counter()
-    done = launched(3, "sleeps", tmp_path)
-    assert perf_counter() - start < 20
-    assert done.returncode != 0
-    remedy = "see whether it failed, or give Parallel a longer timeout"
-    assert re.search(f"ParallelError: a rank of 3 has not answered rank [02] for 1 s: {remedy}", done.stderr)
-    assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
 
 
 @mpi
@@ -152,7 +128,7 @@ def test_ranks_that_were_given_other_things_are_refused(tmp_path):
     assert len(said) == 9
     for rank in range(3):
         for case in "data", "layers", "batches":
-            where = "which is at the start of a training" if case != "batches" else "which is at a sum"
+            where = "which is at the start of a training" if case != "batches" else "which is at a broadcast"
             assert f"layers of rank 1 of 3 differ from those of rank 0, {where}: run" in said[f"{case} {rank}"]
 
 
@@ -188,8 +164,8 @@ def test_without_an_mpi_a_sentence_says_what_to_install(monkeypatch):
 
 
 def test_a_launcher_of_another_mpi_is_detected(monkeypatch):
-    alone = SimpleNamespace(rank=0, size=1, Split_type=lambda kind: SimpleNamespace(rank=0, Free=lambda: None))
-    library = SimpleNamespace(COMM_WORLD=alone, COMM_TYPE_SHARED=0, get_vendor=lambda: ("MPICH", (5, 0, 2)))
+    alone = SimpleNamespace(Dup=lambda: SimpleNamespace(rank=0, size=1))
+    library = SimpleNamespace(COMM_WORLD=alone, get_vendor=lambda: ("MPICH", (5, 0, 2)))
     monkeypatch.setattr(parallel, "_mpi", lambda: library)
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
     with pytest.raises(

@@ -13,6 +13,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn import functional as F
+from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.functional import recurrence, spatial
 from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from glassgrad.nn.saving.onnx.operators.reductions import in_order
@@ -82,6 +83,8 @@ def addmm(bias, x, y, *, beta=1, alpha=1):
 
 def pool(function, x, kernel_size, stride=None, *args, **options):
     """A pooling whose empty stride means the size of the window."""
+    if len(args) > 3:
+        raise ConversionError("divisor_override of an average pooling is not converted: multiply by the quotient.")
     return function(x, kernel_size, stride or None, *args, **options)
 
 

@@ -26,7 +26,7 @@ def test_ctrl_c_without_validation_keeps_the_last_complete_step():
     model, twin = net(), net()
     history = train(model, seed=None, loss=interrupting(LOSS, 3))
     assert (history.interrupted, history.epochs) == (True, 0)
-    assert history.note == "Interrupted in the first epoch: the weights are the latest."
+    assert history.note == "Interrupted after epoch 0: the weights are the latest."
     train(twin, seed=None, epochs=1, data=(X[:20], Y[:20]))
     assert weights(model) == weights(twin)
 
@@ -65,7 +65,7 @@ def test_an_update_is_never_half_done(step):
     assert history.interrupted
     assert history.epochs == step // 4
     assert weights(model) == seen[step // 4]
-    kept = "those of epoch 1" if step == 6 else "those from before the training"
+    kept = "those of epoch 1" if step == 6 else "those of epoch 0"
     assert history.note.endswith(f": the weights are {kept}.")
 
 
