@@ -126,12 +126,10 @@ def test_plateau_of_values_below_zero():
     assert optimizer.param_groups[0]["lr"] < 1.0
 
 
-@pytest.mark.parametrize("wrong", [{"epoch": math.nan}, {"epoch": -1.5}, {"scale": math.nan}], ids=str)
-def test_a_state_that_can_not_be_loaded_changes_nothing(wrong):
+def test_the_state_of_another_schedule_changes_nothing():
     optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
     schedule = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
-    schedule.step(0.5)
     before = schedule.state_dict()
     with pytest.raises(nn.errors.StateError, match=r"Nothing was loaded\."):
-        schedule.load_state_dict(before | wrong)
+        schedule.load_state_dict({"epoch": 3})
     assert (schedule.state_dict(), optimizer.param_groups[0]["lr"]) == (before, 1.0)
