@@ -24,10 +24,9 @@ from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked
-from glassgrad.viz.formula.columns import Both, number
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import Way, between, counts, ways
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Writer, chained, item
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Both, Line, Writer, chained, equation, item, number
 from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -99,24 +98,18 @@ class Derivation(_Written):
         self.one_line: Symbol | None = self._composed()
         self.ways: tuple[Way, ...] = ways(self._write, wrt, with_numbers) if self.paths > 1 else ()
         self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
-        self._lay_out()
+        self._lay_out(wrt.gradient)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, gradient: Any) -> None:
+        self.gradient: np.ndarray = gradient
         layout, self._language = Layout(self), words.language()
         self.text, self.latex = layout.text, layout.latex
-
-    @property
-    def gradient(self) -> np.ndarray:
-        """The gradient, as the engine computes it."""
-        found = self._wrt.gradient
-        assert found is not None
-        return found
 
     # ------------------------------------------------------------ equations
 
     def _forward(self, card: Card) -> Line:
         written = self._substituted(card) if self._scene.scalar else None
-        return Line(card, False, self._write.value(card), self._scene.formula(card), written)
+        return _line(card, False, self._write.value(card), self._scene.formula(card), written)
 
     def _substituted(self, card: Card) -> Both:
         """The operation with its operands' values inserted."""
@@ -135,7 +128,7 @@ class Derivation(_Written):
     def _backward(self, card: Card) -> Line:
         uses = self._write.uses(card)
         right = self._write.total([self._write.term(use) for use in uses])
-        return Line(card, True, self._write.bar(card), right, self._products(uses) if self._scene.scalar else None)
+        return _line(card, True, self._write.bar(card), right, self._products(uses) if self._scene.scalar else None)
 
     def _products(self, uses: list[Socket]) -> Both:
         """The sum of `upstream × local` over the uses, in numbers."""
@@ -181,12 +174,12 @@ class ForwardDerivation(Derivation):
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
         self.paths, self.ways, self.one_line = 1, (), scene.composed(end.place, ONE_LINE)
-        self._lay_out()
+        self._lay_out(end.value)
 
-    @property
-    def gradient(self) -> np.ndarray:
-        """The tangent."""
-        return self.end.value
+
+def _line(card: Card, bar: bool, left: Symbol, right: Symbol, with_numbers: Both | None) -> Line:
+    both, value = equation(left, right), card.gradient if bar else card.value
+    return Line(both.text, both.tex, card=card, bar=bar, left=left, right=right, value=value, with_numbers=with_numbers)
 
 
 class Derivations(_Written, tuple[Derivation, ...]):

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -33,19 +32,9 @@ from glassgrad.viz.recorded.names import LOSSES
 SHOWN = 80  # characters of the text in a message
 EXACT = 2**53  # integers up to here stay ints: floats represent them exactly
 
-OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
-    ast.Add: ("add", operator.add),
-    ast.Sub: ("subtract", operator.sub),
-    ast.Mult: ("multiply", operator.mul),
-    ast.Div: ("divide", operator.truediv),
-    ast.FloorDiv: ("floor_divide", operator.floordiv),
-    ast.Mod: ("remainder", operator.mod),
-    ast.Pow: ("power", lambda x, y: float(np.power(float(x), y))),  # powers of ints could be huge
-    ast.MatMult: ("matmul", operator.matmul),
-    ast.USub: ("negative", operator.neg),
-    ast.UAdd: ("positive", operator.pos),
-}
-"""For each sign, the operation, and Python's own for two numbers."""
+OPERATORS: dict[type[ast.AST], str] = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+OPERATORS |= {ast.FloorDiv: "floor_divide", ast.Mod: "remainder", ast.Pow: "power", ast.MatMult: "matmul"}
+OPERATORS |= {ast.USub: "negative", ast.UAdd: "positive"}
 
 FOREIGN = (
     "`{}` cannot be used in an expression, which is made of names, numbers, [vectors], + - * / @ ** and operations such"
@@ -148,9 +137,9 @@ class Expression:
             case ast.BinOp(op=ast.BitXor()):
                 raise self.wrong("a power is written **, as in x**2, and not ^", node)
             case ast.BinOp() if type(node.op) in OPERATORS:
-                return ag.OPS[OPERATORS[type(node.op)][0]], [node.left, node.right], {}
+                return ag.OPS[OPERATORS[type(node.op)]], [node.left, node.right], {}
             case ast.UnaryOp() if type(node.op) in OPERATORS:
-                return ag.OPS[OPERATORS[type(node.op)][0]], [node.operand], {}
+                return ag.OPS[OPERATORS[type(node.op)]], [node.operand], {}
             case ast.Attribute(attr="T"):
                 return ag.OPS["matrix_transpose"], [node.value], {}
             case ast.Subscript():
@@ -201,15 +190,14 @@ class Expression:
         numbers = all(type(x) in (int, float) for x in operands)
         try:
             with np.errstate(all="ignore"):  # the picture shows values that are not finite
-                if numbers and isinstance(node, ast.BinOp | ast.UnaryOp):
-                    result = OPERATORS[type(node.op)][1](*operands)
-                else:
-                    result = op(*(_floating(x, op, i, numbers) for i, x in enumerate(operands)), **params)
+                result = op(*(_floating(x, op, i, numbers) for i, x in enumerate(operands)), **params)
         except FAILURES as error:
             raise self.wrong(str(error).strip().rstrip(".") or type(error).__name__, node) from None
-        if not isinstance(result, ag.Tensor):
-            return self._number(result, node)
-        return result.item() if result.node is None and numbers and result.shape == () else result
+        if isinstance(result, ag.Tensor) and not (numbers and result.node is None and result.shape == ()):
+            return result
+        value = result.item() if isinstance(result, ag.Tensor) else result
+        whole = all(type(x) is int for x in operands) and type(value) is float and value.is_integer()
+        return self._number(int(value) if whole else value, node)
 
     def _number(self, value: Any, node: ast.AST) -> Any:
         """A number that a float can hold; an integer stays an int where that is exact."""

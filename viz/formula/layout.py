@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.columns import (
-    Both,
-    Row,
-    Section,
-    Written,
-    entries,
-    environment,
-    equation,
-    in_columns,
-    number,
-    repeats,
-    space,
-    without_empty,
-    words,
-)
 from glassgrad.viz.formula.paths import Way, count_of_paths
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Line, Writer
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Both, Line, Writer, equation, number
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
-from glassgrad.viz.recorded.notation.latex import tex_name, tex_said
+from glassgrad.viz.recorded.notation.latex import tex_name, tex_number, tex_said, text_mode
 from glassgrad.viz.recorded.notation.symbols import NAMES, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene
 
 LOOPS = 2  # loops whose step is written
 FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
 ROWS, ENDS = 40, 15  # rows of a section; a longer section shows so many at either end
+ENTRIES = 16  # of a Tensor whose numbers are all written
+REPEATS = 4  # a block repeated so often is folded; the first stays written
+PERIOD = 40  # lines of the longest block
+GAP = "    "
 BLANK = Both(" ", " ")
+Row = tuple[Both | Symbol, ...]  # the cells of a row; the last may have several lines
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a derivation: its title, its rows, and heads of its columns."""
+
+    title: str
+    rows: list[Row]
+    heads: tuple[str, ...] = ()
 
 
 class Layout:
@@ -53,27 +56,22 @@ class Layout:
 
     def _headline(self) -> Both:
         """The derivative, or the tangent, and its value."""
-        write, wrt, told = self._write, self._wrt, self._told
+        write, card, told = self._write, self._wrt, self._told
         if told._start is not None:
-            along = write.value(told._start).text
-            said = say(", the derivative of {y} along {direction}", y=told.value.name, direction=along)
-            return self._valued(Both() + write.value(told.end), told.end) + words(said)
-        names = write.end.name, wrt.name
-        notes = []
-        if told.paths > 1:
-            notes.append(say("a sum over {n} paths", n=count_of_paths(told.paths)))
-        if self._scene.seeded:
-            notes.append(say("where {name} is given", name=write.bar(write.end).text))
-        if wrt.path:
-            notes.append(say("{name} is {path}", name=wrt.name, path=wrt.path))
-        slope = Both(derivative(*names), derivative(*names, tex_name, tex=True))
-        return self._valued(slope, wrt) + words("".join(say(", {note}", note=note) for note in notes))
-
-    def _valued(self, name: Both, card: Card) -> Both:
-        """A name with its shape, or with its number, which is what the derivation derives."""
+            card, along = told.end, write.value(told._start).text
+            name = Both() + write.value(card)
+            notes = [say("the derivative of {y} along {direction}", y=told.value.name, direction=along)]
+        else:
+            names = write.end.name, card.name
+            name = Both(derivative(*names), derivative(*names, tex_name, tex=True))
+            notes = [say("a sum over {n} paths", n=count_of_paths(told.paths))] * (told.paths > 1)
+            notes += [say("where {name} is given", name=write.bar(write.end).text)] * self._scene.seeded
+            notes += [say("{name} is {path}", name=card.name, path=card.path)] * bool(card.path)
         if card.shape:
-            return name + BLANK + space(card.shape)
-        return equation(name, number(digits.scalar(self._told.gradient[()]))) if self._told.with_numbers else name
+            name += BLANK + space(card.shape)
+        elif told.with_numbers:
+            name = equation(name, number(digits.scalar(told.gradient[()])))
+        return name + words("".join(say(", {note}", note=note) for note in notes))
 
     def _sections(self) -> list[Section]:
         """The paths, the equations forward and backward, index formulas, steps of loops, the formula in one line."""
@@ -139,10 +137,14 @@ class Layout:
     def _index_rows(self) -> list[Row]:
         """The operations over windows as index formulas, and the meaning of the letters."""
         forms: dict[str, list[tuple[Symbol, windows.IndexFormula, dict[str, Symbol]]]] = {}
+        formulas = list[windows.IndexFormula]()
         for line in (*self._told.forward, *self._told.backward):
             if (found := _indexed(line.right)) is not None:
                 formula, operands = found
+                formulas.append(formula)
                 forms.setdefault(formula.text("", {arg: arg for arg in operands}), []).append((line.left, *found))
+        if not formulas:
+            return []
         rows: list[Row] = []
         for (left, formula, operands), *others in forms.values():
             text = formula.text(left.text, {arg: x.text for arg, x in operands.items()})
@@ -151,18 +153,14 @@ class Layout:
                 text = say("; so too {names}", names=say(", ").join(name.text for name in names))
                 written += Both(text, tex_said("; so too {names}", names=", ".join(name.tex for name in names)))
             rows.append((written,))
-        pads = [pad for same in forms.values() for _, formula, _ in same for pad in formula.pads]
-        if not pads:
-            return []
-        axes = max(len(formula.pads) for same in forms.values() for _, formula, _ in same)
-        letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
-        said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=letters[0], i=letters[1])
-        if any(f"{letters[2]}]" in row[0].text for row in rows):
-            said += say("; {u}: place in its input", u=letters[2])
-        notes = [said]
-        if any(map(any, pads)):
-            notes.append(say("entries outside of an input are 0, and never a maximum"))
-        rows.extend((words(note),) for note in notes)
+        axes = max(len(formula.pads) for formula in formulas)
+        place, tap, point = (",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS))
+        said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=place, i=tap)
+        if any(f"{point}]" in row[0].text for row in rows):
+            said += say("; {u}: place in its input", u=point)
+        rows.append((words(said),))
+        if any(any(map(any, formula.pads)) for formula in formulas):
+            rows.append((words(say("entries outside of an input are 0, and never a maximum")),))
         return rows
 
     def _one_line(self, left: Symbol) -> Row:
@@ -219,7 +217,7 @@ class Layout:
         return tuple(cells)
 
     def _row(self, line: Line) -> Row:
-        cells: tuple[Written, ...] = (line,) if self._scene.scalar else (line, space(line.shape))
+        cells: tuple[Both | Symbol, ...] = (line,) if self._scene.scalar else (line, space(line.card.shape))
         if not self._told.with_numbers or line.value is None:
             return cells
         if line.with_numbers is None:
@@ -268,3 +266,98 @@ def _indexed(right: Symbol) -> tuple[windows.IndexFormula, dict[str, Symbol]] | 
     params = {name: right.parts[name].value for name in op.params}
     found = windows.formula(op.name, {arg: x.shape for arg, x in operands.items()}, params)
     return None if found is None else (found, operands)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def words(text: str) -> Both:
+    """Words of the present language."""
+    return Both(text, rf"\text{{{text_mode(text)}}}" if text else "")
+
+
+def space(shape: tuple[int, ...]) -> Both:
+    """A shape, in LaTeX the set of its arrays."""
+    sizes = r" \times ".join(map(str, shape))
+    return Both(digits.shape(shape), r"\in \mathbb{R}" + (f"^{{{sizes}}}" if shape else ""))
+
+
+def repeats(signs: Sequence[Any]) -> list[tuple[int, int, int]]:
+    """The blocks repeated in a row: the index of the first, the length of one, the number of repetitions.
+
+    >>> repeats("xabababab")
+    [(1, 2, 4)]
+    """
+    found, i = [], 0
+    while i < len(signs):
+        runs = [(period, _times(signs, i, period)) for period in range(1, min(PERIOD, (len(signs) - i) // REPEATS) + 1)]
+        period, times = max(runs, key=lambda run: run[0] * run[1] * (run[1] >= REPEATS), default=(1, 1))
+        if times >= REPEATS:
+            found.append((i, period, times))
+        i += period * times if times >= REPEATS else 1
+    return found
+
+
+def _times(signs: Sequence[Any], i: int, period: int) -> int:
+    """How often the block that begins at ``i`` stands there in a row."""
+    times = 1
+    while signs[i : i + period] == signs[i + times * period : i + (times + 1) * period]:
+        times += 1
+    return times
+
+
+def columns_of(text: str) -> int:
+    """The number of columns that a text takes in a monospace font."""
+    wide = ("W", "F")
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in wide) for c in text)
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines with aligned columns; a row with fewer cells than most, such as a folded one, does not widen them.
+
+    >>> in_columns([("a", "1"), ("long", "2")])
+    ['a       1', 'long    2']
+    """
+    full = max((len(row) for row in rows), default=0)
+    widths = [max(columns_of(row[i]) for row in rows if len(row) == full) for i in range(full)]
+    lines = []
+    for row in rows:
+        *cells, last = row
+        padded = (
+            cell + " " * max(0, width - columns_of(cell)) + GAP for cell, width in zip(cells, widths, strict=False)
+        )
+        start, (first, *below) = "".join(padded), last.split("\n")
+        lines += [f"{start}{first}".rstrip(), *(" " * columns_of(start) + line for line in below)]
+    return lines
+
+
+def without_empty(rows: list[Row]) -> list[Row]:
+    """Rows without the empty columns."""
+    kept = [i for i in range(len(rows[0])) if any(row[i].text for row in rows)]
+    return [tuple(row[i] for i in kept) for row in rows]
+
+
+def entries(value: np.ndarray) -> Both:
+    """The numbers of a Tensor, or their rms if they are many."""
+    if not value.shape:
+        entry = number(digits.scalar(value[()]))
+        aligned = entry.text if entry.text.startswith("-") else f" {entry.text}"  # below and above the signs of others
+        return Both(aligned, entry.tex)
+    if value.size > ENTRIES or not value.size:
+        return words(say("rms {number}", number=digits.rms(value)) if value.size else say("no entries"))
+    table = digits.table(value)
+    wide = 1 + max(len(entry.lstrip("-")) for row in table.rows for entry in row)
+    first, *below = ("   ".join(entry.rjust(wide) for entry in row) for row in table.rows)
+    rows = r" \\ ".join(" & ".join(map(tex_number, row)) for row in table.rows)
+    factor = rf"10^{{{table.exponent}}} \, " if table.exponent else ""
+    text = "\n".join([f"{first}   {table.factor}".rstrip(), *below])
+    return Both(text, rf"{factor}\begin{{pmatrix}} {rows} \end{{pmatrix}}")
+
+
+def environment(rows: Sequence[Row], title: str = "") -> str:
+    """Rows in columns, as a LaTeX display."""
+    columns = max(map(len, rows))
+    lines = [rf"& \textbf{{{text_mode(title)}}}"] if title else []
+    lines += ["& " + r" && \qquad ".join(cell.tex for cell in row) for row in rows]
+    inside = " \\\\\n".join(lines)
+    return f"\\begin{{alignat*}}{{{columns}}}\n{inside}\n\\end{{alignat*}}\n"

@@ -8,8 +8,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.columns import Both, equation, number
-from glassgrad.viz.formula.writer import Writer, item
+from glassgrad.viz.formula.writer import Both, Writer, equation, item, number
 from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 

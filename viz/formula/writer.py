@@ -10,9 +10,8 @@ import numpy as np
 
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.formula.columns import Written
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
-from glassgrad.viz.recorded.notation.latex import tex_name
+from glassgrad.viz.recorded.notation.latex import tex_name, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, WORDS, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -20,6 +19,42 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40  # equations combined into it
 LOOSE = ("remainder", "floor_divide", "where")  # as factors, these need brackets
+
+
+@dataclass(frozen=True)
+class Both:
+    """A piece of a derivation as text and in LaTeX."""
+
+    text: str = ""
+    tex: str = ""
+
+    def __add__(self, other: Both | Symbol) -> Both:
+        return Both(self.text + other.text, self.tex + other.tex)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Both):
+    """``left = right``: the equation of a card's value, or with ``bar`` of its gradient; ``value`` is the engine's.
+
+    ``with_numbers`` is the right-hand side substituted.
+    """
+
+    card: Card
+    bar: bool
+    left: Symbol
+    right: Symbol
+    value: np.ndarray | None
+    with_numbers: Both | None
+
+
+def number(text: str) -> Both:
+    """Numbers, with signs between them."""
+    return Both(text, tex_number(text))
+
+
+def equation(left: Both | Symbol, right: Both | Symbol) -> Both:
+    """``left = right``."""
+    return Both(f"{left.text} = {right.text}", f"{left.tex} = {right.tex}")
 
 
 class AxesNotation(Notation):
@@ -137,37 +172,3 @@ def chained(upstream: Symbol, local: Symbol) -> Any:
 def item(value: Any) -> Any:
     """An array without axes as a Python number."""
     return value.item() if hasattr(value, "item") else value
-
-
-@dataclass(frozen=True)
-class Line:
-    """``left = right``: the equation of a card's value, or with ``bar`` of its gradient.
-
-    ``with_numbers`` is the right-hand side substituted.
-    """
-
-    card: Card
-    bar: bool
-    left: Symbol
-    right: Symbol
-    with_numbers: Written | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value or the gradient."""
-        return self.card.shape
-
-    @property
-    def value(self) -> np.ndarray | None:
-        """The engine's value or gradient."""
-        return self.card.gradient if self.bar else self.card.value
-
-    @property
-    def text(self) -> str:
-        """The equation as text."""
-        return f"{self.left.text} = {self.right.text}"
-
-    @property
-    def tex(self) -> str:
-        """The equation in LaTeX."""
-        return f"{self.left.tex} = {self.right.tex}"

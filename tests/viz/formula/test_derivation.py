@@ -35,7 +35,7 @@ def assert_worth(told, **close):
     """Each formula, computed as it was written, is worth what the engine computed."""
     for line in told.backward:
         if line.right.value is not None:
-            np.testing.assert_allclose(np.broadcast_to(line.right.value, line.shape), line.value, **close)
+            np.testing.assert_allclose(np.broadcast_to(line.right.value, line.card.shape), line.value, **close)
 
 
 # ---------------------------------------------------------------- the examples

@@ -81,8 +81,7 @@ def test_value(text, expected):
 def test_numbers_stay_python_numbers_and_are_folded():
     y = compute("L = 2**3/4*w + sqrt(4)*w", w=1.0)
     constants = [given for node in ag.Graph(y).nodes for given in node.inputs if not hasattr(given, "requires_grad")]
-    assert constants == [2.0, 2.0]
-    assert all(type(x) is float for x in constants)
+    assert constants == [2, 2]
     (node,) = [node for node in ag.Graph(compute("w**(1 + 1)", w=1.0)).nodes if node.op]
     assert type(node.inputs[1]) is int
 
