@@ -38,4 +38,5 @@ print(viz.playground(model, loss, x, y, folder / "moons.html", optimizer=adam, c
 
 deep = nn.MLP([2, 6, 6, 6, 6, 1], activation="sigmoid", seed=0)
 title = "Five layers of sigmoids: where does the gradient go?"
-print(viz.playground(deep, loss, x, y, folder / "vanishing.html", lr=2.0, classes=names, title=title))
+sgd = nn.optim.SGD(deep.parameters(), lr=2.0)
+print(viz.playground(deep, loss, x, y, folder / "vanishing.html", optimizer=sgd, classes=names, title=title))

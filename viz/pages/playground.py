@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import as_path, check_function, number, refused
+from glassgrad.autograd.common.validation import as_path, check_function, refused
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers, words
@@ -40,8 +40,7 @@ def playground(
     y: Any,
     path: str | os.PathLike[str] | None = None,
     *,
-    optimizer: Any = None,
-    lr: float = 0.1,
+    optimizer: Any,
     classes: Sequence[str] | None = None,
     title: str | None = None,
     language: str | None = None,
@@ -57,25 +56,25 @@ def playground(
     ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
     0 and 1 for each example.
 
-    ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the page descends along the
-    gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``: names of the classes.
-    ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
+    ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`. ``path``: an .html file, where it is
+    saved. ``classes``: names of the classes. ``language``: that of the page, "en" or "zh"; None takes the language of
+    `viz.lesson.speak`, by default English.
 
     Raises `DrawingError` for another kind of network, examples that do not fit, targets that are no classes, and a
     network that can't be traced or written as JavaScript or is too large for a page.
 
+    >>> from glassgrad import nn
     >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
     >>> def model(x):
     ...     return ag.linear(x, w, None)
-    >>> loss = ag.binary_cross_entropy_with_logits
-    >>> playground(model, loss, [[0.0, 1.0], [1.0, 0.0]], [[0.0], [1.0]])
+    >>> loss, sgd = ag.binary_cross_entropy_with_logits, nn.optim.SGD([w], lr=0.1)
+    >>> playground(model, loss, [[0.0, 1.0], [1.0, 0.0]], [[0.0], [1.0]], optimizer=sgd)
     <Page '2-1: how a network bends space'>
     """
     check_function(model, "model", "a module, or a function of a Tensor")
     check_function(loss, "loss", "a function of an output and y")
-    if not (optimizer is None or (callable(getattr(optimizer, "zero_grad", None)) and callable(optimizer.step))):
-        raise refused(optimizer, "optimizer", "one of nn.optim, or None")
-    lr = number(lr, "lr", 0.0)
+    if not (callable(getattr(optimizer, "zero_grad", None)) and callable(optimizer.step)):
+        raise refused(optimizer, "optimizer", "one of nn.optim")
     if path is not None:
         path = as_path(path)
     points = numbers_of(x, "x")
@@ -86,7 +85,7 @@ def playground(
     if not np.isfinite(points).all():
         raise DrawingError("x has numbers that are not finite, which have no place in the plane: leave those rows out")
     with words.speaking(language):
-        made = _Document(model, loss, points, y, optimizer, lr, classes)
+        made = _Document(model, loss, points, y, optimizer, classes)
         sizes = "-".join(map(str, made.sizes))
         title = say("{sizes}: how a network bends space", sizes=sizes) if title is None else title
         page = Page(title, made.html(title))
@@ -137,39 +136,30 @@ class _Document:
         points: np.ndarray,
         y: Any,
         optimizer: Any,
-        lr: float,
         names: Sequence[str] | None,
     ) -> None:
-        output, chain = linear_chain(model, points)
-        self.sizes = [2, *(int(node.shape[-1]) for node, _, _ in chain)]
+        self.model, self.loss, self.optimizer, self.points = model, loss, optimizer, points
+        output, self.chain = linear_chain(model, points)
+        self.sizes, n = [2, *(int(node.shape[-1]) for node, _, _ in self.chain)], len(points)
         outputs = self.sizes[-1]
-        if output.ndim not in (1, 2) or output.size != len(points) * outputs:
+        if output.ndim not in (1, 2) or output.size != n * outputs:
             raise DrawingError(
-                f"the output has shape {numbers.shape(output.shape)} for {len(points)} examples: return (n, outputs)"
+                f"the output has shape {numbers.shape(output.shape)} for {n} examples: return (n, outputs)"
             )
-        self.activations = [said for _, said, _ in chain]
-        self.points = points
-        self.targets = _targets(y, len(points), outputs, names)
-        self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.rate = ag.Tensor(float(lr), name="lr")
-        leaves = [leaf for node, _, _ in chain for leaf in node.inputs[1:] if getattr(leaf, "requires_grad", False)]
-        self.parameters = [leaf for leaf in dict.fromkeys(leaves) if isinstance(leaf, ag.Tensor)]
-        self.slopes = {leaf: f"d{i}" for i, leaf in enumerate(self.parameters)}
-        low, high = points.min(0).astype(float), points.max(0).astype(float)
-        margin = MARGIN * np.where(high > low, high - low, 1.0)
-        self.low, self.high = (low - margin).tolist(), (high + margin).tolist()
-        n = len(points)
-        products = sum(a * b for a, b in pairwise(self.sizes))
+        self.targets = _targets(y, n, outputs, names)
+        leaves = dict.fromkeys(leaf for node, _, _ in self.chain for leaf in node.inputs[1:])
+        learnt = [leaf for leaf in leaves if getattr(leaf, "requires_grad", False) and isinstance(leaf, ag.Tensor)]
+        self.slopes = {leaf: f"d{i}" for i, leaf in enumerate(learnt)}
         with refusals(WHO):
             before = ag.trace(self._step, *self._examples(str(output.dtype)))
         examples, grid = self._examples("float64"), ag.Tensor(np.zeros((COLUMNS * ROWS, 2)))
         shown = {"see": self._see, "train": self._step, "loss": self._loss}
         functions: dict[str, emitted.Traced] = {name: (function, examples) for name, function in shown.items()}
-        tensors, work = [state.origin for state in before.states], products * max(3 * n, COLUMNS * ROWS)
-        less = " Give fewer examples or a smaller network"
+        work = sum(a * b for a, b in pairwise(self.sizes)) * max(3 * n, COLUMNS * ROWS)
+        tensors, less = [state.origin for state in before.states], " Give fewer examples or a smaller network"
         self.made = emitted.written(WHO, functions | {"field": (self._field, (grid,))}, tensors, work, less)
         self.cut = self._cut() if outputs == 1 else 0.0
-        self.layers = self._layers(chain)
+        self.layers = [self._layer(k, node, words) for k, (node, words, _) in enumerate(self.chain)]
 
     def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
         y = self.targets.y
@@ -201,70 +191,59 @@ class _Document:
         return self._run(grid)[1]
 
     def _step(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-        if self.optimizer is not None:
-            self.optimizer.zero_grad()
-            loss = self.loss(self.model(x), y)
-            loss.backward()
-            self.optimizer.step()
-            return loss
+        self.optimizer.zero_grad()
         loss = self.loss(self.model(x), y)
-        steps = zip(self.parameters, ag.gradients(loss, self.parameters), strict=True)
-        with ag.no_grad():
-            for parameter, gradient in steps:
-                parameter.data = parameter - ag.astype(self.rate, parameter.dtype) * gradient
+        loss.backward()
+        self.optimizer.step()
         return loss
 
     # ------------------------------------------------------------ the data of the page
 
     def _cut(self) -> float:
         """The output at which the loss of both classes is equal: 0 of a logit, 0.5 of a probability."""
-        low, high = (np.broadcast_to(code, self.targets.y.shape) for code in self.targets.codes)
-        dtype = "float64" if self.targets.y.dtype.kind == "f" else self.targets.y.dtype
-        shape = (len(self.points), 1)
+        y = self.targets.y
+        dtype = "float64" if y.dtype.kind == "f" else y.dtype
+        ends = [ag.Tensor(np.broadcast_to(code, y.shape).astype(dtype)) for code in self.targets.codes]
 
         def gap(at: float) -> float:
-            output = ag.Tensor(np.full(shape, at))
-            losses = [float(host(self.loss(output, ag.Tensor(code.astype(dtype))))) for code in (low, high)]
-            return abs(losses[0] - losses[1]) if np.isfinite(losses).all() else np.inf
+            output = ag.Tensor(np.full((len(self.points), 1), at))
+            low, high = (float(host(self.loss(output, end))) for end in ends)
+            return abs(low - high) if np.isfinite([low, high]).all() else np.inf
 
-        candidates = {0.0, float(self.targets.codes.mean())}
         with np.errstate(all="ignore"), ag.no_grad():
-            return min(candidates, key=lambda at: (gap(at), at))
+            return min({0.0, float(self.targets.codes.mean())}, key=lambda at: (gap(at), at))
 
-    def _layers(self, chain: list[tuple[Node, str, Node]]) -> list[dict[str, Any]]:
-        names, see, layers = self.made.names, self.made.programs["see"], []
+    def _layer(self, k: int, node: Node, activation: str) -> dict[str, Any]:
+        """A layer: the names of its weight, its bias and their gradients, and the line that computes each gradient."""
+        names, see = self.made.names, self.made.programs["see"]
         said = {line.split(" ", 1)[0]: line for line in map(str.strip, str(see).splitlines()) if " = " in line}
         lines = {key: said.get(value.name, "") for key, value in zip(see.keys, see.outputs, strict=True)}
-        for k, (node, activation, _) in enumerate(chain):
-            weight, *rest = node.inputs[1:]
-            bias = rest[0] if rest and isinstance(rest[0], ag.Tensor) else None
-            if not isinstance(weight, ag.Tensor) or weight not in names:
-                computed = f"{WHO}: the weight of layer {k + 1} is the result of an operation"
-                raise DrawingError(f"{computed}: give a network whose weights are its parameters")
-            layer: dict[str, Any] = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
-            for kind, leaf in (("w", weight), ("b", bias)):
-                slope = None if leaf is None else self.slopes.get(leaf)
-                layer[kind] = None if leaf is None else names.get(leaf)
-                layer |= {f"d{kind}": slope, f"line {kind}": lines.get(str(slope), "")}
-            layers.append(layer)
-        return layers
+        weight, bias, *_ = *node.inputs[1:], None
+        if not isinstance(weight, ag.Tensor) or weight not in names:
+            computed = f"{WHO}: the weight of layer {k + 1} is the result of an operation"
+            raise DrawingError(f"{computed}: give a network whose weights are its parameters")
+        layer: dict[str, Any] = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
+        for kind, leaf in (("w", weight), ("b", bias if isinstance(bias, ag.Tensor) else None)):
+            slope = None if leaf is None else self.slopes.get(leaf)
+            layer[kind] = None if leaf is None else names.get(leaf)
+            layer |= {f"d{kind}": slope, f"line {kind}": lines.get(str(slope), "")}
+        return layer
 
-    def _data(self) -> dict[str, Any]:
-        see, train = self.made.programs["see"], self.made.programs["train"]
-        knobs = [value for value in train.values() if value.kind == "knob"]
-        rates = {k.name: float(k.origin[0][k.origin[1]]) for k in knobs} or {
-            state.name: float(self.rate.data) for state in train.states if state.origin is self.rate
-        }
-        targets = self.targets
-        return {
+    def html(self, title: str) -> str:
+        """The page."""
+        see, train, targets = self.made.programs["see"], self.made.programs["train"], self.targets
+        low, high = self.points.min(0).astype(float), self.points.max(0).astype(float)
+        margin = MARGIN * np.where(high > low, high - low, 1.0)
+        rates = {k.name: float(k.origin[0][k.origin[1]]) for k in train.values() if k.kind == "knob"}
+        data = {
             "states": self.made.states,
             "x": self.points.astype(float).ravel().tolist(),
             "y": targets.y.astype(float).ravel().tolist(),
             "label": targets.classes.tolist(),
             "codes": targets.codes.tolist(),
             "classes": targets.names,
-            "low": self.low,
-            "high": self.high,
+            "low": (low - margin).tolist(),
+            "high": (high + margin).tolist(),
             "grid": [COLUMNS, ROWS],
             "sizes": self.sizes,
             "layers": self.layers,
@@ -274,11 +253,8 @@ class _Document:
             "trained": [state.name for state in train.updates],
             "kind": JAVASCRIPT.types[str(see.inputs[1].dtype)],
         }
-
-    def html(self, title: str) -> str:
-        """The page."""
         main = emitted.body("playground.html", {"title": text(title)})
         sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
-        styles = [emitted.variables(), sheets]
-        scripts = [self.made.script, assets("common.js", "numbers.js", "networks.js", "playground.js")]
-        return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
+        styles = f"{emitted.variables()}\n{sheets}"
+        script = f"{self.made.script}\n{assets('common.js', 'numbers.js', 'networks.js', 'playground.js')}"
+        return emitted.document(title, main, styles, data=data, script=script)

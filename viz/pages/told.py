@@ -27,7 +27,6 @@ GEAR = 16  # characters of a formula beside a gear
 WHOLE = 256  # entries up to which a recorded array is told whole; of a larger one its block means
 ROLES = {PARAM: "param", INPUT: "data", TARGET: "target", LOSS: "loss"}
 GIVEN = re.compile(r"[za]\d+")  # generated names that a reader expects for layers
-MADE = re.compile(r"[zat]\d+")  # and all generated names
 *MARKS, OUT = (chr(0xE000 + i) for i in range(12))
 """Stand for operands and for the result in a formula: the page fills in their numbers or their names."""
 
@@ -40,37 +39,27 @@ class Words:
         self.name: dict[Card, str] = {}
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
-        self.loops = [card for card in scene.operations if _is_recurrent(card)]
+        self.recurrent = _recurrent(scene)
         for card in scene.cards:
-            self.symbol[card], self.name[card], self.short[card] = self._called(card)
+            self.symbol[card], *names = self._called(card)
+            self.name[card], self.short[card] = map(readable, names)
 
     def _called(self, card: Card) -> tuple[Symbol, str, str]:
         """What stands for a value in formulas, its name, and its short name."""
         scene, say = self.scene, self.scene.say
-        if card in self.loops:
-            steps = Recurrence(card.operation, scene.seen)
-            cell = f"{steps.title} {self._number(card)}".strip()
-            name = words.say("{cell}, {n} steps", cell=cell, n=steps.loop.length)
+        if card in self.recurrent:
+            cell, name = self.recurrent[card]
             return say.symbol(cell, card.value), name, name
-        if (loop := _taken_from(card)) is not None:
-            name = _state(card, loop, self._number(loop))
-            if card.operation.op.name != "reshape":
-                name = words.say("{name} as one row", name=name)
-            return say.symbol(name, card.value), name, name
         if card in scene.views:
             tail, op, params = scene.views[card]
             symbol = say.composed(OPS[op], [tail.written(say)], params, card.value)
-            return symbol, readable(symbol.text), readable(symbol.text)
+            return symbol, symbol.text, symbol.text
         is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
         if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
-            return card.written(say), readable(card.name), readable(card.name)
+            return card.written(say), card.name, card.name
         whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
         symbol, short = whole if len(whole.text) <= LONG else brief, whole if len(whole.text) <= SHORT else brief
         return symbol, clipped(readable(symbol.text), LONG), clipped(readable(short.text), SHORT)
-
-    def _number(self, loop: Card) -> str:
-        """The number of one of several loops, as those of an LSTM's layers."""
-        return str(self.loops.index(loop) + 1) if self.loops[1:] else ""
 
     def _dotted(self, card: Card, marks: Sequence[str] = ()) -> dict[Card, Symbol]:
         """The operands with dots instead of formulas, or with marks as long as there are some."""
@@ -93,8 +82,6 @@ class Words:
     def formula(self, card: Card) -> str:
         """The operation in the names of its operands; of numbers, with marks for the page to fill in."""
         node, say = card.operation, self.scene.say
-        if _is_recurrent(card):
-            return self._step(Recurrence(node, self.scene.seen))
         inside = self._dotted(card) if len(self.name[card]) >= LONG else self.symbol
         if self.scene.scalar:
             tails = list(dict.fromkeys(socket.tail for socket in card.sockets))
@@ -104,25 +91,10 @@ class Words:
         written = say.composed(node.op, self._operands(card, inside), node.params, card.value)
         return clipped(readable(written.text), 60)
 
-    def _step(self, loop: Recurrence) -> str:
-        """One step of a loop: its gates and states as formulas of each other and of what the loop reads."""
-        outputs, _, names = loop.cell()
-        read = [self.scene.card(given) for given in loop.node.inputs[loop.body.carries :]]
-        said = {f"{name}[t]": f"{self.name[card]}[t]" for name, card in zip(loop.xs, read, strict=False) if card}
-        cell = Scene(outputs, names={said.get(name, name): x for name, x in names.items()}, gradients=False)
-        told, written, found = Words(cell), {card: card.written(cell.say) for card in cell.cards}, list[str]()
-        for card in cell.operations:
-            made = told._composed(card, written)
-            if MADE.fullmatch(card.name):
-                written[card] = made
-            else:
-                found.append(f"{card.name} = {readable(made.text)}")
-        return "; ".join(found)
-
     def on_paper(self, card: Card) -> str:
         """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
         steps = {s.tail for s in card.sockets if s.tail.node is not None and s.tail.key != self.name[s.tail]}
-        if self.scene.scalar or not steps or _is_recurrent(card):
+        if self.scene.scalar or not steps or card.operation.op.name == LOOP:
             return ""
         inside = self.symbol | {tail: self.scene.say.symbol(tail.key, tail.value) for tail in steps}
         return readable(self._composed(card, inside).text)
@@ -148,27 +120,29 @@ class Words:
         return said if len(shown) <= GEAR else ""
 
 
-def _is_recurrent(card: Card) -> bool:
-    """Whether it is the loop of a recurrent module, whose gates have names."""
-    return card.node is not None and card.operation.op.name == LOOP and bool(card.scope)
-
-
-def _taken_from(card: Card) -> Card | None:
-    """The loop of a recurrent module out of whose result a card takes states."""
-    loop = None if card.node is None else states_of(card.node)
-    found = card.sockets[0].scene.card(loop) if loop is not None else None
-    return found if found is not None and _is_recurrent(found) else None
-
-
-def _state(card: Card, source: Card, number: str) -> str:
-    """The name of the states that a card takes out of a loop's result: ``h`` of all steps, ``h[5]`` of the last."""
-    loop = Recurrence(source.operation, card.sockets[0].scene.seen)
-    part = card if card.operation.op.name == "getitem" else card.sockets[0].tail
-    index, outputs, carried = part.operation.params["index"], loop.body.outputs, loop.body.carries
-    (which,) = (i for i, place, _ in loop.body.parts(loop.loop.length, loop.loop.dtype) if place == index)
-    at = outputs.index(outputs[which])
-    name = f"{loop.carries[at] if at < carried else 'y'}{number}"
-    return f"{name}[{loop.order[-1] + 1}]" if which < carried else name
+def _recurrent(scene: Scene) -> dict[Card, tuple[str, str]]:
+    """The loops of recurrent modules, and the states that are taken out of their results: what each is called in
+    formulas, and its name. Of the states of all steps that is ``h``, of the last ``h[5]``.
+    """
+    loops = [card for card in scene.operations if card.operation.op.name == LOOP and card.scope]
+    found: dict[Card, tuple[str, str]] = {}
+    for number, card in enumerate(loops, 1):
+        of, loop = str(number) if loops[1:] else "", Recurrence(card.operation, scene.seen)
+        cell = f"{loop.title} {of}".strip()
+        found[card] = cell, words.say("{cell}, {n} steps", cell=cell, n=loop.loop.length)
+        body = loop.body
+        for taken in scene.operations:
+            if states_of(taken.operation) is not card.operation:
+                continue
+            is_shaped = taken.operation.op.name == "reshape"
+            index = (taken.sockets[0].tail if is_shaped else taken).operation.params["index"]
+            (which,) = (i for i, place, _ in body.parts(loop.loop.length, loop.loop.dtype) if place == index)
+            at = body.outputs.index(body.outputs[which])
+            name = f"{loop.carries[at] if at < body.carries else 'y'}{of}"
+            name = f"{name}[{loop.order[-1] + 1}]" if which < body.carries else name
+            name = name if is_shaped else words.say("{name} as one row", name=name)
+            found[taken] = name, name
+    return found
 
 
 def readable(text: str) -> str:
@@ -308,7 +282,7 @@ def _recorded(card: Card) -> int:
 
 def _continues(card: Card, run: Sequence[Card]) -> bool:
     """Whether an operation takes states out of a loop, or is an activation, or the bias, of the layer before it."""
-    if _taken_from(card) in run:
+    if states_of(card.operation) in [before.operation for before in run]:
         return True
     before, tails, name = run[-1], [socket.tail for socket in card.sockets], card.operation.op.name
     if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or run[1:]):
@@ -328,5 +302,5 @@ def _layer(keys: Sequence[str], cards: Mapping[str, Card], named: Words) -> dict
     title, numbered = first.operation.op.name.capitalize(), re.search(r"\d+$", first.name)
     if numbered := numbered or re.search(r"\d+$", second.name):
         title = words.say("Layer {number}", number=numbered[0])
-    title = named.name[first] if first in named.loops else title
+    title = named.name[first] if first in named.recurrent else title
     return {"t": title, "p": first.path or "", "in": list(keys), "layer": 1}

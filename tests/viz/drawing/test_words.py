@@ -288,7 +288,9 @@ def test_no_english_word_is_left_in_a_chinese_playground(outputs, tmp_path):
     x = np.random.default_rng(0).normal(size=(12, 2))
     loss = nn.functional.binary_cross_entropy_with_logits if outputs == 1 else nn.functional.cross_entropy
     y = (x[:, :1] > 0).astype(float) if outputs == 1 else np.arange(12) % 3
-    page = viz.playground(nn.MLP([2, 3, outputs], activation="tanh", seed=0), loss, x, y, language="zh")
+    network = nn.MLP([2, 3, outputs], activation="tanh", seed=0)
+    sgd = nn.optim.SGD(network.parameters(), lr=0.1)
+    page = viz.playground(network, loss, x, y, optimizer=sgd, language="zh")
     assert shown(page, tmp_path)["left"] == []
 
 

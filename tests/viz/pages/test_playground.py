@@ -34,8 +34,12 @@ def entropy(p, y):
     return -ag.mean(y * ag.log(p) + (1 - y) * ag.log(1 - p))
 
 
-def document(network, loss=BCE, x=POINTS, y=LABELS, optimizer=None, classes=None):
-    return _Document(network, loss, x, y, optimizer, 0.1, classes)
+def descent(network, lr=0.1):
+    return nn.optim.SGD(network.parameters(), lr=lr)
+
+
+def document(network, loss=BCE, y=LABELS, optimizer=None):
+    return _Document(network, loss, POINTS, y, optimizer or descent(network), None)
 
 
 # ---------------------------------------------------------------- what Python makes of it
@@ -78,9 +82,9 @@ def test_classes_are_read_from_y_and_the_cut_from_the_loss(network, loss, y, cut
 
 def test_the_model_may_be_a_function_of_tensors_of_one_name():
     first, second = (ag.Tensor(v, requires_grad=True, name="w") for v in (np.ones((3, 2)), np.ones((1, 3))))
-    made = document(
-        lambda x: ag.linear(ag.relu(ag.linear(x, first, None)), second, None), y=LABELS[:, None].astype(float)
-    )
+    sgd = nn.optim.SGD([first, second], lr=0.1)
+    network = lambda x: ag.linear(ag.relu(ag.linear(x, first, None)), second, None)  # noqa: E731
+    made = document(network, y=LABELS[:, None].astype(float), optimizer=sgd)
     names = {layer["w"] for layer in made.layers}
     assert len(names) == 2
     for program in made.made.programs.values():
@@ -98,7 +102,9 @@ def test_too_large_is_a_sentence_with_its_numbers(monkeypatch):
 def test_names_are_escaped_and_the_page_is_saved(tmp_path):
     evil, file = '</script><img src=x onerror="boom()"> & "q"', tmp_path / "a.html"
     loss = nn.functional.cross_entropy
-    page = viz.playground(model(2, 2), loss, POINTS, LABELS, file, classes=[evil, "b"], title=evil)
+    network = model(2, 2)
+    named = {"optimizer": descent(network), "classes": [evil, "b"], "title": evil}
+    page = viz.playground(network, loss, POINTS, LABELS, file, **named)
     assert file.read_text("utf-8") == page.html
     assert "<img" not in page.html
     assert page.html.count("</script>") == 3
@@ -285,7 +291,7 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     x, labels = moons(20)
     labels = labels + (x[:, 0] > 1) * labels
     network = model(2, 16, 3, activation="relu")
-    page = viz.playground(network, nn.functional.cross_entropy, x, labels, lr=0.2)
+    page = viz.playground(network, nn.functional.cross_entropy, x, labels, optimizer=descent(network, 0.2))
     script = (
         f"{HELPERS} for (let k = 0; k < 100; k++) el('one').click();"
         f"seen.trained = state(); seen.said = text('#planesaid'); layout(); {{{LOW_CONTRAST}}}"
@@ -313,7 +319,8 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
 def test_a_slope_that_is_lost_in_the_rounding_of_a_large_loss_is_not_called_wrong(tmp_path):
     x = np.random.default_rng(0).normal(size=(20, 2)) * 1e-5
     network = nn.MLP([2, 3, 1], activation="relu", seed=0)
-    page = viz.playground(network, lambda z, y: nn.functional.mse_loss(z, 1e7 * (2 * y - 1)), x, [[0.0], [1.0]] * 10)
+    loss = lambda z, y: nn.functional.mse_loss(z, 1e7 * (2 * y - 1))  # noqa: E731
+    page = viz.playground(network, loss, x, [[0.0], [1.0]] * 10, optimizer=descent(network))
     seen = browse(
         page,
         tmp_path,
