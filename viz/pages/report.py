@@ -124,8 +124,7 @@ def lab_report(
         network = pad(model, loss, probabilities, (height, width), len(held.classes))
         mistakes, total = held.surest_mistakes, len(held.labels)
         known = {text(words.matched(k)): text(words.matched(v)) for k, v in (facts or {}).items()}
-        curves, names = enumerate(histories(history)), list(held.classes)
-        shown = zip(neurons, ["", *[" hidden"] * len(neurons)], strict=False)
+        live, wrong = bool(network.script), len(mistakes)
         fields = {
             "title": text(title),
             "right": f"{total - len(mistakes):,}",
@@ -133,28 +132,24 @@ def lab_report(
             "share": f"{100 - 100 * len(mistakes) / total:.2f}",
             "facts": "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in known.items()),
             "pad": _pad(held, network),
-            "curves": "".join(plotted(plot, f"curve{k}-") for k, plot in curves),
-            "matrix": _drawn(plot_confusion(held.labels, held.predictions, classes=names)),
+            "curves": "".join(plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history))),
+            "matrix": _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes))),
             "n": f"{len(mistakes):,}",
             "looks": "".join(_look(f"look{k}-", *look) for k, look in enumerate((looks or {}).items())),
             "modules": "" if modules is None else _drawn(modules),
-            "drawings": "".join(f'<figure class="neurons"{hide}>{_drawn(one.picture)}</figure>' for one, hide in shown),
+            "neurons": "".join(
+                f'<figure class="neurons"{" hidden" * (k > 0)}>{_drawn(one.picture)}</figure>'
+                for k, one in enumerate(neurons)
+            ),
             "steps": "" if steps is None else html.escape(steps.html),
             "batch": "" if steps is None else text(say("{title}, step by step", title=steps.title)),
         }
-        live, wrong = bool(network.script), len(mistakes)
-        there: dict[str, Any] = {
-            "perfect": not wrong,
-            "mistaken": wrong,
-            "live": live and wrong,
-            "put": live and neurons,
-        }
-        there |= {"looks": looks, "modules": modules, "neurons": neurons, "steps": steps}
+        there = {"perfect": not wrong, "mistaken": wrong, "live": live and wrong, "put": live and neurons}
         styles = [variables(), assets("common.css", "networks.css", "report.css")]
         styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
         scripts = ["common.js", *(("networks.js", "ink.js", "pad.js") if live else ()), "report.js"]
         code, data = f"{network.script}\n{assets(*scripts)}\n", _data(held, network, neurons)
-        main = body("report.html", fields, [kind for kind, is_there in there.items() if is_there])
+        main = body("report.html", fields, [kind for kind, is_there in (fields | there).items() if is_there])
         policy = f"{POLICY}; img-src data:"
         page = Page(title, document(title, main, "\n".join(styles), data=data, script=code, policy=policy))
     if path is not None:
