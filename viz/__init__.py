@@ -19,7 +19,7 @@ Of a model:
 - ``draw_network(model, x)``: one example, neuron by neuron.
 - ``feature_space(model, ...)``: how its layers bend the space of examples.
 - ``plot_filters(layer)``, ``plot_feature_maps(model, x)``: filters, and what each layer makes of an image.
-- ``saliency(model, x)``, ``adversarial(model, x, labels, ...)``: what a decision depends on.
+- ``saliency(model, x)``: what a decision depends on.
 - ``playground(model, ...)``: an offline page in which it trains.
 - ``follow(model, example)``: an offline page of one example and its gradient, in the model's own shape.
 
@@ -67,7 +67,7 @@ _HOMES = {
         "plots.maps": "plot_feature_maps plot_filters",
         "plots.network": "draw_network",
         "plots.pattern": "plot_pattern",
-        "plots.saliency": "adversarial saliency",
+        "plots.saliency": "saliency",
         "plots.search": "plot_search",
         "plots.window": "plot_window",
         "recorded.summary": "summary",

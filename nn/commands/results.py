@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
-SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # saliency maps: digits, gradients averaged, largest change of a pixel
+SPECIMENS, SAMPLES = 8, 25  # saliency maps: digits, gradients averaged
 HESITANT = 0.9  # of the digits read correctly, one with less certainty than this is shown neuron by neuron
 
 
@@ -88,19 +88,12 @@ class Run:
         yield path, f"to run it again: {self.settings.command()}"
 
     def _explanations(self) -> dict[str, Any]:
-        """Saliency maps and adversarial examples of the first held-out digits, by caption."""
+        """Saliency maps of the first held-out digits, by caption."""
         from glassgrad import viz
 
-        data, settings = self.data, self.settings
-        x, labels = data.x_test[:SPECIMENS], data.y_test[:SPECIMENS]
-        given: dict[str, Any] = {"image": data.image_shape, "classes": data.classes}
-        loss = None if settings.loss != "mse" else LOSSES["mse"]
-        seen = viz.saliency(self.model, x, samples=SAMPLES, **given)
-        turned = viz.adversarial(self.model, x, labels, epsilon=EPSILON, loss=loss, **given)
-        return {
-            "which pixels its decisions depend on": seen.plot(),
-            "small changes of the pixels that change its decisions": turned.plot(),
-        }
+        given: dict[str, Any] = {"image": self.data.image_shape, "classes": self.data.classes}
+        seen = viz.saliency(self.model, self.data.x_test[:SPECIMENS], samples=SAMPLES, **given)
+        return {"which pixels its decisions depend on": seen}
 
     def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:
         """Inputs and labels of the first training digits, and the recorded loss."""

@@ -22,7 +22,7 @@ def outline(shown: Any) -> str:
     if not isinstance(shown, Picture):
         from matplotlib.text import Text
 
-        figure = (shown.plot() if hasattr(shown, "plot") else shown).figure
+        figure = shown.figure
         drawn = [part.get_text() for part in figure.findobj(Text)]
         return "\n".join([repr(shown), *dict.fromkeys(filter(str.strip, drawn))]) + "\n"
     head = words(shown.graph.get("label", ()))

@@ -195,7 +195,7 @@ class Expression:
             raise self.wrong(str(error).strip().rstrip(".") or type(error).__name__, node) from None
         if isinstance(result, ag.Tensor) and not (numbers and result.node is None and result.shape == ()):
             return result
-        value = result.item() if isinstance(result, ag.Tensor) else result
+        value: Any = result.item() if isinstance(result, ag.Tensor) else result
         whole = all(type(x) is int for x in operands) and type(value) is float and value.is_integer()
         return self._number(int(value) if whole else value, node)
 

@@ -59,7 +59,7 @@ class Layout:
         write, card, told = self._write, self._wrt, self._told
         if told._start is not None:
             card, along = told.end, write.value(told._start).text
-            name = Both() + write.value(card)
+            name: Both = Both() + write.value(card)
             notes = [say("the derivative of {y} along {direction}", y=told.value.name, direction=along)]
         else:
             names = write.end.name, card.name

@@ -93,7 +93,7 @@ class Plot:
         return self._rendered("png"), {"alt": self.description}
 
     def __repr__(self) -> str:
-        return f"Plot({self.description!r})"
+        return f"{type(self).__name__}({self.description!r})"
 
 
 @cache

@@ -1,27 +1,23 @@
-"""The pixels that a decision depends on: gradients with respect to the input, and changes that alter the decision.
+"""The pixels that a decision depends on: gradients with respect to the input.
 
 All gradients come from the engine's backward pass, with respect to the input instead of the weights.
 
 - Gradient: K. Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013.
 - SmoothGrad: D. Smilkov and others, "SmoothGrad: removing noise by adding noise", 2017.
 - Grad-CAM: R. Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
-- Sign of the gradient: I. Goodfellow, J. Shlens and C. Szegedy, "Explaining and harnessing adversarial examples", 2014.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.validation import as_path, check_function, number, whole
+from glassgrad.autograd.common.validation import check_function, whole
 from glassgrad.viz.drawing import marks, numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
@@ -35,35 +31,15 @@ SHOWN = 8  # examples of a picture
 NOISE = 0.15  # the standard deviation of SmoothGrad's noise, as a share of the range of an input
 
 
-class Explanation:
-    """What a decision depends on, as arrays and as a picture; made by `saliency` and `adversarial`, which name them.
+class Saliency(Plot):
+    """What a decision depends on, as a plot and as arrays; made by `saliency`, which says what they are."""
 
-    ``plot()`` is the picture, which a notebook shows.
-    """
-
-    def __init__(self, said: str, plot: Callable[[str], Plot], **arrays: Any) -> None:
-        self._said, self._plot = said, plot
-        self.__dict__.update(arrays)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"this explanation has no {name!r}: saliency and adversarial name what it has")
-
-    def plot(self) -> Plot:
-        """The picture."""
-        return self._plot(self._said)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture as .svg, .png or .pdf; returns the path."""
-        return self.plot().save(as_path(path))
-
-    def _repr_svg_(self) -> str:
-        return self.plot()._repr_svg_()
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
-        return self.plot()._repr_png_()
-
-    def __repr__(self) -> str:
-        return self._said
+    method: str
+    x: np.ndarray
+    target: np.ndarray
+    scores: np.ndarray
+    map: np.ndarray
+    gradient: np.ndarray | None
 
 
 def saliency(
@@ -75,7 +51,7 @@ def saliency(
     layer: str | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
-) -> Explanation:
+) -> Saliency:
     """The influence of each entry of the input on a score: the gradient of the score with respect to the input.
 
     ``model``: a module or function from a batch to scores (n, classes); a module is run in evaluation mode, and its
@@ -89,10 +65,10 @@ def saliency(
     (n, channels, *space). The map is relu(Σ_k α_k A_k) with α_k the mean of ∂score/∂A_k over space, interpolated
     linearly to the size of the input. For a module that is called several times, A is its last output.
 
-    ``image``: (height, width) of the picture, if ``x`` has no such axes. ``classes``: their names. Returns an
-    `Explanation`: ``gradient``, ∂(score of the target)/∂x of the shape of ``x``, None for Grad-CAM; ``map``, of images
-    the largest absolute gradient over the channels, (n, height, width), of others of the shape of ``x``, or Grad-CAM's;
-    ``target``, (n,), and ``scores``, (n, classes).
+    ``image``: (height, width) of the picture, if ``x`` has no such axes. ``classes``: their names. Returns a plot with
+    ``gradient``, ∂(score of the target)/∂x of the shape of ``x``, None for Grad-CAM; ``map``, of images the largest
+    absolute gradient over the channels, (n, height, width), of others of the shape of ``x``, or Grad-CAM's; ``target``,
+    (n,), and ``scores``, (n, classes). Needs matplotlib.
 
     Raises `DrawingError` for scores that are not (n, classes), a target out of range, an unknown layer, a layer without
     space, or integer inputs.
@@ -137,71 +113,11 @@ def saliency(
         names.append("∂score/∂x")
     line += "; signs of single pixels are noise: samples=30 smooths them" if method == "Gradient" else ""
     line += f"; {len(array) - SHOWN} more not drawn" if len(array) > SHOWN else ""
-    said = f"Saliency({method} of {len(array)} inputs, for {', '.join(_word(k, classes) for k in wanted[:SHOWN])})"
-    plot = partial(sheet, rows, f"{method}: where the score of a class comes from", line, names=names)
-    return Explanation(said, plot, method=method, x=array, target=wanted, scores=given, map=found, gradient=gradient)
-
-
-def adversarial(
-    model: Any,
-    x: Any,
-    labels: Any,
-    *,
-    epsilon: float = 0.1,
-    limits: tuple[float, float] | None = None,
-    loss: Callable[[Any, Any], Any] | None = None,
-    image: tuple[int, int] | None = None,
-    classes: Sequence[str] | None = None,
-) -> Explanation:
-    """Inputs that the model may read as another class: x + ε · sign(∂L/∂x).
-
-    ``model``: a module or function from a batch to logits (n, classes); a module is run in evaluation mode.
-    ``labels``: the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the
-    largest value that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels,
-    by default the cross-entropy of logits; if it is given, the scores are taken as probabilities. Returns an
-    `Explanation`: ``changed``, the inputs after the change; ``gradient``, ∂L/∂x; ``labels``; and ``before`` and
-    ``after``, the classes predicted for ``x`` and for ``changed``, (n,).
-
-    Raises `DrawingError` as `saliency` does.
-
-    >>> w = ag.Tensor([[1.0, -2.0], [0.5, 0.0]], requires_grad=True)
-    >>> found = adversarial(lambda x: x @ w.mT, [[3.0, 1.0]], [0], epsilon=0.5)
-    >>> found.changed
-    array([[2.5, 1.5]])
-    """
-    array, epsilon = numbers_of(x, "x"), number(epsilon, "epsilon", 0)
-    if limits is not None:
-        is_pair = isinstance(limits, Sequence) and len(limits) == 2
-        if not is_pair or number(limits[0], "limits[0]") >= number(limits[1], "limits[1]"):
-            said = "give the smallest and the largest value that an entry may have, such as (0, 1)"
-            raise DrawingError(f"limits={limits!r}: {said}")
-    with evaluating(model):
-        recorded, scores = _scores(model, array, classes)
-        wanted = _targets(labels, host(scores), "labels")
-        there = ag.asarray(wanted, device=scores.device)
-        error = ag.cross_entropy(scores, there, reduction="sum") if loss is None else loss(scores, there)
-        gradient = host(ag.gradients(error, recorded))
-        changed = array + epsilon * np.sign(gradient)
-        changed = (changed if limits is None else np.clip(changed, *limits)).astype(array.dtype)
-        with ag.no_grad():
-            ends = [y.detach() for y in (scores, _scores(model, changed)[1])]
-            chances = [host(ag.softmax(y, axis=1) if loss is None else y) for y in ends]
-    before, after = (chance.argmax(axis=1) for chance in chances)
-    rows: list[list[Tile]] = []
-    for values, read, chance in ((array, before, chances[0]), (changed, after, chances[1])):
-        rows.append([])
-        for one, k, row, true in zip(_pictures(values, image), read, chance, wanted, strict=False):
-            rows[-1].append(Tile(one, _word(k, classes), f"{100 * row[k]:.0f} %", "picture", frame=bool(k != true)))
-    rows.insert(1, [Tile(part, kind="gradient") for part in _pictures(changed - array, image)])
-    turned = int(np.sum((before == wanted) & (after != wanted)))
-    line = f"right before the change and wrong after it: {turned} of {len(array)}; thick frame = mistake"
-    size, others = numbers.short(epsilon), int(np.sum(before != after))
-    said = f"Adversarial(epsilon={size}: {others} of {len(array)} are read as another class)"
-    title = f"A change of {size} along the sign of ∂L/∂x"
-    plot = partial(sheet, rows, title, line, names=["input", "change", "changed"])
-    return Explanation(
-        said, plot, x=array, changed=changed, gradient=gradient, labels=wanted, before=before, after=after
-    )
+    said = f"{method} of {len(array)} inputs, for {', '.join(_word(k, classes) for k in wanted[:SHOWN])}"
+    plot = sheet(rows, f"{method}: where the score of a class comes from", line, said, names=names)
+    result = Saliency(plot.figure, said)
+    vars(result).update(method=method, x=array, target=wanted, scores=given, map=found, gradient=gradient)
+    return result
 
 
 def _pictures(arrays: np.ndarray, image: tuple[int, int] | None) -> list[np.ndarray]:

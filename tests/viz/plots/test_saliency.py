@@ -1,4 +1,4 @@
-"""Saliency maps and adversarial examples against gradients computed by hand."""
+"""Saliency maps against gradients computed by hand."""
 
 from __future__ import annotations
 
@@ -102,29 +102,11 @@ class TestGradCam:
         assert np.allclose(found.map[0], expected)
 
 
-class TestAdversarial:
-    def test_every_entry_moves_along_the_sign_of_the_gradient_of_the_loss(self):
-        labels = np.array([0, 2])
-        scores = X @ W.T
-        chance = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        gradient = (chance - np.eye(3)[labels]) @ W
-        found = viz.adversarial(linear, X, labels, epsilon=0.25)
-        assert np.allclose(found.gradient, gradient)
-        assert np.allclose(found.changed, X + 0.25 * np.sign(gradient))
-        assert np.array_equal(found.before, scores.argmax(axis=1))
-        assert np.array_equal(found.after, (found.changed @ W.T).argmax(axis=1))
-
-    def test_limits_are_kept(self):
-        found = viz.adversarial(linear, X, [0, 2], epsilon=5.0, limits=(-1, 1))
-        assert found.changed.min() >= -1
-        assert found.changed.max() <= 1
-
-
 class TestPicture:
     def test_it_is_saved(self, tmp_path):
         pytest.importorskip("matplotlib")
         x = RNG.normal(size=(2, 1, 8, 8))
         model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3, seed=1))
-        for found in (viz.saliency(model, x), viz.saliency(model, x, layer="1"), viz.adversarial(model, x, [0, 1])):
+        for found in (viz.saliency(model, x), viz.saliency(model, x, layer="1")):
             assert found.save(tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
         assert "score" in viz.saliency(model, x).save(tmp_path / "map.svg").read_text()

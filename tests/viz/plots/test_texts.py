@@ -65,12 +65,6 @@ def window(**which):
     return viz.plot_window(y, **which, loss=ag.sum(y) if "point" in which else None)
 
 
-def unread():
-    """Two pictures that are read wrongly, before the change and after it."""
-    model = flat(nn.Linear(64, 3, seed=1))
-    return viz.adversarial(model, PICTURES, model(ag.asarray(PICTURES)).data.argmin(axis=1), epsilon=0.0)
-
-
 EXAMPLES = {
     "lecture": network(lecture, [1.0, -1.0], [1.0, 0.0], title="2-2-2-2 net, neuron by neuron"),
     "no_target": network(lecture, [0.0, 0.0]),
@@ -104,7 +98,6 @@ EXAMPLES = {
     "saliency": lambda: viz.saliency(convolutional(), PICTURES, target=1),
     "saliency_of_rows": lambda: viz.saliency(nn.Linear(3, 2, seed=0, dtype="float64"), numbers(9, 3), 0, samples=3),
     "no_saliency": lambda: viz.saliency(convolutional(), 0 * PICTURES, target=0, layer="1"),
-    "adversarial": unread,
     "search": lambda: viz.plot_search(result(TRIALS)),
     "window_of_channels": lambda: window(at=(0, 0, 0, 0)),
     "no_window": lambda: window(point=(0, 0, 4, 4)),
