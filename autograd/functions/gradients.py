@@ -48,7 +48,9 @@ def gradients(
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
     if seeds is None:
         seeds = [None] * len(ys)
-    elif isinstance(outputs, Tensor) and not _is_list_of_one(seeds, outputs):
+    elif isinstance(outputs, Tensor) and not (
+        isinstance(seeds, list | tuple) and all(isinstance(seed, Tensor) for seed in seeds)
+    ):
         seeds = [seeds]
     given = list(seeds)
     if len(given) != len(ys):
@@ -79,12 +81,6 @@ def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_
                 found[vertex] = wrap(backends.copy_of(g) if type(vertex) is Node else g)
     made = [found[vertex_of(x)] for x in xs]
     return tuple(zeros_like(x) if g is None else g for x, g in zip(xs, made, strict=True))
-
-
-def _is_list_of_one(seeds: Any, y: Tensor) -> bool:
-    """Whether ``seeds`` is the upstream gradient of ``y`` in a list, as PyTorch takes it."""
-    listed = isinstance(seeds, list | tuple) and len(seeds) == 1 and isinstance(seeds[0], Tensor)
-    return listed and seeds[0].shape == y.shape
 
 
 def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:

@@ -200,18 +200,13 @@ def name_of(f: Function) -> str:
 
 
 def _scalar(call: Call, f: Function) -> Tensor:
-    if call.results_form is not trees.LEAF:
-        raise DTypeError(
-            f"{name_of(f)} returned {trees.describe(call.results_form)}: grad needs one scalar Tensor; with "
-            "has_aux=True a function may return (value, aux)."
-        )
-    (y,) = call.ys
-    if y.size != 1:
+    if call.results_form is not trees.LEAF or call.ys[0].size != 1:
+        found = f"a Tensor of shape {call.ys[0].shape}" if call.results_form is trees.LEAF else "several values"
         raise GradientError(
-            f"{name_of(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or "
-            "vjp."
+            f"{name_of(f)} returned {found}: grad needs one scalar; reduce it, use jacobian or vjp, or return "
+            "(value, aux), with has_aux=True."
         )
-    return y
+    return call.ys[0]
 
 
 def gradients_or_zeros(
