@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from time import perf_counter
@@ -260,7 +260,7 @@ def _function(name: str, text: str, function: Callable[..., Any] | None, kind: t
             made = _made(function(*(_given(a, kind.machine) for a in bound.args), **given), kind)
         for array in bound.args:  # what shows the memory of an argument says so, as CuPy's views do
             if isinstance(array, Array) and isinstance(made, Array) and np.may_share_memory(array.held, made.held):
-                made.owner = array if array.owner is None else array.owner
+                made.base = array if array.base is None else array.base
         return made
 
     call.__name__ = name
@@ -351,36 +351,20 @@ class Array:
 
     machine: Machine
     __array_priority__ = 100
-    __slots__ = ("held", "device", "owner")
+    __slots__ = ("held", "device", "base")
 
-    def __init__(self, held: Any, owner: Any = None) -> None:
+    def __init__(self, held: Any, base: Any = None) -> None:
         self.held = held
         self.device = self.machine.device()  # type: ignore[attr-defined]
-        self.owner = owner
+        self.base = base
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"{name} is in CuPy 14 and not in the stand-in"
-            if name in NAMES["ndarray"]
-            else f"cupy.ndarray has no {name}"
-        )
+        where = "is in CuPy 14 and not in the stand-in" if name in NAMES["ndarray"] else "is not in CuPy 14"
+        raise AttributeError(f"cupy.ndarray.{name} {where}")
 
     # what it is
 
-    shape = property(lambda self: self.held.shape)
-    ndim = property(lambda self: self.held.ndim)
-    size = property(lambda self: self.held.size)
-    dtype = property(lambda self: self.held.dtype)
-    nbytes = property(lambda self: self.held.nbytes)
-    itemsize = property(lambda self: self.held.itemsize)
-    strides = property(lambda self: self.held.strides)
-    flags = property(lambda self: self.held.flags)
     __cuda_array_interface__ = property(lambda self: {**self.held.__array_interface__, "strides": self.held.strides})
-    base = property(lambda self: self.owner)
-    T = property(lambda self: self._view(self.held.T))
-    mT = property(lambda self: self._view(self.held.mT))
-    real = property(lambda self: self._view(self.held.real))
-    imag = property(lambda self: self._view(self.held.imag))
 
     def __len__(self) -> int:
         return len(self.held)
@@ -398,34 +382,13 @@ class Array:
         out.held[...] = value
         return out
 
-    # what a GPU would be waited for by
-
     def get(self, *args: Any, **kwargs: Any) -> Any:
         """A copy on the machine."""
         self.machine.counts.read()
         return self.held.copy()
 
-    def item(self) -> Any:
-        """The only value."""
-        self.machine.counts.read()
-        return self.held.item()
-
-    def tolist(self) -> Any:
-        """The values."""
-        self.machine.counts.read()
-        return self.held.tolist()
-
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        raise Hidden(f"np.{func.__name__} was called with an array of the device")
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        raise Hidden(f"np.{ufunc.__name__} was called with an array of the device")
-
-    def __iter__(self) -> Iterator[Any]:
-        raise Hidden("an array of the device was iterated over")
 
     # places
 
@@ -486,40 +449,13 @@ class Array:
         """The same numbers again."""
         return self.astype(self.dtype)
 
-    def view(self, dtype: Any = None) -> Any:
-        """The same memory."""
-        return self._view(self.held.view() if dtype is None else self.held.view(dtype))
-
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
-        """In another shape."""
-        return self._view(self.held.reshape(*shape))
-
-    def ravel(self, order: str = "C") -> Any:
-        """In one axis."""
-        return self._view(self.held.ravel())
-
-    def transpose(self, *axes: Any) -> Any:
-        """With the axes in another order."""
-        return self._view(self.held.transpose(*axes))
-
-    def squeeze(self, axis: Any = None) -> Any:
-        """Without axes of length 1."""
-        return self._view(self.held.squeeze(axis))
-
-    def fill(self, value: Any) -> None:
-        """One value everywhere."""
-        self.held.fill(value)
-
     def take(self, indices: Any, axis: int | None = None) -> Any:
         """Entries by their numbers."""
         return _take(type(self), self, indices, axis)
 
-    def __bool__(self) -> bool:
-        raise Hidden("the truth of an array of the device was asked for")
-
 
 def _refused(name: str) -> Callable[..., Any]:
-    def method(self: Array, *args: Any) -> Any:
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
         raise Hidden(f"{name} of an array of the device was asked for")
 
     return method
@@ -554,8 +490,35 @@ def _unary(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in ("repr", "str", "float", "int", "complex", "format"):
+def _reads(name: str) -> Callable[..., Any]:
+    def method(self: Array) -> Any:
+        self.machine.counts.read()
+        return getattr(self.held, name)()
+
+    return method
+
+
+def _shows(name: str) -> Callable[..., Any]:
+    """A method that returns a view of the memory, or a copy where NumPy's does."""
+    return lambda self, *args: self._view(getattr(self.held, name)(*args))
+
+
+HIDDEN = (
+    "repr", "str", "float", "int", "complex", "format", "bool", "iter", "array_function", "array_ufunc",
+)  # fmt: skip
+REDUCED = (
+    "sum", "prod", "max", "min", "mean", "argmax", "argmin", "all", "any", "dot", "var", "std", "clip", "round",
+)  # fmt: skip
+for _name in HIDDEN:
     setattr(Array, f"__{_name}__", _refused(f"{_name}()"))
+for _name in ("shape", "ndim", "size", "dtype", "nbytes", "itemsize", "strides", "flags"):
+    setattr(Array, _name, property(operator.attrgetter(f"held.{_name}")))
+for _name in ("T", "mT", "real", "imag"):
+    setattr(Array, _name, property(lambda self, _name=_name: self._view(getattr(self.held, _name))))
+for _name in ("item", "tolist"):
+    setattr(Array, _name, _reads(_name))
+for _name in ("view", "reshape", "ravel", "transpose", "squeeze"):
+    setattr(Array, _name, _shows(_name))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
     _bare = _name.rstrip("_")
     setattr(Array, f"__{_bare}__", _binary(_name))
@@ -566,21 +529,6 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Array, f"__{_name}__", _binary(_name))
 for _name in ("neg", "pos", "abs", "invert"):
     setattr(Array, f"__{_name}__", _unary(_name))
-for _name in (
-    "sum",
-    "prod",
-    "max",
-    "min",
-    "mean",
-    "argmax",
-    "argmin",
-    "all",
-    "any",
-    "dot",
-    "var",
-    "std",
-    "clip",
-    "round",
-):
+for _name in REDUCED:
     setattr(Array, _name, lambda self, *args, _name=_name, **kwargs: self._kernel(_name, *args, **kwargs))
 Array.__hash__ = None  # type: ignore[assignment]

@@ -16,12 +16,6 @@ SOURCES = [*sorted((ROOT / "autograd/ops").glob("*.py")), ROOT / "autograd/engin
 MET = frozenset(differences(standin.module()))
 """What `autograd.backends` puts in place of CuPy's own."""
 
-ARRAY = {
-    "T", "mT", "ndim", "shape", "dtype", "size", "device", "base", "data", "astype", "argmax", "sum", "reshape", "item",
-    "tolist",
-}  # fmt: skip
-"""The attributes of raw arrays that the engine and ``nn`` use."""
-
 
 def calls(path):
     """Every ``xp.name(...)`` of a file: the name, how many arguments by position, which by keyword."""
@@ -63,10 +57,6 @@ def test_the_check_can_fail():
     with pytest.raises(TypeError):
         signature(frozen("reshape")).bind(1, shape=2)
     assert any(name == "reshape" for name, _, _ in USED)
-
-
-def test_attributes_of_arrays_are_there():
-    assert set(NAMES["ndarray"]) >= ARRAY
 
 
 def test_the_list_is_cupys():
