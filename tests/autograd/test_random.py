@@ -37,12 +37,6 @@ def test_parameters_shift_and_scale():
     np.testing.assert_allclose(z.data, 4 + 0.5 * rng().standard_normal(N), rtol=1e-12)
 
 
-def test_numpys_numbers_as_parameters_keep_the_dtype():
-    z = random.normal((3,), generator=rng(), mean=np.float64(1), std=np.float64(2), dtype="float32")
-    assert z.dtype == ag.float32
-    assert random.uniform((), generator=rng(), high=np.float64(2), dtype="float32").dtype == ag.float32
-
-
 @pytest.mark.parametrize("shape", [(), 3, (3,), [2, 3], (0, 2), (np.int64(2), 1)])
 @pytest.mark.parametrize("name", DRAWS)
 def test_shapes(name, shape):

@@ -3,7 +3,6 @@
 import gc
 import itertools
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -211,13 +210,6 @@ def test_memory_that_no_array_owns_is_noted_too():
     assert memory.owner(one[1:]) is buffer
     memory.written(one)
     assert memory.written_at(other[1:]) > memory.written_at(np.frombuffer(bytearray(16))) == 0
-
-
-def test_the_last_write_is_the_latest_in_threads():
-    arrays = [np.ones(1) for _ in range(8)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda a: [memory.written(a) for _ in range(500)], arrays))
-    assert memory.LATEST[0] == max(map(memory.written_at, arrays))
 
 
 # ----------------------------------------------------------------------------------------- other silent wrong gradients
