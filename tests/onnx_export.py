@@ -125,9 +125,7 @@ REFUSED = {
     **dict.fromkeys(
         ("cholesky", "eigvalsh", "eigenvectors", "inv", "pinv", "solve", "qr_factors", "svdvals"), "a decomposition"
     ),
-    **dict.fromkeys(
-        ("singular_vectors", "cofactors", "log_abs_det", "sign_det", "orthogonal_complement"), "a decomposition"
-    ),
+    **dict.fromkeys(("singular_vectors", "log_abs_det", "sign_det", "orthogonal_complement"), "a decomposition"),
     **dict.fromkeys(("dft", "inverse_dft", "real_dft", "inverse_real_dft"), "complex numbers"),
     **dict.fromkeys(("erfc", "erfinv", "lgamma", "polygamma"), "a special function"),
     **dict.fromkeys(("nonzero_indices", "unique_parts"), "a shape that depends on values"),

@@ -259,14 +259,6 @@ def _solved(x: Any, y: Any) -> Any:
     return np.linalg.solve(x, y[:, None])[..., 0] if y.ndim == 1 else np.linalg.solve(x, y)
 
 
-def _cofactors(x: Any) -> Any:
-    out = np.empty_like(x)
-    for i, j in np.ndindex(x.shape[-2:]):
-        minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
-        out[..., i, j] = (-1) ** (i + j) * np.linalg.det(minor)
-    return out
-
-
 def _singular_vectors(x: Any) -> Any:
     u, _, vh = np.linalg.svd(x, full_matrices=False)
     return np.concat([u.mT, vh], axis=-1)
@@ -538,7 +530,6 @@ TABLE: dict[str, Row] = {
     "solve": Row(_solved, calls.equations, edges=(Case(NO_MATRIX, np.zeros(0)), Case(np.eye(2), np.ones((2, 0))))),
     "pinv": Row(np.linalg.pinv, calls.matrices, (Case(NO_MATRICES),)),
     "det": Row(np.linalg.det, SQUARE, (Case(NO_MATRICES), Case(ONE_BY_ONE))),
-    "cofactors": Row(_cofactors, SQUARE, edges=(Case(NO_MATRICES), Case(ONE_BY_ONE))),
     "log_abs_det": Row(lambda x: np.linalg.slogdet(x)[1], SQUARE, edges=MATRIX_EDGES),
     "sign_det": Row(lambda x: np.linalg.slogdet(x)[0], SQUARE, edges=MATRIX_EDGES),
     "cholesky": Row(

@@ -25,7 +25,6 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.ops.elementwise import conjugate
-from glassgrad.autograd.ops.reductions import products_of_others
 
 
 def _square(x: Any) -> Any:
@@ -165,58 +164,17 @@ pinv.vjp(x=_pinv_by_x, rtol=None)
 def det(xp, x):
     """The determinant of square matrices ``(..., n, n)``, of shape ``(...)``.
 
-    Its derivative is the matrix of `cofactors`, which exists for singular matrices, too. If the determinant overflows,
-    use `slogdet`.
+    Its derivative contains the inverse, so that of a singular matrix raises `DomainError`. If the determinant
+    overflows, use `slogdet`.
 
     >>> from glassgrad import autograd as ag
     >>> ag.linalg.det(ag.Tensor([[1.0, 2.0], [3.0, 5.0]]))
     Tensor(-1.0)
-    >>> ag.grad(ag.linalg.det)([[0.0, 2.0], [0.0, 5.0]])
-    Tensor([[ 5.0,  0.0],
-            [-2.0,  0.0]])
     """
     return xp.linalg.det(_square(x))
 
 
-det.vjp(x=lambda xp, g, x: _of_each(xp, g) * xp.cofactors(x))
-
-
-@op("cof", text="cof({x})", tex=r"\operatorname{{cof}}({x})")
-def cofactors(xp, x):
-    """The derivative of the determinant: ``det(x) * inv(x).mT``, also where ``x`` is singular, ``(..., n, n)``.
-
-    With x = U S Vᴴ it is det(U) det(Vᴴ) conj(U R Vᴴ), where R holds the products of all singular values but one (G. W.
-    Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283, 1998); its own derivative has those
-    of all but two, by the same argument. Derivatives of det of third order go through the singular vectors, and are NaN
-    where singular values are equal.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.round(ag.cofactors(ag.Tensor([[1.0, 2.0], [3.0, 5.0]])))
-    Tensor([[ 5.0, -3.0],
-            [-2.0,  1.0]])
-    """
-    u, s, vh = xp.linalg.svd(_square(x), full_matrices=False)
-    signed = products_of_others(xp, s) * xp.expand_dims(xp.linalg.det(u) * xp.linalg.det(vh), axis=-1)
-    return (conjugate(xp, u) * _columns(xp, signed)) @ conjugate(xp, vh)
-
-
-def _cofactors_by_x(xp: Any, g: Any, x: Any) -> Any:
-    # det(S + E) = … + Σ_{i<j} r_ij (E_ii E_jj - E_ij E_ji), with r_ij the product of all singular values but s_i, s_j
-    n = x.shape[-1]
-    factors = xp.singular_vectors(x)
-    sign = xp.sign_det(factors[..., :n]) * xp.sign_det(factors[..., n:])
-    factors, s = conjugate(xp, factors), xp.svdvals(x)
-    ut, vh = factors[..., :n], factors[..., n:]
-    inner = ut @ g @ vh.mT
-    same = _diagonal_of_ones(xp, inner)
-    rows = xp.where(same > 0, same, _columns(xp, s))  # row i: the singular values, with 1 for the i-th
-    rest = (1.0 - same) * products_of_others(xp, rows)
-    straight = rest @ xp.expand_dims(xp.sum(same * inner, axis=-1), axis=-1)
-    core = same * straight - rest * inner.mT
-    return _of_each(xp, sign) * (ut.mT @ core @ vh)
-
-
-cofactors.vjp(x=_cofactors_by_x)
+det.vjp(x=lambda xp, g, x, out: _of_each(xp, g * out) * xp.inv(x).mT)
 
 
 @op("log|det|", text="log|det({x})|", tex=r"\ln\left|\det({x})\right|")
@@ -343,48 +301,31 @@ reciprocal_gaps.vjp(x=_gaps_by_x)
 def eigenvectors(xp, x):
     """Orthonormal eigenvectors of symmetric matrices ``(..., n, n)``, as columns, in the order of `eigvalsh`.
 
-    Each is unique up to its sign, which the backend chooses; of complex vectors the largest element is real and
-    positive. The gradient is symmetric. It is NaN where eigenvalues are equal, because then there is no derivative.
+    Each is unique up to its sign, or the phase of a complex one, which the backend chooses. The gradient is symmetric.
+    It is NaN where eigenvalues are equal, because then there is no derivative, and for a loss that depends on phases.
 
     >>> from glassgrad import autograd as ag
     >>> abs(ag.eigenvectors(ag.Tensor([[1.0, 0.0], [0.0, 2.0]])))
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
     """
-    vectors = xp.linalg.eigh(_symmetric(xp, x))[1]
-    return vectors * xp.conj(_phases(xp, vectors)) if backends.is_complex(x.dtype) else vectors
+    return xp.linalg.eigh(_symmetric(xp, x))[1]
 
 
-def _largest(xp: Any, vectors: Any) -> Any:
-    """1 at the largest element of each column and 0 elsewhere; at the first of those that are nearly as large, so that
-    rounding does not change the choice.
+def _of_phases(xp: Any, terms: Any, axis: int) -> Any:
+    """0, and NaN where a loss depends on the phases of complex vectors, which the backend chooses: where ``terms``, the
+    vectors times their upstream gradients, have a sum along ``axis`` that is not real.
     """
-    sizes = xp.abs(vectors)
-    if not sizes.shape[-2]:
-        return sizes
-    large = xp.astype(sizes > 0.9 * xp.max(sizes, axis=-2, keepdims=True), sizes.dtype)
-    return large * xp.astype(xp.cumulative_sum(large, axis=-2) == 1, sizes.dtype)
-
-
-def _phases(xp: Any, vectors: Any) -> Any:
-    """The phase of the largest element of each column, as a number of size 1."""
-    return xp.sign(xp.sum(_largest(xp, vectors) * vectors, axis=-2, keepdims=True))
-
-
-def _in_phase(xp: Any, g: Any, vectors: Any, turn: Any) -> Any:
-    """The gradient with respect to complex columns that turn freely, from that of those whose largest element is kept
-    real. ``turn``: how the loss depends on the phase of each.
-    """
-    largest = _largest(xp, vectors)
-    size = xp.sum(largest * xp.real(vectors), axis=-2, keepdims=True)
-    return g - largest * (xp.imag(_columns(xp, turn)) / size) * 1j
+    size = xp.sum(xp.abs(terms), axis=axis, keepdims=True)
+    turn = xp.abs(xp.imag(xp.sum(terms, axis=axis, keepdims=True)))
+    return xp.where(turn > backends.epsilon(size.dtype) ** 0.5 * size, math.nan, xp.zeros_like(size))
 
 
 def _eigenvectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
-    if backends.is_complex(x.dtype):
-        g = _in_phase(xp, g, out, xp.sum(out * g, axis=-2))
     turns = out.mT @ g
     slopes = 0.5 * (turns - _adjoint(xp, turns)) * xp.reciprocal_gaps(xp.eigvalsh(x))
+    if backends.is_complex(x.dtype):
+        slopes = slopes + _of_phases(xp, out * g, -2)
     return conjugate(xp, out) @ slopes @ out.mT
 
 
@@ -424,9 +365,9 @@ def singular_vectors(xp, x):
     """The singular vectors of matrices ``(..., m, n)`` as rows, in the order of `svdvals`: ``(..., min(m, n), m + n)``.
 
     In each row the first m elements are the left vector, the others the (conjugate) right one. Both are unique up to a
-    common sign; of a complex left vector the largest element is real and positive. `svd` takes them apart. The
-    derivative (J. Townsend, "Differentiating the singular value decomposition", 2016) is NaN where singular values are
-    equal, and for vectors that belong to a singular value 0 of a matrix that is not square.
+    common sign, or phase where they are complex. `svd` takes them apart. The derivative (J. Townsend, "Differentiating
+    the singular value decomposition", 2016) is NaN where singular values are equal, for vectors that belong to a
+    singular value 0 of a matrix that is not square, and for a loss that depends on phases.
 
     >>> from glassgrad import autograd as ag
     >>> abs(ag.singular_vectors(ag.Tensor([[0.0, 3.0], [4.0, 0.0]])))
@@ -434,9 +375,6 @@ def singular_vectors(xp, x):
             [1.0, 0.0, 0.0, 1.0]])
     """
     u, _, vh = xp.linalg.svd(x, full_matrices=False)
-    if backends.is_complex(x.dtype):
-        phases = _phases(xp, u)
-        u, vh = u * xp.conj(phases), vh * phases.mT
     return xp.concat([u.mT, vh], axis=-1)
 
 
@@ -445,15 +383,13 @@ def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     (ut, vh), (gut, gvh) = halves(x, out), halves(x, g)
     sums = _columns(xp, s) + xp.expand_dims(s, axis=-1)
     turning = xp.reciprocal_gaps(s) / xp.where(sums == 0, 1.0, sums)  # 1 / (s_j² - s_i²)
-    if backends.is_complex(x.dtype):
-        turn = xp.sum(ut * gut, axis=-1) - xp.sum(vh * gvh, axis=-1)
-        gut = _in_phase(xp, gut.mT, ut.mT, turn).mT
+    of_phases = _of_phases(xp, xp.concat([ut * gut, -vh * gvh], axis=-1), -1) if backends.is_complex(x.dtype) else None
     left, right = ut @ gut.mT, vh @ gvh.mT
     ut, vh = conjugate(xp, ut), conjugate(xp, vh)
     of_left, of_right = left - _adjoint(xp, left), conjugate(xp, right - _adjoint(xp, right))
     core = of_left * turning * _columns(xp, s) + xp.expand_dims(s, axis=-1) * of_right * turning
-    if backends.is_complex(x.dtype):  # both vectors turn against each other
-        core = core + _diagonal_of_ones(xp, core) * (of_left - of_right) / (4 * _columns(xp, s))
+    if of_phases is not None:  # both vectors turn against each other
+        core = core + of_phases + _diagonal_of_ones(xp, core) * (of_left - of_right) / (4 * _columns(xp, s))
     m, n = x.shape[-2:]
     total = ut.mT @ core @ vh
     if m == n:

@@ -427,19 +427,15 @@ def prod(xp, x, *, axis=None, keepdims=False):
     return xp.prod(x, axis=axis, keepdims=keepdims)
 
 
-def products_of_others(xp: Any, x: Any) -> Any:
-    """For each element the product of the others in the last axis, without dividing."""
-    last = len(x.shape) - 1
-    return _products_before(xp, x, last) * xp.flip(_products_before(xp, xp.flip(x, axis=last), last), axis=last)
-
-
 def _product_of_others(xp: Any, x: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
     """For each element the product of the others that are reduced with it."""
     axes = shapes.normalize_axes(axis, len(x_shape))
     order = (*(i for i in range(len(x_shape)) if i not in axes), *axes)
     moved = xp.permute_dims(x, axes=order)
     flat = xp.reshape(moved, shape=(*(x_shape[i] for i in order[: len(order) - len(axes)]), shapes.size(x_shape, axis)))
-    others = products_of_others(xp, flat)
+    last = len(flat.shape) - 1
+    others = _products_before(xp, flat, last)
+    others = others * xp.flip(_products_before(xp, xp.flip(flat, axis=last), last), axis=last)
     return xp.permute_dims(xp.reshape(others, shape=moved.shape), axes=shapes.inverse_permutation(order))
 
 

