@@ -224,12 +224,12 @@ class Compiled(Generic[P, R]):
         own = attributes_of(instance)
         if own is NOTHING:  # an object with slots only
             return functools.partial(self, instance)
-        found: Any = own.get(METHODS)
-        if found is None or found.owner is not instance:
-            found = own[METHODS] = Methods(instance)
-        if self not in found.compiled:
-            found.compiled[self] = Compiled(types.MethodType(self.function, instance), self.target, self.check)
-        return found.compiled[self]
+        # By the class's `Compiled`, as names of lambdas are alike, and by the object, whose copies have the entry, too.
+        method = types.MethodType(self.function, instance)
+        key = f"compiled method {id(self)}"
+        if key not in own or own[key].function != method:
+            own[key] = Compiled(method, self.target, self.check)
+        return own[key]
 
     def __reduce__(self) -> Any:
         if isinstance(self.function, types.MethodType):
@@ -249,24 +249,6 @@ def _is_differentiated(tensor: Tensor) -> bool:
     """Whether a Tensor is part of a graph: computed from others, or the variable of a transform such as `grad`."""
     variable = any(tensor is x for x in DIFFERENTIATED.get())
     return variable or (tensor.node is not None and tensor.requires_grad)
-
-
-METHODS = "compiled methods"
-"""The entry of an object's ``__dict__`` for its `Methods`."""
-
-
-class Methods:
-    """The compiled methods of one object, with programs of their own. A copy of the object makes its own.
-
-    They are told apart by the class's `Compiled`: names are alike of lambdas, of what a factory makes, and of one
-    function that is compiled twice.
-    """
-
-    def __init__(self, owner: Any = None) -> None:
-        self.owner, self.compiled = owner, dict[Compiled[..., Any], Compiled[..., Any]]()
-
-    def __reduce__(self) -> Any:
-        return Methods, ()
 
 
 TARGETS = ("numpy", "c", "auto")

@@ -37,8 +37,7 @@ class View(NamedTuple):
     """One operation that returns a view: a slice, a transpose, a reshape or a broadcast."""
 
     op: str
-    params: dict[str, Any]
-    args: tuple[Value, ...] = ()
+    params: dict[str, Any]  # with the values of its arrays
     assumed: bool = False  # whether NumPy may have made a copy instead
 
 
@@ -65,10 +64,10 @@ class Traced:
 
     __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
 
-    @property
-    def memory(self) -> Traced:
-        """The array that owns the memory: this one, unless it is a view."""
-        return self if self.base is None else self.base
+    device = property(lambda self: self.tracer.device or "cpu")
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: shapes.size(self.shape))
+    memory = property(lambda self: self if self.base is None else self.base)  # the array that owns it
 
     @property
     def value(self) -> Value:
@@ -104,21 +103,6 @@ class Traced:
             f"{use.format(self.memory._value)} while the function is traced: NumPy makes a view or a copy of it, "
             f"depending on its memory order. {advice}, or make a copy with clone() before."
         )
-
-    @property
-    def device(self) -> str:
-        """The device of the program's arrays."""
-        return self.tracer.device or "cpu"
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return shapes.size(self.shape)
 
     @property
     def T(self) -> Traced:

@@ -171,8 +171,10 @@ class Tracer:
         found = self.emit(name, lifted, {})
         return Number(found) if all(isinstance(kind, type) for kind in kinds) else found
 
-    def split(self, tree: Any) -> tuple[Any, list[Value]]:
-        """Replace the arrays in ``tree`` (tuples, lists, dicts and slices) by slots; return the tree and the arrays."""
+    def split(self, tree: Any, first: int = 0) -> tuple[Any, list[Value]]:
+        """Replace the arrays in ``tree`` (tuples, lists, dicts and slices) by slots, numbered from ``first`` on; return
+        the tree and the arrays.
+        """
         found: list[Value] = []
 
         def slot_of(entry: Any) -> Any:
@@ -183,8 +185,8 @@ class Tracer:
             if isinstance(entry, Tensor):
                 entry = entry.data
             if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
-                found.append(self.lift(entry))
-                return Slot(len(found) - 1)
+                found.append(entry if isinstance(entry, Value) else self.lift(entry))
+                return Slot(first + len(found) - 1)
             return entry
 
         return mapped(tree, slot_of), found
@@ -201,7 +203,7 @@ class Tracer:
                 "this part out of the compiled function."
             )
         if name in VIEWING and args and type(args[0]) is Traced:
-            return args[0].viewed(View(name, {"call": template}, tuple(arrays[1:])))
+            return args[0].viewed(View(name, {"call": fill(template, [Slot(0), *arrays[1:]])}))
         results = results_of(name, template, arrays)
         if not isinstance(results, list):
             return self.emit(name, arrays, {"call": template})
@@ -218,25 +220,27 @@ class Tracer:
 
     def getitem(self, x: Any, index: Any) -> Traced:
         """Record ``x[index]``, as a view if NumPy returns a view."""
-        template, arrays = self.split(index)
+        template, arrays = self.split(index, 1)
         if _picks(arrays):
             raise self._picked(x)
         self.fixed |= {id(value) for value in arrays if value.dtype == bool}
-        if type(x) is not Traced or not _is_basic(template, arrays):
-            return self.emit("getitem", (self.lift(x), *arrays), {"index": _shifted(template)})
-        found = x.viewed(View("getitem", {"index": template}, tuple(arrays)))
+        parts = template if isinstance(template, tuple) else (template,)
+        if type(x) is not Traced or not _is_basic(parts, arrays):
+            return self.emit("getitem", (self.lift(x), *arrays), {"index": template})
+        found = x.viewed(View("getitem", {"index": fill(template, [None, *arrays])}))
         # Without an ellipsis an element is a copy, a NumPy scalar; with one it is a view of shape ().
-        return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
+        return found if found.shape or any(part is ... for part in parts) else Traced(self, found.value)
 
     def part_of(self, value: Value, part: View) -> Value:
         """A part of ``value``."""
-        params = {"index": _shifted(part.params["index"])} if part.op == "getitem" else part.params
-        return self.emit(part.op, (value, *part.args), params).value
+        params, arrays = self.split(part.params, 1)
+        return self.emit(part.op, (value, *arrays), params).value
 
     def with_part(self, value: Value, part: View, new: Value) -> Value:
         """``value`` after ``new`` has been written to a part of it."""
         if part.op == "getitem":
-            return self.emit("setitem", (value, new, *part.args), {"index": _shifted(part.params["index"], 2)}).value
+            params, arrays = self.split(part.params, 2)
+            return self.emit("setitem", (value, new, *arrays), params).value
         if part.op == "permute_dims":
             return self.emit(part.op, (new,), {"axes": shapes.inverse_permutation(part.params["axes"])}).value
         if part.op == "reshape":
@@ -247,11 +251,11 @@ class Tracer:
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
         """Record an assignment (or addition) of ``value`` to ``x[index]``."""
-        template, arrays = self.split(index)
+        template, arrays = self.split(index, 2)
         self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         given = x.value, self.lift(value, x.dtype), *arrays
         try:
-            return self.emit(name, given, {"index": _shifted(template, 2)})
+            return self.emit(name, given, {"index": template})
         except ValueError:  # perhaps as many values as the mask selects elements
             if _picks(arrays):
                 raise self._picked(x) from None
@@ -491,23 +495,13 @@ VIEWING = frozenset(("diagonal", "imag", "linalg.diagonal", "moveaxis", "ravel",
 """NumPy's functions, recorded as one call, whose result is a view of their first argument."""
 
 
-def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
-    """Whether indexing with ``index`` returns a view in NumPy (basic indexing). Its arrays are at the slots."""
-    parts = index if isinstance(index, tuple) else (index,)
+def _is_basic(parts: Sequence[Any], arrays: Sequence[Value]) -> bool:
+    """Whether an index of these parts returns a view in NumPy (basic indexing). Its arrays are at the slots."""
     return all(
         (isinstance(part, int | slice | numpy.integer) and not isinstance(part, bool)) or part is None or part is ...
         or type(part) is Slot
         for part in parts
     ) and all(not value.shape and value.dtype.kind in "iu" for value in arrays)  # fmt: skip
-
-
-def _has_ellipsis(index: Any) -> bool:
-    return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
-
-
-def _shifted(template: Any, by: int = 1) -> Any:
-    """``template`` with the numbers of all slots increased by ``by``."""
-    return mapped(template, lambda part: Slot(part.index + by) if type(part) is Slot else part)
 
 
 def _picks(arrays: Sequence[Value]) -> bool:
