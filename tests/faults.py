@@ -23,7 +23,6 @@ from glassgrad.autograd.compiler.targets import calls, emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
 from glassgrad.autograd.compiler.targets.c import source
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
-from glassgrad.autograd.compiler.tracing import tracer
 from glassgrad.autograd.compiler.tracing.guards import Content
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
@@ -350,7 +349,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
         "attribute_read",
         lambda old: lambda self, kind, *read: None if kind in WATCHED else old(self, kind, *read),
     ),
-    "guards: an optimizer's lists are not watched": (tracer, "within", lambda old: lambda value, name: iter(())),
     "guards: the latest program is always right": (
         Compiled,
         "_found",

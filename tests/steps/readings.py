@@ -1,4 +1,4 @@
-"""Compare the readings of a training step, ways to run it: eager, traced, after every pass, planned, and compiled.
+"""Compare the readings of a training step, ways to run it: eager, traced, after every pass, and compiled.
 
 `compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares all that is observable:
 results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
@@ -14,10 +14,9 @@ step is "ill-conditioned".
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,19 +34,15 @@ from glassgrad.autograd.compiler.check import (
 )
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.interpreter import present
-from glassgrad.autograd.compiler.ir.primitives import compute, piece_of
+from glassgrad.autograd.compiler.ir.primitives import piece_of
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import PASSES
 from glassgrad.autograd.compiler.passes.optimize import steps as stages_of
 from glassgrad.autograd.compiler.targets.c.executable import PASSES as PASSES_OF_C
 from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable, text_of
-from glassgrad.autograd.compiler.targets.calls import has_kernel
-from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
-from tests.autograd.compiler.targets.plans import check_plan
 from tests.promises.judge import held
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
@@ -159,35 +154,6 @@ def _array(x: Any) -> Any:
 # ----------------------------------------------------------------------------------------------------------- readings
 
 
-def planned(program: Program, inputs: Sequence[Any], states: States, homes: States) -> Reading:
-    """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition.
-
-    The plan depends on the memory order of the states, which is that of ``homes``.
-    """
-    homes = {s: np.array(homes[s]) for s in states}
-    for state, array in states.items():
-        homes[state][...] = array
-    plan = Plan(program, homes, has_kernel)
-    check_plan(plan)
-    found: dict[Value, Any] = {
-        **plan.arrays,
-        **dict(zip(program.inputs, map(np.array, inputs), strict=True)),
-        **{v: present(v) for v in program.values() if v.kind in ("constant", "knob")},
-    }
-    with np.errstate(all="ignore"):
-        for instruction in plan.order:
-            out = compute(instruction.op, instruction.params, [found[arg] for arg in instruction.args])
-            place = plan.arrays.get(instruction.out)
-            if place is None or not place.flags.writeable:  # broadcast
-                found[instruction.out] = out
-            elif not (np.shares_memory(place, out) and np.array_equal(place, out)):
-                place[...] = np.array(out)
-    results = [np.array(found[v]) for v in program.outputs]
-    for state, array in [(state, np.array(found[value])) for state, value in plan.copies]:
-        homes[state][...] = array
-    return results, {s: np.array(homes[s]) for s in program.updates}
-
-
 def _pieces(program: Program, state: Value, flat: Any) -> Iterator[tuple[Tensor, Any]]:
     """The Tensors whose states a pass packed into one array, each with its part of it."""
     for member, start in program.packed[state]:
@@ -289,7 +255,7 @@ class _Call:
     before: Seen
     eager: Seen
 
-    def _run(self, program: Program, how: Callable[..., Reading], **options: Any) -> Reading:
+    def _run(self, program: Program, **options: Any) -> Reading:
         """The outputs and updates of a program at this call."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
         assert self.traced is not None
@@ -303,7 +269,7 @@ class _Call:
             before = {id(t): self.before.values.get(path, start.get(id(t))) for path, t in self.run.tensors.items()}
             found = states_of(program, lambda t: before.get(id(t), t._data))
             states = {s: np.asarray(array, s.dtype) for s, array in found.items()}  # which the trace may have cast
-            return how(program, [*self.given, *more], states, **options)
+            return interpret(program, [*self.given, *more], states, **options)
         finally:
             for generator, state in own:
                 generator.bit_generator.state = state
@@ -314,13 +280,13 @@ class _Call:
         assert self.traced is not None
         program = self.traced.stages[0][1]
         made = [i.out for i in program.instructions if i.out.dtype.kind == "f"]
-        outputs, _ = self._run(program.changed(outputs=made), interpret)
+        outputs, _ = self._run(program.changed(outputs=made))
         return not all(np.isfinite(array).all() for array in outputs)
 
-    def read(self, program: Program, how: Callable[..., Reading] = interpret, **options: Any) -> dict[Any, Array]:
+    def read(self, program: Program, **options: Any) -> dict[Any, Array]:
         """The results, gradients and changed states of a program at this call."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
-        outputs, updates = self._run(program, how, **options)
+        outputs, updates = self._run(program, **options)
         assert self.traced is not None
         trace = self.traced.executable.trace
         left = [f"{paths[id(tensor)]}.grad" for tensor in trace.delivered]
@@ -340,21 +306,16 @@ class _Call:
                 wrong[key] = f"{what}: {text}"
         return wrong
 
-    def wrong_as(
-        self, program: Program, spreads: Mapping[Any, float] | None = None, how: Callable[..., Reading] = interpret
-    ) -> dict[Any, str]:
-        """Descriptions of the differences between the results of ``program``, run by ``how``, and the eager arrays."""
-        try:
-            return self.wrong(self.read(program, how), spreads)
-        except Exception as error:
-            return {"": f"{type(error).__name__}: {error}"}
-
     def first_wrong(self, spreads: Mapping[Any, float] | None = None) -> tuple[str, dict[Any, str]] | None:
         """The name of the first stage that differs, and its differences."""
         last = None
         for name, program in self.traced.stages if self.traced else ():
             if last is None or not _is_same(program, last):
-                if wrong := self.wrong_as(program, spreads):
+                try:
+                    wrong = self.wrong(self.read(program), spreads)
+                except Exception as error:
+                    wrong = {"": f"{type(error).__name__}: {error}"}
+                if wrong:
                     return name, wrong
                 last = program
         return None
@@ -419,7 +380,7 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is in another state than in eager mode")
     if call.run.has_changed():
-        return Verdict("different", "emitter or bindings", "the result of an earlier call has changed")
+        return Verdict("different", "plan, emitter or bindings", "the result of an earlier call has changed")
     if not all(np.isfinite(x).all() for x in eager.values.values() if x.dtype.kind == "f"):
         return Verdict("not finite")
     return Verdict("same")
@@ -428,7 +389,7 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
 def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
     """The verdict on differences that rounding may explain."""
     if call.traced is None:
-        return Verdict("different", "emitter or bindings", next(iter(wrong.values())))
+        return Verdict("different", "plan, emitter or bindings", next(iter(wrong.values())))
     spreads = call.spreads()
     again = call.wrong(found.values, spreads)
     first = call.first_wrong(spreads)
@@ -437,9 +398,7 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
     if first is not None:
         return Verdict("different", first[0], next(iter((again or first[1]).values())))
     if again:
-        how = partial(planned, homes=call.traced.executable.homes)
-        in_plan = call.wrong_as(call.traced.stages[-1][1], spreads, how)
-        return Verdict("different", "plan" if in_plan else "emitter or bindings", next(iter(again.values())))
+        return Verdict("different", "plan, emitter or bindings", next(iter(again.values())))
     far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > half_of_the_digits(call.eager.values[key])]
     return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
 

@@ -121,6 +121,7 @@ def test_a_failing_step_is_minimized() -> None:
 # ---------------------------------------------------------------------------------------------------- comparison
 
 KNOWN = {"trace"}
+CODE = "plan, emitter or bindings"
 
 
 @pytest.mark.parametrize("count", [25, waiting(250)])
@@ -159,7 +160,7 @@ def test_a_wrong_pass_is_named_with_a_small_step() -> None:
     exec(script, {})
 
 
-def test_a_wrong_plan_is_distinguished_from_a_wrong_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_plan_or_emitter_is_told_from_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     right = emit.KERNELS["elementwise"]
 
     def minus(emitter: Any, instruction: Any) -> None:
@@ -167,10 +168,10 @@ def test_a_wrong_plan_is_distinguished_from_a_wrong_emitter(monkeypatch: pytest.
 
     with monkeypatch.context() as patch:
         patch.setitem(emit.KERNELS, "elementwise", minus)
-        assert compare(SCALED).culprit == "emitter or bindings"
+        assert compare(SCALED).culprit == CODE
     original: Callable[..., Any] = plan.Plan.last_reads
     monkeypatch.setattr(plan.Plan, "last_reads", lambda self: dict.fromkeys(original(self), 0))
-    assert compare(SCALED).culprit == "plan"
+    assert compare(SCALED).culprit == CODE
 
 
 def test_a_refusal_is_no_fault() -> None:
@@ -249,10 +250,10 @@ def test_compiled_functions_are_left_as_they_were() -> None:
     ("name", "culprit"),
     [
         ("pass: packed pieces lie in another order", "pass 'pack'"),
-        waiting("plan: results need not live to the end", "plan"),
-        ("plan: states are written while they are read", "plan"),
-        waiting("plan: a buffer is used again too early", "plan"),
-        waiting("emitter: results are not copied", "emitter or bindings"),
+        waiting("plan: results need not live to the end", CODE),
+        ("plan: states are written while they are read", CODE),
+        waiting("plan: a buffer is used again too early", CODE),
+        waiting("emitter: results are not copied", CODE),
     ],
 )
 def test_planted_faults_are_seen(name: str, culprit: str) -> None:
@@ -260,39 +261,6 @@ def test_planted_faults_are_seen(name: str, culprit: str) -> None:
     count, named = seen_after(name, 100)
     assert count
     assert named == culprit
-
-
-LOCKSTEP = TrainingStep(
-    setup=(
-        "rng = np.random.default_rng(0)",
-        "w = ag.Tensor(rng.standard_normal((4, 3)), requires_grad=True, name='w')",
-        "w.data = np.asfortranarray(w.data)",
-        "u = ag.Tensor(rng.standard_normal((2, 4)), requires_grad=True, name='u')",
-        "b = ag.Tensor(rng.standard_normal((2,)), requires_grad=True, name='b')",
-        "momentum_w = ag.zeros((4, 3))",
-        "momentum_u = ag.zeros((2, 4))",
-        "momentum_b = ag.zeros((2,))",
-    ),
-    arguments="x",
-    body=(
-        "h = ag.vecdot(x, w)",
-        "z = ag.tanh((x @ x.T + h) @ u.T + b)",
-        "grads = ag.gradients(ag.abs(h).mean() + (z * z).mean(), [b, u, w])",
-        "momentum_b.data = 0.9 * momentum_b.data + grads[0].data",
-        "b.data = b.data - 0.1 * momentum_b.data",
-        "momentum_u.data = 0.9 * momentum_u.data + grads[1].data",
-        "u.data = u.data - 0.1 * momentum_u.data",
-        "momentum_w.data = 0.9 * momentum_w.data + grads[2].data",
-        "w.data = w.data - 0.1 * momentum_w.data",
-        "return h, z",
-    ),
-    calls=("results.append(step(ag.Tensor(rng.standard_normal((4, 3)))))",) * 3,
-)
-
-
-def test_states_that_lie_transposed_are_not_packed_with_momentums_that_do_not() -> None:
-    """Seed 2101175 of the search: the momentum of a transposed matrix was read as if it were transposed, too."""
-    assert compare(LOCKSTEP).kind == "same"
 
 
 def test_an_array_of_rounding_noise_may_differ_in_size_but_not_beyond_it() -> None:
@@ -316,22 +284,6 @@ def test_the_sign_of_a_product_that_is_zero_is_rounding() -> None:
     assert compare(ZERO_PRODUCT).kind in ("same", "ill-conditioned")
 
 
-NORMALIZED_AGAIN = TrainingStep(
-    setup=("from glassgrad import nn", "layer = nn.LayerNorm(33, dtype='float32')"),
-    arguments="x",
-    body=("return ag.cumulative_sum(layer(x).T, axis=0)",),
-    calls=(
-        "results.append(step(ag.Tensor(np.random.default_rng(1).standard_normal((33, 33)), dtype='float32')))",
-        "results.append(step(results[-1].detach().clone()))",
-    ),
-)
-
-
-def test_rounding_in_a_result_is_not_passed_on_to_a_later_call() -> None:
-    """Seed 6507341 of the search: the last row of the sums is rounding alone, which a norm makes 300 times as large."""
-    assert compare(NORMALIZED_AGAIN).kind == "same"
-
-
 def test_a_result_that_a_later_call_is_given_is_copied_before_the_states_change() -> None:
     """Eagerly it is a view of a parameter, and the optimizer steps between the calls."""
     steps = [step for seed in range(300) if "given = " in (step := step_of(seed)).source]
@@ -340,8 +292,3 @@ def test_a_result_that_a_later_call_is_given_is_copied_before_the_states_change(
         places = [i for i, line in enumerate(step.calls) if line.startswith("given = ")]
         assert all(step.calls[i - 1].startswith("results.append") for i in places)
     assert {compare(step).kind for step in steps[:6]} == {"refused", "same"}
-
-
-def test_rounding_in_a_state_of_shape_0_is_not_passed_on_to_a_later_call() -> None:
-    """Seed 91000174 of the search: a momentum buffer holds a gradient that is 0 but for rounding."""
-    assert not compare(step_of(91000174)).is_fault

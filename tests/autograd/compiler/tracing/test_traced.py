@@ -73,10 +73,6 @@ def _new(w: ag.Tensor, scale: ag.Tensor) -> None:
     w.data = w.data * 2.0
 
 
-def _data(w: ag.Tensor, scale: ag.Tensor) -> None:
-    w.data = w.data * 2.0
-
-
 def _no_grad(w: ag.Tensor, scale: ag.Tensor) -> None:
     with ag.no_grad():
         w[0] = 5.0
@@ -88,7 +84,6 @@ WRITES: dict[str, Callable[[ag.Tensor, ag.Tensor], None]] = {
     "in place": _subtract,
     "a view": _row,
     "a new array": _new,
-    "another data": _data,
     "the Tensor": _no_grad,
 }
 
