@@ -20,30 +20,14 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.check import DRAWS, NOISE, Array, difference, distance, half_of_the_digits
 from glassgrad.autograd.errors import AutogradError
+from tests.steps.step import FUNCTIONS, TrainingStep
 
-HEADER = "import copy\nimport types\nimport numpy as np\nfrom glassgrad import autograd as ag, nn\nresults = []"
+HEADER = "import copy", "import types", "import numpy as np", "from glassgrad import autograd as ag, nn"
 
 
-@dataclass(frozen=True)
-class Step:
-    """A script: ``setup`` makes the states, ``body`` is that of ``def step(...)``, ``calls`` are lines that call it.
-
-    ``setup`` may define a second function, ``again``. Both are compiled.
-    """
-
-    arguments: str
-    setup: Sequence[str]
-    body: Sequence[str]
-    calls: Sequence[str]
-
-    @property
-    def start(self) -> str:
-        """The script up to its calls."""
-        body = "\n".join(self.body).replace("\n", "\n    ")
-        return "\n".join([HEADER, *self.setup, f"def step({self.arguments}):\n    {body}"])
-
-    def __str__(self) -> str:
-        return "\n".join([self.start, *self.calls])
+def frozen(arguments: str, setup: Sequence[str], body: Sequence[str], calls: Sequence[str]) -> TrainingStep:
+    """The step of these parts."""
+    return TrainingStep(tuple(setup), arguments, tuple(body), tuple(calls), HEADER)
 
 
 @dataclass(frozen=True)
@@ -66,11 +50,11 @@ class Seen:
 class Script:
     """A step that runs line by line. ``wrap`` is applied to its functions."""
 
-    def __init__(self, step: Step, wrap: Callable[[Any], Any]) -> None:
-        self.lines: list[CodeType] = [compile(line, "<calls>", "exec") for line in step.calls]
+    def __init__(self, step: TrainingStep, wrap: Callable[[Any], Any]) -> None:
+        start, self.lines = step.compiled()
         self.scope: dict[str, Any] = {}
-        self.run(compile(step.start, "<step>", "exec"))
-        self.scope |= {name: wrap(self.scope[name]) for name in ("step", "again") if name in self.scope}
+        self.run(start)
+        self.scope |= {name: wrap(self.scope[name]) for name in FUNCTIONS if name in self.scope}
         self.returned: list[tuple[Any, Array]] = []
 
     def run(self, code: CodeType) -> None:
@@ -190,7 +174,7 @@ class Nudging:
         return call
 
 
-def spreads(step: Step, i: int, eager: Seen) -> dict[Any, float]:
+def spreads(step: TrainingStep, i: int, eager: Seen) -> dict[Any, float]:
     """The largest effect of noise on each array after line ``i``."""
     found: dict[Any, float] = {}
     for draw in range(DRAWS):
@@ -208,7 +192,7 @@ def spreads(step: Step, i: int, eager: Seen) -> dict[Any, float]:
     return found
 
 
-def overflows(step: Step, i: int) -> bool:
+def overflows(step: TrainingStep, i: int) -> bool:
     """Whether a value on the way through line ``i`` is not finite: then the order of summation decides."""
     script = Script(step, lambda function: function)
     for k in range(i):
@@ -224,7 +208,7 @@ def overflows(step: Step, i: int) -> bool:
 # -------------------------------------------------------------------------------------------------------------- verdict
 
 
-def judge(step: Step, target: str = "numpy") -> Verdict:
+def judge(step: TrainingStep, target: str = "numpy") -> Verdict:
     """Run a step eagerly and compiled for a target. Raises what the step itself raises."""
     eager, compiled = Script(step, lambda function: function), Script(step, partial(ag.compile, target=target))
     verdict = Verdict("same")
@@ -247,12 +231,12 @@ def judge(step: Step, target: str = "numpy") -> Verdict:
     return verdict
 
 
-def verdict_of_line(step: Step, i: int, found: Seen, eager: Seen, compiled: Script) -> Verdict:
+def verdict_of_line(step: TrainingStep, i: int, found: Seen, eager: Seen, compiled: Script) -> Verdict:
     """The verdict after line ``i``."""
     verdict = Verdict("same")
-    if wrong := differences(found, eager, {}):
+    if wrong := differences(found.values, eager.values):
         spread = spreads(step, i, eager)
-        if again := differences(found, eager, spread):
+        if again := differences(found.values, eager.values, spread):
             kind = "not finite" if overflows(step, i) else "different"
             return Verdict(kind, f"line {i}: {next(iter(again.values()))}")
         lost = [key for key in wrong if spread.get(key, 0.0) > half_of_the_digits(eager.values[key])]
@@ -267,13 +251,15 @@ def verdict_of_line(step: Step, i: int, found: Seen, eager: Seen, compiled: Scri
     return verdict if finite or verdict.kind != "same" else Verdict("not finite")
 
 
-def differences(found: Seen, eager: Seen, spread: Mapping[Any, float]) -> dict[Any, str]:
+def differences(
+    found: Mapping[Any, Array], eager: Mapping[Any, Array], spread: Mapping[Any, float] | None = None
+) -> dict[Any, str]:
     """For each array that differs, a sentence."""
     wrong = {}
-    for key, array in found.values.items():
+    for key, array in found.items():
         what = f"result {key}" if isinstance(key, int) else key
-        if key not in eager.values:
+        if key not in eager:
             wrong[key] = f"{what} does not exist in eager mode"
-        elif text := difference(array, eager.values[key], spread.get(key, 0.0)):
+        elif text := difference(array, eager[key], (spread or {}).get(key, 0.0)):
             wrong[key] = f"{what}: {text}"
     return wrong

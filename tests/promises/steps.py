@@ -29,7 +29,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 
-from tests.promises.judge import Step, Verdict, judge
+from tests.promises.judge import Verdict, frozen, judge
+from tests.steps.step import TrainingStep
 
 FOLDER = Path(__file__).parent
 COUNTS = {"numpy": 5000, "c": 500}
@@ -40,10 +41,10 @@ ROUNDING = 0.01
 
 
 @cache
-def programs() -> list[Step]:
+def programs() -> list[TrainingStep]:
     """The step of each seed."""
     lines = bz2.decompress((FOLDER / "steps.jsonl.bz2").read_bytes()).decode().splitlines()
-    return [Step(*json.loads(line)) for line in lines]
+    return [frozen(*json.loads(line)) for line in lines]
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import TraceError
 from tests.promises import steps
-from tests.promises.judge import Step, Verdict, judge
+from tests.promises.judge import Verdict, frozen, judge
 
 
 @pytest.mark.parametrize("seed", range(0, 5000, 125))
@@ -39,7 +39,7 @@ def test_a_step_is_refused_by_a_point_of_the_contract_only(monkeypatch):
 
 # --------------------------------------------------------------------------------------------- compilers that are wrong
 
-STEP = Step(
+STEP = frozen(
     "x",
     ("w = ag.Tensor([1.0, 2.0], requires_grad=True)", "kept = w.data", "generator = np.random.default_rng(0)"),
     ("loss = (w * x).sum()", "(g,) = ag.gradients(loss, [w])", "w.data -= 0.5 * g.data", "return loss, w * 2"),
@@ -136,7 +136,7 @@ def test_rounding_is_told_from_a_fault(monkeypatch):
     off = {"rounding": 2e-16, "fault": 1e-12}
     found = {}
     for form, last in (("x[0] + x[1] - x[2]", 0.29999), ("ag.sign(x[0] + x[1] - x[2])", 0.3)):
-        step = Step("x", (), (f"return {form}",), (f"results.append(step(ag.Tensor([0.1, 0.2, {last}])))",))
+        step = frozen("x", (), (f"return {form}",), (f"results.append(step(ag.Tensor([0.1, 0.2, {last}])))",))
         for name, far in off.items():
             moved = ag.Tensor([0.0, 0.0, far])
             monkeypatch.setattr(ag, "compile", lambda step, target, moved=moved: lambda x: step(x + moved))

@@ -26,7 +26,6 @@ from glassgrad.autograd.compiler.check import (
     DRAWS,
     Array,
     Seen,
-    difference,
     distance,
     half_of_the_digits,
     interpret,
@@ -43,7 +42,7 @@ from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable, t
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
-from tests.promises.judge import held
+from tests.promises.judge import differences, held
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 States = Mapping[Value, Any]
@@ -297,14 +296,7 @@ class _Call:
 
     def wrong(self, found: Mapping[Any, Array], spreads: Mapping[Any, float] | None = None) -> dict[Any, str]:
         """Descriptions of the differences between ``found`` and the eager arrays."""
-        wrong = {}
-        for key, array in found.items():
-            what = f"result {key}" if isinstance(key, int) else key
-            if key not in self.eager.values:
-                wrong[key] = f"{what} does not exist in eager mode"
-            elif text := difference(array, self.eager.values[key], (spreads or {}).get(key, 0.0)):
-                wrong[key] = f"{what}: {text}"
-        return wrong
+        return differences(found, self.eager.values, spreads)
 
     def first_wrong(self, spreads: Mapping[Any, float] | None = None) -> tuple[str, dict[Any, str]] | None:
         """The name of the first stage that differs, and its differences."""

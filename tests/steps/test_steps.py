@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.check import difference
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes import optimize
 from glassgrad.autograd.compiler.targets import emit, kernels, plan
@@ -20,7 +21,7 @@ from tests.faults import seen_after
 from tests.sampling import waiting
 from tests.steps import readings
 from tests.steps.random_steps import Vocabulary, random_step
-from tests.steps.readings import Run, Verdict, compare, difference, smallest_fault
+from tests.steps.readings import Run, Verdict, compare, smallest_fault
 from tests.steps.search import search, step_of
 from tests.steps.step import TrainingStep
 
