@@ -45,7 +45,7 @@ def test_results_keep_their_form() -> None:
 
 
 def test_results_are_copies() -> None:
-    """Of inputs, of views of them, of states, of constants, and of each other."""
+    """Of inputs, of views of them, of states, of constants, and of each other; row-major."""
     w = parameter()
     constant = np.arange(3.0)
 
@@ -57,6 +57,7 @@ def test_results_are_copies() -> None:
             x, x.T, x[0], x[:, 1:], x.reshape((3, 2)), ag.broadcast_to(x, (2, 2, 3)), y, y, y.T, y[0, 0], before,
             before[1:],
             w.detach(), w.detach()[0], ag.asarray(constant), ag.flip(x), x.data, ag.ones(3), 2.5 * ag.ones(()),
+            (inverse := ag.linalg.inv(x @ x.T + ag.eye(2))), inverse * 1.0,
         ]  # fmt: skip
 
     x = ag.Tensor(np.arange(6.0).reshape(2, 3))
@@ -70,8 +71,10 @@ def test_results_are_copies() -> None:
     for array in flat(first):
         if isinstance(array, np.ndarray):
             assert array.flags.writeable
+            assert array.flags.c_contiguous
             assert not any(np.may_share_memory(array, other) for other in mine)
             array += 100.0
+            mine.append(array)
     np.testing.assert_array_equal(x.data, np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(constant, np.arange(3.0))
     np.testing.assert_array_equal(w.data, start + 1.0)
@@ -79,21 +82,6 @@ def test_results_are_copies() -> None:
     for i, (array, before) in enumerate(zip(again, expected, strict=True)):
         moved = 1.0 if i in range(10, 14) else 0.0  # what is read of the state
         np.testing.assert_array_equal(array, before + moved)
-
-
-def test_equal_results_are_two_arrays() -> None:
-    """Also those that are made at each call, and a state's old value beside another's new one."""
-    w, kept = ag.ones(2), ag.zeros(2)
-
-    def step(x: Any) -> Any:
-        before = w.detach() * 1.0
-        kept.data = w.data.copy()
-        w.data = w.data * 2.0
-        inverse = ag.linalg.inv(x)
-        return before, kept.detach(), inverse, inverse * 1.0
-
-    arrays = [result.data for result in ag.compile(step)(ag.eye(2))] + [kept.data]
-    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
 
 
 def test_results_are_not_part_of_a_graph() -> None:
@@ -231,23 +219,6 @@ def test_a_state_that_is_written_to_stays_in_its_array(layout: str, shape: tuple
         return found
 
     follows(values, target, rtol=1e-12)
-
-
-@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
-def test_results_are_new_arrays_by_rows(target: Any) -> None:
-    w = ag.Tensor(np.arange(6.0).reshape(3, 2).T, requires_grad=True, name="w")
-
-    def step(x: Any) -> Any:
-        (w * w * x).sum().backward()
-        return x, x.T, x * 2.0, w.detach().T, ag.flip(x.T), ag.roll(x, 1, axis=0).T, ag.ones((2, 3)).T
-
-    x = ag.Tensor(np.linspace(-1.0, 1.0, 6).reshape(3, 2).T)
-    results = ag.compile(step, target=target)(x)
-    assert w.grad is not None
-    assert all(result.data.flags.c_contiguous for result in (*results, w.grad))
-    assert not any(np.shares_memory(result.data, array) for result in results for array in (x.data, w.data))
-    for result, expected in zip(results, step(x), strict=True):
-        np.testing.assert_array_equal(result.data, expected.data)
 
 
 @pytest.mark.parametrize("when", ["before", "between", "new"])
@@ -687,13 +658,14 @@ def test_a_model_is_copied_and_pickled_after_compiling() -> None:
 
 
 def test_a_pickled_counter_counts_for_itself() -> None:
-    """Parameters share a count, and a pickle keeps it so, also where they are to part."""
+    """Parameters share a count, and a pickle keeps it so, also where they are to part. Programs share it, too."""
     model, optimizer, _ = trained()
     pairs = [pickle.loads(pickle.dumps((model, optimizer))) for _ in range(2)]
     eager, compiled = step_of(*pairs[0]), ag.compile(step_of(*pairs[1]))
-    for i, batch in enumerate(batches(6)):
+    for i, (x, y) in enumerate(batches(6)):
         for copied, _ in pairs:
             next(copied.parameters()).requires_grad = i not in (1, 2)
+        batch = (x, y) if i % 2 else (x[:4], y[:4])
         agree(compiled(*batch), eager(*batch), f"step {i}")
     agree(kept(*pairs[1]), kept(*pairs[0]), "states")
 
@@ -817,27 +789,3 @@ def test_a_number_that_a_program_updates_has_second_derivatives():
         step(ag.Tensor([1.0]))
     slope = ag.gradients(w**3, w, create_graph=True)  # the program keeps w as an array of shape ()
     assert ag.gradients(slope, w).item() == 6 * w.item() == 1.5
-
-
-def test_counters_that_part_while_one_parameter_is_frozen_count_apart() -> None:
-    """Two programs have one step count; a third, of the step with a frozen parameter, has one of its own."""
-
-    def counts(wrap: Callable[[Any], Any]) -> list[list[float]]:
-        layer = nn.LayerNorm(2, dtype="float64")
-        optimizer = nn.optim.AdamW(layer.parameters(), lr=0.1)
-        x = np.random.default_rng(0).normal(size=(2, 4, 2))
-
-        @wrap
-        def step(x: Any) -> None:
-            optimizer.zero_grad()
-            (layer(x) ** 2).mean().backward()
-            optimizer.step()
-
-        found = []
-        for frozen, count in ((False, 2), (False, 1), (True, 2), (False, 2), (False, 1)):
-            layer.weight.requires_grad_(not frozen)
-            step(ag.Tensor(x[:count]))
-            found.append([float(optimizer.state[p]["step"]) for p in layer.parameters()])
-        return found
-
-    assert counts(ag.compile) == counts(lambda f: f) == [[1, 1], [2, 2], [2, 3], [3, 4], [4, 5]]

@@ -34,26 +34,17 @@ def cell():
 CASES = """
 # optimizers and schedules
 opt = optimizer() | x * opt.param_groups[0]["lr"] | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x * opt.param_groups[0].get("lr") | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups.append({"lr": 0.3})
-opt = optimizer() | x * dict(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
-opt = optimizer() | x * sum(v for k, v in opt.param_groups[0].items() if k == "lr") | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * len(opt.param_groups[0].get("params")) | opt.param_groups[0]["params"] = []
-opt = optimizer() | x * len(dict(opt.param_groups[0].items())["params"]) | opt.param_groups[0]["params"] = []
-opt = optimizer() | x * (2.0 if "note" in opt.param_groups[0] else 1.0) | opt.param_groups[0]["note"] = 1
-opt = optimizer() | x * opt.param_groups[0].setdefault("lr", 0.1) | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x * len(opt.param_groups[0]) * len({**opt.param_groups[0]}) | opt.param_groups[0]["note"] = 1
 opt = optimizer() | x * {**opt.param_groups[0]}["momentum"] | opt.param_groups[0]["momentum"] = 0.5
 opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
 opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = -x
 s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
-s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.lr_at(1, 1.0) | s.gamma = 0.3
 # modules
 m = nn.Sequential(nn.Dropout(0.5)) | x * m[0].p | m[0].p = 0.25
 m = nn.BatchNorm1d(2).eval() | m(x[None]).detach() | m.eps = 0.7
 m = nn.Linear(2, 2) | x * (1.0 if m.training else 2.0) | m.eval()
-class M(nn.Module): forward = lambda self, x: x * self.scale; scale = 2.0
-m = M() | m(x) | m.scale = 3.0
 class M(nn.Module): forward = lambda self, x: x * self.scale; scale = 2.0
 m = M() | m(x) | M.scale = 3.0
 class M(nn.Module): forward = lambda self, x: x * self.options["scale"]
@@ -66,14 +57,10 @@ class M(nn.Module): forward = lambda self, x: x * 2.0
 m = M() | m(x) | M.forward = lambda self, x: x * 3.0
 class M(nn.Module): forward = lambda self, x: x * 2.0
 m = M() | m(x) | m.forward = lambda x: x * 3.0
-class M(nn.Module): forward = lambda self, x: x * 2.0
-m = M(); m.forward = lambda x: x * 3.0 | m(x) | del m.forward
 class M(nn.Module): forward = lambda self, x: self.act(x)
 m = M(); m.act = ag.tanh | m(x) | m.act = ag.sigmoid
 class M(nn.Module): forward = lambda self, x: x * getattr(self, "scale", 1.0)
 m = M() | m(x) | m.scale = 3.0
-class M(nn.Module): forward = lambda self, x: x * getattr(self, "scale", 1.0)
-m = M(); m.scale = 2.0 | m(x) | del m.scale
 class M(nn.Module): forward = lambda self, x: self.skip(x) if hasattr(self, "skip") else x
 m = M() | m(-x) | m.skip = nn.LeakyReLU()
 class M(nn.Module):
@@ -95,7 +82,6 @@ t = [ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])] | x * t[0] + t[1] | t[1] = ag
 s = 2.0 | x * s | s = 3.0
 s = Plain(v=2.0) | x * eval("s.v", {"s": s}) | s.v = 3.0
 s = 2.0 | x * sys.modules[__name__].s | s = 3.0
-s = np.float32(2.0) | x * s | s = np.float32(3.0)
 read, write = cell() | x * read() | write(3.0)
 h = lambda s=2.0: s | x * h() | h.__defaults__ = (3.0,)
 h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__ = {"s": 3.0}
@@ -103,7 +89,6 @@ h = lambda: 2.0 | x * h() | h.__code__ = (lambda: 3.0).__code__
 h = functools.partial(lambda x, s: x * s, s=2.0) | h(x) | h.keywords["s"] = 3.0
 k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache_clear()
 k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
-k = [2.0]; h = functools.wraps(len)(lambda: k[0]) | x * h() | k[0] = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 def h():
@@ -112,21 +97,16 @@ def h():
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 pass | x * h() | s.v = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
-exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\na = A()\\nb = B()", vars(s)) | x * s.A.v | s.A.v = 3.0
-sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
 exec("class A: v = 2.0\\na = A()", vars(s)) | x * s.a.v | s.a.v = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
 exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\nb = B()", vars(s)) | x * s.b.f() | s.A.v = 3.0
 # containers
 d = {"s": 2.0} | x * d["s"] | d["s"] = 3.0
-d = [1.0, 2.0] | x * sum(v for v in d) | d[1] = 3.0
 d = [1.0] * 5000 | x * d[4000] | d[4000] = 3.0
 d = collections.namedtuple("d", "o")([2.0]) | x * d.o[0] | d.o[0] = 3.0
 d = [2.0]; h = d.__getitem__ | x * h(0) | d[0] = 3.0
-d = {"s": 2.0}; h = operator.itemgetter("s") | x * h(d) | d["s"] = 3.0
 d = collections.UserDict(s=2.0) | x * d["s"] | d["s"] = 3.0
 b = {"s": 2.0}; d = types.MappingProxyType(b) | x * d["s"] | b["s"] = 3.0
-d = collections.defaultdict(float, s=2.0) | x * d["s"] | d["s"] = 3.0
 d = collections.deque([2.0], maxlen=3) | x * d[0] | d[0] = 3.0
 class D(dict): __getattr__ = dict.__getitem__
 d = D(s=2.0) | x * d.s | d["s"] = 3.0
@@ -137,7 +117,6 @@ a = np.ones(1_000_000) | x * float(a[0]) | a[0] = 3.0
 a = np.array([1.0, 2.0]) | x * len(str(a[0])) * len(f"{a}") * len(repr(a.sum())) | a[0] += 99.25
 a = np.array([1.0, 2.0]); d = [a, a] | x * d[0] * (2.0 if d[0] is d[1] else 3.0) | d[1] = a.copy()
 a = np.arange(4.0).reshape(2, 2) | x * a[1] + a.T[0] | a[...] = -a
-a = np.array([True, False]) | x[a].sum() + ag.where(a, x, 0.0) | a[1] = True
 a = np.array([0, 1]) | x[a] * 2 | a[0] = 1
 a = np.array(["2020-01-01"], "M8[D]") | x * a[0].astype("int64") | a[0] = "2021-01-01"
 a = np.array([2.0, None], dtype=object) | x * a[0] | a[0] = 3.0
@@ -145,7 +124,6 @@ a = np.array([2.0, None], dtype=object) | x * a[0] | a[0] = 3.0
 c = Plain(s=2.0) | x * c.s | c.s = 3.0
 c = Plain(s=2.0); k = 1 | x * getattr(c, f"{'s' * k}") | c.s = 3.0
 c = Plain(s=2.0); h = operator.attrgetter("s") | x * h(c) | c.s = 3.0
-c = Plain(s=2.0) | x * vars(c)["s"] | c.s = 3.0
 c = Plain(s=2.0) | x * sum(vars(c).values()) | c.t = 3.0
 c = Plain(s=2.0) | x * (2.0 if hasattr(c, "t") else 1.0) | c.t = 5.0
 c = Plain(s=2.0) | x * float("{0.s}".format(c)) | c.s = 3.0
@@ -153,11 +131,8 @@ c = Plain(s=2.0) | x * copy.deepcopy(c).s | c.s = 3.0
 c = types.SimpleNamespace(s=2.0) | x * c.s | c.s = 3.0
 c = dataclasses.make_dataclass("C", [("s", float)], slots=True)(2.0) | x * c.s | c.s = 3.0
 C = dataclasses.make_dataclass("C", [("s", float)]); c = C(2.0) | x * (c == C(2.0)) | c.s = 3.0
-C = dataclasses.make_dataclass("C", [("s", float)], frozen=True); c = C(2.0) | x * c.s | object.__setattr__(c, "s", 3.0)
 class C: s = 2.0
 pass | x * C.s | C.s = 3.0
-class C: s = 2.0
-c = C() | x * c.s | C.s = 3.0
 class B: s = 2.0
 class C(B): pass
 c = C() | x * c.s | C.s = 3.0
@@ -165,8 +140,6 @@ class C: pass
 c = C() | x * getattr(c, "t", 1.0) | C.t = 5.0
 class C: get = lambda self: 2.0
 c = C() | x * c.get() | c.get = lambda: 3.0
-class C: get = lambda self: 2.0
-c = C() | x * c.get() | C.get = lambda self: 3.0
 class C: get = lambda self: 2.0
 class D: get = lambda self: 3.0
 c = C() | x * c.get() | c.__class__ = D
@@ -187,9 +160,6 @@ c = D() | x * c.get() | C.scaled = lambda self, by: 3.0; C.get = functools.parti
 class B: get = lambda self: 2.0
 class C(B): get = lambda self: super(C, self).get() + 1.0
 c = C() | x * c.get() | B.get = lambda self: 7.0
-class B: get = lambda self: self.s
-class C(B): get = lambda self: super(C, self).get()
-c = C(); c.s = 2.0 | x * c.get() | c.s = 3.0
 class C: s = property(lambda self: self._s)
 c = C(); c._s = 2.0 | x * c.s | c._s = 3.0
 class D: __get__ = lambda self, thing, kind=None: thing._s
@@ -199,8 +169,6 @@ class C: __getattr__ = lambda self, name: self.__dict__["d"][name]
 c = C(); c.d = {"s": 2.0} | x * c.s | c.d["s"] = 3.0
 class C: __slots__ = ("s",)
 c = C(); c.s = 2.0 | x * c.s | c.s = 3.0
-class C: __call__ = lambda self: self.s
-c = C(); c.s = 2.0 | x * c() | c.s = 3.0
 class C: __iter__ = lambda self: iter(self.s)
 c = C(); c.s = [2.0] | x * sum(c) | c.s.append(3.0)
 class T(type): s = property(lambda cls: cls._s)
