@@ -41,11 +41,15 @@ class Script:
     def loss(self, x, y):
         return F.mse_loss(self.net(x), y)
 
-    def backward(self, loss):
-        self.optimizer.zero_grad()
+    def backward(self, loss, optimizer=None):
+        optimizer = optimizer or self.optimizer
+        optimizer.zero_grad()
         loss.backward()
-        self.optimizer.step()
+        optimizer.step()
         return loss
+
+    def compiled_step(self):
+        return self.compiled(lambda x, y: self.backward(self.loss(x, y)))
 
     def trained(self, step, count=4):
         """The results of some calls."""
@@ -147,18 +151,14 @@ def tied_weights(s):
 
     @s.compiled
     def step(x, y):
-        optimizer.zero_grad()
-        loss = F.mse_loss(ag.tanh(encoder(x)) @ encoder.weight + decoder.bias, x)
-        loss.backward()
-        optimizer.step()
-        return loss
+        return s.backward(F.mse_loss(ag.tanh(encoder(x)) @ encoder.weight + decoder.bias, x), optimizer)
 
     return s.trained(step), encoder.weight.data, decoder.bias.data
 
 
 @recipe
 def frozen_between_calls(s):
-    step = s.compiled(lambda x, y: s.backward(s.loss(x, y)))
+    step = s.compiled_step()
     first = next(iter(s.net.parameters()))
     for frozen in (False, True, False):
         s.optimizer.zero_grad()
@@ -168,7 +168,7 @@ def frozen_between_calls(s):
 
 @recipe
 def schedule(s):
-    step, plan = s.compiled(lambda x, y: s.backward(s.loss(x, y))), lr_scheduler.StepLR(s.optimizer, 1, gamma=0.5)
+    step, plan = s.compiled_step(), lr_scheduler.StepLR(s.optimizer, 1, gamma=0.5)
     for _ in range(4):
         yield step(*s.batch())
         plan.step()
@@ -202,7 +202,7 @@ def rate_as_an_argument(s):
 def groups(s):
     *first, last = s.net.parameters()
     s.optimizer = nn.optim.SGD([{"params": first, "weight_decay": 0.1}, {"params": [last], "lr": 0.5}], lr=0.01)
-    step = s.compiled(lambda x, y: s.backward(s.loss(x, y)))
+    step = s.compiled_step()
     yield s.trained(step)
     s.optimizer.zero_grad()
     s.optimizer.param_groups[0]["params"].pop()
@@ -221,11 +221,8 @@ def adversaries_in_one_step(s):
     @s.compiled
     def step(x, y):
         fake = s.net(x)
-        optimizer.zero_grad()
         real, wrong = critic(y), critic(fake.detach())
-        of_critic = judged(real, ag.ones_like(real)) + judged(wrong, ag.zeros_like(wrong))
-        of_critic.backward()
-        optimizer.step()
+        of_critic = s.backward(judged(real, ag.ones_like(real)) + judged(wrong, ag.zeros_like(wrong)), optimizer)
         for p in critic.parameters():
             p.requires_grad_(False)
         deceived = critic(fake)
@@ -243,13 +240,9 @@ def model_agnostic(s):
 
     @s.compiled
     def step(x, y):
-        s.optimizer.zero_grad()
         slopes = ag.gradients(s.loss(x, y), weights, create_graph=True)
         adapted = {name: w - 0.1 * g for name, w, g in zip(names, weights, slopes, strict=True)}
-        loss = F.mse_loss(nn.functional_call(s.net, adapted, y @ ag.ones((2, 3))), y)
-        loss.backward()
-        s.optimizer.step()
-        return loss
+        return s.backward(F.mse_loss(nn.functional_call(s.net, adapted, y @ ag.ones((2, 3))), y))
 
     return s.trained(step)
 
@@ -265,11 +258,7 @@ def gradient_penalty(s):
         between = (share * y + (1 - share) * fake).requires_grad_(True)
         (slope,) = ag.gradients(critic(between).sum(), [between], create_graph=True)
         penalty = ((ag.sqrt((slope**2).sum(axis=1)) - 1) ** 2).mean()
-        optimizer.zero_grad()
-        loss = critic(fake).mean() - critic(y).mean() + 10 * penalty
-        loss.backward()
-        optimizer.step()
-        return loss
+        return s.backward(critic(fake).mean() - critic(y).mean() + 10 * penalty, optimizer)
 
     return s.trained(step), [p.data for p in critic.parameters()]
 
@@ -320,12 +309,8 @@ def carried_state(s):
 
     @s.compiled
     def step(x, h):
-        optimizer.zero_grad()
         after = cell(x, h)
-        loss = (after**2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss, after.detach()
+        return s.backward((after**2).mean(), optimizer), after.detach()
 
     h = ag.zeros((6, 4))
     for _ in range(4):
@@ -335,12 +320,9 @@ def carried_state(s):
 
 @recipe
 def resumed(s):
-    def begun():
-        return s.compiled(lambda x, y: s.backward(s.loss(x, y)))
-
-    yield s.trained(begun())
+    yield s.trained(s.compiled_step())
     saved = copy.deepcopy((s.net.state_dict(), s.optimizer.state_dict()))
-    step = begun()
+    step = s.compiled_step()
     yield s.trained(step)
     s.net.load_state_dict(saved[0])
     s.optimizer.load_state_dict(saved[1])
@@ -354,7 +336,7 @@ def resumed(s):
 
 @recipe
 def evaluated_in_between(s):
-    step, loss = s.compiled(lambda x, y: s.backward(s.loss(x, y))), s.compiled(s.loss)
+    step, loss = s.compiled_step(), s.compiled(s.loss)
     for _ in range(3):
         yield s.trained(step, 2)
         s.net.eval()
@@ -421,7 +403,7 @@ def autoencoder_with_draws(s):
 
 @recipe
 def stopped_early(s):
-    step, best = s.compiled(lambda x, y: s.backward(s.loss(x, y))), np.inf
+    step, best = s.compiled_step(), np.inf
     for _ in range(6):
         loss = step(*s.batch()).item()
         if loss > best:

@@ -571,6 +571,25 @@ def test_source_before_the_first_call() -> None:
     assert compiled.source.startswith("def _lambda(x):")
 
 
+def in_threads(*functions: Callable[[], None]) -> None:
+    """Run functions at once. Raises the first of their errors."""
+    errors: list[BaseException] = []
+
+    def run(function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+
+
 def test_threads_that_call_one_function() -> None:
     """Every call is one step: none is lost, and none sees half of another's."""
     w, v = ag.Tensor(np.zeros(2000), name="w"), ag.Tensor(np.zeros(2000), name="v")
@@ -580,30 +599,21 @@ def test_threads_that_call_one_function() -> None:
         v.data = (v - x).data
         return (w + v).sum(), w[:2] + 0.0
 
-    compiled, seen, errors = ag.compile(f), [], []
+    compiled, seen = ag.compile(f), []
 
     def work() -> None:
-        try:
-            for _ in range(100):
-                total, some = compiled(ag.ones(2000))
-                assert total.item() == 0.0
-                seen.append(tuple(some.tolist()))
-        except BaseException as error:
-            errors.append(error)
+        for _ in range(100):
+            total, some = compiled(ag.ones(2000))
+            assert total.item() == 0.0
+            seen.append(tuple(some.tolist()))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not errors
+    in_threads(*[work] * 4)
     assert (w.data == 400.0).all()
     assert sorted(seen) == [(float(i), float(i)) for i in range(1, 401)]
 
 
 def test_threads_that_compile_and_threads_that_do_not() -> None:
     """A trace in one thread is none in another."""
-    errors: list[BaseException] = []
 
     def compiling() -> None:
         for i in range(20):
@@ -618,21 +628,7 @@ def test_threads_that_compile_and_threads_that_do_not() -> None:
             assert w.grad.tolist() == [2.0, 4.0, 6.0]
             w.grad = None
 
-    def safely(f: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            try:
-                f()
-            except BaseException as error:
-                errors.append(error)
-
-        return run
-
-    threads = [threading.Thread(target=safely(f)) for f in (compiling, plain, compiling, plain)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not errors
+    in_threads(compiling, plain, compiling, plain)
     assert type(ag.Tensor.__dict__["_data"]).__name__ == "member_descriptor"  # nobody watches any more
 
 

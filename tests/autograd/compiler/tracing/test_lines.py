@@ -41,12 +41,21 @@ def names(program: Program) -> list[str]:
 
 
 def test_each_instruction_knows_the_users_line() -> None:
-    found = origins(ag.trace(a_step(), X, Y))
+    """A gradient has the name of its value behind one prefix; passes keep lines and names."""
+    program = ag.trace(a_step(), X, Y)
+    found = origins(program)
     assert found["h"] == "h = ag.tanh(x @ w)"
     assert found["loss"] == "loss = nn.functional.mse_loss(h, y)"
     assert found["d_h"] == "d loss = nn.functional.mse_loss(h, y)"
     assert found["d_w"] == "d h = ag.tanh(x @ w)"
     assert found["w_new"] == "optimizer.step()"
+    assert [n for n in names(program) if n.startswith("d_")] == ["d_loss", "d_h", "d_x_at_w", "d_w"]
+    lines = [i.origin.line.partition(":") for i in program.instructions if i.origin]
+    assert all(file == FILE and number.isdigit() for file, _, number in lines)
+    better = program.optimized()
+    assert all(i.origin is not None for i in better.instructions)
+    assert origins(better)["h"] == "h = ag.tanh(x @ w)"
+    assert {"h", "d_h", "loss"} <= set(names(better))
 
 
 def test_what_no_grad_decorates_belongs_to_the_users_line() -> None:
@@ -64,25 +73,6 @@ def test_what_no_grad_decorates_belongs_to_the_users_line() -> None:
     found = origins(ag.trace(step, ag.ones(2)))
     assert found.pop("y") == "return 2 * x"
     assert {*found.values()} == {"return nn.optim.clip_grad_norm_([w], 1.0)"}
-
-
-def test_a_line_is_given_with_the_name_of_its_file() -> None:
-    program = ag.trace(a_step(), X, Y)
-    lines = {i.origin.line for i in program.instructions if i.origin}
-    assert {line.partition(":")[0] for line in lines} == {FILE}
-    assert all(line.partition(":")[2].isdigit() for line in lines)
-
-
-def test_passes_keep_the_line_and_the_names() -> None:
-    better = ag.trace(a_step(), X, Y).optimized()
-    assert all(i.origin is not None for i in better.instructions)
-    assert origins(better)["h"] == "h = ag.tanh(x @ w)"
-    assert {"h", "d_h", "loss"} <= set(names(better))
-
-
-def test_a_gradient_has_the_name_of_its_value_behind_one_prefix() -> None:
-    found = names(ag.trace(a_step(), X, Y))
-    assert [n for n in found if n.startswith("d_")] == ["d_loss", "d_h", "d_x_at_w", "d_w"]
 
 
 def test_the_last_tensor_of_a_call_has_the_assigned_name() -> None:
