@@ -67,11 +67,6 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
-def _replaced(space: Any, y: Any, x: Any, harmless: float) -> Any:
-    """``y``, or ``harmless`` where ``x`` is 0. NumPy's namespace uses ``y`` itself, if there is no such element."""
-    return y if type(y) in PYTHON_SCALARS else space.where(x == 0, harmless, y)
-
-
 class _Part:
     """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
@@ -153,12 +148,6 @@ class _TraceNamespace(Namespace):
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
         chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
         return tracer.emit("where", (chosen, *values), {})
-
-    def multiply_no_nan(self, x: Any, y: Any) -> Any:
-        return y * _replaced(self, x, y, 0.0)
-
-    def xdivy(self, x: Any, y: Any) -> Any:
-        return x / _replaced(self, y, x, 1.0)
 
     def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         tracer = _now()

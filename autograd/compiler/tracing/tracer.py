@@ -81,14 +81,15 @@ class Tracer:
 
     # ----------------------------------------------------------------------------------------------------- the values
 
-    def unique(self, base: str) -> str:
-        """``base``, with a number appended if the name is taken."""
+    def unique(self, name: str) -> str:
+        """The name of a value after ``name``, with a number appended if it is taken."""
+        base = value_name(name)
         count = self.counts[base] = self.counts.get(base, 0) + 1
         return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
         """Add an input to the program and return its traced array."""
-        value = Value("input", shape, dtype, self.unique(value_name(name)))
+        value = Value("input", shape, dtype, self.unique(name))
         self.inputs.append(value)
         return Traced(self, value)
 
@@ -97,7 +98,7 @@ class Tracer:
         key = id(array) if array.shape else (array.dtype, array.tobytes())  # 0.0 == -0.0, and NaN is not itself
         found = self.literals.get(key)
         if found is None:
-            name = value_name((self.lines.variable(array) if array.shape else "") or "c")
+            name = (self.lines.variable(array) if array.shape else "") or "c"
             data = array if array.shape else numpy.asarray(array)[()]
             found = self.literals[key] = Value("constant", array.shape, array.dtype, self.unique(name), data)
         return found
@@ -301,7 +302,7 @@ class Tracer:
             return raw
         key = id(tensor)
         if key not in self.current:
-            name = self.unique(value_name(tensor.name or self.lines.variable(tensor) or "state"))
+            name = self.unique(tensor.name or self.lines.variable(tensor) or "state")
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = self.former[key] = Traced(self, self.states[key])
@@ -391,7 +392,7 @@ class Tracer:
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
         """The number ``mapping[key]``, as an input that is read at each call."""
-        value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
+        value = Value("knob", (), numpy.dtype("float64"), self.unique(name), origin=(mapping, key))
         self.knobs.append(value)
         return Number(Traced(self, value))
 
