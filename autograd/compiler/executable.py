@@ -21,7 +21,7 @@ from glassgrad.autograd.compiler.targets.emit import Emitter, load
 from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
-from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
+from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, alike
 from glassgrad.autograd.compiler.tracing.watching import DATA
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LATEST, base_of, clock_of, owner, written
@@ -290,8 +290,8 @@ class Executable:
         """The guards that no longer hold. An object replaced by an equal plain value is accepted."""
         broken = []
         for i, guard in enumerate(self.trace.guards):
-            if guard.holds():
-                self.trace.guards[i] = renewed = guard._replace(value=guard.now())
+            if alike(now := guard.now(), guard.value):
+                self.trace.guards[i] = renewed = guard._replace(value=now)
                 self.is_settled.__globals__.update(renewed.names(i))
             else:
                 broken.append(guard)

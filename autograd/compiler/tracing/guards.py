@@ -51,10 +51,6 @@ class Guard(NamedTuple):
         except ValueError:  # of the cell of a variable that has no value yet
             return MISSING
 
-    def holds(self) -> bool:
-        """Whether the value is that of the trace, or a plain value that is bitwise equal."""
-        return alike(self.now(), self.value)
-
     def names(self, number: int) -> dict[str, Any]:
         """The names in `source` besides those of `SCOPE`."""
         return {f"holder_{number}": self.holder, f"value_{number}": self.value}

@@ -23,28 +23,23 @@ from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import TraceError
 
 
-class _Elementwise:
+def _elementwise(name: str) -> Any:
     """A ufunc of the trace, with ``at``."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any) -> Any:
-        tracer = _tracer_of(args)
+    def call(*args: Any) -> Any:
+        tracer = next((x.tracer for x in args if type(x) in (Traced, Number)), None)
         if tracer is None:
-            return function_of(self.name)(*args)
+            return function_of(name)(*args)
         if all(type(x) in PYTHON_SCALARS for x in args):  # ufuncs of numbers make arrays
             args = tuple(Traced(tracer, tracer.lift(x)) if type(x) is Number else x for x in args)
-        return tracer.elementwise(self.name, args)
+        return tracer.elementwise(name, args)
 
-    def at(self, x: Traced, index: Any, values: Any) -> None:
+    def at(x: Traced, index: Any, values: Any) -> None:
         """``x[index] += values``, where repeated indices add up: of ``add`` alone."""
-        x.tracer.refuse_writing(x)
         x.write(x.tracer.setitem("add_at", x, index, values).value)
 
-
-def _tracer_of(args: Any) -> Tracer | None:
-    return next((x.tracer for x in args if type(x) in (Traced, Number)), None)
+    call.at = at  # type: ignore[attr-defined]
+    return call
 
 
 def _now() -> Tracer:
@@ -180,7 +175,7 @@ class _TraceNamespace(Namespace):
         if found is None:
             raise AttributeError(f"a trace has no function {name!r}, and no operation has that name.")
         if name in ELEMENTWISE:
-            found = _Elementwise(name)
+            found = _elementwise(name)
         elif name in REDUCTIONS:
             found = _reduction(name)
         elif name in ("linalg", "fft") or (callable(found) and not isinstance(found, type)):  # else a dtype, a number

@@ -27,7 +27,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.common.contexts import OPTIONS, WATCHED
-from glassgrad.autograd.compiler.tracing.guards import MISSING, PLAIN, Content, Guard, Items
+from glassgrad.autograd.compiler.tracing.guards import MISSING, PLAIN, Content, Guard, Items, alike
 from glassgrad.autograd.compiler.tracing.lines import NOTHING, attributes_of, owner_of
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
@@ -214,7 +214,7 @@ class Surroundings:
 
     def changes(self) -> list[Guard]:
         """Guards of the places that have changed, each with its old value."""
-        return [guard for guard in self.guards.values() if not guard.holds()]
+        return [guard for guard in self.guards.values() if not alike(guard.now(), guard.value)]
 
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""

@@ -141,7 +141,6 @@ class Traced:
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.scalar and is_users(sys._getframe(1)):
             raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
-        self.tracer.refuse_writing(self)
         self.write(self.tracer.setitem("setitem", self, index, value).value)
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -57,6 +58,7 @@ class Tracer:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
         self.kinds: set[type] = set()  # the classes that are watched for this trace
+        self.watching = ExitStack()  # whose end is that of the watching
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
         self.instructions: list[Instruction] = []
@@ -69,7 +71,6 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: list[Value] = []
-        self.rates: list[tuple[dict[str, Any], float]] = []  # groups of an optimizer, with their learning rates
         self.counts: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None

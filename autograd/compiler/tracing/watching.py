@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from glassgrad.autograd.common.contexts import TRACER, WATCHED
+from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced, is_inside
 from glassgrad.autograd.engine.tensor import Tensor
@@ -108,7 +109,7 @@ _SLOTS = {
     "data": property(_get_values, VALUES.fset),
 }
 _originals: dict[type, dict[str, Any]] = {}
-_counts: dict[type, int] = {}
+_counts = Counter[type]()
 
 
 @contextmanager
@@ -117,21 +118,9 @@ def watched(tracer: Any) -> Iterator[None]:
     to ``tracer``, in this thread and task only. The slots and methods themselves are replaced and later restored, so
     that this costs nothing outside of a trace.
     """
-    watch(tracer, (Tensor, *WATCHED))
-    token = TRACER.set(tracer)
-    try:
+    with tracer.watching, holding(TRACER, tracer):
+        watch(tracer, (Tensor, *WATCHED))
         yield
-    finally:
-        TRACER.reset(token)
-        with _LOCK:
-            for kind in tracer.kinds:
-                _counts[kind] -= 1
-                if not _counts[kind]:
-                    for name, original in _originals.pop(kind).items():
-                        type.__delattr__(kind, name) if original is None else type.__setattr__(kind, name, original)
-        tracer.kinds.clear()
-        for group, rate in tracer.rates:
-            dict.__setitem__(group, "lr", rate)
 
 
 def watch(tracer: Any, kinds: Iterable[type] = ()) -> None:
@@ -141,20 +130,28 @@ def watch(tracer: Any, kinds: Iterable[type] = ()) -> None:
     while groups := tracer.surroundings.groups:
         group = groups.pop()
         if type(rate := dict.get(group, "lr")) is float:
-            tracer.rates.append((group, rate))
+            tracer.watching.callback(dict.__setitem__, group, "lr", rate)
             dict.__setitem__(group, "lr", tracer.knob(group, "lr", "lr"))
-    for kind in (*kinds, *tracer.surroundings.kinds):
-        if kind not in tracer.kinds:
-            with _LOCK:
-                tracer.kinds.add(kind)
-                _counts[kind] = _counts.get(kind, 0) + 1
-                if _counts[kind] == 1:
-                    _exchange(kind)
+    for kind in {*kinds, *tracer.surroundings.kinds} - tracer.kinds:
+        tracer.kinds.add(kind)
+        tracer.watching.enter_context(_exchanged(kind))
 
 
-def _exchange(kind: type) -> None:
-    writers = {name: _writer(kind, getattr(kind, name)) for name in ("__setattr__", "__delattr__")}
-    methods = _SLOTS if kind is Tensor else {"__getattribute__": _reader(kind), **writers}
-    _originals[kind] = {name: vars(kind).get(name) for name in methods}
-    for name, method in methods.items():
-        type.__setattr__(kind, name, method)
+@contextmanager
+def _exchanged(kind: Any) -> Iterator[None]:
+    """A context in which accesses of a class's attributes are reported."""
+    with _LOCK:
+        _counts[kind] += 1
+        if _counts[kind] == 1:
+            writers = {name: _writer(kind, getattr(kind, name)) for name in ("__setattr__", "__delattr__")}
+            methods = _SLOTS if kind is Tensor else {"__getattribute__": _reader(kind), **writers}
+            _originals[kind] = {name: vars(kind).get(name) for name in methods}
+            for name, method in methods.items():
+                type.__setattr__(kind, name, method)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _counts[kind] -= 1
+            for name, original in _originals.pop(kind).items() if not _counts[kind] else ():
+                type.__delattr__(kind, name) if original is None else type.__setattr__(kind, name, original)
