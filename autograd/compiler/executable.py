@@ -125,6 +125,12 @@ def _is_shared(tensor: Tensor) -> bool:
     return False
 
 
+def _named(scope: dict[str, Any], thing: Any) -> str:
+    """The name of ``thing`` in a scope, to which it is added."""
+    scope[f"thing_{id(thing)}"] = thing
+    return f"thing_{id(thing)}"
+
+
 class Executable:
     """A program bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
@@ -177,15 +183,20 @@ class Executable:
                 self.places.append((state.origin, state.origin._data))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
-        """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
+        """Compile the source to functions, with ``names`` as globals, and the code that runs after it."""
         scope: dict[str, Any] = {}
-        settling = self._settling(scope)
+        ending = self._ending(scope)
         load(source, names, f"compiled {self.optimized.name}", self)
-        load(settling, scope, f"compiled {self.optimized.name} settling", self)
+        load(ending, scope, f"compiled {self.optimized.name} ending", self)
         # Popped from their own globals, so that no reference cycle keeps them alive.
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
-        self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+        self._checked: dict[str, Any] = {}
+        self.__dict__.pop("is_settled", None)
+        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
+        written(*memories.values())  # in the first call
+        self.memories = frozenset(memories)
+        self._clocks = [clock_of(memory) for memory in memories.values()]
         run, graded = self.run, [value.origin for value in self.trace.given]
         passed = [state.origin for state in self.trace.replaced]
 
@@ -240,28 +251,40 @@ class Executable:
         note_home(flat)
         return flat
 
-    def _settling(self, scope: dict[str, Any]) -> str:
-        """The source of the checks before each call, and of what sets gradients and builds the result
-        after it."""
-        trace, result = self.trace, self.trace.result
+    def is_settled(self) -> bool:
+        """Whether the program is valid, and bound to the present arrays. If so, the time of its writes is noted.
 
-        def named(thing: Any) -> str:
-            scope[f"thing_{id(thing)}"] = thing
-            return f"thing_{id(thing)}"
-
-        terms = [f"{named(tensor)}._data is home_{i}" for i, (tensor, _) in enumerate(self.places)]  # the slot is fast
-        scope |= SCOPE | {f"home_{i}": array for i, (_, array) in enumerate(self.places)}
+        The second call compiles this to code, which later ones run.
+        """
+        trace, scope = self.trace, self._checked
+        terms = [f"place_{i}._data is home_{i}" for i in range(len(self.places))]  # the slot is fast
+        for i, (tensor, array) in enumerate(self.places):
+            scope[f"place_{i}"], scope[f"home_{i}"] = tensor, array
         for i, guard in enumerate(trace.guards):
             scope |= guard.names(i)
             terms.append(guard.source(i))
-        terms += [f"{named(tensor)}.grad is None" for tensor in trace.ungraded]
-        terms += [f"kind({named(v.origin)}.grad) == {named(self._kind_of(v))}" for v in trace.given]
-        terms += [f"kind({named(s.origin)}) == {named(self._kind_of(s))}" for s in trace.replaced]
-        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
-        written(*memories.values())  # in the first call
-        self.memories = frozenset(memories)
-        scope.update(LATEST=LATEST, stamp=stamp, wrap=wrap, kind=_kind, array=numpy.array, memories=memories)
-        marks = "".join(f"{named(clock_of(memory))}[0] = " for memory in memories.values())
+        terms += [f"{_named(scope, tensor)}.grad is None" for tensor in trace.ungraded]
+        terms += [f"kind({_named(scope, v.origin)}.grad) == {_named(scope, self._kind_of(v))}" for v in trace.given]
+        terms += [f"kind({_named(scope, s.origin)}) == {_named(scope, self._kind_of(s))}" for s in trace.replaced]
+        marks = "".join(f"{_named(scope, clock)}[0] = " for clock in self._clocks)
+        scope |= SCOPE | {"LATEST": LATEST, "stamp": stamp, "kind": _kind}
+        # Noted before the states are written, so that older graphs are invalid even if the run is interrupted.
+        text = (
+            f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
+            "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
+            f"    {marks}LATEST[0] = stamp()\n    return True\n"
+        )
+        load(text, scope, f"compiled {self.optimized.name} settling", self)
+        return self.__dict__.setdefault("is_settled", scope.pop("is_settled"))()  # type: ignore[no-any-return]
+
+    def _ending(self, scope: dict[str, Any]) -> str:
+        """The source of what sets attributes and gradients, and builds the result, after a call."""
+        trace, result = self.trace, self.trace.result
+
+        def named(thing: Any) -> str:
+            return _named(scope, thing)
+
+        scope.update(wrap=wrap, array=numpy.array)
         left = [
             f"{named(s.origin)}._data = outputs[{i}]" for i, s in enumerate(trace.replaced, len(self.program.outputs))
         ]
@@ -278,13 +301,7 @@ class Executable:
         elif result.structure[0] is tuple and not any(result.structure[2]):  # of leaves: the fastest way
             built = f"({''.join(f'{leaf}, ' for leaf in leaves)})"
         lines = "".join(f"    {line}\n" for line in left)
-        return (
-            # Recorded before the states are written, so that older graphs are invalid even if the run is interrupted.
-            f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
-            "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
-            f"    {marks}LATEST[0] = stamp()\n    return True\n"
-            f"def finish(outputs):\n{lines}    return {built}\n"
-        )
+        return f"def finish(outputs):\n{lines}    return {built}\n"
 
     def broken_guards(self) -> list[Guard]:
         """The guards that no longer hold. An object replaced by an equal plain value is accepted."""
@@ -292,7 +309,7 @@ class Executable:
         for i, guard in enumerate(self.trace.guards):
             if alike(now := guard.now(), guard.value):
                 self.trace.guards[i] = renewed = guard._replace(value=now)
-                self.is_settled.__globals__.update(renewed.names(i))
+                self._checked.update(renewed.names(i))
             else:
                 broken.append(guard)
         return broken

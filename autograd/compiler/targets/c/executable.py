@@ -259,7 +259,7 @@ class AutoExecutable(Executable):
             LOG.exception("%s stays with NumPy: its C could not be written", self.program.name)
         else:
             self.compiled = True
-            self.is_settled = lambda: False
+            self.is_settled = lambda: False  # type: ignore[method-assign]
 
     def native(self) -> NativeExecutable | None:
         """The compiled program to use instead, or ``None`` if there is none."""
