@@ -75,7 +75,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     >>> broadcast_shapes((5, 1), (3,), ())
     (5, 3)
     """
-    ndim = max((len(s) for s in shapes), default=0)
+    ndim = max(map(len, shapes), default=0)
     result = [1] * ndim
     for shape in shapes:
         for i, n in enumerate(shape, ndim - len(shape)):

@@ -230,7 +230,7 @@ def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:
     """The things in topological order: each after those that it needs. Raises `ValueError` for a cycle."""
     done: dict[T, None] = {}
     for thing in things:
-        path = {thing: None}  # from a thing to those that it waits for
+        path = {} if thing in done else {thing: None}  # from a thing to those that it waits for
         while path:
             top = next(reversed(path))
             missing = next((need for need in needs(top) if need not in done), None)

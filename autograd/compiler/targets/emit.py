@@ -42,7 +42,7 @@ class Emitter(Writer):
     def source(self, lends: bool = False) -> str:
         """The whole function as text. With ``lends`` it returns arrays that the next call overwrites."""
         plan, program = self.plan, self.program
-        for value in [v for v in program.values() if v.kind == "knob"]:
+        for value in [v for v in plan.arrays if v.kind == "knob"]:
             self.line(f"{self.of(value)}[()] = {self._knob(value)}", remark="read at each call")
         self.opening = len(self.lines)
         for instruction in plan.order:

@@ -34,7 +34,7 @@ PARTIAL = ("setitem", "add_at")
 def aligned(nbytes: int) -> Any:
     """Bytes of memory aligned to a cache line."""
     raw = numpy.empty(nbytes + ALIGNED, numpy.uint8)
-    start = -raw.ctypes.data % ALIGNED
+    start = -raw.__array_interface__["data"][0] % ALIGNED
     return raw[start : start + nbytes]
 
 
@@ -218,16 +218,6 @@ class Plan:
             return None
         return None if order == long else (*order, *(a for a in axes if out.shape[a] <= 1))
 
-    def _memory_shape(self, value: Value) -> shapes.Shape:
-        """The shape of a value's memory as a row-major array."""
-        return tuple(value.shape[a] for a in self.orders.get(value, range(len(value.shape))))
-
-    def _shown(self, value: Value, memory: Any) -> Any:
-        """The array of a value in this memory."""
-        array = memory.reshape(self._memory_shape(value))
-        order = self.orders.get(value)
-        return array if order is None else array.transpose(numpy.argsort(order))
-
     def last_reads(self) -> dict[Value, int]:
         """The last read of the memory of each value; the end if results or states use it. A reshape counts as a view,
         even if it has to copy."""
@@ -279,13 +269,16 @@ class Plan:
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
 
     def _take(self, out: Value, blocks: dict[Value, Block]) -> Any:
-        block = blocks[out] = self.pool.take(out.nbytes)
-        key = block, self._memory_shape(out), out.dtype
+        nbytes, order = out.nbytes, self.orders.get(out)
+        block = blocks[out] = self.pool.take(nbytes)
+        shape = out.shape if order is None else tuple(out.shape[a] for a in order)
+        key = block, shape, out.dtype
         if block not in self.blocks:
             self.blocks[block] = aligned(block[0])
         if key not in self._placed:  # NumPy recognizes operations in place by identical arguments
-            self._placed[key] = self.blocks[block][: out.nbytes].view(out.dtype).reshape(key[1])
-        return self._shown(out, self._placed[key])
+            self._placed[key] = self.blocks[block][:nbytes].view(out.dtype).reshape(shape)
+        array = self._placed[key]
+        return array if order is None else array.transpose(numpy.argsort(order))
 
     def _place_within(self, out: Value, blocks: dict[Value, Block]) -> Any:
         whole, start = self.within[out]

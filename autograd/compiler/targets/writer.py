@@ -5,7 +5,6 @@ A view of another array is a line before the function, which runs once: ``flat =
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,9 +16,11 @@ from glassgrad.autograd.compiler.ir.primitives import index_text, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Value
 from glassgrad.autograd.compiler.targets.plan import Plan
 
-WIDTH = 110
-"""The largest number of characters of a header line. Comments are aligned without regard to lines of code that are
-nearly as long."""
+WIDTH = 90
+"""Comments are aligned without regard to lines of code that are longer."""
+
+MANY = 4
+"""How many arrays a line of the header lists."""
 
 
 def piece_text(whole: str, params: dict[str, Any]) -> str:
@@ -133,7 +134,7 @@ class Writer:
 
     def line(self, text: str, shape: shapes.Shape | None = None, remark: str = "") -> None:
         """Add a line that writes an array of ``shape``."""
-        told = " ".join(filter(None, ("" if shape is None else f"{tuple(shape)}", remark)))
+        told = remark if shape is None else f"{shape} {remark}".rstrip()
         self.lines.append((text, told, self.origin))
 
     def body(self) -> list[str]:
@@ -149,7 +150,7 @@ class Writer:
                 found += [("", ""), (f"# {_one_line(told)}", "")]
             last = told
             found.append((text, remark))
-        width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
+        width = max((len(text) for text, remark in found if remark and len(text) < WIDTH), default=0)
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
     def header(self, used: set[str]) -> list[str]:
@@ -160,8 +161,7 @@ class Writer:
             ("Numbers, as arrays", [name for name in self.numbers if name in used]),
             ("Packed states", [piece for name, piece in self._pieces() if name not in used]),
         ):
-            text = f"{title}: {', '.join(told)}"
-            found += textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="#   ") if told else []
+            found += [f"# {title}: {', '.join(told[k : k + MANY])}" for k in range(0, len(told), MANY)]
         return found
 
     def _pieces(self) -> Iterator[tuple[str, str]]:
