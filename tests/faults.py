@@ -106,9 +106,9 @@ def packed_with(change: Callable[[Instruction], Instruction]) -> Change:
     """States packed together, with each instruction changed."""
 
     def planted(old: Any) -> Any:
-        def packed(program: Program, group: Any) -> Program | None:
+        def packed(program: Program, group: Any) -> Program:
             found = old(program, group)
-            return found and found.changed(instructions=[change(i) for i in found.instructions])
+            return found.changed(instructions=[change(i) for i in found.instructions])  # type: ignore[no-any-return]
 
         return packed
 

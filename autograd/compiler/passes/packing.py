@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Sequence
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy
@@ -12,7 +13,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
-from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value, in_order
+from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 from glassgrad.autograd.engine.memory import owner
@@ -111,8 +112,10 @@ def update_of(program: Program, producers: dict[Value, Instruction], state: Valu
 
 
 def pack(program: Program) -> Program:
-    """Pack small states with the same update into one buffer, and their gradients into another."""
-    producers = program.producers()
+    """Pack small states with the same update into one buffer, and their gradients into another. Updates of which
+    something else reads a result stay apart."""
+    producers, uses = program.producers(), program.uses()
+    ends = Counter([*program.outputs, *program.updates.values()])
     groups: dict[Any, list[Update]] = {}
     for state in program.updates:
         if state.shape and state.dtype.kind == "f" and state.nbytes <= SMALL and state not in program.pinned:
@@ -123,14 +126,15 @@ def pack(program: Program) -> Program:
         group: list[Update] = []
         taken: set[Value] = set()
         for update in alike:
-            if taken.isdisjoint(computed := {*update.states, *update.made}):
+            own, computed = Counter(map(program.updates.get, update.states)), {*update.states, *update.made}
+            inside = all(ends[v] == own[v] and all(use.out in computed for use in uses[v]) for v in update.made)
+            if inside and taken.isdisjoint(computed):
                 group.append(update)
                 taken |= computed
         roles = zip(*(update.states for update in group), strict=True)
         if len(group) > 1 and all(can_share_buffer(program, states) for states in roles):
             together = packed(program, group)
-            if together is not None:
-                return pack(together) if len(groups) > 1 or len(alike) > len(group) else together
+            return pack(together) if len(groups) > 1 or len(alike) > len(group) else together
     return program
 
 
@@ -170,67 +174,55 @@ class _Together:
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 
 
-def packed(program: Program, group: Sequence[Update]) -> Program | None:
+def packed(program: Program, group: Sequence[Update]) -> Program:
     """The program with the states of ``group``, and those updated with them, in one flat state for each role, such as
-    weight and momentum.
-
-    ``None`` if they can't be updated at once because one update is needed for another's gradient.
-    """
+    weight and momentum."""
     writer, first, makers = Rewriter(program), group[0], program.producers()
     homes, updates = dict(program.packed), dict(program.updates)
     sizes = [shapes.size(update.states[0].shape) for update in group]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     flat: dict[Value, Value] = {}  # for values of the first update, those for all
-
-    def piece(role: Value, i: int, like: Value) -> Value:
-        """The part of a flat value that belongs to the i-th update."""
-        return writer.emit("piece", (flat[role],), {"start": starts[i], "shape": like.shape}, like.name)
-
     for role, *others in zip(*(update.states for update in group), strict=True):
         states = [role, *others]
         whole = flat[role] = Value("state", (sum(sizes),), role.dtype, "", origin=_Together(states))
         homes[whole] = []
-        for i, state in enumerate(states):
-            homes[whole] += [(each, starts[i] + offset) for each, offset in homes.pop(state, [(state, 0)])]
+        for start, state in zip(starts, states, strict=True):
+            homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
             writer.taken.discard(state.name)
-            writer.now[state] = piece(role, i, state)
+            writer.now[state] = writer.emit("piece", (whole,), {"start": start, "shape": state.shape}, state.name)
             del updates[state]
         kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"
         whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
-    for leaves in zip(*(update.leaves for update in group), strict=True):
-        parts: list[Value] = []
-        for part in leaves:
-            inner = makers.get(part)  # packed already: its members are packed here
-            parts += inner.args if inner is not None and inner.op == "pack" else [part]
-        flat[leaves[0]] = writer.emit("pack", parts, {}, packed_name([part.name for part in parts]))
-    made = {value: (k, i) for i, update in enumerate(group) for k, value in enumerate(update.made)}
-    writer.taken -= {value.name for value in made}
-    at = {instruction.out: n for n, instruction in enumerate(program.instructions)}
-    rest = [instruction for instruction in program.instructions if instruction.out not in made]
-    for role in [i for i in program.instructions if i.out in first.made]:
-        args = [flat.get(arg) or writer.of(arg) for arg in role.args]
-        state = next((s for s in first.states if program.updates[s] is role.out), None)
-        name = derived(Instruction(role.op, tuple(args), {}, role.out), _operand)[0]
-        members = [update.made[made[role.out][0]] for update in group]
-        name = f"{flat[state].name}{UPDATED}" if state is not None else name or packed_name([m.name for m in members])
-        writer.origin = role.origin
-        flat[role.out] = writer.emit(role.op, args, {}, name)
-        at[flat[role.out]] = max(map(at.__getitem__, members))
-    # Other readers of a packed result read a piece of it.
-    outside = {*program.outputs, *updates.values(), *chain.from_iterable(instruction.args for instruction in rest)}
-    for value, (k, i) in made.items():
-        if value in outside:
-            writer.now[value] = piece(first.made[k], i, value)
-    for instruction in rest:
-        writer.keep(instruction)
+    leaves = {of[0]: of for of in zip(*(update.leaves for update in group), strict=True)}
+    made = {value: k for update in group for k, value in enumerate(update.made)}
+    seen: Counter[int] = Counter()
+
+    def together(value: Value) -> Value:
+        """The value for all updates in place of that of the first."""
+        if value in leaves and value not in flat:
+            parts: list[Value] = []
+            for part in leaves[value]:
+                inner = makers.get(part)  # packed already: its members are packed here
+                parts += inner.args if inner is not None and inner.op == "pack" else [part]
+            flat[value] = writer.emit("pack", parts, {}, packed_name([part.name for part in parts]))
+        return flat.get(value) or writer.of(value)
+
+    for instruction in writer:
+        k = made.get(instruction.out)
+        if k is None:
+            writer.keep(instruction)
+            continue
+        seen[k] += 1
+        if seen[k] == len(group):
+            role = makers[first.made[k]]
+            args = [*map(together, role.args)]
+            state = next((s for s in first.states if program.updates[s] is role.out), None)
+            name = derived(Instruction(role.op, tuple(args), {}, role.out), _operand)[0]
+            name = name or packed_name([update.made[k].name for update in group])
+            name = f"{flat[state].name}{UPDATED}" if state is not None else name
+            flat[role.out] = writer.emit(role.op, args, {}, name)
     changed = writer.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
     changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}
     changed.packed = homes
-    makers = writer.producers
-    instructions = sorted(writer.instructions, key=lambda i: at.get(i.out, len(at)))
-    try:
-        order = in_order(instructions, lambda i: [makers[arg] for arg in i.args if arg in makers])
-    except ValueError:
-        return None
-    return dead_code(changed.changed(instructions=order))
+    return dead_code(changed)
