@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy
@@ -121,8 +122,6 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
         options[name] = functools.partial(run, options[name])
     if "outputs" in row.attributes:
         options["outputs"] = len(step.outputs)
-    mode = MODE.get()
-    inside = Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.observer) if step.scope else mode
     try:
         last = len(row.inputs) - 1
         known = [row.inputs[min(i, last)] in row.known for i in range(len(args))]
@@ -130,7 +129,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
         device = next((x.device for x in args if isinstance(x, Tensor)), "cpu")
         if device != "cpu":
             args = [x if k or _fits_all(x) else asarray(x, device=device) for x, k in zip(args, known, strict=True)]
-        with holding(MODE, inside):
+        with within(step.scope):
             if bodies or any(map(_has_tensor, args)):
                 out = row.function(*args, **options)
             else:
@@ -139,6 +138,12 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
         kind = type(error) if isinstance(error, errors.AutogradError) else errors.DomainError
         raise kind(f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}.") from error
     return out if isinstance(out, tuple) else (out,)
+
+
+def within(scopes: tuple[tuple[str, str], ...]) -> AbstractContextManager[Any]:
+    """A context manager in which operations are recorded as part of modules, each a path and a label."""
+    mode = MODE.get()
+    return holding(MODE, Mode(mode.grad, (*(mode.scope or ()), *scopes), mode.observer) if scopes else mode)
 
 
 def _fits_all(value: Any) -> bool:

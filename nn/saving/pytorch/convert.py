@@ -8,10 +8,10 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glassgrad.autograd import Tensor, asarray, no_grad, scope
+from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -20,6 +20,7 @@ from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found
 from glassgrad.nn.saving.onnx.model import taken
 from glassgrad.nn.saving.onnx.read import Input
+from glassgrad.nn.saving.onnx.steps import within
 from glassgrad.nn.saving.onnx.table import cast
 from glassgrad.nn.saving.pytorch import operators as aten
 
@@ -41,7 +42,6 @@ class Step(NamedTuple):
     written: str
     """The value that the call changes in place, if a later step uses it, else the result again."""
     function: Callable[..., Any]
-    stateful: bool
     args: Any
     kwargs: dict[str, Any]
     dtypes: Any
@@ -53,6 +53,9 @@ class Step(NamedTuple):
     last: tuple[str, ...]
     """Values that no later step uses."""
 
+
+NETWORK = Ref("")
+"""The converted module itself, as an argument of the rows for which its mode counts."""
 
 FIXED = (
     " Another length takes an axis that is named in dynamic_axes of from_torch (by default the batch), that the module "
@@ -92,38 +95,29 @@ class Converted(Part):
                 f"{type(self).__name__} was followed in evaluation mode, in which PyTorch leaves out its "
                 f"{', '.join(self._lost)} where it writes other operations as simpler ones: call eval() first."
             )
-        values: dict[str, Any] = dict(self._constants)
+        values: dict[str, Any] = {NETWORK.name: self, **self._constants}
         if len(inputs) != len(self._inputs):
             names = ", ".join(declared.name for declared in self._inputs)
             count = len(self._inputs)
             raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
         values |= {i.name: taken(i, asarray(x), FIXED) for i, x in zip(self._inputs, inputs, strict=True)}
         values |= {name: _found(self, path) for name, path in self._state}
-        keep = KEPT.get()  # for `nn.activations`
-        for i, step in enumerate(self._steps):
-            out = self._run(step, values)
-            if keep is not None:
-                after = self._steps[i + 1].scopes if i + 1 < len(self._steps) else ()
-                for depth in range(len(step.scopes), 0, -1):
-                    if step.scopes[:depth] != after[:depth]:  # the module returns
-                        keep(self, out, step.scopes[depth - 1][0])
-        return _filled(self._output, values)
-
-    def _run(self, step: Step, values: dict[str, Any]) -> Any:
-        """Call a step inside the scopes of its modules."""
-        args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
-        with ExitStack() as stack:
-            for path, kind in step.scopes:
-                stack.enter_context(scope(path, kind))
+        keep = KEPT.get()  # for `nn.activations`, in which the last result inside of a module is its output
+        for step in self._steps:
+            args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
             try:
-                out = _typed(step.function(*((self,) if step.stateful else ()), *args, **kwargs), step.dtypes)
+                with within(step.scopes):
+                    out = _typed(step.function(*args, **kwargs), step.dtypes)
             except AutogradError as error:
                 error.add_note(f"in {step.where}")
                 raise
-        values |= dict.fromkeys((step.name, step.written), out)
-        for name in step.last:
-            values.pop(name, None)
-        return out
+            if keep is not None:
+                for path, _ in reversed(step.scopes):
+                    keep(self, out, path)
+            values |= dict.fromkeys((step.name, step.written), out)
+            for name in step.last:
+                values.pop(name, None)
+        return _filled(self._output, values)
 
 
 def _filled(template: Any, values: dict[str, Any]) -> Any:
@@ -177,15 +171,23 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x.clone() if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)  # apart
     axes, log = tuple(dynamic_axes), logging.getLogger("torch._subclasses.fake_tensor")
+    ways = [(inputs, axes), (inputs, ())]  # where PyTorch can't follow it for any lengths, those of the inputs alone
+    if 0 in axes and inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch fixes a batch of 1
+        ways.insert(0, (tuple(torch.cat([x, x]) for x in inputs), axes))
     with warnings.catch_warnings(), _set("disabled", True, log):  # what it says of modules that it can't follow
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
-        if 0 in axes and inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch fixes a batch of 1
-            twice = tuple(torch.cat([x, x]) for x in inputs)
+        for given, variable in ways:
             try:
-                return _followed(torch, module, twice, inputs, axes, seed)
-            except Exception:  # of any class, as the module may be anyone's: it is another one then
-                pass
-        return _followed(torch, module, inputs, inputs, axes, seed)
+                return _followed(torch, module, given, inputs, variable, seed)
+            except Exception as error:  # of any class, as the module may be anyone's
+                refused = error
+    if isinstance(refused, AutogradError):
+        raise refused
+    why = f"{type(refused).__name__}: {refused}".partition("\n")[0].rstrip(".")
+    raise ConversionError(
+        f"PyTorch can't export {type(module).__name__}: {why}. The graph of the module may not depend on values, and "
+        "the examples must be the positional arguments of its forward."
+    ) from refused
 
 
 @contextmanager
@@ -201,10 +203,6 @@ def _set(attribute: str, value: Any, *things: Any) -> Iterator[None]:
             setattr(thing, attribute, own)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
-
-
 def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[int, ...], seed: int) -> Converted:
     """The module followed with ``examples``, and compared with PyTorch for random inputs like ``inputs``, or for these.
 
@@ -214,7 +212,7 @@ def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[i
     draw = torch.Generator().manual_seed(0)
     others = [torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs]
     for functional in (False, True):
-        net = _converted(*_exported(torch, module, examples, axes, functional), module, seed)
+        net = _converted(*_program(torch, module, examples, axes, functional), module, seed)
         try:
             why = _difference(torch, module, net, others)
         except Exception:  # of any class, as the module may refuse random inputs
@@ -286,57 +284,38 @@ def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
-def _exported(
-    torch: Any, module: Any, inputs: tuple[Any, ...], dynamic_axes: tuple[int, ...], functional: bool = False
-) -> tuple[Any, tuple[str, ...]]:
-    """The exported program of ``module`` in evaluation mode, with only operations that have a row.
-
-    It is for any length of the ``dynamic_axes``; where PyTorch can't export that, for the inputs' lengths alone. Also
-    the names of operations that do something in training mode, and were lost when others were decomposed.
-    ``functional``: nothing is changed in place.
-    """
-    for axes in (dynamic_axes, ()):
-        try:
-            with _set("training", False, *module.modules()):
-                program, lost = _program(torch, module, inputs, axes, functional)
-        except Exception as error:  # torch.export raises errors of many classes
-            if axes:
-                continue
-            raise ConversionError(
-                f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {_first_line(error)}. The "
-                "graph of the module may not depend on values, and the examples must be the positional arguments of "
-                "its forward."
-            ) from error
-        if any(getattr(x, "requires_grad", False) for x in program.constants.values()):
-            raise ConversionError(
-                f"{type(module).__name__} computes with a tensor that requires grad and is none of its parameters, "
-                "such as one kept from an earlier call: its gradient would be lost. Clear what it keeps (its train() "
-                "may do so), or make it a parameter."
-            )
-        if not (unknown := _unknown(program)):
-            return program, lost
-    raise ConversionError(
-        f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "
-        "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
-    )
-
-
 def _program(
     torch: Any, module: Any, inputs: tuple[Any, ...], axes: tuple[int, ...], functional: bool
 ) -> tuple[Any, tuple[str, ...]]:
-    """See `_exported`. Operations without a row are left where PyTorch does not write them as others."""
+    """The exported program of ``module`` in evaluation mode, with only operations that have a row.
+
+    It is for any length of the ``axes``. Also the names of operations that do something in training mode, and were lost
+    when others were decomposed. ``functional``: nothing is changed in place.
+    """
     # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
     variable = [{a: torch.export.Dim.AUTO for a in axes if a < x.ndim and x.shape[a] > 1} for x in inputs]
     by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
-    program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
-    names = [str(_name(node.target)) for node in _calls(program)]
-    dropped = [*dict.fromkeys(name for name in names if "drop" in name)]  # decomposed in evaluation mode they are gone
-    if functional:
-        program = program.run_decompositions({})
     rules, unknown = torch.export.default_decompositions(), set[str]()
-    while (left := _unknown(program)) and left != unknown:
-        unknown = left
-        program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
+    with _set("training", False, *module.modules()):
+        program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
+        names = [str(_name(node.target)) for node in _calls(program)]
+        if functional:
+            program = program.run_decompositions({})
+        while (left := _unknown(program)) and left != unknown:
+            unknown = left
+            program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
+    if any(getattr(x, "requires_grad", False) for x in program.constants.values()):
+        raise ConversionError(
+            f"{type(module).__name__} computes with a tensor that requires grad and is none of its parameters, such as "
+            "one kept from an earlier call: its gradient would be lost. Clear what it keeps (its train() may do so), "
+            "or make it a parameter."
+        )
+    if left:
+        raise ConversionError(
+            f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(left))}. Replace "
+            "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
+        )
+    dropped = [*dict.fromkeys(name for name in names if "drop" in name)]  # decomposed in evaluation mode they are gone
     return program, tuple(dropped) if functional or unknown else ()
 
 
@@ -463,7 +442,6 @@ def _steps(program: Any) -> Iterator[Step]:
             node.name,
             node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else node.name,
             _row(node),
-            name in aten.STATEFUL,
             *_arguments(node),
             _dtypes(node.meta.get("val")),
             scopes,
@@ -476,7 +454,7 @@ def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a call as its row takes them, by ATen's names of them; see `operators.NAMES`."""
     schema = getattr(node.target, "_schema", None)
     names = [a.name for a in schema.arguments] if schema is not None else [""] * len(node.args)
-    args, named = [], {}
+    args, named = [NETWORK] * (_name(node.target) in aten.STATEFUL), {}
     for name, value in (*zip(names, map(_template, node.args), strict=False), *_template(node.kwargs).items()):
         if name == "reduction":
             value = aten.REDUCTIONS[value]

@@ -191,10 +191,6 @@ def batch_norm_of_batch(x, weight, bias, *rest):
     return F.batch_norm(x, mean, var, weight, bias, True, momentum, eps), None, None
 
 
-def pad(x, pad, mode="constant", value=None):
-    return spatial.pad(x, pad, mode, 0.0 if value is None else value)
-
-
 def variance(function, x, unbiased=True, *, correction=None, **axes):
     return function(x, correction=int(unbiased) if correction is None else correction, **axes)
 
@@ -226,7 +222,7 @@ PLAIN = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
     "neg": "negative", "bitwise_not": "bitwise_invert", "mul": "multiply", "pow": "power", "mm": "matmul",
     "bmm": "matmul", "mv": "matmul", "dot": "matmul", "detach": "stop_gradient", "clamp": "clip", "clamp_min": "clip",
-    "clamp_max": "clip", "_softmax": "softmax", "_log_softmax": "log_softmax",
+    "clamp_max": "clip",
     "amax": "max", "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "gather": "take_along_axis",
     "index_select": "take", "mT": "matrix_transpose", "movedim": "moveaxis", "repeat": "tile", "unbind": "unstack",
     "unsqueeze": "expand_dims",
@@ -277,14 +273,13 @@ ROWS: dict[str, Row] = {
     "_upsample_bicubic2d_aa": partial(upsample, "cubic", antialias=True),
     "_upsample_bilinear2d_aa": partial(upsample, "linear", antialias=True),
     "layer_norm": F.layer_norm,
-    "native_layer_norm": lambda *args: (F.layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
     "group_norm": F.group_norm,
     "rms_norm": F.rms_norm,
     "embedding": lambda weight, index, row=-1: F.embedding(index, weight, row if row >= 0 else None),
     "embedding_bag": embedding_bag,
     "bilinear": bilinear,
-    "cdist": lambda x, y, p=2.0: ag.linalg.vector_norm(x[..., :, None, :] - y[..., None, :, :], axis=-1, ord=p),
+    **{f"fft_{name}": getattr(ag.fft, name) for name in ("fft", "ifft", "rfft", "irfft")},
     **{f"linalg_{name}": getattr(ag.linalg, name) for name in ("cholesky", "det", "inv", "vector_norm")},
     "linalg_solve": lambda a, b: ag.linalg.solve(a, b[..., None])[..., 0] if b.ndim < a.ndim else ag.linalg.solve(a, b),
     "one_hot": F.one_hot,
@@ -323,10 +318,7 @@ ROWS: dict[str, Row] = {
     ),
     "scatter": partial(scattered, "none"),
     "scatter_add": partial(scattered, "add"),
-    "pad": pad,
-    "constant_pad_nd": lambda x, pads, value=0.0: pad(x, pads, "constant", value),
-    **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda x, pads: pad(x, pads, "reflect")),
-    **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda x, pads: pad(x, pads, "replicate")),
+    "pad": spatial.pad,
     **dict.fromkeys(
         ("contiguous", "clone", "alias", "lift_fresh_copy", "positive", "to", "_to_copy", "type_as"), lambda x, *_: x
     ),
@@ -349,17 +341,6 @@ ROWS: dict[str, Row] = {
 }
 """``(arguments, see `NAMES`) → result``, by the name of the operation without its overload. The result is then cast to
 the dtype of PyTorch's: int64 and float32 give float32 there, and an array with axes comes before a single number."""
-
-
-def _fourier(function, x, sizes=None, *, axis=None, **norm):
-    """A Fourier transform of several axes."""
-    return function(x, s=sizes, axes=axis, **norm)
-
-
-for _name in ("fft", "ifft", "rfft", "irfft"):
-    ROWS[f"fft_{_name}"] = getattr(ag.fft, _name)
-    ROWS[f"fft_{_name}n"] = partial(_fourier, getattr(ag.fft, f"{_name}n"))
-    ROWS[f"fft_{_name}2"] = partial(ROWS[f"fft_{_name}n"], axis=(-2, -1))
 
 
 def batch_norm(module, x, weight, bias, mean, var, momentum, eps):

@@ -57,8 +57,8 @@ GROUPS = {
     """,
     "matrices": """
         torch.linalg.solve(x@x.T+3*torch.eye(3),y) torch.linalg.solve(z@z.mT+9*torch.eye(6),z[...,0])
-        torch.linalg.cholesky(x@x.T+3*torch.eye(3)) torch.linalg.inv(x@x.T+3*torch.eye(3)) torch.cdist(x,y)
-        torch.linalg.det(x@x.T/9+torch.eye(3)) torch.fft.fftn(z,dim=(1,2)).real torch.fft.irfft2(torch.fft.rfft2(z)*2)
+        torch.linalg.cholesky(x@x.T+3*torch.eye(3)) torch.linalg.inv(x@x.T+3*torch.eye(3))
+        torch.linalg.det(x@x.T/9+torch.eye(3)) torch.fft.ifft(torch.fft.fft(z,dim=1)).real
         torch.fft.irfft(torch.fft.rfft(z,norm="ortho"),n=5) torch.view_as_complex(z[...,:2]).imag
         F.bilinear(x,y,w[:,:,0,:2].repeat(1,1,2)) F.embedding_bag(j%3,x) F.embedding_bag(j,x,mode="sum",padding_idx=1)
         x.scatter(0,i[None].flip(1),y[:1,:3]) x.scatter_add(1,j,y[:,:2])
