@@ -11,44 +11,34 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.compiler.scan import repeated
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.nn.functional.recurrence import step_of
+from glassgrad.nn.functional.recurrence import STEPS, step_of
 from glassgrad.nn.saving.onnx.table import ints, like, operator, parts_of
 
-# The cells: steps of the projected input (batch, gates · hidden), the states and the weights to the new states.
 
-
-def _rnn(z, states, weight, activation=ag.tanh):
-    return [activation(ag.add(z, ag.linear(states[0], weight)))]
-
-
-def _gru(z, states, gates, new, *bias, before_reset=False):
+def _gru(z, states, weight):
+    """A GRU, of gates in the order of `nn`, whose reset gate multiplies the state and not its product."""
     (h,) = states
     n = h.shape[-1]
-    update, reset = parts_of(ag.sigmoid(ag.add(z[..., : 2 * n], ag.linear(h, gates))), 2)
-    if before_reset:
-        from_state = ag.multiply(reset, ag.linear(h, new, *bias))
-    else:
-        from_state = ag.linear(ag.multiply(reset, h), new)
-    candidate = ag.tanh(ag.add(z[..., 2 * n :], from_state))
-    return [ag.add(ag.multiply(ag.subtract(1.0, update), candidate), ag.multiply(update, h))]
-
-
-def _lstm(z, states, weight):
-    enter, leave, keep, new = parts_of(ag.add(z, ag.linear(states[0], weight)), 4)
-    c = ag.add(ag.multiply(ag.sigmoid(keep), states[1]), ag.multiply(ag.sigmoid(enter), ag.tanh(new)))
-    return [ag.multiply(ag.sigmoid(leave), ag.tanh(c)), c]
+    reset, update = parts_of(ag.sigmoid(ag.add(z[..., : 2 * n], ag.linear(h, weight[: 2 * n]))), 2)
+    new = ag.tanh(ag.add(z[..., 2 * n :], ag.linear(ag.multiply(reset, h), weight[2 * n :])))
+    return [ag.add(new, ag.multiply(update, ag.subtract(h, new)))]
 
 
 ACTIVATIONS = {"rnn": ["tanh"], "relu": ["relu"], "gru": ["sigmoid", "tanh"], "lstm": ["sigmoid", "tanh", "tanh"]}
 """The activation functions by the kind of the cell."""
 
-STEPS = {
-    "rnn": step_of(_rnn, "rnn"),
-    "relu": step_of(functools.partial(_rnn, activation=ag.relu), "rnn"),
-    "gru": step_of(_gru, "gru"),
-    "gru before reset": step_of(functools.partial(_gru, before_reset=True), "gru"),
-    "lstm": step_of(_lstm, "lstm"),
-}
+CELLS = {"rnn": STEPS["tanh"], "relu": STEPS["relu"], "lstm": STEPS["lstm"], "gru": step_of(_gru, "gru")}
+
+GATES = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
+"""The place in ONNX's weights of each gate of a cell."""
+
+
+def _ordered(kind, weight):
+    """A weight or bias of ONNX, (gates · hidden, ...), with its gates in the order of the cell."""
+    if kind not in GATES:
+        return weight
+    rows = numpy.arange(weight.shape[0]).reshape(len(GATES[kind]), -1)[[*GATES[kind]]]
+    return ag.take(weight, like(weight, rows.reshape(-1)), axis=0)
 
 
 def _recurrent(
@@ -68,7 +58,7 @@ def _recurrent(
     cell = "relu" if kind == "rnn" and "relu" in names else kind
     if names not in ([], ACTIVATIONS[cell] * count):
         raise DomainError(f"activations {names}: only those of PyTorch's layers are supported")
-    step = STEPS["gru before reset" if linear_before_reset else cell]
+    step = STEPS["gru"] if linear_before_reset else CELLS[cell]
     masks = []
     if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:
         masks = [like(x, (numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None])]
@@ -78,13 +68,13 @@ def _recurrent(
             like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else s[i]
             for s in (initial_h, initial_c)[: 1 + (kind == "lstm")]
         ]
-        biases = [] if b is None else parts_of(b[i], 2)  # of the inputs and of the state
-        weights = parts_of(r[i], [2 * hidden, hidden], 0) if kind == "gru" else [r[i]]
-        if linear_before_reset and biases:
-            of_gates, of_new = parts_of(biases.pop(), [2 * hidden, hidden])
-            weights.append(of_new)
-            biases.append(ag.pad(of_gates, pad_width=[(0, hidden)]))
-        z = ag.linear(x, w[i], ag.add(*biases) if biases else None)
+        of_input, of_state = (None, None) if b is None else (_ordered(kind, part) for part in parts_of(b[i], 2))
+        weights = [_ordered(kind, r[i])]
+        if linear_before_reset and b is not None:  # the reset gate multiplies it
+            weights.append(of_state)
+        elif b is not None:
+            of_input = ag.add(of_input, of_state)
+        z = ag.linear(x, _ordered(kind, w[i]), of_input)
         states, ys = repeated(step, states, [z, *masks], weights, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])
         lasts.append(states)
