@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import h5py
 
 CONFIG_LIMIT = 2**22  # bytes of JSON, whose objects take up to thirty times as much
-GROUPS = 100_000
 SIZE_FACTOR = 64  # compressed arrays take at most this many times the file's size
 
 
@@ -97,8 +96,6 @@ def _datasets(group: h5py.Group, seen: set[h5py.Group], path: str = "") -> Itera
     """
     import h5py
 
-    if len(seen) > GROUPS:
-        raise ValueError(f"it has more than {GROUPS:,} groups")
     for name in sorted(group, key=_natural):
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{path}{name} is a link")

@@ -122,9 +122,7 @@ class ONNXModel(Module):
         """The outputs of a graph within a step."""
         if len(values) != len(graph.inputs):
             raise ShapeError(f"its body takes {len(graph.inputs)} values, and was given {len(values)}")
-        env = {name: around[name] for name in graph.captured}
-        env |= {i.name: value for i, value in zip(graph.inputs, values, strict=True)}
-        return self._run(graph, env)
+        return self._run(graph, around | {i.name: value for i, value in zip(graph.inputs, values, strict=True)})
 
 
 def taken(declared: Input, value: Any, why: str = "") -> Any:

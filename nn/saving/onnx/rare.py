@@ -10,7 +10,7 @@ import numpy
 
 from glassgrad.autograd import Tensor, is_grad_enabled
 from glassgrad.autograd.errors import AutogradError, DomainError, SizeError
-from glassgrad.nn.saving.onnx.table import STEPS, Row, bounded, concrete, is_float
+from glassgrad.nn.saving.onnx.table import STEPS, Row, arrays, bounded, is_float
 
 UNDIFFERENTIATED = frozenset({
     "Adagrad", "Adam", "AffineGrid", "ArrayFeatureExtractor", "Attention", "Binarizer", "BitCast", "BitShift",
@@ -65,7 +65,7 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
         raise DomainError("the package onnx, which computes 'cubic', has wrong values at padding_mode = 'border'")
     if node.op_type == "SplitToSequence" and max(values[0].shape, default=0) > STEPS:
         raise SizeError(f"x has an axis of more than {STEPS:,} entries, the limit for a sequence")
-    given = {name: _plain(x) for name, x in zip(node.input, values, strict=False) if name}
+    given = {name: arrays(x) for name, x in zip(node.input, values, strict=False) if name}
     known = [onnx.numpy_helper.from_array(x, name) for name, x in given.items() if isinstance(x, numpy.ndarray)]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
     graph = onnx.helper.make_graph([node], node.op_type, [], outputs, known)
@@ -75,7 +75,7 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
         for shape in [[d.dim_value for d in y.type.tensor_type.shape.dim] for y in inferred]:
             bounded(shape)
         named = {
-            y.name: _plain(value) for y, value in zip(outputs, ReferenceEvaluator(model).run(None, given), strict=True)
+            y.name: arrays(value) for y, value in zip(outputs, ReferenceEvaluator(model).run(None, given), strict=True)
         }
     except AutogradError:
         raise
@@ -86,13 +86,6 @@ def _computed(onnx: Any, node: Any, opset: int, *values: Any, **attributes: Any)
     if trained and is_grad_enabled() and _has_floats([*results]):
         raise DomainError("it has no derivative here: call the network under autograd.no_grad()")
     return results
-
-
-def _plain(value: Any) -> Any:
-    """A value as an array, a sequence as a list of these, and one that is missing as ``None``."""
-    if isinstance(value, list):
-        return [*map(_plain, value)]
-    return value if value is None else numpy.asarray(concrete(value))
 
 
 def _has_floats(value: Any) -> bool:

@@ -65,24 +65,17 @@ class Step(NamedTuple):
         """Iterate over the names of all values that it uses, its bodies included."""
         yield from filter(None, self.inputs)
         for body in self.bodies():
-            yield from body.captured
+            yield from body.outputs
+            for step in body.steps:
+                yield from step.needs()
 
 
 class Graph:
-    """A graph: ``inputs``, ``outputs`` (names), ``steps`` in order, ``values`` that the file gives, and the names of
-    values ``captured`` from around it.
-    """
+    """A graph: ``inputs``, ``outputs`` (names), ``steps`` in order, and ``values`` that the file gives."""
 
     def __init__(self, inputs: list[Input], outputs: list[str], steps: list[Step], values: dict[str, Any]) -> None:
         self.inputs, self.outputs, self.steps, self.values = inputs, outputs, steps, values
         self.parameters: dict[str, str] = {}  # values that are parameters of the model, and their names there
-        made = {i.name for i in inputs} | set(values)
-        captured: dict[str, None] = {}
-        for step in steps:
-            captured |= dict.fromkeys(n for n in step.needs() if n not in made)
-            made |= set(step.outputs)
-        captured |= dict.fromkeys(n for n in outputs if n not in made)
-        self.captured = tuple(captured)
 
     def all_graphs(self) -> Iterator[Graph]:
         """Iterate over this graph and those within it."""
@@ -96,9 +89,9 @@ class Graph:
         live, kept = set(self.outputs), []
         for step in reversed(self.steps):
             if not live.isdisjoint(step.outputs):
-                needs = dict.fromkeys(step.needs())
-                kept.append(step._replace(frees=tuple(n for n in needs if n not in live)))
-                live |= set(needs)
+                needs = {*step.needs()}
+                kept.append(step._replace(frees=tuple(needs - live)))
+                live |= needs
         self.steps = kept[::-1]
         self.values = {name: value for name, value in self.values.items() if name in live}
         for graph in self.all_graphs():

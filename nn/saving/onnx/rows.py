@@ -269,19 +269,6 @@ def _place_of(w: Writer, i: Instruction, x: Value, axis: int | None = None, keep
     return w.node(op_type, name, axis=axis, keepdims=int(keepdims))
 
 
-@call("argsort")
-def _argsort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
-    w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
-    return str(w.nodes[-1].output[1])
-
-
-@call("cumulative_sum")
-def _cumulative_sum(w: Writer, i: Instruction, x: Value, axis: int | None = None, **options: Any) -> str:
-    if options.get("include_initial"):
-        raise NotWritten("a cumulative sum that includes 0 has no counterpart in ONNX.")
-    return w.node("CumSum", w.typed(x, i.out.dtype), w.constant(numpy.asarray(axis or 0, "int64"), "axis"))
-
-
 # --------------------------------------------------------------------------------------------------- whole operations
 
 

@@ -14,7 +14,7 @@ from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.nn.saving.onnx.rare import is_computed
 from glassgrad.nn.saving.onnx.read import Graph, Step
-from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT, concrete
+from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT, arrays, concrete
 
 CONSTANTS = 8
 """A Constant of more floats than this is a weight: some exporters put weights there."""
@@ -154,14 +154,7 @@ def _fits_all(value: Any) -> bool:
 def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:
     """``function`` of known values, computed at once by NumPy, even in a trace."""
     with holding(TRACER, None), no_grad(), numpy.errstate(all="ignore"):
-        return _plain(function(*args, **options))
-
-
-def _plain(value: Any) -> Any:
-    """Tensors as NumPy arrays."""
-    if isinstance(value, tuple | list):
-        return type(value)(map(_plain, value))
-    return numpy.asarray(value.data) if isinstance(value, Tensor) else value
+        return arrays(function(*args, **options))
 
 
 def _has_tensor(value: Any) -> bool:

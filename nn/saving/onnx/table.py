@@ -121,6 +121,13 @@ def concrete(value: Any) -> Any:
     return numpy.asarray(value.data)
 
 
+def arrays(value: Any) -> Any:
+    """A value as a NumPy array, see `concrete`; a sequence as one of these, and one that is missing as ``None``."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(arrays, value))
+    return value if value is None else numpy.asarray(concrete(value))
+
+
 def like(x: Any, array: Any) -> Any:
     """Move ``array``, which was made on the CPU, to the device of ``x``."""
     return ag.asarray(array, device=x.device) if isinstance(x, Tensor) and x.device != "cpu" else array

@@ -68,13 +68,11 @@ def _recurrent(
             like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else s[i]
             for s in (initial_h, initial_c)[: 1 + (kind == "lstm")]
         ]
-        of_input, of_state = (None, None) if b is None else (_ordered(kind, part) for part in parts_of(b[i], 2))
+        biases: list[Any] = [None] if b is None else [_ordered(kind, part) for part in parts_of(b[i], 2)]
         weights = [_ordered(kind, r[i])]
         if linear_before_reset and b is not None:  # the reset gate multiplies it
-            weights.append(of_state)
-        elif b is not None:
-            of_input = ag.add(of_input, of_state)
-        z = ag.linear(x, _ordered(kind, w[i]), of_input)
+            weights.append(biases.pop())
+        z = ag.linear(x, _ordered(kind, w[i]), functools.reduce(ag.add, biases))
         states, ys = repeated(step, states, [z, *masks], weights, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])
         lasts.append(states)
