@@ -29,60 +29,46 @@ def normalized(axes):
     return layer
 
 
+def each(text, *inputs):
+    """Layers that are made without arguments, by their names."""
+    return {name: (getattr(nn, name), *inputs) for name in text.split()}
+
+
+def spatial(name, *args, **options):
+    """A kind of layer for one, two and three axes of space."""
+    return {f"{name}{d}d": (lambda d=d: getattr(nn, f"{name}{d}d")(*args, **options), space(d)) for d in (1, 2, 3)}
+
+
+CELLS = "RNN", "LSTM", "GRU"
+WINDOW = {"padding": 1, "stride": 2}
 LAYERS = {
+    **each("Sigmoid Tanh ReLU GELU Softplus SiLU Softmax LogSoftmax Identity Dropout", noise(2, 4)),
     "Linear": (lambda: nn.Linear(4, 3, seed=0), noise(2, 4)),
-    "Sigmoid": (nn.Sigmoid, noise(2, 4)),
-    "Tanh": (nn.Tanh, noise(2, 4)),
-    "ReLU": (nn.ReLU, noise(2, 4)),
     "LeakyReLU": (lambda: nn.LeakyReLU(0.2), noise(2, 4)),
-    "GELU": (nn.GELU, noise(2, 4)),
-    "Softplus": (nn.Softplus, noise(2, 4)),
-    "SiLU": (nn.SiLU, noise(2, 4)),
     "ELU": (lambda: nn.ELU(0.5), noise(2, 4)),
-    "Softmax": (nn.Softmax, noise(2, 4)),
-    "LogSoftmax": (nn.LogSoftmax, noise(2, 4)),
-    "Identity": (nn.Identity, noise(2, 4)),
     "Flatten": (nn.Flatten, noise(2, 3, 4)),
     "Unflatten": (lambda: nn.Unflatten(1, (2, 3)), noise(2, 6)),
-    "Dropout": (nn.Dropout, noise(2, 4)),
-    "Dropout1d": (nn.Dropout1d, space(1)),
-    "Dropout2d": (nn.Dropout2d, space(2)),
-    "Dropout3d": (nn.Dropout3d, space(3)),
+    **spatial("Dropout"),
     "Embedding": (lambda: nn.Embedding(7, 3, seed=0), IDS),
     "PositionalEncoding": (lambda: nn.PositionalEncoding(8), noise(2, 5, 8)),
     "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2, batch_first=True, seed=0), *[noise(2, 5, 8)] * 3),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, seed=0), noise(2, 5, 8)),
     "LayerNorm": (lambda: nn.LayerNorm(4), noise(2, 4)),
-    "BatchNorm1d": (lambda: normalized(1), space(1)),
-    "BatchNorm2d": (lambda: normalized(2), space(2)),
-    "BatchNorm3d": (lambda: normalized(3), space(3)),
+    **{f"BatchNorm{d}d": (lambda d=d: normalized(d), space(d)) for d in (1, 2, 3)},
     "GroupNorm": (lambda: nn.GroupNorm(2, 4), space(2)),
-    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(4, affine=True), space(1)),
-    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(4, affine=True), space(2)),
-    "InstanceNorm3d": (lambda: nn.InstanceNorm3d(4), space(3)),
+    **spatial("InstanceNorm", 4, affine=True),
     "RMSNorm": (lambda: nn.RMSNorm(4), noise(2, 4)),
-    **{
-        f"Conv{d}d": (lambda d=d: getattr(nn, f"Conv{d}d")(4, 6, 3, padding=1, stride=2, seed=0), space(d))
-        for d in (1, 2, 3)
-    },
-    **{
-        f"ConvTranspose{d}d": (
-            lambda d=d: getattr(nn, f"ConvTranspose{d}d")(4, 6, 3, padding=1, stride=2, seed=0),
-            space(d),
-        )
-        for d in (1, 2, 3)
-    },
-    **{f"MaxPool{d}d": (lambda d=d: getattr(nn, f"MaxPool{d}d")(3, stride=2, padding=1), space(d)) for d in (1, 2, 3)},
-    **{f"AvgPool{d}d": (lambda d=d: getattr(nn, f"AvgPool{d}d")(3, stride=2, padding=1), space(d)) for d in (1, 2, 3)},
-    **{f"AdaptiveAvgPool{d}d": (lambda d=d: getattr(nn, f"AdaptiveAvgPool{d}d")(3), space(d)) for d in (1, 2, 3)},
-    **{f"AdaptiveMaxPool{d}d": (lambda d=d: getattr(nn, f"AdaptiveMaxPool{d}d")(3), space(d)) for d in (1, 2, 3)},
+    **spatial("Conv", 4, 6, 3, **WINDOW, seed=0),
+    **spatial("ConvTranspose", 4, 6, 3, **WINDOW, seed=0),
+    **spatial("MaxPool", 3, **WINDOW),
+    **spatial("AvgPool", 3, **WINDOW),
+    **spatial("AdaptiveAvgPool", 3),
+    **spatial("AdaptiveMaxPool", 3),
     "LocalResponseNorm": (lambda: nn.LocalResponseNorm(3), space(2)),
     "RNN": (lambda: nn.RNN(4, 3, seed=0), noise(5, 2, 4)),
     "LSTM": (lambda: nn.LSTM(4, 3, num_layers=2, bidirectional=True, seed=0), noise(5, 2, 4)),
     "GRU": (lambda: nn.GRU(4, 3, batch_first=True, seed=0), noise(2, 5, 4)),
-    "RNNCell": (lambda: nn.RNNCell(4, 3, seed=0), noise(2, 4)),
-    "LSTMCell": (lambda: nn.LSTMCell(4, 3, seed=0), noise(2, 4)),
-    "GRUCell": (lambda: nn.GRUCell(4, 3, seed=0), noise(2, 4)),
+    **{f"{kind}Cell": (lambda kind=kind: getattr(nn, f"{kind}Cell")(4, 3, seed=0), noise(2, 4)) for kind in CELLS},
     "Sequential": (lambda: nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh()), noise(2, 4)),
     "Residual": (lambda: nn.Residual(nn.Linear(4, 4, seed=0)), noise(2, 4)),
     "MLP": (lambda: nn.MLP([4, 5, 3], seed=0), noise(2, 4)),
@@ -97,9 +83,7 @@ CONTAINERS = ("ModuleList", "ModuleDict")
 LOSSES = {
     "CrossEntropyLoss": (nn.CrossEntropyLoss, noise(2, 3), LABELS),
     "CrossEntropyLoss with probabilities": (nn.CrossEntropyLoss, noise(2, 3), np.full((2, 3), 1 / 3, "float32")),
-    "MSELoss": (nn.MSELoss, noise(2, 3), noise(3, 2).T.copy()),
-    "L1Loss": (nn.L1Loss, noise(2, 3), noise(3, 2).T.copy()),
-    "HuberLoss": (nn.HuberLoss, noise(2, 3), noise(3, 2).T.copy()),
+    **each("MSELoss L1Loss HuberLoss", noise(2, 3), noise(3, 2).T.copy()),
     "NLLLoss": (nn.NLLLoss, noise(2, 3), LABELS),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, noise(2, 3), (noise(2, 3) > 0).astype("float32")),
 }
