@@ -30,21 +30,14 @@ def add_options(parser: ArgumentParser, function: Callable[..., Any]) -> None:
             parser.add_argument(f"--{name}", help=helps.get(name), default=SUPPRESS, **how)
 
 
-def count(text: str, least: int = 1) -> int:
-    """The whole number in the ``text`` of an option."""
-    if not text.isdecimal() or int(text[:20]) < least:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
-
-
-def positive(text: str) -> float:
-    """The number in the ``text`` of an option."""
+def at_least(low: float, text: str) -> Any:
+    """The number in the ``text`` of an option: a whole one if ``low`` is."""
     try:
-        value = float(text)
+        value = type(low)(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not low <= value < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a {'whole ' * isinstance(low, int)}number of at least {low:g}")
     return value
 
 
@@ -57,8 +50,8 @@ def int_range(text: str) -> tuple[int, int]:
     return low, high
 
 
-Count = Annotated[int, {"type": count, "metavar": "N"}]
-From0 = Annotated[int, {"type": partial(count, least=0), "metavar": "N"}]
-Positive = Annotated[float, {"type": positive, "metavar": "X"}]
+Count = Annotated[int, {"type": partial(at_least, 1), "metavar": "N"}]
+From0 = Annotated[int, {"type": partial(at_least, 0), "metavar": "N"}]
+Positive = Annotated[float, {"type": partial(at_least, 1e-12), "metavar": "X"}]
 Range = Annotated[tuple[int, int], {"type": int_range, "metavar": "A:B"}]
 Folder = Annotated[Path | None, {"type": Path, "metavar": "DIR"}]

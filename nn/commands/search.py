@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.options import Count, Folder, From0, Range, positive
+from glassgrad.nn.commands.options import Count, Folder, From0, Range, at_least
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
@@ -56,7 +56,7 @@ def find(
     layers: Range = (1, 3),
     width: Range = (16, 256),
     epochs: Count = 5,
-    budget: Annotated[float | None, {"type": positive, "metavar": "SECONDS"}] = None,
+    budget: Annotated[float | None, {"type": partial(at_least, 1e-12), "metavar": "SECONDS"}] = None,
     storage: Annotated[str | None, {"metavar": "FILE"}] = None,
     seed: From0 = 0,
     out: Folder = None,

@@ -14,7 +14,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.nn import optim
 from glassgrad.nn.commands.networks import NETWORKS
-from glassgrad.nn.commands.options import Count, From0, Positive, count
+from glassgrad.nn.commands.options import Count, From0, Positive, at_least
 from glassgrad.nn.commands.terminal import PROGRAM, Refused
 from glassgrad.nn.data import DATASETS
 from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
@@ -57,7 +57,7 @@ class Settings:
     """
 
     model: Annotated[str, {"choices": NETWORKS}] = "mlp"
-    hidden: Annotated[tuple[int, ...], {"type": count, "nargs": "*", "metavar": "N"}] = (100,)
+    hidden: Annotated[tuple[int, ...], {"type": partial(at_least, 1), "nargs": "*", "metavar": "N"}] = (100,)
     loss: Annotated[str, {"choices": LOSSES}] = "cross-entropy"
     data: Annotated[str, {"choices": DATASETS}] = "digits"
     optimizer: Annotated[str, {"choices": OPTIMIZERS}] = "adamw"

@@ -72,27 +72,22 @@ class Batches:
 
 def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]:
     """A batch of (n, height, width), (n, channels, height, width) or rows of pixels as (n, channels, height, width)."""
-    if shape is not None and x.ndim == 2 and x.shape[1] == shape[0] * shape[1]:
-        return x.reshape(len(x), 1, *shape)
-    if shape is not None or x.ndim not in (3, 4):
-        taken = "(n, height, width) or (n, channels, height, width)" if shape is None else f"(n, {shape[0] * shape[1]})"
+    if shape is None and x.ndim in (3, 4):
+        return x if x.ndim == 4 else x[:, None]
+    if shape is None or x.ndim != 2 or x.shape[1] != math.prod(pair(shape, "image_shape")):
         raise ShapeError(
-            f"an augmentation of images takes {taken} with image_shape={shape}; it was given shape {x.shape}: give "
-            "image_shape=(height, width) for images that are rows of pixels."
+            "an augmentation takes images (n, height, width) or (n, channels, height, width), or rows of pixels with "
+            f"image_shape=(height, width); it was given shape {x.shape} and image_shape={shape}."
         )
-    return x if x.ndim == 4 else x[:, None]
-
-
-def _shape(image_shape: tuple[int, int] | None) -> tuple[int, int] | None:
-    return None if image_shape is None else pair(image_shape, "image_shape")
+    return x.reshape(len(x), 1, *shape)
 
 
 def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, int] | None = None) -> Augmentation:
     """An augmentation for `Batches`: a window of ``size`` at a random position of each image.
 
     ``size``: height and width of the window, an int for both. ``padding``: zeros added around each image first.
-    ``image_shape``: (height, width) where images are rows of pixels. Raises `ShapeError` for a window larger than the
-    images with their padding.
+    ``image_shape``: (height, width) where images are rows of pixels. NumPy refuses a window larger than the images with
+    their padding.
 
     >>> import numpy as np
     >>> crop(2)(np.arange(9.0).reshape(1, 3, 3), np.random.default_rng(0))
@@ -118,18 +113,12 @@ def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Augmentati
 
 def _cropping(window: tuple[int, int] | None, padding: int, image_shape: tuple[int, int] | None) -> Augmentation:
     """A window of each padded image, as large as the image if ``window`` is ``None``."""
-    shape = _shape(image_shape)
 
     def cropped(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
-        images = _as_images(x, shape)
+        images = _as_images(x, image_shape)
         height, width = window or images.shape[2:]
         around = (padding, padding)
         padded = np.pad(images, ((0, 0), (0, 0), around, around)) if padding else images
-        if padded.shape[2] < height or padded.shape[3] < width:
-            raise ShapeError(
-                f"a crop of {height}×{width} is larger than the images, {padded.shape[2]}×{padded.shape[3]} with their "
-                f"padding of {padding}: give a smaller size."
-            )
         windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
         down, right = (generator.integers(n, size=len(x)) for n in windows.shape[2:4])
         cut = windows[np.arange(len(x)), :, down, right]
@@ -148,7 +137,7 @@ def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Augmenta
     array([[[1., 0.],
             [3., 2.]]])
     """
-    p, image_shape = number(p, "p", 0, 1), _shape(image_shape)
+    p = number(p, "p", 0, 1)
 
     def mirrored(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
         images = _as_images(x, image_shape)

@@ -32,8 +32,7 @@ class Dataset:
         licence: their licence.
 
     Raises:
-        ShapeError: shapes of images and labels that do not fit each other or ``image_shape``.
-        DomainError: a label outside ``classes``.
+        ShapeError: images and labels that do not fit each other, ``image_shape`` or ``classes``.
 
     >>> import numpy as np
     >>> pixels = Dataset("pixels", np.eye(4), np.arange(4), np.eye(4)[:1], np.arange(1), (2, 2), ("a", "b", "c", "d"))
@@ -54,15 +53,12 @@ class Dataset:
     def __post_init__(self) -> None:
         height, width = pair(self.image_shape, f"image_shape of {self.name!r}")
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
-            if x.ndim != 2 or x.shape[1] != height * width or y.shape != x.shape[:1]:
+            fits = x.ndim == 2 and x.shape[1] == height * width and y.shape == x.shape[:1]
+            if not fits or (y.size and not 0 <= y.min() <= y.max() < len(self.classes)):
                 raise ShapeError(
                     f"x_{part} of {self.name!r} has shape {x.shape} and y_{part} has {y.shape}: give a row of "
-                    f"{height * width} pixels, {height}×{width}, and a label for each of n images."
-                )
-            if y.size and not 0 <= y.min() <= y.max() < len(self.classes):
-                raise DomainError(
-                    f"y_{part} of {self.name!r} has labels from {y.min()} to {y.max()}; its {len(self.classes)} "
-                    f"classes are 0 to {len(self.classes) - 1}."
+                    f"{height * width} pixels, {height}×{width}, and a label from 0 to {len(self.classes) - 1} for "
+                    "each of n images."
                 )
 
     def __repr__(self) -> str:

@@ -12,7 +12,6 @@ from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
-from glassgrad.nn.models.vision import of_depth
 from glassgrad.nn.modules.activation import ReLU, activation_layer
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
@@ -145,11 +144,37 @@ class VGG(FeatureClassifier):
         )  # fmt: skip
 
 
-OPTIONS = (
-    "``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``, ``device``"
-)
+def vgg11(classes: int = 1000, **options: Any) -> VGG:
+    """`VGG` with 11 layers: 132,863,336 parameters for 1000 classes.
 
-vgg11 = of_depth(VGG, 11, "132,863,336", OPTIONS)
-vgg13 = of_depth(VGG, 13, "133,047,848", OPTIONS)
-vgg16 = of_depth(VGG, 16, "138,357,544", OPTIONS)
-vgg19 = of_depth(VGG, 19, "143,667,240", OPTIONS)
+    ``options``: ``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``,
+    ``device``.
+    """
+    return VGG(11, classes, **options)
+
+
+def vgg13(classes: int = 1000, **options: Any) -> VGG:
+    """`VGG` with 13 layers: 133,047,848 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``,
+    ``device``.
+    """
+    return VGG(13, classes, **options)
+
+
+def vgg16(classes: int = 1000, **options: Any) -> VGG:
+    """`VGG` with 16 layers: 138,357,544 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``,
+    ``device``.
+    """
+    return VGG(16, classes, **options)
+
+
+def vgg19(classes: int = 1000, **options: Any) -> VGG:
+    """`VGG` with 19 layers: 143,667,240 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``,
+    ``device``.
+    """
+    return VGG(19, classes, **options)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
-from glassgrad.nn.models.vision import of_depth
 from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
@@ -105,10 +104,41 @@ class ResNet(Module):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
-OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``"
+def resnet18(classes: int = 1000, **options: Any) -> ResNet:
+    """`ResNet` with 18 layers: 11,689,512 parameters for 1000 classes.
 
-resnet18 = of_depth(ResNet, 18, "11,689,512", OPTIONS)
-resnet34 = of_depth(ResNet, 34, "21,797,672", OPTIONS)
-resnet50 = of_depth(ResNet, 50, "25,557,032", OPTIONS)
-resnet101 = of_depth(ResNet, 101, "44,549,160", OPTIONS)
-resnet152 = of_depth(ResNet, 152, "60,192,808", OPTIONS)
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``.
+    """
+    return ResNet(18, classes, **options)
+
+
+def resnet34(classes: int = 1000, **options: Any) -> ResNet:
+    """`ResNet` with 34 layers: 21,797,672 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``.
+    """
+    return ResNet(34, classes, **options)
+
+
+def resnet50(classes: int = 1000, **options: Any) -> ResNet:
+    """`ResNet` with 50 layers: 25,557,032 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``.
+    """
+    return ResNet(50, classes, **options)
+
+
+def resnet101(classes: int = 1000, **options: Any) -> ResNet:
+    """`ResNet` with 101 layers: 44,549,160 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``.
+    """
+    return ResNet(101, classes, **options)
+
+
+def resnet152(classes: int = 1000, **options: Any) -> ResNet:
+    """`ResNet` with 152 layers: 60,192,808 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``.
+    """
+    return ResNet(152, classes, **options)

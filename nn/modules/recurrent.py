@@ -79,19 +79,16 @@ class _Recurrent(Module):
         name = type(self).__name__
         x = asarray(as_floating(x, self.weight_ih_l0))  # type: ignore[attr-defined]
         form = "(batch, steps, {})" if self.batch_first else "(steps, batch, {})"
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size or 0 in x.shape:
             raise ShapeError(
-                f"{name} takes x {form.format(self.input_size)}, or one sequence (steps, {self.input_size}); it was "
-                f"given shape {x.shape}."
+                f"{name} takes x {form.format(self.input_size)}, or one sequence (steps, {self.input_size}), without "
+                f"lengths of 0; it was given shape {x.shape}."
             )
         alone, mask = x.ndim == 2, None
         if alone:
             x = x[:, None, :]
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
-        if 0 in x.shape[:2]:
-            what = "sequences without steps" if not x.shape[0] else "a batch of no sequences"
-            raise ShapeError(f"{name} was given {what}: x (steps, batch, features) has shape {x.shape}.")
         if lengths is not None:
             if (lengths := asarray(lengths)).shape != x.shape[1:2]:
                 raise ShapeError(

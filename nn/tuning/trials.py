@@ -113,12 +113,11 @@ class SearchResult:
 
     Attributes:
         trials: all trials of the study, other processes' included.
-        finalists: the best choices with the spread over seeds, best first; after Ctrl-C or ``late`` those that were
-            trained by then.
+        finalists: the best choices with the spread over seeds, best first; after Ctrl-C or at the end of the budget
+            those that were trained by then.
         model: the trained network of the best finalist, or without finals that of the best trial which this process
             completed; ``None`` if it completed none.
         interrupted: whether Ctrl-C ended the search.
-        late: whether the budget ended the finals.
         study: Optuna's study, with its own pictures and queries.
     """
 
@@ -126,7 +125,6 @@ class SearchResult:
     finalists: list[Finalist]
     model: Module | None
     interrupted: bool
-    late: bool
     study: Any
 
     @property
@@ -148,8 +146,6 @@ class SearchResult:
         lines = [f"trials: {', '.join(f'{count} {state}' for state, count in counts)}"]
         if self.interrupted:
             lines.append("interrupted: the storage keeps the study; run the same search again to continue")
-        if self.late:
-            lines.append("the time was over before all the best were trained again: give a larger budget")
         if self.best is not None:
             lines += ["", "best on the held-out rows:", f"  {self.best}"]
         if self.finalists:
@@ -266,7 +262,6 @@ def search(
     study = _study(optuna, storage, name)
     errors: list[Exception] = []
     kept: list[tuple[float, Module]] = []  # the most accurate network of the complete trials
-    best: list[Trial] = []
     finals: list[tuple[Finalist, Module]] = []
     interrupted = False
 
@@ -361,10 +356,9 @@ def search(
     except KeyboardInterrupt:
         interrupted = True
     finals.sort(key=lambda final: -sum(final[0].validation))
-    late = not interrupted and sum(len(f.test) for f, _ in finals) < seeds * len(best)
     tried = [*map(_trial, study.get_trials(deepcopy=False))]
     model = finals[0][1] if finals else kept[0][1] if kept else None
-    return SearchResult(tried, [f for f, _ in finals], model, interrupted, late, study)
+    return SearchResult(tried, [f for f, _ in finals], model, interrupted, study)
 
 
 def _optuna() -> Any:
