@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd import asarray
 from glassgrad.autograd.common.validation import choice, number
 from glassgrad.nn import functional as F
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import FunctionModule, Module
 
 
 class Sigmoid(Module):
@@ -47,15 +47,11 @@ class SiLU(Module):
     forward = staticmethod(F.silu)
 
 
-class ELU(Module):
+class ELU(FunctionModule, function=F.elu):
     """``x`` where positive, else ``alpha (exp(x) - 1)``."""
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = number(alpha, "alpha")
-
-    def forward(self, x: Any) -> Tensor:
-        """Any shape to the same shape."""
-        return F.elu(x, self.alpha)  # type: ignore[no-any-return]
 
 
 class Identity(Module):
@@ -64,18 +60,14 @@ class Identity(Module):
     forward = staticmethod(asarray)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(FunctionModule, function=F.leaky_relu):
     """``x`` where positive, else ``slope * x``; ``negative_slope`` is PyTorch's name of ``slope``."""
 
     def __init__(self, slope: float = 0.01, *, negative_slope: float | None = None) -> None:
         self.slope = slope if negative_slope is None else negative_slope
 
-    def forward(self, x: Any) -> Tensor:
-        """Any shape to the same shape."""
-        return F.leaky_relu(x, slope=self.slope)
 
-
-class Softmax(Module):
+class Softmax(FunctionModule, function=F.softmax):
     """Probabilities along ``axis``: positive, with sum 1. Train on logits with `CrossEntropyLoss` instead.
 
     ``dim`` is PyTorch's name of ``axis``.
@@ -84,20 +76,12 @@ class Softmax(Module):
     def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
         self.axis = axis if dim is None else dim
 
-    def forward(self, x: Any) -> Tensor:
-        """Any shape to the same shape."""
-        return F.softmax(x, axis=self.axis)
 
-
-class LogSoftmax(Module):
+class LogSoftmax(FunctionModule, function=F.log_softmax):
     """The logarithm of `Softmax`, without overflow; for `NLLLoss`."""
 
     def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
         self.axis = axis if dim is None else dim
-
-    def forward(self, x: Any) -> Tensor:
-        """Any shape to the same shape."""
-        return F.log_softmax(x, axis=self.axis)
 
 
 ACTIVATIONS: dict[str, Callable[[], Module]] = {

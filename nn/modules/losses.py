@@ -2,68 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import choice
 from glassgrad.nn import functional as F
 from glassgrad.nn.functional.losses import REDUCTIONS, positive
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import FunctionModule
 
 
-class _Loss(Module):
+class _Loss(FunctionModule):
     """Base of the losses. A loss is not part of a network, so calling it records no scope."""
-
-    function: ClassVar[Callable[..., Tensor]]
-    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = choice(reduction, "reduction", REDUCTIONS)
 
     def __call__(self, prediction: Any, target: Any) -> Tensor:
+        """Predictions and targets, as the function takes them, to a scalar; to each loss with ``reduction="none"``."""
         return self.forward(prediction, target)
 
-    def forward(self, prediction: Any, target: Any) -> Tensor:
-        """Predictions and targets, as the function takes them, to a scalar; to each loss with ``reduction="none"``."""
-        options = {name: getattr(self, name) for name in self.options}
-        return self.function(prediction, target, reduction=self.reduction, **options)
 
-
-class MSELoss(_Loss):
+class MSELoss(_Loss, function=F.mse_loss):
     """`nn.functional.mse_loss` as a module."""
 
-    function = staticmethod(F.mse_loss)
 
-
-class L1Loss(_Loss):
+class L1Loss(_Loss, function=F.l1_loss):
     """`nn.functional.l1_loss` as a module."""
 
-    function = staticmethod(F.l1_loss)
 
-
-class HuberLoss(_Loss):
+class HuberLoss(_Loss, function=F.huber_loss):
     """`nn.functional.huber_loss` as a module."""
-
-    function = staticmethod(F.huber_loss)
-    options = ("delta",)
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.delta = positive(delta, "delta")
 
 
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
     """`nn.functional.binary_cross_entropy_with_logits` as a module."""
 
-    function = staticmethod(F.binary_cross_entropy_with_logits)
 
-
-class NLLLoss(_Loss):
+class NLLLoss(_Loss, function=F.nll_loss):
     """`nn.functional.nll_loss` as a module; the ``weight`` of classes is a buffer."""
 
-    function: ClassVar[Callable[..., Tensor]] = staticmethod(F.nll_loss)
-    options: ClassVar[tuple[str, ...]] = ("weight", "ignore_index")
     weight: Tensor | None = None
 
     def __init__(self, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean") -> None:
@@ -73,11 +54,8 @@ class NLLLoss(_Loss):
             self.register_buffer("weight", asarray(weight))
 
 
-class CrossEntropyLoss(NLLLoss):
+class CrossEntropyLoss(NLLLoss, function=F.cross_entropy):
     """`nn.functional.cross_entropy` as a module; the ``weight`` of classes is a buffer."""
-
-    function = staticmethod(F.cross_entropy)
-    options = ("weight", "ignore_index", "label_smoothing")
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, ParamSpec, Protocol, Self, TypedDict, TypeVar
+from typing import Any, ClassVar, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -468,6 +468,23 @@ class Module:
         rows = "".join(notebook.line(f"{key} {p.shape} {p.dtype}") for key, p in self._own().items())
         rows += "".join(child._tree(key, seen) for key, child in self.named_children()) if not again else ""
         return notebook.folded(title, rows, opened=any(self.children())) if rows else notebook.line(title)
+
+
+class FunctionModule(Module):
+    """Base of layers that call a function of `nn.functional`: its options are the attributes of the layer."""
+
+    _function: ClassVar[Callable[..., Any]]
+    _options: ClassVar[frozenset[str]]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function, cls._options = staticmethod(function), frozenset(inspect.signature(function).parameters)
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The result of the function, of inputs as it takes them."""
+        options = {name: getattr(self, name) for name in vars(self) if name in self._options}
+        return self._function(*inputs, **options)  # type: ignore[no-any-return]
 
 
 WATCHED.append(Module)

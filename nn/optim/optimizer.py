@@ -51,9 +51,8 @@ class Optimizer:
                 given_names, taken = ", ".join(unknown), ", ".join(options)
                 raise DomainError(f"{type(self).__name__} has no option {given_names}: it takes {taken}.")
             members = group["params"]
-            of_group = {name: _plain(value) for name, value in {**options, **group, "params": None}.items()}
-            self._check(of_group)
-            of_group["params"] = [members] if isinstance(members, Tensor) else list(members)
+            members = [members] if isinstance(members, Tensor) else list(members)
+            of_group = _Group({**options, **group, "params": members}, self._check)
             for p in of_group["params"]:
                 if not isinstance(p, Tensor) or p.node is not None:
                     raise DTypeError(
@@ -69,7 +68,7 @@ class Optimizer:
                     raise DomainError(f"parameter {p.name or p.shape} was given twice: give each one once.")
                 self.state[p] = {}
                 self._add_state(p, self.initial_state(p, of_group))
-            self.param_groups.append(_Group(of_group, self._check))
+            self.param_groups.append(of_group)
         self._note_members()
 
     def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
@@ -218,8 +217,9 @@ class _Group(dict[str, Any]):
     """A parameter group: a dict that checks options when they are set, and refuses to set them in a trace."""
 
     def __init__(self, options: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
-        super().__init__(options)
+        super().__init__({name: value if name == "params" else _plain(value) for name, value in options.items()})
         self.check = check
+        check(self)
 
     def __reduce__(self) -> Any:
         return _Group, (dict(self), self.check)

@@ -153,7 +153,12 @@ class Step:
     def _step(self, x: Tensor, y: Tensor, batch: int) -> tuple[Any, Any]:
         """Update the weights; return output and loss of the batch."""
         done, parallel = self._run_program(x, y) if self.program is not None else None, self.parallel
-        output, value = done or self._run_uncompiled(x, y)
+        if done is None:
+            with nullcontext() if parallel is None else parallel.sharded():
+                output, loss = self._backward(x, y)
+            value = loss_value(loss)
+        else:
+            output, value = done
         if parallel is not None:
             value = parallel.average_gradients(self.parameters, float(value), row_count(y))
         if type(value) is float and not math.isfinite(value):
@@ -163,12 +168,6 @@ class Step:
             self._update()
         self.interrupts.check()
         return output, value
-
-    def _run_uncompiled(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
-        """Output and loss, after the gradients have been computed."""
-        with nullcontext() if self.parallel is None else self.parallel.sharded():
-            output, loss = self._backward(x, y)
-        return output, loss_value(loss)
 
     def _backward(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         """Output and loss, and the gradients in the parameters: with ``parallel`` those of the sum over the rows."""
