@@ -4,7 +4,6 @@ import re
 import runpy
 import tarfile
 import tomllib
-import zipfile
 from email import message_from_string
 from pathlib import Path
 
@@ -86,15 +85,3 @@ def test_versions_follow_the_changelog():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited is not None
     assert cited[1] == autograd.__version__
-
-
-def test_the_wheel_contains_the_lessons_files(tmp_path):
-    builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(ROOT))
-    (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        text = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
-    pages = {path.relative_to(ROOT / "docs/lesson").as_posix() for path in (ROOT / "docs/lesson").rglob("*.*")}
-    assert {f"glassgrad/viz/lesson/text/{page}" for page in pages} <= names
-    assert "glassgrad/viz/lesson/command.py" in names
-    assert [link for link in links(message_from_string(text).get_payload()) if link.startswith("docs/")] == []

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,58 +25,6 @@ def test_contestants_agree_with_the_reference(contestant: str, work: str) -> Non
     if CONTESTANTS[contestant].does(work):
         errors = Worker(contestant).verify(work)
         assert max(error for name, error in errors.items() if name not in ("mean loss", "drift")) < 0.01
-
-
-def small(key: str) -> works.Net:
-    """A work's net of fewer and narrower layers."""
-    net = works.NETS[key]
-    return replace(net, sizes=tuple(min(n, 30) for n in (*net.sizes[:3], net.sizes[-1])), batch=20)
-
-
-def moved(layers: works.Layers, direction: works.Layers, step: float) -> works.Layers:
-    pairs = zip(layers, direction, strict=True)
-    return [tuple(p + step * v for p, v in zip(*pair, strict=True)) for pair in pairs]
-
-
-def dot(a: works.Layers, b: works.Layers) -> float:
-    return sum(float((x * y).sum()) for pair in zip(a, b, strict=True) for x, y in zip(*pair, strict=True))
-
-
-def a_direction(layers: works.Layers) -> works.Layers:
-    draw = np.random.default_rng(6)
-    return [tuple(draw.normal(size=p.shape) for p in layer) for layer in layers]
-
-
-@pytest.mark.parametrize("work", works.NETS)
-def test_reference_has_the_slope_of_its_own_loss(work: str) -> None:
-    net = small(work)
-    layers: works.Layers = [tuple(p.astype(np.float64) for p in layer) for layer in net.layers()]
-    direction = a_direction(layers)
-    masks = [np.random.default_rng(0).random((net.batch, n)) >= net.dropout for n in net.sizes[1:-1]]
-    above, below = (works.slopes(net, moved(layers, direction, h), masks)[0] for h in (1e-6, -1e-6))
-    slope = dot(works.slopes(net, layers, masks)[1], direction)
-    assert (above - below) / 2e-6 == pytest.approx(slope, rel=1e-5)
-
-
-@pytest.mark.parametrize("work", ["A", "M"])
-def test_reference_steps_by_the_optimizers_rule(work: str) -> None:
-    net = small(work)
-    (first, second), _ = works.train_reference(net, 2)
-    layers, gradient = net.layers(), works.slopes(net, net.layers())[1]
-    after = works.train_reference(net, 1)[1]
-    assert works.slopes(net, after)[0] == pytest.approx(second) != first
-    for new, old, slope in ((n[0], o[0], g[0]) for n, o, g in zip(after, layers, gradient, strict=True)):
-        # Adam's first step is of the rate's size, wherever the gradient is not close to its eps.
-        expected = net.rate * (slope if work == "A" else np.sign(slope) * (np.abs(slope) > 1e-7))
-        np.testing.assert_allclose(old - new, expected, rtol=1e-2, atol=1e-3 * net.rate)
-
-
-def test_product_with_the_hessian_by_differences() -> None:
-    work = works.Product("H", small("C"))
-    layers: works.Layers = [tuple(p.astype(np.float64) for p in layer) for layer in work.net.layers()]
-    above, below = (works.slopes(work.net, moved(layers, work.direction(), h))[1] for h in (1e-5, -1e-5))
-    for found, a, b in zip(works.product_reference(work), above, below, strict=True):
-        np.testing.assert_allclose(found[0], (a[0] - b[0]) / 2e-5, atol=1e-8)
 
 
 def wrong(contestant: str, **methods: Any) -> Worker:
@@ -128,20 +74,6 @@ def test_wrong_dropout_is_found(spoil: Any) -> None:
         wrong("glassgrad", step=step).verify("T")
 
 
-def test_compilation_is_what_the_first_step_takes_longer() -> None:
-    class Net:
-        def __init__(self, *given: Any) -> None:
-            self.steps = 0
-
-        def step(self) -> None:
-            time.sleep(0.01 if self.steps else 0.1)
-            self.steps += 1
-
-    worker = Worker("numpy_naive")
-    worker.module = SimpleNamespace(Net=Net)
-    assert worker.compile("A") == pytest.approx(0.09, abs=0.02)
-
-
 def test_scalar_works_have_the_operations_that_they_say() -> None:
     for work in works.SCALARS.values():
         counted = 0
@@ -157,17 +89,6 @@ def test_scalar_works_have_the_operations_that_they_say() -> None:
         leaves = [Counter() for _ in work.values()]
         work.program(leaves, lambda x: x + x)
         assert counted == work.operations
-
-
-def test_slope_of_the_chain_by_differences() -> None:
-    x, w, b = (array.astype(np.float64) for array in works.SHORT_CHAIN.inputs())
-
-    def run(x: works.Array) -> works.Array:
-        y: works.Array = works.SHORT_CHAIN.run(x, w, b, np.tanh, lambda z: 1 / (1 + np.exp(-z)))
-        return y
-
-    slopes = (run(x + 1e-6) - run(x - 1e-6)) / 2e-6
-    np.testing.assert_allclose(works.chain_reference(works.SHORT_CHAIN)[1], slopes, rtol=1e-5)
 
 
 def a_report(seconds: float, threads: int = 1, **more: Any) -> dict[str, Any]:

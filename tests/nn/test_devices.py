@@ -204,11 +204,14 @@ class TestModule:
         assert {p.device for p in model.parameters()} == {"cuda:0"}
         np.testing.assert_array_equal(model.layers[0].weight.data.held, nn.MLP([2, 3, 1], seed=0).layers[0].weight.data)
 
-    def test_a_state_is_loaded_to_the_modules_device(self, gpu):
+    def test_a_state_is_loaded_to_the_device_of_a_module_and_of_an_optimizer(self, gpu):
         model, other = nn.Linear(2, 2, seed=0).to("cuda"), nn.Linear(2, 2, seed=1)
         model.load_state_dict(other.state_dict())
         assert model.weight.device == "cuda:0"
         np.testing.assert_array_equal(model.weight.data.held, other.weight.data)
+        optimizer = nn.optim.Adam(model.parameters())
+        optimizer.load_state_dict(nn.optim.Adam(other.parameters()).state_dict())
+        assert all(t.device == "cuda:0" for state in optimizer.state.values() for t in state.values())
 
     def test_a_file_from_a_gpu_is_read_on_the_cpu(self, gpu, tmp_path):
         model = nn.MLP([2, 3, 1], seed=0, device="cuda")
@@ -259,18 +262,12 @@ class TestOptimizer:
         steps(model, lambda p: optimizer, F.cross_entropy, ag.Tensor(X), ag.Tensor(LABELS))(1)
         assert [str(kept[name].dtype) for name in ("step", "exp_avg", "exp_avg_sq")] == ["float64", *["float32"] * 2]
 
-    def test_the_optimizer_state_is_loaded_to_the_parameters_device(self, gpu):
-        model, other = nn.Linear(2, 2, seed=0, device="cuda"), nn.Linear(2, 2, seed=1)
-        optimizer = nn.optim.Adam(model.parameters())
-        optimizer.load_state_dict(nn.optim.Adam(other.parameters()).state_dict())
-        assert all(t.device == "cuda:0" for state in optimizer.state.values() for t in state.values())
-
 
 class TestFit:
-    def fitted(self, device, **options):
+    def fitted(self, device, data=(X, LABELS), **options):
         model = nn.MLP([6, 5, 3], seed=0, device=device)
         optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
-        history = nn.fit(model, F.cross_entropy, optimizer, (X, LABELS), batch_size=10, progress=False, **options)
+        history = nn.fit(model, F.cross_entropy, optimizer, data, batch_size=10, progress=False, **options)
         return model, history
 
     @pytest.mark.parametrize("compile", [False, True])
@@ -304,12 +301,8 @@ class TestFit:
         assert (gpu.counts.transfers, gpu.counts.synchronisations) == (4, 3)
 
     def test_batches_that_are_made_one_by_one_are_moved_one_by_one(self, gpu):
-        model = nn.MLP([6, 3], seed=0, device="cuda")
         batches = [(X[:12], LABELS[:12]), (X[12:], LABELS[12:])]
-        history = nn.fit(
-            model, F.cross_entropy, nn.optim.SGD(model.parameters(), lr=0.1), batches, epochs=1, progress=False
-        )
-        assert history.epochs == 1
+        assert self.fitted("cuda", batches, epochs=1)[1].epochs == 1
 
     def test_a_loss_that_is_not_finite_is_seen_at_the_end_of_the_epoch(self, gpu):
         model = nn.MLP([6, 3], seed=0, device="cuda")

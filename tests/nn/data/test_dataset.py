@@ -3,20 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassgrad import nn
-from glassgrad.nn.data import Dataset, hold_out, minibatches
-
-
-def make(**changed):
-    fields = {
-        "name": "pixels",
-        "x_train": np.eye(4),
-        "y_train": np.arange(4),
-        "x_test": np.eye(4)[:2],
-        "y_test": np.arange(2),
-        "image_shape": (2, 2),
-        "classes": tuple("abcd"),
-    }
-    return Dataset(**fields | changed)
+from glassgrad.nn.data import hold_out, minibatches
 
 
 @given(n=st.integers(1, 50), size=st.integers(1, 60), seed=st.integers(0, 9))
@@ -71,7 +58,3 @@ def test_hold_out_parts_the_rows_and_keeps_their_order(n, data):
 def test_hold_out_draws_from_its_seed():
     first, again, other = (hold_out(range(50), range(50), 10, seed)[3].tolist() for seed in (0, 0, 1))
     assert first == again != other
-
-
-def test_a_dataset_shows_its_sizes_not_its_pixels():
-    assert repr(make()) == "Dataset('pixels': 4 to train, 2 to test, 2×2 pixels, 4 classes)"

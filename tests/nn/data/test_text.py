@@ -2,20 +2,16 @@
 
 import numpy as np
 
-from glassgrad.nn.data import CharVocabulary, first_names, text_sequences, text_windows
+from glassgrad.nn.data import CharVocabulary, first_names, text_sequences
 
 
-def test_texts_come_back():
-    names = first_names()
-    vocabulary = CharVocabulary.of(names)
-    assert len(vocabulary) == 27
-    assert [vocabulary.decode(vocabulary.encode(name)) for name in names] == names
-
-
-def test_names_are_there_once_and_in_order():
+def test_names_are_there_once_and_in_order_and_come_back():
     names = first_names()
     assert names == sorted(set(names))
     assert all(name.isalpha() and name.islower() and name.isascii() for name in names)
+    vocabulary = CharVocabulary.of(names)
+    assert len(vocabulary) == 27
+    assert [vocabulary.decode(vocabulary.encode(name)) for name in names] == names
 
 
 def test_targets_are_the_inputs_one_step_later():
@@ -29,9 +25,3 @@ def test_targets_are_the_inputs_one_step_later():
         np.testing.assert_array_equal(x[1:n], y[: n - 1])
         assert not x[n:].any()
         assert not y[n - 1 :].any()
-
-
-def test_windows_cover_a_text():
-    inputs, targets = text_windows("abcabcab", CharVocabulary("abc"), 3)
-    assert inputs.tolist() == [[1, 2, 3], [1, 2, 3]]
-    assert targets.tolist() == [[2, 3, 1], [2, 3, 1]]
