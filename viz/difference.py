@@ -20,7 +20,6 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.graph.modules import ROWS
 from glassgrad.viz.graph.row_cards import warning
 from glassgrad.viz.program.passes import draw_passes, shortened
 from glassgrad.viz.program.picture import programs
@@ -33,9 +32,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 COLUMNS = (120, 172, 140, 172)  # points: name, before, change, after
 ENTRIES = 12  # of an array whose entries are written
-ROWS_KEPT = 15  # at either end of a table of more than 40
 LINE = 28  # characters of a line
-PARAMETERS = 3  # parameters of a row that are compared one by one
 
 
 def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
@@ -78,8 +75,7 @@ def diff(
     between the graphs shows the ratio of each quantity's rms in ``b`` to that in ``a``
     (the ratio of the numbers themselves, if each is a single one) and, for values, the rms of the difference.
     ``names``: what to call Tensors, for example ``locals()``. ``labels``: what to call the two. ``depth``: how deep
-    modules are opened, as in `draw_modules`. Of a long run of rows that stay the same the ends are drawn, and of more
-    than 40 rows the first and the last 15.
+    modules are opened, as in `draw_modules`. Of a long run of rows that stay the same the ends are drawn.
 
     Two programs, ``diff(program, program.optimized())``, are drawn line by line, and between them the change of each
     line, with the pass that made it if the second program is the first one optimised. Nothing is run.
@@ -128,11 +124,7 @@ def diff(
     picture = Picture("diff", title=title, reading=reading, notice=[*noted])
     heads = (" ", *(clipped(label, 24) for label in (labels[0], "change", labels[1])))
     drawn = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
-    parts = shortened(pairs, "rows the same", "the same")
-    if len(parts) > ROWS:
-        hidden = [part for part in parts[ROWS_KEPT:-ROWS_KEPT] if not isinstance(part, str)]
-        parts[ROWS_KEPT:-ROWS_KEPT] = [f"{_counts(hidden)}, not drawn"]
-    for part in parts:
+    for part in shortened(pairs, "rows the same", "the same"):
         drawn += [
             RULE,
             *([row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else _rows(part)),
@@ -160,7 +152,9 @@ class _Line:
         a, b = self.before, self.after
         if a is None or b is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
             return ""
-        if a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"):
+        if a.shape != b.shape:
+            return f"{numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
+        if np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"):
             return "same"
         lost = [not np.isfinite(array).all() for array in (a, b)]
         if any(lost):
@@ -171,8 +165,6 @@ class _Line:
         else:
             factor = float(b.reshape(())) / float(a.reshape(())) if a.size == b.size == 1 else sizes[1] / sizes[0]
             words = f"× {numbers.bracketed(numbers.short(factor))}"
-        if a.shape != b.shape:
-            return f"{words}, {numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
         if self.ink == "grad":
             return words
         step = b.astype(float) - a.astype(float)
@@ -198,8 +190,8 @@ def _operations(row: Row) -> list[tuple[str, list[bool]]]:
 
 
 def _lines(rows: Sequence[Row], seen: Sequence[Evaluation], tops: Sequence[str]) -> list[_Line]:
-    """The value a row makes and its first parameters, each with its gradient."""
-    one, other = ([(r.letter, r.place), *((p.name, p.tensor) for p in r.parameters[:PARAMETERS])] for r in rows)
+    """The value a row makes and its parameters, each with its gradient."""
+    one, other = ([(r.letter, r.place), *((p.name, p.tensor) for p in r.parameters)] for r in rows)
     lines = []
     for (before, was), (after, now) in zip(one, other, strict=False):
         lines.append(_Line((before, after), seen[0].value(was), seen[1].value(now), "ink"))
@@ -220,8 +212,6 @@ def _rows(pair: _Pair) -> list[Label]:
     name = [text(clipped(last.title, 20), style.NAME, "ink", bold=True)]
     if last.path and not last.title.startswith(last.path):
         name.append(caption(clipped(last.path, 24)))
-    if (rest := len(last.parameters) - PARAMETERS) > 0:
-        name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
     name += [line for row in pair.rows for caution in row.warnings for line in warning(caution, style.CAPTION)]
     drawn = [_cell(aligned(*name), 0, rowspan=len(pair.lines))]
     for i, line in enumerate(pair.lines):

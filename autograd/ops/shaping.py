@@ -29,7 +29,7 @@ def _whole(value: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------ the shape
 
 
-@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1, view=True)
+@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=0, view=True)
 def reshape(xp, x, *, shape, copy=None):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, and is inferred.
 

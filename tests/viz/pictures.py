@@ -55,7 +55,7 @@ def scalar_neuron() -> Any:
     w, b, x, y = leaf(2.0, "w"), leaf(-1.0, "b"), held(1.0, "x"), held(1.0, "y")
     loss = (ag.sigmoid(w * x + b) - y) ** 2
     loss.name = "L"
-    return drawn_after_backward(loss)
+    return drawn_after_backward(loss, targets=[y])
 
 
 @picture
@@ -189,7 +189,7 @@ def softmax_cross_entropy() -> Any:
 @picture
 def tape() -> Any:
     w, b, x, y = leaf([[0.5, -1.0]], "w"), leaf([0.1], "b"), held([[1.0, 2.0], [3.0, -1.0]], "x"), held([1.0, 0.0], "y")
-    return viz.draw_tape(ag.mean((ag.sigmoid(x @ w.T + b)[:, 0] - y) ** 2))
+    return viz.draw_tape(ag.mean((ag.sigmoid(x @ w.T + b)[:, 0] - y) ** 2), targets=[y])
 
 
 # ------------------------------------------------------------------------------------------------------------ networks
@@ -448,11 +448,11 @@ def hostile_names() -> Any:
 def chinese() -> Any:
     lesson.speak("zh")
     try:
-        w, x = leaf([[0.5, -1.0]], "权重"), held([[1.0], [2.0]], "输入")
-        loss = ag.mean((ag.tanh(w @ x) - held(1.0, "目标")) ** 2)
+        w, x, y = leaf([[0.5, -1.0]], "权重"), held([[1.0], [2.0]], "输入"), held(1.0, "目标")
+        loss = ag.mean((ag.tanh(w @ x) - y) ** 2)
         loss.name = "损失"
         loss.backward()
-        return drawn(viz.draw_graph(loss, inputs=[x], title="一个神经元"))
+        return drawn(viz.draw_graph(loss, inputs=[x], targets=[y], title="一个神经元"))
     finally:
         lesson.speak("en")
 

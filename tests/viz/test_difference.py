@@ -126,21 +126,11 @@ class TestTwoGraphs:
 
     def test_modules_as_rows(self):
         before, loss, _ = trained()
-        picture = diff(before, loss, depth=0)
-        assert "Linear" not in words(picture)
-        assert "1 parameter not drawn" in words(picture)
+        assert "Linear" not in words(diff(before, loss, depth=0))
 
-    def test_of_many_rows_the_ends_are_drawn(self):
+    def test_of_a_long_run_of_equal_rows_the_ends_are_drawn(self):
         long = chain(*[ag.sin, ag.cos] * 30)
         assert "... 55 rows the same" in words(diff(snapshot(long), long))
-        w = ag.Tensor(2.0, requires_grad=True, name="w")
-        loss = w
-        for _ in range(60):
-            loss = loss * 1.01
-        before = snapshot(loss)
-        with ag.no_grad():
-            w[...] = 3.0
-        assert "... 30 rows changed, not drawn" in words(diff(before, loss))
 
 
 def test_names_and_labels_are_shown_and_cannot_break_it():

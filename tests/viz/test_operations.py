@@ -51,7 +51,7 @@ def test_it_is_drawn_and_written(name, data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         y = recorded(data.draw(TABLE[name].cases), name)
-        if y.node is None:
+        if y.node is None or any(place.dtype.kind == "c" for place in ag.Graph(y).nodes):  # which are refused
             return
         seed = ag.asarray(np.linspace(1.0, 2.0, y.size).reshape(y.shape), dtype=y.dtype)
         scene = Scene(y, gradients=seed)
@@ -68,8 +68,7 @@ def test_it_is_drawn_and_written(name, data):
             sent = socket.sent_from("G")
             assert balanced(sent.tex), sent.tex
             value = np.broadcast_to(np.asarray(sent.value), socket.tail.shape)
-            part = socket.contribution if np.iscomplexobj(socket.tail.value) else np.real(socket.contribution)
-            np.testing.assert_allclose(value, part, rtol=1e-9, atol=1e-12, err_msg=sent.text)
+            np.testing.assert_allclose(value, socket.contribution, rtol=1e-9, atol=1e-12, err_msg=sent.text)
             if y.dtype.kind == "f" and socket.tail.value.dtype.kind == "f":
                 told = explain(y, wrt=socket.tail.place, gradient=seed)
                 assert_worth(told, rtol=1e-9, atol=1e-12)

@@ -127,8 +127,6 @@ def gauge(rms: float) -> Label:
 
 STAIRS, DECADES = 40, 14  # columns and cells above each other at most
 STAIR_WIDTH = 15  # points, of a column
-ALIKE = 0.15  # least correlation of neighbouring pixels; 500 tables of random numbers stayed below .07
-EXAMPLES = 100  # examples of a batch that are tested
 
 
 def staircase(sizes: Sequence[float]) -> Label:
@@ -159,43 +157,18 @@ def staircase(sizes: Sequence[float]) -> Label:
     return table(*lines, row(cell(" "), *ends), cellspacing=1, fixedsize=True, **whole)
 
 
-def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | bool | None = None) -> np.ndarray | None:
-    """One example of a batch as a picture (height, width); None if it is not one.
+def picture_of(batch: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+    """The first example of a batch as a picture (height, width); None if it is not one.
 
-    A batch of pictures is (n, height, width), (n, 1, height, width), or flat: (n, d) with d the square of 8 to 32, if
-    neighbouring entries are similar, as pixels are. A single flat example is (d,). ``shape`` gives height and width
-    where the array does not show them; True accepts any square.
+    A batch of pictures of 8 to 32 pixels a side is (n, height, width) or (n, 1, height, width). ``shape``: height and
+    width of rows of numbers.
 
-    >>> bar = np.zeros((16, 16))
-    >>> bar[3:12, 6:9] = 1
-    >>> picture_of(bar.reshape(1, 256)).shape, picture_of(np.zeros((100, 256)))
+    >>> picture_of(np.zeros((5, 256)), (16, 16)).shape, picture_of(np.zeros((5, 256)))
     ((16, 16), None)
     """
     low, high = style.IMAGE_SIDES
-    one = batch[example] if batch.ndim > 1 else batch
-    if isinstance(shape, tuple):
-        return one.reshape(shape) if one.size == shape[0] * shape[1] else None
+    one = batch[0]
+    if shape is not None:
+        return one.reshape(shape) if one.size == math.prod(shape) else None
     one = one[0] if one.ndim == 3 and one.shape[0] == 1 else one
-    if one.ndim == 1 and low**2 <= one.size <= high**2 and math.isqrt(one.size) ** 2 == one.size:
-        if not shape and not _has_pixels(batch.reshape(-1, one.size)[:EXAMPLES]):
-            return None
-        one = one.reshape(math.isqrt(one.size), -1)
     return one if one.ndim == 2 and all(low <= n <= high for n in one.shape) else None
-
-
-def _has_pixels(rows: np.ndarray) -> bool:
-    """Whether rows of numbers are square pictures: neighbouring entries correlate along rows and columns, more than
-    entries half a row apart, unlike in a table or a series.
-    """
-    if not np.isfinite(rows).all():
-        return False
-    centred = rows - rows.mean(dtype=float)
-    if not centred.any():
-        return False
-
-    def alike(apart: int) -> float:
-        return float(np.mean(centred[:, apart:] * centred[:, :-apart]) / np.mean(centred**2))
-
-    side = math.isqrt(rows.shape[1])
-    beside, half, below = map(alike, (1, side // 2, side))
-    return beside > ALIKE and below > max(ALIKE, half)

@@ -15,20 +15,9 @@ import numpy as np
 from glassgrad.viz.drawing import style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 ELLIPSIS = "..."
-
-
-def in_parts(x: Any, text: Callable[[Any], str]) -> str:
-    """A complex number, its real and its imaginary part written by ``text``."""
-    imaginary = text(x.imag)
-    return f"{text(x.real)}{'' if imaginary.startswith('-') else '+'}{imaginary}i"
-
-
-def sizes(values: np.ndarray) -> np.ndarray:
-    """The absolute values of complex numbers, of which statistics are taken; real ones as they are."""
-    return np.abs(values) if values.dtype.kind == "c" else values
 
 
 def scalar(x: Any) -> str:
@@ -41,17 +30,19 @@ def scalar(x: Any) -> str:
         return str(bool(x))
     if isinstance(x, int | np.integer):
         return str(int(x))
-    if isinstance(x, complex | np.complexfloating):
-        return in_parts(x, scalar)
+    return written(x, 4, 2, padded=True)
+
+
+def written(x: Any, digits: int, decimals: int, *, padded: bool = False) -> str:
+    """A number with so many significant digits, integers without a point; below 1e-3, and where it has more digits
+    before the point, with ``e`` and so many decimals. ``padded``: with zeros at its end.
+    """
     value = float(x)
-    if not math.isfinite(value):
-        return str(value)
-    if value.is_integer() and abs(value) < 1e4:
-        return str(int(value))
-    text = f"{value:#.4g}"
-    if abs(value) < 1e-3 or "e" in text:
-        return exponential(value, 2)
-    return text.rstrip(".")
+    if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
+        return str(int(value) if math.isfinite(value) else value)
+    text = f"{value:#.{digits}g}"
+    mantissa, e, power = (exponential(value, decimals) if abs(value) < 1e-3 or "e" in text else text).partition("e")
+    return (mantissa if padded else mantissa.rstrip("0")).rstrip(".") + e + power
 
 
 def exponential(value: float, decimals: int) -> str:
@@ -70,15 +61,7 @@ def short(x: float) -> str:
     >>> [short(x) for x in (12.7114, 0.43716, -30.0, 1.5, 2e-7)]
     ['12.7', '0.437', '-30', '1.5', '2e-7']
     """
-    value = float(x)
-    if not math.isfinite(value):
-        return str(value)
-    if value != 0 and not 1e-3 <= abs(value) < 999.5:
-        if value.is_integer() and abs(value) < 1e4:
-            return str(int(value))
-        mantissa, power = f"{value:.2e}".split("e")
-        return f"{float(mantissa):g}e{int(power)}"
-    return f"{value:.3g}"
+    return written(x, 3, 2)
 
 
 def constant(x: Any) -> str:
@@ -89,17 +72,10 @@ def constant(x: Any) -> str:
     """
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
-    if isinstance(x, complex | np.complexfloating):
-        return f"({in_parts(x, constant)})"
     value = float(x)
-    if value == math.pi:
-        return "π"
     if value == 0 and math.copysign(1.0, value) < 0:  # 1 / -0 is -inf
         return "-0"
-    if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
-        return scalar(value)
-    mantissa, e, power = f"{value:.4g}".partition("e")
-    return f"{mantissa}e{int(power)}" if e else mantissa
+    return "π" if value == math.pi else written(value, 4, 3)
 
 
 @dataclass(frozen=True)
@@ -149,8 +125,6 @@ def _kept(length: int, limit: int | None) -> list[int | None]:
 def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:
     if values.dtype.kind in "biu":
         return [[str(x) for x in row] for row in values.tolist()], 0
-    if values.dtype.kind == "c":
-        return [[scalar(x) for x in row] for row in values.tolist()], 0
     values = values.astype(np.float64)
     finite = values[np.isfinite(values)]
     largest = float(np.max(np.abs(finite), initial=0.0))
@@ -175,7 +149,7 @@ def _entry(x: float, exponent: int, decimals: int) -> str:
 
 def root_mean_square(array: Any) -> float:
     """The root mean square of an array; 0 for an empty one."""
-    values = sizes(np.ravel(array))
+    values = np.ravel(array)
     top = _largest(values)
     if top == 0 or not math.isfinite(top):
         return top
@@ -232,7 +206,7 @@ def spread(array: Any) -> str:
     values = np.asarray(array)
     if values.dtype.kind in "iu":
         return f"{count(len(np.unique(values)))} different"
-    finite = sizes(values[np.isfinite(values)]).astype(float)
+    finite = values[np.isfinite(values)].astype(float)
     if not finite.size:
         return "none finite"
     return f"mean {short(finite.mean())}" if finite.min() >= 0 else f"sd {short(finite.std())}"
@@ -253,12 +227,12 @@ def full(array: Any, limit: int = 64) -> str:
 
 
 def summary(array: Any) -> str:
-    """Range, mean and standard deviation in one line, of complex numbers those of their absolute values.
+    """Range, mean and standard deviation in one line.
 
     >>> summary([0.0, 1.0])
     '0 to 1, mean 0.5, sd 0.5'
     """
-    values = sizes(np.ravel(array))
+    values = np.ravel(array)
     kept = np.isfinite(values)
     finite = values if kept.all() else values[kept]
     if not finite.size:
@@ -291,7 +265,7 @@ def blocks(array: Any, *, signed: bool = False) -> np.ndarray:
     >>> blocks(np.repeat([[1.0, -3.0]], 26, axis=1).reshape(1, 52)).shape, blocks([[1.0, -3.0]], signed=True)
     ((1, 26), array([[ 1., -3.]]))
     """
-    values = sizes(np.asarray(array)).astype(np.float64)
+    values = np.asarray(array).astype(np.float64)
     if not values.size:
         return np.zeros((1, 1))
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
@@ -313,7 +287,7 @@ def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     >>> bins([0.0, 1.0, 1.0], n=2)
     array([1, 2])
     """
-    values = sizes(np.ravel(array))
+    values = np.ravel(array)
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(n, dtype=int)

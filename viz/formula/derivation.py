@@ -283,7 +283,6 @@ def explain(
         )
     seeds = mode == "reverse" if gradient is None else [ag.asarray(gradient)]
     scene = Scene(y, names=names, gradients=seeds)
-    scene.check_real("a derivation")
     if numbers is None:
         numbers = sum(card.value.size for card in scene.cards) <= INSERTED
     if wrt is None:

@@ -19,7 +19,6 @@ from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
-CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE, BRIEF = 36, 18  # of a derivative, and where cards stand side by side
 FILLERS = (cell("", cellpadding=0),) * 6
@@ -230,7 +229,7 @@ class Cards:
 
     def _headings(self, card: Card) -> Label:
         """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
-        parts: Label = text(f"{tag_of(card)} ", style.TAG, "muted") if card.node is None else ()
+        parts: Label = text(f"{TAGS[card.role]} ", style.TAG, "muted") if card.node is None else ()
         parts += self.name(card)
         single = not card.shape
         if card.node is not None:
@@ -364,11 +363,6 @@ def value_told(card: Card) -> str:
     return f"{card.name} = {numbers.full(card.value)}"
 
 
-def tag_of(card: Card) -> str:
-    """The tag of a leaf, such as PARAM."""
-    return CONST if card.number is not None else TAGS[card.role]
-
-
 def addends(card: Card) -> list[Socket]:
     """The uses whose addends are written out one by one."""
     uses = card.addends
@@ -385,4 +379,4 @@ def _power(card: Card) -> str | None:
 
 
 def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

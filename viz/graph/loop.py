@@ -25,14 +25,14 @@ THICK: dict[str, Any] = {"cls": "fwd loop", "penwidth": 2.4}  # the arrow of tim
 
 
 def draw_loop(
-    y: ag.Tensor, *, step: int | None = None, which: int = 0, title: str | None = None, theme: str | Theme = "light"
+    y: ag.Tensor, *, step: int | None = None, title: str | None = None, theme: str | Theme = "light"
 ) -> Picture:
     """One step of a recorded loop (`autograd.scan`, `nn.RNN`, `LSTM`, `GRU`), with an arrow that closes it.
 
     ``y``: a Tensor computed with the loop. If it is a scalar, its gradients are drawn, and a staircase shows the size
     of ∂L/∂h after every step: stairs that fall to the left are a gradient that vanishes on its way back. ``step``: the
     one that is drawn, in the order in which they run: 1 for the first, None for the last. Values, and parts of a
-    weight's gradient, are those of this step. ``which``: the index of the loop, in the order in which several ran.
+    weight's gradient, are those of this step. Of several loops, the first that ran is drawn.
 
     Raises `DrawingError` where there is no loop, or no such step.
 
@@ -49,9 +49,7 @@ def draw_loop(
             "there is no loop in this graph: it is recorded by ag.scan, nn.RNN, LSTM and GRU; a loop in Python over a"
             " module is folded by draw_modules"
         )
-    if not 0 <= whole(which, "which", 0) < len(found):
-        raise DrawingError(f"which={which} is not a loop: there are {len(found)}, 0 to {len(found) - 1}")
-    loop = found[which]
+    loop = found[0]
     times = loop.loop.length
     step = times if step is None else whole(step, "step")
     if not 1 <= step <= times:

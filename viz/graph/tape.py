@@ -6,7 +6,7 @@ training holds such values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.graph.cards import FORMULA, Cards, short, tag_of
+from glassgrad.viz.graph.cards import FORMULA, TAGS, Cards, short
 from glassgrad.viz.graph.drawing import scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -33,8 +33,8 @@ READING = (
 
 
 def draw_tape(
-    y: ag.Tensor | Sequence[ag.Tensor],
-    *more: ag.Tensor,
+    y: ag.Tensor,
+    *,
     names: Mapping[str, Any] | None = None,
     inputs: Iterable[ag.Tensor] = (),
     targets: Iterable[ag.Tensor] = (),
@@ -45,24 +45,25 @@ def draw_tape(
     """The tape and its mirror: the operations as recorded, beside each its derivative, between them the kept values.
 
     Arguments are as in `draw_graph`. ``gradients``: the upstream gradient of an output that is not a scalar, a Tensor
-    of its shape (several outputs, a list).
+    of its shape.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme, for an output that is not a scalar without
-    ``gradients``, for complex numbers, and for more than 60 operations.
+    ``gradients``, for several outputs or complex numbers, and for more than 60 operations.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> draw_tape(x * x).title
     'L = x·x: the tape and its mirror'
     """
     if gradients is False or gradients is None:
-        raise DrawingError("a tape shows derivatives: gradients= must be True, or the outputs' upstream gradients")
-    scene = Scene(recorded((y, *more) if more else y), names=names, inputs=inputs, targets=targets, gradients=gradients)
+        raise DrawingError("a tape shows derivatives: gradients= must be True, or the output's upstream gradient")
+    if len(recorded(y)) > 1:
+        raise DrawingError("a tape has one output: draw one at a time")
+    scene = Scene(y, names=names, inputs=inputs, targets=targets, gradients=gradients)
     if (many := len(scene.operations)) > style.CARDS:
         raise DrawingError(
             f"a tape of {numbers.count(many)} operations is too long to be read, {style.CARDS} at most: draw a value "
             "within the graph, or the table of draw_modules"
         )
-    scene.check_real("a tape")
     return _Tape(scene).draw(title).themed(theme)
 
 
@@ -141,7 +142,7 @@ class _Tape:
 
     def _card(self, card: Card) -> Label:
         """A leaf or an operation: its tag or badge, its name, its formula, and the value or its shape."""
-        first, formula = cell(text(tag_of(card), style.TAG, "muted")) if card.node is None else (), ""
+        first, formula = cell(text(TAGS[card.role], style.TAG, "muted")) if card.node is None else (), ""
         if card.node is not None:
             said, size = self.cards.badge(card)
             first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
@@ -187,11 +188,8 @@ class _Tape:
         return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, "grad", bold=True, italic=True)
 
     def _addends(self, card: Card) -> list[np.ndarray]:
-        """The addends of a gradient: of each use, and the upstream gradient of an output."""
-        parts = [use.contribution for use in card.addends if use.contribution is not None]
-        if card.place in self.scene.ends and card.gradient is not None:
-            parts.append(np.asarray(card.gradient - sum(parts)))
-        return parts
+        """The addends of a gradient, one for each use."""
+        return [use.contribution for use in card.addends if use.contribution is not None]
 
     # ------------------------------------------------------------ edges
 
@@ -205,9 +203,9 @@ class _Tape:
 
     def _seed(self, card: Card) -> None:
         """Draw the upstream gradient of an output."""
-        key = fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed", self.keys)
+        key = fresh("seed", self.keys)
         label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
-        self.picture.node(key, _dashed(row(cell(label, self._number(self._addends(card)[-1])))), cls="card grad")
+        self.picture.node(key, _dashed(row(cell(label, self._number(card.gradient)))), cls="card grad")
         self.picture.edge(card.key, key, cls="link", id=f"l_{key}")
         self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}")
 

@@ -93,7 +93,6 @@ def step_through(
             with Lines().observing():  # its nodes record the lines that called their operations
                 recorded = y()
         scene = Scene(recorded, names=named(names), inputs=given, targets=wanted, gradients=gradients)
-        scene.check_real("a page")
         if not scene.computed:
             raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
         if (many := len(scene.operations)) > OPERATIONS:

@@ -45,7 +45,7 @@ def draw_network(
     classes: Sequence[str] | None = None,
     title: str | None = None,
     theme: str | Theme = "light",
-    image: bool | tuple[int, int] | None = None,
+    image: tuple[int, int] | None = None,
 ) -> Picture:
     """Draw one example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
 
@@ -55,8 +55,8 @@ def draw_network(
     scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
     one), the log loss for a class and softmax outputs, else the sum of squared differences. Outputs are drawn as
     probabilities of classes where the target is a class and the outputs are linear or sigmoid, the last layer is a
-    softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it looks like a square of 8 to
-    32 pixels; True or False overrides this, ``(height, width)`` gives the shape.
+    softmax, or ``classes`` gives names. ``image``: (height, width) of the
+    picture that the input is, if it has no such axes.
 
     Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
     does not fit its outputs.
@@ -74,14 +74,12 @@ def draw_network(
             raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
         names = class_names(x, len(x))
     seen = run_example(model, given, target, loss, None if names else classes)
-    if isinstance(image, tuple) and len(image) != 2:
-        raise refused(image, "image", "(height, width), True or False")
-    if image is not False and not names:
-        picture = marks.picture_of(given.reshape(1, -1) if given.ndim == 1 else given, 0, image or None)
+    if image is not None and not (isinstance(image, tuple) and len(image) == 2):
+        raise refused(image, "image", "(height, width)")
+    if not names:
+        picture = marks.picture_of(given.reshape(1, -1) if given.ndim == 1 else given, image)
         if picture is None and image:
-            raise DrawingError(
-                f"an input of shape {given.shape} is not a picture: pass image=(height, width), or image=False"
-            )
+            raise DrawingError(f"an input of shape {given.shape} is no picture of shape {image}: give image= its shape")
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
 
 

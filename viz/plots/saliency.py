@@ -18,7 +18,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, whole
-from glassgrad.viz.drawing import marks, numbers
+from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import first_parameter
@@ -131,8 +131,7 @@ def _pictures(arrays: np.ndarray, image: tuple[int, int] | None) -> list[np.ndar
         if image is not None:
             one = one.reshape(image)
         elif one.ndim != 2:
-            square = marks.picture_of(one.reshape(1, -1))
-            one = one.reshape(len(one) if one.ndim > 1 else 1, -1) if square is None else square
+            one = one.reshape(len(one) if one.ndim > 1 else 1, -1)
         found.append(one)
     return found
 

@@ -17,12 +17,12 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import is_complex, to_numpy
 from glassgrad.autograd.common.shapes import broadcast_axes
-from glassgrad.autograd.engine.backward import conjugated
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.readings.levels import Lifted
 from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
 
 ROUNDING = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}  # relative
 
@@ -113,6 +113,8 @@ def evaluate(
     ``seeds``: the upstream gradient of each ``y``; by default 1, and no gradients if one of ``y`` has more than one
     element.
 
+    Raises `DrawingError` for complex values.
+
     >>> x = ag.Tensor(3.0, requires_grad=True)
     >>> y = x * x
     >>> seen = evaluate(y)
@@ -125,20 +127,24 @@ def evaluate(
         graph = ag.Graph(*ys)
         changed = changed_leaves(graph)
         fresh = graph.replay()
+        if (made := next((place for place, x in fresh.items() if is_complex(x.dtype)), None)) is not None:
+            what = f"a complex {'leaf' if made.op is None else f'value, made by {made.op.name}'}"
+            raise DrawingError(
+                f"this graph has {what}, and pictures and derivations show real numbers: draw what is computed, without"
+                " values, viz.draw_graph(autograd.trace(f, x))"
+            )
         totals: dict[Any, np.ndarray] = {}
         parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
         ends = [fresh[place] for place in graph.outputs]
         if seeds is None:
-            gradients = gradients and all(end.size == 1 and not is_complex(end.dtype) for end in ends)
+            gradients = gradients and all(end.size == 1 for end in ends)
             seeds = [ag.ones_like(end.detach()) for end in ends]
-        wanted = [
-            (end, conjugated(ag.asarray(seed).data)) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad
-        ]
+        wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
         if gradients and wanted:
             known = {vertex_of(tensor): place for place, tensor in fresh.items()}
             for node, total, passed in ag.backward_steps(*zip(*wanted, strict=True)):
                 place = known[node]
-                totals[place] = conjugated(host(total))  # as users see it
+                totals[place] = host(total)
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
         values = {place: host(tensor) for place, tensor in fresh.items()}
         was = outdated(graph, ys, values, exactly=bool(changed))
@@ -149,7 +155,7 @@ def _in_shape(part: Any, source: Any) -> np.ndarray | None:
     """A contribution in the shape of its input, summed over broadcast axes where that has not been done."""
     if part is None:
         return None
-    array, shape = host(conjugated(part)), tuple(source.shape)
+    array, shape = host(part), tuple(source.shape)
     return array if array.shape == shape else array.sum(axis=broadcast_axes(array.shape, shape)).reshape(shape)
 
 
@@ -194,4 +200,4 @@ def outdated(graph: ag.Graph, ys: Any, values: Mapping[Any, np.ndarray], *, exac
 def equal(a: Any, b: Any) -> bool:
     """Whether two arrays have the same entries, NaN included."""
     a, b = host(a), host(b)
-    return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc")
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f")

@@ -111,8 +111,8 @@ class Recurrence:
         now, xs, _ = self._arrays()
         found = []
         for t in self.order:
-            before = [ag.Tensor(array, requires_grad=array.dtype.kind in "fc") for array in now]
-            rows = [ag.Tensor(x[t], requires_grad=x.dtype.kind in "fc") for x in xs]
+            before = [ag.Tensor(array, requires_grad=array.dtype.kind == "f") for array in now]
+            rows = [ag.Tensor(x[t], requires_grad=x.dtype.kind == "f") for x in xs]
             with ag.enable_grad():
                 outputs = self.body.run(*before, *rows, *self._shared)
             found.append((before, rows, [out if isinstance(out, ag.Tensor) else ag.Tensor(out) for out in outputs]))

@@ -1,15 +1,14 @@
 """Names and roles of a graph's nodes and leaves: one naming for cards, rows, derivations and pages.
 
 A name given by the user comes first, then the Tensor's own, then one by role and order: `z1` for a matrix product plus
-bias, `a1` for its activation, `W1` and `b1` for their parameters. A constant without a name is called by its value.
+bias, `a1` for its activation, `W1` and `b1` for their parameters. A number without a name is called by its value.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size as size_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
-from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import clipped, identifier, one_line
 from glassgrad.viz.recorded.validation import members, named
 
@@ -64,8 +62,6 @@ class Name:
     key: str
     shown: str
     path: str | None = None  # of a parameter in its module, where that is not the name shown
-    number: float | None = None  # of a constant with equal entries that is called by its value
-    made: tuple[str, str] | None = None  # of a constant called 1 - y or yᵀ: the operation, and the name y
 
 
 class Names:
@@ -80,37 +76,32 @@ class Names:
     ) -> None:
         self._constants: dict[int, Constant] = {}
         self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
-        shown_as = {INPUT: _identities(members(inputs, "inputs")), TARGET: _identities(members(targets, "targets"))}
-        said: dict[int, str] = {}
-        for word, value in named(names).items():
-            if isinstance(value, ag.Tensor) or is_array(value):
-                said.setdefault(id(vertex_of(value)), word)
-        self._said = said
-        self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
+        given = {word: x for word, x in named(names).items() if isinstance(x, ag.Tensor) or is_array(x)}
+        self._said = {id(vertex_of(x)): word for word, x in reversed(given.items())}
+        self._roles = dict.fromkeys(_identities(members(targets, "targets")), TARGET)
+        self._roles |= dict.fromkeys(_identities(members(inputs, "inputs")), INPUT)
         self.origins = origins(graph)
         self._derived = self._derivations(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
         self._users: dict[Any, list[tuple[Node, int]]] = {}
         for node in self.places:
-            for i, given in enumerate(node.inputs):
-                source = self._constants.get(id(given), given)
-                if hasattr(source, "op"):
+            for i, x in enumerate(node.inputs):
+                if hasattr(source := self._constants.get(id(x), x), "op"):
                     self._users.setdefault(source, []).append((node, i))
-        self.roles = {place: self._role(place, shown_as) for place in self.places}
+        self.roles = {place: self._role(place) for place in self.places}
         self._layers = self._numbered()
-        wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
+        wished = {place: self._said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
-        # Names given by the user are kept; generated ones avoid them.
+        # Names given by the user are kept; generated ones avoid them, and those of which they are the tangents.
         self._taken = {*self._given.values(), *(x.name for x in self.origins.values() if x.name)}
-        self._tangents = {undotted(name) for name in self._taken} - self._taken  # ṫ1 is not the tangent of another t1
+        self._taken |= set(map(undotted, self._taken))
         self._counts: dict[str, int] = {}  # the last number used after each letter
-        used: set[str] = set()
-        keys = set(TAKEN)
         self._names = dict[Any, Name]()
-        for place in self.places:
-            if place not in self._names:
-                self._names[place] = self._name(place, used, keys)
+        used, keys = set[str](), set(TAKEN)
+        for place in sorted(self.places, key=lambda place: (place in self._derived, id(place) in self.origins)):
+            shown, path = self._shown(place, used)
+            self._names[place] = Name(fresh(identifier(shown), keys), shown, path)
 
     def __getitem__(self, given: Any) -> Name:
         return self._names[self.place(given)]
@@ -127,6 +118,11 @@ class Names:
             return None
         return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
 
+    def of(self, leaf: Any) -> str | None:
+        """The name of a leaf; of one that is not in the graph, the one that the user gave it."""
+        place = self._constants.get(id(leaf), leaf)
+        return self._names[place].shown if place in self._names else self._said.get(id(leaf)) or leaf.name
+
     def _is_number(self, place: Any) -> bool:
         """Whether a leaf is written as its number: a constant without a name."""
         return (
@@ -135,40 +131,26 @@ class Names:
             and not place.requires_grad
             and place.name is None
             and place not in self._ends
-            and id(place) not in self._known
-            and place not in self._derived
+            and not (id(place) in self._said or id(place) in self._roles or place in self._derived)
         )
 
     def _derivations(self, graph: ag.Graph) -> dict[Any, tuple[str, Any]]:
-        """The constants that were computed from another one that has a name: as 1 - y from a leaf y, as in
-        y·log(p) + (1 - y)·log(1 - p), or transposed; the operation and the other.
+        """The constants that were computed from another one: as 1 - y from a leaf y, as in
+        y·log(p) + (1 - y)·log(1 - p), or transposed; how they are named, and the other.
         """
         places, found = {id(place) for place in graph.nodes}, dict[Any, tuple[str, Any]]()
         for place in graph.nodes:
             other = self.origins.get(id(place))
-            if other is None or id(place) in self._known:
+            if other is None or id(other) in self.origins or id(place) in self._said.keys() | self._roles.keys():
                 continue
-            if id(other) not in places and not self._said.get(id(other)) and not other.name:
+            is_here, own, array = id(other) in places, array_of(place), array_of(other)
+            if own is None or array is None or not own.size or not (is_here or other.name or id(other) in self._said):
                 continue
-            own, array = array_of(place), array_of(other)
-            if own is None or array is None or not own.size:
-                continue
-            if id(other) in places and np.array_equal(own, 1 - array):
-                found[place] = "subtract", other
+            if is_here and np.array_equal(own, 1 - array):
+                found[place] = "1 - {}", other
             elif own.ndim == 2 and own.strides == array.strides[::-1] and np.array_equal(own, array.T):
-                found[place] = "matrix_transpose", other
+                found[place] = "{}ᵀ", other
         return found
-
-    def _value(self, place: Any) -> float | None:
-        """The number of a Tensor whose entries are equal, such as a seed, and which is used elementwise; else None."""
-        constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._derived
-        if not constant or place in self._given or id(place) in self._known:
-            return None
-        array = array_of(place)
-        if array is None or not array.size or not all(node.op.broadcasts for node, _ in self._users.get(place, [])):
-            return None
-        first = array.reshape(-1)[0]
-        return float(first) if math.isfinite(first) and bool((array == first).all()) else None
 
     def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
         for place in graph.nodes:
@@ -180,54 +162,31 @@ class Names:
 
     # ------------------------------------------------------------ roles
 
-    def _role(self, place: Any, shown_as: Mapping[str, set[int]]) -> str:
-        for role, places in shown_as.items():
-            if _identity(place) in places and place.op is None:
-                return role
+    def _role(self, place: Any) -> str:
         if place.op is not None:
             return LOSS if place in self._ends and len(self._ends) == 1 and size_of(place.shape) == 1 else OP
+        if role := self._roles.get(_identity(place)):
+            return role
         if getattr(place, "requires_grad", False):
             return PARAM
-        return TARGET if self._is_target(place) else INPUT
-
-    def _is_target(self, place: Any) -> bool:
-        """Whether a leaf is a loss's target, or is subtracted in the last difference before the output."""
         users = self._users.get(place, [])
-        return bool(users) and all(
-            i == 1 and (node.op.name in LOSSES or (node.op.name == "subtract" and self._leads_out(node)))
-            for node, i in users
-        )
-
-    def _leads_out(self, node: Node) -> bool:
-        """Whether the single output is a chain of functions of this value alone."""
-        while node not in self._ends:
-            users = {user for user, _ in self._users.get(node, [])}
-            if len(users) != 1:
-                return False
-            (node,) = users
-            if sum(hasattr(given, "op") for given in node.inputs) > 1:
-                return False
-        return len(self._ends) == 1
-
-    # ------------------------------------------------------------ names
+        return TARGET if users and all(i == 1 and node.op.name in LOSSES for node, i in users) else INPUT
 
     def _numbered(self) -> dict[Node, int]:
         """The outputs of layers, numbered: the matrix product, or its sum with the bias."""
-        layers: dict[Node, int] = {}
-        for node in self.places:
-            if node.op is not None and node.op.name in (*LAYERS, "matmul"):
-                end = self._with_bias(node) if node.op.name == "matmul" else node
-                layers[end] = len(layers) + 1
-        return layers
+        made = [node for node in self.places if node.op is not None and node.op.name in (*LAYERS, "matmul")]
+        return {self._with_bias(node): i for i, node in enumerate(made, 1)}
 
     def _with_bias(self, node: Node) -> Node:
         users = self._users.get(node, [])
-        if len(users) == 1 and users[0][0].op.name == "add":
+        if node.op.name == "matmul" and len(users) == 1 and users[0][0].op.name == "add":
             (user, i) = users[0]
             other = user.inputs[1 - i]
             if isinstance(other, ag.Tensor) and other.requires_grad:
                 return user
         return node
+
+    # ------------------------------------------------------------ names
 
     def _own(self, place: Any) -> str | None:
         name = place.name
@@ -235,76 +194,61 @@ class Names:
 
     def _short(self, place: Any) -> str | None:
         """The short name of a parameter that its module has named by its path: W1, b1, or the path's last part."""
-        name = place.name
-        if not isinstance(place, ag.Tensor) or name is None:
+        if not isinstance(place, ag.Tensor) or place.name is None or not (users := self._users.get(place)):
             return None
-        node, i = self._users.get(place, [(None, 0)])[0]
-        path, _, last = str(name).rpartition(".")
-        if node is None or not node.scope or (node.scope[-1][0] != path and last != node.op.args[i]):
+        node, i = users[0]
+        path, _, last = str(place.name).rpartition(".")
+        if not node.scope or (node.scope[-1][0] != path and last != node.op.args[i]):
             return None
         letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name in LAYERS else None
         return f"{letter}{self._layers[node]}" if letter else last if path else None
 
-    def _name(self, place: Any, used: set[str], keys: set[str]) -> Name:
-        short: str | None = None
-        given = self._given.get(place)
-        if (number := self._value(place)) is not None:
-            said = numbers.constant(number)
-            return Name(fresh(identifier(f"const_{said}"), keys), said, number=number)
-        other = self.origins.get(id(place))
-        if other in self.roles and other not in self._names:
-            self._names[other] = self._name(other, used, keys)
+    def _shown(self, place: Any, used: set[str]) -> tuple[str, str | None]:
+        """The name of a node or leaf, and the path of a parameter that is not called by it."""
         if place in self._derived:
-            how, other = self._derived[place]
-            root = self._names[other].shown if other in self.roles else self._said.get(id(other)) or other.name
-            said = f"1 - {root}" if how == "subtract" else f"{root}ᵀ"
-            return Name(fresh(identifier(said), keys), said, made=(how, root))
-        if given is not None:
-            name = fresh(given, used)
-        else:
-            short = self._short(place)
-            name = fresh(short or self._made(place), self._taken)
-        self._taken.add(name)
+            form, other = self._derived[place]
+            return form.format(self.of(other)), None
+        if place in self._given:
+            return fresh(self._given[place], used), None
+        short = self._short(place)
+        name = fresh(short or self._made(place), self._taken)
         used.add(name)
-        return Name(fresh(identifier(name), keys), name, place.name if short else None)
+        return name, place.name if short else None
 
     def _made(self, place: Any) -> str:
-        role = self.roles[place]
+        """A name by role and order."""
+        role, users = self.roles[place], self._users.get(place, [])
+        node, i = users[0] if users else (place, 0)
+        name = node.op.name if users else ""
         if role == LOSS:
-            return next((f"∂L/∂{self._names[leaf].shown}" for leaf in self.places if _has_grad(leaf, place)), "L")
+            return next((f"∂L/∂{self._names[leaf].shown}" for leaf in self._names if _has_grad(leaf, place)), "L")
         if role == TARGET:
             return self._counted("y", first="y")
         if role == INPUT:
-            node, i = self._users.get(place, [(None, 0)])[0]
-            if node is not None and node.op.name == LOOP and i < node.params["loop"].body.carries:
+            if name == LOOP and i < node.params["loop"].body.carries:
                 return f"{carries(node.params['loop'].body)[i]}0"
-            word = _letter(place)
-            if word == "x" and ("x" in self._given.values() or (node is not None and node.op.name == "matmul" and i)):
+            word = _letter(place, all(user.op.broadcasts for user, _ in users))
+            if word == "x" and ("x" in self._given.values() or (name == "matmul" and i)):
                 word = "A" if len(place.data.shape) > 1 else "c"  # not a second input: a constant
             return self._counted(word, first=word)
         if role == PARAM:
-            node, i = self._users.get(place, [(None, 0)])[0]
-            if node is not None and node.op.name in LAYERS and i:
+            if name in LAYERS and i:
                 return f"{'Wb'[i - 1]}{self._layers[node]}"
-            if node is not None and node.op.name == "matmul" and len(place.shape) > 1:
-                return f"W{self._layers[self._with_bias(node)]}"
-            return self._counted("θ")
+            is_weight = name == "matmul" and len(place.shape) > 1
+            return f"W{self._layers[self._with_bias(node)]}" if is_weight else self._counted("θ")
         if place in self._layers:
             return f"z{self._layers[place]}"
         if place in self._ends and len(self._ends) > 1:
             return self._counted("L" if size_of(place.shape) == 1 else "out")
-        if place.op.name in ACTIVATIONS:
-            below = place.inputs[0]
-            if letter := gate(place):
-                return letter if letter not in self._taken else self._counted(letter)
-            return f"a{self._layers[below]}" if below in self._layers else self._counted("a", avoided=self._tangents)
-        letter = projected(place) or "t"
-        taken = letter in self._taken or letter in self._tangents
-        return self._counted(letter, avoided=self._tangents) if letter == "t" or taken else letter
+        is_activation = place.op.name in ACTIVATIONS
+        if is_activation and place.inputs[0] in self._layers:
+            return f"a{self._layers[place.inputs[0]]}"
+        letter = gate(place) or projected(place)
+        return self._counted(letter, first=letter) if letter else self._counted("a" if is_activation else "t")
 
-    def _counted(self, letter: str, first: str = "", avoided: Collection[str] = ()) -> str:
+    def _counted(self, letter: str, first: str = "") -> str:
         n = self._counts.get(letter, 1)
-        while (name := first if n == 1 and first else f"{letter}{n}") in self._taken or name in avoided:
+        while (name := first if n == 1 and first else f"{letter}{n}") in self._taken:
             n += 1
         self._counts[letter] = n
         return name
@@ -327,13 +271,18 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
     return found
 
 
-def _letter(place: Any) -> str:
-    """The name of a constant array: `mask`, `I` for the unit matrix, else `x`."""
+def _letter(place: Any, is_factor: bool) -> str:
+    """The name of a constant array: `mask`, `I` for the unit matrix, `1` for ones that are used elementwise, as a seed
+    is, else `x`.
+    """
     if getattr(getattr(place.data, "dtype", None), "kind", "") == "b":
         return "mask"
     array = array_of(place)
-    unit = array is not None and array.ndim == 2 and array.size > 1 and np.array_equal(array, np.eye(len(array)))
-    return "I" if unit else "x"
+    if array is None or array.size < 2:
+        return "x"
+    if is_factor and bool((array == 1).all()):
+        return "1"
+    return "I" if array.ndim == 2 and np.array_equal(array, np.eye(len(array))) else "x"
 
 
 def gate(node: Node) -> str:

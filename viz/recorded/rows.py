@@ -165,7 +165,7 @@ def rows_of(
         shown |= trained.keys()
         for key, (place, role, x) in used.items():
             if role == "input" and key not in home and key not in hidden:
-                name = getattr(place, "name", None) or (called[x].made or ("", called[x].shown))[1]
+                name = called.of(place) or called[x].shown
                 home[key] = row(name, name, place)
                 rows.append(home[key])
         output = _output(nodes, graph, users)
@@ -318,7 +318,7 @@ def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Caution]:
     arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
     lines: list[str] = []
     for name, array in arrays:
-        if array is None or array.dtype.kind not in "fc":
+        if array is None or array.dtype.kind != "f":
             continue
         counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
         lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]

@@ -46,8 +46,6 @@ class Card:
     value: np.ndarray
     gradient: np.ndarray | None  # None if there is none, or none was computed
     path: str | None = None  # of a parameter in its module, where that is not the name shown
-    number: float | None = None  # of a constant with equal entries that is called by its value
-    made: tuple[str, str] | None = None  # of a constant called 1 - y or yᵀ: the operation, and the name y
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
     group: Call | None = None
@@ -82,15 +80,6 @@ class Card:
 
     def written(self, say: Notation) -> Symbol:
         """The name as a piece of a formula."""
-        if self.number is not None:
-            known = say.number(self.number)
-            return Symbol(say, known.text, known.tex, known.level, self.value, "number", self.number)
-        if self.made is not None:
-            how, root = self.made
-            turned = how == "matrix_transpose"
-            other = say.symbol(root, self.value.T if turned else 1 - self.value)
-            made: Symbol = say.call(how, other) if turned else say.call(how, 1, other)
-            return made
         return say.symbol(self.name, self.value)
 
     @property
@@ -153,20 +142,13 @@ class Socket:
 
     def sent_from(self, name: str) -> Symbol:
         """The gradient that the rule computes from the gradient of the card, called ``name``; at the end of the graph
-        that is 1. With complex numbers a rule computes with the conjugates of gradients, and of a real operand the real
-        part counts.
+        that is 1.
         """
-        head, say = self.head, self.scene.say
+        head = self.head
         if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
             return self.local
         g = head.gradient if head.gradient is not None else np.ones_like(head.value)
-        upstream, is_complex = say.upstream(name, g), head.value.dtype.kind == "c"
-        part = self.scene.pull(self, say.call("conj", upstream) if is_complex else upstream)
-        if self.tail.value.dtype.kind == "c":
-            part = say.call("conj", part)
-        elif is_complex:
-            part = say.call("real", part)
-        return part
+        return self.scene.pull(self, self.scene.say.upstream(name, g))
 
     @cached_property
     def slope(self) -> Symbol | None:
@@ -217,7 +199,7 @@ class Scene:
         self._by_place: dict[Any, Card] = {}
         for place in self.names.places:
             self._add(place)
-        self.scalar = all(card.shape == () and card.value.dtype.kind != "c" for card in self.cards)
+        self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
@@ -229,8 +211,7 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        about = name.path, name.number, name.made
-        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, *about)
+        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
         self.cards.append(card)
         self._by_place[place] = card
         seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
@@ -335,15 +316,6 @@ class Scene:
         out = self.say.symbol(head.name, head.value)
         part: Symbol = self.say.pull(node.op, socket.index, self.symbols(head), out, node.params, g)
         return part
-
-    def check_real(self, what: str) -> None:
-        """Raise `DrawingError` where a value is complex."""
-        for card in self.cards:
-            if card.value.dtype.kind == "c":
-                raise DrawingError(
-                    f"{what} writes the calculus of real numbers, and {card.name} is complex: draw_graph shows this "
-                    "graph with its values and gradients."
-                )
 
     def formula(self, card: Card) -> Symbol:
         """The formula of an operation, in the names of its operands."""

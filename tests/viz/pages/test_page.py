@@ -43,7 +43,7 @@ def test_a_page_of_a_small_network_is_small():
 def test_unnamed_steps_are_called_by_their_expression():
     cards = data(step_through(scalar()))["cards"].values()
     assert [card["n"] for card in cards] == ["w", "x", "w·x", "b", "w·x + b", "σ(w·x + b)", "y", "σ(w·x + b) − y", "L"]
-    assert [card["r"] for card in cards if "in" not in card] == ["param", "data", "param", "target"]
+    assert [card["r"] for card in cards if "in" not in card] == ["param", "data", "param", "data"]
 
 
 def test_layers_and_modules_are_folds():

@@ -40,7 +40,9 @@ def made_parts():
     held = held_out(random, crop=True)
     x = ag.Tensor(held.images[:2].reshape(2, 256).astype(np.float32), name="x")
     loss = nn.functional.cross_entropy(model(x), ag.asarray(held.labels[:2]))
-    pictures = [viz.draw_network(model, held.images[i].reshape(256), int(held.labels[i])) for i in range(3)]
+    pictures = [
+        viz.draw_network(model, held.images[i].reshape(256), int(held.labels[i]), image=(16, 16)) for i in range(3)
+    ]
     specimens = [Specimen(held.images[i], f"number {i}", picture) for i, picture in enumerate(pictures)]
     page = lab_report(
         title="A report",

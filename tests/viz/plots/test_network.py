@@ -48,7 +48,7 @@ def small():
 @pytest.fixture(scope="module")
 def large():
     bits = (np.random.default_rng(0).random((1, 256)) < 0.3).astype(np.float32)
-    return draw_network(nn.MLP([256, 50, 40, 10], seed=0), bits, 8, image=True)
+    return draw_network(nn.MLP([256, 50, 40, 10], seed=0), bits, 8, image=(16, 16))
 
 
 class TestLecture:

@@ -70,7 +70,7 @@ EXAMPLES = {
     "no_target": network(lecture, [0.0, 0.0]),
     "class_of_sigmoids": network(lecture, [1.0, -1.0], 0),
     "own_loss": network(lecture, [1.0, -1.0], [1.0, 0.0], loss=lambda y, t: ag.sum(ag.abs(y - t))),
-    "digit": network(nn.MLP([64, 9, 10], seed=1), np.random.default_rng(0).random((1, 64)), 3, image=True),
+    "digit": network(nn.MLP([64, 9, 10], seed=1), np.random.default_rng(0).random((1, 64)), 3, image=(8, 8)),
     "classes": network(nn.MLP([4, 9, 3], seed=1), ones(4), 2, classes=["setosa", "versicolor", "virginica"]),
     "one_output": network(nn.MLP([2, 3, 1], "tanh", seed=0), [0.5, -1.0], 1),
     "regression": network(nn.MLP([2, 20, 2], "relu", seed=0), [0.5, -1.0], [0.25, 1.5]),

@@ -242,7 +242,7 @@ class TestInputs:
             def forward(self, x, c):
                 return self.linear(x) * c
 
-        y = Joined()(ag.Tensor(np.ones((3, 4), np.float32)), np.ones((3, 4), np.float32))
+        y = Joined()(ag.Tensor(np.ones((3, 4), np.float32)), np.full((3, 4), 2.0, np.float32))
         rows, _ = rows_of(ag.Graph(y))
         assert [row.letter for row in rows if not row.nodes] == ["x", "x2"]
 

@@ -28,6 +28,8 @@ def tex_name(name: str) -> str:
     """
     if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
         return written
+    if name.startswith("1 - ") or name.endswith("ᵀ"):  # of constants
+        return f"1 - {tex_name(name[4:])}" if name.startswith("1 - ") else f"{tex_name(name[:-1])}^{{T}}"
     if match := re.fullmatch(r"([^\W\d_])(\u0307?)_?(\d*)", unicodedata.normalize("NFD", name)):
         letter = _as_text(GREEK.get(match[1], match[1]))
         letter = rf"\dot{{{letter}}}" if match[2] else letter

@@ -33,12 +33,13 @@ from glassgrad.viz.recorded.notation.symbols import (
     DERIVATIVE,
     FRACTION,
     PRODUCT,
+    SUM,
     UPSTREAM,
-    WORDS,
     Symbol,
     has_factor,
 )
 from glassgrad.viz.recorded.notation.templates import (
+    COPIES,
     SILENT,
     filled,
     named_parameters,
@@ -62,9 +63,10 @@ class Notation:
         self.scalar = scalar
 
     def symbol(self, name: str, value: Any = None, tex: str | None = None) -> Symbol:
-        """A name, and the array or number that it stands for."""
-        fraction = name.startswith("∂")
-        level, head = (FRACTION, DERIVATIVE) if fraction else (ATOM, "")
+        """A name, and the array or number that it stands for. It may be that of a constant, 1 - y or yᵀ."""
+        is_derivative = name.startswith("∂")
+        level, head = FRACTION if is_derivative or name.endswith("ᵀ") else ATOM, DERIVATIVE * is_derivative
+        level = SUM if name.startswith("1 - ") else level
         return Symbol(self, name, tex if tex is not None else tex_name(name), level, value, head)
 
     def upstream(self, name: str, value: Any) -> Symbol:
@@ -118,33 +120,10 @@ class Notation:
                 parts[name] = self.lift(x)
         return parts
 
-    def _formula(self, op: Any, parts: dict[str, Any], value: Any, simplified: bool = True) -> Symbol:
-        """An operation of formulas, in its shortest form or, unless it is to be ``simplified``, as it was computed."""
-        if op.broadcasts:
-            parts = self._placed(op, parts)
-        short = self._simple(op, parts, value) if simplified or op.name in (*SILENT, "conj") else None
+    def _formula(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
+        """An operation of formulas, in its shortest form."""
+        short = self._simple(op, parts, value)
         return self._applied(op, parts, value) if short is None else _worth(short, value)
-
-    def _placed(self, op: Any, parts: dict[str, Any]) -> dict[str, Any]:
-        """The operands, with their shape where it was changed for broadcasting, as in ``v as (4, 1)``: it distinguishes
-        a vector that multiplies rows from one that multiplies columns.
-        """
-        if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
-            return parts
-        placed = {}
-        given = [arg for arg in op.args if parts.get(arg) is not None]
-        for arg in given:
-            x, others = parts[arg], [parts[other] for other in given if other != arg]
-            if x.places and any(y.number is None and y.size > 1 and y.places != x.places for y in others):
-                placed[arg] = self._shaped(x)
-        return parts | placed
-
-    def _shaped(self, x: Symbol) -> Symbol:
-        factor, rest = x.scaled
-        if rest is not None and rest is not x:
-            return self._times(factor, self._shaped(rest), x.value)
-        tex = rf"{x.tex} \mathrm{{\ as\ }} {x.places[4:]}"
-        return Symbol(self, f"{x.text}{x.places}", tex, WORDS, x.value, "reshape", parts={"x": x})
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = None) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of its equation."""
@@ -153,8 +132,9 @@ class Notation:
         return self._applied(op, self._parts(op, inputs, params), value)
 
     def composed(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any) -> Symbol:
-        """`apply` for operands that are formulas themselves: changes of shape are written where they matter."""
-        return self._formula(op, self._parts(op, inputs, params), value, simplified=False)
+        """`apply` for operands that are formulas themselves, without copies and changes of dtype."""
+        written = self.apply(op, inputs, params, value)
+        return _worth(written.parts["x"], value) if op.name in COPIES else written
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
         """The gradient that the rule for input ``index`` computes from ``g``; None if there is no rule.
@@ -195,14 +175,18 @@ class Notation:
         """The sum of equal entries as a multiple of one entry: of a constant, or of a value broadcast along these axes;
         else None.
         """
+        many = np.size(value)
         if part.number is not None:
-            return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
+            return _worth(self.number(np.ravel(value)[0].item()), value) if many else None
         if has_factor(part):
-            inner = self._counted(part.parts["y"], value)
-            return None if inner is None else _worth(self.call("multiply", part.parts["x"], inner), value)
-        if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
+            factor = part.parts["x"]
+            inner = self._counted(part.parts["y"], np.divide(value, factor.number)) if factor.number else None
+            return None if inner is None else _worth(self.call("multiply", factor, inner), value)
+        if part.spread is None or not many or part.spread.size not in (1, many):
             return None
-        return _worth(self.call("multiply", part.size // np.size(value), part.spread), value)
+        times = part.size // many
+        same = np.allclose(times * np.ravel(part.spread.value), np.ravel(value), equal_nan=True)  # not another axis
+        return _worth(self.call("multiply", times, part.spread), value) if same else None
 
     # ------------------------------------------------------------ writing
 
@@ -260,83 +244,48 @@ class Notation:
         x: Any = parts.get("x")
         y: Any = parts.get("y")
         name = op.name
+        if name in SILENT or (name == "getitem" and x.number is not None):
+            return x
         if name in ("multiply", "add", "subtract", "divide", "power"):
-            if x.number is None or y.number is None or not np.size(value):
-                return self._arithmetic(name, x, y, value)
-            result = np.ravel(value)[0].item()  # all entries are the same
-            lost = name in ("multiply", "divide", "power") and is_out_of_range(result, x.number, y.number)
-            return None if lost else self.number(result)
+            return self._arithmetic(name, x, y, value)
         if name == "negative":
             return self._times(-1, x, value)
         if name == "matmul" and not (x.number is None and y.number is None):
             return self.number(0) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
         if name == "where" and parts["condition"].number is not None:
             return x if parts["condition"].number else y
-        if name in SILENT:
-            return self._silent(op, parts, value)
-        if name in ("matrix_transpose", "conj", "real"):
-            if x.number is not None if name == "matrix_transpose" else not np.iscomplexobj(x.value):
-                return x
-            undone = x.head == name != "real" and x.parts["x"].shape == np.shape(value)
-            return x.parts["x"] if undone else None
-        if name == "getitem" and x.number is not None:
-            return x
+        if name == "matrix_transpose":
+            if x.head == "" and x.text.endswith("ᵀ"):
+                return self.symbol(x.text.removesuffix("ᵀ"), value)
+            return x if x.number is not None else x.parts["x"] if x.head == name else None
         if name in ("bitwise_and", "bitwise_or"):  # beside a limit that is infinite, the other one decides
-            sides = [
-                side for side in (x, y) if "y" not in side.parts or side.parts["y"].number not in (-math.inf, math.inf)
-            ]
+            limits = (math.inf, -math.inf)
+            sides = [side for side in (x, y) if "y" not in side.parts or side.parts["y"].number not in limits]
             return sides[0] if len(sides) == 1 else None
         if name == "sum":
-            if (counted := self._counted(x, value)) is not None:
-                return counted
-            if x.shape == np.shape(value):
-                return x
-            if x.places and parts["axis"].value is not None:
-                return self._applied(op, {**parts, "x": self._shaped(x)}, value)
+            return x if x.shape == np.shape(value) and x.number is None else self._counted(x, value)
         return None
 
-    def _silent(self, op: Any, parts: dict[str, Any], value: Any) -> Symbol:
-        """A change of shape or dtype, which is not written. In a product with a number or a negation it is applied to
-        the operand, so that the shapes of the parts stay consistent.
-        """
-        name, x = op.name, parts["x"]
-        if x.shape == np.shape(value):
-            return _worth(x, value)
-        factor, rest = x.scaled
-        if rest is not None and rest is not x:
-            inner = self.call(name, rest, **{param: parts[param].value for param in op.params})
-            written = self._times(factor, inner, value)
-            written.places = inner.places
-            return written
-        written = _worth(x, value)
-        if written.number is None:
-            written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
-            if x.head == "matmul" and x.parts["y"].places.endswith(", 1)") and np.shape(value) == x.shape[:-1]:
-                written.places = ""  # a matrix times a vector
-            if name == "broadcast_to" and np.size(value) > x.size:
-                written.spread = x
-            elif x.spread is not None and x.spread.size == 1:
-                written.spread = x.spread
-        return written
-
     def _arithmetic(self, name: str, x: Symbol, y: Symbol, value: Any) -> Any:
+        one, other = x.number, y.number
+        if one is not None and other is not None and np.size(value):
+            result = np.ravel(value)[0].item()  # all entries are the same
+            return None if name not in OPPOSITE and is_out_of_range(result, one, other) else self.number(result)
         if name == "multiply":
             return self._product(x, y, value)
-        if name == "power":
-            return x if y.number == 1 else self.number(1) if y.number == 0 else None
-        if name == "divide":
-            return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
-        if y.number == 0:
+        if name == "power" and other == 0:
+            return self.number(1)
+        if other == (0 if name in OPPOSITE else 1):
             return x
-        if x.number == 0:
+        if name not in OPPOSITE:
+            return None
+        if one == 0:
             return y if name == "add" else self._times(-1, y, value)
         return self.call(OPPOSITE[name], x, y.parts["x"]) if y.head == "negative" else None
 
     def _product(self, x: Symbol, y: Symbol, value: Any) -> Any:
-        if _is_column(x) and _is_row(y):
+        if x.ndim == 2 and x.shape[0] > 1 == x.shape[1] and y.shape[-1:] > (1,) and y.size == y.shape[-1]:
             return self._outer(x, y)
-        if _spreads(x, y) or _spreads(y, x):
-            return self.call("multiply", _ones(x), _ones(y))
         (one, left), (other, right) = x.scaled, y.scaled
         if is_out_of_range(one * other, one, other):
             return None
@@ -357,8 +306,9 @@ class Notation:
         inner, rest = (1, None) if x is None else x.scaled
         if x is None or rest is None or factor == 0:
             return _worth(self.number(factor * inner), value)
-        if factor in (1, -1) or not is_out_of_range(factor * inner, factor, inner):
+        if not is_out_of_range(factor * inner, factor, inner):
             factor, x = factor * inner, rest
+        x = _fitting(x, np.shape(value))
         if factor == 1:
             return _worth(x, value)
         if factor != -1:
@@ -412,18 +362,21 @@ def _listed(symbols: Sequence[Symbol]) -> tuple[str, str]:
 
 
 def _worth(symbol: Symbol, value: Any) -> Symbol:
-    same = replace(symbol, value=value)
-    if symbol.shape != np.shape(value):
-        same.places, same.spread = "", None
-    return same
+    """A symbol for this value, which may have another shape: changes of shape are not written."""
+    shape, parts, spread = np.shape(value), symbol.parts, symbol.spread
+    if symbol.shape != shape:
+        spread = symbol if symbol.size < np.size(value) else spread if spread is not None and spread.size == 1 else None
+        if last := "y" if has_factor(symbol) else "x" * (symbol.head == "negative"):
+            parts = parts | {last: _fitting(parts[last], shape)}
+    return replace(symbol, value=value, spread=spread, parts=parts)
 
 
-def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
-    """The notation for a change of shape where it must be written, `` as (4, 2)``; new leading axes are left to
-    broadcasting.
-    """
-    led = len(new) >= len(old) and new[len(new) - len(old) :] == old
-    return "" if led or not math.prod(old) == math.prod(new) > 1 else f" as ({', '.join(map(str, new))})"
+def _fitting(symbol: Symbol, shape: tuple[int, ...]) -> Symbol:
+    """A symbol with the value of another one, broadcast or reshaped."""
+    if symbol.shape == shape:
+        return symbol
+    value = np.asarray(symbol.value)
+    return _worth(symbol, value.reshape(shape) if value.size == math.prod(shape) else np.broadcast_to(value, shape))
 
 
 def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
@@ -435,21 +388,6 @@ def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
     tex = rf"\mathbf{{1}}_{{{sizes}}}"
     ones = Symbol(x.space, f"ones({', '.join(map(str, shape))})", tex, ATOM, np.ones_like(x.value))
     return ones if x.number == 1 else _worth(x.space.call("multiply", x.number, ones), x.value)
-
-
-def _spreads(one: Symbol, other: Symbol) -> bool:
-    """Whether a constant broadcasts the other operand to a larger shape."""
-    if one.number in (None, 0) or other.number is not None or not (one.shape and other.shape):
-        return False
-    return np.broadcast_shapes(one.shape, other.shape) != other.shape
-
-
-def _is_column(x: Symbol) -> bool:
-    return x.ndim == 2 and x.shape[0] > 1 == x.shape[1]
-
-
-def _is_row(y: Symbol) -> bool:
-    return y.shape[-1:] > (1,) and y.size == y.shape[-1] and y.ndim <= 2
 
 
 def _shape(x: Any) -> tuple[int, ...]:

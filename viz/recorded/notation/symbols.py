@@ -46,10 +46,7 @@ class Symbol:
     number: float | None = None
     parts: dict[str, Any] = field(default_factory=dict)
     tex_level: float = -1  # by default that of the text
-    # Changes of shape are not written unless a reader needs them: the new shape (beside an array, or where an axis is
-    # named), and the symbol before broadcasting (before a sum).
-    places: str = ""
-    spread: Symbol | None = None
+    spread: Symbol | None = None  # before broadcasting, which is not written
 
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 

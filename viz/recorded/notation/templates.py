@@ -14,8 +14,8 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.notation.latex import brackets, tex_escape, tex_number, tex_word
 from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, SUM, Symbol
 
-SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
-
+COPIES = frozenset(("positive", "astype", "broadcast_to", "to_device", "conj", "real"))
+SILENT = COPIES | {"reshape", "expand_dims", "squeeze"}
 
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 
