@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,7 +119,9 @@ def diff(
     if title is None:
         was, now = (numbers.scalar(end[0]) if end.size == 1 else "" for end in ends)
         title = f"What changed: {tops[1]} {was} → {now}" if was and now else "What changed"
-    reading = [[caption("between: × ratio of rms")], [caption(_counts(pairs))]]
+    changed = sum(pair.word == "changed" for pair in pairs)
+    counts = f"{numbers.counted(len(pairs), 'row')}, {numbers.count(changed)} changed"
+    reading = [[caption("between: × ratio of rms")], [caption(counts)]]
     picture = Picture("diff", title=title, reading=reading, notice=[*noted])
     heads = (" ", *(clipped(label, 24) for label in (labels[0], "change", labels[1])))
     drawn = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
@@ -198,12 +199,6 @@ def _lines(rows: Sequence[Row], seen: Sequence[Evaluation], tops: Sequence[str])
         names = f"∂{tops[0]}/∂{before}", f"∂{tops[1]}/∂{after}"
         lines.append(_Line(names, seen[0].gradient(was), seen[1].gradient(now), "grad"))
     return lines
-
-
-def _counts(pairs: Sequence[_Pair]) -> str:
-    counts = Counter(pair.word for pair in pairs)
-    (n, first), *more = [(counts[word], word) for word in ("changed", "the same") if counts[word]]
-    return ", ".join([f"{numbers.counted(n, 'row')} {first}", *(f"{numbers.count(m)} {word}" for m, word in more)])
 
 
 def _rows(pair: _Pair) -> list[Label]:

@@ -65,8 +65,8 @@ def words(label: labels.Label) -> list[str]:
     return [" ".join(said.split()) for said in [*lines, line] if said.strip()]
 
 
-def _row(row: labels.Row) -> list[str]:
-    cells = [found for cell in row.cells or () if (found := words(cell.content))]
+def _row(row: tuple[labels.Cell, ...] | None) -> list[str]:
+    cells = [found for cell in row or () if (found := words(cell.content))]
     if all(len(found) == 1 for found in cells):
         return [" | ".join(found for (found,) in cells)] if cells else []
     return [line for found in cells for line in found]

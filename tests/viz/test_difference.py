@@ -82,7 +82,7 @@ class TestOneGraphTwice:
     def test_nothing_changed(self):
         _, loss = classifier()
         picture = diff(snapshot(loss), loss)
-        assert "5 rows the same" in words(picture)
+        assert "5 rows, 0 changed" in words(picture)
         assert "×" not in words(picture).replace("× ratio", "")
 
     def test_no_longer_finite(self):

@@ -1,11 +1,12 @@
 """Labels as data: words, cells and tables, with the names of colours. `viz.drawing.render` prints them.
 
-A label is a tuple of parts side by side, so that labels are joined by ``+``. A row is given as a label of one `Row`.
+A label is a tuple of parts side by side, so that labels are joined by ``+``. A row is a label of one
+tuple of cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -44,21 +45,14 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Row:
-    """The cells of a row; None is a rule across the table."""
-
-    cells: tuple[Cell, ...] | None
-
-
-@dataclass(slots=True)
 class Table:
-    """Rows in a frame."""
+    """Rows in a frame; a row is a tuple of cells, or None for a rule across the table."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[tuple[Cell, ...] | None, ...]
     attributes: dict[str, Any]
 
 
-RULE: Label = (Row(None),)
+RULE: Label = (None,)
 
 
 def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False, **more: bool) -> Label:
@@ -87,7 +81,7 @@ def _parts(content: str | Label) -> Label:
 
 def row(*cells: Label) -> Label:
     """A table row of cells that `cell` made."""
-    return (Row(tuple(chain.from_iterable(cells))),)
+    return (tuple(chain.from_iterable(cells)),)
 
 
 def table(*rows: Label, **attributes: Any) -> Label:
@@ -118,14 +112,15 @@ def frame(kind: str, **more: Any) -> dict[str, Any]:
     return {"border": border, "color": colour, "bgcolor": ground, "style": look, **more}
 
 
-def texts_of(label: Label | str) -> Iterator[Text]:
+def texts_of(label: Iterable[Any]) -> Iterator[Text]:
     """The texts of a label, in order."""
     for part in label:
         if isinstance(part, Text):
             yield part
-        elif isinstance(part, Cell | Row | Table):
-            inside = part.content if isinstance(part, Cell) else part.cells if isinstance(part, Row) else part.rows
-            yield from texts_of(inside or ())
+        elif isinstance(part, Cell | Table):
+            yield from texts_of(
+                part.content if isinstance(part, Cell) else chain.from_iterable(filter(None, part.rows))
+            )
 
 
 def width(label: Label) -> float:
@@ -136,7 +131,7 @@ def width(label: Label) -> float:
             lines.append(0.0)
         elif isinstance(part, Table):
             gap, pad = part.attributes["cellspacing"], part.attributes["cellpadding"]
-            rows = (sum(_cell_width(one, pad) + gap for one in row.cells or ()) for row in part.rows)
+            rows = (sum(_cell_width(one, pad) + gap for one in row or ()) for row in part.rows)
             lines[-1] += max(rows, default=0.0) + gap + 2 * part.attributes["border"]
         else:
             lines[-1] += text_width(part if isinstance(part, str) else part.words, getattr(part, "size", style.CAPTION))

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sysconfig
-import unicodedata
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,12 +77,11 @@ class _Printer:
             return self._text(part)
         if isinstance(part, labels.Cell):
             return f"<TD{self._attributes(part.attributes)}>{self.label(part.content)}</TD>"
-        if isinstance(part, labels.Row):
-            return "<HR/>" if part.cells is None else f"<TR>{self.label(part.cells)}</TR>"
         if isinstance(part, labels.Table):
             ground = part.attributes.get("bgcolor")
             inside = self if ground is None else replace(self, ink=self.theme.on(ground))
-            return f"<TABLE{self._attributes(part.attributes)}>{inside.label(part.rows)}</TABLE>"
+            rows = ("<HR/>" if cells is None else f"<TR>{inside.label(cells)}</TR>" for cells in part.rows)
+            return f"<TABLE{self._attributes(part.attributes)}>{''.join(rows)}</TABLE>"
         return f'<BR ALIGN="{part.side}"/>' if isinstance(part, labels.Break) else escape(words.told(part, self.names))
 
     def _text(self, part: labels.Text) -> str:
@@ -386,7 +384,7 @@ class Picture:
     def png(self) -> bytes:
         """The picture as PNG. Raises `RenderError`.
 
-        The font of graphviz-pure lacks Chinese letters, among others: boxes stand for them, with an `EngineWarning`.
+        The font of graphviz-pure lacks Chinese letters: boxes stand for them, with an `EngineWarning`.
         """
         return self._draw("png", f"-Gdpi={style.DPI}")
 
@@ -397,7 +395,7 @@ class Picture:
                 raise _NoEngine("a PDF needs the package `graphviz` of your system, SVG and PNG do without")
             raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
         source = self.source
-        lacking = "".join(dict.fromkeys(filter(_is_lacking, source))) if form == "png" else ""
+        lacking = "".join(dict.fromkeys(filter(is_wide, source))) if form == "png" else ""
         if lacking and engine.origin == "wheel":
             warnings.warn(
                 f"boxes stand for {lacking[:12]} in this PNG: the font of the wheel graphviz-pure lacks them. Save as"
@@ -455,16 +453,6 @@ def _broken(parts: Sequence[Label]) -> list[list[Label]]:
             wide = size
         lines[-1] += [*([caption("    ")] if lines[-1] else []), part]
     return lines
-
-
-def _is_lacking(character: str) -> bool:
-    """Whether the wheel's font lacks a character: it has Latin, Greek and Cyrillic letters and most symbols."""
-    if character.isascii():
-        return False
-    if unicodedata.east_asian_width(character) in "WF":
-        return True
-    script = unicodedata.name(character, "").partition(" ")[0]
-    return character.isalpha() and script not in ("LATIN", "GREEK", "CYRILLIC", "MODIFIER", "DOUBLE-STRUCK")
 
 
 class _NoEngine(RenderError):

@@ -15,7 +15,6 @@ from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
-from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
@@ -155,7 +154,10 @@ class Cards:
         op = card.operation.op
         # A dot alone is hardly visible.
         said = op.name if op.symbol == "·" or set(op.symbol) & style.NO_GLYPH else op.symbol
-        said = (_power(card) or said).replace("_", " ")
+        exponent = card.operation.inputs[-1]
+        if op.name == "power" and isinstance(exponent, int | float) and exponent in range(2, 10):
+            said = f"x{'²³⁴⁵⁶⁷⁸⁹'[int(exponent) - 2]}"
+        said = said.replace("_", " ")
         return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
 
     def name(self, card: Card, size: int = style.NAME) -> Label:
@@ -367,15 +369,6 @@ def addends(card: Card) -> list[Socket]:
     """The uses whose addends are written out one by one."""
     uses = card.addends
     return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
-
-
-def _power(card: Card) -> str | None:
-    """The badge of a power with a constant exponent, such as x²; None for other operations."""
-    node, say = card.operation, Notation()
-    exponent = node.inputs[-1]
-    if node.op.name != "power" or not isinstance(exponent, int | float):
-        return None
-    return say.apply(node.op, [say.symbol("x"), exponent], {}).text
 
 
 def _finite(array: np.ndarray) -> bool:

@@ -88,14 +88,10 @@ def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
 
 class _CheckDrawing(Drawing):
     def _title(self) -> str:
-        said = list(dict.fromkeys(self.cards.badge(card)[0] for card in self.scene.cards if card.wrong))
-        if said:
-            more = f" and {len(said) - 3} more have wrong rules" if len(said) > 3 else ""
-            verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
-            return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
-        kinks = sum(check.verdict == "kink" for check in _checks(self.scene.cards))
-        tail = f", but not checked at {numbers.counted(kinks, 'kink')}" if kinks else ""
-        return f"Gradient check, op by op: every rule is right{tail}"
+        wrong = dict.fromkeys(self.cards.badge(card)[0] for card in self.scene.cards if card.wrong)
+        is_kinked = any(check.verdict == "kink" for check in _checks(self.scene.cards))
+        right = "no rule is wrong, kinks are not checked" if is_kinked else "every rule is right"
+        return f"Gradient check, op by op: wrong: {', '.join(wrong)}" if wrong else f"Gradient check, op by op: {right}"
 
     def _reading(self) -> list[list[Label]]:
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]

@@ -301,11 +301,10 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
                 words = (f"weight gradient is {ratio}", "of the largest layer's")
                 row.warnings.append(Caution("VANISHING", words))
-            elif size > limit and size > EXPLODING * median > 0:
+            elif size > limit:
                 words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
-                row.warnings.append(Caution("EXPLODING", words))
-            elif size > EXPLODING_RMS:
-                words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
+                if not size > EXPLODING * median:
+                    words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
                 row.warnings.append(Caution("EXPLODING", words))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name

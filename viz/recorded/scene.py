@@ -115,12 +115,6 @@ class Socket:
         """Whether gradients pass through here."""
         return bool(self.head.operation.mask >> self.index & 1)
 
-    @property
-    def argument(self) -> str:
-        """The name of the operation's argument that the operand is."""
-        op = self.head.operation.op
-        return str(op.args[0 if op.variadic else self.index])
-
     @cached_property
     def contribution(self) -> np.ndarray | None:
         """The gradient that the engine sent through here, in the operand's shape."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from glassgrad.autograd.engine.backward import Hook
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.words import say
@@ -33,7 +31,7 @@ def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
             "recomputed with the present values of {names}, written to after this graph was recorded",
             names=_listed(called),
         )
-    then = [_then(names[place].shown, own, seen.value(place)) for place, own in seen.was.items()]
+    then = [_then(names[place].shown, own, seen.value(place)) for place, own in seen.was.items() if own.size == 1]
     out = say("to see the recorded numbers, draw before the step, or keep them with viz.snapshot for viz.diff")
     return first, *then, out, *without
 
@@ -56,14 +54,10 @@ def _listed(called: list[str]) -> str:
 
 def _then(name: str, own: Any, value: Any) -> str:
     """The value of an output then, beside the present one."""
-    if own.shape == value.shape and own.size > 1:  # an entry that is another
-        where = np.unravel_index(np.argmax(own != value), own.shape)
-        name, own, value = f"{name}[{', '.join(map(str, where))}]", own[where], value[where]
-    if own.size != 1 or value.size != 1:
-        own, value = (numbers.shape(array.shape) for array in (own, value))
+    if own.shape != value.shape:
+        was, now = numbers.shape(own.shape), numbers.shape(value.shape)
     else:
-        digits = [array.reshape(())[()] for array in (own, value)]
-        own, value = map(numbers.scalar, digits)
-        if float(own) == float(value):
-            own, value = digits
-    return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=own, now=value)
+        was, now = map(numbers.scalar, (own.reshape(())[()], value.reshape(())[()]))
+        if float(was) == float(now):
+            was, now = own.reshape(())[()], value.reshape(())[()]
+    return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)

@@ -157,15 +157,13 @@ def test_a_new_value_is_noticed_while_the_node_still_has_the_old_one():
     assert [leaf.name for leaf in evaluate(y).changed] == ["w"]
 
 
-def test_an_output_of_several_numbers_is_shown_by_an_entry_and_many_leaves_are_counted():
+def test_many_leaves_are_counted():
     leaves = [ag.Tensor([1.0, 1.0], requires_grad=True, name=f"p{i}") for i in range(5)]
     y = leaves[0] + leaves[1] + leaves[2] + leaves[3] + leaves[4]
     for leaf in leaves:
         leaf.data -= 0.5
     seen = evaluate(y)
-    first, then, _ = notice(seen, Names(seen.graph))
-    assert "present values of p0, p1, p2 and 2 more," in first
-    assert then.endswith("[0] was 5 when it was recorded, and is 2.500 here")
+    assert "present values of p0, p1, p2 and 2 more," in notice(seen, Names(seen.graph))[0]
 
 
 def test_numbers_that_differ_late_have_more_digits():
@@ -175,11 +173,3 @@ def test_numbers_that_differ_late_have_more_digits():
         w.data += step
         seen = evaluate(y)
         assert notice(seen, Names(seen.graph))[1] == f"L was 1.0 when it was recorded, and is {now} here"
-
-
-def test_entries_are_shown_where_the_size_is_the_same():
-    w = ag.Tensor([[1.0, 2.0, 3.0]], requires_grad=True, name="w")
-    y = w * w
-    w.data = np.array([[1.0, 3.0, 2.0]])
-    seen = evaluate(y)
-    assert notice(seen, Names(seen.graph))[1] == "t1[0, 1] was 4 when it was recorded, and is 9 here"
