@@ -155,20 +155,3 @@ def staircase(sizes: Sequence[float]) -> Label:
     # The size of cells and gaps is fixed, or the engine would stretch the stairs.
     whole = {"width": 34 + n * (width + 1), "height": 9 * len(lines) + 17}
     return table(*lines, row(cell(" "), *ends), cellspacing=1, fixedsize=True, **whole)
-
-
-def picture_of(batch: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray | None:
-    """The first example of a batch as a picture (height, width); None if it is not one.
-
-    A batch of pictures of 8 to 32 pixels a side is (n, height, width) or (n, 1, height, width). ``shape``: height and
-    width of rows of numbers.
-
-    >>> picture_of(np.zeros((5, 256)), (16, 16)).shape, picture_of(np.zeros((5, 256)))
-    ((16, 16), None)
-    """
-    low, high = style.IMAGE_SIDES
-    one = batch[0]
-    if shape is not None:
-        return one.reshape(shape) if one.size == math.prod(shape) else None
-    one = one[0] if one.ndim == 3 and one.shape[0] == 1 else one
-    return one if one.ndim == 2 and all(low <= n <= high for n in one.shape) else None

@@ -335,10 +335,8 @@ class Picture:
         inner = Cluster(name, values | attributes, [])
         self._open[-1].append(inner)
         self._open.append(inner.items)
-        try:
-            yield
-        finally:
-            self._open.pop()
+        yield
+        self._open.pop()
 
     def same_rank(self, names: Iterable[str]) -> None:
         """Put these nodes on one rank, in this order unless edges require another."""

@@ -229,7 +229,6 @@ SMALL_ROWS, SMALL_COLUMNS = 6, 6  # numbers at 9 points
 HEAD, TAIL = 3, 2  # entries shown at either end of a longer axis
 THUMB_ROWS, THUMB_COLUMNS = 10, 26  # block means
 STRIP_BINS = 26
-IMAGE_SIDES = (8, 32)  # an input of this height and width is drawn as a picture
 ADDENDS = 4  # uses of a value written out one by one; above, the first 3 and `+ 5 more`
 FAR = 4  # operations below its first use at which a value with more than ADDENDS uses gets a second, small card
 FAR_OF_FEW = 12  # the same for a value with fewer uses

@@ -71,8 +71,8 @@ def say(sentence: str, /, **fields: Any) -> str:
     """A sentence in the present language, with its fields filled.
 
     >>> with speaking("zh"):
-    ...     say("the index of {name}", name="x")
-    'x 的索引'
+    ...     say("from step {step}", step="t+1")
+    '来自第 t+1 步'
     """
     return said(sentence).format_map(fields) if fields else said(sentence)
 

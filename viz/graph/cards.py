@@ -326,11 +326,6 @@ class Cards:
         small = columns <= style.TABLE_COLUMNS
         if array.size == 0:
             return [row(cell(caption("empty"), **WHOLE))]
-        is_input = card.role == INPUT and known and not gradient
-        if is_input and (picture := marks.picture_of(array)) is not None:
-            many = array.size // picture.size
-            which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
-            return [row(cell(part, **WHOLE)) for part in (marks.image(picture, side=64), which)]
         if (small or not self.compact) and array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS:
             shown = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS)
             size = style.CELL if small and len(shown.rows) <= style.TABLE_ROWS and not self.compact else style.SMALL
@@ -341,12 +336,13 @@ class Cards:
             )
             factor = [row(cell(caption(shown.factor, ink), **WHOLE))] if shown.factor else []
             return [*factor, *(row(*line, *FILLERS) for line in cells)]
-        found = marks.maps(array, gradient) if known else None
+        limit = marks.IMAGE if card.role == INPUT and array.ndim > 2 else marks.PIXELS
+        found = marks.maps(array, gradient, limit) if known else None
         if gradient:
             mark, said = found[0] if found else marks.thumbnail(array), grad_text(f"rms {numbers.rms(array)}", ink)
         else:
             mark = found[0] if found else marks.strip(array) if known else caption(" ")
-            some = f"  {found[1]} of {found[2]} channels" if found and found[1] < found[2] else ""
+            some = f"  {found[1]} of {found[2]} drawn" if found and found[1] < found[2] else ""
             said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}{some}")
         return [row(cell(part, **WHOLE)) for part in (mark, said)]
 

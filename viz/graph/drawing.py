@@ -126,15 +126,12 @@ class Drawing:
         return len(call.parts) > 1 and len(call.nodes) < level
 
     def _box_label(self, call: Call) -> Label:
-        path, label = call.scope[-1]
+        path, title = call.scope[-1]
         cards = self._cards(call.nodes)
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
-        notes = [path] if path else []
-        title, again = self.scene.titles.get(call, label), call.call > 1 and bool(own)
-        if sizes := described(call.nodes):
-            notes.append(sizes)
-        if again:
-            title = f"the same {label}, call {call.call}"
+        notes = [*filter(None, (path, described(call.nodes)))]
+        if own and call.call > 1:
+            title = f"the same {title}, call {call.call}"
         elif own:
             notes.append(numbers.counted(sum(card.value.size for card in own), "parameter"))
         return text(title, style.CAPTION, "muted", bold=True) + caption("   ".join(["", *notes]))

@@ -76,7 +76,7 @@ def draw_graph(
     if depth is None and (view == "ops" or not _is_large(ys)):
         scene = Scene(ys, **given)
         picture = Drawing(scene).draw(title).themed(theme)
-        if view == "ops" or len(ys) > 1 or len(scene.titles) < 2 or picture.size()[0] <= style.WIDTH:
+        if view == "ops" or len(ys) > 1 or len(scene.modules) < 2 or picture.size()[0] <= style.WIDTH:
             return picture
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=theme, depth=depth, **given)

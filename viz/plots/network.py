@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
@@ -56,7 +55,7 @@ def draw_network(
     one), the log loss for a class and softmax outputs, else the sum of squared differences. Outputs are drawn as
     probabilities of classes where the target is a class and the outputs are linear or sigmoid, the last layer is a
     softmax, or ``classes`` gives names. ``image``: (height, width) of the
-    picture that the input is, if it has no such axes.
+    picture that the input is drawn as.
 
     Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
     does not fit its outputs.
@@ -68,18 +67,15 @@ def draw_network(
     >>> draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), ["width", "height"], classes=["cat", "dog"])
     <Picture '2-2 network'>
     """
-    given, names, picture = numbers_of(x, "x") if not _are_names(x) else np.zeros(len(x)), None, None
+    given, names = numbers_of(x, "x") if not _are_names(x) else np.zeros(len(x)), None
     if _are_names(x):
         if target is not None:
             raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
         names = class_names(x, len(x))
     seen = run_example(model, given, target, loss, None if names else classes)
-    if image is not None and not (isinstance(image, tuple) and len(image) == 2):
-        raise refused(image, "image", "(height, width)")
-    if not names:
-        picture = marks.picture_of(given.reshape(1, -1) if given.ndim == 1 else given, image)
-        if picture is None and image:
-            raise DrawingError(f"an input of shape {given.shape} is no picture of shape {image}: give image= its shape")
+    if image is not None and not (isinstance(image, tuple) and len(image) == 2 and math.prod(image) == given.size):
+        raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {given.shape}")
+    picture = None if image is None else given.reshape(image)
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from glassgrad import autograd as ag
@@ -113,22 +112,11 @@ def joins(nodes: Sequence[Node]) -> bool:
     return len({given for node in nodes for given in node.inputs if isinstance(given, Node)} - inside) > 1
 
 
-def _chain_title(nodes: Sequence[Node]) -> str:
-    """The sizes of a chain of at most 8 linear layers, as `4-8-3 network`; empty for any other network."""
-    trained = [n for n in nodes if any(isinstance(x, ag.Tensor) and x.requires_grad for x in n.inputs)]
-    if any(node.op.name != "linear" for node in trained) or any(joins([node]) for node in nodes):
-        return ""
-    shapes = [tuple(node.inputs[1].shape) for node in trained]
-    if not 0 < len(shapes) <= 8 or any(a[0] != b[1] for a, b in pairwise(shapes)):
-        return ""
-    return f"{'-'.join(map(str, (shapes[0][1], *(shape[0] for shape in shapes))))} network"
-
-
 def graph_title(nodes: Sequence[Node], parameters: int) -> str:
-    """The title of a graph: a chain of layers with its sizes, else its models or the number of its operations."""
+    """The title of a graph: its models, or the number of its operations."""
     models = dict.fromkeys(node.scope[0][1] for node in nodes if node.scope and node.scope[0][0] == "")
     many = f", {numbers.counted(parameters, 'parameter')}" if parameters else ""
-    return _chain_title(nodes) or f"{' + '.join(models) or numbers.counted(len(nodes), 'operation')}{many}"
+    return f"{' + '.join(models) or numbers.counted(len(nodes), 'operation')}{many}"
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:

@@ -58,12 +58,15 @@ class Recurrence:
         """The names of the carries."""
         return carries(self.body)
 
+    def _split(self, given: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+        """What is given for the carries, for the inputs of each step, and for the values that all steps share."""
+        first, last = self.body.carries, self.body.carries + self.body.xs
+        return given[:first], given[first:last], given[last:]
+
     @cached_property
     def xs(self) -> list[str]:
         """The names of the inputs of each step."""
-        first = self.body.carries
-        given = list(self.body.names[first : first + self.body.xs])
-        product = self.node.inputs[first]
+        given, product = list(self._split(self.body.names)[1]), self._split(self.node.inputs)[1][0]
         if isinstance(product, Node) and product.op.name == "linear":  # of all steps at once, as in an LSTM
             return [f"W{Names(self.seen.graph)[product.inputs[0]].shown}", *given[1:]]
         plain = all(name.rstrip("_0123456789") in ("x", "xs") for name in given)
@@ -73,16 +76,10 @@ class Recurrence:
     def consts(self) -> list[str]:
         """The names of the values that all steps share, as in the graph."""
         called = Names(self.seen.graph)
-        first = self.body.carries + self.body.xs
-        given = zip(self.body.names[first:], self.node.inputs[first:], strict=True)
+        given = zip(self._split(self.body.names)[2], self._split(self.node.inputs)[2], strict=True)
         return [called[x].shown if hasattr(x, "requires_grad") else name for name, x in given]
 
     # ------------------------------------------------------------ numbers
-
-    def _arrays(self) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        arrays = [self.seen.value(given) for given in self.node.inputs]
-        first = self.body.carries + self.body.xs
-        return arrays[: self.body.carries], arrays[self.body.carries : first], arrays[first:]
 
     def _upstream(self) -> dict[int, np.ndarray]:
         """The gradient of each output: of the last carries, and of the ys of all steps."""
@@ -101,14 +98,13 @@ class Recurrence:
     @cached_property
     def _shared(self) -> list[ag.Tensor]:
         """The values that all steps share."""
-        first = self.body.carries + self.body.xs
-        given = zip(self._arrays()[2], self.node.inputs[first:], strict=True)
-        return [ag.Tensor(x, requires_grad=bool(getattr(place, "requires_grad", False))) for x, place in given]
+        given = self._split(self.node.inputs)[2]
+        return [ag.Tensor(self.seen.value(x), requires_grad=bool(getattr(x, "requires_grad", False))) for x in given]
 
     @cached_property
     def _steps(self) -> list[tuple[list[ag.Tensor], list[ag.Tensor], list[ag.Tensor]]]:
         """Each step, recorded apart from the others: the carries before it, its inputs, and its outputs."""
-        now, xs, _ = self._arrays()
+        now, xs, _ = self._split([self.seen.value(given) for given in self.node.inputs])
         found = []
         for t in self.order:
             before = [ag.Tensor(array, requires_grad=array.dtype.kind == "f") for array in now]

@@ -20,7 +20,7 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.recorded.calls import Call, call_tree, numbered
+from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.lowered import lowered
 from glassgrad.viz.recorded.names import PARAM, Constant, Names
@@ -198,8 +198,9 @@ class Scene:
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
         self.tree = call_tree(graph.nodes)
-        """The calls of modules; ``titles`` has those that call no other, with numbers."""
-        self.titles = self._titles(self.tree)
+        self.modules = [call for call in self.tree.opened() if call.is_module]
+        """The calls of modules that call no other."""
+        self._group(self.tree)
 
     def _add(self, place: Any) -> None:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
@@ -215,8 +216,8 @@ class Scene:
             tail.uses.append(card.sockets[-1])
             card.depth = max(card.depth, tail.depth + 1)
 
-    def _titles(self, tree: Call) -> dict[Call, str]:
-        """The titles of calls; each call is noted on its operations and on the parameters that it alone uses."""
+    def _group(self, tree: Call) -> None:
+        """Note each call on its operations and on the parameters that it alone uses."""
         inside = [tree]
         for call in inside:
             inside += call.calls
@@ -226,30 +227,24 @@ class Scene:
             homes = {use.head.group for use in card.uses}
             if card.role == PARAM and len(homes) == 1:
                 card.group = homes.pop()
-        calls = [call for call in tree.opened() if call.is_module]
-        return dict(zip(calls, numbered([call.label for call in calls]), strict=True))
 
     @property
     def choices(self) -> list[str]:
-        """The names of constants that may have been computed from the values: masks, positions, and those of the rules
-        of a transform.
+        """The names of constants that may have been computed from the values, and of what is computed with them: masks,
+        positions, and those of the rules of a transform.
         """
-        found = []
-        for card in self.cards:
-            if card.node is None:
-                sorted_by = any(use.index and use.head.operation.op.name == "take_along_axis" for use in card.uses)
-                if not card.needs_grad and (sorted_by or self._is_choice(getattr(card.place, "data", None))):
-                    found.append(card.name)
-                continue
-            index = card.node.params.get("index")
-            if any(map(_is_mask, index if isinstance(index, tuple) else (index,))):
-                found.append(say("the index of {name}", name=card.name))
-            if any(self._is_choice(x.data) for x in card.node.inputs if hasattr(x, "data") and self.card(x) is None):
-                found.append(say("a condition of {name}", name=card.name))
-        return found
+        return [card.name for card in self.cards if self._is_held(card)]
+
+    def _is_held(self, card: Card) -> bool:
+        if card.node is None:
+            sorts = any(use.index and use.head.operation.op.name == "take_along_axis" for use in card.uses)
+            return not card.needs_grad and (sorts or self._is_choice(getattr(card.place, "data", None)))
+        index = card.node.params.get("index")
+        held = [x.data for x in card.node.inputs if hasattr(x, "data") and self.card(x) is None]
+        return any(map(self._is_choice, (*held, *(index if isinstance(index, tuple) else (index,)))))
 
     def _is_choice(self, array: Any) -> bool:
-        return _is_mask(array) or id(array) in self._computed
+        return str(getattr(array, "dtype", "")) == "bool" or id(array) in self._computed
 
     @cached_property
     def views(self) -> dict[Card, tuple[Card, str, dict[str, Any]]]:
@@ -396,7 +391,3 @@ def _view(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
             return "permute_dims", {"axes": axes}
     is_dense = x.size == y.size and x.flags.c_contiguous and y.flags.c_contiguous
     return ("reshape", {"shape": y.shape}) if is_dense else None
-
-
-def _is_mask(part: Any) -> bool:
-    return str(getattr(part, "dtype", "")) == "bool"

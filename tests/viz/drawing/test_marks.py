@@ -65,20 +65,6 @@ def test_gauge_is_a_bar_on_a_log_scale(rms, filled):
     assert lengths.get(LIGHT.paper, 0) == 84 - filled
 
 
-@pytest.mark.parametrize(
-    ("shape", "picture"),
-    [((5, 12, 10), (12, 10)), ((5, 1, 28, 28), (28, 28)), ((5, 256), None), ((5, 3, 16, 16), None), ((5, 7, 9), None)],
-)
-def test_which_inputs_are_pictures(shape, picture):
-    found = marks.picture_of(np.zeros(shape))
-    assert (None if found is None else found.shape) == picture
-
-
-def test_rows_of_numbers_are_pictures_of_a_given_shape():
-    assert marks.picture_of(np.zeros((5, 30)), (5, 6)).shape == (5, 6)
-    assert marks.picture_of(np.zeros((5, 30)), (5, 7)) is None
-
-
 def test_channels_stand_side_by_side_and_a_gradient_has_the_places_of_its_values():
     array = np.arange(2 * 6 * 36.0).reshape(2, 6, 6, 6) - 40
     for gradient in (False, True):

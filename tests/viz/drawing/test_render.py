@@ -113,12 +113,6 @@ class TestSource:
         assert '{rank=same; "node"; "subgraph"}' in made.source
         made.svg()
 
-    def test_an_error_inside_a_cluster_leaves_the_picture_usable(self, picture):
-        with pytest.raises(ZeroDivisionError), picture.cluster("1", text("x", 9, "ink")):
-            _ = 1 / 0
-        picture.node("d", text("d", 11, "ink"))
-        assert "d [label" in picture.source.split("subgraph")[1].split("}")[1]
-
 
 class TestSvg:
     def test_title_words_and_role(self, picture):

@@ -11,7 +11,6 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.modules import draw_modules
-from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.laid_out import LaidOut, words
 
 
@@ -147,25 +146,6 @@ def test_inputs_are_called_so():
     layer, x = nn.Linear(3, 2, seed=0, dtype="float64"), ag.Tensor(np.ones((4, 3)), requires_grad=True)
     y = ag.mean(ag.tanh(layer(x)) ** 2)
     assert "θ1" not in draw_modules(y, inputs=[x]).source
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        self.inner = nn.Linear(4, 4, seed=0)
-
-    def forward(self, x):
-        return x + self.inner(x)
-
-
-@pytest.mark.parametrize("draw", [draw_graph, draw_modules])
-def test_only_a_chain_of_linear_layers_is_called_by_its_sizes(draw):
-    x = np.ones((2, 4), np.float32)
-    chain = nn.MLP([4, 5, 3], seed=0)
-    joined = nn.Sequential(nn.Linear(4, 4, seed=0), Residual())
-    recurrent, _ = nn.LSTM(4, 3, seed=0)(ag.Tensor(np.ones((5, 2, 4), np.float32)))
-    assert draw(ag.mean(chain(x) ** 4 + ag.exp(chain(x)))).title.startswith("MLP, ")
-    assert "4-4-4 network" not in draw(ag.mean(ag.exp(joined(x)) / 7.0) ** 3).title
-    assert draw(ag.mean(recurrent**2)).title.startswith("LSTM, ")
 
 
 def test_attention_shows_the_weights_of_its_heads_and_residual_blocks_their_shortcuts():

@@ -106,7 +106,7 @@ class TestConfusion:
     def test_the_right_ones_are_boxed(self):
         (counts,) = plot_confusion([0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0]).items
         _, *rows, _ = counts.label[0].rows
-        boxed = [[cell.attributes.get("border") == 2 for cell in row.cells[1:3]] for row in rows]
+        boxed = [[cell.attributes.get("border") == 2 for cell in row[1:3]] for row in rows]
         assert boxed == [[True, False], [False, True]]
 
 
