@@ -26,7 +26,7 @@ from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".tex")
 PAGES = (".html",)
-FITTING = {"live": PAGES, "theme": PICTURES, "title": (*PICTURES, *PAGES), "wrt": DERIVATIONS}
+FITTING = {"theme": PICTURES, "title": (*PICTURES, *PAGES), "wrt": DERIVATIONS}
 """The formats that an option is for."""
 
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
@@ -37,7 +37,6 @@ examples:
   python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
   python -m glassgrad.viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
       "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
-  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --live
   python -m glassgrad.viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
 """
 
@@ -93,11 +92,6 @@ def parser() -> Parser:
     p.add_argument("-o", "--out", metavar="FILE", type=Path, help=f"what to write: {formats}")
     for option, (metavar, meaning) in options.items():
         p.add_argument(option, metavar=metavar, help=meaning)
-    p.add_argument(
-        "--live",
-        action="store_true",
-        help="write a live page, live.html or the file of -o, or say why not: every number can be changed in it",
-    )
     p.add_argument("--language", choices=tuple(TABLES), help="language of what is written (default: en)")
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
@@ -131,7 +125,7 @@ def _listed(option: str, words: str | None, known: Sequence[str], what: str = "n
     return names
 
 
-def _computed(options: argparse.Namespace) -> tuple[ag.Tensor, dict[str, ag.Tensor], dict[str, Any]]:
+def _computed(options: argparse.Namespace, suffix: str) -> tuple[ag.Tensor, dict[str, ag.Tensor], dict[str, Any]]:
     """The result of the expression, the value of every name, and the inputs and targets."""
     expression, given = Expression(options.expression), _given(options.values)
     names = expression.names
@@ -149,7 +143,7 @@ def _computed(options: argparse.Namespace) -> tuple[ag.Tensor, dict[str, ag.Tens
         there = "is computed by" if unused[0] in expression.computed else "does not occur in"
         said = f"{unused[0]} {there} the expression {clipped(options.expression, 60)!r}"
         raise Refused(f"{said}: leave {unused[0]}= out")
-    if result.size != 1 and (options.out is None or options.out.suffix.lower() not in PICTURES):
+    if result.size != 1 and suffix not in PICTURES:
         raise expression.wrong(
             f"the result has shape {result.shape}, and only a single number can be differentiated: sum it, as in"
             " L = sum(…), or draw its values with -o L.svg"
@@ -179,10 +173,8 @@ def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tenso
     return ag.Tensor(value, differentiable, dtype=None if whole else "float64", name=name)
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together, before anything is computed."""
-    if options.live and options.out is None:
-        options.out = Path("live.html")
+def _suffix(options: argparse.Namespace) -> str:
+    """The format that is asked for. Options that do not go with it are refused, before anything is computed."""
     suffix = options.out.suffix.lower() if options.out is not None else ".txt"
     if suffix not in PICTURES + DERIVATIONS + PAGES:
         raise Refused(
@@ -191,23 +183,24 @@ def _check(options: argparse.Namespace) -> None:
     for option, suffixes in FITTING.items():
         if getattr(options, option) and suffix not in suffixes:
             raise Refused(f"--{option} is for {', '.join(suffixes)}: leave it out, or give another file as -o")
+    return suffix
 
 
 def _run(options: argparse.Namespace) -> int:
-    _check(options)
-    result, known, roles = _computed(options)
-    suffix = options.out.suffix.lower() if options.out is not None else ""
+    suffix = _suffix(options)
+    result, known, roles = _computed(options, suffix)
     with speaking(options.language), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        if not suffix:
-            print(_derivations(options, result, known).text, end="")
-            return 0
         if suffix in DERIVATIONS:
-            path = _derivations(options, result, known).save(options.out)
+            derived = _derivations(options, result, known)
+            if options.out is None:
+                print(derived.text, end="")
+                return 0
+            path = derived.save(options.out)
         elif suffix in PAGES:
             from glassgrad.viz.pages.stage import step_through
 
-            path = step_through(result, title=options.title, live=options.live or None, **roles).save(options.out)
+            path = step_through(result, title=options.title, **roles).save(options.out)
         else:
             shown: dict[str, Any] = {"gradients": result.size == 1, "theme": options.theme or "light", **roles}
             path = draw_graph(result, title=options.title, **shown).save(options.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ from docs.make.pages import Page
 from glassgrad.viz.lesson import outputs
 from glassgrad.viz.lesson.exercises import LANGUAGES
 from glassgrad.viz.lesson.expand import expanded
-from glassgrad.viz.lesson.text import folder, front, source, stems, title
+from glassgrad.viz.lesson.text import FRONT, folder, source, stems, title
 
 HEADINGS = {"en": "English", "zh": "中文"}
 
 
 def page(name: str, language: str) -> Page:
     """A page of the lesson, with the title and description that its text gives."""
-    described, text = front(source(name, language))
-    return Page(f"lesson/{language}/{name}.md", title(text), described.get("description", ""))
+    front = FRONT.match((folder() / language / f"{name}.md").read_text(encoding="utf-8"))
+    described = re.search("^description: (.*)", front[1], re.MULTILINE) if front else None
+    return Page(f"lesson/{language}/{name}.md", title(source(name, language)), described[1] if described else "")
 
 
 BY_LANGUAGE = {language: tuple(page(name, language) for name in stems()) for language in LANGUAGES}

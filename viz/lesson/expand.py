@@ -13,7 +13,7 @@ from glassgrad.viz.drawing.words import matched, say, speaking
 from glassgrad.viz.lesson.exercises import exercise
 from glassgrad.viz.lesson.notebooks import file_name, notebook
 from glassgrad.viz.lesson.run import Output
-from glassgrad.viz.lesson.text import cells, code, front, source
+from glassgrad.viz.lesson.text import cells, code, source
 
 SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)  # the link to the page in the other language
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
@@ -29,11 +29,11 @@ def expanded(
     address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's,
     and has no notebook.
     """
-    _, text = front(markdown or source(name, language))
+    text = markdown or source(name, language)
     folder.mkdir(parents=True, exist_ok=True)
     if not markdown and code(text):
         file = file_name(name, language)
-        book = json.dumps(notebook(name, language, outputs), ensure_ascii=False, indent=1)
+        book = json.dumps(notebook(name, language), ensure_ascii=False, indent=1)
         (folder / file).write_text(book, encoding="utf-8")
         with speaking(language):
             words = say("This page as a notebook")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from glassgrad.viz.lesson.run import Output
-from glassgrad.viz.lesson.text import cells, front, source
+from glassgrad.viz.lesson.text import cells, source
 
 _HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
 _LINK = re.compile(r"(\]\()(?:\.\./(\w+)/)?([\w-]+)\.md\b")
@@ -23,30 +21,19 @@ def file_name(name: str, language: str) -> str:
     return f"{name}.{language}.ipynb"
 
 
-def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]] | None = None) -> dict[str, Any]:
-    """A page of the lesson as a notebook, by nbformat 4.5: ``json.dumps`` of it is an .ipynb file.
-
-    ``outputs``: those of each cell of code, as `run` or a kernel gives them. A cell that waits for an answer has none.
-    """
-    _, markdown = front(source(name, language))
+def notebook(name: str, language: str = "en") -> dict[str, Any]:
+    """A page of the lesson as a notebook without outputs, by nbformat 4.5: ``json.dumps`` of it is an .ipynb file."""
     made: list[dict[str, Any]] = []
-    index = 0
-    for cell in cells(markdown):
+    for cell in cells(source(name, language)):
         if cell.kind == "markdown":
             text = jupyter(cell.text, language).strip("\n")
             if cell.solution:
                 text = f"<details><summary>{cell.solution}</summary>\n\n{text}\n\n</details>"
             made.append(_cell(len(made), "markdown", text))
             continue
-        code = cell.text
-        if language != "en" and index == 0:
-            code = code.replace(_IMPORT, f'{_IMPORT}\nlesson.speak("{language}")\n', 1)
-        given = [] if outputs is None or cell.exercise else outputs[index]
-        index += 1
-        count = None if outputs is None else index
-        kept = [output | {"execution_count": count} if "execution_count" in output else output for output in given]
+        code = cell.text if language == "en" else cell.text.replace(_IMPORT, f'{_IMPORT}\nlesson.speak("{language}")\n')
         hidden = {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if cell.solution else {}
-        made.append(_cell(len(made), "code", code) | {"metadata": hidden, "outputs": kept, "execution_count": count})
+        made.append(_cell(len(made), "code", code) | {"metadata": hidden, "outputs": [], "execution_count": None})
     return {
         "cells": made,
         "metadata": {

@@ -17,7 +17,7 @@ from glassgrad.viz.drawing.words import speaking
 from glassgrad.viz.lesson.exercises import LANGUAGES
 from glassgrad.viz.lesson.expand import SWITCH, expanded
 from glassgrad.viz.lesson.run import Output, run
-from glassgrad.viz.lesson.text import SOLUTION, code, front, source, stems, title
+from glassgrad.viz.lesson.text import SOLUTION, code, source, stems, title
 from glassgrad.viz.pages.emitted import document
 
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
@@ -34,7 +34,7 @@ def outputs(language: str = "en", progress: Callable[[str], object] | None = Non
     for name in stems():
         if progress is not None:
             progress(name)
-        made[name] = run(code(front(source(name, language))[1]), name, language)
+        made[name] = run(code(source(name, language)), name, language)
     return made
 
 
@@ -67,13 +67,12 @@ def _page(name: str, language: str, text: str) -> str:
     for step, arrow in ((-1, "← {}"), (1, "{} →")):
         if 0 <= place + step < len(order):
             other = order[place + step]
-            heading = title(front(source(other, language))[1])
-            links.append(f'<a href="{other}.html">{_inline(arrow.format(heading))}</a>')
+            links.append(f'<a href="{other}.html">{_inline(arrow.format(title(source(other, language))))}</a>')
     around = f'<nav class="lesson-nav">{" ".join(links)}</nav>'
     styles, script = "\n".join(map(_file, ("pages.css", "lesson.css"))), _file("lesson.js")
     with speaking(language):
         main = f"<main>\n{around}\n{to_html(text)}\n{around}\n</main>\n"
-        return document(title(front(source(name, language))[1]), main, styles, script=script, policy="")
+        return document(title(source(name, language)), main, styles, script=script, policy="")
 
 
 def _file(name: str) -> str:

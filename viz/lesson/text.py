@@ -24,7 +24,7 @@ _HERE = Path(__file__).parent
 SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)  # its title and its text
 _CODE = re.compile(r"^```python\n(.*?)\n```$\n?", re.MULTILINE | re.DOTALL)
 _CHECK = re.compile(r"lesson\.check\((\d+), (\d+), answer\)")
-_FRONT = re.compile(r"\A---\n(.*?)^---\n+", re.MULTILINE | re.DOTALL)
+FRONT = re.compile(r"\A---\n(.*?)^---\n+", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,9 @@ def stems() -> list[str]:
 
 
 def source(name: str, language: str) -> str:
-    """The Markdown of a page."""
-    return (folder() / known_language(language) / f"{name}.md").read_text(encoding="utf-8")
-
-
-def front(markdown: str) -> tuple[dict[str, str], str]:
-    """The lines ``key: value`` before a page, and the page without them."""
-    found = _FRONT.match(markdown)
-    if not found:
-        return {}, markdown
-    pairs = (line.partition(":") for line in found[1].splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}, markdown[found.end() :]
+    """The Markdown of a page, without the lines ``key: value`` before it."""
+    text = (folder() / known_language(language) / f"{name}.md").read_text(encoding="utf-8")
+    return FRONT.sub("", text)
 
 
 def title(markdown: str) -> str:

@@ -15,7 +15,7 @@ from glassgrad.viz.lesson import run
 from glassgrad.viz.lesson.exercises import LANGUAGES, tolerance
 from glassgrad.viz.lesson.expand import _described
 from glassgrad.viz.lesson.pages import to_html, write
-from glassgrad.viz.lesson.text import cells, code, front, source, stem, stems
+from glassgrad.viz.lesson.text import cells, code, folder, source, stem, stems
 from tests.viz.pages.browser import browse, needs_chromium
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,7 @@ def anchors(markdown):
 
 def prose(markdown):
     """The text of a page, without code of any language."""
-    text = "\n".join(cell.text for cell in cells(front(markdown)[1]) if cell.kind == "markdown")
+    text = "\n".join(cell.text for cell in cells(markdown) if cell.kind == "markdown")
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -130,7 +130,8 @@ def test_both_languages_have_the_same_code_and_the_same_places(name):
     english, chinese = (source(name, language) for language in LANGUAGES)
     assert code(english) == code(chinese)
     assert anchors(english) == anchors(chinese)
-    assert front(english)[0].keys() == front(chinese)[0].keys() == {"description"}
+    fronts = [(folder() / language / f"{name}.md").read_text("utf-8") for language in LANGUAGES]
+    assert all(re.match(r"---\ndescription: [^\n]+\n---\n# ", front) for front in fronts)
     links = [re.findall(r"\]\(([^)]+)\)", text) for text in (english, chinese)]
     assert links[0][1:] == links[1][1:]
     assert (links[0][0], links[1][0]) == (f"../zh/{name}.md", f"../en/{name}.md")
@@ -155,7 +156,7 @@ def test_a_chinese_paragraph_is_one_line(name):
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_is_one_screen_of_text(name, language):
     """Without code and solutions, as a person reads it first."""
-    pieces = cells(front(source(name, language))[1])
+    pieces = cells(source(name, language))
     shown = "\n".join(cell.text for cell in pieces if cell.kind == "markdown" and not cell.solution)
     length = len(re.findall(r"[\w'’]+", shown)) if language == "en" else len(re.findall(r"[\u4e00-\u9fff]", shown))
     assert 120 <= length <= {"en": 420, "zh": 670}[language]
@@ -184,18 +185,16 @@ def test_where_a_package_is_missing_the_page_says_so_and_goes_on():
 
 @pytest.mark.check
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
+def test_notebooks_hide_solutions(language):
     nbformat = pytest.importorskip("nbformat")
     for name in stems():
-        book = lesson.notebook(name, language, executed[name])
+        book = lesson.notebook(name, language)
         nbformat.validate(book)
         assert json.loads(json.dumps(book)) == book
         codes = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
         source_cells = [cell for cell in cells(source(name, language)) if cell.kind == "code"]
         for cell, made in zip(source_cells, codes, strict=True):
             assert bool(made["metadata"]) == bool(cell.solution)
-            assert not (made["outputs"] and cell.exercise)
-        assert any(cell["outputs"] for cell in codes) == bool(codes)
         text = "\n".join(cell["source"] for cell in book["cells"] if cell["cell_type"] == "markdown")
         beside = {f"{page}.{other}.ipynb" for page in stems() for other in LANGUAGES}
         assert {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)} <= beside
@@ -207,14 +206,14 @@ def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
 
 
 @pytest.fixture(scope="module")
-def folder(both, tmp_path_factory):
+def written(both, tmp_path_factory):
     """The lesson as HTML pages."""
     return write(tmp_path_factory.mktemp("lesson"), both).parents[1]
 
 
 @pytest.mark.check
-def test_every_link_of_the_offline_pages_leads_somewhere(folder):
-    pages = {path: path.read_text(encoding="utf-8") for path in folder.glob("??/*.html")}
+def test_every_link_of_the_offline_pages_leads_somewhere(written):
+    pages = {path: path.read_text(encoding="utf-8") for path in written.glob("??/*.html")}
     assert len(pages) == len(stems()) * len(LANGUAGES)
     for path, text in pages.items():
         ids = re.findall(r' id="([\w-]+)"', text)
@@ -237,8 +236,8 @@ LOADED = "await new Promise(done => addEventListener('load', done));"
 
 @pytest.mark.check
 @needs_chromium
-def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder):
-    page = folder / "zh" / f"{CHAPTERS[0]}.html"
+def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(written):
+    page = written / "zh" / f"{CHAPTERS[0]}.html"
     script = """
     const place = document.querySelector('.lesson-check'), input = place.querySelector('input');
     for (const answer of ['', '-2', '0.12']) {
@@ -269,7 +268,7 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder):
 
 @pytest.mark.check
 @needs_chromium
-def test_live_pages_follow_the_colours_of_the_site(folder):
+def test_live_pages_follow_the_colours_of_the_site(written):
     """The site has its scheme as an attribute of the body, from which the switch changes it."""
     script = """
     const frame = document.querySelector('.lesson-live iframe');
@@ -280,7 +279,7 @@ def test_live_pages_follow_the_colours_of_the_site(folder):
     await wait(); look();
     for (const scheme of ['default', 'slate']) { document.body.dataset.mdColorScheme = scheme; await wait(); look(); }
     """
-    page = folder / "zh" / f"{CHAPTERS[0]}.html"
+    page = written / "zh" / f"{CHAPTERS[0]}.html"
     script = f"document.body.dataset.mdColorScheme = 'slate';{LOADED}{script}"
     options = "--allow-file-access-from-files", "--virtual-time-budget=9000"
     found = browse(SimpleNamespace(html=page.read_text(encoding="utf-8")), page.parent, script, "", *options)
@@ -288,8 +287,8 @@ def test_live_pages_follow_the_colours_of_the_site(folder):
 
 
 @pytest.mark.check
-def test_the_chinese_lesson_has_chinese_pages_and_pictures(folder):
-    for path in (folder / "files/zh").glob("*.html"):
+def test_the_chinese_lesson_has_chinese_pages_and_pictures(written):
+    for path in (written / "files/zh").glob("*.html"):
         assert '<html lang="zh-Hans">' in path.read_text(encoding="utf-8")
     for language, word in (("en", "the loss over the weight"), ("zh", "损失随权重的变化")):
         outputs = run.run(code(source(stem(6), language)), language=language)
