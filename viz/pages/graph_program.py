@@ -113,16 +113,15 @@ class _Traced:
         self.seeds = {card: _zeros(card, f"seed_{card.key}") for card in seeded}
         movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
         self.nudges = {s: _zeros(s.tail, f"to_{s.head.key}_{s.index}") for s in movable}
-        self._params: dict[Card, dict[str, Any]] = {}
-        self.geared = {card: list(filter(has_gear, card.sockets)) for card in scene.operations}
-        self.slots: list[tuple[str, str, Any]] = []  # of each output of `see`: its kind, its key, its recorded array
+        self.params = {card: double_params(card.operation.params) for card in scene.operations}
+        self.recorded: dict[str, Any] = {}  # what was recorded of each output of `see`, by its kind and key; or None
 
     def emitted(self) -> GraphProgram:
         """Both programs as text. Raises `NotLive`."""
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                see = ag.trace(lambda: list(self.see()))
+                see = ag.trace(self.see)
                 self.compare(see.run()[0])
                 see = optimize(see, COMMON)
                 if large := too_large(0, 0, len(see.instructions)):
@@ -138,7 +137,7 @@ class _Traced:
                 why = clipped(" ".join(str(error).split()), 200)
                 raise NotLive(say("the graph can't be traced ({why}).", why=why)) from None
         found: dict[str, Any] = {kind: {} for kind in ("value", "gradient", "contribution", "gear", "tangent")}
-        for position, (kind, key, _) in enumerate(self.slots):
+        for position, (kind, key) in enumerate(map(_parted, self.recorded)):
             found[kind][key] = position
         found["end"] = self.end.key
         found["probed"] = {card.key: position for position, card in enumerate(self.scene.operations)}
@@ -161,55 +160,39 @@ class _Traced:
             for socket in card.sockets:
                 operand = values[socket.tail]
                 operands[socket.index] = operand + self.nudges[socket] if nudged and socket in self.nudges else operand
-            results[card] = node.op.apply(*operands, **self.params(card))
+            results[card] = node.op.apply(*operands, **self.params[card])
             results[card].name = card.key
             values[card] = results[card] + self.holds[card] if card in self.holds else results[card]
         return results, values
-
-    def params(self, card: Card) -> dict[str, Any]:
-        """The parameters of an operation, see `double_params`."""
-        if card not in self._params:
-            self._params[card] = double_params(card.operation.params)
-        return self._params[card]
 
     def probe(self) -> list[Any]:
         """The value of each operation, with a nudge on each of its operands."""
         values = self.replay(nudged=True)[1]
         return [ag.asarray(values[card]) for card in self.scene.operations]
 
-    def see(self) -> Iterator[Any]:
-        """Values, gradients, contributions and gears."""
-        self.slots = []
+    def see(self) -> list[Any]:
+        """Values, gradients, contributions, gears and tangents."""
         results, values = self.replay()
-
-        def output(kind: str, key: str, tensor: Any, recorded: Any) -> Any:
-            self.slots.append((kind, key, recorded))
-            return ag.asarray(tensor)
-
-        for card in self.scene.cards:
-            yield output("value", card.key, values[card], card.value)
+        found = {f"value {card.key}": values[card] for card in self.scene.cards}
+        self.recorded = {f"value {card.key}": card.value for card in self.scene.cards}
         cards = {vertex_of(tensor): card for card, tensor in (self.leaves | results).items()}
         for node, total, parts in ag.backward_steps([results[self.end]], [_ones(results[self.end])]):
-            if (seen := cards.get(node)) is None:
-                continue  # the addition of what a value is held off
-            yield output("gradient", seen.key, total, seen.gradient)
-            for socket in seen.sockets:
-                if (part := _of(parts, socket)) is not None:
-                    sent = _fitted(ag.asarray(part), socket.tail.shape)
-                    yield output("contribution", socket_key(socket), sent, socket.contribution)
+            if (seen := cards.get(node)) is not None:  # else it is the addition of what a value is held off
+                found[f"gradient {seen.key}"], self.recorded[f"gradient {seen.key}"] = total, seen.gradient
+                for socket, part in _sent(seen, parts):
+                    name = f"contribution {socket_key(socket)}"
+                    found[name], self.recorded[name] = part, socket.contribution
         for card in self.scene.operations:
-            if not self.geared[card] or not results[card].requires_grad:
-                continue
-            _, _, parts = next(iter(ag.backward_steps([results[card]], [_ones(results[card])])))
-            for socket in self.geared[card]:
-                if (part := _of(parts, socket)) is not None:
-                    yield output("gear", socket_key(socket), _fitted(ag.asarray(part), socket.tail.shape), None)
-
+            if results[card].requires_grad and any(map(has_gear, card.sockets)):
+                _, _, parts = next(iter(ag.backward_steps([results[card]], [_ones(results[card])])))
+                sent = _sent(card, parts)
+                found |= {f"gear {socket_key(socket)}": part for socket, part in sent if has_gear(socket)}
         if self.seeds:
             seeded, along = [self.leaves[card] for card in self.seeds], list(self.seeds.values())
-            tangents = ag.jvp(self.moving, seeded, along)[1]
-            for card, tangent in zip(filter(_is_float, self.scene.operations), tangents, strict=True):
-                yield output("tangent", card.key, tangent, None)
+            tangents = zip(filter(_is_float, self.scene.operations), ag.jvp(self.moving, seeded, along)[1], strict=True)
+            found |= {f"tangent {card.key}": tangent for card, tangent in tangents}
+        self.recorded = {name: self.recorded.get(name) for name in found}
+        return list(map(ag.asarray, found.values()))
 
     def moving(self, *leaves: Any) -> list[Any]:
         """The values of operations as a function of the leaves that have a seed."""
@@ -225,16 +208,17 @@ class _Traced:
         exact = all(card.value.dtype == np.float64 or not _is_float(card) for card in self.scene.cards)
         near, largest = 1e-9 if exact else 1e-3, {True: 0.0, False: 0.0}
         known = [
-            (kind, key, np.asarray(recorded), np.asarray(found, float))
-            for (kind, key, recorded), found in zip(self.slots, results, strict=True)
+            (name, np.asarray(recorded), np.asarray(found, float))
+            for (name, recorded), found in zip(self.recorded.items(), results, strict=True)
             if recorded is not None
         ]
-        for kind, _, recorded, _ in known:
-            largest[kind == "value"] = max(largest[kind == "value"], _size(recorded))
-        for kind, key, recorded, found in known:
-            least = max(near * _size(recorded), 0.0 if exact else 1e-6 * largest[kind == "value"])
+        for name, recorded, _ in known:
+            is_value = name.startswith("value ")
+            largest[is_value] = max(largest[is_value], _size(recorded))
+        for name, recorded, found in known:
+            least = max(near * _size(recorded), 0.0 if exact else 1e-6 * largest[name.startswith("value ")])
             if found.shape != recorded.shape or not np.allclose(found, recorded * 1.0, near, least, equal_nan=True):
-                raise NotLive(say(OTHER, number=_called(kind, key)))
+                raise NotLive(say(OTHER, number=_called(*_parted(name))))
 
 
 def _size(array: np.ndarray) -> float:
@@ -311,9 +295,17 @@ def _ones(tensor: Any) -> Any:
     return ag.ones_like(tensor.detach()).data
 
 
-def _of(parts: Any, socket: Socket) -> Any:
-    """The part of a node's contributions that a socket gets; None if it gets none."""
-    return parts[socket.index] if socket.index < len(parts) else None
+def _sent(card: Card, parts: Any) -> Iterator[tuple[Socket, Any]]:
+    """The sockets of a card that get something of its rules' results, each with it, in the shape of its operand."""
+    for socket in card.sockets:
+        if socket.index < len(parts) and parts[socket.index] is not None:
+            yield socket, _fitted(ag.asarray(parts[socket.index]), socket.tail.shape)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """The kind and the key of an output."""
+    kind, _, key = name.partition(" ")
+    return kind, key
 
 
 def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
