@@ -73,9 +73,9 @@ def numbers_of(value: Any, name: str) -> np.ndarray:
         raise type(error)(f"{name}: {error}") from None
 
 
-def class_names(classes: Any, count: int) -> list[str]:
+def class_names(classes: Any, count: int, name: str = "classes") -> list[str]:
     """The names of ``count`` classes. Raises `DrawingError` where there are more or fewer."""
-    names = list(check_instance(classes, Sequence, "classes", "a list of names"))  # type: ignore[type-abstract]
+    names = list(check_instance(classes, Sequence, name, "a list of names"))  # type: ignore[type-abstract]
     if len(names) != count:
         raise DrawingError(f"{len(names)} class names were given for {count} classes: give one name for each")
-    return [one_line(name) for name in names]
+    return list(map(one_line, names))

@@ -22,6 +22,7 @@ from glassgrad.viz.pages.page import Page
 from glassgrad.viz.recorded.evaluate import evaluating, host
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.spine import blocks_of
+from glassgrad.viz.recorded.validation import class_names
 
 RECORDED = 6
 """The most losses whose gradients are computed here, where a page can't."""
@@ -111,6 +112,8 @@ def _data(
     foretold: bool,
 ) -> dict[str, Any]:
     """The example, its targets and their names, for the page."""
+    symbols = None if symbols is None else class_names(symbols, np.size(symbols), "symbols")
+    classes = None if classes is None else class_names(classes, np.size(classes))
     integer = network.x.dtype.kind in "iu"
     outputs = int(network.output.shape[-1])
     if classes is None and integer and symbols is not None and len(symbols) == outputs:
@@ -135,37 +138,29 @@ def _data(
         "losses_at": int(np.argmax(losses)),
         "tokens": found.tokens,
         "outputs": outputs,
-        "symbols": _names(symbols, "symbols"),
-        "classes": _names(classes, "classes"),
+        "symbols": symbols,
+        "classes": classes,
     }
     return data | {"typed": data["next"] and symbols is not None and network.is_causal}
-
-
-def _names(names: Sequence[str] | None, what: str) -> list[str] | None:
-    if names is None:
-        return None
-    if not isinstance(names, Sequence) or any(not isinstance(name, str) for name in names):
-        raise DrawingError(f"{what} must be a list of texts, one for each")
-    return list(names)
 
 
 def _recorded(network: Network, found: Transformer | Stages, data: dict[str, Any]) -> dict[int, Any]:
     """What the page shows of the losses, each by its number, and of their mean by -1: as many as there is room for."""
     result: dict[int, Any] = {}
-    room = LARGEST
-    count = data["losses"]
+    room, count = LARGEST, data["losses"]
     order = sorted(range(count), key=lambda loss: -data["sizes"][loss])[:RECORDED]
     for loss in [order[0], -1, *order[1:]] if count > 1 else [0]:
         which = np.eye(count)[loss] if loss >= 0 else np.ones(count) / count
         with in_double(network.leaves):
             packs = {name: packed(array) for name, array in found.recorded(ag.Tensor(which)).items()}
         room -= sum(map(len, packs.values()))
-        if room < 0:
+        if room >= 0:
+            result[loss] = packs
+        elif result:
             break
-        result[loss] = packs
-    if not result:
-        raise DrawingError(
-            f"{WHO}: its values and gradients take {(LARGEST - room) / 1e6:.2g} MB, and a page has room for"
-            f" {LARGEST / 1e6:.2g}. Give a shorter example; draw_modules shows its gradients"
-        )
+        else:
+            raise DrawingError(
+                f"{WHO}: its values and gradients take {(LARGEST - room) / 1e6:.2g} MB, and a page has room for"
+                f" {LARGEST / 1e6:.2g}. Give a shorter example; draw_modules shows its gradients"
+            )
     return result
