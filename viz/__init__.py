@@ -24,7 +24,7 @@ Of a model:
 - ``follow(model, example)``: an offline page of one example and its gradient, in the model's own shape.
 
 Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``lab_report``. Of `nn.search`:
-``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``. Of a sparse Jacobian or
+``plot_search``. Of a compiled function: ``draw_graph(step.programs[0])``. Of a sparse Jacobian or
 Hessian: ``plot_pattern(matrix)``.
 
 >>> from glassgrad import autograd as ag
@@ -59,7 +59,6 @@ _HOMES = {
         "pages.stage": "step_through",
         "pages.playground": "playground",
         "pages.report": "lab_report",
-        "pages.search": "search_report",
         "pages.widget": "Widget widget",
         "plots.digits": "plot_confusion plot_digits",
         "plots.features": "feature_space",

@@ -134,6 +134,6 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
         yield path, f"the best network ({PROGRAM} predict {path} PICTURE)"
     if any(trial.accuracy is not None for trial in found.trials):
         yield (
-            viz.search_report(found).save(folder / "report.html"),
-            "networks, learning curves, and accuracy against size, on one page",
+            viz.plot_search(found).save(folder / "search.svg"),
+            "networks, learning curves, and accuracy against size",
         )

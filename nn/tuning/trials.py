@@ -162,7 +162,7 @@ class SearchResult:
 
     def __repr__(self) -> str:
         """Return the summary, and where to see more."""
-        return f"{self.summary()}\n\nviz.search_report(result).save('report.html') writes a page with every trial."
+        return f"{self.summary()}\n\nviz.plot_search(result).save('search.svg') draws the trials."
 
 
 def _spread(values: tuple[float, ...]) -> str:

@@ -41,19 +41,13 @@ class Check:
     def __str__(self) -> str:
         if not np.isfinite(self.error):
             return say("not checked: nearby values are not finite")
-        numeric, error = digits.scalar(self.numeric), digits.exponential(self.error, 0) if self.error else "0"
-        said = say("central difference {numeric}, relative error {error}", numeric=numeric, error=error)
-        if self.along:
-            said = say(
-                "central difference {numeric} along a random direction, relative error {error}",
-                numeric=numeric,
-                error=error,
-            )
+        error = digits.exponential(self.error, 0) if self.error else "0"
+        along = "central difference {numeric} along a random direction, relative error {error}"
+        difference = along if self.along else "central difference {numeric}, relative error {error}"
+        found = "rounding limits the check: {said}" if self.error > TOLERANCE else "checked: {said}"
         if not self.confirmed:
-            return say("NOT CONFIRMED: {said}: a rule is wrong, or there is a kink nearby", said=said)
-        if self.error > TOLERANCE:
-            return say("rounding limits the check: {said}", said=said)
-        return say("checked: {said}", said=said)
+            found = "NOT CONFIRMED: {said}: a rule is wrong, or there is a kink nearby"
+        return say(found, said=say(difference, numeric=digits.scalar(self.numeric), error=error))
 
 
 def checked(

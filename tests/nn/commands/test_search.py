@@ -35,7 +35,7 @@ def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, caps
     assert printed.count("\ntrial ") == 2
     assert "trained again, seeds: 3" in printed
     folder = tmp_path / "out"
-    assert {p.name for p in folder.iterdir()} >= {"model.npz", "report.html"}
+    assert {p.name for p in folder.iterdir()} >= {"model.npz", "search.svg"}
     assert nn.load_metadata(folder / "model.npz")["classes"] == list("0123456789")
     assert nn.load_model(folder / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
 

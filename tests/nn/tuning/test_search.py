@@ -66,7 +66,7 @@ def test_a_result_prints_as_a_short_table():
         mean, spread = np.mean(finalist.test), np.ptp(finalist.test) / 2
         assert line.endswith(f", test {100 * mean:.2f} ± {100 * spread:.2f} %")
         assert f" {finalist.trial.parameters} " in line
-    assert "viz.search_report(result).save('report.html')" in lines[-1]
+    assert "viz.plot_search(result).save('search.svg')" in lines[-1]
     assert max(map(len, lines)) <= 120
 
 
