@@ -92,11 +92,12 @@ def feature_space(
     names = [f"class {c}" for c in range(k)] if classes is None else class_names(classes, k)
     if k > len(MARKS):
         raise DrawingError(f"{k} classes cannot be told apart by their marks: feature_space draws up to {len(MARKS)}")
-    network = _Network(evaluate(output, gradients=False), vertex_of(output), chain[-1][1])
-    true, said = class_numbers(labels, n, "labels", "examples", k), network.answers(n)
+    true = class_numbers(labels, n, "labels", "examples", k)
+    shown = [clipped(" ".join(name.split())) for name in names]
+    drawing = _Drawing(evaluate(output, gradients=False), vertex_of(output), chain[-1][1], shown, true)
     spaces = []
     for number, (place, words) in enumerate(places[:-1]):
-        values = network.seen.value(place).reshape(-1, sizes[number]).astype(float)
+        values = drawing.seen.value(place).reshape(-1, sizes[number]).astype(float)
         if not np.isfinite(values[:n]).all():
             where = (
                 f"after layer {number}: look for nan or inf in the parameters"
@@ -106,8 +107,7 @@ def feature_space(
             raise DrawingError(f"there are numbers that are not finite {where}")
         if sizes[number] > 1:
             spaces.append(_space(number, place, words, values, n))
-    chosen = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
-    right = int((said == true).sum())
+    right = int((drawing.said == true).sum())
     words = "-".join(map(str, sizes))
     summary = f"{title or f'Feature space {words}'}: {right:,} of {n:,} right"
     reading = ["bar below = wrong answer"] * (right < n) + ["thick line = where the answer changes"]
@@ -117,7 +117,6 @@ def feature_space(
     columns, rows = min(len(spaces), COLUMNS), -(-len(spaces) // COLUMNS)
     head = HEAD + KEY * ((len(names) - 1) // BESIDE)
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
-    drawing = _Drawing([clipped(" ".join(name.split())) for name in names], true, said, chosen, network)
     with titled_figure(columns * (GAP + SIDE) + 0.3, height, summary, "     ".join(reading)) as figure:
         for i, space in enumerate(spaces):
             left, down = (i % columns) * (GAP + SIDE) + GAP, (i // columns) * (SIDE + BETWEEN)
@@ -151,50 +150,6 @@ def _widened(points: np.ndarray) -> np.ndarray:
     low, high = points.min(0), points.max(0)
     margin = np.where(high > low, 0.12 * (high - low), 1.0)
     return np.stack([low - margin, high + margin], -1)
-
-
-# ---------------------------------------------------------------- the network
-
-
-class _Network:
-    """The recorded network, and its answer for any point of one of its spaces."""
-
-    def __init__(self, seen: Evaluation, output: Any, last: str) -> None:
-        self.seen, self.output, self.last = seen, output, last
-
-    def answers(self, n: int) -> np.ndarray:
-        """The classes predicted for the first ``n`` examples."""
-        predicted: np.ndarray = self._scores(self.seen.value(self.output))[:n].argmax(-1)
-        return predicted
-
-    def _scores(self, outputs: np.ndarray) -> np.ndarray:
-        """A score for each class, the largest being the answer."""
-        outputs = outputs.reshape(-1, self.output.shape[-1])
-        if outputs.shape[1] > 1:
-            return outputs
-        above = outputs - (0.5 if self.last.endswith(("sigmoid", "softmax")) else 0.0)
-        return np.concatenate([-above, above], axis=1)
-
-    def margins(self, start: Any, points: np.ndarray) -> np.ndarray:
-        """The lead of each class over the best other one, (m, classes), for values of a node."""
-        rest: list[tuple[Node, int]] = []
-        place = self.output
-        while place is not start:
-            flowing = next(i for i, given in enumerate(place.inputs) if isinstance(given, Node) or given is start)
-            rest.append((place, flowing))
-            place = place.inputs[flowing]
-        value: Any = points.astype(self.seen.value(start).dtype)
-        with ag.no_grad(), np.errstate(all="ignore"):
-            for node, flowing in reversed(rest):
-                if node.op.name in KEEPS_ORDER:  # its shape is that of the recorded batch
-                    continue
-                inputs = [self.seen.value(p) if hasattr(p, "requires_grad") else p for p in node.inputs]
-                inputs[flowing] = value
-                value = host(node.op.apply(*inputs, **node.params))
-        scores = self._scores(value)
-        best, second = np.sort(scores)[:, :-3:-1].T[:, :, None]
-        lead: np.ndarray = scores - np.where(scores == best, second, best)
-        return lead
 
 
 @dataclass(frozen=True)
@@ -244,18 +199,44 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 # ---------------------------------------------------------------- the panels
 
 
-@dataclass(frozen=True)
 class _Drawing:
-    """The marks of all panels.
+    """The recorded network, its answer for any point of one of its spaces, and the marks of all panels.
 
-    ``true``: the classes of the examples, ``said``: the predicted ones, (n,) each; ``chosen``: the examples drawn.
+    ``last``: the activation of the output. ``names``: of the classes; ``true``: those of the n examples.
     """
 
-    names: list[str]
-    true: np.ndarray
-    said: np.ndarray
-    chosen: np.ndarray
-    network: _Network
+    def __init__(self, seen: Evaluation, output: Any, last: str, names: list[str], true: np.ndarray) -> None:
+        self.seen, self.output, self.last, self.names, self.true = seen, output, last, names, true
+        self.said = self._scores(seen.value(output))[: len(true)].argmax(-1)
+        self.chosen = np.unique(np.linspace(0, len(true) - 1, min(len(true), POINTS)).astype(int))
+
+    def _scores(self, outputs: np.ndarray) -> np.ndarray:
+        """A score for each class, the largest being the answer."""
+        outputs = outputs.reshape(-1, self.output.shape[-1])
+        if outputs.shape[1] > 1:
+            return outputs
+        above = outputs - (0.5 if self.last.endswith(("sigmoid", "softmax")) else 0.0)
+        return np.concatenate([-above, above], axis=1)
+
+    def _margins(self, start: Any, points: np.ndarray) -> np.ndarray:
+        """The lead of each class over the best other one, (m, classes), for values of a node."""
+        rest: list[tuple[Node, int]] = []
+        place = self.output
+        while place is not start:
+            flowing = next(i for i, given in enumerate(place.inputs) if isinstance(given, Node) or given is start)
+            rest.append((place, flowing))
+            place = place.inputs[flowing]
+        value: Any = points.astype(self.seen.value(start).dtype)
+        with ag.no_grad(), np.errstate(all="ignore"):
+            for node, flowing in reversed(rest):
+                if node.op.name not in KEEPS_ORDER:  # their shape is that of the recorded batch
+                    inputs = [self.seen.value(p) if hasattr(p, "requires_grad") else p for p in node.inputs]
+                    inputs[flowing] = value
+                    value = host(node.op.apply(*inputs, **node.params))
+        scores = self._scores(value)
+        best, second = np.sort(scores)[:, :-3:-1].T[:, :, None]
+        lead: np.ndarray = scores - np.where(scores == best, second, best)
+        return lead
 
     def key(self, figure: Figure) -> None:
         """Draw the names of the classes beside their marks."""
@@ -299,7 +280,7 @@ class _Drawing:
         sides = np.meshgrid(*(np.linspace(*space.spans[i], FIELD if is_flat else WALL) for i in others))
         points = np.full((*sides[0].shape, len(space.spans)), at)
         points[..., others] = np.stack(sides, -1)
-        margins = self.network.margins(space.place, points.reshape(-1, len(space.spans)))
+        margins = self._margins(space.place, points.reshape(-1, len(space.spans)))
         common: dict[str, Any] = {} if is_flat else {"zdir": "xyz"[axis], "offset": at}
         if is_wall and not is_flat:
             axes.plot(*points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]].T, color=LIGHT.hair, linewidth=0.8, zorder=0)

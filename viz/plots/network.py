@@ -67,20 +67,16 @@ def draw_network(
     >>> draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), ["width", "height"], classes=["cat", "dog"])
     <Picture '2-2 network'>
     """
-    given, names = numbers_of(x, "x") if not _are_names(x) else np.zeros(len(x)), None
-    if _are_names(x):
-        if target is not None:
-            raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
-        names = class_names(x, len(x))
+    are_names = isinstance(x, list | tuple) and bool(x) and all(isinstance(name, str) for name in x)
+    if are_names and target is not None:
+        raise DrawingError("a target goes with an example, and x has the names of inputs: leave target out")
+    names = class_names(x, len(x)) if are_names else None
+    given = np.zeros(len(x)) if are_names else numbers_of(x, "x")
     seen = run_example(model, given, target, loss, None if names else classes)
     if image is not None and not (isinstance(image, tuple) and len(image) == 2 and math.prod(image) == given.size):
         raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {given.shape}")
     picture = None if image is None else given.reshape(image)
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
-
-
-def _are_names(x: Any) -> bool:
-    return isinstance(x, list | tuple) and bool(x) and all(isinstance(name, str) for name in x)
 
 
 @dataclass(frozen=True)
