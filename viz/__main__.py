@@ -1,4 +1,12 @@
-"""The command line: ``python -m glassgrad.viz "L = (w*x - y)**2" w=2 x=1 y=1`` draws, derives or steps through."""
+r"""The command line: ``python -m glassgrad.viz "L = (w*x - y)**2" w=2 x=1 y=1`` draws, derives or steps through.
+
+examples:
+  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 -o L.svg
+  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
+  python -m glassgrad.viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \
+      "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
+  python -m glassgrad.viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
+"""
 
 from __future__ import annotations
 
@@ -31,14 +39,7 @@ FITTING = {"theme": PICTURES, "title": (*PICTURES, *PAGES), "wrt": DERIVATIONS}
 
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
 
-EXAMPLES = """\
-examples:
-  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 -o L.svg
-  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
-  python -m glassgrad.viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
-      "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
-  python -m glassgrad.viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
-"""
+EXAMPLES = (__doc__ or "").partition("\n\n")[2]
 
 
 class Refused(Exception):
