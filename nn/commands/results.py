@@ -87,14 +87,6 @@ class Run:
         write_file(path := self.folder / "settings.json", self.settings.json())
         yield path, f"to run it again: {self.settings.command()}"
 
-    def _explanations(self) -> dict[str, Any]:
-        """Saliency maps of the first held-out digits, by caption."""
-        from glassgrad import viz
-
-        given: dict[str, Any] = {"image": self.data.image_shape, "classes": self.data.classes}
-        seen = viz.saliency(self.model, self.data.x_test[:SPECIMENS], samples=SAMPLES, **given)
-        return {"which pixels its decisions depend on": seen}
-
     def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:
         """Inputs and labels of the first training digits, and the recorded loss."""
         device = self.settings.device
@@ -127,7 +119,9 @@ class Run:
             probabilities=(lambda outputs: outputs) if settings.loss == "mse" else ag.softmax,
             modules=graph,
             neurons=neurons,
-            looks=self._explanations(),
+            saliency=viz.saliency(
+                self.model, data.x_test[:SPECIMENS], samples=SAMPLES, image=shape, classes=data.classes
+            ),
             steps=viz.step_through(loss, inputs=x[:1], targets=x[1:], title=matched("Two digits")),
             facts={
                 data.name: training_set(data),

@@ -102,7 +102,7 @@ def lab_report(
     neurons: Sequence[Specimen] = (),
     steps: Page | None = None,
     facts: Mapping[str, str] | None = None,
-    looks: Mapping[str, Plot] | None = None,
+    saliency: Plot | None = None,
     language: str | None = None,
 ) -> Page:
     """The report as one page; it is saved to ``path``, an .html file, where that is given.
@@ -112,7 +112,7 @@ def lab_report(
     network's own program on a drawing, forward and backward. ``loss`` of its outputs and a label is by default the
     cross-entropy, ``probabilities`` the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the module view,
     the digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further
-    facts about the run, by name. ``looks``: plots that explain decisions, by caption. ``language``: that of the page,
+    facts about the run, by name. ``saliency``: a plot that explains decisions. ``language``: that of the page,
     "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English. Pictures and ``steps`` are in the
     language in which they were made.
 
@@ -135,7 +135,7 @@ def lab_report(
             "curves": "".join(plotted(plot, f"curve{k}-") for k, plot in enumerate(histories(history))),
             "matrix": _drawn(plot_confusion(held.labels, held.predictions, classes=list(held.classes))),
             "n": f"{len(mistakes):,}",
-            "looks": "".join(_look(f"look{k}-", *look) for k, look in enumerate((looks or {}).items())),
+            "looks": "" if saliency is None else plotted(saliency, "look-"),
             "modules": "" if modules is None else _drawn(modules),
             "neurons": "".join(
                 f'<figure class="neurons"{" hidden" * (k > 0)}>{_drawn(one.picture)}</figure>'
@@ -188,11 +188,6 @@ def _pad(held: Held, network: Pad) -> str:
     return body("pad.html", fields, [kind for kind, there in kinds.items() if there])
 
 
-def _look(prefix: str, caption: str, plot: Plot) -> str:
-    said = words.matched(f"{caption}.")
-    return f"<p>{text(said[:1].upper() + said[1:])}</p>{plotted(plot, prefix, said)}"
-
-
 # ---------------------------------------------------------------- pictures
 
 
@@ -204,11 +199,11 @@ def _drawn(picture: Picture) -> str:
         return f'<p class="note">{text(say("Not drawn: {why}", why=error))}</p>'
 
 
-def plotted(plot: Plot, prefix: str, caption: str = "") -> str:
+def plotted(plot: Plot, prefix: str) -> str:
     """A plot for the page, with ids that begin with ``prefix``."""
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", plot._repr_svg_(), flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", words.markup(svg, plot.names))
-    return _figure(caption or words.matched(plot.description, plot.names), svg)
+    return _figure(words.matched(plot.description, plot.names), svg)
 
 
 def _figure(label: str, svg: str) -> str:

@@ -53,7 +53,7 @@ def made_parts():
         neurons=specimens,
         steps=step_through(loss, title="Two"),
         facts={"digits": "55,000 digits to learn from, 5,000 to choose the weights by"},
-        looks={"which pixels its decisions depend on": viz.saliency(model, x, image=(16, 16))},
+        saliency=viz.saliency(model, x, image=(16, 16)),
     )
     return model, held, page
 
