@@ -60,40 +60,7 @@ def gradients(model, x, target, which):
 @needs_chromium
 def test_maps(tmp_path):
     page = viz.follow(maps(), IMAGE, [2], classes=["a", "b", "c", "d"])
-    script = """
-      seen.verdict = await checked(); seen.unsure = checks.kinks + checks.unsure;
-      seen.labels = D.stages.map(s => s.label);
-      seen.x = [...R.d[0]]; seen.parameters = Object.fromEntries(D.parameters.map(p => [p.name,
-        [...R.parameters[p.name]]]));
-      seen.share = R.share[1].slice(0, 2); seen.cone = cone({ s: 1, m: 0, i: 5 });
-      seen.up = cone({ s: 0, m: 0, i: 0 });
-      point({ s: 0, m: 0, i: 27 }); seen.sent = text('#sent p');
-      seen.patches = document.querySelectorAll('#sent canvas').length;
-      seen.frames = document.querySelectorAll('#marks rect').length;
-      seen.faults = {};
-      const faults = { cell: () => { R.d[1] = R.d[1].map(v => 1.001 * v);
-      }, x: () => { R.d[0] = R.d[0].map(v => 1.001 * v); },
-        share: () => { R.share[1][1] *= 1.001; },
-        weight: () => { R.parameters['0.weight'] = R.parameters['0.weight'].map((v, i) => v + .05 * (i % 2)); } };
-      for (const name in faults) { show(); await checked(); seen.faults[name] = await judged(faults[name]); }
-      R.d[1] = R.d[1].map(v => 1.001 * v); point({ s: 0, m: 0, i: 28 }); seen.faults.sum = text('#sent .wrong');
-      show();
-      const box = one('#stage svg').getBoundingClientRect(), [x, y] = corner(1, 2, true), { scale } = view.places[1];
-      const at = { bubbles: true, clientX: box.left + x + 1.5 * scale, clientY: box.top + y + 2.5 * scale };
-      one('#stage svg').dispatchEvent(new PointerEvent('pointermove', at));
-      seen.at = [S.at.s, S.at.m, S.at.i, text('#cell h2')];
-      const [px, py] = corner(0, 0, false), press = { ...at, clientX: box.left + px + 2, clientY: box.top + py + 2 };
-      const before = S.x[0];
-      one('#stage svg').dispatchEvent(new PointerEvent('pointerdown', press));
-      window.dispatchEvent(new PointerEvent('pointerup'));
-      seen.painted = [before, S.x[0], D.paints[1]];
-      click(one('[data-class="0"]')); seen.target = S.target[0];
-      setBack(1); seen.said = text('#stage-said'); setBack(steps);
-      const inked = () => one('#stage canvas').toDataURL(), light = inked();
-      click(el('theme')); seen.dark = inked() !== light;
-      el('guess').value = 20; click(el('answer')); seen.answer = text('#ways');
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", LONG)
+    seen = browse(page, tmp_path, TOOLS + "await maps();", "", LONG)
     x, parameters = gradients(maps(), IMAGE, [2], 1.0)
     np.testing.assert_allclose(seen["x"], np.ravel(x.data), rtol=1e-9, atol=1e-15)
     for name, found in seen["parameters"].items():
@@ -121,14 +88,7 @@ def test_maps(tmp_path):
 def test_a_large_one_is_recorded_with_means_and_its_shares(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "LIVE", 100)
     monkeypatch.setattr(stages, "SIDE", 4)
-    script = """
-      seen.verdict = text('#verdict'); seen.sizes = D.stages.map(s => [...s.size, s.numbers.length]);
-      seen.x = [...R.d[0]];
-      seen.share = R.share[1].slice(0, 2); seen.length = reach(0); seen.reached = [...R.reached[0]];
-      point({ s: 0, m: 0, i: 3 }); seen.cell = text('#cell');
-      seen.frames = document.querySelectorAll('#marks rect').length;
-    """
-    seen = browse(viz.follow(maps(), IMAGE, [2]), tmp_path, TOOLS + script, "", LONG)
+    seen = browse(viz.follow(maps(), IMAGE, [2]), tmp_path, TOOLS + "await recordedMaps();", "", LONG)
     x, _ = gradients(maps(), IMAGE, [2], 1.0)
     assert seen["verdict"].startswith("as recorded, not checked")
     assert seen["sizes"] == [[4, 4, 1], [4, 4, 3], [4, 4, 3], [2, 2, 3]]
@@ -155,22 +115,7 @@ def test_time(layer, options, names, tmp_path):
     model = doubled(Reader(layer, **options))
     text = [0, 1, 2, 3, 1, 0]
     page = viz.follow(model, text, symbols=["·", *"abcde"])
-    script = """
-      choose(3); seen.verdict = await checked(); seen.names = D.stages[0].names; seen.tokens = columns().map(token);
-      seen.reach = columns().map(reach); seen.parameters = Object.fromEntries(D.parameters.map(p => [p.name,
-        [...R.parameters[p.name]]]));
-      seen.values = [...part(R.v[2], 2, D.stages[2].count - 1)];
-      seen.fault = await judged(() => { R.d[1] = R.d[1].map(v => 1.001 * v); });
-      show(); const first = R.loss, start = D.parameters.map(p => [...memory[p.state]]);
-      click(el('step')); seen.fell = R.loss < first; click(el('undo'));
-      seen.undone = D.parameters.every((p, i) => memory[p.state].every((v, j) => v === start[i][j]));
-      click(one('[data-token="1"]')); seen.chosen = S.loss;
-      el('word').value = 'dab'; el('word').dispatchEvent(new Event('input'));
-      seen.word = columns().map(token).join('');
-      S.guess = 50; choose(1); seen.left = /is left/.test(text('#sentence'));
-      choose(-1); seen.left = [seen.left, /is left/.test(text('#sentence')), text('#ways')];
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", LONG)
+    seen = browse(page, tmp_path, TOOLS + "await time();", "", LONG)
     which = np.eye(5)[3]
     _, parameters = gradients(model, np.array([text[:-1]]), text[1:], which)
     for name, found in seen["parameters"].items():

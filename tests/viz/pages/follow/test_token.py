@@ -1,6 +1,8 @@
 """The page that follows a Transformer: its numbers beside Python's, its verdicts, what a reader does,
 and refusals."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,13 +15,7 @@ from tests.viz.pages.browser import browse, needs_chromium
 SYMBOLS = ["end", *"abcdef"]
 TEXT = np.array([0, 1, 2, 3, 1, 0])
 SIZES = {"d_model": 8, "nhead": 2, "num_layers": 2, "dim_feedforward": 12, "max_len": 7, "seed": 3}
-TOOLS = """
-const wait = ms => new Promise(done => setTimeout(done, ms));
-const checked = async () => { for (let i = 0; i < 200 && (!checks.todo.length || checks.at < checks.todo.length);
-  i++) await wait(30); return text('#verdict'); };
-const click = e => e.dispatchEvent(new MouseEvent('click', {bubbles: true}));
-const judged = async change => { clearTimeout(checks.timer); change(); check(tasks(), () => {}); return checked(); };
-"""
+TOOLS = Path(__file__).with_name("follow.js").read_text("utf-8")
 
 
 def text_model(**changes):
@@ -36,16 +32,7 @@ def page():
 
 @needs_chromium
 def test_the_numbers_of_the_page_are_those_of_python_and_shares_come_from_the_sum_that_ends_a_block(page, tmp_path):
-    script = """
-      for (const t of [1, -1]) {
-        choose(t); await checked();
-        seen[t] = {losses: [...R.losses], squares: [...R.squares], dots: [...R.dots], sum: R.routes.reduce((s,
-          r) => s + r.share, 0),
-          heads: attention.map(k => [...R.heads[k]]), table: [...R.parameters['embedding.weight']],
-            verdict: text('#verdict')};
-      }
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    seen = browse(page, tmp_path, TOOLS + "await numbersOfText();", "", "--virtual-time-budget=60000")
     output = text_model()(TEXT[None, :-1])
     graph = ag.Graph(output)
     values, blocks = graph.replay(), blocks_of(graph)
@@ -73,36 +60,7 @@ def test_the_numbers_of_the_page_are_those_of_python_and_shares_come_from_the_su
 
 @needs_chromium
 def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_path):
-    script = """
-      choose(3); seen.right = await checked();
-      const faults = {
-        score: () => { for (const k of attention) R.scores[k] = R.scores[k].map(v => 1.001 * v); },
-        share: () => { R.dots = R.dots.map(v => 1.001 * v); }, fork: () => { R.forks = R.forks.map(v => 1.001 * v); },
-        head: () => { for (const k of attention) R.heads[k] = R.heads[k].map(v => 1.001 * v); },
-        weight: () => { const name = D.parameters[2].name; R.parameters[name] = R.parameters[name].map((v,
-          i) => v + .05 * (i % 2)); },
-      };
-      seen.faults = {};
-      for (const name in faults) { show(); await checked(); seen.faults[name] = await judged(faults[name]); }
-      show(); await checked();
-      R.routes[3].share += 1e-3; S.guess = 40; ways(); seen.routes = text('#ways h2 small');
-      show(); await checked();
-      const before = D.parameters.map(p => [...memory[p.state]]), loss = R.loss;
-      click(el('step')); click(el('step')); seen.fell = R.loss < loss; seen.learned = text('#learned');
-      click(el('undo')); click(el('undo'));
-      seen.undone = D.parameters.every((p, i) => memory[p.state].every((v,
-        j) => v === before[i][j])) && R.loss === loss && el('undo').disabled;
-      el('h').value = .25; el('h').dispatchEvent(new Event('input')); seen.nudge = [text('#predicted'),
-        text('#actual'), text('#slope'), text('#quotient')];
-      el('word').value = 'feb?'; el('word').dispatchEvent(new Event('input'));
-      seen.typed = [...document.querySelectorAll('[data-token] text')].map(e => e.textContent); await checked();
-      click(one('[data-loss="1"]')); seen.chosen = [S.loss, S.focus, text('#sentence')];
-      click(one('[data-loss="1"]')); seen.none = [S.loss, text('#sentence'), S.focus, el('shares').hidden];
-      choose(2); setBack(1.5); const some = attr => +one('#reach rect').getAttribute(attr); seen.back = [some('y'),
-        view.y[3], view.y[4]];
-      click(one('[data-head="2,1"]')); seen.head = S.head.join();
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=90000")
+    seen = browse(page, tmp_path, TOOLS + "await faultsOfText();", "", "--virtual-time-budget=90000")
     assert seen["right"].startswith("✓")
     assert all(found.startswith("✗") for found in seen["faults"].values()), seen["faults"]
     assert seen["routes"].endswith("✗")
@@ -125,16 +83,7 @@ def test_every_planted_fault_is_red_and_what_a_reader_does_is_undone(page, tmp_p
 @needs_chromium
 @pytest.mark.parametrize("size", ["1280,800", "820,1180", "500,844"])
 def test_nothing_is_small_or_runs_out_of_the_page(page, tmp_path, size):
-    script = """
-      await checked();
-      const says = e => [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim());
-      const isSeen = e => e.getClientRects().length && !e.closest('.sr,script');
-      const texts = [...document.querySelectorAll('body *')].filter(e => says(e) && isSeen(e));
-      seen.small = Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize)));
-      seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-        seen.tall = document.documentElement.scrollHeight - innerHeight;
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000", f"--window-size={size}")
+    seen = browse(page, tmp_path, TOOLS + "await sizes();", "", "--virtual-time-budget=60000", f"--window-size={size}")
     assert seen["small"] >= (14 if size.startswith("1280") else 12)
     assert seen["wide"] <= 0
 
@@ -173,16 +122,8 @@ def test_a_network_from_onnx(tmp_path):
 @pytest.mark.check
 @needs_chromium
 def test_a_large_one_is_recorded(tmp_path):
-    script = """
-      seen.verdict = text('#verdict'); seen.shares = text('#shares');
-      seen.all = Object.keys(D.recorded).map(Number).sort(); seen.loss = S.loss;
-      seen.share = R.share(0, 0, S.focus) + R.share(0, 1, S.focus); seen.squares = [...R.squares];
-      seen.heads = [...R.heads[0]]; seen.dots = [...R.dots]; choose(-1);
-      seen.mean = [R.loss, R.losses.slice(0, 5).reduce((a, b) => a + b) / 5];
-      click(one('[data-block="1"]')); seen.block = S.block; setBack(2); seen.programs = typeof program_backward;
-    """
     page = viz.follow(text_model(d_model=80), TEXT)
-    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=20000")
+    seen = browse(page, tmp_path, TOOLS + "await recordedText();", "", "--virtual-time-budget=20000")
     assert seen["verdict"].startswith("as recorded, not checked")
     assert "✓" not in seen["shares"]
     assert seen["programs"] == "undefined"
@@ -225,13 +166,7 @@ class Parallel(nn.Module):
 @needs_chromium
 def test_what_an_mlp_beside_attention_brings_is_among_the_others(tmp_path):
     page = viz.follow(Parallel(), TEXT)
-    script = """
-      choose(2); seen.verdict = await checked(); seen.held = D.parameters.map(p => p.held);
-      el('guess').value = 20; click(el('answer'));
-      seen.shares = text('#shares .note').match(/−?\\d+ %/g).map(s => parseInt(s.replace('−', '-')));
-      seen.block = R.share(0, 1, S.focus); seen.routes = all('#ways .way').length;
-    """
-    seen = browse(page, tmp_path, TOOLS + script, "", "--virtual-time-budget=60000")
+    seen = browse(page, tmp_path, TOOLS + "await besideAttention();", "", "--virtual-time-budget=60000")
     assert seen["verdict"].startswith("✓")
     assert sum(seen["shares"]) == pytest.approx(100 * seen["block"], abs=2.5)
     assert seen["routes"] == 2
