@@ -25,7 +25,6 @@ from glassgrad.viz.recorded.scene import Card, Scene
 
 LOOPS = 2  # loops whose step is written
 FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
-ROWS, ENDS = 40, 15  # rows of a section; a longer section shows so many at either end
 ENTRIES = 16  # of a Tensor whose numbers are all written
 REPEATS = 4  # a block repeated so often is folded; the first stays written
 PERIOD = 40  # lines of the longest block
@@ -178,18 +177,14 @@ class Layout:
         return words(way.through), way.formula, words(say(", ").join(notes))
 
     def _rows(self, lines: Sequence[Line]) -> list[Row]:
-        """The rows of a section: of blocks that repeat the first, and of too many rows those at both ends."""
+        """The rows of a section, of blocks that repeat the first."""
         rows: list[Row] = []
         start = 0
         for first, period, times in repeats(self._signs(lines)) if len(lines) > FOLDED else []:
             rows += map(self._row, lines[start : first + period])
             start = first + period * times
             rows.append(self._folded(lines[first + period : start], period))
-        rows += map(self._row, lines[start:])
-        if len(rows) > ROWS:
-            hidden = say("... {n} lines not shown", n=digits.count(len(rows) - 2 * ENDS))
-            rows[ENDS:-ENDS] = [(words(hidden),)]
-        return rows
+        return [*rows, *map(self._row, lines[start:])]
 
     def _signs(self, lines: Sequence[Line]) -> list[Any]:
         """What is alike in lines that repeat: the formula without the numbers of its names, and the operations and the

@@ -26,7 +26,6 @@ from glassgrad.viz.recorded.names import LOOP
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size
-LAYERS = 8  # layers shown: all, or the first and the last ones
 
 
 @dataclass
@@ -69,9 +68,7 @@ def pad(
     if output.node is None:
         raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
     nodes = ag.Graph(output).nodes
-    all_layers = _layers(nodes, output.node)
-    half = LAYERS // 2
-    layers = all_layers if len(all_layers) <= LAYERS else [*all_layers[:half], *all_layers[-half:]]
+    layers = _layers(nodes, output.node)
 
     def run(x: ag.Tensor, y: ag.Tensor) -> dict[str, ag.Tensor]:
         start = x.detach().requires_grad_()
@@ -92,8 +89,7 @@ def pad(
         made = written(who, {"pad": (run, (x, y))}, [state.origin for state in before.states], 3 * products(nodes))
     except DrawingError as error:
         return Pad(str(error))
-    shown, skipped = [layer for _, layer in layers], len(all_layers) - len(layers)
-    return Pad(script=made.script, data={"states": made.states, "layers": shown, "skipped": skipped})
+    return Pad(script=made.script, data={"states": made.states, "layers": [layer for _, layer in layers]})
 
 
 def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, dict[str, Any]]]:

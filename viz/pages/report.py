@@ -177,15 +177,14 @@ def _data(held: Held, network: Pad, neurons: Sequence[Specimen]) -> dict[str, An
 def _pad(held: Held, network: Pad) -> str:
     if network.refusal:
         return f"<p>{text(network.refusal)}</p>"
-    (height, width), skipped = held.images.shape[1:], network.data["skipped"]
+    height, width = held.images.shape[1:]
     keys = (
         "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
         " draws, {delete} clears, the name of a class makes it the aim."
     )
     told = say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")})
-    kinds = {"crop": held.crop, "skipped": skipped, "hidden": network.data["layers"]}
-    fields = {"height": str(height), "width": str(width), "n": str(skipped), "keys": told}
-    return body("pad.html", fields, [kind for kind, there in kinds.items() if there])
+    kinds = ["crop"] * held.crop + ["hidden"] * bool(network.data["layers"])
+    return body("pad.html", {"height": str(height), "width": str(width), "keys": told}, kinds)
 
 
 # ---------------------------------------------------------------- pictures
