@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.common.validation import number, refused, shape_first, whole
+from glassgrad.autograd.common.validation import number, refused, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.ops.elementwise import less
@@ -86,7 +86,6 @@ def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
     return drawn
 
 
-@shape_first
 def uniform(
     shape: Sizes, *, generator: Any, low: Any = 0.0, high: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:
@@ -109,7 +108,6 @@ def uniform(
     return _scaled(_draw("random", shape, generator, dtype, device), low, high - low)
 
 
-@shape_first
 def normal(
     shape: Sizes, *, generator: Any, mean: Any = 0.0, std: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:

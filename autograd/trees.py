@@ -58,8 +58,6 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
     >>> trees.map(abs, Interval(-3, -2)).low
     3
     """
-    if not isinstance(cls, type):
-        raise DeclarationError(f"register takes a class; it was given {cls!r}.")
     if cls in _KINDS:
         raise DeclarationError(f"{cls.__name__} is registered as a container already.")
     _KINDS[cls] = Container(flatten, unflatten)

@@ -104,9 +104,6 @@ class Namespace:
         setattr(self, name, found)
         return found
 
-    def __repr__(self) -> str:
-        return f"Namespace({self.module.__name__})"
-
 
 SPACES: dict[type, Namespace] = {}
 """The namespace of each array type that exists on one device only."""

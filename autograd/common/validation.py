@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 from collections.abc import Callable, Collection
@@ -35,23 +34,6 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
     if not callable(value):
         raise refused(value, name, wanted)
     return value  # type: ignore[no-any-return]
-
-
-def shape_first(function: F) -> F:
-    """A decorator for functions whose shape is one argument, unlike in other libraries: a call such as ``zeros(3, 4)``
-    or ``normal(size=3)`` raises an error that says so.
-    """
-
-    @functools.wraps(function)
-    def called(*args: Any, **options: Any) -> Any:
-        try:
-            return function(*args, **options)
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
-                raise
-            raise TypeError(f"{error}: the shape is one argument, 3 or (3, 4), and options have names.") from None
-
-    return called  # type: ignore[return-value]
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

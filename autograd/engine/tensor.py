@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import notebook
-from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.memory import written
@@ -162,8 +162,6 @@ class Tensor(TensorMethods):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        if not isinstance(name, str | None):
-            raise DTypeError(f"a Tensor's name is a string, or None; it was given {shown(name)}.")
         if self.node is None:
             self._name = name
         else:

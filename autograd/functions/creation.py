@@ -11,7 +11,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, shown
-from glassgrad.autograd.common.validation import choice, shape_first
+from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.engine.modes import is_grad_enabled
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
@@ -53,7 +53,6 @@ def _is_recorded(value: Any) -> bool:
     return lifted or (isinstance(value, Tensor) and value.requires_grad and is_grad_enabled())
 
 
-@shape_first
 def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros.
 
@@ -65,7 +64,6 @@ def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires
     return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@shape_first
 def ones(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones.
 
@@ -76,7 +74,6 @@ def ones(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_
     return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@shape_first
 def empty(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with arbitrary values, to be written before it is read.
 
@@ -87,7 +84,6 @@ def empty(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires
     return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@shape_first
 def full(
     shape: Sizes, fill_value: float, *, dtype: Any = None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:

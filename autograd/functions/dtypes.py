@@ -68,11 +68,8 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     kinds = tuple(k if isinstance(k, str) else _dtype(k) for k in (kind if isinstance(kind, tuple) else (kind,)))
     try:
         return backends.NUMPY.isdtype(_dtype(dtype), kinds)  # type: ignore[no-any-return]
-    except ValueError:
-        raise DomainError(
-            f"isdtype: {kind!r} is not a kind of dtype; choose 'bool', 'signed integer', 'unsigned integer', "
-            "'integral', 'real floating', 'complex floating', 'numeric', or a dtype."
-        ) from None
+    except ValueError as error:
+        raise DomainError(f"isdtype: {error}") from None
 
 
 def finfo(type: Any, /) -> Any:

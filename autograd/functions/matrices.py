@@ -33,8 +33,6 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = 
     [5.0, 7.0, 4.0, 3.0, 4.0, 3.0]
     """
     x = asarray(x)
-    if len(x.shape) < 2:
-        raise ShapeError(f"matrix_norm takes matrices, in the last two axes, and was given {describe(x)}.")
     if ord in ("fro", None):
         norm: Tensor = vector_norm(x, axis=(-2, -1))
     elif ord == "nuc":

@@ -39,22 +39,6 @@ def test_hinted_names_exist_and_missing_names_do_not(table, home):
                 found = getattr(found, name)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: ag.zeros(3, 4),
-        lambda: ag.ones(3, 4),
-        lambda: ag.empty(3, 4),
-        lambda: ag.full(3, 4, 1.0),
-        lambda: ag.random.normal(size=(2, 3)),
-        lambda: ag.random.uniform(-1.0, 1.0, (2, 3)),
-    ],
-)
-def test_a_shape_given_as_elsewhere_is_refused_with_the_form_used_here(call):
-    with pytest.raises(TypeError, match=r"^\w+\(\) .*: the shape is one argument, 3 or \(3, 4\), and options"):
-        call()
-
-
 def test_a_method_of_ones_own_goes_before_the_hint():
     class Net(nn.Module):
         def predict(self):
