@@ -75,7 +75,7 @@ def results_of(
     f: Function, args: Sequence[Any], kwargs: Any = None, has_aux: bool = False
 ) -> tuple[Any, tuple[Any, ...], list[Tensor], trees.Structure]:
     """What ``f`` returned, its second result alone with ``has_aux``, the Tensors of the first, and its structure."""
-    result, aux = result_of(f, args, kwargs), ()
+    result, aux = f(*args, **(kwargs or {})), ()
     if has_aux:
         if not (isinstance(result, tuple) and len(result) == 2):
             raise DTypeError(f"{name_of(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -98,19 +98,6 @@ def _is_recorded(ys: Iterable[Tensor]) -> bool:
 def one_or_tuple(*found: Any) -> Any:
     """The tuple of several values; a single one as it is."""
     return found if len(found) > 1 else found[0]
-
-
-def result_of(f: Function, args: Sequence[Any], kwargs: Any = None) -> Any:
-    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments."""
-    try:
-        return f(*args, **(kwargs or {}))
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of f
-            raise
-        raise DTypeError(
-            f"{name_of(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments, "
-            "one by one; to jvp and hvp in a tuple, (x,) for one array x."
-        ) from None
 
 
 def floating(leaf: Any, form: trees.Structure, name: str, place: int) -> Tensor:
@@ -170,13 +157,12 @@ def check_function(f: Any, who: str) -> None:
 
 def check_pairs(primals: Any, others: Any, others_name: str = "tangents") -> None:
     """Raise unless ``primals`` and the ``others``, such as tangents, are tuples of one length."""
-    for name, given in (("primals", primals), (others_name, others)):
-        if not isinstance(given, list | tuple):
-            raise DTypeError(
-                f"{name} must be a tuple with one entry for each argument, as in (x,); {describe(given)} was given."
-            )
-    if len(primals) != len(others):
-        raise ShapeError(f"{len(primals)} primals and {len(others)} {others_name}: give one for each.")
+    kinds = [isinstance(given, list | tuple) for given in (primals, others)]
+    if not all(kinds) or len(primals) != len(others):
+        raise ShapeError(
+            f"give primals and {others_name} as two tuples with one entry for each argument, as in (x,); "
+            f"{describe(primals)} and {describe(others)} were given."
+        )
 
 
 def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:
@@ -203,7 +189,7 @@ def _scalar(call: Call, f: Function) -> Tensor:
     if call.results_form is not trees.LEAF or call.ys[0].size != 1:
         found = f"a Tensor of shape {call.ys[0].shape}" if call.results_form is trees.LEAF else "several values"
         raise GradientError(
-            f"{name_of(f)} returned {found}: grad needs one scalar; reduce it, use jacobian or vjp, or return "
+            f"{name_of(f)} returned {found}: grad needs a scalar; reduce it, use jacobian or vjp, or return "
             "(value, aux), with has_aux=True."
         )
     return call.ys[0]

@@ -20,7 +20,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import flattened, result_of
+from glassgrad.autograd.functions.transforms import flattened
 from glassgrad.autograd.testing.complexstep import along, run
 from glassgrad.autograd.testing.differences import Vector
 
@@ -77,7 +77,7 @@ def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tupl
 
     def of_leaves(*args: Any) -> Any:
         left = iter(args)
-        return result_of(f, [trees.unflatten(form, islice(left, trees.count(form))) for _, form in parts])
+        return f(*(trees.unflatten(form, islice(left, trees.count(form))) for _, form in parts))
 
     of_leaves.__name__ = called(f)
     return of_leaves, leaves, [getattr(x, "name", None) or path for x, path in zip(leaves, paths, strict=True)]
