@@ -117,7 +117,7 @@ def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
 
 
 def checked(op: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` with a list of axes as a tuple, and a `frozen_copy` of each that can be changed.
+    """``params`` with a list of axes as a tuple.
 
     Raises `DTypeError` for an axis that is no whole number, and for a parameter that carries a derivative, or has a
     value for each example, which is lost.
@@ -132,6 +132,11 @@ def checked(op: Any, params: dict[str, Any]) -> dict[str, Any]:
         params = {**params, "axis": tuple(axis)}
     elif type(axis) not in AXES and not op.foreign:
         normalize_axes(axis, 64)  # raises for what is no whole number; the forward knows the range
+    return params
+
+
+def frozen(params: dict[str, Any]) -> dict[str, Any]:
+    """``params`` with a `frozen_copy` of each that can be changed."""
     return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
 
 

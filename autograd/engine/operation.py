@@ -321,6 +321,7 @@ def function_of(op, convert):
     bare, axis = REQUIRED in none.values(), "axis" in none and not op.foreign
 
     def call(*given, **params):
+        fixed = True
         if params or bare or len(given) != {count}:
             named = len(given) == {count} and (not bare or len(params) == len(none)) and {{**none, **params}}
             if named and len(named) == len(none):
@@ -330,7 +331,7 @@ def function_of(op, convert):
                 if params is None:
                     return given  # computed in another dtype
             if not FIXED.issuperset(map(type, params.values())) or (axis and type(params["axis"]) not in AXES):
-                params = checked(op, params)
+                fixed, params = False, checked(op, params)
         else:
             params = none
         mask = 0
@@ -352,7 +353,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), recorded
-            node.params = params
+            node.params = params if fixed else frozen(params)
             kept = plan.kept
             node.saved = {saved}
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
