@@ -232,15 +232,6 @@ def test_dlpack_shares_the_memory() -> None:
     assert ag.from_dlpack(np.ones(())).item() == 1.0
 
 
-def test_dlpack_of_pytorch() -> None:
-    torch = pytest.importorskip("torch")
-    t = ag.Tensor([1.0, 2.0])
-    theirs = torch.from_dlpack(t)
-    theirs[0] = 5.0
-    assert t.tolist() == [5.0, 2.0]
-    assert ag.from_dlpack(torch.ones(2, dtype=torch.float32)).dtype == ag.float32
-
-
 # ------------------------------------------------------------------------------------------- copies, devices, operators
 
 

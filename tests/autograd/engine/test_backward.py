@@ -245,16 +245,6 @@ def test_dropping_the_loss_frees_the_graph_without_the_collector(use):
 # -------------------------------------------------------------------------------------------------------- higher orders
 
 
-def test_backward_with_create_graph_gives_a_grad_that_has_a_gradient():
-    x = leaf([1.0, 2.0])
-    (x**3).sum().backward(create_graph=True)
-    slope = x.grad
-    assert slope.requires_grad
-    x.zero_grad()
-    slope.sum().backward()
-    assert_allclose(x.grad.data, [6.0, 12.0])
-
-
 def test_create_graph_records_within_no_grad():
     x = leaf(2.0)
     y = x**3
