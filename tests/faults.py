@@ -23,8 +23,7 @@ from glassgrad.autograd.compiler.targets import calls, emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
 from glassgrad.autograd.compiler.targets.c import source
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
-from glassgrad.autograd.compiler.tracing.guards import Content
-from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
+from glassgrad.autograd.compiler.tracing.surroundings import Content, Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from tests.steps.readings import compare

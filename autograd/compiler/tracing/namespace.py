@@ -5,7 +5,10 @@ The engine, its rules, the optimizers and the modules run on traced arrays as th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy
@@ -16,8 +19,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
-from glassgrad.autograd.compiler.tracing.numbers import Number
-from glassgrad.autograd.compiler.tracing.traced import Traced, View
+from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
 from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import TraceError
@@ -199,3 +201,40 @@ for _name, _number in (("zeros", 0), ("empty", 0), ("ones", 1)):
 
 TRACE = _TraceNamespace(numpy)
 backends.SPACES[Traced] = TRACE
+
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def whole(names: Iterable[str]) -> Iterator[None]:
+    """A context in which traces of this thread record each of these operations as one instruction, without tracing its
+    forward. Other threads wait for its end.
+
+    >>> from glassgrad import autograd as ag
+    >>> with whole(["softmax"]):
+    ...     print(ag.trace(ag.softmax, ag.ones(3)))
+    softmax(x (3,)):
+        softmax_1 (3,) = softmax(x, axis=-1)
+        return softmax_1
+    """
+    with _LOCK:
+        before = {name: OPS[name].forward for name in names}
+        for name, forward in before.items():
+            OPS[name].forward = FORWARDS[name] = _opaque_in_traces(forward, threading.get_ident())
+        try:
+            yield
+        finally:
+            for name, forward in before.items():
+                OPS[name].forward = FORWARDS[name] = forward
+
+
+def _opaque_in_traces(forward: Callable[..., Any], thread: int) -> Callable[..., Any]:
+    """``forward``, recorded as one instruction in the traces of a thread."""
+
+    @wraps(forward)
+    def kept(xp: Any, *arrays: Any, **params: Any) -> Any:
+        if xp is TRACE and threading.get_ident() == thread:
+            xp.opaque((), None)
+        return forward(xp, *arrays, **params)
+
+    return kept

@@ -1,4 +1,4 @@
-"""`Traced`: an array with a shape and a dtype and no values, whose arithmetic writes a program."""
+"""`Traced`: an array with a shape and a dtype and no values, whose arithmetic writes a program; `Number`, a float."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
+from glassgrad.autograd.common.operators import ARITHMETIC, BINARY, COMPARED, SINGLE
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_users, line_of_user, refusal
@@ -269,3 +269,76 @@ for _name, _op in BINARY.items():
     setattr(Traced, f"__i{_name}__", _in_place(_op))
 for _name, _op in SINGLE.items():
     setattr(Traced, f"__{_name}__", lambda self, op=_op: self.tracer.elementwise(op, (self,)))
+
+
+class Number:
+    """A float in a trace: ``traced`` stands for that of each call. Arithmetic with other numbers and with arrays is
+    recorded; any other use, such as ``if``, ``float()``, a comparison or an index, is refused.
+    """
+
+    __slots__ = ("traced",)
+
+    def __init__(self, traced: Traced) -> None:
+        self.traced = traced
+
+    __class__ = property(lambda self: float)  # for isinstance
+
+    tracer = property(lambda self: self.traced.tracer)
+
+    def ask(self, *others: Any, **_: Any) -> Any:
+        """Raise `TraceError`, which ends the trace also where the function catches it; an array among ``others`` is
+        asked itself.
+        """
+        if any(type(x) is Traced or isinstance(x, Tensor | numpy.ndarray) for x in others):
+            return NotImplemented
+        if TRACER.get() is None:
+            self.tracer.check_running(self.traced)
+        raise refusal(
+            f"asks for the value of {self.traced.value!r} while the function is traced: a float argument or a learning "
+            "rate may differ at each call, and is there for arithmetic with arrays. Let an int, a text or a number "
+            "that the function captures decide: it is then traced for each of them. Use autograd.exp in place of "
+            "math.exp, and pass a bound of clip, or what the body of a scan uses, as a Tensor."
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options or TRACER.get() is not self.tracer:
+            self.ask()
+        return getattr(_namespace(), ufunc.__name__)(*inputs)
+
+    __array__ = ask
+
+
+def _is_recorded(name: str, left: Any, right: Any) -> bool:
+    """Whether NumPy's result for two numbers is Python's: not where a power may be complex, or an error."""
+    if type(left) not in (Number, float, int) or type(right) not in (Number, float, int):
+        return False
+    if name == "pow":
+        return (type(left) is not Number and left > 0) or (type(right) is int and right > 0)
+    return name not in ("floordiv", "mod")
+
+
+def _binary(name: str, swapped: bool = False) -> Callable[..., Any]:
+    def method(self: Number, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return NotImplemented
+        pair = (other, self) if swapped else (self, other)
+        is_array = type(other) is Traced or isinstance(other, numpy.ndarray | numpy.generic)
+        if TRACER.get() is not self.tracer or not (is_array or _is_recorded(name, *pair)):
+            self.ask()
+        return self.tracer.elementwise(ARITHMETIC[name], pair)
+
+    return method
+
+
+for _name in ARITHMETIC:
+    setattr(Number, f"__{_name}__", _binary(_name))
+    setattr(Number, f"__r{_name}__", _binary(_name, swapped=True))
+for _name, _factor in (("neg", -1), ("pos", 1)):
+    setattr(Number, f"__{_name}__", lambda self, factor=_factor: self * factor)
+
+
+for _name in {*dir(float), "__index__", "__complex__"} - {*vars(Number), "__new__", "__getattribute__", "__setattr__"}:
+    setattr(Number, _name, Number.ask)
+
+
+backends.add_scalar(Number)

@@ -23,18 +23,16 @@ from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.guards import UNWATCHED, Guard
 from glassgrad.autograd.compiler.tracing.lines import (
     Lines,
     attributes_of,
     is_users,
     line_of_user,
+    name_values,
     refusal,
 )
-from glassgrad.autograd.compiler.tracing.names import name_values
-from glassgrad.autograd.compiler.tracing.numbers import Number
-from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
-from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
+from glassgrad.autograd.compiler.tracing.surroundings import UNWATCHED, Guard, Surroundings
+from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap

@@ -14,7 +14,7 @@ from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.compiler.trace import Trace
-from glassgrad.autograd.compiler.tracing.whole import whole
+from glassgrad.autograd.compiler.tracing.namespace import whole
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.functional import normalization

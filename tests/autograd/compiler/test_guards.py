@@ -10,7 +10,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.compiler.tracing.guards import alike
+from glassgrad.autograd.compiler.tracing.surroundings import alike
 from tests.autograd.compiler.oracle import follows, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
 

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.compiler.tracing.whole import whole
+from glassgrad.autograd.compiler.tracing.namespace import whole
 
 X = ag.ones((2, 3))
 
