@@ -166,7 +166,6 @@ class Trace:
                 grads = tracer.take_gradients()
                 latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
                 tracer.name_values(latest)
-                tracer.lines.close()
                 rebound = {key for key, array in tracer.current.items() if array is not tracer.former[key]}
                 for known in (tracer.current, tracer.former, tracer.memories):
                     known.clear()  # they and the tracer refer to each other

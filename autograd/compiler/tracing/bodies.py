@@ -231,7 +231,7 @@ def recorded(
             arrays = [r.data if isinstance(r, Tensor) else r for r in results]
             recorder.outputs = [None if a is None else recorder.number_of(a) for a in arrays]
     finally:
-        recorder.lines.close()
+        recorder.lines.calls.clear()
     found = [(thing, recorder.numbers.get(id(traced))) for thing, traced in recorder.found.values()]
     recorder.captured = [(thing, number) for thing, number in found if number is not None]
     for i, (thing, number) in enumerate(recorder.captured):
@@ -259,7 +259,6 @@ def program_of(body: Body) -> Program:
                 values[step.out] = TRACE.followed(step.op.name, [values[a] for a in step.args], step.params)
             outputs = [tracer.lift(values[out], body.types[out][1]) for out in body.outputs]
         tracer.name_values({})
-        tracer.lines.close()
         for instruction in tracer.instructions:
             instruction.origin = None
         body.program = Program(identifier(body.name), [x.value for x in inputs], tracer.instructions, outputs)

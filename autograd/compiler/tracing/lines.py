@@ -44,6 +44,12 @@ _OWNERS = {
 WIDTH = 88
 """The largest number of characters of a line's text."""
 
+PLAIN = frozenset(
+    ("", *BETWEEN, *BEFORE, "positive", "power", "reshape", "permute_dims", "matrix_transpose", "getitem", "astype")
+)
+"""The operations of a single instruction, or of none: their results are named after the operands. Those of others are
+named after the operation."""
+
 _RETURN = "return"
 
 
@@ -152,7 +158,7 @@ class Lines(Observer):
         self._latest: Origin | None = None
         self._walked: Origin | None = None  # the origin of the gradients that are computed now
         self._recorded: dict[int, tuple[Origin | None, Value]] = {}  # by the index of the node
-        self._calls: dict[Any, tuple[Value, str, Any, Any]] = {}  # the last value of each call, and its name
+        self.calls: dict[Any, tuple[Value, str, Any, Any]] = {}  # the last value of each call, and its name
 
     # ----------------------------------------------------------------------------------------------------------- lines
 
@@ -241,15 +247,52 @@ class Lines(Observer):
     def _give(self, kind: str, value: Value, name: str, frame: Any, place: Any = None, inner: Any = None) -> None:
         """Name the result of a ``frame``, of one of its variables, or of a call that it makes: its last value."""
         if name.strip("_"):
-            self._calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
+            self.calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
 
-    def names(self, kind: str) -> dict[Value, str]:
-        """The names by the user's assignments, of modules' outputs, or by local variables."""
-        return {value: name for (of, *_), (value, name, *_) in reversed(self._calls.items()) if of == kind}
+    def name_values(
+        self, instructions: Iterable[Instruction], others: Iterable[Value], updates: Mapping[Value, Value]
+    ) -> None:
+        """Name the results of instructions, in order, and release the frames. The choices are, first to last: ``d_h``
+        for the gradient of ``h``, the name in the user's line or the module, ``w_new`` for the update of a state ``w``,
+        the name within an operation, and a name made of the operands. ``others``, the inputs, states and constants,
+        keep their names.
+        """
 
-    def close(self) -> None:
-        """Release the references to frames."""
-        self._calls.clear()
+        def names(kind: str) -> dict[Value, str]:
+            """By the user's assignments, of modules' outputs, or by local variables."""
+            return {value: name for (of, *_), (value, name, *_) in reversed(self.calls.items()) if of == kind}
+
+        forms = dict.fromkeys(others, "atom")  # a named value is an atom
+        counts = {value.name: 1 for value in forms}
+        given = {value: value_name(name) for value, name in names("local").items()}
+        given |= {value: f"{state.name}{UPDATED}" for state, value in updates.items()}
+        given |= {value: value_name(name) for kind in ("output", "assigned") for value, name in names(kind).items()}
+
+        def give(value: Value, name: str, form: str = "atom", start: int = 0) -> None:
+            """Name ``value``, with the next number appended if ``start`` is given or the name is taken."""
+            if start or name in counts:
+                base, start = (name, start) if start else (f"{name}_", 2)
+                number = counts.get(base, start)
+                while (name := f"{base}{number}") in counts:
+                    number += 1
+                counts[base] = number + 1
+            counts[name] = 1
+            value.name, forms[value] = name, form
+
+        for instruction in instructions:
+            value = instruction.out
+            if value in self.gradients:
+                give(value, f"{GRADIENT}{self.gradients[value].name}")
+            elif value in given:
+                give(value, given[value])
+            else:
+                operation = "" if value.name[1:].isdigit() else value.name.rstrip("_0123456789")
+                known = derived(instruction, lambda x: (x.name, forms.get(x, ""))) if operation in PLAIN else ("", "")
+                if known[0]:
+                    give(value, *known)
+                else:
+                    give(value, f"{operation}_" if operation else "t", "atom" if operation else "", 1)
+        self.calls.clear()
 
 
 def _value_of(thing: Any) -> Value | None:
@@ -268,48 +311,3 @@ def attributes_of(thing: Any) -> dict[str, Any]:
     except (AttributeError, TypeError):
         return NOTHING
     return found if isinstance(found, dict) else NOTHING
-
-
-PLAIN = frozenset(
-    ("", *BETWEEN, *BEFORE, "positive", "power", "reshape", "permute_dims", "matrix_transpose", "getitem", "astype")
-)
-"""The operations of a single instruction, or of none: their results are named after the operands. Those of others are
-named after the operation."""
-
-
-def name_values(
-    instructions: Iterable[Instruction], others: Iterable[Value], lines: Lines, updates: Mapping[Value, Value]
-) -> None:
-    """Name the results of instructions, in order. The choices are, first to last: ``d_h`` for the gradient of ``h``,
-    the name in the user's line or the module, ``w_new`` for the update of a state ``w``, the name within an operation,
-    and a name made of the operands. ``others``, the inputs, states and constants, keep their names."""
-    forms = dict.fromkeys(others, "atom")  # a named value is an atom
-    counts = {value.name: 1 for value in forms}
-    given = {value: value_name(name) for value, name in lines.names("local").items()}
-    given |= {value: f"{state.name}{UPDATED}" for state, value in updates.items()}
-    given |= {value: value_name(name) for kind in ("output", "assigned") for value, name in lines.names(kind).items()}
-
-    def give(value: Value, name: str, form: str = "atom", start: int = 0) -> None:
-        """Name ``value``, with the next number appended if ``start`` is given or the name is taken."""
-        if start or name in counts:
-            base, start = (name, start) if start else (f"{name}_", 2)
-            number = counts.get(base, start)
-            while (name := f"{base}{number}") in counts:
-                number += 1
-            counts[base] = number + 1
-        counts[name] = 1
-        value.name, forms[value] = name, form
-
-    for instruction in instructions:
-        value = instruction.out
-        if value in lines.gradients:
-            give(value, f"{GRADIENT}{lines.gradients[value].name}")
-        elif value in given:
-            give(value, given[value])
-        else:
-            operation = "" if value.name[1:].isdigit() else value.name.rstrip("_0123456789")
-            known = derived(instruction, lambda x: (x.name, forms.get(x, ""))) if operation in PLAIN else ("", "")
-            if known[0]:
-                give(value, *known)
-            else:
-                give(value, f"{operation}_" if operation else "t", "atom" if operation else "", 1)

@@ -28,7 +28,6 @@ from glassgrad.autograd.compiler.tracing.lines import (
     attributes_of,
     is_users,
     line_of_user,
-    name_values,
     refusal,
 )
 from glassgrad.autograd.compiler.tracing.surroundings import UNWATCHED, Guard, Surroundings
@@ -341,7 +340,7 @@ class Tracer:
     def name_values(self, updates: dict[Value, Value]) -> None:
         """Name all values, after the trace has ended."""
         others = [*self.inputs, *self.states.values(), *self.literals.values(), *self.knobs]
-        name_values(self.instructions, others, self.lines, updates)
+        self.lines.name_values(self.instructions, others, updates)
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
         """The gradient of ``tensor``, whose slot holds ``raw``. The first time it is read, the gradient from before the
