@@ -147,28 +147,27 @@ class Trace:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
         self.fixed = arguments.fixed
-        for leaf, path in arguments.fixed:
-            if isinstance(leaf, Iterator):
-                raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
         tracer = Tracer(Trace._followed.__code__)
         self.numbers: dict[int, Any] = {}
         for i, (leaf, path) in enumerate(arguments.fixed):
+            if isinstance(leaf, Iterator):
+                raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
             if varies and type(leaf) is float:
                 self.numbers[i] = leaf
                 arguments.numbers[i] = tracer.knob(self.numbers, i, path)
         surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
-        self.changes: list[Guard] = []
         with watched(tracer):
             try:
                 inputs, self.result = self._followed(tracer, function, arguments)
             finally:
                 arguments.numbers.clear()
                 grads = tracer.take_gradients()
-                latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                now, before = tracer.current, tracer.former
+                latest = {tracer.states[key]: array.value for key, array in now.items()}
+                self.replaced = [s for key, s in tracer.states.items() if s.shape and now[key] is not before[key]]
                 tracer.name_values(latest)
-                rebound = {key for key, array in tracer.current.items() if array is not tracer.former[key]}
-                for known in (tracer.current, tracer.former, tracer.memories):
-                    known.clear()  # they and the tracer refer to each other
+                now.clear()  # they and the tracer refer to each other
+                before.clear()
         surroundings.check_draws()
         if surroundings.asks_type and (self.numbers or not all(isinstance(x, Tensor) for x in arguments.arrays)):
             raise TraceError(
@@ -177,13 +176,13 @@ class Trace:
             )
         self.changes = surroundings.changes()
         tracer.check_kept(self.changes)
-        updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in rebound)}
-        self.replaced = [s for s in updates if s.shape and id(s.origin) in rebound]
+        updates = {s: v for s, v in latest.items() if v is not s or s in self.replaced}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
-        wanted = [(t, x) for t, x in grads if x is not None and (id(t) not in used or tracer.accumulates(t))]
+        used -= tracer.ungraded.keys() | tracer.given.keys()
+        wanted = [(t, x) for t, x in grads if x is not None and id(t) not in used]
         self.delivered = [t for t, _ in wanted]
         self.cleared = [t for t, _ in grads if not any(t is other for other in self.delivered)]
-        self.given = [value for _, value in tracer.given.values()]
+        self.given = [*tracer.given.values()]
         inputs += self.given
         outputs = [*self.result.values, *(value for _, value in wanted)]
         called = identifier(self.name)

@@ -50,7 +50,7 @@ class Traced:
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "scalar", "base", "parent", "part", "_value", "_version", "__weakref__",
+        "tracer", "shape", "dtype", "scalar", "base", "parent", "part", "state", "_value", "_version", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, tracer: Any, value: Value) -> None:
@@ -59,6 +59,7 @@ class Traced:
         self.base: Traced | None = None
         self.parent: Traced | None = None
         self.part: View | None = None
+        self.state: int | None = None  # the id of the Tensor that was given this memory
         self._version = 0  # how often the memory was written to
         tracer.made.append(weakref.ref(self))
 

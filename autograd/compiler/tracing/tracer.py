@@ -66,14 +66,13 @@ class Tracer:
         self.read_last: dict[int, Any] = {}  # the gradients that it read last
         self.unread: set[int] = set()  # the ids of Tensors whose last gradients it has not read
         self.ungraded: dict[int, Tensor] = {}
-        self.given: dict[int, tuple[Tensor, Value]] = {}
+        self.given: dict[int, Value] = {}  # the gradients from before the call
         self.knobs: list[Value] = []
         self.counts: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
         self.former: dict[int, Traced] = {}  # the arrays that states had before they were given others
-        self.memories: dict[int, tuple[int, Traced]] = {}  # the states that were given these arrays, by their ids
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.made: list[Any] = []  # weak references to every `Traced`
 
@@ -304,7 +303,7 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = self.former[key] = Traced(self, self.states[key])
-            self.memories[id(self.current[key])] = key, self.current[key]
+            self.current[key].state = key
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
@@ -327,9 +326,9 @@ class Tracer:
                 self,
             )
         key, memory = id(tensor), array.memory
-        of, _ = self.memories.setdefault(id(memory), (key, memory))
-        if array.shape and (of != key or memory is self.former[key] is not array):
-            name, other = self.states[key].name, self.states[of].name
+        memory.state = memory.state or key
+        if array.shape and (memory.state != key or memory is self.former[key] is not array):
+            name, other = self.states[key].name, self.states[memory.state].name
             raise refusal(
                 f"gives {name} the array of {other} while the function is traced: in eager mode they share memory from "
                 f"then on, but a program keeps them apart. Copy the values, as in {name}.data = {other}.data.copy()."
@@ -362,13 +361,9 @@ class Tracer:
         array = DATA.__get__(raw)
         given = self.input(array.shape, numpy.dtype(array.dtype), f"d_{tensor.name or 'state'}")
         given.value.origin = tensor
-        self.given[key] = tensor, given.value
+        self.given[key] = given.value
         GRAD.__set__(tensor, wrap(given))
         return GRAD.__get__(tensor)
-
-    def accumulates(self, tensor: Tensor) -> bool:
-        """Whether the function adds to a gradient from before the call."""
-        return id(tensor) in self.ungraded or id(tensor) in self.given
 
     def take_gradients(self) -> list[tuple[Tensor, Value | None]]:
         """The Tensors whose gradient the function sets, each with its new value. The old gradients are restored."""
@@ -381,7 +376,7 @@ class Tracer:
             if grad is before is not None:
                 continue
             value = None if grad is None else DATA.__get__(grad).value
-            if key in self.given and value is self.given[key][1]:
+            if value is not None and value is self.given.get(key):
                 continue
             if value is not None and value.kind == "temporary" and key in self.states:
                 self.lines.gradients[value] = self.states[key]
