@@ -184,6 +184,8 @@ class Tracer:
                 entry = entry.data
             if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
                 found.append(entry if isinstance(entry, Value) else self.lift(entry))
+                if entry.dtype == bool:  # perhaps a mask
+                    self.fixed.add(id(found[-1]))
                 return Slot(first + len(found) - 1)
             return entry
 
@@ -194,7 +196,9 @@ class Tracer:
         template, arrays = self.split((args, options))
         if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
             args, options = fill(template, [value.data for value in arrays])
-            return self._known(function_of(name)(*args, **options))
+            result = function_of(name)(*args, **options)  # in which arrays are traced, too
+            kinds = numpy.ndarray, numpy.generic
+            return mapped(result, lambda x: Traced(self, self.lift(x)) if isinstance(x, kinds) else x)
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
             raise refusal(
                 f"calls {name}, whose result's shape depends on values: use autograd.where, or leave "
@@ -209,19 +213,11 @@ class Tracer:
         kind = type(function_of(name)(numpy.eye(2))) if name.startswith("linalg.") else tuple
         return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
 
-    def _known(self, result: Any) -> Any:
-        """Convert results computed from constants to traced arrays, so that later operations on them are recorded."""
-        if isinstance(result, tuple):
-            parts = map(self._known, result)
-            return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
-        return Traced(self, self.lift(result)) if isinstance(result, numpy.ndarray | numpy.generic) else result
-
     def getitem(self, x: Any, index: Any) -> Traced:
         """Record ``x[index]``, as a view if NumPy returns a view."""
         template, arrays = self.split(index, 1)
         if _picks(arrays):
             raise self._picked(x)
-        self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         parts = template if isinstance(template, tuple) else (template,)
         if type(x) is not Traced or not _is_basic(parts, arrays):
             return self.emit("getitem", (self.lift(x), *arrays), {"index": template})
@@ -250,7 +246,6 @@ class Tracer:
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
         """Record an assignment (or addition) of ``value`` to ``x[index]``."""
         template, arrays = self.split(index, 2)
-        self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         given = x.value, self.lift(value, x.dtype), *arrays
         try:
             return self.emit(name, given, {"index": template})
