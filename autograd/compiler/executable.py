@@ -21,8 +21,7 @@ from glassgrad.autograd.compiler.targets.emit import Emitter, load
 from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
-from glassgrad.autograd.compiler.tracing.surroundings import SCOPE, Guard, alike
-from glassgrad.autograd.compiler.tracing.watching import DATA
+from glassgrad.autograd.compiler.tracing.surroundings import DATA, SCOPE, Guard, alike
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LATEST, base_of, clock_of, owner, written
 from glassgrad.autograd.engine.operation import Op

@@ -21,10 +21,9 @@ from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.surroundings import Content, Guard, Surroundings
+from glassgrad.autograd.compiler.tracing.surroundings import DATA, Content, Guard, Surroundings, slot_value, watched
 from glassgrad.autograd.compiler.tracing.traced import Number
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
-from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.backward import Hook
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor

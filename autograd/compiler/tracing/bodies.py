@@ -14,9 +14,9 @@ from glassgrad.autograd.compiler.ir.primitives import compute, mapped
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.tracing.lines import refusal
 from glassgrad.autograd.compiler.tracing.namespace import TRACE
+from glassgrad.autograd.compiler.tracing.surroundings import watched
 from glassgrad.autograd.compiler.tracing.traced import Number, Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
-from glassgrad.autograd.compiler.tracing.watching import watched
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op

@@ -68,6 +68,8 @@ class Traced:
     device = property(lambda self: self.tracer.device or "cpu")
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: shapes.size(self.shape))
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: _namespace().matrix_transpose(self))
     memory = property(lambda self: self if self.base is None else self.base)  # the array that owns it
 
     @property
@@ -105,16 +107,6 @@ class Traced:
             f"depending on its memory order. {advice}, or make a copy with clone() before."
         )
 
-    @property
-    def T(self) -> Traced:
-        """The axes reversed."""
-        return _namespace().permute_dims(self, tuple(reversed(range(self.ndim))))  # type: ignore[no-any-return]
-
-    @property
-    def mT(self) -> Traced:
-        """The last two axes swapped."""
-        return _namespace().matrix_transpose(self)  # type: ignore[no-any-return]
-
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
     ) -> Traced:
@@ -133,8 +125,8 @@ class Traced:
 
     def transpose(self, *axes: Any) -> Traced:
         """The axes in another order, by default reversed."""
-        order = axes[0] if len(axes) == 1 else axes
-        return _namespace().permute_dims(self, order) if order else self.T
+        order = (axes[0] if len(axes) == 1 else axes) or tuple(reversed(range(self.ndim)))
+        return _namespace().permute_dims(self, order)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]

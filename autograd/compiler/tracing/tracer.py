@@ -30,9 +30,16 @@ from glassgrad.autograd.compiler.tracing.lines import (
     line_of_user,
     refusal,
 )
-from glassgrad.autograd.compiler.tracing.surroundings import UNWATCHED, Guard, Surroundings
+from glassgrad.autograd.compiler.tracing.surroundings import (
+    DATA,
+    GRAD,
+    UNWATCHED,
+    Guard,
+    Surroundings,
+    slot_value,
+    watch,
+)
 from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View, is_inside
-from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, slot_value, watch
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
