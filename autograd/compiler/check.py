@@ -208,7 +208,7 @@ def checked(
         spreads = _spreads(trace, before, leaves, made)
         wrong = differences(found, eager, spreads)
         wrong = {k: v for k, v in wrong.items() if spreads.get(k, 0.0) <= half_of_the_digits(found.values[k])}
-    kept = executable.updated | {id(s.origin) for s in trace.replaced}  # of these a program keeps no gradient
+    kept = {id(state.origin) for state in program.updates}  # of these a program keeps no gradient
     lost = [f"{path}.grad" for path, t in tensors.items() if id(t) not in kept and f"{path}.grad" in eager.values]
     wrong |= {key: "it is None instead of an array" for key in lost if key not in found.values}
     if found.form != eager.form:

@@ -141,7 +141,6 @@ class Executable:
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
-        self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.captured = frozenset(map(id, trace.captured))
         self.is_given_more = bool(trace.given or trace.replaced)
         """Whether it is given arrays at each call that are no arguments."""
@@ -263,8 +262,9 @@ class Executable:
             scope |= guard.names(i)
             terms.append(guard.source(i))
         terms += [f"{_named(scope, tensor)}.grad is None" for tensor in trace.ungraded]
-        terms += [f"kind({_named(scope, v.origin)}.grad) == {_named(scope, self._kind_of(v))}" for v in trace.given]
-        terms += [f"kind({_named(scope, s.origin)}) == {_named(scope, self._kind_of(s))}" for s in trace.replaced]
+        given = [(f"{_named(scope, value.origin)}.grad", value) for value in trace.given]
+        for tensor, v in [*given, *((_named(scope, state.origin), state) for state in trace.replaced)]:
+            terms.append(f"kind({tensor}) == {_named(scope, (v.shape, v.dtype, trace.device))}")
         marks = "".join(f"{_named(scope, clock)}[0] = " for clock in self._clocks)
         scope |= SCOPE | {"LATEST": LATEST, "stamp": stamp, "kind": _kind}
         # Noted before the states are written, so that older graphs are invalid even if the run is interrupted.
@@ -312,10 +312,6 @@ class Executable:
             else:
                 broken.append(guard)
         return broken
-
-    def _kind_of(self, value: Value) -> Any:
-        """What `_kind` returns for a gradient, or a Tensor, that fits ``value``."""
-        return value.shape, value.dtype, self.trace.device
 
     def resettle(self) -> bool:
         """Bind the program again if arrays of states were replaced outside. Returns whether it is still valid."""

@@ -45,10 +45,9 @@ def _elementwise(name: str) -> Any:
 
 
 def _now() -> Tracer:
-    tracer = TRACER.get()
-    if tracer is None:
-        Tracer().check_running("a traced array")
-    return tracer  # type: ignore[no-any-return]
+    tracer: Tracer = TRACER.get() or Tracer()
+    tracer.check_running("a traced array")
+    return tracer
 
 
 def _traced(x: Any) -> Traced:

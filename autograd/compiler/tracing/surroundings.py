@@ -82,16 +82,12 @@ class Guard(NamedTuple):
         """An expression that is true while the guard holds. It raises `KeyError` or `AttributeError` if the place no
         longer exists.
         """
-        place = self._place(f"holder_{number}")
+        holder, key, is_dict = f"holder_{number}", self.key, isinstance(self.holder, DICTS)
+        if self.value is MISSING or not (is_dict or (key.isidentifier() and not iskeyword(key))):
+            place = f"{holder}.get({key!r}, MISSING)" if is_dict else f"getattr({holder}, {key!r}, MISSING)"
+        else:
+            place = f"{holder}[{key!r}]" if is_dict else f"{holder}.{key}"
         return f"{place} is {self.value if isinstance(self.value, bool) else f'value_{number}'}"
-
-    def _place(self, holder: str) -> str:
-        """The expression for the value that is there now."""
-        if isinstance(self.holder, DICTS):
-            return f"{holder}.get({self.key!r}, MISSING)" if self.value is MISSING else f"{holder}[{self.key!r}]"
-        if self.value is MISSING or not self.key.isidentifier() or iskeyword(self.key):
-            return f"getattr({holder}, {self.key!r}, MISSING)"
-        return f"{holder}.{self.key}"
 
 
 class Items(Guard):

@@ -89,7 +89,7 @@ class Tracer:
         """The name of a value after ``name``, with a number appended if it is taken."""
         base = value_name(name)
         count = self.counts[base] = self.counts.get(base, 0) + 1
-        return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
+        return base if count == 1 else self.unique(f"{base}_{count}")
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
         """Add an input to the program and return its traced array."""
