@@ -139,22 +139,14 @@ _NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "flo
 
 _JS_ARRAYS = {k: f"{k.capitalize()}Array" for k in _NUMBERS} | {"bool": "Uint8Array", "int64": "Float64Array"}
 
-ROUNDED = {
-    "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
-    "uint8": "({}) & 255", "uint16": "({}) & 65535", "uint32": "({}) >>> 0", "int64": "({}) + 0", "bool": "{} ? 1 : 0",
-}  # fmt: skip
+ROUNDED = {"float32": "Math.fround({})", "int64": "({}) + 0", "bool": "{} ? 1 : 0"}
 """Templates that convert the result of JavaScript's arithmetic, a double, to a dtype. An integer has no -0."""
 
 EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
 """Operations whose result needs no rounding: one of their arguments, or a number that every dtype has."""
 
-_OF_INTEGERS = {
-    "astype": "Math.trunc({0})",
-    "reciprocal": "Math.trunc(1 / {0})",
-    "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
-    "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
-}
-_OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
+OF_WHOLE = EXACT | {"add", "subtract", "multiply", "negative", "astype"}
+"""Operations that may have whole numbers as their result."""
 
 
 def _js_cast(name: str, given: Any, dtype: Any) -> str:
@@ -208,8 +200,7 @@ JAVASCRIPT: Language = Language(
     title="JavaScript",
     special={
         "bool": {"astype": "{0} != 0"},
-        **dict.fromkeys("iu", _OF_INTEGERS),
-        **dict.fromkeys(("int32", "uint32"), _OF_INT32),
+        "i": {"astype": "Math.trunc({0})"},
     },
     rounding=ROUNDED,
     rounded=lambda text, dtype: text if str(dtype) == "int64" else JAVASCRIPT.computed("astype", [text], dtype),
@@ -267,16 +258,6 @@ _C_EXPRESSIONS = {
 }
 """Templates; ``{F}`` is the suffix ``f`` of C's functions of float."""
 
-_WHOLE_IN_C = {
-    "abs": "{0} < 0 ? -{0} : {0}",
-    "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
-    "remainder": "({T})gg_whole_remainder({0}, {1})",
-    "floor_divide": "({T})gg_whole_divide({0}, {1})",
-    "astype": "({T})(int32_t){0}",  # out of range it gives what NumPy's casts give
-    **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
-}
-_WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
-
 
 def safe_c(text: str) -> str:
     """``text`` on one line, without what ends or begins a comment, and printable."""
@@ -300,8 +281,6 @@ C = Language(
     title="C",
     special={
         "bool": {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"},
-        **dict.fromkeys("iu", _WHOLE_IN_C),
-        **dict.fromkeys(("int64", "uint32"), _WIDE_IN_C),
     },
     rounding={},
     rounded=lambda text, dtype: f"({_C_ARRAYS[str(dtype)]})({text})",

@@ -295,18 +295,6 @@ GG double gg_log(double x) {
 GG_OF(float, f)
 GG_OF(double, )
 
-/* of integers: by 0 they give 0, as in NumPy */
-GG int64_t gg_whole_divide(int64_t x, int64_t y) {
-    if (y == 0) return 0;
-    if (y == -1) return (int64_t)(0 - (uint64_t)x);
-    return x / y - (x % y != 0 && (x < 0) != (y < 0));
-}
-GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
-    if (y == 0 || y == -1) return 0;
-    const int64_t rest = x % y;
-    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
-}
-
 #define $erfc(x) erfc(x)
 
 /* Many steps. Of each argument, `size` bytes for each of `batch` rows of `data` are gathered in its array in `given`; the

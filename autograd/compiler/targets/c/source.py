@@ -289,12 +289,6 @@ class Source(Text):
         """The line that ends the run; the caller raises the error."""
         return f"if ({condition}) return {REFUSED};"
 
-    def expression(self, instruction: Instruction) -> str:
-        """An elementwise instruction in C."""
-        if instruction.op == "power" and instruction.out.dtype.kind in "iu":
-            raise self.refuse(instruction, "is a power of whole numbers, for which C has no function")
-        return super().expression(instruction)
-
     contract, convolve, convolve_weight = contract, convolve, convolve_weight
 
     def parts(self, program: Program) -> list[list[str]]:

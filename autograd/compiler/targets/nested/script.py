@@ -18,7 +18,7 @@ from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.primitives import fill, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from glassgrad.autograd.compiler.targets.kernels import FUSED, Kernel, alone, computed_in, fuse
-from glassgrad.autograd.compiler.targets.language import Language
+from glassgrad.autograd.compiler.targets.language import EXACT, OF_WHOLE, Language
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.errors import TargetError
 
@@ -337,19 +337,19 @@ class Script:
 
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in the language."""
-        op, args = instruction.op, instruction.args
+        op, args, dtype = instruction.op, instruction.args, instruction.out.dtype
         self.type_of(instruction.out)
         if op not in self.language.expressions:
             raise self.unwritten(instruction, op)
-        if op.startswith("bitwise") and args[0].dtype.kind != "b":
-            raise self.refuse(instruction, "works on the bits of whole numbers")
+        if dtype.kind in "iu" and not (op in EXACT or (op in OF_WHOLE and dtype == INT)):
+            raise self.refuse(instruction, "computes whole numbers otherwise than by + - * in int64")
         terms = [self.term(a, d) for a, d in zip(args, computed_in(instruction), strict=True)]
         exponent = args[1].data.item() if op == "power" and args[1].kind == "constant" and not args[1].shape else None
         if op == "where" and args[0].dtype.kind != "b":
             terms[0] = f"{terms[0]} != 0"
         if op == "astype" and args[0].dtype.kind == "b":  # a cast would keep compilers from using vectors
             return f"{terms[0]} ? 1 : 0"
-        return self.language.computed(op, terms, instruction.out.dtype, exponent)
+        return self.language.computed(op, terms, dtype, exponent)
 
 
 def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
