@@ -23,12 +23,7 @@ Pair = tuple[Any, Any]
 
 
 def scan(
-    f: Callable[[Any, Any], Pair],
-    carry: Any,
-    xs: Any = None,
-    *,
-    length: int | None = None,
-    reverse: bool = False,
+    f: Callable[[Any, Any], Pair], carry: Any, xs: Any = None, *, length: int | None = None, reverse: bool = False
 ) -> Pair:
     """The loop ``for x in xs: carry, y = f(carry, x)`` as one operation: ``(carry, ys)``, the ys stacked.
 

@@ -14,13 +14,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.backends import NUMPY
-from glassgrad.autograd.common.shapes import (
-    Shape,
-    broadcast_shapes,
-    keepdims_shape,
-    normalize_axes,
-    size,
-)
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, keepdims_shape, normalize_axes, size
 from glassgrad.autograd.errors import TraceError
 
 Typed = tuple[Shape, Any]

@@ -46,10 +46,7 @@ def transposed_products(program: Program) -> Program:
 
 Pass = Callable[[Program], Program]
 
-COMMON: list[tuple[str, Pass]] = [
-    ("algebra", algebra),
-    ("dead code", dead_code),
-]
+COMMON: list[tuple[str, Pass]] = [("algebra", algebra), ("dead code", dead_code)]
 """The passes for every target, which leave every state where it is."""
 
 PASSES: list[tuple[str, Pass]] = [

@@ -98,10 +98,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
 
 
 def _levels(
-    program: Program,
-    uses: dict[Value, list[Instruction]],
-    kept: set[Value],
-    inside: dict[Instruction, Instruction],
+    program: Program, uses: dict[Value, list[Instruction]], kept: set[Value], inside: dict[Instruction, Instruction]
 ) -> dict[Instruction, int]:
     """The number of other instructions before each one, as large as possible for those that can be recomputed."""
     level_of: dict[Value, int] = {}

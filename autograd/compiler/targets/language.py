@@ -198,10 +198,7 @@ JAVASCRIPT: Language = Language(
     WORDS,
     _JS_ARRAYS,
     title="JavaScript",
-    special={
-        "bool": {"astype": "{0} != 0"},
-        "i": {"astype": "Math.trunc({0})"},
-    },
+    special={"bool": {"astype": "{0} != 0"}, "i": {"astype": "Math.trunc({0})"}},
     rounding=ROUNDED,
     rounded=lambda text, dtype: text if str(dtype) == "int64" else JAVASCRIPT.computed("astype", [text], dtype),
     cast=_js_cast,
@@ -279,9 +276,7 @@ C = Language(
     WORDS | {*_C_EXPRESSIONS} | {f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")},
     _C_ARRAYS,
     title="C",
-    special={
-        "bool": {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"},
-    },
+    special={"bool": {"astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}},
     rounding={},
     rounded=lambda text, dtype: f"({_C_ARRAYS[str(dtype)]})({text})",
     cast=lambda name, given, dtype: name if given == dtype else f"({_C_ARRAYS[str(dtype)]}){name}",

@@ -43,11 +43,7 @@ def sums_in_place(program: Program) -> Program:
     return dead_code(writer.finish())
 
 
-PASSES = [
-    *COMMON,
-    ("sums in place", sums_in_place),
-    ("transposed products", transposed_products),
-]
+PASSES = [*COMMON, ("sums in place", sums_in_place), ("transposed products", transposed_products)]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6

@@ -11,14 +11,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.ir import inference
-from glassgrad.autograd.compiler.ir.primitives import (
-    ELEMENTWISE,
-    REDUCTIONS,
-    compute,
-    infer,
-    is_view,
-    row_of,
-)
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, infer, is_view, row_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.errors import DeclarationError
 

@@ -75,6 +75,7 @@ x * 0.0 => None
 x * -1.0 => None
 x - x => None
 x / x => None
+x / 49.0 => None
 x**0 => None
 x**-1 => None
 (x * 2.0) * 3.0 => None

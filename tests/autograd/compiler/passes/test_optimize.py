@@ -179,11 +179,6 @@ def test_the_source_reads_in_the_names_of_the_trace() -> None:
     assert "c_1e_minus_05" in ag.trace(lambda x: x + 1e-5, X).source
 
 
-def test_a_quotient_is_the_same_to_the_last_bit():
-    x = ag.Tensor(np.arange(0.0, 392.0, 49.0))
-    assert ag.compile(lambda x: ag.floor(x / 49.0))(x).tolist() == list(range(8))
-
-
 def test_a_long_sum_keeps_its_digits():
     x = ag.Tensor(np.full((3000, 1000), 0.1, dtype="float32"))
     for function in (ag.mean, lambda x: ag.sum(x) / 3e6, lambda x: ag.mean(ag.mean(x, axis=0))):

@@ -127,13 +127,7 @@ def case_of(target: Target, name: str, step: Any, *args: Any, count: int = 20, *
 
 
 def training(
-    target: Target,
-    name: str,
-    model: Any,
-    optimizer: Any,
-    loss_of: Any,
-    *inputs: Any,
-    targets: int = 0,
+    target: Target, name: str, model: Any, optimizer: Any, loss_of: Any, *inputs: Any, targets: int = 0
 ) -> Case:
     """A training step of a model in float64. The last ``targets`` inputs are those of the loss."""
     inputs = tuple(ag.asarray(x.astype("f8") if x.dtype.kind == "f" else x) for x in inputs)
