@@ -22,6 +22,12 @@ from importlib import util
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
+
+from glassgrad import nn
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import AutogradError
+
 LIMIT = 60  # seconds of processor time for a conversion; more is "slow"
 SMALL = {
     "hidden_size": 32, "d_model": 32, "dim": 32, "n_embd": 32, "embedding_size": 32, "embed_dim": 32, "d_kv": 8,
@@ -223,7 +229,7 @@ def argument(model, name, dtype):
 
 
 def working(build, given):
-    """The network, its inputs and its outputs, by the first of the `ways` that works. Raises the error of the first."""
+    """The network, its inputs and its dtype, by the first of the `ways` that works. Raises the error of the first."""
     import torch
 
     first = None
@@ -240,9 +246,9 @@ def working(build, given):
                     for p in net.parameters():  # layers that begin with zeros hide what comes before them
                         p += 0.02 * torch.randn_like(p)
                 xs = arguments(model, given, names, dtype)
-                theirs = net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
+                net(*[x.clone().requires_grad_(x.is_floating_point()) for x in xs])
                 net.train().eval()  # which clears what some keep between calls
-                return net, xs, theirs, dtype
+                return net, xs, dtype
             except Exception as error:
                 first = first or error
     raise first
@@ -250,18 +256,13 @@ def working(build, given):
 
 def judge(build, given):
     """``(verdict, sentence)`` of one network."""
-    import numpy as np
     import torch
-
-    from glassgrad import nn
-    from glassgrad.autograd import Tensor
-    from glassgrad.autograd.errors import AutogradError
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     try:
-        net, xs, theirs, dtype = working(build, [*given])
+        net, xs, dtype = working(build, [*given])
     except Exception as error:
         return "unusable", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     start = time.process_time()
@@ -276,38 +277,37 @@ def judge(build, given):
         return "crashed", f"{type(error).__name__}: {error}"
     seconds = time.process_time() - start
     xs = [x.requires_grad_(x.is_floating_point()) for x in xs]
-    theirs = net(*xs)
-    seeds = [torch.randn(y.shape).to(y) for y in theirs]
-    pairs = [(f"output {i}", y.detach().numpy(), z.data) for i, (y, z) in enumerate(zip(theirs, found, strict=True))]
-    torch.autograd.backward([(y * s).sum() for y, s in zip(theirs, seeds, strict=True) if y.requires_grad])
+    outputs = [(y, z, torch.randn(y.shape).to(y)) for y, z in zip(net(*xs), found, strict=True)]
+    torch.autograd.backward([(y * seed).sum() for y, _, seed in outputs if y.requires_grad])
     try:
-        sum(
-            (z * Tensor(s.numpy())).sum() for y, z, s in zip(theirs, found, seeds, strict=True) if y.requires_grad
-        ).backward()
+        sum((z * Tensor(seed.numpy())).sum() for y, z, seed in outputs if y.requires_grad).backward()
     except Exception as error:
         return "crashed", f"backward: {type(error).__name__}: {error}"
     mine = dict(ours.named_parameters())
-    leaves = [(n, p, mine.get(n)) for n, p in net.named_parameters() if p.requires_grad]
+    leaves = [(name, p, mine.get(name)) for name, p in net.named_parameters() if p.requires_grad]
     leaves += [(f"input {i}", x, z) for i, (x, z) in enumerate(zip(xs, inputs, strict=True)) if x.requires_grad]
-    for name, p, q in leaves:
-        if p.grad is not None or (q is not None and q.grad is not None):
-            a = np.zeros(p.shape) if p.grad is None else p.grad.numpy()
-            pairs.append((f"gradient of {name}", a, np.zeros(p.shape) if q is None or q.grad is None else q.grad.data))
-    worst = (0.0, "")
-    scale = max((float(np.abs(a).max(initial=0)) for n, a, _ in pairs if n.startswith("gradient")), default=1.0)
-    for name, a, b in pairs:
-        if a.shape != b.shape:
-            return "wrong", f"{name}: {a.shape}, not {b.shape}"
-        size = max(float(np.abs(a).max(initial=0)), 1e-4 * scale if name.startswith("gradient") else 0) or 1.0
-        off = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).max(initial=0) / size
-        worst = max(worst, (float(off), name))
-        if not np.array_equal(np.isnan(a), np.isnan(b)):
-            worst = (np.inf, name)
-    if worst[0] > (1e-4 if dtype is torch.float64 else 2e-2):  # parts of some compute in float32
-        return "wrong", f"{worst[1]} differs by {worst[0]:.1e} ({dtype})"
+    gradients = [(f"gradient of {name}", gradient(p, p.shape), gradient(q, p.shape)) for name, p, q in leaves]
+    least = 1e-4 * max((float(np.abs(a).max(initial=0)) for _, a, _ in gradients), default=1.0)
+    found = [(difference(y.detach().numpy(), z.data, 0.0), f"output {i}") for i, (y, z, _) in enumerate(outputs)]
+    worst, name = max(found + [(difference(a, b, least), name) for name, a, b in gradients])
+    if worst > (1e-4 if dtype is torch.float64 else 2e-2):  # parts of some compute in float32
+        return "wrong", f"{name} differs by {worst:.1e} ({dtype})"
     if seconds > LIMIT:
         return "slow", f"{seconds:.0f} s of processor time"
-    return "exact", f"{worst[0]:.0e}, {seconds:.1f} s ({str(dtype)[6:]})"
+    return "exact", f"{worst:.0e}, {seconds:.1f} s ({str(dtype)[6:]})"
+
+
+def gradient(x, shape):
+    """The gradient of a tensor of either library, zeros where it has none."""
+    return np.zeros(shape) if x is None or x.grad is None else np.asarray(x.grad.data)
+
+
+def difference(a, b, least):
+    """The largest difference relative to the largest element or to ``least``; infinite where NaN or shapes differ."""
+    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return np.inf
+    size = max(float(np.abs(np.nan_to_num(a)).max(initial=0)), least) or 1.0
+    return float(np.abs(np.nan_to_num(a) - np.nan_to_num(b)).max(initial=0) / size)
 
 
 def alone(case, channel):

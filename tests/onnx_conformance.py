@@ -76,12 +76,8 @@ def run_folder(folder):
     from onnx import numpy_helper
 
     def arrays(where, kind):
-        found = []
-        for i in range(len([*where.glob(f"{kind}_*.pb")])):
-            tensor = onnx.TensorProto()
-            tensor.ParseFromString((where / f"{kind}_{i}.pb").read_bytes())
-            found.append(numpy_helper.to_array(tensor))
-        return found
+        count = len([*where.glob(f"{kind}_*.pb")])
+        return [numpy_helper.to_array(onnx.load_tensor(where / f"{kind}_{i}.pb")) for i in range(count)]
 
     sets = [(arrays(where, "input"), arrays(where, "output")) for where in sorted(folder.glob("test_data_set_*"))]
     model = onnx.load(folder / "model.onnx")
