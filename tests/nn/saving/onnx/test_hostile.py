@@ -58,10 +58,7 @@ def test_unknown_opsets(tmp_path, opset):
 @pytest.mark.parametrize(
     ("nodes", "sentence"),
     [
-        (
-            [("Relu", ["z"], ["y"], {})],
-            "topologically sorted, however input 'z' of node: name: OpType: Relu is",
-        ),
+        ([("Relu", ["z"], ["y"], {})], "topologically sorted, however input 'z' of node: name: OpType: Relu is"),
         ([("Relu", ["y"], ["y"], {})], "topologically sorted, however input 'y'"),
         ([("Relu", ["x"], ["x"], {})], "'x' has been used as output names multiple times"),
         ([("Relu", ["x"], ["z"], {})], "Graph output 'y' is not an output of any node"),
