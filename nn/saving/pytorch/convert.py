@@ -7,9 +7,9 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import NUMPY
@@ -27,35 +27,6 @@ from glassgrad.nn.saving.pytorch import operators as aten
 if TYPE_CHECKING:
     import torch
 
-
-class Ref(NamedTuple):
-    """An argument that another step computes, or an input."""
-
-    name: str
-
-
-class Step(NamedTuple):
-    """One call of the graph."""
-
-    name: str
-    """Values of the result."""
-    written: str
-    """The value that the call changes in place, if a later step uses it, else the result again."""
-    function: Callable[..., Any]
-    args: Any
-    kwargs: dict[str, Any]
-    dtypes: Any
-    """The dtype of the result, a tuple of these for several, ``None`` for what is no array."""
-    scopes: tuple[tuple[str, str], ...]
-    """Path and class of each module around the call, outermost first."""
-    where: str
-    """The operation and the module, for errors."""
-    last: tuple[str, ...]
-    """Values that no later step uses."""
-
-
-NETWORK = Ref("")
-"""The converted module itself, as an argument of the rows for which its mode counts."""
 
 FIXED = (
     " Another length takes an axis that is named in dynamic_axes of from_torch (by default the batch), that the module "
@@ -77,11 +48,10 @@ class Converted(Part):
     statistics of batches on, ``eval()`` off, for the whole network.
     """
 
-    _steps: tuple[Step, ...] = ()
-    _inputs: tuple[Input, ...] = ()
-    _state: tuple[tuple[str, str], ...] = ()
-    _output: Any = None
-    _constants: Mapping[str, Any] = {}
+    _computed: Callable[..., Sequence[Any]]  # the outputs: a function of the module and of the values of the graph
+    _inputs: tuple[Input, ...]
+    _state: Mapping[str, str]  # the paths of parameters and buffers
+    _constants: Mapping[str, Any]
     _lost: tuple[str, ...] = ()  # operations of training mode that PyTorch's decompositions left out
 
     def forward(self, *inputs: Any) -> Any:
@@ -95,41 +65,14 @@ class Converted(Part):
                 f"{type(self).__name__} was followed in evaluation mode, in which PyTorch leaves out its "
                 f"{', '.join(self._lost)} where it writes other operations as simpler ones: call eval() first."
             )
-        values: dict[str, Any] = {NETWORK.name: self, **self._constants}
         if len(inputs) != len(self._inputs):
             names = ", ".join(declared.name for declared in self._inputs)
             count = len(self._inputs)
             raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
-        values |= {i.name: taken(i, asarray(x), FIXED) for i, x in zip(self._inputs, inputs, strict=True)}
-        values |= {name: _found(self, path) for name, path in self._state}
-        keep = KEPT.get()  # for `nn.activations`, in which the last result inside of a module is its output
-        for step in self._steps:
-            args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
-            try:
-                with within(step.scopes):
-                    out = _typed(step.function(*args, **kwargs), step.dtypes)
-            except AutogradError as error:
-                error.add_note(f"in {step.where}")
-                raise
-            if keep is not None:
-                for path, _ in reversed(step.scopes):
-                    keep(self, out, path)
-            values |= dict.fromkeys((step.name, step.written), out)
-            for name in step.last:
-                values.pop(name, None)
-        return _filled(self._output, values)
-
-
-def _filled(template: Any, values: dict[str, Any]) -> Any:
-    """``template`` with the value of each `Ref`."""
-    kind = type(template)
-    if kind is Ref:
-        return values[template.name]
-    if kind is tuple:
-        return tuple(_filled(item, values) for item in template)
-    if kind is dict:
-        return {key: _filled(item, values) for key, item in template.items()}
-    return template
+        values = {i.name: taken(i, asarray(x), FIXED) for i, x in zip(self._inputs, inputs, strict=True)}
+        values |= {name: _found(self, path) for name, path in self._state.items()}
+        out = self._computed(None, self, **values, **self._constants)
+        return out[0] if len(out) == 1 else tuple(out)
 
 
 def _typed(out: Any, dtypes: Any) -> Any:
@@ -366,37 +309,29 @@ def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> C
     constants = signature.inputs_to_lifted_tensor_constants
     net: Converted = type(type(module).__name__, (Converted,), {"__doc__": Converted.__doc__})()
     _add_parts(net, module)
-    state, values, inputs = [], {}, []
-    for node in program.graph.nodes:
-        if node.op != "placeholder":
-            continue
+    state, values, inputs = {}, {}, []
+    for node in program.graph.find_nodes(op="placeholder"):
         if node.name in parameters | buffers:
             path = (parameters | buffers)[node.name]
             if path not in program.state_dict:
-                values[node.name] = Tensor(_numpy(program.constants[path]))
-            elif node.users:
-                state.append((node.name, path))
+                values[node.target] = Tensor(_numpy(program.constants[path]))
+            else:
+                state[node.target] = path
         elif node.name in constants:
-            values[node.name] = Tensor(_numpy(program.constants[constants[node.name]]))
+            values[node.target] = Tensor(_numpy(program.constants[constants[node.name]]))
         else:
             shape = tuple(int(str(n)) if str(n).isdigit() else "any" for n in node.meta["val"].shape)  # else a symbol
-            inputs.append(Input(node.name, _dtype(node.meta["val"].dtype), shape))
-    written = [node.args[0].name for node in _calls(program) if _is_inplace(node)]
-    if changed := [*signature.buffers_to_mutate.values(), *(path for name, path in state if name in written)]:
+            inputs.append(Input(node.target, _dtype(node.meta["val"].dtype), shape))
+    written = [node.args[0].target for node in _calls(program) if _is_inplace(node)]
+    if changed := [*signature.buffers_to_mutate.values(), *(path for name, path in state.items() if name in written)]:
         raise ConversionError(
             f"{type(module).__name__} changes its buffers {', '.join(changed)} in evaluation mode, which is not "
             "converted: change them in training mode only."
         )
-    outputs = [_template(item) for item in _output(program).args[0]]
-    net._state, net._constants, net._inputs = tuple(state), values, tuple(inputs)
-    net._output = outputs[0] if len(outputs) == 1 else tuple(outputs)
-    net._steps, net._lost = tuple(_steps(program)), lost
+    net._state, net._constants, net._inputs, net._lost = state, values, tuple(inputs), lost
+    net._computed = _function(program)
     net.generator = generator(seed)
     return net
-
-
-def _output(program: Any) -> Any:
-    return next(node for node in program.graph.nodes if node.op == "output")
 
 
 def _add_parts(net: Module, module: Any) -> None:
@@ -429,33 +364,62 @@ def _numpy(x: Any) -> Any:
     return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy().copy()
 
 
-def _steps(program: Any) -> Iterator[Step]:
-    calls = [*_calls(program)]
-    last = {used.name: i for i, node in enumerate(calls) for used in node.all_input_nodes}
-    kept = {node.name for node in program.graph.nodes if node.op == "placeholder"}
-    kept |= {node.name for node in _output(program).all_input_nodes}
-    for i, node in enumerate(calls):
-        name = _name(node.target)
+def _function(program: Any) -> Callable[..., Sequence[Any]]:
+    """The function of the graph, each of whose calls is a row, as Python that PyTorch writes."""
+    from torch.fx.graph import CodeGen
+
+    graph, calls = program.graph, [*_calls(program)]
+    graph.set_codegen(CodeGen())
+    with graph.inserting_before():
+        network = graph.placeholder("network")
+    order = {node: i for i, node in enumerate(graph.nodes)}
+    for node in reversed(graph.nodes):
+        if node.op == "call_function" and node not in calls:  # an assertion
+            graph.erase_node(node)
+    for node in calls:
+        name, before = _name(node.target), node.args[:1] if _is_inplace(node) else ()
         scopes = tuple(_scopes(node.meta.get("nn_module_stack") or {}))
-        module = f" of {scopes[-1][0]}" if scopes else ""
-        yield Step(
-            node.name,
-            node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else node.name,
-            _row(node),
-            *_arguments(node),
-            _dtypes(node.meta.get("val")),
-            scopes,
-            f"{name or node.target}{module}",
-            tuple(used.name for used in node.all_input_nodes if last[used.name] == i and used.name not in kept),
-        )
+        where = f"{name or node.target}{f' of {scopes[-1][0]}' if scopes else ''}"
+        args, kwargs = _arguments(node)
+        node.target = _step(_row(node), name in aten.STATEFUL, _dtypes(node.meta.get("val")), scopes, where)
+        node.args, node.kwargs = (network, *args), kwargs
+        for changed in before:
+            for user in [user for user in changed.users if order[user] > order[node]]:
+                user.replace_input_with(changed, node)
+    code = graph.python_code("self")
+    values = dict(code.globals)
+    exec(code.src, values)
+    return values["forward"]  # type: ignore[no-any-return]
+
+
+def _step(row: Any, is_stateful: bool, dtypes: Any, scopes: tuple[tuple[str, str], ...], where: str) -> Any:
+    """A call of a row inside its modules, each a path and a class, outermost first. ``where`` is for errors.
+
+    ``dtypes``: that of the result, a tuple of these for several, ``None`` for what is no array.
+    """
+
+    def step(network: Converted, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with within(scopes):
+                out = _typed(row(*((network,) if is_stateful else ()), *args, **kwargs), dtypes)
+        except AutogradError as error:
+            error.add_note(f"in {where}")
+            raise
+        if (keep := KEPT.get()) is not None:  # for `nn.activations`: the last result inside of a module is its output
+            for path, _ in reversed(scopes):
+                keep(network, out, path)
+        return out
+
+    return step
 
 
 def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a call as its row takes them, by ATen's names of them; see `operators.NAMES`."""
     schema = getattr(node.target, "_schema", None)
     names = [a.name for a in schema.arguments] if schema is not None else [""] * len(node.args)
-    args, named = [NETWORK] * (_name(node.target) in aten.STATEFUL), {}
-    for name, value in (*zip(names, map(_template, node.args), strict=False), *_template(node.kwargs).items()):
+    args, named = [], {}
+    for name, value in (*zip(names, node.args, strict=False), *node.kwargs.items()):
+        value = _tuples(value)
         if name == "reduction":
             value = aten.REDUCTIONS[value]
         if name in aten.NAMES and value not in (None, ()):
@@ -482,14 +446,6 @@ def _scopes(stack: Mapping[str, tuple[str, Any]]) -> Iterable[tuple[str, str]]:
             yield path, str(kind).rsplit(".", 1)[-1].rstrip("'>")
 
 
-def _template(value: Any) -> Any:
-    """An argument of a call, with a `Ref` for each value that is computed."""
-    import torch
-
-    if isinstance(value, torch.fx.Node):
-        return Ref(value.name)
-    if isinstance(value, list | tuple):
-        return tuple(map(_template, value))
-    if isinstance(value, Mapping):
-        return {key: _template(item) for key, item in value.items()}
-    return value
+def _tuples(value: Any) -> Any:
+    """An argument of a call, with tuples for lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
