@@ -69,7 +69,7 @@ def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             raise FileError(f"{path} is {kind.name}, which nn.load does not read: {kind.advice}.")
         try:
             return kind.read(file)
-        except npz.INVALID as error:
+        except Exception as error:  # of many classes, as the content may be anything
             raise _damaged(path, kind.name, error) from None
 
 
@@ -189,6 +189,6 @@ def load_model(path: str | PathLike[str]) -> Module:
     try:
         model = build(header, state)
         fill(model, state)
-    except npz.INVALID as error:
+    except Exception as error:  # of many classes, as the content may be anything
         raise FileError(f"{str(_damaged(path, 'a model', error)).rstrip('.')}: {INSTEAD}.") from None
     return model

@@ -21,7 +21,7 @@ from glassgrad.autograd import Tensor
 from glassgrad.nn.errors import FileError, StateError
 from glassgrad.nn.modules import convolution, embedding, linear, normalization, recurrent
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.saving.npz import INVALID, opened
+from glassgrad.nn.saving.npz import opened
 
 if TYPE_CHECKING:
     import h5py
@@ -48,15 +48,15 @@ class KerasWeights(dict[str, Tensor]):
             return fit(self, module)
         except StateError:
             raise
-        except INVALID as error:
+        except Exception as error:  # of many classes
             raise StateError(f"these weights have an unexpected structure, perhaps not of Keras: {error}.") from error
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a header and the weights of a file of Keras, `KerasWeights`.
 
-    Needs the package ``h5py``. Raises `nn.errors.FileError` where it is missing, and one of
-    `nn.saving.npz.INVALID` for a damaged file.
+    Needs the package ``h5py``. Raises `nn.errors.FileError` where it is missing, and an
+    error of any class for a damaged file.
     """
     try:
         import h5py

@@ -42,7 +42,7 @@ def write(file: IO[bytes], text: str, arrays: Mapping[str, Any]) -> None:
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and content. Raises one of `nn.saving.npz.INVALID`, and `nn.errors.FileError` for float8 and the
+    """Return header and content. Raises an error of any class, `nn.errors.FileError` for float8 and the
     like, which NumPy lacks.
     """
     library = _library()

@@ -12,7 +12,6 @@ from glassgrad.nn.modules.module import Module, generators_of
 from glassgrad.nn.optim import Optimizer
 from glassgrad.nn.optim.lr_scheduler import LRScheduler
 from glassgrad.nn.saving import load, save
-from glassgrad.nn.saving.npz import INVALID
 from glassgrad.nn.training.history import History
 
 
@@ -69,7 +68,7 @@ class Checkpoint:
             self._restore(states)
             for generator, state in draws:
                 generator.bit_generator.state = _arrays(state)
-        except INVALID as error:
+        except Exception as error:  # of many classes
             self._restore(before)
             if isinstance(error, StateError):
                 raise

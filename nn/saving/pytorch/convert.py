@@ -288,7 +288,7 @@ def _row(node: Any) -> Any:
     """The function that computes a call, ``None`` where there is none."""
     name = _name(node.target)
     if name is None:
-        return node.target if node.target in aten.SYMBOLS else None
+        return node.target if node.target.__module__ in aten.PYTHON else None
     return aten.STATEFUL.get(name) or aten.ROWS.get(name)
 
 

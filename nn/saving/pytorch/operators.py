@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -390,9 +389,5 @@ STATEFUL: dict[str, Row] = {
 """Rows that are also given the module, for its mode and its generator: ``(module, *arguments)``."""
 
 
-SYMBOLS = {
-    operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv, operator.truediv, operator.mod,
-    operator.pow, operator.neg, operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
-    math.ceil, math.floor, math.sqrt, max, min,
-}  # fmt: skip
-"""Python's functions on sizes, which a graph may call."""
+PYTHON = "_operator", "math", "builtins"
+"""The modules of Python's functions on sizes, which a graph may call."""

@@ -39,7 +39,7 @@ KINDS = "nn.load reads tensors of NumPy's dtypes, numbers, strings, lists and di
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return an empty header, and the content of a file of ``torch.save`` with a Tensor for each tensor.
 
-    Raises one of `nn.saving.npz.INVALID` for a file that is damaged or holds anything but tensors, numbers, strings,
+    Raises an error of any class for a file that is damaged or holds anything but tensors, numbers, strings,
     lists and dicts. Tuples become lists, as in `nn.load`'s own format.
     """
     archive = opened(file)
