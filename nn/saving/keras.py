@@ -12,8 +12,8 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -114,6 +114,10 @@ def _datasets(group: h5py.Group, seen: set[h5py.Group], path: str = "") -> Itera
 Arrays = dict[str, Any]
 
 
+def _weighted(layout: Callable[[Any], Any]) -> Callable[..., Arrays]:
+    return lambda kernel, bias=None: {"weight": layout(kernel), "bias": bias}
+
+
 def _kernel(w: Any) -> Any:
     """(*size, in, out) to (out, in, *size)."""
     return np.moveaxis(w, (-1, -2), (0, 1))
@@ -125,66 +129,53 @@ def _depthwise(w: Any) -> Any:
     return w.reshape(-1, 1, *w.shape[2:])
 
 
-def _recurrent(gates: Sequence[int], arrays: Arrays) -> Arrays:
-    """The arrays of a recurrent layer as those of a module. ``gates``: the index in Keras of each gate."""
-    kernels, bias = [arrays["kernel"], arrays["recurrent_kernel"]], arrays.get("bias")
-    biases = []
-    if bias is not None:
-        if (len(gates) == 3) != (bias.ndim == 2):  # a GRU has two biases
-            raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
-        biases = [*bias] if bias.ndim == 2 else [bias, np.zeros_like(bias)]
-    parts = ([np.split(a, len(gates), axis=-1)[i] for i in gates] for a in (*kernels, *biases))
-    names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
-    return {name: np.concatenate(part, axis=-1).T for name, part in zip(names, parts, strict=False)}
+def _scaled(gamma: Any = None, beta: Any = None, moving_mean: Any = None, moving_variance: Any = None) -> Arrays:
+    return {"weight": gamma, "bias": beta, "running_mean": moving_mean, "running_var": moving_variance}
 
 
-class Kind(NamedTuple):
-    """A kind of Keras layer.
+def _recurrent(*gates: int) -> Callable[..., Arrays]:
+    """``gates``: the index in Keras of each gate."""
 
-    ``classes`` are those of ``nn``; ``names`` its arrays, in the order in which a ``.weights.h5`` numbers them, with
-    their names here; ``layout`` turns its kernel; ``gates`` has the index in Keras of each gate of a recurrent one.
-    """
+    def converted(kernel: Any, recurrent_kernel: Any, bias: Any = None) -> Arrays:
+        biases = []
+        if bias is not None:
+            if (len(gates) == 3) != (bias.ndim == 2):  # a GRU has two biases
+                raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
+            biases = [*bias] if bias.ndim == 2 else [bias, np.zeros_like(bias)]
+        parts = ([np.split(a, len(gates), axis=-1)[i] for i in gates] for a in (kernel, recurrent_kernel, *biases))
+        names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+        return {name: np.concatenate(part, axis=-1).T for name, part in zip(names, parts, strict=False)}
 
-    classes: tuple[type[Module], ...]
-    names: dict[str, str]
-    layout: Callable[[Any], Any] = np.asarray
-    gates: tuple[int, ...] = ()
-
-    def converted(self, arrays: Arrays) -> Arrays:
-        """The arrays of a layer as those of a module."""
-        if self.gates:
-            return _recurrent(self.gates, arrays)
-        given = arrays | ({"kernel": self.layout(arrays["kernel"])} if "kernel" in self.names else {})
-        return {ours: given.get(theirs) for theirs, ours in self.names.items()}
+    return converted
 
 
 def _of_all_axes(name: str) -> tuple[type[Module], ...]:
     return tuple(getattr(convolution, f"{name}{axes}d") for axes in (1, 2, 3))
 
 
-WEIGHTED = {"kernel": "weight", "bias": "bias"}
-SCALED = {"gamma": "weight", "beta": "bias"}
-STATISTICS = {"moving_mean": "running_mean", "moving_variance": "running_var"}
-RECURRENT = dict.fromkeys(("kernel", "recurrent_kernel", "bias"), "")
-
-KINDS = {
-    "dense": Kind((linear.Linear,), WEIGHTED, np.transpose),
-    "conv": Kind(_of_all_axes("Conv"), WEIGHTED, _kernel),
-    "depthwise": Kind((), WEIGHTED, _depthwise),  # a Conv with as many groups as channels
-    "convtranspose": Kind(_of_all_axes("ConvTranspose"), WEIGHTED, _kernel),  # (*size, out, in) to (in, out, *size)
-    "batchnormalization": Kind((normalization.BatchNorm1d,), SCALED | STATISTICS),
-    "layernormalization": Kind((normalization.LayerNorm,), SCALED),
-    "embedding": Kind((embedding.Embedding,), {"embeddings": "weight"}),
-    "lstm": Kind((recurrent.LSTM,), RECURRENT, gates=(0, 1, 2, 3)),
-    "gru": Kind((recurrent.GRU,), RECURRENT, gates=(1, 0, 2)),  # Keras: update, reset, new; here: reset, update, new
-    "simplernn": Kind((recurrent.RNN,), RECURRENT, gates=(0,)),
+KINDS: dict[str, tuple[tuple[type[Module], ...], Callable[..., Arrays]]] = {
+    "dense": ((linear.Linear,), _weighted(np.transpose)),
+    "conv": (_of_all_axes("Conv"), _weighted(_kernel)),
+    "depthwise": ((), _weighted(_depthwise)),  # a Conv with as many groups as channels
+    "convtranspose": (_of_all_axes("ConvTranspose"), _weighted(_kernel)),  # (*size, out, in) to (in, out, *size)
+    "batchnormalization": ((normalization.BatchNorm1d,), _scaled),
+    "layernormalization": ((normalization.LayerNorm,), _scaled),
+    "embedding": ((embedding.Embedding,), lambda embeddings: {"weight": embeddings}),
+    "lstm": ((recurrent.LSTM,), _recurrent(0, 1, 2, 3)),
+    "gru": ((recurrent.GRU,), _recurrent(1, 0, 2)),  # Keras: update, reset, new; here: reset, update, new
+    "simplernn": ((recurrent.RNN,), _recurrent(0)),
 }
-"""The kinds by the names of their Keras layers, without underscores and axes."""
+"""By the names of their Keras layers, without underscores and axes: the classes of ``nn``, and a function of a layer's
+arrays to those of a module. Its arguments have Keras' names, in the order in which a ``.weights.h5`` numbers them.
+"""
+
+NUMBERED = {"batchnormalization": 4, "layernormalization": 2}
+"""How many arrays a layer has, which are numbered alike without some of them."""
 
 
 def _kind(module: Any) -> str | None:
     """The kind of Keras layer that a module is; ``None`` for one without state of its own."""
-    kind = next((name for name, kind in KINDS.items() if isinstance(module, kind.classes)), None)
+    kind = next((name for name, (classes, _) in KINDS.items() if isinstance(module, classes)), None)
     if kind == "conv" and module.groups == module.in_channels > 1:
         return "depthwise"
     return "two-way recurrent" if getattr(module, "bidirectional", False) else kind
@@ -211,7 +202,7 @@ def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
         found.setdefault((layer, _kind_in_keras(kind)), {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
     listed = sorted(found.items(), key=lambda item: (order.get(item[0][0], -1), _natural(item[0][0])))
-    return [(kind, layer, _by_role(kind, layer, arrays)) for (layer, kind), arrays in listed]
+    return [(kind, layer, arrays) for (layer, kind), arrays in listed]
 
 
 def _natural(name: str) -> list[Any]:
@@ -219,14 +210,13 @@ def _natural(name: str) -> list[Any]:
     return [(int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _by_role(kind: str, layer: str, arrays: Arrays) -> Arrays:
+def _converted(kind: str, layer: str, arrays: Arrays) -> Arrays:
+    """The arrays of a layer as those of a module."""
     if not all(role.isdigit() for role in arrays):
-        return arrays
-    if kind not in KINDS:
-        raise StateError(f"{layer} has no counterpart here: nn reads weights of {', '.join(sorted(KINDS))}.")
-    if kind == "batchnormalization" and len(arrays) != 4:
-        raise StateError(f"{layer} has no scale or no center; give it both in Keras, as BatchNorm has them.")
-    return dict(zip(KINDS[kind].names, (arrays[key] for key in sorted(arrays, key=int)), strict=False))
+        return KINDS[kind][1](**arrays)
+    if len(arrays) != NUMBERED.get(kind, len(arrays)):
+        raise StateError(f"{layer} has no scale or no center; give it both in Keras.")
+    return KINDS[kind][1](*(arrays[key] for key in sorted(arrays, key=int)))
 
 
 def _configured(config: dict[str, Any] | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -262,7 +252,7 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
         epsilon = (epsilons.get(kind) or [None]).pop(0)
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
-        converted = KINDS[kind].converted(arrays)
+        converted = _converted(kind, name, arrays)
         if kind == "dense":
             if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
                 converted["weight"] = _from_channels_last(converted["weight"], channels)
