@@ -193,9 +193,9 @@ def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
     return [along(x, axis, slice(end - n, end)) for n, end in zip(given, ends, strict=True)]
 
 
-def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The broadcast shape. Raises if its size exceeds `ALLOWED`."""
-    return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))
+def broadcastable(*values: Any) -> None:
+    """Raise if arrays can't be broadcast, or the size of the result exceeds `ALLOWED`."""
+    bounded(numpy.broadcast_shapes(*(tuple(value.shape) for value in values)))
 
 
 def cast(x: Any, dtype: Any) -> Any:

@@ -112,7 +112,8 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
     torch = sys.modules.get("torch")  # a caller who has a module has imported torch
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
-    inputs = tuple(x.clone() if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)  # apart
+    arrays = (x.data if isinstance(x, Tensor) else x for x in examples)
+    inputs = tuple(torch.as_tensor(x).clone() for x in arrays)  # apart
     axes, log = tuple(dynamic_axes), logging.getLogger("torch._subclasses.fake_tensor")
     ways = [(inputs, axes), (inputs, ())]  # where PyTorch can't follow it for any lengths, those of the inputs alone
     if 0 in axes and inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch fixes a batch of 1
@@ -221,10 +222,6 @@ def _close(theirs: Any, ours: Tensor | None) -> bool:
     sizes = NUMPY.abs(NUMPY.asarray(a))
     most = 1e-3 * float(sizes[NUMPY.isfinite(sizes)].max(initial=0.0))
     return is_half or bool(NUMPY.allclose(a, b, rtol=1e-3, atol=most, equal_nan=True))
-
-
-def _array(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
 
 
 def _program(

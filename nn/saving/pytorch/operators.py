@@ -56,10 +56,6 @@ def add(x, other, *, alpha=1):
     return x + (other if alpha == 1 else other * alpha)
 
 
-def subtract(x, other, *, alpha=1):
-    return x - (other if alpha == 1 else other * alpha)
-
-
 def divide(x, other, *, rounding_mode=None):
     if rounding_mode is None:
         return x / other
@@ -236,8 +232,8 @@ ROWS: dict[str, Row] = {
     **{name: getattr(ag, name) for name in SAME},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
     "add": add,
-    "sub": subtract,
-    "rsub": lambda x, other, alpha=1: subtract(other, x, alpha=alpha),
+    "sub": lambda x, other, alpha=1: x - (other if alpha == 1 else other * alpha),
+    "rsub": lambda x, other, alpha=1: other - (x if alpha == 1 else x * alpha),
     "div": divide,
     "cat": lambda arrays, axis=0: ag.concat([a for a in arrays if a.shape != (0,)], axis=axis),
     "masked_fill": lambda x, mask, value: ag.where(mask, value, x),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DomainError, SizeError
-from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, number, operator
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.saving.onnx.table import STEPS, bounded, number, operator
 
 operator("If", known="cond")(
     lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())
@@ -15,10 +15,10 @@ operator("If", known="cond")(
 
 def _stacked(values):
     """Values as the entries of a new axis."""
-    size = sum(getattr(value, "size", 0) * value.dtype.itemsize for value in values)
-    if size > ALLOWED.get():
-        raise SizeError(f"a loop collects {size / 2**30:,.1f} GiB; the limit is {ALLOWED.get() / 2**30:.3g} GiB")
-    return ag.stack(values) if values else numpy.zeros((0,), "float32")
+    if not values:
+        return numpy.zeros((0,), "float32")
+    bounded((len(values), *values[0].shape), values[0].dtype)
+    return ag.stack(values)
 
 
 @operator("Loop", known="count")

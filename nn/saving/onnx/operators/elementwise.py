@@ -16,7 +16,7 @@ from glassgrad.nn.functional import activations
 from glassgrad.nn.saving.onnx.table import (
     axis_in,
     bounded,
-    broadcast,
+    broadcastable,
     cast,
     column,
     dtype_of,
@@ -32,7 +32,7 @@ from glassgrad.nn.saving.onnx.table import (
 def _binary(function, x, y, *, axis=None, broadcast=0):
     if axis is not None and y.ndim < x.ndim:  # before opset 7: that of x which the first axis of y is
         y = ag.reshape(y, shape=(*y.shape, *(1,) * (x.ndim - axis_in(axis, x.ndim) - y.ndim)))
-    _broadcast_shape(x, y)
+    broadcastable(x, y)
     return function(_as_number(x, y), _as_number(y, x))
 
 
@@ -42,16 +42,12 @@ def _as_number(x, other):
     return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
 
 
-def _broadcast_shape(*values):
-    return broadcast(*(value.shape for value in values))
-
-
 def _unary(function, x):
     return function(x)
 
 
 def _many(function, *values):
-    _broadcast_shape(*values)
+    broadcastable(*values)
     return functools.reduce(function, values)
 
 
@@ -97,23 +93,21 @@ for _kind, _rows in ((_binary, BINARY), (_unary, UNARY), (_many, MANY)):
 @operator("Mean")
 def mean(*values):
     """The mean of several values."""
-    _broadcast_shape(*values)
+    broadcastable(*values)
     return functools.reduce(ag.add, values) * (1 / len(values))
 
 
 @operator("Mod")
 def mod(x, y, *, fmod=0):
     """The remainder, with the sign of the divisor or, by ``fmod``, of the dividend."""
-    _broadcast_shape(x, y)
-    if fmod:
-        return cast(ag.fmod(x, y), x.dtype)
-    return ag.remainder(x, y)
+    broadcastable(x, y)
+    return cast(ag.fmod(x, y), x.dtype) if fmod else ag.remainder(x, y)
 
 
 @operator("Where")
 def where(condition, x, y):
     """``x`` where the condition holds, else ``y``."""
-    _broadcast_shape(condition, x, y)
+    broadcastable(condition, x, y)
     return ag.where(condition, x, y)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy
+
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
@@ -14,7 +16,6 @@ from glassgrad.nn.saving.onnx.table import (
     along,
     axis_in,
     bounded,
-    broadcast,
     cast,
     dtype_of,
     ints,
@@ -115,8 +116,7 @@ def cumulative_sum(x, axis, *, exclusive=0, reverse=0):
 def matmul(x, y):
     """The matrix product."""
     if x.ndim and y.ndim:
-        broadcast(x.shape[:-2], y.shape[:-2])
-        bounded((*x.shape[:-1][-1:], *y.shape[1:][-1:]))
+        bounded((*numpy.broadcast_shapes(x.shape[:-2], y.shape[:-2]), *x.shape[:-1][-1:], *y.shape[1:][-1:]))
     return ag.matmul(x, y)
 
 

@@ -8,9 +8,9 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import choice
-from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError
+from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.spatial import cropped
-from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_known, number, operator, parts_of
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, number, operator, parts_of
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
@@ -196,26 +196,12 @@ def range_(start, limit, delta):
 # ------------------------------------------------------------------------------------------------------------ indexing
 
 
-def indices_in(indices, n):
-    """``indices``, which may count from the end, as numbers from 0 to ``n - 1``.
-
-    Raises `IndexingError` for known ones out of range.
-    """
-    indices = cast(indices, "int64")
-    if is_known(indices):
-        if indices.size and not (-n <= indices.min() and indices.max() < n):
-            raise IndexingError(f"the indices go from {indices.min()} to {indices.max()}, and there are {n} entries")
-        return numpy.where(indices < 0, indices + n, indices)
-    return ag.where(indices < 0, indices + n, indices)
-
-
 @operator("Gather")
 def gather(x, indices, *, axis=0):
     """Entries of an axis, in the shape of ``indices``."""
     axis = axis_in(axis, x.ndim)
-    places = indices_in(indices, x.shape[axis])
-    bounded((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]), x.dtype)
-    return ag.take(x, places, axis=axis)
+    bounded((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
+    return ag.take(x, cast(indices, "int64"), axis=axis)
 
 
 def _of_axis(x, indices, axis):
@@ -223,7 +209,7 @@ def _of_axis(x, indices, axis):
     if indices.ndim != x.ndim:
         raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
     index = [column(numpy.arange(n), x.ndim - 1 - i) for i, n in enumerate(indices.shape)]
-    index[axis] = indices_in(indices, x.shape[axis])
+    index[axis] = cast(indices, "int64")
     return tuple(index)
 
 
@@ -233,7 +219,7 @@ def _of_tuples(x, indices, batch_dims=0):
     if not 0 < depth <= x.ndim - batch_dims or indices.shape[:batch_dims] != x.shape[:batch_dims]:
         raise ShapeError(f"the indices {indices.shape} do not fit x {x.shape}")
     batch = [column(numpy.arange(n), indices.ndim - 2 - i) for i, n in enumerate(x.shape[:batch_dims])]
-    return (*batch, *(indices_in(indices[..., i], x.shape[batch_dims + i]) for i in range(depth)))
+    return (*batch, *(cast(indices[..., i], "int64") for i in range(depth)))
 
 
 @operator("GatherElements")

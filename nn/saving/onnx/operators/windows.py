@@ -115,12 +115,8 @@ def average_pool(x, *, count_include_pad=0, **options):
     return mean_pool(x, windows, around if count_include_pad else [(0, 0)] * len(around))
 
 
-def _space(x):
-    return tuple(range(2, x.ndim))
-
-
-operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=_space(x), keepdims=True))
-operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
+operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=tuple(range(2, x.ndim)), keepdims=True))
+operator("GlobalMaxPool")(lambda x: ag.max(x, axis=tuple(range(2, x.ndim)), keepdims=True))
 
 
 # --------------------------------------------------------------------------------------------------------- resampling
