@@ -41,10 +41,22 @@ LOGICAL = {"bitwise_and": "And", "bitwise_invert": "Not", "bitwise_or": "Or", "b
 
 REDUCTIONS = {"sum": "ReduceSum", "prod": "ReduceProd", "max": "ReduceMax", "min": "ReduceMin"}
 
-PRIMITIVES: dict[str, Written] = {}
+PRIMITIVES: dict[str, Written] = {
+    "astype": lambda w, i, x: w.cast(x, i.args[0].dtype, i.out.dtype),
+    "broadcast_to": lambda w, i, x: w.expand(x, i.args[0].shape, i.out.shape),
+    "permute_dims": lambda w, i, x: w.node("Transpose", x, perm=list(i.params["axes"])) if i.params["axes"] else x,
+}
 """Instructions that become several nodes: functions of the writer, the instruction and the names of its arguments."""
 
-OPERATIONS: dict[str, Written] = {}
+
+def _unary(op_type: str, w: Writer, i: Instruction, x: Value) -> str:
+    return w.node(op_type, w.name(x))
+
+
+OPERATIONS: dict[str, Written] = {
+    **{name.lower(): partial(_unary, name) for name in ("Relu", "Sigmoid", "Softplus", "Erf", "Gelu")},
+    "leaky_relu": lambda w, i, x, slope=0.01: w.node("LeakyRelu", w.name(x), alpha=float(slope)),
+}
 """Operations that are kept whole: functions of the writer, the instruction, its arguments (names, or as they are) and
 its options."""
 
@@ -151,11 +163,6 @@ def _where(w: Writer, i: Instruction, condition: str, x: str, y: str) -> str:
     return w.node("Where", w.cast(condition, i.args[0].dtype, bool), x, y)
 
 
-@primitive("astype")
-def _astype(w: Writer, i: Instruction, x: str) -> str:
-    return w.cast(x, i.args[0].dtype, i.out.dtype)
-
-
 # ------------------------------------------------------------------------------------------------------------- shapes
 
 
@@ -163,16 +170,6 @@ def _astype(w: Writer, i: Instruction, x: str) -> str:
 def _reshape(w: Writer, i: Instruction, x: str) -> str:
     name, shape = w.parts.get(i.args[0], ("", None))
     return name if shape == i.out.shape else w.reshape(x, i.out.shape)
-
-
-@primitive("broadcast_to")
-def _broadcast_to(w: Writer, i: Instruction, x: str) -> str:
-    return w.expand(x, i.args[0].shape, i.out.shape)
-
-
-@primitive("permute_dims")
-def _permute_dims(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Transpose", x, perm=list(i.params["axes"])) if i.params["axes"] else x
 
 
 def _index_of(i: Instruction, axes: int) -> tuple[list[Any], list[Value]]:
@@ -270,18 +267,6 @@ def _place_of(w: Writer, i: Instruction, x: Value, axis: int | None = None, keep
 
 
 # --------------------------------------------------------------------------------------------------- whole operations
-
-
-def _unary(op_type: str, w: Writer, i: Instruction, x: Value) -> str:
-    return w.node(op_type, w.name(x))
-
-
-OPERATIONS |= {name.lower(): partial(_unary, name) for name in ("Relu", "Sigmoid", "Softplus", "Erf", "Gelu")}
-
-
-@operation("leaky_relu")
-def _leaky_relu(w: Writer, i: Instruction, x: Value, slope: float = 0.01) -> str:
-    return w.node("LeakyRelu", w.name(x), alpha=float(slope))
 
 
 @operation("pad")
