@@ -58,12 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     root = parser()
-    options, unknown = root.parse_known_args(arguments)
-    given = vars(options)
+    given = vars(root.parse_args(arguments))
     function = COMMANDS[name := given.pop("command")]
     command = f"{root.prog} {name}"
-    if unknown:
-        Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
         if launched() > 1:  # each would do the same
             raise Refused(f"mpirun has started {launched()} processes: start one, or give nn.fit parallel= in a script")

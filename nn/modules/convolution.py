@@ -11,16 +11,15 @@ from glassgrad.autograd.errors import DomainError
 from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional import spatial
-from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, FunctionModule, as_floating, parameter
 
 Many = int | Sequence[int]
 
 
-class _Conv(Module):
+class _Conv(FunctionModule):
     """A convolution over ``axes`` spatial axes; see `Conv2d`."""
 
     axes: ClassVar[int]
-    functions: ClassVar[tuple[Callable[..., Tensor], ...]] = spatial.conv1d, spatial.conv2d, spatial.conv3d
     transposed: ClassVar[bool] = False
 
     def __init__(
@@ -56,23 +55,20 @@ class _Conv(Module):
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
-        padding: Any = self.padding
-        if self.padding_mode != "zeros":
-            pads = [n for pair in reversed(self.padding) for n in pair]
-            x, padding = spatial.pad(x, pads, self.padding_mode), 0
-        return self._convolved(x, self.stride, padding, self.dilation, self.groups)
-
-    def _convolved(self, x: Any, *options: Any) -> Tensor:
-        return self.functions[self.axes - 1](as_floating(x, self.weight), self.weight, self.bias, *options)
+        if self.padding_mode == "zeros":
+            return super().forward(x)
+        x = spatial.pad(x, [n for pair in reversed(self.padding) for n in pair], self.padding_mode)
+        x = as_floating(x, self.weight)
+        return self._function(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)  # type: ignore[no-any-return]
 
 
-class Conv1d(_Conv):
+class Conv1d(_Conv, function=spatial.conv1d):
     """A convolution over one spatial axis; see `Conv2d`."""
 
     axes = 1
 
 
-class Conv2d(_Conv):
+class Conv2d(_Conv, function=spatial.conv2d):
     """A convolution: each output channel is a weighted sum over a window that slides over the input.
 
     ``weight``: ``(out_channels, in_channels / groups, *kernel_size)``, ``bias``: ``(out_channels,)`` or ``None``. Input
@@ -93,7 +89,7 @@ class Conv2d(_Conv):
     axes = 2
 
 
-class Conv3d(_Conv):
+class Conv3d(_Conv, function=spatial.conv3d):
     """A convolution over three spatial axes; see `Conv2d`."""
 
     axes = 3
@@ -107,7 +103,6 @@ class _ConvTranspose(_Conv):
     the end of each axis of the output. Weights start from ``init``, biases from 0.
     """
 
-    functions = spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d
     transposed = True
 
     def __init__(
@@ -130,24 +125,20 @@ class _ConvTranspose(_Conv):
         self.padding = per_axis(padding, self.axes, "padding", 0)
         self.output_padding = per_axis(output_padding, self.axes, "output_padding", 0)
 
-    def forward(self, x: Any) -> Tensor:
-        """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
-        return self._convolved(x, self.stride, self.padding, self.output_padding, self.groups, self.dilation)
 
-
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTranspose, function=spatial.conv_transpose1d):
     """A transposed convolution over one spatial axis."""
 
     axes = 1
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTranspose, function=spatial.conv_transpose2d):
     """A transposed convolution over two spatial axes."""
 
     axes = 2
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTranspose, function=spatial.conv_transpose3d):
     """A transposed convolution over three spatial axes."""
 
     axes = 3

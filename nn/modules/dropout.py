@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import number
 from glassgrad.nn import functional as F
 from glassgrad.nn.init import generator
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import FunctionModule
 
 
-class Dropout(Module):
+class Dropout(FunctionModule, function=F.dropout):
     """In training set each element to 0 with probability ``p`` and divide the others by ``1 - p``; else return x.
 
     ``seed``: an integer, a NumPy Generator that advances with each call, or ``None`` for fresh entropy; it is not saved
@@ -27,20 +26,12 @@ class Dropout(Module):
         self.p = number(p, "p", 0, 1)
         self.generator = generator(seed)
 
-    drop = staticmethod(F.dropout)
 
-    def forward(self, x: Any) -> Tensor:
-        """Any shape to the same shape."""
-        return self.drop(x, self.p, self.training, generator=self.generator)
-
-
-class Dropout1d(Dropout):
+class Dropout1d(Dropout, function=F.dropout1d):
     """`Dropout` of whole channels of sequences, ``(batch, channels, length)``."""
 
-    drop = staticmethod(F.dropout1d)
 
-
-class Dropout2d(Dropout):
+class Dropout2d(Dropout, function=F.dropout2d):
     """`Dropout` of whole channels of images, ``(batch, channels, height, width)``.
 
     >>> from glassgrad import nn
@@ -48,10 +39,6 @@ class Dropout2d(Dropout):
     [[[[0.0, 0.0]], [[6.0, 8.0]]]]
     """
 
-    drop = staticmethod(F.dropout2d)
 
-
-class Dropout3d(Dropout):
+class Dropout3d(Dropout, function=F.dropout3d):
     """`Dropout` of whole channels of volumes, ``(batch, channels, depth, height, width)``."""
-
-    drop = staticmethod(F.dropout3d)

@@ -12,10 +12,10 @@ from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional.attention import checked_row
-from glassgrad.nn.modules.module import Drawn, FunctionModule, Module, Placed, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, Placed, as_floating, parameter
 
 
-class Embedding(FunctionModule, function=F.embedding):
+class Embedding(Module):
     """A row of ``weight`` for each integer from 0 to num_embeddings - 1: ``(…)`` to ``(…, embedding_dim)``.
 
     ``weight``: ``(num_embeddings, embedding_dim)``, drawn by ``init``, by default from the normal distribution. The row
@@ -45,6 +45,10 @@ class Embedding(FunctionModule, function=F.embedding):
             rows = self.weight.detach()
             rows[self.padding_idx] = 0.0
             self.weight.data = rows.data
+
+    def forward(self, indices: Any) -> Tensor:
+        """Integers ``(…)`` to ``(…, embedding_dim)``."""
+        return F.embedding(indices, self.weight, self.padding_idx)
 
 
 def _waves(shape: tuple[int, ...]) -> Any:

@@ -471,20 +471,21 @@ class Module:
 
 
 class FunctionModule(Module):
-    """Base of layers that call a function of `nn.functional`: its options are the attributes of the layer."""
+    """Base of layers that call a function of `nn.functional`: its arguments by name are the attributes of the layer."""
 
     _function: ClassVar[Callable[..., Any]]
-    _options: ClassVar[frozenset[str]]
+    _options: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls, function: Callable[..., Any] | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
         if function is not None:
-            cls._function, cls._options = staticmethod(function), frozenset(inspect.signature(function).parameters)
+            cls._function, cls._options = staticmethod(function), tuple(inspect.signature(function).parameters)[1:]
 
     def forward(self, *inputs: Any) -> Tensor:
-        """The result of the function, of inputs as it takes them."""
-        options = {name: getattr(self, name) for name in vars(self) if name in self._options}
-        return self._function(*inputs, **options)  # type: ignore[no-any-return]
+        """The result of the function. Integers are cast to the dtype of the weight, if there is one."""
+        options = {name: getattr(self, name) for name in self._options if hasattr(self, name)}
+        x, *others = inputs
+        return self._function(as_floating(x, options.get("weight")), *others, **options)  # type: ignore[no-any-return]
 
 
 WATCHED.append(Module)

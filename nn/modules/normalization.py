@@ -10,13 +10,13 @@ from glassgrad.autograd.common.validation import flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.init import _filled
-from glassgrad.nn.modules.module import Module, Parameter, Placed, as_floating, parameter
+from glassgrad.nn.modules.module import FunctionModule, Module, Parameter, Placed, as_floating, parameter
 
 Spaces = tuple[tuple[str, ...], ...]
 """The names of the spatial axes of each shape of input that a layer takes."""
 
 
-class LayerNorm(Module):
+class LayerNorm(FunctionModule, function=F.layer_norm):
     """Normalise each sample over its last axes to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output
@@ -43,12 +43,8 @@ class LayerNorm(Module):
         affine = self.elementwise_affine, self.elementwise_affine and bias
         self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, made)
 
-    def forward(self, x: Any) -> Tensor:
-        """``(…, *normalized_shape)`` to the same shape."""
-        return F.layer_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.bias, self.eps)
 
-
-class RMSNorm(Module):
+class RMSNorm(FunctionModule, function=F.rms_norm):
     """Divide each sample by the root of its mean square over its last axes, then scale by ``weight``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output ``(…,
@@ -72,12 +68,8 @@ class RMSNorm(Module):
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
         self.weight, _ = _weight_and_bias(self.normalized_shape, self.elementwise_affine, False, made)
 
-    def forward(self, x: Any) -> Tensor:
-        """``(…, *normalized_shape)`` to the same shape."""
-        return F.rms_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.eps)
 
-
-class GroupNorm(Module):
+class GroupNorm(FunctionModule, function=F.group_norm):
     """Normalise each group of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
 
     ``num_groups`` divides ``num_channels``; neighbours form a group. Input and output ``(batch, num_channels, …)``.
@@ -98,10 +90,6 @@ class GroupNorm(Module):
             raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
         self.eps, self.affine = number(eps, "eps", 0), flag(affine, "affine")
         self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, made)
-
-    def forward(self, x: Any) -> Tensor:
-        """``(batch, num_channels, …)`` to the same shape."""
-        return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
 
 
 class _ChannelNorm(Module):

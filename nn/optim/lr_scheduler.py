@@ -106,16 +106,11 @@ class MultiStepLR(LRScheduler):
         return base * self.gamma ** bisect_right(self.milestones, epoch)
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(StepLR):
     """Multiply the rate by ``gamma`` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = number(gamma, "gamma", 0)
-        super().__init__(optimizer)
-
-    def lr_at(self, epoch: int, base: float) -> float:
-        """``base · gamma^epoch``."""
-        return base * self.gamma**epoch
+        super().__init__(optimizer, 1, gamma)
 
 
 class CosineAnnealingLR(LRScheduler):
