@@ -41,10 +41,11 @@ def fetch(path: Path, sha256: str, urls: Iterable[str]) -> bytes:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and _digest(content := path.read_bytes()) == sha256:
-            return content
-        content = _download(path, sha256, urls)
-        write_file(path, content)
+        content = path.read_bytes() if path.exists() else b""
+        if _digest(content) != sha256:
+            content = _download(path, sha256, urls)
+            write_file(path, content)
+        return content
     except DownloadError:
         raise
     except OSError as error:
@@ -53,7 +54,6 @@ def fetch(path: Path, sha256: str, urls: Iterable[str]) -> bytes:
             f"The folder for downloaded data, {path.parent}, can't be used ({why}): set GLASSGRAD_DATA to a folder "
             "that can be written."
         ) from None
-    return content
 
 
 def _digest(content: bytes) -> str:

@@ -151,14 +151,6 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     return _of_difference("l1_loss", ag.abs, prediction, target, reduction)
 
 
-def positive(value: Any, name: str) -> float:
-    """``value`` as a float. Raises `DomainError` unless it is a positive, finite number."""
-    found = number(value, name)
-    if found <= 0:
-        raise DomainError(f"{name} = {found:g} is out of range: give a positive number.")
-    return found
-
-
 def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """``d² / 2`` of each difference d up to ``delta``, and ``delta · (|d| - delta / 2)`` beyond.
 
@@ -168,7 +160,7 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     >>> huber_loss([1.0, 2.0], [1.5, 5.0], reduction="none")
     Tensor([0.125,   2.5])
     """
-    delta = positive(delta, "delta")
+    delta = number(delta, "delta", 1e-300)
     refuse_complex("huber_loss", prediction, target)
 
     def losses(d: Tensor) -> Any:

@@ -45,8 +45,8 @@ class LanguageModel(Module):
         begun = [whole(symbol, "start[i]", 0) for symbol in start]
         if not begun or max(begun) >= self.symbols:
             raise DomainError(f"start = {start!r}: give at least one symbol, from 0 to {self.symbols - 1}.")
-        texts: list[list[int]] = [[] for _ in range(count)]
-        going, state, tokens = [True] * count, None, NUMPY.asarray([begun] * count)
+        columns: list[Any] = []
+        going, state, tokens = True, None, NUMPY.asarray([begun] * count)
         was_training = self.training
         self.eval()
         try:
@@ -55,16 +55,15 @@ class LanguageModel(Module):
                     logits, state = self._next(tokens, state)
                     chances = to_numpy(softmax(logits / temperature).data)
                     bounds = NUMPY.cumulative_sum(NUMPY.asarray(chances, dtype="float64"), axis=1)
-                    drawn = (bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(1)
-                    for i, symbol in enumerate(drawn.tolist()):
-                        going[i] = going[i] and symbol != 0
-                        texts[i] += [symbol] * going[i]
-                    if not any(going):
+                    columns.append((bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(1))
+                    going = going & (columns[-1] != 0)
+                    if not going.any():
                         break
-                    tokens = drawn[:, None]
+                    tokens = columns[-1][:, None]
         finally:
             self.train(was_training)
-        return texts
+        rows = NUMPY.stack([*columns, NUMPY.zeros(count, int)], axis=1).tolist()  # each ends at its first 0
+        return [row[: row.index(0)] for row in rows]
 
 
 class CharRNN(LanguageModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.common.validation import choice, number
 from glassgrad.nn import functional as F
-from glassgrad.nn.functional.losses import REDUCTIONS, positive
+from glassgrad.nn.functional.losses import REDUCTIONS
 from glassgrad.nn.modules.module import FunctionModule
 
 
@@ -35,7 +35,7 @@ class HuberLoss(_Loss, function=F.huber_loss):
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
-        self.delta = positive(delta, "delta")
+        self.delta = number(delta, "delta", 1e-300)
 
 
 class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):

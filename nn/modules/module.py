@@ -310,30 +310,35 @@ class Module:
         >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
         Traceback (most recent call last):
             ...
-        glassgrad.nn.errors.StateError: Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected;
-        'weight' is (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was
-        saved with, or pass strict=False to ignore missing and unexpected names.
+        glassgrad.nn.errors.StateError: Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected;
+        'weight' is (3, 2) here and (1, 2) in the state. Nothing was changed. Build the module with the sizes of the
+        state; load_state_dict(…, strict=False) ignores missing and unexpected names.
         """
         if hasattr(state, "for_module"):  # weights in another library's layout
             state = state.for_module(self)
         mine = dict(self._named_state())
         known = {n: value for n, value in state.items() if n in mine or not str(n).endswith("num_batches_tracked")}
         given = {n: Tensor(known[n], dtype=t.dtype, device=t.device) for n, t in mine.items() if n in known}
-        wrong = [f"{name!r} is missing" for name in mine if strict and name not in known]
-        wrong += [f"{name!r} is unexpected" for name in known if strict and name not in mine]
+        self._refuse_misfits({**known, **given} if strict else given, strict)
+        for name, value in given.items():
+            mine[name].data = value.data
+
+    def _refuse_misfits(self, given: Mapping[str, Any], whole: bool) -> None:
+        """Raise `StateError` if ``given`` has an unknown path, another shape or, as a ``whole``, not all paths."""
+        mine = dict(self._named_state())
+        wrong = [f"{name!r} is missing" for name in mine if whole and name not in given]
+        wrong += [f"{name!r} is unexpected" for name in given if name not in mine]
         wrong += [
-            f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
-            for name, value in given.items()
-            if value.shape != mine[name].shape
+            f"{name!r} is {t.shape} here and {given[name].shape} in the state"
+            for name, t in mine.items()
+            if name in given and given[name].shape != t.shape
         ]
         if wrong:
             listed = "; ".join(wrong if len(wrong) <= 8 else [*wrong[:4], f"{len(wrong) - 8} more", *wrong[-4:]])
             raise StateError(
-                f"{self._described()} can't load this state: {listed}. Nothing was loaded. Build the "
-                "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."
+                f"{self._described()} can't take this state: {listed}. Nothing was changed. Build the module with the "
+                "sizes of the state; load_state_dict(…, strict=False) ignores missing and unexpected names."
             )
-        for name, value in given.items():
-            mine[name].data = value.data
 
     # ------------------------------------------------------------------------------------------------------------ modes
 
@@ -591,14 +596,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
     mine = dict(module._named_state())
     given = {name: asarray(value) for name, value in parameters.items()}
-    wrong = [f"{name!r} is unexpected" for name in given if name not in mine]
-    wrong += [
-        f"{name!r} is {mine[name].shape} in the module, and was given as {value.shape}"
-        for name, value in given.items()
-        if name in mine and value.shape != mine[name].shape
-    ]
-    if wrong:
-        raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
+    module._refuse_misfits(given, False)
     instead = {id(mine[name]): value for name, value in given.items()}
     places = [
         (part, name, getattr(part, name))  # `getattr`, so that a compiled function guards the attribute

@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Any, ClassVar, Unpack
 
-from glassgrad.autograd import Tensor, asarray, expand_dims, linear, permute_dims, sequence_mask, squeeze
+from glassgrad.autograd import Tensor, asarray, expand_dims, linear, permute_dims, sequence_mask
 from glassgrad.autograd.common.validation import choice, flag, number, whole
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.functional import recurrence
@@ -69,25 +69,22 @@ class _Recurrent(Module):
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
         """The outputs of the last layer, (steps, batch, directions · hidden), and the last state of every layer.
 
-        ``x``: (steps, batch, input), with ``batch_first`` (batch, steps, input), or one sequence (steps, input); the
-        outputs likewise. ``state``: h, (layers · directions, batch, hidden), of an LSTM the pair (h, c); zeros by
-        default. ``lengths``: the number of steps of each sequence of the batch, in any order: after them the outputs
-        are 0, and the last state of a sequence is that after its own last step.
+        ``x``: (steps, batch, input), with ``batch_first`` (batch, steps, input); the outputs likewise. ``state``: h,
+        (layers · directions, batch, hidden), of an LSTM the pair (h, c); zeros by default. ``lengths``: the number of
+        steps of each sequence of the batch, in any order: after them the outputs are 0, and the last state of a
+        sequence is that after its own last step.
 
         To truncate backpropagation through time, detach the state before passing it with the next piece.
         """
         name = type(self).__name__
         x = asarray(as_floating(x, self.weight_ih_l0))  # type: ignore[attr-defined]
-        form = "(batch, steps, {})" if self.batch_first else "(steps, batch, {})"
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size or 0 in x.shape:
+        if x.ndim != 3 or x.shape[-1] != self.input_size or 0 in x.shape:
+            form = "batch, steps" if self.batch_first else "steps, batch"
             raise ShapeError(
-                f"{name} takes x {form.format(self.input_size)}, or one sequence (steps, {self.input_size}), without "
-                f"lengths of 0; it was given shape {x.shape}."
+                f"{name} takes x ({form}, {self.input_size}), without lengths of 0; it was given shape {x.shape}."
             )
-        alone, mask = x.ndim == 2, None
-        if alone:
-            x = x[:, None, :]
-        elif self.batch_first:
+        mask = None
+        if self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
         if lengths is not None:
             if (lengths := asarray(lengths)).shape != x.shape[1:2]:
@@ -96,15 +93,11 @@ class _Recurrent(Module):
                     f"has shape {lengths.shape}."
                 )
             mask = expand_dims(sequence_mask(lengths, length=x.shape[0]).to(x.device), axis=-1)
-        shape = (self.num_layers * self.directions, *x.shape[1 : 1 if alone else 2], self.hidden_size)
+        shape = (self.num_layers * self.directions, x.shape[1], self.hidden_size)
         states = recurrence.state_of(name, self.kind, state, shape)
-        if alone and states is not None:
-            states = [h[:, None, :] for h in states]
         weights = [[_weights_of(self, ending) for ending in self._endings(i)] for i in range(self.num_layers)]
         x, ends = recurrence.layers(self.kind, x, states, weights, self._dropped, mask)
-        if alone:
-            x, ends = squeeze(x, axis=1), [squeeze(h, axis=1) for h in ends]
-        elif self.batch_first:
+        if self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
         return x, (ends[0] if len(ends) == 1 else tuple(ends))
 
@@ -179,9 +172,9 @@ class GRU(_Recurrent):
     et al., "Learning phrase representations using RNN encoder-decoder", 2014.
 
     >>> from glassgrad import autograd as ag, nn
-    >>> outputs, h = nn.GRU(3, 5, seed=0)(ag.ones((7, 3), dtype="float32"))
+    >>> outputs, h = nn.GRU(3, 5, seed=0)(ag.ones((7, 4, 3), dtype="float32"))
     >>> outputs.shape, h.shape
-    ((7, 5), (1, 5))
+    ((7, 4, 5), (1, 4, 5))
     """
 
     kind = "gru"

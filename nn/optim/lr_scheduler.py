@@ -98,7 +98,8 @@ class MultiStepLR(LRScheduler):
     """Multiply the rate by ``gamma`` at each epoch of ``milestones``."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
-        self.milestones, self.gamma = _milestones(milestones), number(gamma, "gamma", 0)
+        self.milestones = sorted(whole(epoch, "a milestone") for epoch in milestones)
+        self.gamma = number(gamma, "gamma", 0)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -159,7 +160,7 @@ class SequentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
-        milestones = _milestones(milestones)
+        self.milestones = sorted(whole(epoch, "a milestone") for epoch in milestones)
         if any(isinstance(schedule, ReduceLROnPlateau) for schedule in schedulers):
             raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")
         if len(milestones) != len(schedulers) - 1:
@@ -168,7 +169,6 @@ class SequentialLR(LRScheduler):
                 "milestone fewer than schedules."
             )
         self.schedulers: list[LRScheduler] = list(schedulers)
-        self.milestones = milestones
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -216,7 +216,3 @@ class ReduceLROnPlateau(LRScheduler):
         if self.bad_epochs > self.patience:
             self.scale, self.bad_epochs = self.scale * self.factor, 0
         self._apply()
-
-
-def _milestones(epochs: Sequence[int]) -> list[int]:
-    return sorted(whole(epoch, "a milestone") for epoch in epochs)

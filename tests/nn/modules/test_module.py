@@ -146,9 +146,9 @@ def test_a_state_that_does_not_fit_is_refused_whole():
     with pytest.raises(StateError) as error:
         layer.load_state_dict({"weight": np.zeros((4, 2)), "gain": 1.0})
     assert str(error.value) == (
-        "Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and "
-        "(4, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or pass "
-        "strict=False to ignore missing and unexpected names."
+        "Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and "
+        "(4, 2) in the state. Nothing was changed. Build the module with the sizes of the state; load_state_dict(…, "
+        "strict=False) ignores missing and unexpected names."
     )
     with pytest.raises(StateError, match=r"'bias' is \(3,\) here and \(2,\) in the state"):
         layer.load_state_dict({"weight": np.ones((3, 2)), "bias": np.ones(2)}, strict=False)

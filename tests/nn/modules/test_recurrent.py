@@ -37,21 +37,17 @@ def test_values_and_gradients_are_pytorchs(seed):
     ours = getattr(nn, name)(inputs, hidden, dtype="float64", **options)
     assert [n for n, _ in ours.named_parameters()] == [*theirs.state_dict()]
     ours.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
-    alone = draw.random() < 0.2
     rows = options["num_layers"] * (1 + options["bidirectional"])
-    shape = (steps, inputs) if alone else (steps, batch, inputs)
-    shape = (batch, steps, inputs) if options["batch_first"] and not alone else shape
-    arrays = [rng.normal(size=shape)]
+    arrays = [rng.normal(size=(batch, steps, inputs) if options["batch_first"] else (steps, batch, inputs))]
     if draw.random() < 0.6:
-        sizes = (rows, hidden) if alone else (rows, batch, hidden)
-        arrays += [rng.normal(size=sizes) for _ in range(2 if name == "LSTM" else 1)]
+        arrays += [rng.normal(size=(rows, batch, hidden)) for _ in range(2 if name == "LSTM" else 1)]
     x, *state = (ag.Tensor(a, requires_grad=True) for a in arrays)
     tx, *theirs_state = (torch.tensor(a, requires_grad=True) for a in arrays)
 
     def pair(parts):
         return None if not parts else tuple(parts) if name == "LSTM" else parts[0]
 
-    if alone or draw.random() < 0.5:
+    if draw.random() < 0.5:
         found, after = ours(x, pair(state))
         wanted, ends = theirs(tx, pair(theirs_state))
     else:
