@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -35,48 +36,32 @@ def other_kernel() -> str:
     return "Haswell" if any(name.startswith("AVX512") or name == "X86_V4" for name in found) else "Nehalem"
 
 
-PYTHON = [sys.executable, "-m"]
-PYTEST = [*PYTHON, "pytest", "-q", "-n"]
-SUITE = ["-m", "not check"]
+SUITE = '-m "not check"'
 """The tests of `make test`."""
 CORES = os.cpu_count() or 1
 TODAY = int(time.time()) // 86_400 * 10_000
 """Seeds of today: each day others are searched, and each can be repeated."""
 
 
-def threads(count: int) -> dict[str, str]:
-    return {"OMP_NUM_THREADS": str(count), "OPENBLAS_NUM_THREADS": str(count)}
+def python(purpose: str, words: str, threads: int = 1, **environment: str) -> Step:
+    """The step ``python -m`` with these words."""
+    count = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    return Step(purpose, [sys.executable, "-m", *shlex.split(words)], {**count, **environment})
 
 
-# A step is one line here.
+PAGES = 'pytest -q -n auto tests/test_docs.py tests/test_readme.py tests/test_examples.py -k "not char_rnn"'
 STEPS = {
-    "tests": Step(
-        "all tests, with new random examples", [*PYTEST, "auto"], {**threads(1), "HYPOTHESIS_PROFILE": "search"}
-    ),
-    "steps": Step(
-        "random training steps", [*PYTHON, "tests.steps", "--count", "5000", "--start", str(TODAY)], threads(1)
-    ),
-    "steps-c": Step(
-        "random training steps in C",
-        [*PYTHON, "tests.steps", "--count", "300", "--start", str(TODAY), "--target", "c"],
-        threads(1),
-    ),
-    "promises": Step("the frozen training steps", [*PYTHON, "tests.promises.steps"], threads(1)),
-    "promises-c": Step("frozen training steps in C", [*PYTHON, "tests.promises.steps", "--target", "c"], threads(1)),
-    "checked": Step(
-        "the pages' and the README's programs, compiled and not, beside each other",
-        [*PYTEST, "auto", "tests/test_docs.py", "tests/test_readme.py", "tests/test_examples.py", "-k", "not char_rnn"],
-        {**threads(1), "GLASSGRAD_CHECK": "1"},
-    ),
-    "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
-    "architectures": Step("networks of PyTorch's packages, if installed", [*PYTHON, "tests.architectures"], threads(1)),
-    "kernel": Step(
-        "the tests of make test with another kernel of OpenBLAS",
-        [*PYTEST, "auto", *SUITE],
-        {**threads(1), "OPENBLAS_CORETYPE": other_kernel()},
-    ),
-    "threads": Step("the same with two threads", [*PYTEST, str(max(1, CORES // 2)), *SUITE], threads(2)),
-    "lowest": Step("the same with the lowest version of every dependency", ["make", "lowest", 'ARGS=-m "not check"']),
+    "tests": python("all tests, with new random examples", "pytest -q -n auto", HYPOTHESIS_PROFILE="search"),
+    "steps": python("random training steps", f"tests.steps --count 5000 --start {TODAY}"),
+    "steps-c": python("random training steps in C", f"tests.steps --count 300 --start {TODAY} --target c"),
+    "promises": python("the frozen training steps", "tests.promises.steps"),
+    "promises-c": python("frozen training steps in C", "tests.promises.steps --target c"),
+    "checked": python("the pages' and the README's programs, compiled and not", PAGES, GLASSGRAD_CHECK="1"),
+    "faults": python("planted faults", "tests.promises.faults"),
+    "architectures": python("networks of PyTorch's packages, if installed", "tests.architectures"),
+    "kernel": python("make test on another kernel", f"pytest -q -n auto {SUITE}", OPENBLAS_CORETYPE=other_kernel()),
+    "threads": python("the same with two threads", f"pytest -q -n {max(1, CORES // 2)} {SUITE}", 2),
+    "lowest": Step("the same with the lowest version of every dependency", ["make", "lowest", f"ARGS={SUITE}"]),
     "wheel": Step("the wheel, as a user installs it", ["make", "wheel"]),
     "beside": Step("the wheel beside packages that import another autograd", ["make", "beside"]),
     "release": Step("a release without the upload", ["make", "release-dry-run"]),
@@ -99,17 +84,13 @@ LOWEST = [
 """A part that shows whether the lowest versions are enough."""
 
 SLICE = {
-    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "120"], threads(1)),
-    "promises": Step("frozen training steps", [*PYTHON, "tests.promises.steps", "--count", "100"], threads(1)),
-    "checked": Step(
-        "the README's programs, compiled and not, beside each other",
-        [*PYTEST, "auto", "tests/test_readme.py"],
-        {**threads(1), "GLASSGRAD_CHECK": "1"},
+    "steps": python("random training steps", "tests.steps --count 120"),
+    "promises": python("frozen training steps", "tests.promises.steps --count 100"),
+    "checked": python(
+        "the README's programs, compiled and not", "pytest -q -n auto tests/test_readme.py", GLASSGRAD_CHECK="1"
     ),
-    "samples": Step(
-        "some of the long tests, such as a page of each kind in Chromium", [*PYTEST, "auto", *SAMPLES], threads(1)
-    ),
-    "lowest": Step("the lowest versions", ["make", "lowest", f'ARGS=-m "not check" {" ".join(LOWEST)}']),
+    "samples": python("some of the long tests, such as pages in Chromium", f"pytest -q -n auto {' '.join(SAMPLES)}"),
+    "lowest": Step("the lowest versions", ["make", "lowest", f"ARGS={SUITE} {' '.join(LOWEST)}"]),
 }
 
 

@@ -153,11 +153,30 @@ def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
     assert nn.History.load(tmp_path / "run/history.json").interrupted
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("place", "error", "status", "said"),
+    [
+        ("fit", KeyboardInterrupt(), 130, ".nn: interrupted"),
+        (
+            "fit",
+            nn.errors.TrainingError("It is nan: so."),
+            2,
+            "It is nan: give a smaller --lr. No results were written",
+        ),
+        ("hold_out", nn.errors.DownloadError("no file: try again."), 2, "no file: try again"),
+    ],
+)
+def test_what_ends_a_run_early_leaves_nothing(place, error, status, said, tmp_path, monkeypatch, capsys):
+    def ends(*_, **__):
+        raise error
+
+    monkeypatch.setattr(job, place, ends)
+    assert run("digits", "--out", tmp_path / "run") == status
+    assert capsys.readouterr().err.endswith(f"{said}\n")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
     monkeypatch.setattr(job, "fit", lambda *_, **__: nn.History(interrupted=True))
     assert run("digits", "--out", tmp_path / "run") == 130
-    assert capsys.readouterr().err == "python -m glassgrad.nn: interrupted\n"
-    assert not (tmp_path / "run").exists()
 
 
 def contents(folder):
@@ -183,25 +202,4 @@ def test_missing_libraries_are_named_first(small, tmp_path, capsys, monkeypatch)
     assert sentence.endswith('the learning curves need matplotlib: pip install "glassgrad[demo]"')
     sentence = refused(capsys, "predict", small / "model.npz", "x.png")
     assert sentence.endswith('reading pictures needs Pillow: pip install "glassgrad[demo]"')
-    assert not (tmp_path / "run").exists()
-
-
-def test_missing_data_is_refused(tmp_path, capsys, monkeypatch):
-    def missing():
-        raise nn.errors.DownloadError("the file could not be downloaded: check the network and try again.")
-
-    monkeypatch.setattr(job, "DATASETS", {"digits": missing})
-    assert refused(capsys, "digits", "--out", tmp_path / "run").endswith("check the network and try again")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
-    def fit(*_, **__):
-        raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller one, and so on.")
-
-    monkeypatch.setattr(job, "fit", fit)
-    assert run("digits", "--out", tmp_path / "run") == 2
-    assert capsys.readouterr().err.endswith(
-        "The loss became nan in batch 3 of an epoch: give a smaller --lr. No results were written\n"
-    )
     assert not (tmp_path / "run").exists()

@@ -65,13 +65,6 @@ def test_a_turned_photo_is_turned_back(data, tmp_path):
     assert (read_image(tmp_path / "turned.jpg") == (data.x_test[0].reshape(16, 16) > 0)).mean() > 0.97
 
 
-def test_a_truncated_picture_is_refused(small, data, tmp_path, capsys):
-    path = tmp_path / "x.png"
-    Image.fromarray(grey(data, 0)).save(path)
-    path.write_bytes(path.read_bytes()[:-60])
-    assert f"{path} " in refused(capsys, "predict", small / "model.npz", path)
-
-
 def test_a_blank_picture_is_refused(small, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(-3, 4, (60, 60))
     for grey_of_paper in (200, 246 + noise):

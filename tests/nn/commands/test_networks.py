@@ -63,10 +63,8 @@ def test_a_convolutional_network_leaves_all_results(few, tmp_path, capsys):
 
 def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda _: iter(()))
-    assert (
-        run("digits", "--model", "cnn", "--epochs", "1", "--hidden", "20", "--shift", "0", "--out", tmp_path / "run")
-        == 0
-    )
+    words = ["digits", "--model", "cnn", "--epochs", "1", "--hidden", "20", "--shift", "0", "--out"]
+    assert run(*words, tmp_path / "run") == 0
     written = json.loads((tmp_path / "run/settings.json").read_text())
     assert {name: written[name] for name in ("model", "hidden", "epochs", "shift", "lr")} == {
         "model": "cnn", "hidden": [20], "epochs": 1, "shift": 0, "lr": NETWORKS["cnn"].rates["adamw"],

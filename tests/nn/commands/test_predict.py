@@ -76,11 +76,12 @@ def test_an_empty_picture_does_not_discard_the_others(small, data, tmp_path, cap
     Image.fromarray(255 - grey(data, 0)).save(tmp_path / "digit.png")
     Image.new("L", (40, 40), 255).save(tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("no picture")
-    names = [tmp_path / f"{name}.png" for name in ("empty", "digit", "text")]
+    (tmp_path / "cut.png").write_bytes((tmp_path / "digit.png").read_bytes()[:-60])
+    names = [tmp_path / f"{name}.png" for name in ("empty", "digit", "text", "cut")]
     assert run("predict", small / "model.npz", *names) == 2
     said = capsys.readouterr()
     assert [line.split()[0] for line in said.out.splitlines()] == ["picture", str(tmp_path / "digit.png")]
-    assert re.fullmatch(r".*empty\.png shows no digit: .*; .*text\.png is not a picture: .*\n", said.err)
+    assert re.fullmatch(r".*empty\.png shows no digit: .*; .*text\.png is not a picture: .*; .*cut\.png .+\n", said.err)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,6 @@ def test_evaluate():
     assert result.accuracy == (model(X.astype(np.float32)).argmax(-1).data == Y).mean()
 
 
-def test_regression_has_no_accuracy():
-    history = train(nn.MLP([2, 1], seed=0), loss=nn.functional.mse_loss, data=(X, X[:, :1]), validation=(X, X[:, :1]))
-    assert history.accuracy == history.validation_accuracy == [None] * 3
-
-
 def test_accuracy_of_labels_with_several_axes():
     model = nn.Linear(2, 3, seed=0)
     x, y = RNG.normal(size=(20, 7, 2)), RNG.integers(0, 3, (20, 7))
@@ -27,7 +22,7 @@ def test_accuracy_of_labels_with_several_axes():
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_model_with_two_outputs_has_no_accuracy(compiled):
+def test_regression_and_a_model_with_two_outputs_have_no_accuracy(compiled):
     class Two(nn.Module):
         def __init__(self):
             self.layer = nn.Linear(2, 2, seed=0)
@@ -36,8 +31,10 @@ def test_a_model_with_two_outputs_has_no_accuracy(compiled):
             z = self.layer(x)
             return z, 2 * z
 
+    data = {"data": (X, X[:, :1]), "validation": (X, X[:, :1])}
+    regression = train(nn.MLP([2, 1], seed=0), loss=nn.functional.mse_loss, compile=compiled, **data)
     history = train(Two(), loss=lambda outputs, y: LOSS(outputs[1], y), compile=compiled)
-    assert history.accuracy == [None] * 3
+    assert history.accuracy == regression.accuracy == regression.validation_accuracy == [None] * 3
 
 
 @pytest.mark.parametrize("dtype", [float, int])
