@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Unpack
 
 from glassgrad import autograd as ag
@@ -17,7 +17,7 @@ from glassgrad.nn.functional.attention import attention_weights
 from glassgrad.nn.modules.activation import activation_layer
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Drawn, Module, Parameter, as_floating, parameter, placed
+from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter, placed
 from glassgrad.nn.modules.normalization import LayerNorm
 
 
@@ -61,16 +61,12 @@ class MultiheadAttention(Module):
         self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), flag(batch_first, "batch_first")
         bias = flag(bias, "bias")
         self.generator = made["seed"]
-
-        def weight(rows: int, columns: int) -> Parameter:
-            return parameter((rows, columns), initialisers.xavier_uniform_, **made)
-
-        e = self.embed_dim
+        e, weight = self.embed_dim, partial(parameter, value=initialisers.xavier_uniform_, **made)
         if self.kdim == self.vdim == e:
-            self.in_proj_weight = weight(3 * e, e)
+            self.in_proj_weight = weight((3 * e, e))
         else:
-            self.q_proj_weight, self.k_proj_weight = weight(e, e), weight(e, self.kdim)
-            self.v_proj_weight = weight(e, self.vdim)
+            self.q_proj_weight, self.k_proj_weight = weight((e, e)), weight((e, self.kdim))
+            self.v_proj_weight = weight((e, self.vdim))
         self.in_proj_bias = parameter(3 * e, **made) if bias else None
         self.out_proj = Linear(e, e, bias, **made)
 

@@ -53,18 +53,13 @@ class _Recurrent(Module):
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), flag(bidirectional, "bidirectional")
         self.generator = made["seed"]
         for layer in range(self.num_layers):
-            inputs = self.hidden_size * self.directions if layer else self.input_size
+            inputs = self.hidden_size * (1 + self.bidirectional) if layer else self.input_size
             for ending in self._endings(layer):
                 _weights(self, ending, inputs, made)
 
-    @property
-    def directions(self) -> int:
-        """The number of directions."""
-        return 1 + self.bidirectional
-
     def _endings(self, layer: int) -> list[str]:
         """The suffixes of the parameter names of a layer, one for each direction."""
-        return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]
+        return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
         """The outputs of the last layer, (steps, batch, directions · hidden), and the last state of every layer.
@@ -93,7 +88,7 @@ class _Recurrent(Module):
                     f"has shape {lengths.shape}."
                 )
             mask = expand_dims(sequence_mask(lengths, length=x.shape[0]).to(x.device), axis=-1)
-        shape = (self.num_layers * self.directions, x.shape[1], self.hidden_size)
+        shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
         states = recurrence.state_of(name, self.kind, state, shape)
         weights = [[_weights_of(self, ending) for ending in self._endings(i)] for i in range(self.num_layers)]
         x, ends = recurrence.layers(self.kind, x, states, weights, self._dropped, mask)

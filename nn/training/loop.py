@@ -108,7 +108,13 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    _check_optimizer(optimizer, model)
+    check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim, made with the model's parameters")
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise DomainError(
+            "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with "
+            "model.parameters() whenever you make a new model."
+        )
     epochs = whole(epochs, "epochs")
     whole(batch_size, "batch_size")
     if patience is not None and whole(patience, "patience") and validation is None:
@@ -180,13 +186,3 @@ def fit(
             report.clear()
     report.line(history.note)
     return history
-
-
-def _check_optimizer(optimizer: Optimizer, model: Module) -> None:
-    check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim, made with the model's parameters")
-    own = {id(p) for p in model.parameters()}
-    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
-        raise DomainError(
-            "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with "
-            "model.parameters() whenever you make a new model."
-        )

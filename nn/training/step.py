@@ -115,7 +115,15 @@ class Step:
             steps = Steps(self.program or self._traced, pair, table) if table.size else None
             while steps is not None and steps.done < steps.total:
                 first = steps.done
-                part = None if self.program is None else self._take_several(steps)
+                part = None
+                if self.program is not None:
+                    self.interrupts.broken = True
+                    try:
+                        part = steps.several()  # None if Python has to take the next step
+                    except Exception as error:  # raised before its step has written anything
+                        self.interrupts.broken = isinstance(error, MemoryError)
+                        raise
+                    self.interrupts.check()
                 if part is None:
                     x, y = map(asarray, steps.batch())
                     output, value = self._step(x, y, tally.batches + 1)
@@ -129,17 +137,6 @@ class Step:
                             raise self._diverged(value, f"epoch {self.report.done + 1}, batch {tally.batches + k + 1}")
                     tally.add_steps(outputs, asarray(pair[1][steps.rows[first : steps.done]]), losses)
                 self.report.batch(tally)
-
-    def _take_several(self, steps: Steps) -> Any:
-        """The results of the next steps in C, ``None`` if Python has to take the next step."""
-        self.interrupts.broken = True
-        try:
-            part = steps.several()
-        except Exception as error:  # raised before its step has written anything
-            self.interrupts.broken = isinstance(error, MemoryError)
-            raise
-        self.interrupts.check()
-        return part
 
     def check_weights(self) -> None:
         """Raise `TrainingError` if a trained weight is not finite."""

@@ -154,11 +154,6 @@ def test_the_failed_peer_is_named_with_the_reason() -> None:
     assert "MyGrad, A: ValueError: no" in text
 
 
-def test_ratio_pairs_the_rounds() -> None:
-    results = {"a": {"seconds": [1.0, 20.0, 3.0]}, "b": {"seconds": [2.0, 40.0, 6.0]}}
-    assert referee.ratio(results, "a", "b") == (0.5, 0.0)
-
-
 def test_only_glassgrad_can_import_the_source_tree() -> None:
     script = (
         "from benchmarks.worker import Worker; Worker.version = lambda _, distribution: list(__import__('sys').path)\n"
