@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
 from tests.autograd.compiler.test_training import step_of
 from tests.viz.graph.test_picture import node, words
+from tests.viz.kept import assert_kept
 
 
 def training(model: nn.Module, optimizer: Any, sizes: tuple[int, int], *, entropy: bool = False) -> Program:
@@ -39,6 +41,21 @@ def normalized() -> Program:
     return training(model, nn.optim.Adam(model.parameters(), lr=0.5), (4, 2), entropy=True)
 
 
+def scalar() -> Program:
+    """A step of one parameter that is a single number."""
+    w = ag.Tensor(2.0, requires_grad=True, name="w")
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (w * x) ** 2
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return ag.trace(step, ag.asarray(3.0))
+
+
 def f(w: Any, x: Any) -> Any:
     return ag.sum(ag.tanh(x @ w))
 
@@ -56,83 +73,25 @@ PROGRAMS = {
     "descent": lambda: ag.trace(lambda w, x: w - 0.1 * ag.grad(f)(w, x), *POINT),
     "both": lambda: ag.trace(ag.value_and_grad(f), *POINT),
     "second order": lambda: ag.trace(lambda w, x, v: ag.hvp(f, (w, x), (v, x)), *POINT, POINT[0]),
+    "scalar": scalar,
     "nothing": lambda: ag.trace(lambda x: x, ag.ones((2,))),
     "indices": lambda: ag.trace(lambda x, i: x[i] ** 2, ag.ones((4,)), ag.asarray([1, 0])),
 }
 
 
-@pytest.fixture(scope="module")
-def step() -> Program:
-    return mlp(4, 3, 2)
+PARTS = Path(__file__).with_name("parts.txt")
 
 
-@pytest.fixture(scope="module")
-def drawn(step: Program) -> viz.Picture:
-    return viz.draw_graph(step)
-
-
-def parts(program: Program) -> dict[str, str]:
-    reading = Reading(program)
-    return {value.name: reading.part[value] for value in reading.written}
-
-
-class TestParts:
-    def test_of_a_step(self, step: Program):
-        found = parts(step)
-        assert {n for n, part in found.items() if part == FORWARD} == {
-            *("layers_0", "layers_0_times_half", "tanh_layers_0_times_half", "t1", "layers_1", "layers_2"),
-            *("miss", "flat", "total", "loss"),
-        }
-        assert found["d_layers_0_weight"] == found["d_layers_2_bias"] == found["d_loss"] == BACKWARD
-        updates = {n for n, part in found.items() if part == UPDATE}
-        assert updates > {"lr_float32", "layers_0_weight_new", "layers_2_bias_new"}
-        assert len(updates) == 12
-
-    def test_of_an_optimized_step(self, step: Program):
-        program = step.optimized()
-        found = parts(program)
-        assert found["layers_1"] == FORWARD
-        (new,) = program.updates.values()
-        makers = program.producers()
-        change = makers[new].args[1]
-        rate, gradient = makers[change].args
-        assert found["d_layers_0_weight"] == found[gradient.name] == BACKWARD
-        assert found[new.name] == found[change.name] == UPDATE
-        assert found["layers_2_weight"] == FORWARD  # a parameter seen otherwise is no gradient
-        assert found[rate.name] == UPDATE  # of the learning rate alone
-
-    def test_running_statistics_are_updates_without_gradient(self):
-        program = normalized()
-        found = parts(program)
-        for state in program.updates:
-            if "running" in state.name:
-                assert found[program.updates[state].name] == UPDATE
-        assert found["centred"] == FORWARD
-
-    @pytest.mark.parametrize("name", ["gradient", "descent", "both", "second order"])
-    def test_of_transforms(self, name: str):
-        program = PROGRAMS[name]()
-        found = parts(program)
-        assert found[next(n for n in found if n.startswith("tanh_"))] == FORWARD
-        assert found[program.outputs[-1].name] == BACKWARD
-
-    def test_lines_without_gradients_are_forward(self):
-        assert set(parts(PROGRAMS["forward"]()).values()) == {FORWARD}
-
-    def test_a_scalar_parameter(self):
-        w = ag.Tensor(2.0, requires_grad=True, name="w")
-        optimizer = nn.optim.SGD([w], lr=0.1)
-
-        def step(x: Any) -> Any:
-            optimizer.zero_grad()
-            loss = (w * x) ** 2
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        found = parts(ag.trace(step, ag.asarray(3.0)))
-        assert found["d_w"] == BACKWARD
-        assert [n for n, part in found.items() if part == UPDATE]
+def test_each_line_belongs_to_the_part_that_the_text_says() -> None:
+    """Forward, backward or update: of programs as traced, and optimised with packed states."""
+    written = []
+    for name, make in PROGRAMS.items():
+        for program in ((made := make()), made.optimized()):
+            reading = Reading(program)
+            for part in (FORWARD, BACKWARD, UPDATE):
+                names = [value.name for value in reading.written if reading.part[value] == part]
+                written.append(f"{name}, {part}: {', '.join(names)}")
+    assert_kept(PARTS, "\n".join(written))
 
 
 class TestCards:

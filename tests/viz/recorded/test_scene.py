@@ -55,19 +55,23 @@ class TestNames:
         assert names(scene) == ["x", "W1", "b1", "z1", "a1", "W2", "b2", "z2", "a2", "y", "L"]
         assert by_name(scene)["W1"].path == "layers.0.weight"
 
-    def test_a_product_and_its_bias_make_one_layer(self):
-        x, w, b = T([[1.0, 2.0]]), parameter(np.eye(2)), parameter([0.0, 1.0])
-        assert names(Scene(ag.sum(ag.relu(x @ w + b)))) == ["x", "W1", "t1", "θ1", "z1", "a1", "L"]
-
-    def test_equal_names_get_different_ids(self):
-        x, y = parameter(1.0, name="σ"), parameter(2.0, name="σ")
-        scene = Scene(x * y)
-        assert names(scene) == ["σ", "σ_2", "L"]
-        assert len({card.key for card in scene.cards}) == 3
-
-    def test_generated_names_avoid_given_ones(self):
-        x = parameter(1.0, name="t1")
-        assert names(Scene(ag.sin(ag.cos(x)))) == ["t1", "t2", "L"]
+    @pytest.mark.parametrize(
+        ("y", "expected"),
+        [
+            (  # a product and its bias make one layer
+                lambda: ag.sum(ag.relu(T([[1.0, 2.0]]) @ parameter(np.eye(2)) + parameter([0.0, 1.0]))),
+                ["x", "W1", "t1", "θ1", "z1", "a1", "L"],
+            ),
+            (lambda: parameter(1.0, name="σ") * parameter(2.0, name="σ"), ["σ", "σ_2", "L"]),
+            (lambda: ag.sin(ag.cos(parameter(1.0, name="t1"))), ["t1", "t2", "L"]),  # not that of a leaf
+            (lambda: ag.sum(parameter(np.eye(2), name="a") @ ag.eye(2)), ["a", "I", "z1", "L"]),
+            (lambda: ag.exp(parameter([1.0, 2.0], "x")) * T([1.0, 1.0]), ["x", "t1", "1", "t2"]),
+        ],
+    )
+    def test_of_each_kind(self, y, expected):
+        scene = Scene(y())
+        assert names(scene) == expected
+        assert len({card.key for card in scene.cards}) == len(expected)
 
     def test_several_outputs(self):
         x = parameter(1.0, name="x")
@@ -241,11 +245,6 @@ def test_the_expression_of_a_graph_keeps_brackets_and_axes_where_shapes_change()
     assert scene.expression(80) == "sum(exp((x as (3, 1)) - (x as (1, 3))))"
     formulas = [scene.formula(card).text for card in scene.cards if card.name in ("t1", "t2")]
     assert formulas == ["x as (3, 1)", "x as (1, 3)"]
-
-
-def test_a_unit_matrix_is_called_so():
-    a = T(np.arange(4.0).reshape(2, 2), requires_grad=True, name="a")
-    assert [card.name for card in Scene((a @ ag.eye(2)).sum()).cards][:2] == ["a", "I"]
 
 
 def test_gradients_of_outputs_whose_shape_has_changed_are_refused():
