@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,13 @@ BRACKETS = [  # where they are needed, and nothing trivial
     *("1 - a", "abs(a - b)", "(a > b) & (b > c)", "a < -1", "1e-5 * a", "a.space.call('sqrt', a + b)"),
     *("a.space.call('maximum', a + b, c)", "a.space.call('hypot', a, b) * c", "a.space.call('nextafter', a, b)"),
 ]
+ARRAYS = {"x": (2, 3), "W": (3, 4), "V": (4, 3), "b": (3,), "c": (4,), "t": (2, 4), "s": ()}
+WRITTEN = [  # of arrays, and of operations with several
+    *("linear(x, V, c)", "linear(x, V, None)", "concat([x, x], axis=0)", "W[0]", "xs('ones_like', x) * b"),
+    *("x[0:2:2, None, ..., i]", "xs('ones_like', x) * x", "xs('ones_like', x) * s", "xs('zeros_like', t) @ W.T"),
+    *("3.0 * xs('ones_like', t) @ W.T", "xs('where', True, x, 1.0)", "xs('where', False, x, 1.0)"),
+    *("clip(x, min=0, max=1.5)",),
+]
 NAMES = ["w", "W12", "σ", "layers.0.weight", "x_2", "a_b%", "权"]
 
 
@@ -58,6 +66,10 @@ def rule(say, name, inputs, params=None):
     parts = [say.pull(op, i, inputs, out, params, g) for i, x in enumerate(inputs) if isinstance(x, Symbol)]
     assert [part.shape for part in parts] == [x.shape for x in inputs if isinstance(x, Symbol)]
     return " | ".join([name, written.text, written.tex, *(f"{part.text} | {part.tex}" for part in parts)])
+
+
+def applied(say, op, *given, **params):
+    return say.apply(op, given[0] if op.variadic else given, params)
 
 
 def rules(say, tensors):
@@ -81,64 +93,18 @@ def rules(say, tensors):
     for written in BRACKETS:
         symbol = eval(written, dict(abc))  # the test's own text
         yield f"{written} | {symbol.text} | {symbol.tex}"
+    known = {name: tensors.symbol(name, np.ones(shape)) for name, shape in ARRAYS.items()}
+    known |= {"xs": tensors.call, "i": np.arange(2)}
+    known |= {name: partial(applied, tensors, ag.OPS[name]) for name in ("linear", "clip", "concat")}
+    for written in WRITTEN:
+        symbol = eval(written, dict(known))
+        yield f"{written} | {symbol.text} | {symbol.tex}"
     yield from (f"{name} | {tex_name(name)}" for name in NAMES)
 
 
 @np.errstate(all="ignore")
 def test_rules_are_written_as_their_text_says(say, tensors):
     assert_kept(KEPT, "\n".join(rules(say, tensors)) + "\n")
-
-
-class TestTensors:
-    def test_latex(self, tensors):
-        rng = np.random.default_rng(0)
-        x, w, b = (tensors.symbol(n, rng.random(s)) for n, s in (("x", (4, 3)), ("W1", (2, 3)), ("b1", (2,))))
-        linear = ag.OPS["linear"]
-        assert tensors.apply(linear, [x, w, b], {}).tex == r"x \, W_{1}^{T} + b_{1}"
-        assert tensors.apply(linear, [x, w, None], {}).tex == r"x \, W_{1}^{T}"
-        g = tensors.symbol("G", rng.random((4, 2)), r"\bar{z}_1")
-        out = tensors.symbol("z1", rng.random((4, 2)))
-        assert tensors.pull(linear, 1, [x, w, b], out, {}, g).tex == r"\bar{z}_1^{T} \, x"
-
-    def test_a_constant_keeps_its_shape_where_the_shape_matters(self, tensors):
-        x, w, b = (tensors.symbol(n, np.ones(s)) for n, s in (("x", (2, 3)), ("W", (3, 4)), ("b", (3,))))
-        threes = tensors.lift(3.0) * tensors.call("ones_like", tensors.symbol("t", np.ones((2, 4))))
-        product = tensors.call("matmul", threes, w.T)
-        assert product.text == "3·ones(2, 4)·Wᵀ"
-        assert product.tex == r"3 \, \mathbf{1}_{2 \times 4} \, W^{T}"
-        assert tensors.call("matmul", tensors.call("zeros_like", threes), w.T).text == "0"
-        assert (tensors.call("ones_like", x) * b).text == "b"
-        assert (tensors.call("ones_like", x) * x).text == "x"
-        assert (tensors.call("ones_like", x) * tensors.symbol("s", np.float64(2.0))).text == "s"
-
-    def test_a_condition_that_is_known_chooses(self, say):
-        x = say.symbol("x", np.float64(2.0))
-        assert (say.call("where", True, x, 1.0).text, say.call("where", False, x, 1.0).text) == ("x", "1")
-        y = say.symbol("y", np.float64(2.0))
-        g, out = say.symbol("G", np.float64(1.0)), say.symbol("out", np.float64(100.0))
-        assert say.pull(ag.OPS["power"], 1, [10, y], out, {}, g).text == "G·log(10)·out"
-
-
-class TestForward:
-    def test_names_and_constants(self, say):
-        w, x = say.symbol("w"), say.symbol("x")
-        multiply, clip = ag.OPS["multiply"], ag.OPS["clip"]
-        assert say.apply(multiply, [w, x], {}).text == "w·x"
-        assert say.apply(multiply, [w, 0.5], {}).text == "w·0.5"
-        assert say.apply(clip, [x], {"min": 0.0, "max": 1.5}).text == "clip(x, 0, 1.5)"
-        assert Notation().apply(multiply, [w, x], {}).text == "w × x"
-
-    def test_several_arrays_and_indices(self, tensors):
-        a, b = tensors.symbol("a"), tensors.symbol("b")
-        assert tensors.apply(ag.OPS["concat"], [a, b], {"axis": 0}).text == "concat(a, b)"
-        index = (slice(None), slice(0, 4, 2), None, ..., 3, np.arange(9))
-        assert tensors.apply(ag.OPS["getitem"], [a], {"index": index}).text == "a[:, 0:4:2, None, ..., 3, [(9,)]]"
-
-
-def test_a_second_index_in_latex_is_braced(tensors):
-    w = tensors.symbol("W1", np.ones(3))
-    assert w[0].tex == r"{W_{1}}_{[0]}"
-    assert w[0].text == "W1[0]"
 
 
 def test_symbols_answer_what_a_rule_may_ask(tensors):
