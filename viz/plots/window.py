@@ -7,8 +7,8 @@ at the largest entry of the window and 0 elsewhere.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,51 +38,6 @@ KINDS = {  # of a grid: its ink, its frames and its ground
 }
 
 
-@dataclass
-class _Grid:
-    """Numbers in rows and columns: ``start`` is the index of the first; entries outside of the array are masked."""
-
-    title: str
-    values: np.ndarray
-    start: tuple[int, int] | None = None
-    framed: set[tuple[int, ...]] = field(default_factory=set)  # by index
-    kind: str = "value"
-    outside: str = ""  # written for entries outside of the array
-
-    @property
-    def label(self) -> Label:
-        """The title, and the numbers below it with those of their rows and columns."""
-        (down, across), (top, left) = self.values.shape, self.start or (0, 0)
-        small: dict[str, Any] = {"width": INDEX, "height": INDEX, "fixedsize": True, "border": 0}
-        indices = INDEX * (self.start is not None)
-        lines = [[self._entry((i + top, j + left), self.values[i, j]) for j in range(across)] for i in range(down)]
-        if indices:
-            lines = [[cell(caption(i + top), **small), *line] for i, line in enumerate(lines)]
-            lines.insert(0, [cell(caption(left + j - 1) if j else "", **small) for j in range(across + 1)])
-        wide, tall = across * WIDTH + indices + 2, down * HEIGHT + indices + 2
-        fixed: dict[str, Any] = {"fixedsize": True, "width": wide, "height": tall}  # else the engine would stretch it
-        numbered = table(*(row(*line) for line in lines), cellborder=1, color="hair", **fixed)
-        heading = text(self.title, style.CAPTION, KINDS[self.kind][0], bold=True)
-        fixed |= {"width": max(wide, round(1.1 * width(heading))) + 4, "height": tall + 18}
-        return table(row(cell(heading, align="LEFT")), row(cell(numbered, align="LEFT")), **fixed)
-
-    def _entry(self, at: tuple[int, ...], value: Any) -> Label:
-        ink, edge, ground = KINDS[self.kind]
-        look: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fixedsize": True}
-        if np.ma.is_masked(value):
-            said, ink = self.outside, "ink"
-            look |= {"border": 0} if self.kind == "products" else {"bgcolor": "hair"}
-        else:
-            said = _entry(float(value))
-            if at in self.framed or self.start is None:
-                look["bgcolor"] = ground
-            else:
-                ink = "muted"
-        look |= {"border": 2, "color": edge} if at in self.framed else {}
-        return cell(text(said, style.CAPTION, ink, italic=ink == "grad") if said else "", **look)
-
-
-_Row: TypeAlias = list[_Grid | str | Label]
 _Tap: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], bool]  # index in the weight, place in the array, if it counts
 
 
@@ -129,15 +84,11 @@ def plot_window(
 
 def _over_windows(node: Node) -> tuple[Node | None, float]:
     """The operation over windows that made a value, and the number by which a mean multiplies its sums."""
-    if node.op.name in SHOWN:
-        return node, 1.0
     if node.op.name == "multiply":
         total, share = node.inputs
         if isinstance(total, Node) and total.op.name == "sum_pool" and not isinstance(share, Node):
-            number = host(share)
-            if number.size == 1:
-                return total, float(number.reshape(()))
-    return None, 1.0
+            return (total, float(host(share).reshape(()))) if np.size(host(share)) == 1 else (None, 1.0)
+    return node if node.op.name in SHOWN else None, 1.0
 
 
 class _View:
@@ -172,11 +123,11 @@ class _View:
         self.inside = self.w.shape[1]  # input channels of a group, and its output channels
         self.each = len(self.w) * self.inside // self.shape[1]
 
-    def _part(self, of: str, n: int, c: int, around: Iterable[tuple[int, ...]], **options: Any) -> _Grid:
+    def _part(self, of: str, n: int, c: int, around: Iterable[tuple[int, ...]], outside: str = "") -> Label:
         """The part of ``x``, ``y`` or ``g``, the gradient at y, around places that are framed."""
         title = f"∂L/∂{self.names['y']}" if of == "g" else self.names[of]
         kind = "gradient" if of == "g" else "value"
-        return _around(self.arrays[of][n, c], set(around), f"{title}[{n},{c}]", kind=kind, **options)
+        return _around(self.arrays[of][n, c], set(around), f"{title}[{n},{c}]", kind, outside)
 
     def _counts(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
         """Whether an output depends on an entry of its window: a maximum does on the largest alone."""
@@ -206,26 +157,25 @@ class _View:
             title = "1 at the largest" if self.is_max else "weights" if self.is_pool else ""
             title = title or f"{self.names['weight']}[{o},{c}]"
             kind = "value" if self.is_pool else "knob"
-            factor = _Grid(title, weight, kind=kind, **some if len(taps) < weight.size else {})
+            factor = _grid(title, weight, kind, **some if len(taps) < weight.size else {})
             outside = "0" if of == "x" and not self.is_max else ""
             read = self._part(of, n, channel, [at for _, at, _ in taps], outside=outside)
             kind = "products" if of == "g" else "value"
-            result = _Grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind=kind)
-            parts: _Row = [read, "×", factor, "=", result]
-            rows.append(row(*map(_part, parts)))
+            result = _grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind)
+            rows.append(row(read, _sign("×"), factor, _sign("="), result))
         said = [numbers.scalar(part) for part in sums[:CHANNELS]]
         if more := sums[CHANNELS:]:
             said.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
             said.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        return table(*rows, cellspacing=6), " + ".join(said).replace("+ -", "- "), sum(sums)
+        return cell(table(*rows, cellspacing=6)), " + ".join(said).replace("+ -", "- "), sum(sums)
 
-    def _sheet(self, parts: _Row, title: str, line: str, said: Sequence[str], alt: str) -> Picture:
+    def _sheet(self, parts: Sequence[Label], title: str, line: str, said: Sequence[str], alt: str) -> Picture:
         """Grids side by side, and words above."""
         words = [[caption(line)], *([text(one, style.CELL, "ink")] for one in said)]
         names = self.names.values()
         picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice, names=names)
-        picture.node("window", table(row(*map(_part, parts)), cellspacing=6))
+        picture.node("window", table(row(*parts), cellspacing=6))
         return picture
 
     def forward(self, index: Sequence[int]) -> Picture:
@@ -235,7 +185,7 @@ class _View:
         taps = [(tap, at, self._counts(n, o, place, at)) for tap, at, _ in self.place.window(place)]
         first = o // self.each * self.inside
         products, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(self.inside)], taps)
-        parts: _Row = [products, "Σ →", self._part("y", n, o, [place])]
+        parts = [products, _sign("Σ →"), self._part("y", n, o, [place])]
         name = f"{self.names['y']}[{','.join(map(str, index))}]"
         whole = numbers.scalar(float(self.arrays["y"][(n, o, *place)]))
         said = f"{name} = {total}" + (f" = {whole}" if self.inside > 1 or self.b is not None else "")
@@ -263,16 +213,15 @@ class _View:
         products, total, whole = self._multiplied("g", n, channels, taps)
         said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")
         line += ", and the weights that they multiply it by"
-        return self._sheet([start, "→", products], title, line, [said], said)
+        return self._sheet([start, _sign("→"), products], title, line, [said], said)
 
 
-def _entry(x: float) -> str:
-    """A number in at most 7 characters."""
-    said = numbers.short(x + 0.0)  # no negative zero
-    return said if len(said) <= 6 else f"{x:.4f}" if 5e-5 <= abs(x) < 10 else numbers.exponential(x, 0)
+def _sign(words: str) -> Label:
+    """A sign between grids."""
+    return cell(text(words, style.VALUE, "muted"))
 
 
-def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **options: Any) -> _Grid:
+def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, kind: str, outside: str) -> Label:
     """The part of an array around these positions; masked outside of the array."""
     spans = []
     for places, n in zip(zip(*framed, strict=True), array.shape, strict=True):
@@ -286,10 +235,47 @@ def _around(array: np.ndarray, framed: set[tuple[int, ...]], title: str, **optio
     for i, j in itertools.product(rows, columns):
         if 0 <= i < array.shape[0] and 0 <= j < array.shape[1]:
             values[i - rows.start, j - columns.start] = array[i, j]
-    return _Grid(title, values, (rows.start, columns.start), framed, **options)
+    return _grid(title, values, kind, (rows.start, columns.start), framed, outside)
 
 
-def _part(part: _Grid | str | Label) -> Label:
-    if isinstance(part, str):
-        return cell(text(part, style.VALUE, "muted"))
-    return cell(part.label if isinstance(part, _Grid) else part)
+def _grid(
+    title: str,
+    values: np.ndarray,
+    kind: str,
+    start: tuple[int, int] | None = None,
+    framed: Collection[tuple[int, ...]] = (),
+    outside: str = "",
+) -> Label:
+    """A title, and below it numbers in rows and columns with their indices, of which ``start`` is the first.
+
+    ``framed``: by index. ``outside``: written for entries outside of the array, which are masked.
+    """
+    (down, across), (top, left), (ink, edge, ground) = values.shape, start or (0, 0), KINDS[kind]
+
+    def entry(i: int, j: int) -> Label:
+        look: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "fixedsize": True}
+        is_framed, said, colour = (i + top, j + left) in framed, outside, "ink"
+        if np.ma.is_masked(values[i, j]):
+            look |= {"border": 0} if kind == "products" else {"bgcolor": "hair"}
+        else:
+            said, colour = numbers.short(float(values[i, j]) + 0.0), "muted"  # no negative zero
+            if len(said) > 6:
+                size = abs(values[i, j])
+                said = f"{values[i, j]:.4f}" if 5e-5 <= size < 10 else numbers.exponential(float(values[i, j]), 0)
+            if is_framed or start is None:
+                colour, look["bgcolor"] = ink, ground
+        look |= {"border": 2, "color": edge} if is_framed else {}
+        return cell(text(said, style.CAPTION, colour, italic=colour == "grad") if said else "", **look)
+
+    lines = [[entry(i, j) for j in range(across)] for i in range(down)]
+    indices = INDEX * (start is not None)
+    if start is not None:
+        small: dict[str, Any] = {"width": INDEX, "height": INDEX, "fixedsize": True, "border": 0}
+        lines = [[cell(caption(i + top), **small), *line] for i, line in enumerate(lines)]
+        lines.insert(0, [cell(caption(left + j - 1) if j else "", **small) for j in range(across + 1)])
+    wide, tall = across * WIDTH + indices + 2, down * HEIGHT + indices + 2
+    fixed: dict[str, Any] = {"fixedsize": True, "width": wide, "height": tall}  # else the engine would stretch it
+    numbered = table(*(row(*line) for line in lines), cellborder=1, color="hair", **fixed)
+    heading = text(title, style.CAPTION, ink, bold=True)
+    fixed |= {"width": max(wide, round(1.1 * width(heading))) + 4, "height": tall + 18}
+    return cell(table(row(cell(heading, align="LEFT")), row(cell(numbered, align="LEFT")), **fixed))
