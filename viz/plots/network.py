@@ -186,22 +186,19 @@ class _Drawing:
             self._header(column)
         if self.names is None:
             self._results()
-        elif self.classes:
-            column = self.columns[-1]
-            for i, y in zip(column.shown, column.y, strict=True):
-                self._beside(f"p{i}", [(text(self.classes[i], style.CELL, "ink"), 20 + self._longest)], y)
+        last = self.columns[-1]
+        for i, y in zip(last.shown, last.y, strict=True) if self.names and self.classes else ():
+            self._beside(f"p{i}", [(text(self._class(i), style.CELL, "ink"), 20 + self._longest)], y)
         return self.out
 
     def _reading(self) -> list[Label]:
-        seen = self.seen
         if self.names is not None:
             return [caption("line = weight", "knob"), caption("disc = neuron", "fwd")]
-        lines = "line = weight: wider is a larger |w|, hollow is negative"
-        if not self.small:
-            lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
-            lines += "; from the picture: w·x" if self.picture is not None else ""
+        hollow = "hollow is negative" if self.small else "a wide line is hollow where negative"
+        lines = f"line = weight: wider is a larger |w|, {hollow}"
+        lines += "; from the picture: w·x" if self.picture is not None else ""
         discs = "disc = activation (stronger = larger in size, within a layer)"
-        gradient = "gradients: not computed, no target" if seen.loss is None else "∂L/∂z = gradient of the loss"
+        gradient = "gradients: not computed, no target" if self.seen.loss is None else "∂L/∂z = gradient of the loss"
         return [caption(lines, "knob"), caption(discs, "fwd"), grad_text(gradient)]
 
     def _alt(self, title: str) -> str:
@@ -264,12 +261,10 @@ class _Drawing:
             what = " × ".join(map(str, self.picture.shape))
         self._put(f"h{place}", text(name, style.CELL, "muted", bold=True), column.x, self.top)
         self._put(f"k{place}", caption(what), column.x, self.top - 15)
-        more = column.size - len(column.shown)
-        if more and (place or self.picture is None):
+        if (more := column.size - len(column.shown)) and (place or self.picture is None):
             why = ", which matter less" if place and not final and self.names is None else ""
-            self._put(
-                f"m{place}", self._patch(caption(f"{numbers.count(more)} more{why}")), column.x, column.y[-1] - 30
-            )
+            words = self._patch(caption(f"{numbers.count(more)} more{why}"))
+            self._put(f"m{place}", words, column.x, column.y[-1] - 30)
 
     # ------------------------------------------------------------ the input
 
@@ -299,9 +294,8 @@ class _Drawing:
 
     def _disc(self, column: Column, layer: Layer, i: int, y: float, shade: float) -> None:
         final, place = self._is_last(column.number), f"{column.number}_{i}"
-        ground, ink = (
-            (style.on_ramp(shade), f"on@{style.on_ramp(shade)}") if math.isfinite(shade) else ("bad_bg", "bad")
-        )
+        ground = style.on_ramp(shade) if math.isfinite(shade) else "bad_bg"
+        ink = f"on@{ground}" if math.isfinite(shade) else "bad"
         disc: dict[str, Any] = {"shape": "circle", "fixedsize": True, "width": round(2 * column.radius / 72, 3)}
         disc |= {"style": "filled", "color": "fwd", "penwidth": 2.8 if final else 1.3, "cls": "neuron"}
         if self.names is not None:
@@ -320,9 +314,8 @@ class _Drawing:
         self._put(column.name(i), label, column.x, y, fillcolor=ground, tooltip=tip, **disc)
         up = 1 if len(column.shown) != 2 or i == 0 else -1  # of two discs the gradients are on the inside
         if self.small and layer.bias is not None:
-            box = self._boxed(
-                caption(f"b {numbers.scalar(layer.bias[i])}", "ink"), "parameter", border=1.6, cellpadding=3
-            )
+            words = caption(f"b {numbers.scalar(layer.bias[i])}", "ink")
+            box = self._boxed(words, "parameter", border=1.6, cellpadding=3)
             self._put(f"b{place}", box, column.x, y + 40 * up, cls="parameter")
         if self.small and layer.gradient is not None:
             said = text(f"∂L/∂z {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, "grad", bold=True, italic=True)
@@ -387,10 +380,8 @@ class _Drawing:
                 words += text("   TARGET", style.TAG, "muted")
             bar = table(row(cell("", width=wide, height=12, fixedsize=True)), **look)
             slope = "" if slopes is None else numbers.short(slopes[i])
-            cells = [(bar, wide), (words, room - wide), (grad_text(slope), 50)]
-            self._beside(
-                f"p{i}", cells, y, cls="probability", tooltip=f"{'a' if p is None else 'p'} = {float(value)!r}"
-            )
+            cells, tip = [(bar, wide), (words, room - wide), (grad_text(slope), 50)], "a" if p is None else "p"
+            self._beside(f"p{i}", cells, y, cls="probability", tooltip=f"{tip} = {float(value)!r}")
         measure = caption("" if p is None else self._measure)
         self._beside("hp", [(measure, room), (grad_text("" if slopes is None else "∂L/∂z"), 50)], column.y[0] + 24)
         if seen.loss is not None:
