@@ -59,10 +59,8 @@ class Network:
     @property
     def inputs(self) -> tuple[ag.Tensor, ag.Tensor]:
         """The example and its target in float64, where they are floats."""
-        given = (("x", self.x), ("target", self.target))
-        return tuple(  # type: ignore[return-value]
-            ag.Tensor(v.astype("float64" if v.dtype.kind == "f" else "int64"), name=name) for name, v in given
-        )
+        x, target = (v.astype("float64" if v.dtype.kind == "f" else "int64") for v in (self.x, self.target))
+        return ag.Tensor(x, name="x"), ag.Tensor(target, name="target")
 
     @property
     def leaves(self) -> list[Any]:
