@@ -176,31 +176,21 @@ def cards_of(words: Words, live: bool) -> dict[str, Any]:
     """Each card: ``n`` name, ``s`` short name, ``r`` role, ``f`` formula, ``in`` operands and so on."""
     scene, said = words.scene, {}
     for card in scene.cards:
-        record: dict[str, Any] = {"n": clipped(words.name[card], 48)}
+        name, short = words.name[card], words.short[card]
+        record: dict[str, Any] = {"n": clipped(name, 48), "s": short if short != name else None}
+        record |= {"sh": list(card.shape) or None, "whole": 1 if card.value.dtype.kind != "f" else None}
         if card in scene.views:
             tail, op, _ = scene.views[card]
-            record |= {"op": op.replace("_", " "), "f": words.name[card], "in": [[tail.key, 0, 0, ""]]}
-        elif card.role in ROLES:
-            record["r"] = ROLES[card.role]
-        if words.short[card] != words.name[card]:
-            record["s"] = words.short[card]
-        if card.shape:
-            record["sh"] = list(card.shape)
-        if card.value.dtype.kind != "f":
-            record["whole"] = 1
+            record |= {"op": op.replace("_", " "), "f": name, "in": [[tail.key, 0, 0, ""]]}
+        else:
+            record["r"] = ROLES.get(card.role)
         if card.node is not None:
             record["op"] = card.operation.op.name.removesuffix("_packed").replace("_", " ")
-            record["f"] = words.formula(card)
-            if paper := words.on_paper(card):
-                record["w"] = paper
+            record |= {"f": words.formula(card), "w": words.on_paper(card) or None, "line": user_line(card) or None}
             record["in"] = [[s.tail.key, s.index, int(s.passes), words.gear(s)] for s in card.sockets]
-            if line := user_line(card):
-                record["line"] = line
         if not live:
-            record["v"] = array_of(card.value)
-            if card.gradient is not None:
-                record["g"] = array_of(card.gradient)
-        said[card.key] = record
+            record |= {"v": array_of(card.value), "g": None if card.gradient is None else array_of(card.gradient)}
+        said[card.key] = {key: value for key, value in record.items() if value is not None}
     return said
 
 
