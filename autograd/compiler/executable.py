@@ -263,8 +263,8 @@ class Executable:
             terms.append(guard.source(i))
         terms += [f"{_named(scope, tensor)}.grad is None" for tensor in trace.ungraded]
         given = [(f"{_named(scope, value.origin)}.grad", value) for value in trace.given]
-        for tensor, v in [*given, *((_named(scope, state.origin), state) for state in trace.replaced)]:
-            terms.append(f"kind({tensor}) == {_named(scope, (v.shape, v.dtype, trace.device))}")
+        for place, v in [*given, *((_named(scope, state.origin), state) for state in trace.replaced)]:
+            terms.append(f"kind({place}) == {_named(scope, (v.shape, v.dtype, trace.device))}")
         marks = "".join(f"{_named(scope, clock)}[0] = " for clock in self._clocks)
         scope |= SCOPE | {"LATEST": LATEST, "stamp": stamp, "kind": _kind}
         # Noted before the states are written, so that older graphs are invalid even if the run is interrupted.

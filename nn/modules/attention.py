@@ -103,7 +103,7 @@ class MultiheadAttention(Module):
         if batch:
             query, key, value = (ag.permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
         n, length, keys = query.shape[0], query.shape[1], key.shape[1]
-        q, k, v = map(self._heads, self._projected(same, query, key, value))
+        q, k, v = self._projected(same, query, key, value)
         weights = attention_weights(q, k, self._allowed(key_padding_mask, attn_mask, is_causal, (n, length, keys)))
         if self.training and self.dropout:
             weights = F.dropout(weights, self.dropout, generator=self.generator)
@@ -112,18 +112,20 @@ class MultiheadAttention(Module):
         out = ag.permute_dims(out, axes=(1, 0, 2)) if batch else out
         return out, None if not need_weights else weights.mean(1) if average_attn_weights else weights
 
-    def _projected(self, same: bool, *inputs: Tensor) -> list[Any]:
-        """Queries, keys and values; those of one sequence by one product."""
-        e, bias = self.embed_dim, self.in_proj_bias
+    def _projected(self, same: bool, *inputs: Tensor) -> list[Tensor]:
+        """Queries, keys and values, each (batch, heads, length, features); those of one sequence by one product."""
+        e, bias, (n, length, _) = self.embed_dim, self.in_proj_bias, inputs[0].shape
         rows = [slice(i * e, (i + 1) * e) for i in range(3)]
         joint = self.kdim == self.vdim == e
         if joint and same:
-            all_three = F.linear(inputs[0], self.in_proj_weight, bias)
-            return [all_three[..., part] for part in rows]
+            whole = F.linear(inputs[0], self.in_proj_weight, bias)
+            parts = ag.reshape(whole, shape=(n, length, 3, self.num_heads, e // self.num_heads))
+            parts = ag.permute_dims(parts, axes=(2, 0, 3, 1, 4))
+            return [parts[0], parts[1], parts[2]]
         names = () if joint else (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         weights = names or [self.in_proj_weight[part] for part in rows]
         biases = [None if bias is None else bias[part] for part in rows]
-        return [F.linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
+        return [self._heads(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True)]
 
     def _heads(self, x: Tensor) -> Tensor:
         n, length, e = x.shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -225,7 +225,10 @@ class _Reader:
             with _part(f"the initializer {tensor.name!r}"):
                 values[tensor.name] = self._array(tensor)
         inputs = [self._input(i) for i in graph.input if i.name not in values]
-        steps = [self._step(i, node) for i, node in enumerate(graph.node)]
+        heads: dict[str, str] = {}  # the first operator in each module
+        for node in graph.node:
+            heads.setdefault(modules_of(node.name)[-1], node.op_type)
+        steps = [self._step(i, node, heads) for i, node in enumerate(graph.node)]
         return Graph(inputs, [o.name for o in graph.output], [step for step in steps if step is not None], values)
 
     def _input(self, info: Any) -> Input:
@@ -242,7 +245,7 @@ class _Reader:
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(self, i: int, node: Any) -> Step | None:
+    def _step(self, i: int, node: Any, heads: Mapping[str, str]) -> Step | None:
         """A node as a step; ``None``, and the operator noted, where it is not supported."""
         title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
         domain = "" if node.domain == "ai.onnx" else node.domain
@@ -261,7 +264,9 @@ class _Reader:
         inputs = tuple(node.input)
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]
-        return Step(row, title, inputs, tuple(node.output), attributes, scope_of(node.name))
+        paths = modules_of(node.name)[1:]
+        scope = tuple((p, p.rpartition(".")[2].rstrip(NUMBERING) or heads.get(p, "block")) for p in paths)
+        return Step(row, title, inputs, tuple(node.output), attributes, scope)
 
     def _attribute(self, attribute: Any) -> Any:
         value, onnx = self.onnx.helper.get_attribute_value(attribute), self.onnx
@@ -311,17 +316,18 @@ NUMBERING = "0123456789._-: "
 """Characters at the end of a module's name that number similar blocks."""
 
 
-def scope_of(name: str) -> tuple[tuple[str, str], ...]:
-    """The modules around a node, outermost first, by the name that an exporter gives it: a path and a label for each.
+def modules_of(name: str) -> list[str]:
+    """The modules around a node, the network first, by the name that an exporter gives it. A module whose name is a
+    number, such as a part of a Sequential, is labelled by its first operator.
 
-    >>> scope_of("/layer1/layer1.0/conv1/Conv")
-    (('layer1', 'layer'), ('layer1.0', 'block'), ('layer1.0.conv1', 'conv'))
+    >>> modules_of("/layer1/layer1.0/conv1/Conv")
+    ['', 'layer1', 'layer1.0', 'layer1.0.conv1']
     """
     paths = [""]
     for part in [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]:
         before = paths[-1]
         paths.append(part if not before or part.startswith(f"{before}.") else f"{before}.{part}")
-    return tuple((path, path.rpartition(".")[2].rstrip(NUMBERING) or "block") for path in paths[1:])
+    return paths
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:

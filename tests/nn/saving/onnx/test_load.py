@@ -42,7 +42,7 @@ def test_inputs_and_outputs_have_the_names_of_the_file(tmp_path):
         ((X[0],), ShapeError, r"'x' has the shape \(batch, 4\); it was given \(4,\)"),
         ((X[:, :3],), ShapeError, r"'x' has the shape \(batch, 4\); it was given \(2, 3\)"),
         ((X + 1j,), DTypeError, "'x' is float32; it was given complex64"),
-        (("abc",), DTypeError, "'x': an array of dtype <U3 holds no numbers"),
+        (("abc",), DTypeError, "'x': str of dtype <U3 holds no numbers"),
     ],
 )
 def test_wrong_inputs_are_refused_in_a_sentence(tmp_path, args, error, sentence):
