@@ -255,15 +255,8 @@ def device_or_dtype(target: Any) -> tuple[str | None, Any]:
     >>> device_or_dtype("cuda:1"), device_or_dtype(float)
     (('cuda:1', None), (None, dtype('float64')))
     """
-    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-        return target, None
-    try:
-        return None, as_dtype(target)
-    except DTypeError:
-        raise DTypeError(
-            f"to takes a device ('cpu', 'cuda', 'cuda:1') or a dtype (float32, float64, int64 and the like); it was "
-            f"given {target!r}."
-        ) from None
+    is_device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
+    return (target, None) if is_device else (None, as_dtype(target))
 
 
 def to_dlpack(array: Any, method: str, **options: Any) -> Any:

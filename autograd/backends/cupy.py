@@ -29,10 +29,10 @@ def load() -> tuple[Any, int]:
     except Exception as error:  # of a CuPy that is installed but broken, which may fill a page
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
-        lines = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
+        said = str(error).strip(" =\n").partition("\n")[0].rstrip(".")
         raise DeviceError(
-            f"device 'cuda' is not available here ({next(lines, type(error).__name__).rstrip('.')}): use device 'cpu', "
-            f"or install a driver, the CuPy of its CUDA and CUDA's libraries, {EXTRAS}."
+            f"device 'cuda' is not available here ({said}): use device 'cpu', or install a driver, the CuPy of its "
+            f"CUDA and CUDA's libraries, {EXTRAS}."
         ) from None
     return cupy, count
 

@@ -79,10 +79,7 @@ def finfo(type: Any, /) -> Any:
     >>> ag.finfo(ag.float32).bits, ag.finfo(ag.Tensor([1.0])).eps
     (32, np.float64(2.220446049250313e-16))
     """
-    dtype = _dtype(type)
-    if not backends.is_inexact(dtype):
-        raise DTypeError(f"finfo is for floating-point dtypes; it was given {dtype}: use iinfo for integers.")
-    return backends.NUMPY.finfo(dtype)
+    return _limits("finfo", type)
 
 
 def iinfo(type: Any, /) -> Any:
@@ -92,10 +89,14 @@ def iinfo(type: Any, /) -> Any:
     >>> ag.iinfo(ag.int8).max
     127
     """
-    dtype = _dtype(type)
-    if not backends.is_integral(dtype):
-        raise DTypeError(f"iinfo is for integer dtypes; it was given {dtype}: use finfo for floating-point ones.")
-    return backends.NUMPY.iinfo(dtype)
+    return _limits("iinfo", type)
+
+
+def _limits(name: str, given: Any) -> Any:
+    try:
+        return getattr(backends.NUMPY, name)(_dtype(given))
+    except ValueError as error:  # finfo of integers, or iinfo of floats
+        raise DTypeError(f"{name}: {str(error).rstrip('.')}.") from None
 
 
 def __array_namespace_info__() -> Any:

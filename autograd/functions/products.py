@@ -8,6 +8,7 @@ from typing import Any
 
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
@@ -61,10 +62,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> ag.einsum("ij,j->i", x, [10.0, 1.0]), ag.einsum("ii", x), ag.einsum("...j->...", x)
     (Tensor([12.0, 34.0]), Tensor(5.0), Tensor([3.0, 7.0]))
     """
-    if not isinstance(subscripts, str):
-        raise DTypeError(
-            f"einsum begins with its subscripts, a string such as 'ij,jk->ik'; it was given {subscripts!r:.80}."
-        )
+    check_instance(subscripts, str, "einsum's first argument", "its subscripts, a string such as 'ij,jk->ik'")
     tensors = [asarray(x) for x in operands]
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")
     written = given.split(",")

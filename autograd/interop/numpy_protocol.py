@@ -32,9 +32,8 @@ KEYWORDS = {
 """This package's name for each parameter that NumPy calls by another name."""
 
 VALUES = {
-    "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
-    "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
-    "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
+    "allclose", "argwhere", "array_equal", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal",
+    "isrealobj", "lexsort", "ndim", "shape", "shares_memory", "size",
 }  # fmt: skip
 """Functions without a derivative: NumPy computes them from the values of Tensors."""
 

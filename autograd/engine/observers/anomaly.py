@@ -62,8 +62,6 @@ class Checks(Observer):
 
     def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
         """Raise where a gradient is not finite after the rules of a node have added theirs."""
-        for vertex, total in totals.items():
-            _check(total, f"the upstream gradient of {describe(vertex)}, which backward was given,", ".")
         for node in order:
             yield node
             line = node.origin or "an unknown line (run the forward within detect_anomaly, too)"
@@ -75,7 +73,7 @@ class Checks(Observer):
                         total,
                         f"the gradient of {node.op.name} with respect to {what}",
                         f"; called at {line}: its value here has no finite derivative, or the sum of gradients "
-                        "overflowed, or a hook returned it.",
+                        "overflowed, or a hook or the caller of backward gave it.",
                     )
 
 

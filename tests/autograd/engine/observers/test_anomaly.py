@@ -50,7 +50,7 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     said, place = complaint(lambda: ag.sqrt(x).sum().backward())
     assert said == (
         f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,); called at {place}: its value here "
-        "has no finite derivative, or the sum of gradients overflowed, or a hook returned it."
+        "has no finite derivative, or the sum of gradients overflowed, or a hook or the caller of backward gave it."
     )
     assert x.grad is None
 
@@ -85,14 +85,13 @@ def twice(u):
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        (lambda y, x: y.backward([np.nan, 1.0]), "the upstream gradient of (2,) float64, which backward was given, is"),
         (
             lambda y, x: (y.register_hook(lambda g: g.data / 0.0), y.sum().backward()),
             "the gradient of exp with respect to x",
         ),
         (lambda y, x: twice(y - y.detach()).sum().backward(), "the gradient of multiply with respect to x = (2,)"),
     ],
-    ids=["given", "a hook's", "a sum"],
+    ids=["a hook's", "a sum"],
 )
 def test_gradients_that_no_rule_made(run, said):
     x = leaf([1.0, 2.0], "x")
