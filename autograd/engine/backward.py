@@ -216,9 +216,8 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
             if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
                 words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
                 raise level.refused(GradientError, f"{words}use autograd.gradients, and return the gradients.")
-            fits = before is None or (isinstance(before, Tensor) and before.shape == g.shape)
-            odd = fits and before is not None and before.dtype.kind == "c" and g.dtype.kind != "c"
-            if odd or not fits or g.shape != tensor._data.shape:
+            alike = isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in ("f", g.dtype.kind)
+            if g.shape != tensor._data.shape or not (before is None or alike):
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "

@@ -154,14 +154,7 @@ def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
             f"{x._called()} has {x.size} elements, and {kind.__name__} takes one: pick it by its index, or reduce "
             f"them{way}."
         )
-    value = (
-        data.item() if hasattr(data, "item") else data
-    )  # a number of a trace, or a lifted one, refuses in its own words
-    try:
-        return kind(value)
-    except (TypeError, ValueError, OverflowError):
-        ours = DomainError if isinstance(value, float) and kind is int else DTypeError
-        raise ours(f"{x._called()} is {value!r}, which can't be converted to {kind.__name__}.") from None
+    return kind(data.item() if hasattr(data, "item") else data)  # one of a trace, or lifted, refuses in its own words
 
 
 def item(value: Any) -> Any:
