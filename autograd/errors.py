@@ -23,7 +23,6 @@ Each is also the builtin exception that a user would expect::
 A message says what was given, what was expected and what to do.
 """
 
-import errno
 from typing import Any
 
 
@@ -68,10 +67,7 @@ class WriteError(AutogradError, OSError):
 
     def __init__(self, path: object, error: OSError) -> None:
         self.reason = error.strerror or str(error) or type(error).__name__
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-        advice = (
-            "Make room, or name a file on another disk" if full else "Name a file in a folder that exists and is yours"
-        )
+        advice = "Name a file in a folder that exists, is yours and has room"
         super().__init__(f"{path} can't be written: {self.reason}. {advice}.")
 
 

@@ -86,8 +86,6 @@ class Tensor(TensorMethods):
         self.node = self.grad = self.hooks = self._view = self._root = None
         self._name = name
         self.requires_grad = False
-        if name is not None:
-            self.name = name
         if requires_grad:
             self.requires_grad_()
 
