@@ -119,12 +119,13 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         return getattr(args[0], name)
     name = name if method == "__call__" else f"{name}.{method}"
     last = function.__name__
-    space: Any = {"fft": fft, "linalg": linalg}.get(module, TENSORS)
+    space: Any = {"": TENSORS, "fft": fft, "linalg": linalg}.get(module)
     ours = WAYS.get(name) or (method == "__call__" and getattr(space, NAMES.get(last, last), None))
     if not ours:
         if name in VALUES or not _are_recorded((args, kwargs)):
             return numpys(*_values(args), **_values(kwargs))
-        here, table = (f"autograd.{module}", space.ELSEWHERE) if space is not TENSORS else ("autograd", FUNCTIONS)
+        table = getattr(space, "ELSEWHERE", FUNCTIONS)
+        here = "autograd" if table is FUNCTIONS else f"autograd.{module}"
         use = table.get(name.removeprefix(f"{module}."))
         way = f"in {here} use {use}" if use else f"compose it of functions of {here}"
         raise DTypeError(f"np.{name} can't record Tensors: {way}, or .detach().numpy() for the values.")

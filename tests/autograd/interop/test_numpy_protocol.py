@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.interop import numpy_protocol as numpy_calls
 from glassgrad.autograd.testing import gradcheck
 
@@ -105,3 +106,5 @@ def test_functions_without_a_derivative_return_numpys_result() -> None:
 def test_namespaces_are_not_confused() -> None:
     """`autograd.trace` traces a program; NumPy's is of a matrix."""
     assert np.trace(ag.Tensor(X, requires_grad=True)).node.op.name == "matrix_trace"
+    with pytest.raises(DTypeError, match=r"np\.lib\.scimath\.sqrt can't record Tensors"):
+        np.emath.sqrt(ag.Tensor(X, requires_grad=True))  # complex for negative numbers
