@@ -21,16 +21,6 @@ def digamma(x: Any) -> Tensor:
     return special.polygamma(x, order=0)
 
 
-def ndtr(x: Any) -> Tensor:
-    """Elementwise distribution function of the standard normal distribution, exact in the lower tail. Needs SciPy.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.ndtr(ag.Tensor([0.0, -10.0]))
-    Tensor([0.5, 7.61985e-24])
-    """
-    return ops.multiply(0.5, special.erfc(ops.multiply(x, -math.sqrt(0.5))))
-
-
 def rsqrt(x: Any) -> Tensor:
     """Elementwise ``1 / sqrt(x)``.
 

@@ -85,13 +85,14 @@ class Differences:
         noise += 4 * self.epsilon / width * np.abs(middle)  # x ± step is rounded, too
         return Slopes(middle, lower, upper, noise, np.full(y.shape, width * np.abs(step).max(initial=0.0)))
 
-    def measure_noise(self, v: Vector) -> None:
-        """Measure the rounding error of the values near ``x`` along ``v``, which cancellation may make large.
+    def measure_noise(self, v: Vector, part: float = 1.0) -> None:
+        """Measure the rounding error of the values near ``x`` along ``v``, which cancellation may make large, by steps
+        near ``part`` times the first.
 
         The standard deviation is estimated from fifth differences on the smoother side (J. J. Moré and S. M. Wild, SIAM
         J. Sci. Comput. 33, 2011, 1292-1314).
         """
-        for apart in self.eps * np.array((0.382, 0.618, 1.0, 39.6, 64.0)):
+        for apart in part * self.eps * np.array((0.382, 0.618, 1.0, 39.6, 64.0)):
             sides = []
             for way in (apart, -apart):
                 values = np.stack([self.f(self.x + way * k * self.scale * v) for k in range(7)])
@@ -99,15 +100,16 @@ class Differences:
             found = 10 * np.minimum(*sides)
             self.noise = np.maximum(self.noise, np.where(np.isfinite(found), found, 0.0))
 
-    def settled(self, v: Vector) -> tuple[Slopes, Truths]:
+    def settled(self, v: Vector, fine: bool = False) -> tuple[Slopes, Truths]:
         """The slope of each output from the first pair of steps that agree, and which outputs have such a pair.
 
-        Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps.
+        Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps. ``fine``: only by
+        small steps that hardly round, because the values may oscillate within the others.
         """
         kept = self.along(v)
         tried, clear, precise = {1.0: kept}, ~self.seen, ~self.seen
         opened = np.zeros(self.y.size)
-        for pair in PAIRS:
+        for pair in PAIRS[4:] if fine else PAIRS:
             for part in pair:
                 if part not in tried:
                     tried[part] = self.along(v, part)
@@ -121,9 +123,9 @@ class Differences:
             kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink that wider steps showed
             opened = np.where(kinked, between, opened)
             # Below the first step rounding errors grow: agreement of slopes that are mostly rounding does not count.
-            visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))
+            visible = (1e-3 if fine else 0.05) * np.maximum(np.abs(one.upper), np.abs(one.lower))
             large = pair[0] >= 1
-            sound = ((one.noise if large else rounding) <= visible) | ((one.upper == 0) & (one.lower == 0))
+            sound = ((one.noise if large else rounding) < visible) | ((one.upper == 0) & (one.lower == 0) & (not fine))
             agree &= ~kinked & np.isfinite(rounding) & (large | sound) & ~precise
             new = agree & (~clear | (sound & large))
             doubt = one.noise + (4 if pair[0] > 1 else 2) * differ  # wide steps may agree before they converge

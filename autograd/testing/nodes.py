@@ -166,7 +166,6 @@ def check_nodes(
     3 derivatives of 2 operations, each alone: its rule against a central difference at the recorded inputs, in float64.
     wrong   cubed(x) with respect to x, unknown line
             rule 8, numeric 12, relative error 0.33
-            the rules give 2/3 times the difference: a rule has a factor too few or too many.
     ok      2, relative errors up to 0
     To know the line that made an operation, record the graph under autograd.detect_anomaly().
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -21,11 +21,9 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, Gr
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import flattened
-from glassgrad.autograd.testing.complexstep import along, run
 from glassgrad.autograd.testing.differences import Vector
 
 Function = Callable[..., Any]
-DIFFERENCES, COMPLEX = "finite differences", "complex step"
 
 
 def called(f: Function) -> str:
@@ -127,7 +125,7 @@ class Point:
     """
 
     constant = False
-    analytic, gives = "rules", "the rules give"
+    analytic = "rules"
 
     def __init__(
         self, f: Function, inputs: Sequence[Any], names: Sequence[str] = (), results: Any = (), captured: Any = None
@@ -260,13 +258,6 @@ class Point:
     def recorded(self) -> str:
         """The operations between the checked inputs and the outputs."""
         return ", ".join(dict.fromkeys(node.op.name for node in self.graph.nodes if node.op is not None)) or "none"
-
-    def exact(self, i: int, v: Vector) -> Vector | None:
-        """``J v`` for input ``i`` by the complex step; ``None`` where it does not apply: not to complex numbers."""
-        if any(backends.is_complex(t.dtype) for t in (*self.xs, *self.ys)):
-            return None
-        recorded = partial(run, self.graph, self.xs[self.checked.index(i)])
-        return along(recorded, partial(self.moved, i), self.base[i], v, self.epsilon)
 
     def pulled(self, u: Vector) -> dict[int, Vector]:
         """`rules`, computed once for each ``u``."""

@@ -174,15 +174,7 @@ class Program:
             lines.append(f"{step.name} = ag.{step.op.name}({args}{params}){shape}")
         lines.append(f"outputs = ({', '.join(self.outputs)}{',' if len(self.outputs) == 1 else ''})")
         numpy = ["import numpy as np"] if any("np." in line for line in lines) else []
-        return "\n".join([*numpy, "from glassgrad import autograd as ag", *self._declarations(), "", *lines])
-
-    def _declarations(self) -> list[str]:
-        """The imports that declare the operations which are not this package's own."""
-        places: dict[str, list[str]] = {}
-        for step in self.steps:
-            if not step.op.__module__.startswith("glassgrad.autograd.") and step.op.__module__ != "__main__":
-                places.setdefault(step.op.__module__, []).append(step.op.name)
-        return [f"import {module}  # declares {', '.join(dict.fromkeys(ops))}" for module, ops in places.items()]
+        return "\n".join([*numpy, "from glassgrad import autograd as ag", "", *lines])
 
     def __repr__(self) -> str:
         return self.source

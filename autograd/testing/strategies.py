@@ -254,14 +254,6 @@ for _name, _takes in COMPANIONS.items():
 
 
 @st.composite
-def arguments(draw: st.DrawFn, takes: Sequence[Any]) -> list[Any]:
-    """Lists of arguments: an array for each `Array` of ``takes``, a value of each strategy, and the rest as it is."""
-    source = Source(draw, draw(st.sampled_from(("small", "wide"))) if draw(st.booleans()) else "")
-    found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
-    return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
-
-
-@st.composite
 def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Program:
     """One operation with arrays and parameters that it takes, as a `Program` of one step.
 

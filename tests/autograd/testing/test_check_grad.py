@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DTypeError, GradcheckError
-from glassgrad.autograd.testing import Domain, array, check_grad, integers
+from glassgrad.autograd.testing import check_grad
 
 
 def message(*args, **options):
@@ -27,11 +26,6 @@ def softmax_loss_gradient(logits, labels):
     p = shifted / shifted.sum(axis=1, keepdims=True)
     p[np.arange(len(labels)), labels] -= 1
     return p / len(labels)
-
-
-def hyperbolic(x):
-    """With a name for its argument, which NumPy's own functions have since 2.4."""
-    return np.tanh(x)
 
 
 class TestPasses:
@@ -59,33 +53,7 @@ class TestPasses:
 
     def test_functions_that_are_not_analytic(self):
         assert check_grad(np.abs, np.sign, [1.0, -2.0])
-        assert check_grad(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), "n")
-
-
-class TestDrawn:
-    def test_shapes_that_share_sides(self):
-        assert check_grad(softmax_loss, softmax_loss_gradient, "n k", integers("n", below="k"))
-
-    def test_domains_and_strategies(self):
-        assert check_grad(np.log, np.reciprocal, Domain(0.2, 4.0))
-        assert check_grad(lambda x, n: x**n, lambda x, n: n * x ** (n - 1), array("k"), st.integers(1, 3))
-
-    def test_errors_in_the_tails_or_at_0_are_found(self):
-        far = message(hyperbolic, lambda x: np.where(x < -4, 0.5, 1 - np.tanh(x) ** 2), "n", max_examples=100)
-        assert "\nThe inputs:\n\nx = np.array([" in far
-        at_0 = message(np.sinc, lambda x: np.where(x == 0, 1.0, 0.0) + (
-            np.cos(np.pi * x) - np.sinc(x)
-        ) / np.where(x == 0, 1.0, x), "n", max_examples=100)  # fmt: skip
-        assert "at this input       0," in at_0
-
-    def test_nothing_shown(self):
-        said = message(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), Domain(only=(0.0,)))
-        assert said.startswith("no example was conclusive; in the last one:\nunchecked: nothing was")
-
-    def test_as_often_as_asked_for(self):
-        seen = set()
-        check_grad(np.sin, lambda x: seen.add(x.tobytes()) or np.cos(x), "n", max_examples=3)
-        assert len(seen) == 3
+        assert check_grad(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), [0.0, 2.0])
 
 
 def test_outputs_of_two_dtypes_have_the_tolerance_of_the_coarser():
@@ -124,11 +92,10 @@ class TestMessage:
         said = message(softmax_loss, lambda x, y: 2 * softmax_loss_gradient(x, y), np.eye(3), np.array([0, 2, 1]))
         assert "the derivative of output 0 with respect to input 0 ('logits') [" in said
         assert "analytic (df)" in said
-        assert "What may be wrong: df gives 2 times the difference: a rule has a factor too few or too many" in said
 
-    def test_a_small_error_by_the_complex_step(self):
+    def test_a_small_error(self):
         said = message(np.exp, lambda x: np.exp(x) * (1 + 3e-7), [1.0])
-        assert "complex step        2.71828182845905" in said
+        assert "analytic (df)       2.71828264394" in said
 
     def test_nothing_shown(self):
         assert "unchecked" in message(lambda x: np.maximum(x, 0.0).sum(), np.sign, [0.0])

@@ -75,22 +75,6 @@ class TestText:
     def test_the_text_of_any_operation_runs(self, call):
         np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
 
-    def test_it_imports_the_declaration_of_a_users_operation(self):
-        @ag.op("mine")
-        def mine(xp, x):
-            return x + 1.0
-
-        mine.vjp(x=lambda g: g)
-        source = Program.of(mine, [1.0]).source
-        assert f"from glassgrad import autograd as ag\nimport {__name__}  # declares mine\n\nx0 = " in source
-        assert ran(source)[0].tolist() == [2.0]
-
-    def test_an_operation_of_code_that_exec_runs_needs_no_import(self):
-        scope = {"ag": ag}
-        exec("@ag.op('∘')\ndef of_exec(xp, x):\n    return x * 1.0\nof_exec.vjp(x=lambda g: g)", scope)
-        assert Program.of(scope["of_exec"], [1.0]).source.startswith("from glassgrad import autograd as ag\n\nx0 = ")
-        ag.testing.assert_rule(scope["of_exec"], [1.0])
-
     def test_a_failing_program_can_be_printed(self):
         assert "v0 = ag.matmul(x0, x1)\n" in Program.of(ag.matmul, [1.0], [1.0, 2.0]).source
 

@@ -178,14 +178,12 @@ def test_strategies_that_can_draw_nothing_raise(make, text):
 def test_hypothesis_is_needed_by_nothing_else():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"
-        "import math\nfrom glassgrad import autograd as ag\n"
-        "from glassgrad.autograd.testing import assert_rule, check_grad, gradcheck\n"
+        "from glassgrad import autograd as ag\n"
+        "from glassgrad.autograd.testing import assert_rule, gradcheck\n"
         "gradcheck(ag.sin, [1.0]), assert_rule(ag.sin, [1.0])\n"
         "try:\n    ag.testing.strategies\n"
         "except ModuleNotFoundError as error:\n    print(error)\n"
         "try:\n    assert_rule(ag.sin)\n"
-        "except ModuleNotFoundError as error:\n    print(error)\n"
-        "try:\n    check_grad(math.sin, math.cos, 'n')\n"
         "except ModuleNotFoundError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -193,4 +191,4 @@ def test_hypothesis_is_needed_by_nothing_else():
         "autograd.testing.strategies draws examples with Hypothesis, which is not installed: pip install hypothesis. "
         "autograd.testing.gradcheck works without it.\n"
     )
-    assert done.stdout == 3 * sentence
+    assert done.stdout == 2 * sentence
