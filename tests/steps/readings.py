@@ -302,7 +302,7 @@ class _Call:
         """The name of the first stage that differs, and its differences."""
         last = None
         for name, program in self.traced.stages if self.traced else ():
-            if last is None or not _is_same(program, last):
+            if program is not last:
                 try:
                     wrong = self.wrong(self.read(program), spreads)
                 except Exception as error:
@@ -393,15 +393,6 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
         return Verdict("different", "plan, emitter or bindings", next(iter(again.values())))
     far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > half_of_the_digits(call.eager.values[key])]
     return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
-
-
-def _is_same(one: Program, other: Program) -> bool:
-    """Whether a pass left the program unchanged."""
-    return (
-        len(one.instructions) == len(other.instructions)
-        and all(a is b for a, b in zip(one.instructions, other.instructions, strict=True))
-        and (one.outputs, one.updates) == (other.outputs, other.updates)
-    )
 
 
 def _place(error: Exception) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import CodeType
-from typing import Any
 
 RESULTS = "results"
 """Name of the list to which a script appends the results of its calls."""
@@ -72,10 +71,6 @@ class TrainingStep:
 
     def __repr__(self) -> str:
         return self.source
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """The text that IPython and Hypothesis print."""
-        printer.text(self.source)
 
     # ------------------------------------------------------------ as a smaller step
 
