@@ -262,6 +262,7 @@ class Surroundings:
         else:
             self._look_into_class(kind, INCIDENTAL | _MAKING)
             self._watch_reads(value, name)
+            self._visit(attributes_of(value).get("__wrapped__"), name)  # of a compiled function
 
     def _watch_reads(self, value: Any, name: str) -> None:
         """Watch attribute reads of an object; guard all its attributes if its class can't be modified."""

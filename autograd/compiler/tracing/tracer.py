@@ -191,7 +191,7 @@ class Tracer:
                 entry = entry.data
             if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
                 found.append(entry if isinstance(entry, Value) else self.lift(entry))
-                if entry.dtype == bool:  # perhaps a mask
+                if first and entry.dtype == bool:  # a mask in an index
                     self.fixed.add(id(found[-1]))
                 return Slot(first + len(found) - 1)
             return entry

@@ -88,6 +88,7 @@ h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__ = {"s": 3.0}
 h = lambda: 2.0 | x * h() | h.__code__ = (lambda: 3.0).__code__
 h = functools.partial(lambda x, s: x * s, s=2.0) | h(x) | h.keywords["s"] = 3.0
 k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache_clear()
+k = [2.0]; h = ag.compile(lambda x: x * k[0]) | h(x) | k[0] = 3.0
 k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
