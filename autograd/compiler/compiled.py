@@ -149,8 +149,12 @@ class Compiled(Generic[P, R]):
                 "calls. Pass what changes often as arguments, numbers as Tensors, and give all batches one shape.",
                 stacklevel=3,
             )
-        if trace.changes:
-            self._check_settles(args, kwargs)
+        if trace.changes and (changes := Trace(self.function, args, kwargs, True).changes):  # at each call
+            names = ", ".join(dict.fromkeys(guard.name for guard in changes))
+            raise TraceError(
+                f"{self._called()} changes {names} at each call, but its Python code "
+                "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
+            )
         differentiated = filter(_is_differentiated, trace.captured if MODE.get().grad else ())
         if (tensor := next(differentiated, None)) is not None:
             raise TraceError(
@@ -173,15 +177,6 @@ class Compiled(Generic[P, R]):
         if len(self._executables) > FORMS:
             del self._executables[next(iter(self._executables))]
         return made
-
-    def _check_settles(self, args: Any, kwargs: Any) -> None:
-        """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
-        if changes := Trace(self.function, args, kwargs, True).changes:
-            names = ", ".join(dict.fromkeys(guard.name for guard in changes))
-            raise TraceError(
-                f"{self._called()} changes {names} at each call, but its Python code "
-                "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
-            )
 
     def _called(self) -> str:
         return f"the compiled {getattr(self.function, '__name__', type(self.function).__name__)}"
