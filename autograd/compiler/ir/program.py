@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 GRADIENT, UPDATED = "d_", "_new"
@@ -140,11 +139,15 @@ class Program:
         Nothing is changed, and no result shares memory with an input or a state. ``states`` maps a state to the array
         to read in place of its Tensor's.
         """
-        return METHODS["run"](self, *arrays, states=states)  # type: ignore[no-any-return]
+        from glassgrad.autograd.compiler.ir.interpreter import interpret
+
+        return interpret(self, *arrays, states=states)
 
     def validate(self) -> None:
         """Raise `DeclarationError` where the program is not well formed: see `autograd.compiler.ir.validator`."""
-        METHODS["validate"](self)
+        from glassgrad.autograd.compiler.ir.validator import validate
+
+        validate(self)
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
@@ -186,12 +189,16 @@ class Program:
 
     def optimized(self) -> Program:
         """The program after all passes, which compute the same values with less work."""
-        return METHODS["optimized"](self)  # type: ignore[no-any-return]
+        from glassgrad.autograd.compiler.passes.optimize import optimize
+
+        return optimize(self)
 
     @property
     def source(self) -> str:
         """The optimized program as Python code: NumPy calls, one per line, on preallocated buffers."""
-        return METHODS["source"](self)  # type: ignore[no-any-return]
+        from glassgrad.autograd.compiler.targets.loops import source_of
+
+        return source_of(self)
 
     def javascript(self, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
         """The optimized program as the text of one JavaScript function, for a page or for node.
@@ -209,21 +216,9 @@ class Program:
         Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, indexing by a
         mask, complex numbers.
         """
-        return METHODS["javascript"](self, name, comments=comments, states=states)  # type: ignore[no-any-return]
+        from glassgrad.autograd.compiler.targets.javascript import Script
 
-
-METHODS: dict[str, Callable[..., Any]] = {}
-"""The functions behind methods of `Program`: the files that define them import this one, and register them here."""
-
-
-def method(name: str) -> Callable[[F], F]:
-    """A decorator that makes a function the method ``name`` of `Program`."""
-
-    def register(function: F) -> F:
-        METHODS[name] = function
-        return function
-
-    return register
+        return Script(self, name, comments=comments, states=states).text()
 
 
 def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:

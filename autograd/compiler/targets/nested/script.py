@@ -2,13 +2,12 @@
 
 Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
 strides and cost nothing. Each `Kernel` is one nest of loops that computes entry by entry. The functions in `READINGS`
-and `WHOLE` write the other instructions, for all languages.
+write the other instructions, for all languages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy
@@ -26,25 +25,20 @@ Reading = Callable[..., None]
 """``write(script, out, *arrays, **params)``: the arrays are views, ``script.now`` is the instruction."""
 
 READINGS: dict[str, Reading] = {}
-"""The functions that write instructions, by operation, for those that are not elementwise, reductions or views."""
-
-WHOLE: dict[str, Reading] = {}
-"""The functions that write operations which a program keeps whole."""
+"""The functions that write instructions, by operation, for those that are not elementwise, reductions or views; of
+operations which a program keeps whole by ``"op "`` and their name."""
 
 INT = numpy.dtype(numpy.int64)
 
 
-def reading(*ops: str, of: dict[str, Reading] = READINGS) -> Callable[[Reading], Reading]:
+def reading(*ops: str) -> Callable[[Reading], Reading]:
     """A decorator for the function that writes these operations."""
 
     def register(function: Reading) -> Reading:
-        of.update(dict.fromkeys(ops, function))
+        READINGS.update(dict.fromkeys(ops, function))
         return function
 
     return register
-
-
-whole = partial(reading, of=WHOLE)
 
 
 class Script:
@@ -142,12 +136,10 @@ class Script:
         """The type of the elements of ``value``, or of their array."""
         kind = self.language.types.get(str(value.dtype))
         if kind is None:
-            advice = {"c": "Compute with its real and its imaginary part", "f": "Cast it to float32"}
-            if not value.dtype.isnative:
-                advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
-                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, for "
-                f"which it has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, for which "
+                "it has no arrays. Compute with float32, float64 or int64 in this machine's order of bytes, or do it in "
+                "Python."
             )
         return kind
 
@@ -224,7 +216,7 @@ class Script:
         if seen is not None:
             self.views[out] = seen
             return
-        self.now, name = instruction, op
+        self.now = instruction
         if op == "draw":
             self.draw(instruction)
         elif op == "check_range":
@@ -234,8 +226,9 @@ class Script:
         elif op in FUSED and op not in READINGS:
             self.kernel(alone(instruction))
         else:
-            name, table = (params["name"], WHOLE) if op == "op" else (op, READINGS)
-            if name not in table:
+            name = params["name"] if op == "op" else op
+            write = READINGS.get(f"op {name}" if op == "op" else op)
+            if write is None:
                 raise self.unwritten(instruction, name)
             self.said(instruction)
             views = list(map(self.view, args))
@@ -244,7 +237,7 @@ class Script:
                 arrays, options = fill((params["inputs"], params["options"]), views)
             elif "call" in params:
                 arrays, options = fill(params["call"], views)
-            table[name](self, self.view(out), *arrays, **options)
+            write(self, self.view(out), *arrays, **options)
 
     def _seen(self, instruction: Instruction) -> View | None:
         """The result of an instruction as a view of its argument; ``None`` where its elements have to be computed."""
