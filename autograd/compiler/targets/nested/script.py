@@ -137,9 +137,9 @@ class Script:
         kind = self.language.types.get(str(value.dtype))
         if kind is None:
             raise TargetError(
-                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, for which "
-                "it has no arrays. Compute with float32, float64 or int64 in this machine's order of bytes, or do it in "
-                "Python."
+                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, for "
+                "which it has no arrays. Compute with float32, float64 or int64 in this machine's order of bytes, or "
+                "do it in Python."
             )
         return kind
 
