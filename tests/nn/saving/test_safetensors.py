@@ -40,11 +40,7 @@ def test_bfloat16_becomes_float32(tmp_path):
 @pytest.mark.parametrize(
     ("header", "data", "why"),
     [
-        (
-            {"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}},
-            b"ab",
-            "has dtype F8_E4M3, which NumPy lacks",
-        ),
+        ({"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}, b"ab", "F8_E4M3, which NumPy lacks"),
         ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, b"abcd", "deserializing"),
         ({"w": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4]}}, b"abcd", "deserializing"),
         ({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}, b"abcd", "deserializing"),

@@ -50,10 +50,7 @@ def unsqueeze(x, axes):
     return ag.expand_dims(x, axis=tuple(ints(axes)))
 
 
-@operator("Transpose")
-def transpose(x, *, perm=None):
-    """``x`` with its axes in another order, by default reversed."""
-    return ag.permute_dims(x, axes=tuple(range(x.ndim)[::-1] if perm is None else perm))
+operator("Transpose")(lambda x, *, perm=None: ag.permute_dims(x, axes=tuple(perm or range(x.ndim)[::-1])))
 
 
 @operator("Expand", known="shape")

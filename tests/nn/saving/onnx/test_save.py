@@ -196,11 +196,6 @@ def test_any_number_of_examples(name, path):
             np.testing.assert_allclose(got, want.data, atol=1e-6)
 
 
-def test_an_index_of_arrays_and_slices_is_refused(path):
-    with pytest.raises(ConversionError, match=r"the index .* has no counterpart in ONNX"):
-        nn.save_onnx(lambda x: x[[0, 2], 1:], path, export.noise(3, 3, 4))
-
-
 # ------------------------------------------------------------------------------------------------------------ refused
 
 
@@ -233,19 +228,16 @@ def learns(path):
 
 
 @pytest.mark.parametrize(
-    ("save", "error", "sentence"),
+    ("save", "sentence"),
     [
-        (
-            lambda p: nn.save_onnx(drops, p, X),
-            ConversionError,
-            r"drops can't be written as ONNX: it draws random numbers",
-        ),
-        (lambda p: nn.save_onnx(counts(), p, X), ConversionError, "counted .* it changes calls at each call"),
-        (learns, ConversionError, r"it changes .* gradients, as .* training steps do, .* call model\.eval\(\)"),
-        (lambda p: nn.save_onnx(nn.BatchNorm1d(4), p, X), ConversionError, "it changes buffers, parameters"),
+        (lambda p: nn.save_onnx(drops, p, X), r"drops can't be written as ONNX: it draws random numbers"),
+        (lambda p: nn.save_onnx(counts(), p, X), "counted .* it changes calls at each call"),
+        (learns, r"it changes .* gradients, as .* training steps do, .* call model\.eval\(\)"),
+        (lambda p: nn.save_onnx(nn.BatchNorm1d(4), p, X), "it changes buffers, parameters"),
+        (lambda p: nn.save_onnx(lambda x: x[[0, 2], 1:], p, export.noise(3, 3, 4)), "the index .* no counterpart"),
     ],
 )
-def test_an_export_that_fails_raises_and_leaves_no_file(path, tmp_path, save, error, sentence):
-    with pytest.raises(error, match=sentence):
+def test_an_export_that_fails_raises_and_leaves_no_file(path, tmp_path, save, sentence):
+    with pytest.raises(ConversionError, match=sentence):
         save(path)
     assert not [*tmp_path.iterdir()]
