@@ -28,15 +28,7 @@ def test_the_suite_passes_but_for_known_failures() -> None:
         pytest.skip("no checkout of array-api-tests: name one in ARRAY_API_TESTS")
     for module in ("ndindex", "pytest_jsonreport"):
         pytest.importorskip(module)
-    options = [
-        "-q",
-        "-rfE",
-        "--tb=no",
-        "--max-examples=20",
-        "--derandomize",
-        "--disable-deadline",
-        "-pno:cacheprovider",
-    ]
+    options = ["-qrfE", "--tb=no", "--max-examples=20", "--derandomize", "--disable-deadline", "-pno:cacheprovider"]
     told = subprocess.run(
         [sys.executable, "-m", "pytest", "array_api_tests", *options],
         cwd=CHECKOUT,
