@@ -255,8 +255,8 @@ def _program(
             f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(left))}. Replace "
             "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
         )
-    dropped = [*dict.fromkeys(name for name in names if "drop" in name)]  # decomposed in evaluation mode they are gone
-    return program, tuple(dropped) if functional or unknown else ()
+    # Decomposed in evaluation mode, dropouts are gone.
+    return program, tuple(dict.fromkeys(n for n in names if "drop" in n)) if functional or unknown else ()
 
 
 def _name(target: Any) -> str | None:
@@ -368,7 +368,7 @@ def _function(program: Any) -> Callable[..., Sequence[Any]]:
     graph, calls = program.graph, [*_calls(program)]
     graph.set_codegen(CodeGen())
     with graph.inserting_before():
-        network = graph.placeholder("network")
+        network = graph.placeholder("_network")
     order = {node: i for i, node in enumerate(graph.nodes)}
     for node in reversed(graph.nodes):
         if node.op == "call_function" and node not in calls:  # an assertion
