@@ -365,7 +365,7 @@ def _function(program: Any) -> Callable[..., Sequence[Any]]:
     """The function of the graph, each of whose calls is a row, as Python that PyTorch writes."""
     from torch.fx.graph import CodeGen
 
-    graph, calls = program.graph, [*_calls(program)]
+    graph, calls = program.graph, dict.fromkeys(_calls(program))
     graph.set_codegen(CodeGen())
     with graph.inserting_before():
         network = graph.placeholder("_network")
