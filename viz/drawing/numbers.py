@@ -92,7 +92,7 @@ class Table:
 
 
 def table(array: Any, max_rows: int | None = None, max_columns: int | None = None) -> Table:
-    """A table of numbers; a vector is one row, leading axes are stacked. A long axis shows its first 3 and last 2.
+    """A table of numbers; a vector is one row, leading axes are stacked. Of a long axis the first entries are shown.
 
     All entries have the same number of decimals: 4 below 10, one fewer per further digit, none for integers. When the
     largest entry is below 1e-2 or from 1e4 on, a common factor (a power of 1000) is taken out. A nonzero entry never
@@ -105,21 +105,12 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     """
     values = np.asarray(array)
     values = values.reshape(-1, values.shape[-1] if values.ndim and values.shape[-1] else max(values.size, 1))
-    down, across = _kept(values.shape[0], max_rows), _kept(values.shape[1], max_columns)
-    shown = values[np.ix_([i for i in down if i is not None], [j for j in across if j is not None])]
-    strings, exponent = _strings(shown)
-    cut_down, cut_across = None in down, None in across
-    lines = [[*line[: style.HEAD], ELLIPSIS, *line[style.HEAD :]] if cut_across else line for line in strings]
-    if cut_down:
-        lines.insert(style.HEAD, [ELLIPSIS] * len(across))
-    return Table(tuple(map(tuple, lines)), exponent)
-
-
-def _kept(length: int, limit: int | None) -> list[int | None]:
-    """The indices of an axis that are shown, None where it is cut."""
-    if limit is None or length <= limit:
-        return list(range(length))
-    return [*range(style.HEAD), None, *range(length - style.TAIL, length)]
+    rows, columns = len(values), values.shape[1]
+    is_long, is_wide = rows > (max_rows or rows), columns > (max_columns or columns)
+    down, across = (max_rows or rows) - is_long, (max_columns or columns) - is_wide
+    strings, exponent = _strings(values[:down, :across])
+    lines = [(*line, *[ELLIPSIS] * is_wide) for line in strings]
+    return Table((*lines, *((ELLIPSIS,) * len(line) for line in lines[:is_long])), exponent)
 
 
 def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:

@@ -142,10 +142,6 @@ class Engine:
     path: str
     origin: str
 
-    def formats(self) -> frozenset[str]:
-        """The formats offered here that this engine writes."""
-        return frozenset({"svg", "png"} if self.origin == "wheel" else {"svg", "png", "pdf"})
-
     def run(self, source: str, form: str, layout: str = "dot", *flags: str) -> bytes:
         """Lay out and draw. Raises `RenderError` with the engine's own words."""
         command = [self.path, f"-K{layout}", f"-T{form}", *flags]
@@ -387,7 +383,7 @@ class Picture:
         return self._draw("png", f"-Gdpi={style.DPI}")
 
     def _draw(self, form: str, *flags: str) -> bytes:
-        engine = next((engine for engine in engines() if form in engine.formats()), None)
+        engine = next((engine for engine in engines() if form != "pdf" or engine.origin != "wheel"), None)
         if engine is None:
             if engines():
                 raise _NoEngine("a PDF needs the package `graphviz` of your system, SVG and PNG do without")

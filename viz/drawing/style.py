@@ -226,7 +226,6 @@ DPI = 192  # of a PNG
 
 TABLE_ROWS, TABLE_COLUMNS = 4, 4  # numbers at full size
 SMALL_ROWS, SMALL_COLUMNS = 6, 6  # numbers at 9 points
-HEAD, TAIL = 3, 2  # entries shown at either end of a longer axis
 THUMB_ROWS, THUMB_COLUMNS = 10, 26  # block means
 STRIP_BINS = 26
 ADDENDS = 4  # uses of a value written out one by one; above, the first 3 and `+ 5 more`

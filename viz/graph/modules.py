@@ -64,8 +64,8 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. Of an input whose rows are
-    squares of 8 to 32 pixels, the first is drawn as a picture.
+    it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. Of an input with axes of
+    pixels, the first example is drawn.
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a

@@ -147,8 +147,7 @@ def evaluate(
                 totals[place] = host(total)
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
         values = {place: host(tensor) for place, tensor in fresh.items()}
-        was = outdated(graph, ys, values, exactly=bool(changed))
-        return Evaluation(graph, values, totals, parts, changed, was)
+        return Evaluation(graph, values, totals, parts, changed, outdated(graph, ys, values))
 
 
 def _in_shape(part: Any, source: Any) -> np.ndarray | None:
@@ -185,15 +184,14 @@ def changed_leaves(graph: ag.Graph) -> tuple[Any, ...]:
     return tuple(found.values())
 
 
-def outdated(graph: ag.Graph, ys: Any, values: Mapping[Any, np.ndarray], *, exactly: bool) -> dict[Any, np.ndarray]:
+def outdated(graph: ag.Graph, ys: Any, values: Mapping[Any, np.ndarray]) -> dict[Any, np.ndarray]:
     """The outputs whose recomputed values are not those that they were recorded with, with the latter."""
     found = {}
     for place, y in zip(graph.outputs, ys, strict=True):
         own, value = host(y), values[place]
-        if not equal(own, value):
-            rounding = 0.0 if exactly else ROUNDING.get(str(value.dtype), 0.0)
-            if own.shape != value.shape or not np.allclose(own, value, rounding, 0.0, equal_nan=True):
-                found[place] = own
+        rounding = ROUNDING.get(str(value.dtype), 0.0)
+        if own.shape != value.shape or not np.allclose(own, value, rounding, 0.0, equal_nan=True):
+            found[place] = own
     return found
 
 

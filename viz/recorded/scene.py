@@ -348,23 +348,17 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
     asked = gradients is not None and gradients is not False
     if gradients is None:
         gradients = computes_gradients(ys, gradients)
-    seeds = None
-    if isinstance(gradients, bool):
-        wrong = [y for y in ys if y.size != 1]
-        if gradients and wrong:
-            raise DrawingError(
-                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need its upstream gradient:"
-                " reduce it to a scalar, or give a gradient of that shape as gradients="
-            )
-    else:  # numbers in lists are the gradient of a single output
+    shapes, seeds = [tuple(y.shape) for y in ys], None
+    if not isinstance(gradients, bool):  # numbers in lists are the gradient of a single output
         several = isinstance(gradients, list | tuple) and (len(ys) > 1 or any(hasattr(x, "dtype") for x in gradients))
         seeds = [numbers_of(seed, "gradients=") for seed in (gradients if several else [gradients])]
-        if len(seeds) != len(ys) or any(np.shape(s) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
-            raise DrawingError(
-                f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of"
-                f" shapes {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each"
-                " output"
-            )
+    is_missing = gradients is True and any(y.size != 1 for y in ys)
+    if is_missing or (seeds is not None and [seed.shape for seed in seeds] != shapes):
+        given = f" and not {', '.join(numbers.shape(seed.shape) for seed in seeds)}" if seeds else ""
+        raise DrawingError(
+            f"outputs of shapes {', '.join(map(numbers.shape, shapes))} need upstream gradients of these shapes{given}:"
+            " reduce each to a scalar, or give a gradient of its shape as gradients="
+        )
     seen = evaluate(ys, gradients is not False, seeds)
     for place, y in zip(seen.graph.outputs, ys, strict=True):
         if asked and (now := seen.values[place].shape) != tuple(y.shape):

@@ -58,6 +58,4 @@ def _then(name: str, own: Any, value: Any) -> str:
         was, now = numbers.shape(own.shape), numbers.shape(value.shape)
     else:
         was, now = map(numbers.scalar, (own.reshape(())[()], value.reshape(())[()]))
-        if float(was) == float(now):
-            was, now = own.reshape(())[()], value.reshape(())[()]
     return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)

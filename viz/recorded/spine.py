@@ -5,6 +5,7 @@ Only the graph is read: a residual sum is a sum of a value and of something that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -32,10 +33,7 @@ class Heads:
     @property
     def count(self) -> int:
         """The number of heads, for one example."""
-        size = 1
-        for side in self.softmax.shape[:-2]:
-            size *= int(side)
-        return size
+        return math.prod(map(int, self.softmax.shape[:-2]))
 
 
 @dataclass(frozen=True)

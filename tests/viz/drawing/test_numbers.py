@@ -85,11 +85,10 @@ def test_a_table_never_turns_a_number_into_zero(values):
         assert float(text) * 10.0**table.exponent == pytest.approx(value, rel=0.5, abs=max(map(abs, values)) / 1e4)
 
 
-def test_a_long_axis_shows_its_first_three_and_last_two():
+def test_of_a_long_axis_the_first_entries_are_shown():
     table = numbers.table(np.arange(100.0).reshape(10, 10), 6, 8)
-    assert table.rows[0] == ("0", "1", "2", "...", "8", "9")
-    assert table.rows[3] == ("...",) * 6
-    assert [row[0] for row in table.rows] == ["0", "10", "20", "...", "80", "90"]
+    assert table.rows[0] == ("0", "1", "2", "3", "4", "5", "6", "...")
+    assert [row[0] for row in table.rows] == ["0", "10", "20", "30", "40", "..."]
     assert numbers.table(np.arange(48.0).reshape(6, 8), 6, 8).rows[5][7] == "47"
 
 

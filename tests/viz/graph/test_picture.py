@@ -137,7 +137,7 @@ class TestSizes:
         return node(draw_graph(ag.sum(parameter(array, name="x") * 1.0), gradients=True), "t1")
 
     def test_long_ones_are_cut(self):
-        assert "0 1 2 ... 28 29" in words(self.shown(np.arange(30.0)))
+        assert "0 1 2 3 4 ..." in words(self.shown(np.arange(30.0)))
 
     def test_large_ones_are_marks(self):
         label = self.shown(np.random.default_rng(0).normal(size=(20, 30)))
