@@ -15,7 +15,7 @@ from glassgrad.viz.drawing.texts import clipped, identifier
 from glassgrad.viz.graph.cards import Cards, addends
 from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.layers import described, graph_title
-from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
+from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
@@ -160,7 +160,7 @@ class Drawing:
         return self.labels[card]
 
     def _node(self, card: Card) -> None:
-        kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
+        kind = "act" if card.role == OP else card.role
         failed = " failed" if self.cards.failed(card) else ""
         self.picture.node(card.key, self._label(card), cls=f"card {kind}{failed}")
 

@@ -158,32 +158,27 @@ def _common(scopes: Iterable[Scope]) -> Scope:
     return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
-@dataclass(frozen=True)
-class _Look:
-    """The features by which rows are compared: their own, and the distances to the rows that they read.
+Look = tuple[tuple[Any, ...], tuple[int, ...], tuple[str, ...]]
+"""The features by which rows are compared: their own, the distances to the rows that they read, and these rows.
 
-    Inputs do not count as steps: they stand where they are first used. A source that is not shown is "".
-    """
-
-    own: tuple[Any, ...]
-    steps: tuple[int, ...]
-    sources: tuple[str, ...]
+Inputs do not count as steps: they stand where they are first used. A source that is not shown is "".
+"""
 
 
-def _looks(rows: Sequence[Row], readers: Mapping[str, int], outputs: Sequence[Any]) -> list[_Look | None]:
+def _looks(rows: Sequence[Row], readers: Mapping[str, int], outputs: Sequence[Any]) -> list[Look | None]:
     at: dict[str, int] = {}
     steps = 0
     for row in rows:
         at[row.key] = steps if row.nodes else steps - 1
         steps += bool(row.nodes)
     ends = set(map(id, outputs))
-    looks: list[_Look | None] = []
+    looks: list[Look | None] = []
     for row in rows:
         if id(row.place) in ends or (not row.nodes and readers[row.key] != 1):
             looks.append(None)
             continue
         if not row.nodes:
-            looks.append(_Look(("input", tuple(np.shape(row.place))), (), ()))
+            looks.append((("input", tuple(np.shape(row.place))), (), ()))
             continue
         own = (
             tuple(label for _, label in row.scope),
@@ -191,7 +186,7 @@ def _looks(rows: Sequence[Row], readers: Mapping[str, int], outputs: Sequence[An
             tuple(tuple(p.tensor.shape) for p in row.parameters),
         )
         back = tuple(at[row.key] - at[source] if source else 0 for source in row.reads)
-        looks.append(_Look(own, back, tuple(source or "" for source in row.reads)))
+        looks.append((own, back, tuple(source or "" for source in row.reads)))
     return looks
 
 
@@ -201,18 +196,16 @@ def _settings(node: Any) -> tuple[Any, ...]:
     return tuple((name, value) for name, value in plain if (node.op.name, name) != ("getitem", "index"))
 
 
-def _alike(one: _Look | None, other: _Look | None) -> bool:
-    if one is None or other is None or one.own != other.own or len(one.steps) != len(other.steps):
+def _alike(one: Look | None, other: Look | None) -> bool:
+    if one is None or other is None or one[0] != other[0] or len(one[1]) != len(other[1]):
         return False
     # A value that all blocks read, such as a mask, is one row; a source that is not shown may be an initial state.
-    return all(
-        step == other.steps[i] or one.sources[i] == other.sources[i] or "" in (one.sources[i], other.sources[i])
-        for i, step in enumerate(one.steps)
-    )
+    pairs = zip(*one[1:], *other[1:], strict=True)
+    return all(step == back or source == from_ or "" in (source, from_) for step, source, back, from_ in pairs)
 
 
 def _run(
-    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, stops: Sequence[int]
+    rows: Sequence[Row], looks: Sequence[Look | None], at: int, period: int, stops: Sequence[int]
 ) -> tuple[tuple[Row, ...], ...]:
     """Blocks of this length that are like the first one, each up to one of the ``stops``.
 
@@ -223,7 +216,7 @@ def _run(
         before = {row.key for row in blocks[-1]}
         own = looks[here : here + period]
         same = here + period in stops and all(map(_alike, looks[here - period : here], own))
-        if not same or not any(before.intersection(look.sources) for look in own if look):
+        if not same or not any(before.intersection(look[2]) for look in own if look):
             break
         blocks.append(tuple(rows[here : here + period]))
     return tuple(blocks)

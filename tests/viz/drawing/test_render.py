@@ -173,12 +173,10 @@ class TestFiles:
 
 
 class TestEngines:
-    def test_the_wheel_is_found_without_path(self, monkeypatch):
+    def test_the_wheel_is_found_without_path_and_comes_first_so_that_pictures_are_alike(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", "")
         assert [engine.origin for engine in render.engines()] == ["wheel"]
         assert Path(render.engines()[0].path).is_file()
-
-    def test_the_wheel_comes_first_so_that_pictures_are_alike(self, tmp_path, monkeypatch):
         program(tmp_path, "")
         monkeypatch.setenv("PATH", str(tmp_path))
         assert [engine.origin for engine in render.engines()] == ["wheel", "system"]

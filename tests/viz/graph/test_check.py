@@ -92,13 +92,5 @@ def test_outputs_that_are_no_scalars_are_checked_without_gradients():
     assert edges(picture, "b") == []
 
 
-def test_a_large_graph_is_refused():
-    y = parameter(0.3)
-    for _ in range(300):
-        y = ag.sin(y)
-    with pytest.raises(ValueError, match=r"this graph has 300 operations, and a check is drawn of 250 at most"):
-        check_graph(y)
-
-
 def test_other_pictures_are_not_checked():
     assert "check" not in draw_graph(wrong_sigmoid()(parameter(1.0)), gradients=True).source

