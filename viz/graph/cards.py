@@ -17,6 +17,7 @@ from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
+TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE, BRIEF = 36, 18  # of a derivative, and where cards stand side by side
 FILLERS = (cell("", cellpadding=0),) * 6
@@ -230,7 +231,7 @@ class Cards:
 
     def _headings(self, card: Card) -> Label:
         """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
-        parts: Label = text(f"{card.role.upper()} ", style.TAG, "muted") if card.node is None else ()
+        parts: Label = text(f"{TAGS[card.role]} ", style.TAG, "muted") if card.node is None else ()
         parts += self.name(card)
         single = not card.shape
         if card.node is not None:

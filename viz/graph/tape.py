@@ -19,7 +19,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.graph.cards import FORMULA, Cards, short
+from glassgrad.viz.graph.cards import FORMULA, TAGS, Cards, short
 from glassgrad.viz.graph.drawing import scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -142,7 +142,7 @@ class _Tape:
 
     def _card(self, card: Card) -> Label:
         """A leaf or an operation: its tag or badge, its name, its formula, and the value or its shape."""
-        first, formula = cell(text(card.role.upper(), style.TAG, "muted")) if card.node is None else (), ""
+        first, formula = cell(text(TAGS[card.role], style.TAG, "muted")) if card.node is None else (), ""
         if card.node is not None:
             said, size = self.cards.badge(card)
             first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
