@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from os import PathLike
 from typing import Any
 
@@ -18,6 +19,9 @@ from glassgrad.nn.modules.module import Module, Parameter
 from glassgrad.nn.saving.onnx.read import Graph, Input, plain, read, shape_text
 from glassgrad.nn.saving.onnx.steps import apply, prepare
 from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
+
+GIVEN: weakref.WeakKeyDictionary[ONNXModel, list[Tensor]] = weakref.WeakKeyDictionary()
+"""The NumPy arrays of each network's last call: a picture shows these, and not what the network makes of them first."""
 
 
 def load_onnx(path: str | PathLike[str]) -> ONNXModel:
@@ -86,6 +90,7 @@ class ONNXModel(Module):
             names = ", ".join(plain(i.name) for i in self.inputs) or "none"
             raise DomainError(f"the network's inputs are {names}, in this order; it was given {len(inputs)}.")
         env = {i.name: taken(i, value) for i, value in zip(self.inputs, inputs, strict=True)}
+        GIVEN[self] = [x for x in env.values() if isinstance(x, Tensor) and type(x.data) is numpy.ndarray]
         given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
         with holding(ALLOWED, max(LIMIT, GROWTH * given)):
             found = self._run(self._graph, env)

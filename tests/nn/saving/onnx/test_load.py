@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad import nn
+from glassgrad import nn, viz
 from glassgrad.autograd import backends
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, SizeError
 
@@ -48,6 +48,13 @@ def test_inputs_and_outputs_have_the_names_of_the_file(tmp_path):
 def test_wrong_inputs_are_refused_in_a_sentence(tmp_path, args, error, sentence):
     with pytest.raises(error, match=sentence):
         nn.load_onnx(linear(tmp_path))(*args)
+
+
+def test_a_picture_shows_the_array_that_was_given_not_what_the_network_makes_of_it_first(tmp_path):
+    nodes = [helper.make_node("Transpose", ["x"], ["t"]), helper.make_node("MatMul", ["w", "t"], ["y"])]
+    weight = {"w": np.ones((3, 4), "float32")}
+    model = nn.load_onnx(saved(tmp_path, nodes, [value("x", [2, 4])], [value("y", [3, 2])], weight))
+    assert "(2, 4)" in viz.draw_modules(ag.sum(model(X))).source
 
 
 def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
