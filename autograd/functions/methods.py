@@ -8,7 +8,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
-from glassgrad.autograd.common.shapes import Axis
+from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
@@ -138,6 +138,13 @@ class Methods:
 
     def transpose(self: Any, *axes: Any) -> Tensor:
         """NumPy's transpose: the axes in the order given, or reversed."""
+        if len(axes) == 2 != self.ndim and all(isinstance(axis, int) for axis in axes):
+            i, j = normalize_axes(axes, self.ndim)
+            order = [{i: j, j: i}.get(axis, axis) for axis in range(self.ndim)]
+            raise ShapeError(
+                f"transpose takes all {self.ndim} axes in their new order, as NumPy's does; it was given {axes}: to "
+                f"swap these two write .transpose({', '.join(map(str, order))})."
+            )
         return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))  # type: ignore[no-any-return]
 
     def flatten(self: Any) -> Tensor:

@@ -192,7 +192,7 @@ class _Document:
 
     def _step(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(x), y)
+        loss = ag.asarray(self.loss(self.model(x), y))
         loss.backward()
         self.optimizer.step()
         return loss
