@@ -13,10 +13,11 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import in_words
 from glassgrad.autograd.compiler.ir.primitives import compute
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, method
 from glassgrad.autograd.errors import DTypeError, ShapeError
 
 
+@method("run")
 def interpret(
     program: Program,
     *arrays: Any,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 GRADIENT, UPDATED = "d_", "_new"
@@ -139,15 +140,11 @@ class Program:
         Nothing is changed, and no result shares memory with an input or a state. ``states`` maps a state to the array
         to read in place of its Tensor's.
         """
-        from glassgrad.autograd.compiler.ir.interpreter import interpret
-
-        return interpret(self, *arrays, states=states)
+        return METHODS["run"](self, *arrays, states=states)  # type: ignore[no-any-return]
 
     def validate(self) -> None:
         """Raise `DeclarationError` where the program is not well formed: see `autograd.compiler.ir.validator`."""
-        from glassgrad.autograd.compiler.ir.validator import validate
-
-        validate(self)
+        METHODS["validate"](self)
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
@@ -189,16 +186,12 @@ class Program:
 
     def optimized(self) -> Program:
         """The program after all passes, which compute the same values with less work."""
-        from glassgrad.autograd.compiler.passes.optimize import optimize
-
-        return optimize(self)
+        return METHODS["optimized"](self)  # type: ignore[no-any-return]
 
     @property
     def source(self) -> str:
         """The optimized program as Python code: NumPy calls, one per line, on preallocated buffers."""
-        from glassgrad.autograd.compiler.targets.loops import source_of
-
-        return source_of(self)
+        return METHODS["source"](self)  # type: ignore[no-any-return]
 
     def javascript(self, name: str | None = None, *, comments: bool = True, states: bool = True) -> str:
         """The optimized program as the text of one JavaScript function, for a page or for node.
@@ -216,9 +209,21 @@ class Program:
         Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, indexing by a
         mask, complex numbers.
         """
-        from glassgrad.autograd.compiler.targets.javascript import Script
+        return METHODS["javascript"](self, name, comments=comments, states=states)  # type: ignore[no-any-return]
 
-        return Script(self, name, comments=comments, states=states).text()
+
+METHODS: dict[str, Callable[..., Any]] = {}
+"""The functions behind methods of `Program`: the files that define them import this one, and register them here."""
+
+
+def method(name: str) -> Callable[[F], F]:
+    """A decorator that makes a function the method ``name`` of `Program`."""
+
+    def register(function: F) -> F:
+        METHODS[name] = function
+        return function
+
+    return register
 
 
 def in_order(things: Iterable[T], needs: Callable[[T], Iterable[T]]) -> list[T]:

@@ -24,7 +24,7 @@ from glassgrad.autograd.backends import PLAIN
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.names import KEYWORDS, RESERVED
 from glassgrad.autograd.compiler.ir.primitives import infer
-from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
 from glassgrad.autograd.errors import DeclarationError
 
 
@@ -34,6 +34,7 @@ def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
     return plain and name not in reserved
 
 
+@method("validate")
 def validate(program: Program) -> None:
     """Raise `DeclarationError`, which names the value or instruction, where ``program`` is not well formed."""
     for fault in faults(program):

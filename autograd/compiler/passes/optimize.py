@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.packing import pack
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
@@ -67,6 +67,7 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
     return found
 
 
+@method("optimized")
 def optimize(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> Program:
     """The program after all passes."""
     return steps(program, passes)[-1][1]

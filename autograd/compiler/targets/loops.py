@@ -10,7 +10,7 @@ import numpy
 
 from glassgrad.autograd.backends import SPACES
 from glassgrad.autograd.common.contexts import TRACER, holding
-from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.ir.program import Program, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
 from glassgrad.autograd.compiler.targets.emit import Emitter, load
@@ -68,6 +68,7 @@ def with_steps(source: str, program: Program) -> str:
     return "\n\n".join([source, *steps])
 
 
+@method("source")
 def source_of(program: Program) -> str:
     """The source of a program, optimized and planned on copies of its states."""
     better = optimize(program)

@@ -119,6 +119,10 @@ class Pool:
         at = bisect_left(self._free, (nbytes, -1))
         if at < len(self._free) and self._free[at][0] <= max(2 * nbytes, 4096):
             return self._free.pop(at)
+        return self.add(nbytes)
+
+    def add(self, nbytes: int) -> Block:
+        """A new block."""
         start, count = self.size, -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         self.size += count
         return count, start

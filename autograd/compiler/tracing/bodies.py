@@ -11,7 +11,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
-from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.tracing.lines import refusal
 from glassgrad.autograd.compiler.tracing.namespace import TRACE
 from glassgrad.autograd.compiler.tracing.surroundings import watched
@@ -247,6 +247,7 @@ def recorded(
     return recorder
 
 
+@method("step")
 def program_of(body: Body) -> Program:
     """One step of a body as a program: its inputs are those of the body, its outputs the new carries and the ys."""
     if body.program is None:

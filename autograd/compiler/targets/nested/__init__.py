@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glassgrad.autograd.compiler.targets.nested import readings, scan, windows  # noqa: F401  (which `READINGS` then has)
-from glassgrad.autograd.compiler.targets.nested.script import READINGS, Script
+from glassgrad.autograd.compiler.targets.nested import readings, scan, windows  # noqa: F401  (which `READINGS` and `WHOLE` then have)
+from glassgrad.autograd.compiler.targets.nested.script import READINGS, WHOLE, Script
 
-__all__ = ["READINGS", "Script"]
+__all__ = ["READINGS", "WHOLE", "Script"]

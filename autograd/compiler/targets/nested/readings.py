@@ -12,7 +12,7 @@ from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, n
 from glassgrad.autograd.compiler.ir.primitives import fill
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.kernels import Kernel, inputs_of
-from glassgrad.autograd.compiler.targets.nested.script import INT, Script, reading, reduced
+from glassgrad.autograd.compiler.targets.nested.script import INT, Script, reading, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
 
@@ -211,7 +211,7 @@ def _joined(script: Script, out: View, arrays: Sequence[View], axis: int | None 
         start += x.shape[axis]
 
 
-@reading("op erfc")
+@whole("erfc")
 def _erfc(script: Script, out: View, x: View) -> None:
     nest = Nest(out.shape, [x, out])
     text = script.language.rounded(f"$erfc({nest.at(0)})", script.now.out.dtype)

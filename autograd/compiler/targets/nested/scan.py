@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.program import METHODS
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.nested.script import Script, reading
+from glassgrad.autograd.compiler.targets.nested.script import Script, whole
 from glassgrad.autograd.compiler.targets.nests import View, added, times
-from glassgrad.autograd.compiler.tracing.bodies import program_of
 
 
-@reading("op scan_packed")
+@whole("scan_packed")
 def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     body, length, now = loop.ran, loop.length, script.now
     first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
     shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
-    step = deepcopy(program_of(body))  # with values of its own: a program may run a body twice
+    step = deepcopy(METHODS["step"](body))  # with values of its own: a program may run a body twice
     program = optimize(step, COMMON)
     time = script.fresh("t")
     carries = [script.scratch(body.names[i], shapes[i], dtypes[i]) for i in range(body.carries)]

@@ -2,12 +2,13 @@
 
 Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
 strides and cost nothing. Each `Kernel` is one nest of loops that computes entry by entry. The functions in `READINGS`
-write the other instructions, for all languages.
+and `WHOLE` write the other instructions, for all languages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy
@@ -25,20 +26,25 @@ Reading = Callable[..., None]
 """``write(script, out, *arrays, **params)``: the arrays are views, ``script.now`` is the instruction."""
 
 READINGS: dict[str, Reading] = {}
-"""The functions that write instructions, by operation, for those that are not elementwise, reductions or views; of
-operations which a program keeps whole by ``"op "`` and their name."""
+"""The functions that write instructions, by operation, for those that are not elementwise, reductions or views."""
+
+WHOLE: dict[str, Reading] = {}
+"""The functions that write operations which a program keeps whole."""
 
 INT = numpy.dtype(numpy.int64)
 
 
-def reading(*ops: str) -> Callable[[Reading], Reading]:
+def reading(*ops: str, of: dict[str, Reading] = READINGS) -> Callable[[Reading], Reading]:
     """A decorator for the function that writes these operations."""
 
     def register(function: Reading) -> Reading:
-        READINGS.update(dict.fromkeys(ops, function))
+        of.update(dict.fromkeys(ops, function))
         return function
 
     return register
+
+
+whole = partial(reading, of=WHOLE)
 
 
 class Script:
@@ -216,7 +222,7 @@ class Script:
         if seen is not None:
             self.views[out] = seen
             return
-        self.now = instruction
+        self.now, name = instruction, op
         if op == "draw":
             self.draw(instruction)
         elif op == "check_range":
@@ -226,9 +232,8 @@ class Script:
         elif op in FUSED and op not in READINGS:
             self.kernel(alone(instruction))
         else:
-            name = params["name"] if op == "op" else op
-            write = READINGS.get(f"op {name}" if op == "op" else op)
-            if write is None:
+            name, table = (params["name"], WHOLE) if op == "op" else (op, READINGS)
+            if name not in table:
                 raise self.unwritten(instruction, name)
             self.said(instruction)
             views = list(map(self.view, args))
@@ -237,7 +242,7 @@ class Script:
                 arrays, options = fill((params["inputs"], params["options"]), views)
             elif "call" in params:
                 arrays, options = fill(params["call"], views)
-            write(self, self.view(out), *arrays, **options)
+            table[name](self, self.view(out), *arrays, **options)
 
     def _seen(self, instruction: Instruction) -> View | None:
         """The result of an instruction as a view of its argument; ``None`` where its elements have to be computed."""

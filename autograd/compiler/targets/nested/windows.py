@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.targets.nested.script import Script, reading
+from glassgrad.autograd.compiler.targets.nested.script import Script, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
@@ -113,7 +113,7 @@ def _axes(windows: View, weight: View, y: View, groups: int) -> tuple[list[Any],
     return of_windows, of_channels, of_taps
 
 
-@reading("op conv")
+@whole("conv")
 def _conv(
     script: Script,
     out: View,
@@ -137,7 +137,7 @@ def _conv(
         script.copy(bias, out, "+=")
 
 
-@reading("op conv_input")
+@whole("conv_input")
 def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Space, groups: int, **sliding: Any) -> None:
     windows = Windows(space, weight.shape[2:], y.shape[2:], **sliding)
     turned = windows.turned
@@ -152,7 +152,7 @@ def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Spac
         script.contract(axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, adds=True)
 
 
-@reading("op conv_weight")
+@whole("conv_weight")
 def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, groups: int, **sliding: Any) -> None:
     windows = Windows(x.shape[2:], size, y.shape[2:], **sliding)
     if groups == 1 and script.convolve_weight(out, x, y, windows, script.now.out.dtype):
@@ -184,7 +184,7 @@ def _taps(seen: View) -> range:
     return range(len(seen.shape) // 2 + 1, len(seen.shape))
 
 
-@reading("op max_pool", "op sum_pool")
+@whole("max_pool", "sum_pool")
 def _pool(script: Script, out: View, x: View, **sliding: Any) -> None:
     windows, now = Windows(x.shape[2:], **sliding), script.now
     op, dtype = now.params["name"].removesuffix("_pool"), now.out.dtype
@@ -265,20 +265,20 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
         script.loop_apart(nest, within, targets[0].data if adds else other.data, "at_largest")
 
 
-@reading("op max_unpool")
+@whole("max_unpool")
 def _max_unpool(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
     windows = Windows(x.shape[2:], **sliding)
     with room(script, out, windows) as found:
         _at_largest(script, x, y, found, windows, adds=True)
 
 
-@reading("op at_max")
+@whole("at_max")
 def _at_max(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
     windows = Windows(x.shape[2:], **sliding)
     _at_largest(script, x, out, framed(script, y, windows), windows, adds=False)
 
 
-@reading("op sum_unpool")
+@whole("sum_unpool")
 def _sum_unpool(script: Script, out: View, y: View, **sliding: Any) -> None:
     windows = Windows(**sliding)
     with room(script, out, windows) as found:
