@@ -108,7 +108,8 @@ def backward_steps(
             yield node, g, tuple(parts)
     for leaf, total in totals.items():
         if not create_graph:  # each leaf's gradient gets an array of its own
-            if id(total) in shared or getattr(total, "base", total) is not None:
+            is_view = getattr(total, "base", total) is not None
+            if id(total) in shared or (is_view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
             shared.add(id(total))
         yield leaf, after_hooks(leaf.hooks, total) if leaf.hooks else total, ()
@@ -169,8 +170,13 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
         number = type(data)
         seed: Any = number(1) if number in backends.FLAT else backends.namespace(data).ones_like(data)
         return wrap(seed) if create_graph else seed
-    if isinstance(gradient, Tensor) and create_graph and (gradient.shape, gradient.dtype) == (y.shape, y.dtype):
-        return conjugated(gradient)
+    if (
+        isinstance(gradient, Tensor)
+        and create_graph
+        and gradient.shape == y.shape
+        and gradient.dtype.kind in ("f", kind)
+    ):
+        return conjugated(gradient if gradient.dtype == y.dtype else TENSORS.astype(gradient, y.dtype))
     seed = gradient.data if isinstance(gradient, Tensor) else gradient
     if type(seed) not in backends.SPACES:
         seed = backends.namespace(data).asarray(backends.asarray(seed))

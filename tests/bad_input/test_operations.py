@@ -45,7 +45,6 @@ NO_ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
     "ragged lists": lambda x: [[1.0], [1.0, 2.0]],
     "a list with a text": lambda x: [1.0, "2.0"],
     "a list with None": lambda x: [1.0, None],
-    "a list of Tensors": lambda x: [ag.asarray(x)],
     "an array of objects": lambda x: x.astype(object),
     "an array of texts": lambda x: x.astype(str),
     "an array of dates": lambda x: np.zeros(x.shape, "datetime64[D]"),

@@ -574,3 +574,10 @@ def test_several_threads_may_compile_an_operation():
 
         in_threads(work)
         assert found == {k: [2.0 * k, float(k * k)] for k in range(6)}
+
+
+def test_a_recorded_seed_of_another_dtype_keeps_its_gradient():
+    x = ag.Tensor(2.0, requires_grad=True)
+    seed = ag.Tensor(np.float32(3.0), requires_grad=True)
+    slope = ag.gradients(x * x, x, seed, create_graph=True)
+    assert ag.gradients(slope, seed).item() == 4.0

@@ -185,6 +185,6 @@ def test_notation(name: str) -> None:
 def test_picture(name: str, data: st.DataObject) -> None:
     arrays, params = data.draw(TABLE[name].cases)
     y = OPS[name](*tensors(name, arrays), **params)
-    if y.requires_grad:
+    if y.requires_grad and y.dtype.kind != "c":  # complex values are refused
         picture = viz.draw_graph(y, gradients=ag.ones_like(y))
         assert picture.svg().count("<svg") == 1

@@ -53,7 +53,7 @@ def test_only_the_argument_with_the_wrong_rule_is_doubted():
     picture = check_graph(times(p, q), names={"p": p, "q": q})
     assert " ?" not in words(node(picture, "p"))
     assert "∂L/∂q = 4 ?" in words(node(picture, "q"))
-    assert "WRONG by y rule 4 numeric 2 rel. error 0.5000" in words(node(picture, "L"))
+    assert "WRONG by y rule 4 numeric 2.000 rel. error 0.5000" in words(node(picture, "L"))
 
 
 def test_a_sum_is_doubted_by_its_wrong_addend():
