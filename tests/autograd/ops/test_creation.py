@@ -35,8 +35,8 @@ def test_leaves_to_differentiate_by(make: Any) -> None:
     assert x.requires_grad
     assert x.is_leaf
     assert x.shape == (2, 3)
-    x.reshape(6).backward(np.full(6, 2.0))  # no sum: what empty finds in memory may overflow
-    np.testing.assert_array_equal(x.grad.data, np.full((2, 3), 2.0))
+    x.backward(np.ones((2, 3)))  # no sum: what empty finds in memory may overflow
+    assert (x.grad.data == 1).all()
 
 
 def test_like_takes_over_shape_and_dtype() -> None:
