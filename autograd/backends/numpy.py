@@ -147,10 +147,6 @@ def _contiguous(x: Any) -> Any:
     return x.view(f"V{x.shape[-1] * x.itemsize}").copy().view(x.dtype) if rows else numpy.asarray(x, order="C")
 
 
-def _matmul_into(x: Any, y: Any, out: Any) -> None:
-    numpy.matmul(x, y, out=out.reshape(x.shape[0], y.shape[1]))
-
-
 def _reshape(x: Any, shape: Any, copy: bool | None = None) -> Any:
     return x.reshape(shape) if copy is None else numpy.reshape(x, shape, copy=copy)
 
@@ -163,7 +159,7 @@ SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 vars(NUMPY).update(
     astype=_astype, sum=_sum, prod=_reduction(numpy.multiply), max=_reduction(numpy.maximum),
     min=_reduction(numpy.minimum), all=_reduction(numpy.logical_and), any=_reduction(numpy.logical_or), matmul=_matmul,
-    sliding_windows=_strided_windows, contiguous=_contiguous, masked=_masked, matmul_into=_matmul_into,
+    sliding_windows=_strided_windows, contiguous=_contiguous, masked=_masked, matmul_into=numpy.matmul,
     matrix_transpose=lambda x: x.mT, where=_where, reshape=_scalar(_reshape),
     **{n: _scalar(getattr(numpy, n)) for n in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")},
 )  # fmt: skip

@@ -79,8 +79,8 @@ class Namespace:
         return self.reshape(self.reshape(x, (-1,)), x.shape)
 
     def matmul_into(self, x: Any, y: Any, out: Any) -> None:
-        """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
-        out[...] = self.reshape(self.matmul(x, y), out.shape)
+        """Write ``x @ y``, a matrix for each group, into ``out``."""
+        out[...] = self.matmul(x, y)
 
     def may_hold(self, mask: Any) -> bool:
         """Whether an element of ``mask`` is true. On a GPU always ``True``, to avoid waiting for the values."""

@@ -25,20 +25,10 @@ TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
 PIECE = 1 << 20
-"""How many elements are compared at a time in pooling."""
-
-EACH = 2
-"""For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
-of windows: with many output channels the tiles have fewer rows."""
-
-BLOCK = 1 << 22
-"""How many elements of products to be added are computed at a time."""
+"""How many elements are compared at a time in pooling, and how many products are added in a transposed convolution."""
 
 ROWS = 384
 """The least number of rows of a product, because BLAS packs the other matrix again for each product."""
-
-WASTE = 8
-"""How many times as many windows a transposed convolution copies as it would add products at least to be slower."""
 
 SHORT = 13
 """Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
@@ -162,27 +152,50 @@ def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
             yield slice(i, i + images), slice(r, r + rows), ...
 
 
+def _matrices(xp: Any, x: Any, groups: int) -> Any:
+    """``x``, whose last axis are channels, as a matrix (rows, channels / groups) for each group: where ``x`` is
+    contiguous, a view.
+    """
+    rows = xp.reshape(x, (math.prod(x.shape[:-1]), groups, x.shape[-1] // groups))
+    return xp.permute_dims(rows, axes=(1, 0, 2))
+
+
+def _is_short(size: Space, channels: int, groups: int) -> bool:
+    """Whether windows are copied element by element."""
+    return math.prod(size) > 1 and channels // groups * (size[-1] if groups == 1 else 1) < SHORT
+
+
 def _columns(
-    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, outputs: int = 0
+    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, short: bool
 ) -> Iterator[tuple[Any, Any]]:
     """Tiles of the output, each with its windows of ``x`` (channels-last, padded) as a matrix (rows, taps · channels)
-    for each group. ``outputs``: the least number of elements to count for a row.
+    for each group; (rows, channels · taps) if they are ``short``.
     """
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     axes, channels, taps = len(size), x.shape[-1], math.prod(size)
-    short = groups == 1 < taps and size[-1] * channels < SHORT
     if short:
-        windows = xp.permute_dims(windows, axes=(*range(axes + 1, 2 * axes + 2), *range(axes + 1)))
+        windows = xp.permute_dims(windows, axes=(2 * axes + 1, *range(axes + 1, 2 * axes + 1), *range(axes + 1)))
     elif groups == 1 == dilation[-1]:  # in NumPy a view
         windows = xp.reshape(windows, (*windows.shape[:-2], size[-1] * channels))
-    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * max(taps * channels, outputs)):
-        part = windows[(slice(None),) * (axes + 1) + tile] if short else windows[tile]
+    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * taps * channels):
         if short:
-            yield tile, xp.reshape(xp.contiguous(part), (1, taps * channels, math.prod(part.shape[axes + 1 :]))).mT
-            continue
-        rows = math.prod(part.shape[: axes + 1])
-        part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
-        yield tile, xp.reshape(part, (groups, rows, taps * channels // groups))
+            part = xp.contiguous(windows[(slice(None),) * (axes + 1) + tile])
+            yield tile, xp.reshape(part, (groups, taps * channels // groups, math.prod(part.shape[axes + 1 :]))).mT
+        else:
+            part = windows[tile]
+            rows = math.prod(part.shape[: axes + 1])
+            part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
+            yield tile, xp.reshape(part, (groups, rows, taps * channels // groups))
+
+
+def _by_tap(
+    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Tiles of the output, with each tap and the elements of ``x`` (channels-last, padded) at it."""
+    windows = xp.sliding_windows(x, size, stride, dilation, space)
+    for tile in _tiles(x.shape[0], space, 4 * math.prod(space[1:]) * x.shape[-1]):
+        for tap in product(*map(range, size)):
+            yield tile, tap, windows[tile][..., *tap, :]
 
 
 def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
@@ -190,65 +203,40 @@ def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: 
     at a time.
     """
     outside, inside, *size = weight.shape
-    if groups == x.shape[-1] == outside > 1:
-        _correlate_each(xp, out, x, weight, stride, dilation)
+    if groups == x.shape[-1] == outside > 1:  # each channel alone: no products of matrices
+        out[...] = 0
+        for tile, tap, seen in _by_tap(xp, x, tuple(size), stride, dilation, out.shape[1:-1]):
+            out[tile] += seen * weight[:, 0, *tap]
         return
-    w = xp.reshape(weight, (groups, outside // groups, inside, math.prod(size)))
-    w = xp.contiguous(xp.permute_dims(w, axes=(0, 3, 2, 1)))  # where `inside` is 1, reshape alone makes a view
-    w = xp.reshape(w, (groups, math.prod(size) * inside, outside // groups))
-    for tile, columns in _columns(xp, x, tuple(size), stride, dilation, out.shape[1:-1], groups):
-        if groups == 1:
-            xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
-        else:
-            out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
+    rows, taps = outside // groups, math.prod(size)
+    # Of few windows elements are copied into the order of the weight, instead of a weight that is larger than they are.
+    short = 0 < math.prod(out.shape[:-1]) < rows or _is_short(tuple(size), x.shape[-1], groups)
+    w = xp.reshape(weight, (groups, rows, inside, taps))
+    w = xp.reshape(w if short else xp.permute_dims(w, axes=(0, 1, 3, 2)), (groups, rows, inside * taps)).mT
+    for tile, columns in _columns(xp, x, tuple(size), stride, dilation, out.shape[1:-1], groups, short):
+        xp.matmul_into(columns, w, _matrices(xp, out[tile], groups))
 
 
-def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space) -> None:
-    """`_correlate` of each channel alone, tap by tap, without a matrix product."""
-    size = weight.shape[2:]
-    windows = xp.sliding_windows(x, size, stride, dilation, out.shape[1:-1])
-    for tile in _tiles(x.shape[0], out.shape[1:-1], 4 * math.prod(out.shape[2:])):
-        part, seen = out[tile], windows[tile]
-        part[...] = 0
-        for tap in product(*map(range, size)):
-            part += seen[..., *tap, :] * weight[:, 0, *tap]
-
-
-def _is_larger(weight: Any, y: Any, groups: int) -> bool:
-    """Whether a weight has more rows than ``y`` has windows, so that copying it would cost more than it saves."""
-    windows, rows = y.shape[0] * math.prod(y.shape[2:]), weight.shape[0] // groups
-    return bool(0 < windows < rows)
-
-
-def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
-    """The convolution of the padded ``x`` with a ``weight`` larger than it, written into ``out``, all channels-first:
-    windows are copied into the order of the weight.
-    """
-    swapped = 1, 0, *range(2, len(x.shape))
-    x, rows = xp.permute_dims(x, axes=swapped), xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
-    if math.prod(weight.shape[2:]) > 1:
-        x = xp.contiguous(x)
-    windows = xp.stack([x[..., *tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
-    found = xp.matmul(rows, xp.reshape(windows, (groups, rows.shape[2], -1)))
-    out[...] = xp.permute_dims(xp.reshape(found, (out.shape[1], out.shape[0], *out.shape[2:])), axes=swapped)
-
-
-def _spread_few(
+def _spread_products(
     xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
 ) -> None:
     """The transposed convolution of ``y`` with ``weight``, written into ``out``, all channels-last: the product of each
     element and the weight is added to its window, of a few images at a time.
     """
-    channels, space, size = weight.shape[0] // groups, y.shape[1:-1], weight.shape[2:]
-    w = xp.reshape(weight, (groups, channels, -1))
-    images = max(1, BLOCK // max(1, math.prod(space) * groups * w.shape[2]))
+    outside, inside, *size = weight.shape
+    space, taps = y.shape[1:-1], math.prod(size)
+    w = xp.reshape(weight, (groups, outside // groups, inside * taps))
+    images = max(1, PIECE // max(1, math.prod(space) * groups * inside * taps))
     for i in range(0, y.shape[0], images):
-        few = slice(i, i + images)
-        some = y[few, ...]
-        parts = xp.matmul(xp.permute_dims(xp.reshape(some, (-1, groups, channels)), axes=(1, 0, 2)), w)
-        parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (some.shape[0], *space, out.shape[-1], -1))
-        shares = (parts[..., tap] for tap in range(parts.shape[-1]))
-        _spread(xp, out[few, ...], shares, space, size, stride, pads, dilation)
+        some, few = y[i : i + images, ...], out[i : i + images, ...]
+        if inside == 1 == outside // groups:
+            shares = (some * weight[:, 0, *tap] for tap in product(*map(range, size)))
+        else:
+            parts = xp.empty((*some.shape[:-1], groups * inside * taps), dtype=out.dtype)
+            xp.matmul_into(_matrices(xp, some, groups), w, _matrices(xp, parts, groups))
+            parts = xp.reshape(parts, (*some.shape[:-1], groups * inside, taps))
+            shares = (parts[..., tap] for tap in range(taps))
+        _spread(xp, few, shares, space, tuple(size), stride, pads, dilation)
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -258,25 +246,17 @@ def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
     """Raise for an input, a weight and a bias whose shapes do not fit a convolution."""
-    axes = len(weight.shape) - 2
-    if axes < 1 or len(x.shape) != axes + 2:
+    if len(weight.shape) < 3 or 0 in weight.shape:
         raise ShapeError(
-            f"conv takes x (batch, channels, *space) and a weight (out, in / groups, *size) of as many axes; it was "
-            f"given x {x.shape} and weight {weight.shape}."
+            f"conv takes a weight (out, in / groups, *size), without lengths of 0; it was given {weight.shape}."
         )
     _check_groups("conv", groups, weight.shape[0], "output")
-    if x.shape[1] != weight.shape[1] * groups:
-        each = f", {weight.shape[1]} in each of {groups} groups" if groups > 1 else ""
+    channels, biases = weight.shape[1] * groups, bias is None or bias.shape == weight.shape[:1]
+    if len(x.shape) != len(weight.shape) or x.shape[1] != channels or not biases:
         raise ShapeError(
-            f"conv was given x with {x.shape[1]} channels; the weight {weight.shape} takes "
-            f"{weight.shape[1] * groups}{each}."
-        )
-    if 0 in weight.shape:
-        raise ShapeError(f"conv was given an empty weight, of shape {weight.shape}.")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(
-            f"conv was given a bias {bias.shape} for a weight {weight.shape}: it needs one number for each of the "
-            f"{weight.shape[0]} output channels."
+            f"conv with the weight {weight.shape} in {groups} group(s) takes x (batch, {channels}, *space), of as many "
+            f"axes, and a bias {weight.shape[:1]} or none; it was given x {x.shape}"
+            + ("." if biases else f" and the bias {bias.shape}.")
         )
 
 
@@ -305,10 +285,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
     xp, out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
     last = _channels_last(xp, out)
-    if _is_larger(weight, out, groups):
-        _correlate_few(xp, out, _framed(xp, x, pads), weight, stride, dilation, groups)
-    else:
-        _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
+    _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
     if bias is not None:  # a line of the output at a time: its runs of channels may be short
         last += xp.contiguous(xp.broadcast_to(bias, last.shape[-2:]))
     return out
@@ -331,54 +308,23 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
             f"it was given y {y.shape}, weight {weight.shape} and space {space}."
         )
     _check_groups("conv_input", groups, y.shape[1], "output")
-    out_channels, channels, *size = weight.shape
-    xp, out = _result(xp, (y.shape[0], groups * channels, *space), y, weight)
-    axes = len(size)
+    outside, inside, *size = weight.shape
+    axes, windows = len(size), y.shape[2:]
     stride, pads, dilation = _geometry(axes, stride, padding, dilation)
-    g, last = _channels_last(xp, y), _channels_last(xp, out)
-    geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
-    fits = all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry)
-    columns, parts = out_channels * math.prod(space), groups * channels * math.prod(y.shape[2:])
-    few = 0 < WASTE * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
-    if fits and (few or _is_larger(weight, y, groups)):
-        _spread_few(xp, last, g, weight, stride, pads, dilation, groups)
+    geometry = list(zip(space, windows, size, stride, pads, dilation, strict=True))
+    if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, m, k, s, p, d in geometry):
+        raise ShapeError(f"conv_input: {windows} windows of size {(*size,)} reach beyond the input, {space}.")
+    xp, out = _result(xp, (y.shape[0], groups * inside, *space), y, weight)
+    g, last, rows = _channels_last(xp, y), _channels_last(xp, out), outside // groups
+    if max(stride) > 1 or rows > min(2 * inside, y.shape[0] * math.prod(windows)):
+        _spread_products(xp, last, g, weight, stride, pads, dilation, groups)
         return out
-    swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
-    swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
-    swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
-    phases = [*product(*map(_phases, space, y.shape[2:], size, stride, pads, dilation))]
-    if len(phases) < math.prod(map(min, space, stride)):  # some elements are in no window
-        last[...] = 0
-    for phase in phases:
-        positions, taps, around, steps, counts = zip(*phase, strict=True)
-        part = swapped[:, :, *taps]
-        whole = max(stride) == 1
-        target = last if whole else xp.empty((y.shape[0], *counts, groups * channels), dtype=out.dtype)
-        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups)
-        if not whole:
-            last[:, *positions, ...] = target
+    turned = xp.reshape(weight, (groups, rows, inside, *size))[..., *[slice(None, None, -1)] * axes]
+    turned = xp.permute_dims(turned, axes=(0, 2, 1, *range(3, 3 + axes)))
+    around = [(d * (k - 1) - a, n - m + a) for n, m, k, _, (a, _), d in geometry]
+    turned = xp.reshape(turned, (groups * inside, rows, *size))
+    _correlate(xp, last, _padded(xp, g, around), turned, stride, dilation, groups)
     return out
-
-
-def _phases(
-    length: int, windows: int, size: int, stride: int, pads: tuple[int, int], dilation: int
-) -> Iterator[tuple[slice, slice, tuple[int, int], int, int]]:
-    """The phases of a transposed convolution along one axis of the input.
-
-    Positions that are equal modulo the stride use the same taps of the weight. So each such phase is a convolution of
-    stride 1 with these taps, and no zero is multiplied. For each phase: its positions, its taps (in reverse), how to
-    pad y, the dilation and the number of positions.
-    """
-    common = math.gcd(dilation, stride)
-    for phase in range(min(stride, length)):
-        taps = [k for k in range(size) if (phase + pads[0] - dilation * k) % stride == 0]
-        if taps:
-            first, last = taps[0], taps[-1]
-            step, count = dilation // common, len(range(phase, length, stride))
-            shift = (phase + pads[0] - dilation * last) // stride  # where in y the last tap, now the first, begins
-            around = -shift, count + shift + step * (len(taps) - 1) - windows
-            reversed_taps = slice(last, first - 1 if first else None, -(stride // common))
-            yield slice(phase, None, stride), reversed_taps, around, step, count
 
 
 @windowed("∗ʷ", text="{x} ∗ʷ {y}", tex=r"{x} \ast^{{w}} {y}", level=2)
@@ -401,30 +347,26 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     _check_groups("conv_weight", groups, y.shape[1], "output")
     xp, out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
     stride, pads, dilation = _geometry(len(size), stride, padding, dilation)
-    x, g = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y)
-    n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
-    inside, outside = channels // groups, out_channels // groups
-    last = _channels_last(xp, out)
-    if inside == outside == 1 < groups:
-        windows = xp.sliding_windows(x, size, stride, dilation, space)
+    x, g, last = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y), _channels_last(xp, out)
+    channels, outside, space = x.shape[-1], g.shape[-1], g.shape[1:-1]
+    if groups == channels == outside > 1:
         last[...] = 0
-        for tile in _tiles(n, space, 4 * math.prod(space[1:]) * channels):
-            for tap in product(*map(range, size)):
-                products = windows[tile][..., *tap, :] * g[tile]
-                last[:, *tap, 0] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
+        for tile, tap, seen in _by_tap(xp, x, size, stride, dilation, space):
+            last[:, *tap, 0] += xp.sum(xp.reshape(seen * g[tile], (-1, channels)), axis=0)
         return out
-    if 0 in (n, *space):
-        last[...] = 0
-    tiles = _columns(xp, x, size, stride, dilation, space, groups, EACH * out_channels)
+    short = _is_short(size, channels, groups)
+    target = out if short else last
+    if 0 in g.shape:
+        target[...] = 0
+    tiles = _columns(xp, x, size, stride, dilation, space, groups, short)
     for i, (tile, columns) in enumerate(tiles):
-        rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
-        found = xp.empty(last.shape, dtype=out.dtype) if i else last
-        if groups == 1:
-            xp.matmul_into(rows[0, ...], columns[0, ...], found)
-        else:
-            found[...] = xp.reshape(xp.matmul(rows, columns), last.shape)
+        found = xp.empty(target.shape, dtype=out.dtype) if i or short else target
+        parts = xp.reshape(found, (groups, outside // groups, columns.shape[-1]))
+        xp.matmul_into(_matrices(xp, g[tile], groups).mT, columns, parts)
         if i:
-            last += found
+            target += found
+        elif short:
+            target[...] = found
     return out
 
 
