@@ -383,7 +383,7 @@ TABLE: dict[str, Row] = {
     ),
     "softplus": Row(lambda x: np.log1p(np.exp(x))),
     "gelu": Row(lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2),
-    "erf": Row(_erf, {"x": Domain(-6.5, 6.5, avoid=(-4.0, -0.46875, 0.46875, 4.0), limits=(-math.inf, math.inf))}),
+    "erf": Row(_erf, {"x": Domain(-6.5, 6.5, avoid=(-0.5, 0.5), limits=(-math.inf, math.inf))}),
     "xlogy": Row(lambda x, y: x * np.log(y), {"y": POSITIVE}),
     "erfc": Row(np.vectorize(math.erfc, otypes=[np.float64])),
     "erfinv": Row(lambda x: scipy_special().erfinv(x), {"x": INSIDE}),

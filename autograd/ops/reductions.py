@@ -176,13 +176,13 @@ def standardize(xp, x, *, axis=-1, eps=1e-5):
     Tensor([[-0.99995, 0.99995],
             [     0.0,     0.0]])
     """
+    check_real(x)
     centred = _centred(xp, x, axis)
     centred *= _precision(xp, centred, axis, eps)  # in place: this array is ours alone
     return centred
 
 
 def _standardize_by_x(xp: Any, g: Any, x: Any, out: Any, axis: Any, eps: Any) -> Any:
-    check_real(x, "standardize")
     # A shift of x does not change the result, nor (except for eps) does a scaling: these components of g are removed.
     shared = _centred(xp, g, axis) - out * (xp.sum(g * out, axis=axis, keepdims=True) / shapes.size(x.shape, axis))
     return shared * _precision(xp, _centred(xp, x, axis), axis, eps)
