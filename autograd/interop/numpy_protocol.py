@@ -72,7 +72,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     axes = shapes.normalize_axes(axis, x.ndim)
     if ord is None or len(axes) == 1:
         return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
-    norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord, keepdims=keepdims)
+    norm = linalg.matrix_norm(rearranging.moveaxis(x, axes, (-2, -1)), ord=ord, keepdims=keepdims)
     return rearranging.moveaxis(norm, (-2, -1), axes) if keepdims else norm
 
 
@@ -166,8 +166,10 @@ def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> t
         here = KEYWORDS.get(name, name)
         if theirs.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             positional += value
-        elif (here in parameters or name in parameters) and not (here == "dtype" and value is None):
+        elif value is None and (here == "dtype" or here not in known):
+            continue
+        elif here in parameters or name in parameters:
             keywords[here] = value
-        elif value is not None:
+        else:
             positional.append(value)
     return positional, keywords

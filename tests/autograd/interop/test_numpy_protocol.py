@@ -63,6 +63,7 @@ CALLS = {
     "var": (lambda x: np.var(x, ddof=1), V),
     "cumsum": (np.cumsum, V),
     "clip": (lambda x: np.clip(x, 0.0, 1.5), V),
+    "clip from above": (lambda x: np.clip(x, None, 1.5), V),
     "reshape": (lambda x: np.reshape(x, (3, 1)), V),
     "squeeze": (lambda x: np.squeeze(x.reshape(1, 3), axis=0), V),
     "roll": (lambda x: np.roll(x, 1), V),
