@@ -110,7 +110,7 @@ def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one."""
     try:
         return argument(op, x, given, place)
-    except DTypeError:
+    except AutogradError:
         if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
             raise
         return NotImplemented
@@ -161,6 +161,8 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
     if (tracer := getattr(error, "tracer", None)) is not None:
         return tracer.opaque(op, inputs, params)
     if isinstance(error, AutogradError):
+        if op.foreign:
+            error.add_note(f"The forward of {op.name} or a rule raised it, or its result does not fit.")
         raise error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)

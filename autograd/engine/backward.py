@@ -100,7 +100,7 @@ def backward_steps(
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except Exception as error:
             line = f"; called at {node.origin}" if node.origin else ""
-            error.add_note(f"A rule of {op.name} {describe(node)} raised it, or returned no such gradient{line}.")
+            error.add_note(f"A rule of {op.name} {describe(node)} raised it, or its gradient does not fit{line}.")
             raise
         if not retain_graph:
             node.saved = None

@@ -293,8 +293,9 @@ class TestRefusals:
             declared(root, "root")(leaf(2.0), degree=0)
 
     def test_a_forward_that_returns_no_array(self):
-        with pytest.raises(DTypeError, match="NoneType of dtype object holds no numbers"):
-            declared(lambda xp, x: None, x=lambda g: g)(leaf([1.0]))
+        with pytest.raises(DTypeError, match="NoneType of dtype object holds no numbers") as error:
+            declared(lambda xp, x: None, "lost", x=lambda g: g)(leaf([1.0]))
+        assert error.value.__notes__ == ["The forward of lost or a rule raised it, or its result does not fit."]
 
     @pytest.mark.parametrize(
         ("rule", "kind", "said"),
@@ -309,9 +310,15 @@ class TestRefusals:
     )
     def test_a_rule_that_returns_something_else(self, rule, kind, said):
         x = leaf([1.0, 2.0])
-        with pytest.raises(kind, match=said):
+        with pytest.raises(kind, match=said) as error:
             cube(rule)(x).sum().backward()
+        assert "of cube" in error.value.__notes__[0]
         assert x.grad is None
+
+    def test_forward_mode_names_the_operation_of_a_rule_that_does_not_fit(self):
+        with pytest.raises(ShapeError, match=r"a rule returned a gradient of shape \(\) for") as error:
+            ag.jvp(cube(lambda xp, g: xp.sum(g)), ([1.0, 2.0],), ([1.0, 2.0],))
+        assert "of cube" in error.value.__notes__[0]
 
     @pytest.mark.parametrize("count", [1, 3])
     def test_a_rule_for_several_arrays_that_returns_another_number_of_gradients(self, count):
@@ -329,7 +336,7 @@ class TestRefusals:
                 eval(f"other {sign} x", {"x": x, "other": other})
         assert (x == other) is False
         assert (x != other) is True
-        assert x not in (other,)
+        assert x not in (other, [x, x])
 
     def test_the_other_side_may_know_tensors(self):
         class Polynomial:

@@ -112,7 +112,7 @@ def test_finite_values_and_integers_pass_and_are_the_same():
     assert (z.tolist(), z.node.origin) == ([-np.inf, -np.inf], None)
 
 
-NOTE = "A rule of broken 'y' (2,) float64 raised it, or returned no such gradient"
+NOTE = "A rule of broken 'y' (2,) float64 raised it, or its gradient does not fit"
 
 
 def test_the_error_of_a_rule_names_the_operation_and_the_line():
