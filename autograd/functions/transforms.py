@@ -187,7 +187,8 @@ def name_of(f: Function) -> str:
 
 def _scalar(call: Call, f: Function) -> Tensor:
     if call.results_form is not trees.LEAF or call.ys[0].size != 1:
-        found = f"a Tensor of shape {call.ys[0].shape}" if call.results_form is trees.LEAF else "several values"
+        form = call.results_form
+        found = f"a Tensor of shape {call.ys[0].shape}" if form is trees.LEAF else trees.describe(form)
         raise GradientError(
             f"{name_of(f)} returned {found}: grad needs a scalar; reduce it, use jacobian or vjp, or return "
             "(value, aux), with has_aux=True."

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import AutogradError
+from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 from tests.autograd.ops.test_table import DIFFERENTIABLE, OPS
 from tests.operations import TABLE
@@ -132,6 +132,12 @@ def test_functions_of_vectors_that_phases_do_not_change_are_as_in_pytorch() -> N
         theirs.backward()
         assert_allclose(ours.item(), theirs.item())
         assert_allclose(x.grad.data, t.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["erf", "gelu", "standardize"])
+def test_functions_of_real_numbers_refuse_complex_ones(name: str) -> None:
+    with pytest.raises(DTypeError, match="real numbers"):
+        OPS[name](np.array([1 + 1j]))
 
 
 def test_a_negative_number_to_a_complex_power() -> None:
