@@ -46,7 +46,7 @@ class Trial:
         curve: that fraction after each epoch.
         parameters: how many the network has.
         layers: the width of each layer with weights, from input to output: a sketch of the network.
-        seconds: from its start to its end.
+        seconds: of training.
         seed: of the network and of the order of the samples.
         error: why it failed.
     """
@@ -143,7 +143,7 @@ class SearchResult:
     def summary(self) -> str:
         """The number of trials, the best, the finalists with their spread over seeds, and caveats."""
         counts = sorted(Counter(trial.state for trial in self.trials).items())
-        lines = [f"trials: {', '.join(f'{count} {state}' for state, count in counts)}"]
+        lines = [f"trials: {', '.join(f'{count} {state}' for state, count in counts) or 'none'}"]
         if self.interrupted:
             lines.append("interrupted: the storage keeps the study; run the same search again to continue")
         if self.best is not None:
@@ -293,8 +293,6 @@ def search(
     def objective(trial: Any) -> float:
         own_seed = seed + trial.number  # differs between processes, and between calls that continue a study
         study.sampler = optuna.samplers.TPESampler(seed=own_seed)
-        choice = chosen(trial, space)
-        trial.set_user_attr("choice", json.dumps(choice, default=list))
         trial.set_user_attr("seed", own_seed)
 
         def after(history: History) -> bool:
@@ -302,6 +300,8 @@ def search(
             return is_over(history) or (history.epochs < epochs and trial.should_prune())
 
         try:
+            choice = chosen(trial, space)
+            trial.set_user_attr("choice", json.dumps(choice, default=list))
             model = built(choice, own_seed)
             trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
             trial.set_user_attr("layers", _widths(model))

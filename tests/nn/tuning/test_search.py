@@ -262,6 +262,8 @@ def test_a_trial_whose_network_can_not_be_built_does_not_end_the_search():
 def test_what_all_trials_raise_is_raised():
     with pytest.raises(TypeError, match="unexpected keyword argument 'hidden'"):
         nn.search(lambda seed: None, DATA, SPACE, trials=2)
+    with pytest.raises(AttributeError, match="no attribute 'sugest_int'"):
+        nn.search(build, DATA, lambda trial: {"hidden": trial.sugest_int("hidden", 2, 4)}, trials=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
