@@ -58,9 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     root = parser()
-    given = vars(root.parse_args(arguments))
+    options, unknown = root.parse_known_args(arguments)
+    given = vars(options)
     function = COMMANDS[name := given.pop("command")]
-    command = f"{root.prog} {name}"
+    root.prog = f"{root.prog} {name}"
+    if unknown:
+        root.error(f"unknown arguments: {' '.join(unknown)}")
     try:
         if launched() > 1:  # each would do the same
             raise Refused(f"mpirun has started {launched()} processes: start one, or give nn.fit parallel= in a script")
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return 130
     except (Refused, AutogradError) as refusal:
-        print(f"{command}: {printable(refusal).rstrip('.')}", file=sys.stderr)
+        print(f"{root.prog}: {printable(refusal).rstrip('.')}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
