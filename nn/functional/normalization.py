@@ -209,7 +209,7 @@ def _check_channels(name: str, x: Tensor, running_mean: Tensor | None) -> None:
 def _per_channel(name: str, values: Any, x: Tensor) -> Tensor:
     found: Tensor = asarray(values)
     if found.shape != x.shape[1:2]:
-        raise ShapeError(f"{name} is {found.shape}: give one number for each channel of x {x.shape}.")
+        raise ShapeError(f"{name} is {found.shape}: give {x.shape[1:2]}, one number for each channel.")
     return found
 
 

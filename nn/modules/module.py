@@ -486,10 +486,9 @@ class FunctionModule(Module):
         if function is not None:
             cls._function, cls._options = staticmethod(function), tuple(inspect.signature(function).parameters)[1:]
 
-    def forward(self, *inputs: Any) -> Tensor:
+    def forward(self, x: Any, *others: Any) -> Tensor:
         """The result of the function. Integers are cast to the dtype of the weight, if there is one."""
         options = {name: getattr(self, name) for name in self._options if hasattr(self, name)}
-        x, *others = inputs
         return self._function(as_floating(x, options.get("weight")), *others, **options)  # type: ignore[no-any-return]
 
 
