@@ -17,7 +17,7 @@ class Report:
     """
 
     def __init__(self, shown: bool, epochs: int, batches: int, done: int = 0) -> None:
-        self.shown, self.live = shown, shown and sys.stdout is not None and sys.stdout.isatty()
+        self.shown, self.live = shown, shown and getattr(sys.stdout, "isatty", bool)()
         self.epochs, self.batches, self.done = epochs, batches, done
         self.updated = perf_counter()
 

@@ -20,6 +20,14 @@ def screen(text):
     return lines[:-1]
 
 
+def test_standard_output_may_be_an_object_that_can_only_write(monkeypatch):
+    class Written(list):
+        write, flush = list.append, list.copy
+
+    monkeypatch.setattr(sys, "stdout", written := Written())
+    assert train(net(), progress=True).note in written
+
+
 def test_plain_lines_where_there_is_no_terminal_and_none_if_not_wanted(capsys):
     train(net())
     assert capsys.readouterr().out == ""
