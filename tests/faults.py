@@ -19,7 +19,7 @@ from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes import algebra, optimize, packing
 from glassgrad.autograd.compiler.passes.algebra import _Algebra
-from glassgrad.autograd.compiler.targets import calls, emit, language
+from glassgrad.autograd.compiler.targets import emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
 from glassgrad.autograd.compiler.targets.c import source
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
@@ -52,7 +52,7 @@ def rewritten(op: str, turned: Callable[[Any], Any]) -> Callable[[Program], Prog
 
 def kernel(name: str, turned: Callable[[Any], Any]) -> tuple[Any, Any, Change]:
     """An emitter that is given other instructions of one kind."""
-    return emit.KERNELS, name, lambda right: lambda emitter, instruction: right(emitter, turned(instruction))
+    return emit.Emitter, f"_{name}", lambda right: lambda emitter, instruction: right(emitter, turned(instruction))
 
 
 def swapped(instruction: Any) -> Any:
@@ -356,9 +356,9 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "plan: a result is written over what another argument sees": (Plan, "_reused", over_others),
     "plan: a part is written in an array that is read later": (Plan, "_reused", over_what_is_read),
     "emitter: sums are products": kernel("reduction", renamed("sum", "prod")),
-    "emitter: a write to a part is added": kernel("setitem", renamed("setitem", "add_at")),
+    "emitter: a write to a part is added": kernel("assigned", renamed("setitem", "add_at")),
     "emitter: every number is 0 in a choice": (
-        calls,
+        emit,
         "_is_zero",
         lambda old: lambda value: value.kind == "constant" and not value.shape,
     ),

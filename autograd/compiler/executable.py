@@ -16,8 +16,7 @@ from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.passes.packing import HOMES as _HOMES
 from glassgrad.autograd.compiler.passes.packing import note_home, shared_buffer
-from glassgrad.autograd.compiler.targets.calls import has_kernel
-from glassgrad.autograd.compiler.targets.emit import Emitter, load
+from glassgrad.autograd.compiler.targets.emit import Emitter, has_kernel, load
 from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace

@@ -162,13 +162,13 @@ def test_a_wrong_pass_is_named_with_a_small_step() -> None:
 
 
 def test_a_wrong_plan_or_emitter_is_told_from_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = emit.KERNELS["elementwise"]
+    right = emit.Emitter._elementwise
 
     def minus(emitter: Any, instruction: Any) -> None:
         right(emitter, replace(instruction, op="subtract") if instruction.op == "add" else instruction)
 
     with monkeypatch.context() as patch:
-        patch.setitem(emit.KERNELS, "elementwise", minus)
+        patch.setattr(emit.Emitter, "_elementwise", minus)
         assert compare(SCALED).culprit == CODE
     original: Callable[..., Any] = plan.Plan.last_reads
     monkeypatch.setattr(plan.Plan, "last_reads", lambda self: dict.fromkeys(original(self), 0))

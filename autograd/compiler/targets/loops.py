@@ -12,8 +12,7 @@ from glassgrad.autograd.backends import SPACES
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.program import Program, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
-from glassgrad.autograd.compiler.targets.emit import Emitter, load
+from glassgrad.autograd.compiler.targets.emit import Emitter, has_kernel, kernel_of, load
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.traced import Traced

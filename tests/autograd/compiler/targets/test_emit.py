@@ -14,8 +14,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import optimize
-from glassgrad.autograd.compiler.targets.calls import has_kernel
-from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.emit import Emitter, has_kernel
 from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.nn import functional as F
 from tests.autograd.compiler.test_training import step_of

@@ -13,8 +13,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd import trees
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.targets.calls import has_kernel
 from glassgrad.autograd.compiler.targets.device import DeviceExecutable
+from glassgrad.autograd.compiler.targets.emit import has_kernel
 from glassgrad.autograd.compiler.targets.plan import Plan, schedule
 from glassgrad.autograd.compiler.trace import ARRAY
 from glassgrad.autograd.engine.tensor import wrap
