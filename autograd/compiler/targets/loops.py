@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.backends import SPACES
-from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.program import Program, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.emit import Emitter, has_kernel, kernel_of, load
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
-from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.compiler.tracing.tracer import Tracer
+from glassgrad.autograd.compiler.tracing.bodies import program_of
 from glassgrad.autograd.ops.loops.body import Body
 
 
@@ -28,7 +24,8 @@ class StepKernel:
 
     def __init__(self, body: Body) -> None:
         self.lock = threading.Lock()
-        program = _program(body)
+        program = optimize(program_of(body, apart=True).changed(name=f"step_of_{body.name}"), COMMON)
+        self._same = [*body.inputs[body.carries + body.xs :], *(step.out for step in body.split[0])]
         self._carries = [aligned(max(v.nbytes, 1))[: v.nbytes].view(v.dtype).reshape(v.shape) for v in program.inputs]
         del self._carries[body.carries :]
         emitter = Emitter(Plan(program, {}, has_kernel))
@@ -37,15 +34,16 @@ class StepKernel:
         self._run = emitter.scope.pop(program.name)
 
     def __call__(
-        self, carries: Sequence[Any], rows: Sequence[Any], same: Sequence[Any], stacks: Sequence[Any], order: range
+        self, carries: Sequence[Any], rows: Sequence[Any], same: dict[int, Any], stacks: Sequence[Any], order: range
     ) -> list[Any]:
         """The last carries of a loop; the ys of step t are put into ``stack[t]``. ``rows``: the xs, stacked; ``same``:
-        the consts, and the values computed before the loop."""
+        the values that are the same at all steps, by number."""
+        always = [same[number] for number in self._same]
         homes, run, count = self._carries, self._run, len(carries)
         for home, carry in zip(homes, carries, strict=True):
             home[...] = carry
         for t in order:
-            found = run(*homes, *[x[t] for x in rows], *same)
+            found = run(*homes, *[x[t] for x in rows], *always)
             for stack, y in zip(stacks, found[count:], strict=True):
                 stack[t] = y
             for home, carry in zip(homes, found, strict=False):
@@ -73,21 +71,3 @@ def source_of(program: Program) -> str:
     better = optimize(program)
     homes = {state: numpy.array(state.origin._data) for state in better.states}
     return with_steps(Emitter(Plan(better, homes, has_kernel)).source(), better)
-
-
-def _program(body: Body) -> Program:
-    """The step as a program of its inputs and of the values computed before the loop."""
-    tracer = Tracer()
-    space = SPACES[Traced]
-    before_all, step = body.functions(space)
-    with holding(TRACER, tracer):
-        inputs = [tracer.input(*body.types[i], body.names[i]) for i in body.inputs]
-        consts = inputs[body.carries + body.xs :]
-        inputs += [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(before_all(space, *consts))]
-        count = len(tracer.instructions)
-        outputs = [tracer.lift(out) for out in step(space, *inputs)]
-    instructions = tracer.instructions[count:]
-    for instruction in instructions:
-        instruction.origin = None
-    program = Program(f"step_of_{body.name}", [x.value for x in inputs], instructions, outputs)
-    return optimize(program, COMMON)

@@ -22,7 +22,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
-from glassgrad.autograd.ops.loops.body import Body, Step, Typed
+from glassgrad.autograd.ops.loops.body import Body, Step, Typed, computed
 from glassgrad.autograd.readings.levels import RECORDER, Lifted, innermost, plain_parts
 
 
@@ -248,18 +248,25 @@ def recorded(
 
 
 @method("step")
-def program_of(body: Body) -> Program:
-    """One step of a body as a program: its inputs are those of the body, its outputs the new carries and the ys."""
-    if body.program is None:
-        tracer = Tracer()
-        with holding(TRACER, tracer):
-            inputs = [tracer.input(*body.types[i], name) for i, name in enumerate(body.names)]
-            values = {**dict(enumerate(inputs)), **body.constants}
-            for step in body.steps:
-                values[step.out] = TRACE.followed(step.op.name, [values[a] for a in step.args], step.params)
-            outputs = [tracer.lift(values[out], body.types[out][1]) for out in body.outputs]
-        tracer.name_values({})
-        for instruction in tracer.instructions:
-            instruction.origin = None
-        body.program = Program(identifier(body.name), [x.value for x in inputs], tracer.instructions, outputs)
-    return body.program  # type: ignore[no-any-return]
+def program_of(body: Body, apart: bool = False) -> Program:
+    """One step of a body as a program: its inputs are those of the body, its outputs the new carries and the ys.
+    ``apart``: the values that are the same at all steps are further inputs.
+    """
+    tracer = Tracer()
+    early, late = body.split
+    with holding(TRACER, tracer):
+        inputs = [tracer.input(*body.types[i], name) for i, name in enumerate(body.names)]
+        values = {**dict(enumerate(inputs)), **body.constants}
+        computed(TRACE, early, values)
+        for step in early if apart else ():
+            same = values[step.out]
+            inputs.append(tracer.input(same.shape, same.dtype, f"same_{len(inputs)}"))
+            values[step.out] = inputs[-1]
+        first = len(tracer.instructions) if apart else 0
+        computed(TRACE, late, values)
+        outputs = [tracer.lift(values[out], body.types[out][1]) for out in body.outputs]
+    tracer.name_values({})
+    instructions = tracer.instructions[first:]
+    for instruction in instructions:
+        instruction.origin = None
+    return Program(identifier(body.name), [x.value for x in inputs], instructions, outputs)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
@@ -16,8 +16,6 @@ from glassgrad.autograd.engine.tensor import Tensor
 
 Typed = tuple[Shape, Any]
 """A shape and a dtype."""
-
-Function = Callable[..., list[Any]]
 
 
 class Step(NamedTuple):
@@ -60,11 +58,8 @@ class Body:
         """How many steps have been run in NumPy: a body that is run often is compiled."""
         self.kernel: Any = None
         """The compiled body; ``False`` where it can't be compiled."""
-        self.program: Any = None
-        """One step as a program, made at its first use."""
         self.derivatives: dict[Any, Any] = {}
         """What `autograd.ops.loops.derivative.derivative_of` has found."""
-        self._functions: dict[Any, tuple[Function, Function]] = {}
 
     @property
     def inputs(self) -> range:
@@ -100,43 +95,45 @@ class Body:
             values[step.out] = step.op(*given, **step.params)
         return [values[out] for out in self.outputs]
 
-    def functions(self, xp: Any) -> tuple[Function, Function]:
-        """The body as functions of the arrays of a namespace: ``before(xp, *consts)`` computes the values that are the
-        same at all steps, ``step(xp, *inputs, *before)`` those of one step."""
-        key = xp.module
-        if key not in self._functions:
-            self._functions[key] = self._made(xp)
-        return self._functions[key]
-
-    def _made(self, xp: Any) -> tuple[Function, Function]:
-        first = self.carries + self.xs
-        constants: dict[Any, Any] = {}
-        for number, value in self.constants.items():
-            elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
-            constants[number] = xp.asarray(value) if elsewhere else value
-        same = invariant(self.steps, {*self.inputs[first:], *self.constants})
-        early: list[_Call] = []
-        late: list[_Call] = []
+    @cached_property
+    def split(self) -> tuple[list[Step], list[Step]]:
+        """The steps whose results are the same at all steps of the loop, and the others; `linear` as a product with the
+        transposed weight, which is the same.
+        """
+        same = invariant(self.steps, {*self.inputs[self.carries + self.xs :], *self.constants})
+        early: list[Step] = []
+        late: list[Step] = []
         for step in self.steps:
-            function, args = _returned(step.op) if step.op.foreign else step.op.forward, step.args
-            if xp.absorbs and OPS.get(step.op.name) is step.op:  # in a trace
-                function = partial(_traced, step.op.name)
-            if step.out in same and step.op.name in ("matrix_transpose", "permute_dims"):
-                function = partial(_apart, function)
-            elif step.out not in same and step.op.name == "linear" and args[1] in same:
-                columns: Any = "columns", args[1]
-                early.append((_turned, args[1:2], {}, columns))
-                function, args = _by_columns, (args[0], columns, *args[2:])
-            (early if step.out in same else late).append((function, args, step.params, step.out))
-        known = list(dict.fromkeys(out for *_, out in early))
+            if step.out in same or step.op.name != "linear" or step.args[1] not in same:
+                (early if step.out in same else late).append(step)
+                continue
+            (x, weight, *rest), turned, product = step.args, -2 * step.out, -2 * step.out - 1
+            bias = [b for b in rest if self.constants.get(b, b) is not None]
+            early.append(Step(OPS["permute_dims"], (weight,), {"axes": (1, 0)}, turned))
+            late.append(Step(OPS["matmul"], (x, turned), {}, product if bias else step.out))
+            late += [Step(OPS["add"], (product, *bias), {}, step.out)] if bias else []
+        return early, late
 
-        def before(xp: Any, *consts: Any) -> list[Any]:
-            return _run(xp, early, constants | dict(zip(self.inputs[first:], consts, strict=True)), known)
+    def before(self, xp: Any, consts: Sequence[Any]) -> dict[int, Any]:
+        """The values that are the same at all steps, as arrays of a namespace, by number. They are row-major, as are
+        transposed weights then, with which products take half of the time."""
+        elsewhere = xp is not backends.NUMPY and not xp.absorbs
+        values = {
+            number: xp.asarray(value) if elsewhere and hasattr(value, "shape") else value
+            for number, value in self.constants.items()
+        }
+        values |= zip(self.inputs[self.carries + self.xs :], consts, strict=True)
+        for step in self.split[0]:
+            computed(xp, [step], values)
+            found = values[step.out]
+            values[step.out] = xp.reshape(xp.reshape(found, (-1,)), found.shape)
+        return values
 
-        def step_of(xp: Any, *given: Any) -> list[Any]:
-            return _run(xp, late, constants | dict(zip([*self.inputs, *known], given, strict=True)), self.outputs)
-
-        return before, step_of
+    def step(self, xp: Any, given: Sequence[Any], same: dict[int, Any]) -> list[Any]:
+        """The outputs of one step for the carries and rows ``given``."""
+        values = same | dict(enumerate(given))
+        computed(xp, self.split[1], values)
+        return [values[out] for out in self.outputs]
 
     def __deepcopy__(self, memo: Any) -> Body:
         return self  # it is immutable
@@ -166,45 +163,15 @@ def renumbered(
     return Body(name, names, counts, types, constants, made, list(map(number, outputs)), recording.record)
 
 
-def _returned(operation: Op) -> Callable[..., Any]:
-    """The forward of a user's operation, with its result converted to an array."""
-
-    def forward(xp: Any, *arrays: Any, **params: Any) -> Any:
-        return backends.asarray(operation.forward(xp, *arrays, **params))
-
-    return forward
-
-
-def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
-    return xp.followed(name, arrays, params)
-
-
-_Call = tuple[Callable[..., Any], Sequence[Any], dict[str, Any], Any]
-"""A function of arrays, the numbers of its arguments, its parameters, and the number of its result."""
-
-
-def _run(xp: Any, calls: Sequence[_Call], values: dict[Any, Any], outputs: Sequence[Any]) -> list[Any]:
-    """The outputs of these calls, from the values known before."""
-    for function, args, params, out in calls:
-        values[out] = function(xp, *[values[a] for a in args], **params)
-    return [values[out] for out in outputs]
-
-
-def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
-    """`linear` with the weight's transpose, which is row-major: the product takes half of the time."""
-    z = xp.matmul(x, columns)
-    if bias is not None:
-        z += bias
-    return z
-
-
-def _apart(function: Callable[..., Any], xp: Any, x: Any, **params: Any) -> Any:
-    """A transposed array as a row-major copy."""
-    turned = function(xp, x, **params)
-    return xp.reshape(xp.reshape(turned, (-1,)), turned.shape)
-
-
-_turned = partial(_apart, lambda xp, x: x.T)
+def computed(xp: Any, steps: Iterable[Step], values: dict[int, Any]) -> None:
+    """Add the results of these operations on arrays of a namespace to ``values``."""
+    for op, args, params, out, _ in steps:
+        given = [values[a] for a in args]
+        if xp.absorbs and OPS.get(op.name) is op:  # in a trace
+            values[out] = xp.followed(op.name, given, params)
+        else:
+            found = op.forward(xp, *given, **params)
+            values[out] = backends.asarray(found) if op.foreign else found
 
 
 def needed(steps: Iterable[Step], outputs: Iterable[int]) -> list[Step]:

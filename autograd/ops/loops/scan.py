@@ -107,10 +107,9 @@ def scan_into(out: Any, *arrays: Any, loop: Loop) -> None:
 def _run(xp: Any, arrays: Sequence[Any], loop: Loop, out: Any = None) -> Any:
     """The packed outputs of the loop's dtype, in ``out`` if that is given."""
     body, length = loop.ran, loop.length
-    before, step = body.functions(xp)
     first = body.carries + body.xs
     carries, xs, consts = arrays[: body.carries], list(arrays[body.carries : first]), list(arrays[first:])
-    same = [*consts, *before(xp, *consts)]
+    same = body.before(xp, consts)
     stacks: list[Any] = [[None] * length for _ in body.outputs[body.carries :]]
     parts = body.parts(length, loop.dtype)
     if xp.in_place:
@@ -123,7 +122,7 @@ def _run(xp: Any, arrays: Sequence[Any], loop: Loop, out: Any = None) -> Any:
     carries = carries if found is None else found
     for t in order if found is None else ():
         rows = [x[t] if xp.in_place else x[t, ...] for x in xs]
-        outputs = step(xp, *carries, *rows, *same)
+        outputs = body.step(xp, [*carries, *rows], same)
         carries = outputs[: body.carries]
         for stack, value in zip(stacks, outputs[body.carries :], strict=True):
             stack[t] = value
@@ -148,7 +147,7 @@ long as about 200 steps, and a body may be recorded for one run alone."""
 
 
 def _by_kernel(
-    xp: Any, body: Body, carries: Sequence[Any], rows: list[Any], same: list[Any], stacks: list[Any], order: range
+    xp: Any, body: Body, carries: Sequence[Any], rows: list[Any], same: dict[int, Any], stacks: list[Any], order: range
 ) -> list[Any] | None:
     """The last carries, computed by the body's kernel; ``None`` where there is none for these arrays."""
     if xp is not backends.NUMPY or not KERNELS or body.kernel is False:
@@ -163,7 +162,7 @@ def _by_kernel(
             body.kernel = False
             return None
     kernel = body.kernel
-    given = [x.dtype for x in (*carries, *rows, *same[: body.consts])]
+    given = [x.dtype for x in (*carries, *rows, *(same[i] for i in body.inputs[body.carries + body.xs :]))]
     if given != [body.types[i][1] for i in body.inputs] or not kernel.lock.acquire(blocking=False):
         return None
     try:

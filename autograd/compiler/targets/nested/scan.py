@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,7 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     body, length, now = loop.ran, loop.length, script.now
     first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
     shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
-    step = deepcopy(METHODS["step"](body))  # with values of its own: a program may run a body twice
-    program = optimize(step, COMMON)
+    program = optimize(METHODS["step"](body), COMMON)
     time = script.fresh("t")
     carries = [script.scratch(body.names[i], shapes[i], dtypes[i]) for i in range(body.carries)]
     for carry, x in zip(carries, arrays, strict=False):
