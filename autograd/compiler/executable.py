@@ -51,25 +51,21 @@ def _addressed(array: Any) -> Any:
 
 
 def check_apart(program: Program, given: Sequence[Any] = ()) -> None:
-    """Raise if a state that is updated shares memory with another, or with the array of an input: in eager mode that
-    would change too, but a program treats them as separate. Counters may share memory: those in older pickles do.
+    """Raise if a state that is updated lies in the memory of another, or of the array of an input: in eager mode that
+    would change too, but a program treats them as separate.
     """
     found = [(state.origin._data, state) for state in program.states] + list(zip(given, program.inputs, strict=False))
-    spans = [(*byte_bounds(array), array, value) for x, value in found if (array := _addressed(x)) is not None]
-    spans.sort(key=lambda span: span[:2])
-    reaching: list[tuple[int, Any, Value]] = []
-    for start, end, array, state in spans:
-        reaching = [entry for entry in reaching if entry[0] > start]
-        for _, beside, other in reaching:
-            updated = [s for s in (other, state) if s in program.updates]
-            counters = other.kind == state.kind == "state" and not (other.shape or state.shape)
-            if updated and not counters and numpy.shares_memory(beside, array):
-                raise TraceError(
-                    f"{other.name} {other.shape} and {state.name} {state.shape} share memory, and the compiled "
-                    f"{program.name} updates {updated[0].name}: it can't tell whether the other should change too. Use "
-                    "one Tensor for both, or give each its own memory, with clone()."
-                )
-        reaching.append((end, array, state))
+    spans = [(*byte_bounds(array), value) for x, value in found if (array := _addressed(x)) is not None]
+    last, end = None, 0
+    for start, stop, value in sorted(spans, key=lambda span: span[:2]):
+        updated = [v for v in (last, value) if v in program.updates]
+        if last is not None and start < end and updated:
+            raise TraceError(
+                f"{last.name} {last.shape} and {value.name} {value.shape} share memory, and the compiled "
+                f"{program.name} updates {updated[0].name}: it can't tell whether the other should change too. Use "
+                "one Tensor for both, or give each its own memory, with clone()."
+            )
+        last, end = (value, stop) if stop > end else (last, end)
 
 
 def with_replaced_passed(trace: Trace) -> Program:
@@ -222,9 +218,7 @@ class Executable:
         tensor, array = state.origin, state.origin._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
-        plain = isinstance(array, numpy.ndarray) and array.flags.writeable
-        plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # unpickled counters may share one
-        if not plain:
+        if not (isinstance(array, numpy.ndarray) and array.flags.writeable):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
             DATA.__set__(tensor, array := home)

@@ -142,7 +142,7 @@ _JS_ARRAYS = {k: f"{k.capitalize()}Array" for k in _NUMBERS} | {"bool": "Uint8Ar
 ROUNDED = {"float32": "Math.fround({})", "int64": "({}) + 0", "bool": "{} ? 1 : 0"}
 """Templates that convert the result of JavaScript's arithmetic, a double, to a dtype. An integer has no -0."""
 
-EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
+EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj"))
 """Operations whose result needs no rounding: one of their arguments, or a number that every dtype has."""
 
 OF_WHOLE = EXACT | {"add", "subtract", "multiply", "negative", "astype"}

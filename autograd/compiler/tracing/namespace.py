@@ -145,6 +145,10 @@ class _TraceNamespace(Namespace):
         chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
         return tracer.emit("where", (chosen, *values), {})
 
+    def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
+        x = x if min is None else self.maximum(x, min)
+        return x if max is None else self.minimum(x, max)
+
     def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         tracer = _now()
         shape = (shape,) if isinstance(shape, int) else tuple(shape)

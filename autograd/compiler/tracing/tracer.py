@@ -17,7 +17,6 @@ from glassgrad.autograd.backends import PYTHON_SCALARS
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
@@ -46,15 +45,6 @@ from glassgrad.autograd.errors import DeviceError, TraceError
 from glassgrad.autograd.readings.levels import Lifted
 
 
-def _is_shared(value: Value) -> bool:
-    """Whether the array of a constant is referenced elsewhere, so that it may be written to later."""
-    array = value.data
-    held = other_references(array) > 1  # the value holds it
-    memory = owner(array)
-    held |= memory is not array and other_references(memory) > 1
-    return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
-
-
 class Tracer:
     """The state of a trace: its instructions, constants, states and guards."""
 
@@ -80,7 +70,6 @@ class Tracer:
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
         self.former: dict[int, Traced] = {}  # the arrays that states had before they were given others
-        self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.made: list[Any] = []  # weak references to every `Traced`
 
     # ----------------------------------------------------------------------------------------------------- the values
@@ -191,8 +180,6 @@ class Tracer:
                 entry = entry.data
             if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
                 found.append(entry if isinstance(entry, Value) else self.lift(entry))
-                if first and entry.dtype == bool:  # a mask in an index
-                    self.fixed.add(id(found[-1]))
                 return Slot(first + len(found) - 1)
             return entry
 
@@ -460,13 +447,14 @@ class Tracer:
         )
 
     def live_arrays(self) -> set[int]:
-        """Make states of the constants that are also referenced elsewhere, and may be written to there; return the ids
-        of these arrays and of their bases.
+        """Make states of the constants that the function captures, which may be written to later, except masks, on
+        which shapes may depend; return the ids of these arrays and of their bases.
         """
         live: set[int] = set()
         for value in self.literals.values():
-            if isinstance(value.data, numpy.ndarray) and id(value) not in self.fixed and _is_shared(value):
-                live |= {id(value.data), id(owner(value.data))}
+            places = value.data, owner(value.data)
+            if value.dtype != bool and any(self.surroundings.name_of(place) for place in places):
+                live |= {*map(id, places)}
                 value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
         return live
 

@@ -10,8 +10,7 @@ import numpy
 
 from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis
 from glassgrad.autograd.compiler.ir.primitives import fill
-from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.targets.kernels import Kernel, inputs_of
+from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.targets.nested.script import INT, Script, reading, reduced, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
@@ -176,22 +175,6 @@ def _argmax(script: Script, out: View, x: View, axis: Any = None, *, keepdims: b
         (inmost, "$count++;"),
     ]
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = $best;")])
-
-
-@reading("clip")
-def _clip(script: Script, out: View, x: View, min: Any = None, max: Any = None) -> None:
-    now, chain = script.now, list[Instruction]()
-    known = {id(script.view(value)): value for value in now.args}
-    for op, bound in (("maximum", min), ("minimum", max)):
-        if bound is not None:
-            limit = known.get(id(bound)) or Value("constant", (), now.out.dtype, "limit", numpy.asarray(bound))
-            made = Value("temporary", now.out.shape, now.out.dtype, f"{now.out.name}_{op}")
-            chain.append(Instruction(op, (chain[-1].out if chain else now.args[0], limit), {}, made))
-    if not chain:
-        script.copy(x, out)
-        return
-    chain[-1].out = now.out
-    script.kernel(Kernel(inputs_of(chain), [now.out], chain))
 
 
 @reading("repeat")
