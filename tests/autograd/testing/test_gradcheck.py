@@ -467,6 +467,9 @@ class TestTolerances:
     def test_the_step(self):
         assert "(step 0.001)" in message(squared(lambda g, x: g), [1.0], eps=1e-3)
         assert "(step 0.002)" in message(squared(lambda g, x: g), [2.0], eps=1e-3)
+        for eps in (1e-2, 1e-4, 1e-8):
+            assert gradcheck(lambda x: x**3, [0.1, 5.0], eps=eps)
+            assert "more than the tolerance" in message(squared(lambda g, x: 2.02 * g * x), [1.0], eps=eps)
 
 
 class TestGradgradcheck:
