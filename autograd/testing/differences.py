@@ -108,7 +108,7 @@ class Differences:
         """
         kept = self.along(v)
         tried, clear, precise = {1.0: kept}, ~self.seen, ~self.seen
-        opened = np.zeros(self.y.size)
+        opened, bent = np.zeros(self.y.size), min(100 * self.limit, 0.5)  # at the kink of `relu` slopes differ by 1
         for pair in PAIRS[4:] if fine else PAIRS:
             for part in pair:
                 if part not in tried:
@@ -119,7 +119,7 @@ class Differences:
             agree = differ <= self.limit * np.maximum(np.abs(one.middle), np.abs(other.middle)) + rounding
             between = np.abs(one.upper - one.lower)
             wide = np.abs(other.upper - other.lower) > 0.5 * between
-            kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
+            kinked = one.gap(bent) & other.gap(bent) & wide
             kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink that wider steps showed
             opened = np.where(kinked, between, opened)
             # Below the first step rounding errors grow: agreement of slopes that are mostly rounding does not count.

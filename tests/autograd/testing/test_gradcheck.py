@@ -204,6 +204,7 @@ class TestMessage:
     def test_float32_on_the_way(self):
         said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
         assert "at this input       1, in float32\n" in said
+        assert gradcheck(lambda x: ag.relu(x.astype("float32")), [0.003, -0.003, 1.0])  # a step over the kink
 
     def test_a_way_that_a_rule_leaves_out(self):
         assert "analytic (rules)    0\n" in message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
