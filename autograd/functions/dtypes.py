@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends
@@ -77,9 +78,11 @@ def finfo(type: Any, /) -> Any:
 
     >>> from glassgrad import autograd as ag
     >>> ag.finfo(ag.float32).bits, ag.finfo(ag.Tensor([1.0])).eps
-    (32, np.float64(2.220446049250313e-16))
+    (32, 2.220446049250313e-16)
     """
-    return _limits("finfo", type)
+    found = _limits("finfo", type)
+    numbers = {name: float(getattr(found, name)) for name in ("eps", "max", "min", "smallest_normal")}
+    return SimpleNamespace(bits=found.bits, dtype=found.dtype, **numbers)
 
 
 def iinfo(type: Any, /) -> Any:

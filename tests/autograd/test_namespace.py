@@ -274,3 +274,9 @@ def test_namespace_info() -> None:
     assert ag.asarray([1]).dtype == defaults["integral"]
     assert ag.asarray(1j).dtype == defaults["complex floating"]
     assert ag.argmax(ag.Tensor([1.0])).dtype == defaults["indexing"]
+
+
+def test_limits_of_a_dtype_are_numbers_of_python() -> None:
+    limits = ag.finfo(ag.complex64)
+    assert {type(x) for x in (limits.eps, limits.max, limits.min, limits.smallest_normal)} == {float}
+    assert (limits.bits, limits.dtype, limits.eps) == (32, ag.float32, 2.0**-23)
