@@ -57,6 +57,12 @@ def test_a_picture_shows_the_array_that_was_given_not_what_the_network_makes_of_
     assert "(2, 4)" in viz.draw_modules(ag.sum(model(X))).source
 
 
+def test_attributes_may_be_written_with_their_default_value(tmp_path):
+    node = helper.make_node("IsInf", ["x"], ["y"], detect_negative=1)
+    model = nn.load_onnx(saved(tmp_path, [node], [value("x", [2, 4])], [value("y", [2, 4], 9)]))
+    np.testing.assert_array_equal(model(np.where(X > 5, -np.inf, X)).data, X > 5)
+
+
 def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
     model = nn.load_onnx(linear(tmp_path))
     for given in (X.astype("float64"), X.astype("int64"), X.tolist(), ag.Tensor(X)):
