@@ -76,7 +76,7 @@ class _Recurrent(Module):
         if x.ndim != 3 or x.shape[-1] != self.input_size or 0 in x.shape:
             form = "batch, steps" if self.batch_first else "steps, batch"
             raise ShapeError(
-                f"{name} takes x ({form}, {self.input_size}), without lengths of 0; it was given shape {x.shape}."
+                f"{name} takes x ({form}, {self.input_size}), none of them 0; it was given shape {x.shape}."
             )
         mask = None
         if self.batch_first:
