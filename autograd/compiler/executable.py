@@ -251,9 +251,7 @@ class Executable:
         terms = [f"place_{i}._data is home_{i}" for i in range(len(self.places))]  # the slot is fast
         for i, (tensor, array) in enumerate(self.places):
             scope[f"place_{i}"], scope[f"home_{i}"] = tensor, array
-        for i, guard in enumerate(trace.guards):
-            scope |= guard.names(i)
-            terms.append(guard.source(i))
+        terms += [guard.term(i, scope) for i, guard in enumerate(trace.guards)]
         terms += [f"{_named(scope, tensor)}.grad is None" for tensor in trace.ungraded]
         given = [(f"{_named(scope, value.origin)}.grad", value) for value in trace.given]
         for place, v in [*given, *((_named(scope, state.origin), state) for state in trace.replaced)]:
@@ -300,8 +298,8 @@ class Executable:
         broken = []
         for i, guard in enumerate(self.trace.guards):
             if alike(now := guard.now(), guard.value):
-                self.trace.guards[i] = renewed = guard._replace(value=now)
-                self._checked.update(renewed.names(i))
+                self.trace.guards[i] = guard._replace(value=now)
+                self.trace.guards[i].term(i, self._checked)
             else:
                 broken.append(guard)
         return broken

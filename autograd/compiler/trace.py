@@ -21,7 +21,15 @@ from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from glassgrad.autograd.compiler.tracing.surroundings import DATA, Content, Guard, Surroundings, slot_value, watched
+from glassgrad.autograd.compiler.tracing.surroundings import (
+    DATA,
+    LAYOUT,
+    NUMBERS,
+    Guard,
+    Surroundings,
+    slot_value,
+    watched,
+)
 from glassgrad.autograd.compiler.tracing.traced import Number
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.engine.backward import Hook
@@ -190,10 +198,10 @@ class Trace:
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         edited: tuple[Any, ...] = *WATCHED, Hook
-        self.guards = [Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in edited]
+        self.guards = [Guard.of(kind, "edits", f"a part of a {kind.__name__}") for kind in edited]
         for guard in surroundings.guards.values():
-            if type(guard) is Content and id(guard.holder) in live and guard.holder.nbytes > COMPARED:
-                self.guards.append(Content.of(guard.holder, guard.name, numbers=False))
+            if guard.key is NUMBERS and id(guard.holder) in live and guard.holder.nbytes > COMPARED:
+                self.guards.append(Guard.of(guard.holder, LAYOUT, guard.name))
             elif not isinstance(guard.value, ModuleType):
                 self.guards.append(guard)
         self.ungraded = list(tracer.ungraded.values())

@@ -14,7 +14,7 @@ from glassgrad.autograd.compiler.ir.primitives import compute, mapped
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.tracing.lines import refusal
 from glassgrad.autograd.compiler.tracing.namespace import TRACE
-from glassgrad.autograd.compiler.tracing.surroundings import watched
+from glassgrad.autograd.compiler.tracing.surroundings import DATA, watched
 from glassgrad.autograd.compiler.tracing.traced import Number, Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
@@ -176,6 +176,8 @@ class Recorder(Tracer, Observer):
 
         params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))
+        if id(result.data) in self.numbers:  # the forward has returned its argument
+            DATA.__set__(result, Traced(self, result.data.value))
         out = self.new(result.data, result.data)
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 

@@ -79,10 +79,7 @@ def _callers(root: CodeType | None = None) -> Iterator[tuple[FrameType, FrameTyp
 
 def _users_frame(root: CodeType | None = None) -> FrameType:
     """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
-    frame = sys._getframe(1)
-    while (outer := frame.f_back) is not None and outer.f_code is not root and not is_users(frame):
-        frame = outer
-    return frame
+    return next(frame for frame, _, owner in _callers(root) if owner == "user")
 
 
 def line_of_user() -> str:

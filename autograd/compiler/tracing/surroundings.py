@@ -54,6 +54,10 @@ SHORT = 64
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic, numpy.dtype)
 
 
+ITEMS, NUMBERS, LAYOUT = object(), object(), object()
+"""Keys of guards: the items of a container, and of an array its shape, dtype and flags, with its numbers or without."""
+
+
 class Guard(NamedTuple):
     """The condition that ``holder``, a dict or an object, has ``value`` under ``key``.
 
@@ -65,8 +69,17 @@ class Guard(NamedTuple):
     value: Any
     name: str
 
+    @classmethod
+    def of(cls, holder: Any, key: Any, name: str) -> Guard:
+        """The guard of what is there now."""
+        return cls(holder, key, cls(holder, key, MISSING, name).now(), name)
+
     def now(self) -> Any:
         """The value that is there now."""
+        if self.key is ITEMS:
+            return _items_of(self.holder)
+        if self.key in (NUMBERS, LAYOUT):
+            return content_of(self.holder, self.key is NUMBERS)
         if isinstance(self.holder, DICTS):
             return self.holder.get(self.key, MISSING)
         try:
@@ -74,70 +87,32 @@ class Guard(NamedTuple):
         except ValueError:  # of the cell of a variable that has no value yet
             return MISSING
 
-    def names(self, number: int) -> dict[str, Any]:
-        """The names in `source` besides those of `SCOPE`."""
-        return {f"holder_{number}": self.holder, f"value_{number}": self.value}
-
-    def source(self, number: int) -> str:
-        """An expression that is true while the guard holds. It raises `KeyError` or `AttributeError` if the place no
-        longer exists.
+    def term(self, number: int, scope: dict[str, Any]) -> str:
+        """An expression that is true while the guard holds, with names that are added to ``scope``. It raises
+        `KeyError` or `AttributeError` if the place no longer exists.
         """
-        holder, key, is_dict = f"holder_{number}", self.key, isinstance(self.holder, DICTS)
-        if self.value is MISSING or not (is_dict or (key.isidentifier() and not iskeyword(key))):
-            place = f"{holder}.get({key!r}, MISSING)" if is_dict else f"getattr({holder}, {key!r}, MISSING)"
-        else:
-            place = f"{holder}[{key!r}]" if is_dict else f"{holder}.{key}"
-        return f"{place} is {self.value if isinstance(self.value, bool) else f'value_{number}'}"
-
-
-class Items(Guard):
-    """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
-
-    @classmethod
-    def of(cls, container: Any, name: str) -> Items:
-        """The guard of the present items of ``container``."""
-        return cls(container, True, _items_of(container), name)
-
-    def now(self) -> Any:
-        """The items that are there now."""
-        return _items_of(self.holder)
-
-    def names(self, number: int) -> dict[str, Any]:
-        """The names in `source` besides those of `SCOPE`."""
-        parts = {f"part_{number}_{i}": part for i, part in enumerate(self.value)}
-        return super().names(number) | (parts if len(parts) <= 2 * SHORT else {})
-
-    def source(self, number: int) -> str:
-        """An expression that is true while the items are the same objects."""
-        holder, value, part = f"holder_{number}", f"value_{number}", f"part_{number}"
+        holder, value, key, is_dict = f"holder_{number}", f"value_{number}", self.key, isinstance(self.holder, DICTS)
+        scope |= {holder: self.holder, value: self.value}
+        if key in (NUMBERS, LAYOUT):
+            return f"content_of({holder}, {key is NUMBERS}) == {value}"
+        if key is not ITEMS:
+            if self.value is MISSING or not (is_dict or (key.isidentifier() and not iskeyword(key))):
+                place = f"{holder}.get({key!r}, MISSING)" if is_dict else f"getattr({holder}, {key!r}, MISSING)"
+            else:
+                place = f"{holder}[{key!r}]" if is_dict else f"{holder}.{key}"
+            return f"{place} is {self.value if isinstance(self.value, bool) else value}"
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
-        is_dict = isinstance(self.holder, DICTS)
         count = len(self.value) >> is_dict
         first = count * is_dict  # after the keys
         if count > SHORT:
             same = [f"all(map(is_, {holder}{'.values()' * is_dict}, {value}[{first}:]))"]
         else:
+            part = f"part_{number}"
+            scope |= {f"{part}_{i}": each for i, each in enumerate(self.value)}
             places = [i for i in range(count) if self.value[first + i] is not MISSING]
             same = [f"{holder}[{f'{part}_{i}' if is_dict else i}] is {part}_{first + i}" for i in places]
         return " and ".join([f"len({holder}) == {count}", *same])
-
-
-class Content(Guard):
-    """The shape, dtype and flags of an array, and its numbers if ``key`` is true."""
-
-    @classmethod
-    def of(cls, array: Any, name: str, numbers: bool = True) -> Content:
-        """The guard of the present content of ``array``."""
-        return cls(array, numbers, content_of(array, numbers), name)
-
-    def now(self) -> Any:
-        """The content that is there now."""
-        return content_of(self.holder, self.key)
-
-    def source(self, number: int) -> str:
-        """An expression that is true while the content is the same."""
-        return f"content_of(holder_{number}, {self.key}) == value_{number}"
 
 
 def content_of(array: Any, numbers: bool = True) -> Any:
@@ -241,7 +216,7 @@ class Surroundings:
         elif isinstance(value, numpy.ndarray):
             memory = owner(value)  # a view of a writable array may change, too
             if value.flags.writeable or not isinstance(memory, numpy.ndarray) or memory.flags.writeable:
-                self._add(Content.of(value, name))
+                self._note(value, NUMBERS, name)
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
             self._generators.append((value, name, pickle.dumps(value)))
         elif isinstance(value, MUTABLE + FIXED):
@@ -280,36 +255,35 @@ class Surroundings:
         code, variables = function.__code__, function.__globals__
         is_users = owner_of(code.co_filename) == "user"  # else perhaps a decorator such as no_grad
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            guard = Guard(cell, "cell_contents", MISSING, f"the variable {name}")
-            self._note(guard) if is_users else self._visit(guard.now(), name)
+            if is_users:
+                self._note(cell, "cell_contents", name, "the variable ")
+            else:
+                self._visit(Guard.of(cell, "cell_contents", name).value, name)
         if not is_users:
             return
         names = _names_in(code)
         self._names |= dict.fromkeys(names)
         for name in names:
             if name in variables:
-                self._note(Guard(variables, name, MISSING, f"the global {name}"))
+                self._note(variables, name, name, "the global ")
             elif name in sys.modules:  # perhaps imported by the function
                 self._visit(sys.modules[name], name)
         self.asks_type = self.asks_type or next(filter(None, map(_asks_type, _codes_in(code))), "")
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(function, name) is not None:
-                self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
+                self._note(function, name, f"{function.__name__}.{name}")
 
-    def _note(self, guard: Guard) -> None:
-        """Add a guard and search its value."""
-        if (type(guard), id(guard.holder), guard.key) not in self.guards:
-            value = guard.now()
-            self._add(guard._replace(value=value))
-            self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
-
-    def _add(self, guard: Guard) -> None:
-        self.guards[type(guard), id(guard.holder), guard.key] = guard
+    def _note(self, holder: Any, key: Any, name: str, kind: str = "") -> None:
+        """Add the guard of a place and search its value."""
+        if (id(holder), key) not in self.guards:
+            guard = self.guards[id(holder), key] = Guard.of(holder, key, f"{kind}{name}")
+            if key not in (ITEMS, NUMBERS):
+                self._visit(guard.value, name)
 
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
         if isinstance(container, MUTABLE):
-            self._add(Items.of(container, name))
+            self._note(container, ITEMS, name)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key.name if isinstance(key, Tensor) else repr(key)}]")
@@ -327,7 +301,7 @@ class Surroundings:
                 self._visit(value, f"{name}.{key}")
                 continue
             if key in self._names or (key.startswith("__") and key not in omitted and hasattr(type(value), "__get__")):
-                self._note(Guard(space, key, MISSING, f"{name}.{key}"))
+                self._note(space, key, f"{name}.{key}")
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
@@ -339,12 +313,12 @@ class Surroundings:
             if key in _WHOLE:
                 self._visit(own, name)
             elif home is None or not is_member or _is_users_class(home):
-                self._note(Guard(own, key, MISSING, f"{name}.{key}"))
+                self._note(own, key, f"{name}.{key}")
         if type(value) is types.MemberDescriptorType:  # of a slot
-            self._note(Guard(holder, key, MISSING, f"{name}.{key}"))
+            self._note(holder, key, f"{name}.{key}")
         elif key not in own and _is_users_class(kind) and (type(value) is types.FunctionType or not is_member):
-            self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
-            self._note(Guard(holder, "__class__", MISSING, f"the class of {name}"))
+            self._note(kind, key, f"{kind.__name__}.{key}")
+            self._note(holder, "__class__", name, "the class of ")
         self.visit(MISSING, name)
 
     # ------------------------------------------------------------------------------------------------------- the trace
