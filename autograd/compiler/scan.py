@@ -67,11 +67,22 @@ def scan(
         result = f(before, trees.unflatten(xs_structure, given[len(carries) :]))
         if not (isinstance(result, tuple) and len(result) == 2):
             raise DTypeError(
-                f"{name} returned {_kind(result)}: the function of a scan returns the pair (carry, y), where y may be "
-                "None."
+                f"{name} returned {of_type(result)}: the function of a scan returns the pair (carry, y), where y may "
+                "be None."
             )
         after, structure_after, _ = _taken_apart(result[0], "carry")
-        _check_carry(name, carry_paths, given, after, carry_structure, structure_after)
+        if structure_after != carry_structure:
+            raise ShapeError(
+                f"{name} was given the carry {trees.describe(carry_structure)} and returned "
+                f"{trees.describe(structure_after)}: what it returns is the carry of the next step, and must have the "
+                "same structure."
+            )
+        for path, x, y in zip(carry_paths, given, after, strict=False):
+            if (x.shape, x.dtype) != (y.shape, y.dtype):
+                raise (DTypeError if x.shape == y.shape else ShapeError)(
+                    f"{name} was given {path} of shape {x.shape} {x.dtype} and returned it with shape {y.shape} "
+                    f"{y.dtype}: it is the carry of the next step, and must keep its shape and dtype."
+                )
         ys, structure, _ = _taken_apart(result[1], "y")
         return [*after, *ys]
 
@@ -141,10 +152,6 @@ def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:
     return [asarray(leaf) for leaf in leaves], structure, trees.paths(structure, name)
 
 
-def _kind(result: Any) -> str:
-    return f"a tuple of {len(result)}" if isinstance(result, tuple) else of_type(result)
-
-
 def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
     """The number of steps."""
     if length is not None and (type(length) is not int or length < 0):
@@ -160,22 +167,6 @@ def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
     if not lengths:
         raise DomainError("scan: without xs the number of steps is unknown: give length.")
     return int(lengths.pop())
-
-
-def _check_carry(
-    name: str, paths: list[str], before: list[Tensor], after: list[Tensor], structure: Any, structure_after: Any
-) -> None:
-    if structure != structure_after:
-        raise ShapeError(
-            f"{name} was given the carry {trees.describe(structure)} and returned {trees.describe(structure_after)}: "
-            "what it returns is the carry of the next step, and must have the same structure."
-        )
-    for path, x, y in zip(paths, before, after, strict=False):
-        if (x.shape, x.dtype) != (y.shape, y.dtype):
-            raise (DTypeError if x.shape == y.shape else ShapeError)(
-                f"{name} was given {path} of shape {x.shape} {x.dtype} and returned it with shape {y.shape} {y.dtype}: "
-                "it is the carry of the next step, and must keep its shape and dtype."
-            )
 
 
 KERNELS.append(step_kernel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
 import numpy
@@ -51,17 +51,13 @@ def shared_buffer(members: Sequence[tuple[Value, int]]) -> Any:
     return flat
 
 
-def can_share_buffer(program: Program, states: Sequence[Value]) -> bool:
+def can_share_buffer(states: Sequence[Value]) -> bool:
     """Whether states can be packed in this order without moving them out of another program's buffer: otherwise two
     programs would move them back and forth at each call.
     """
-    members: list[tuple[Value, int]] = []
-    start = 0
-    for state in states:
-        members += [(each, start + offset) for each, offset in program.packed.get(state, [(state, 0)])]
-        start += shapes.size(state.shape)
-    moved = any(id(owner(member.origin._data)) in HOMES for member, _ in members)
-    return not moved or shared_buffer(members) is not None
+    ends = accumulate(shapes.size(state.shape) for state in states)
+    moved = any(id(owner(state.origin._data)) in HOMES for state in states)
+    return not moved or shared_buffer([*zip(states, (0, *ends), strict=False)]) is not None
 
 
 class Update(NamedTuple):
@@ -118,7 +114,9 @@ def pack(program: Program) -> Program:
     ends = Counter([*program.outputs, *program.updates.values()])
     groups: dict[Any, list[Update]] = {}
     for state in program.updates:
-        if state.shape and state.dtype.kind == "f" and state.nbytes <= SMALL and state not in program.pinned:
+        if not state.shape or state.nbytes > SMALL or state in program.pinned or state in program.packed:
+            continue
+        if state.dtype.kind == "f":
             update = update_of(program, producers, state)
             if update is not None:
                 groups.setdefault(update.key, []).append(update)
@@ -132,7 +130,7 @@ def pack(program: Program) -> Program:
                 group.append(update)
                 taken |= computed
         roles = zip(*(update.states for update in group), strict=True)
-        if len(group) > 1 and all(can_share_buffer(program, states) for states in roles):
+        if len(group) > 1 and all(can_share_buffer(states) for states in roles):
             together = packed(program, group)
             return pack(together) if len(groups) > 1 or len(alike) > len(group) else together
     return program
@@ -185,9 +183,8 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
     for role, *others in zip(*(update.states for update in group), strict=True):
         states = [role, *others]
         whole = flat[role] = Value("state", (sum(sizes),), role.dtype, "", origin=_Together(states))
-        homes[whole] = []
-        for start, state in zip(starts, states, strict=True):
-            homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
+        homes[whole] = [*zip(states, starts, strict=True)]
+        for state, start in homes[whole]:
             writer.taken.discard(state.name)
             writer.now[state] = writer.emit("piece", (whole,), {"start": start, "shape": state.shape}, state.name)
             del updates[state]
@@ -200,11 +197,7 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
     def together(value: Value) -> Value:
         """The value for all updates in place of that of the first."""
         if value in leaves and value not in flat:
-            parts: list[Value] = []
-            for part in leaves[value]:
-                inner = makers.get(part)  # packed already: its members are packed here
-                parts += inner.args if inner is not None and inner.op == "pack" else [part]
-            flat[value] = writer.emit("pack", parts, {}, packed_name([part.name for part in parts]))
+            flat[value] = writer.emit("pack", leaves[value], {}, packed_name([part.name for part in leaves[value]]))
         return flat.get(value) or writer.of(value)
 
     for instruction in writer:

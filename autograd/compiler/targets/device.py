@@ -10,7 +10,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.program import Program, Value, roots
+from glassgrad.autograd.compiler.ir.program import Value, roots
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.plan import by_definition
 
@@ -29,8 +29,11 @@ class DeviceExecutable(Executable):
         kept = self.homes | {value: space.asarray(value.data) for value in values if value.kind == "constant"}
         # As in eager mode, labels are not checked on a GPU: that would wait for it.
         instructions = [i for i in program.instructions if i.op != "check_range"]
-        calls = [(i.out, i.args, by_definition(i, program.name, space)) for i in instructions]
-        unread = _read_last(program)
+        calls, read = list[Any](), {*program.outputs, *program.updates.values()}
+        for i in reversed(instructions):
+            last = [v for v in {*i.args, i.out} - read if v.kind == "temporary"]  # which nothing needs afterwards
+            calls.insert(0, (i.out, i.args, by_definition(i, program.name, space), last))
+            read |= {*last}
         root_of = roots(instructions)
         updates = [(self.homes[s], v, root_of.get(v, v).kind != "temporary") for s, v in program.updates.items()]
 
@@ -40,9 +43,9 @@ class DeviceExecutable(Executable):
             for knob in knobs:
                 mapping, key = knob.origin
                 found[knob] = space.full((), float(mapping[key]), dtype=knob.dtype)
-            for out, args, compute in calls:
+            for out, args, compute, last in calls:
                 found[out] = compute(*[found[arg] for arg in args])
-                for value in unread.get(out, ()):
+                for value in last:
                     del found[value]
             results = [found[value].copy() for value in program.outputs]
             new = [found[value].copy() if lasts else found[value] for _, value, lasts in updates]
@@ -59,13 +62,3 @@ class DeviceExecutable(Executable):
     def text(self) -> str:
         """The program, as it prints."""
         return str(self.optimized)
-
-
-def _read_last(program: Program) -> dict[Value, list[Value]]:
-    """For the result of each instruction the temporaries that nothing needs after it."""
-    last = {v: i.out for i in program.instructions if i.op != "check_range" for v in (*i.args, i.out)}
-    found: dict[Value, list[Value]] = {}
-    for value in last.keys() - {*program.outputs, *program.updates.values()}:
-        if value.kind == "temporary":
-            found.setdefault(last[value], []).append(value)
-    return found

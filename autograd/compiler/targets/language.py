@@ -121,18 +121,20 @@ _POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
 
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
 
+
+def _literal(number: Any, dtype: Any, missing: str, infinity: str, of_float: str = "", of_integer: str = "") -> str:
+    """A number of ``dtype``, with the ends of a language; truths are 1 and 0."""
+    if not math.isfinite(number):
+        return missing if math.isnan(number) else infinity if number > 0 else f"(-{infinity})"
+    text = f"{int(number)}{of_integer}" if dtype.kind in "iub" else f"{float(dtype.type(number))!r}{of_float}"
+    return f"({text})" if text.startswith("-") else text
+
+
 # ---------------------------------------------------------------------------------------------------------- JavaScript
 
 
 def _js_literal(number: Any, dtype: Any) -> str:
-    if str(dtype) == "bool":
-        return "1" if number else "0"
-    if not math.isfinite(number):
-        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "(-Infinity)"
-    whole = dtype is not None and dtype.kind in "iu"
-    text = str(int(number)) if whole else repr(float(dtype.type(number) if dtype is not None else number))
-    text = text.removesuffix(".0")
-    return f"({text})" if text.startswith("-") else text
+    return _literal(number, dtype, "NaN", "Infinity").replace(".0)", ")").removesuffix(".0")
 
 
 _NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64")
@@ -220,19 +222,9 @@ _WHOLE_TYPES = {"bool": "bool", **{kind: f"{kind}_t" for kind in _NUMBERS if "in
 _C_ARRAYS = {**_WHOLE_TYPES, "float32": "float", "float64": "double"}
 
 
-def _literal(number: Any, dtype: Any) -> str:
-    """A number in C. The least int64 has no literal of its own."""
-    kind = str(dtype)
-    if kind == "bool":
-        return "true" if number else "false"
-    if kind in _WHOLE_TYPES:
-        whole = int(number)
-        return "INT64_MIN" if whole == -(2**63) else f"({whole}LL)" if whole < 0 else f"{whole}LL"
-    f = "f" if kind == "float32" else ""
-    if not math.isfinite(number):
-        return "NAN" if math.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
-    text = f"{float(dtype.type(number))!r}{f}"
-    return f"({text})" if text.startswith("-") else text
+def _c_literal(number: Any, dtype: Any) -> str:
+    text = _literal(number, dtype, "NAN", "INFINITY", "f" if str(dtype) == "float32" else "", "LL")
+    return text.replace("-9223372036854775808LL", "INT64_MIN")  # which has no literal of its own
 
 
 _C_EXPRESSIONS = {
@@ -272,7 +264,7 @@ C = Language(
         "all": ("{a} && ({b} != 0)", "true"),
         "any": ("{a} || ({b} != 0)", "false"),
     },
-    _literal,
+    _c_literal,
     WORDS | {*_C_EXPRESSIONS} | {f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")},
     _C_ARRAYS,
     title="C",

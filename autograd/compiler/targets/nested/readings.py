@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -37,15 +37,10 @@ def _matmul(script: Script, out: View, x: View, y: View) -> None:
 # ------------------------------------------------------------------------------------------------------------- picking
 
 
-@dataclass
-class Index:
-    """An index into an array: ``source`` is a view of it in the shape of the selected elements, with stride 0 along the
-    axes that index arrays make. ``arrays``: each with its view in that shape, and the stride and the length of the axis
-    that it picks from.
-    """
-
-    source: View
-    arrays: list[tuple[View, int, int]]
+Index = tuple[View, list[tuple[View, int, int]]]
+"""An index into an array: a view of it in the shape of the selected elements, with stride 0 along the axes that index
+arrays make; and these arrays, each with its view in that shape, and the stride and the length of the axis that it picks
+from."""
 
 
 def index_of(script: Script, parts: Any, x: View) -> Index:
@@ -69,7 +64,7 @@ def index_of(script: Script, parts: Any, x: View) -> Index:
         for _ in left[front:]:
             view = view.with_axis(len(view.shape), 1)
         spread.append((view.broadcast_to(source.shape), stride, length))
-    return Index(source, spread)
+    return source, spread
 
 
 def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
@@ -97,11 +92,11 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
 
 def gather(script: Script, index: Index, others: Sequence[View], write: Callable[[Nest, str], list[str]]) -> None:
     """Loops over the elements that an index selects; ``write`` gives the lines for each."""
-    count = len(others)
-    nest = Nest(index.source.shape, [*others, index.source, *(view for view, *_ in index.arrays)])
+    count, (source, arrays) = len(others), index
+    nest = Nest(source.shape, [*others, source, *(view for view, *_ in arrays)])
     within: list[tuple[int, str]] = []
     terms = []
-    for k, (_, stride, length) in enumerate(index.arrays):
+    for k, (_, stride, length) in enumerate(arrays):
         depth, name = nest.depth(count + 1 + k), f"$p{k}"
         said = f"an index is out of bounds for an axis of {length}"
         within.append((depth, script.declared(name, nest.at(count + 1 + k))))
@@ -139,13 +134,13 @@ def _getitem(script: Script, out: View, x: View, *_: View, index: Any) -> None:
 def _written(script: Script, out: View, x: View, value: View, *_: View, index: Any) -> None:
     sign = "=" if script.now.op == "setitem" else "+="
     script.copy(x, out)
-    found = index_of(script, _index(script), out)
-    extra = max(len(value.shape) - len(found.source.shape), 0)  # leading axes of length 1 are ignored
+    source, arrays = index_of(script, _index(script), out)
+    extra = max(len(value.shape) - len(source.shape), 0)  # leading axes of length 1 are ignored
     value = value[(0,) * extra]
-    if found.arrays:
-        gather(script, found, [value], lambda nest, place: [f"{out.data}[{place}] {sign} {nest.at(0)};"])
+    if arrays:
+        gather(script, (source, arrays), [value], lambda nest, place: [f"{out.data}[{place}] {sign} {nest.at(0)};"])
     else:
-        script.copy(value, found.source, sign)
+        script.copy(value, source, sign)
 
 
 @reading("take", "take_sure")
