@@ -86,17 +86,16 @@ def binder(op: Any) -> Callable[..., tuple[Any, Any]]:
 def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     """An argument that is not a Tensor as an array. Raises `DTypeError`.
 
-    ``given``: all arguments, of which it has the ``place``. If the operation broadcasts, a Python number beside arrays
-    stays one, because an array of its dtype would promote them.
+    ``given``: all arguments, of which it has the ``place``. If the operation broadcasts, a complex number stays one,
+    because an array of its dtype would promote the others; but Python's complex treats NumPy's float64 as a float, and
+    returns another Python complex.
     """
-    kind, behind = type(x), given[place + 1 :]
-    if x is None and op.optional and op.args[place] in op.optional:
+    kind = type(x)
+    if x is None and op.args[place] in op.optional:
         return None
-    others = behind or not place or not backends.PYTHON_SCALARS.issuperset(map(type, given))
-    if kind in backends.PYTHON_SCALARS and op.broadcasts and others:
-        # Python's complex treats NumPy's float64 as a float, and returns another Python complex.
-        alone = kind is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
-        return backends.asarray(x) if alone else x
+    if kind in backends.PYTHON_SCALARS and op.broadcasts:
+        beside = any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in given)
+        return backends.asarray(x) if beside else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
         return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)
     try:
@@ -117,7 +116,7 @@ def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
 
 
 def checked(op: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` with a list of axes as a tuple.
+    """``params`` with a list of axes as a tuple, and a `frozen_copy` of each that can be changed.
 
     Raises `DTypeError` for an axis that is no whole number, and for a parameter that carries a derivative, or has a
     value for each example, which is lost.
@@ -132,11 +131,6 @@ def checked(op: Any, params: dict[str, Any]) -> dict[str, Any]:
         params = {**params, "axis": tuple(axis)}
     elif type(axis) not in AXES and not op.foreign:
         normalize_axes(axis, 64)  # raises for what is no whole number; the forward knows the range
-    return params
-
-
-def frozen(params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` with a `frozen_copy` of each that can be changed."""
     return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
 
 

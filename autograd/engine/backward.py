@@ -16,7 +16,7 @@ from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.readings.levels import LEVELS, LIFTED, Lifted, any_lifted, innermost, settled
+from glassgrad.autograd.readings.levels import LEVELS, LIFTED, any_lifted, innermost, settled
 
 
 def backward_steps(
@@ -74,7 +74,7 @@ def backward_steps(
         if not mask:
             yield node, g, ()
             continue
-        op, saved, uneven = node.op, node.saved, node.uneven
+        op, saved = node.op, node.saved
         if doubtful or saved is None:
             saved_of(node)
         if create_graph:
@@ -88,7 +88,7 @@ def backward_steps(
             for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
                 if part is None:
                     continue
-                if uneven:
+                if op.uneven:
                     like = vertex if type(vertex) is Node else vertex._data
                     if part.dtype is not like.dtype or part.shape != like.shape:
                         part = unbroadcast(xp, part, like)
@@ -167,25 +167,19 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on Tensor {describe(y)}, which is not one real number, needs its upstream gradient: {way}, "
                 f"or pass a gradient of shape {y.shape}."
             )
-        number = type(data)
-        seed: Any = number(1) if number in backends.FLAT else backends.namespace(data).ones_like(data)
-        return wrap(seed) if create_graph else seed
-    if (
-        isinstance(gradient, Tensor)
-        and create_graph
-        and gradient.shape == y.shape
-        and gradient.dtype.kind in ("f", kind)
-    ):
-        return conjugated(gradient if gradient.dtype == y.dtype else TENSORS.astype(gradient, y.dtype))
-    seed = gradient.data if isinstance(gradient, Tensor) else gradient
-    if type(seed) not in backends.SPACES:
-        seed = backends.namespace(data).asarray(backends.asarray(seed))
+        one = type(data)(1) if type(data) in backends.FLAT else backends.namespace(data).ones_like(data)
+        return wrap(one) if create_graph else one
+    seed = gradient
+    if not isinstance(gradient, Tensor):
+        known = type(gradient) in backends.SPACES
+        seed = wrap(gradient if known else backends.namespace(data).asarray(backends.asarray(gradient)))
+    backends.namespace(data, seed._data)  # raises for two devices
     if seed.shape != y.shape:
         raise ShapeError(f"the gradient has shape {seed.shape}, the Tensor {y.shape}: they must be equal.")
     if seed.dtype.kind == "c" and kind != "c":
         raise DTypeError(f"the gradient is {seed.dtype}, the Tensor {y.dtype}: pass a real gradient.")
-    seed = conjugated(backends.namespace(data, seed).astype(seed, y.dtype))
-    return wrap(seed) if create_graph else seed
+    seed = conjugated(seed if seed.dtype == y.dtype else TENSORS.astype(seed, y.dtype))
+    return seed if create_graph else seed._data
 
 
 _accumulating = threading.RLock()  # two threads may add to the gradient of one leaf
@@ -208,20 +202,20 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         with enable_grad():
             return backward(y, gradient, create_graph=True)
     seed, keep = seed_of(y, gradient, create_graph), retain_graph or create_graph
+    if LIFTED.used and (level := innermost((y._data, seed._data if create_graph else seed))) is not None:
+        words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
+        raise level.refused(GradientError, f"{words}use autograd.gradients, and return the gradients.")
     found: list[tuple[Tensor, Any]] = []
     for vertex, g, _ in backward_steps([y], [seed], retain_graph=keep, create_graph=create_graph, leaves_alone=True):
         if type(vertex) is Node:
-            found += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
+            found += [(tensor, g) for tensor in retainers(vertex)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended
             found.append((vertex, g))
     grads: list[Tensor] = []
     taken = {id(gradient)}
     with _accumulating:
         for tensor, g in found:
-            before, g = tensor.grad, conjugated(g) if g.dtype.kind == "c" else g
-            if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
-                words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
-                raise level.refused(GradientError, f"{words}use autograd.gradients, and return the gradients.")
+            before, g = tensor.grad, conjugated(g)
             alike = isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in ("f", g.dtype.kind)
             if g.shape != tensor._data.shape or not (before is None or alike):
                 raise ShapeError(
@@ -229,13 +223,12 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
                     "a Tensor of its shape, real for a real one."
                 )
-            if create_graph:
-                g = g.clone() if id(g) in taken else g
-                taken.add(id(g))
-                grads.append(g if before is None else before + g)
-            else:
-                g = g if tensor.node is None else backends.copy_of(g)
-                grads.append(wrap(g if before is None else before.data + g))
+            if not create_graph:
+                g = wrap(g if tensor.node is None else backends.copy_of(g))
+            elif id(g) in taken:
+                g = g.clone()
+            taken.add(id(g))
+            grads.append(g if before is None else before + g if create_graph else wrap(before.data + g.data))
         # All gradients are set last, in one call that neither another thread nor Ctrl-C can interrupt: an error before
         # it changes none.
         list(map(_set_grad, [tensor for tensor, _ in found], grads))
@@ -268,8 +261,8 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
     for array, vertex in saved_of(node):
         if isinstance(vertex, Tensor) and array is not None and vertex._data is not array:
             raise stale_error(node, vertex)  # the rules would compute with its present value
-        known = isinstance(vertex, Tensor) or array is None
-        made.append(wrap(array, vertex) if type(vertex) is Node and array is not None else vertex if known else array)
+        known = type(vertex) is Node and array is not None
+        made.append(wrap(array, vertex) if known else vertex if isinstance(vertex, Tensor) else array)
     return (tuple(made[:-1]), made[-1]) if node.op.variadic else tuple(made)
 
 
@@ -356,9 +349,8 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
     """The gradient ``g`` after all hooks; each may return another one, or write into the Tensor it gets."""
     g = conjugated(g)
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
-        seen, recorded = g, isinstance(g, Tensor)
-        if not recorded or g.node is not None or not g.requires_grad:  # a copy, because other nodes may share it
-            seen = wrap(backends.copy_of(g.data if recorded else g), g.node if recorded else None)
+        recorded = isinstance(g, Tensor)
+        seen = g.clone() if recorded else wrap(backends.copy_of(g))  # a copy, because other nodes may share it
         answer = hook.call(seen)
         answer = seen if answer is None else answer
         value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
@@ -366,6 +358,6 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
             raise ShapeError(
                 f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
             )
-        value = value if value.dtype == g.dtype else value.astype(g.dtype)
+        value = value.to(g.dtype)
         g = value if recorded else backends.copy_of(value.data)
     return conjugated(g)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Observer:
         with holding(MODE, Mode(mode.grad, mode.scope, self)):
             yield
 
-    def called(self, op: Any, result: Any, arrays: tuple[Any, ...], params: dict[str, Any], mask: int) -> None:
+    def called(self, op: Any, result: Any, arrays: Sequence[Any], params: dict[str, Any], mask: int) -> None:
         """``op`` was called; ``mask`` says for which inputs it was recorded."""
 
     def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterable[Any]:

@@ -19,16 +19,15 @@ are not kept alive. ``**rest`` are the parameters that it does not name.
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, wraps
-from types import FunctionType
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends import ANYWHERE, SPACES
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.engine import arguments
-from glassgrad.autograd.engine.arguments import ALIASES, REQUIRED, argument, binder, guarded, operand
+from glassgrad.autograd.engine.arguments import AXES, FIXED, REQUIRED, argument, checked, guarded, operand
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
@@ -83,7 +82,7 @@ class Op:
         self.args, self.variadic = (*positional[1:], *many), bool(many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(defaults) :]
-        self.aliases = {} if self.foreign else {name: p for name, p in ALIASES.items() if p in self.params}
+        self.aliases = {} if self.foreign else {name: p for name, p in arguments.ALIASES.items() if p in self.params}
         fits = positional[:1] == ("xp",) and self.args and all(default is None for default in defaults)
         named = not {"g", "out", "xp"} & {*self.args, *self.params} and not (casts and "dtype" in self.params)
         if not (fits and named) or (view and len(self.args) > 1) or (many and (view or casts)):
@@ -149,9 +148,9 @@ class Op:
         return spread, (*wants, *rest)
 
     @cached_property
-    def bind(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    def bind(self) -> Callable[..., tuple[Any, Any]]:
         """The function that binds the arguments of a call to their names."""
-        return binder(self)
+        return arguments.binder(self)
 
     @property
     def __signature__(self) -> Signature:
@@ -236,14 +235,13 @@ def op(
 class Plan:
     """What is done for one mask of inputs.
 
-    ``mask``: which of the inputs asked for have a rule, as bits; ``kept``: which of ``(*arrays, out)`` the rules need.
-    ``pull`` calls the rules. It is written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]),
-    None)``, because gathering what each rule asks for takes longer than many a rule.
-
-    Raises `DeclarationError` for an argument for which a user has forgotten the rule.
+    ``mask``: which of the inputs asked for have a rule, as bits; ``kept``: which of ``(*arrays, out)`` the rules need,
+    ``dropped``: the places of the others. ``pull`` calls the rules. It is written for the mask, as in
+    ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because gathering what each rule asks for takes longer
+    than many a rule. Raises `DeclarationError` for an argument for which a user has forgotten the rule.
     """
 
-    __slots__ = ("mask", "kept", "pull")
+    __slots__ = ("mask", "kept", "dropped", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
         asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
@@ -255,7 +253,8 @@ class Plan:
         wanted = [arg for arg in asked if arg in op.rules]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
         used = {name for arg in wanted for name in op.rules[arg][1]}
-        self.kept = sum(1 << i for i, name in enumerate((*op.args, "out")) if name in used)
+        self.kept = [name in used for name in (*op.args, "out")]
+        self.dropped = [i for i, kept in enumerate(self.kept) if not kept]
         names: dict[str, Any] = {"chosen": chosen, "bits": f"{mask:b}"[::-1]}
         calls, code = dict.fromkeys(op.args, "None"), code_of(op)
         for arg in wanted:
@@ -265,8 +264,7 @@ class Plan:
         text = f"({', '.join(calls.values())},)"
         if op.variadic and wanted:
             text = f"chosen(node, bits, {calls[op.args[0]]})"
-        title = f"<operation {op.name}, gradients {self.mask:b}>"
-        self.pull = defined(f"lambda g, xp, node, saved: {text}", title, names)
+        self.pull = eval(f"lambda g, xp, node, saved: {text}", names)
 
 
 def code_of(op: Op) -> dict[str, str]:
@@ -294,18 +292,10 @@ def chosen(node: Node, bits: str, parts: Sequence[Any]) -> list[Any]:
     return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
 
 
-def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
-    """The value of an expression, or the function that the text defines, with its globals; tracebacks show the text."""
-    linecache.cache[title] = len(text), None, text.splitlines(keepends=True), title
-    exec(compile(text if define else f"found = {text}", title, "exec"), names)
-    return names[define or "found"]
-
-
 class Plans(dict[int, Plan]):
     """The plans of an operation by their masks, each made when it is first needed."""
 
     def __init__(self, op: Op) -> None:
-        super().__init__()
         self._op = op
 
     def __missing__(self, mask: int) -> Plan:
@@ -314,50 +304,73 @@ class Plans(dict[int, Plan]):
 
 # ------------------------------------------------------------------------------------------------------------ calling
 
-CALL = """\
-def function_of(op, convert):
-    number_types = PYTHON_REALS if op.broadcasts else ()
-    plans, none, view, even = op.plans, op.params, op.view, op.broadcasts and not op.foreign
-    bare, axis = REQUIRED in none.values(), "axis" in none and not op.foreign
 
-    def call(*given, **params):
-        fixed = True
-        if params or bare or len(given) != {count}:
-            named = len(given) == {count} and (not bare or len(params) == len(none)) and {{**none, **params}}
-            if named and len(named) == len(none):
+def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation as a plain function: it reads its arguments, computes the forward, and records the result.
+    ``convert`` is `argument` or `operand`.
+    """
+    count = -1 if op.variadic else len(op.args)
+    numbers = backends.PYTHON_REALS if op.broadcasts else ()  # they stay what they are beside arrays
+    plans, defaults, view, mode_now = op.plans, op.params, op.view, MODE.get
+    bare, axis = REQUIRED in defaults.values(), "axis" in defaults and not op.foreign
+
+    def call(*given: Any, **params: Any) -> Any:
+        if params or bare or len(given) != count:
+            named = len(given) == count and (not bare or len(params) == len(defaults)) and {**defaults, **params}
+            if named and len(named) == len(defaults):
                 params = named
             else:
-                given, params = op.bind(*given, **params)
-                if params is None:
+                given, bound = op.bind(*given, **params)
+                if bound is None:
                     return given  # computed in another dtype
+                params = bound
             if not FIXED.issuperset(map(type, params.values())) or (axis and type(params["axis"]) not in AXES):
-                fixed, params = False, checked(op, params)
+                params = checked(op, params)
         else:
-            params = none
-        mask = 0
-{reading}
+            params = defaults
+        arrays: list[Any] = []
+        inputs: list[Any] = []
+        kind: Any = None
+        mask, mixed = 0, False
+        for x in given:
+            if isinstance(x, Tensor):
+                a = x._data
+                inputs.append(x.node or x)
+                if x.requires_grad:
+                    mask += 1 << len(arrays)
+            else:
+                a = x if type(x) in numbers else convert(op, x, given, len(arrays))
+                if a is NotImplemented:
+                    return a
+                inputs.append(a)
+            arrays.append(a)
+            if type(a) is not kind and type(a) not in ANYWHERE:
+                kind, mixed = type(a), kind is not None
+        if view and inputs[0] is not a:
+            arrays = [given[0].data]  # a number has no views
+        if kind is None and arrays:  # Python's numbers alone
+            arrays[-1] = inputs[-1] = a = backends.asarray(a)
+            kind = type(a)
+        xp = SPACES[kind] if kind in SPACES and not mixed else backends.namespace(*arrays)
+        mode = mode_now()
         try:
             if xp is LIFTED:
-                out = xp.call(op, ({values},), params, mask, mode_now().grad)
+                out = xp.call(op, arrays, params, mask, mode.grad)
             else:
-                out = op.forward(xp, {values}, **params) if params else op.forward(xp, {values})
+                out = op.forward(xp, *arrays, **params) if params else op.forward(xp, *arrays)
         except Exception as error:
-            out = fail(op, error, given, ({values},), params)
+            out = arguments.fail(op, error, given, arrays, params)
         t = new(Tensor)
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
-        mode = mode_now()
         plan = plans[mask] if mask and mode.grad else None
-        recorded = plan.mask if plan is not None else 0
-        if recorded:
-            t.requires_grad = True
-            t.node = node = new(Node)
-            node.op, node.inputs, node.mask = op, ({inputs},), recorded
-            node.params = params if fixed else frozen(params)
-            kept = plan.kept
-            node.saved = {saved}
+        if plan is not None and plan.mask:
+            t.requires_grad, t.node = True, (node := new(Node))
+            node.op, node.inputs, node.params, node.mask = op, tuple(inputs), params, plan.mask
+            node.saved = [*arrays, out] if count > 0 else [tuple(arrays), out]
+            for i in plan.dropped:
+                node.saved[i] = None
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
-            node.uneven = {uneven}
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
@@ -366,71 +379,9 @@ def function_of(op, convert):
         if view:
             remember(t, given[0], op, params)
         if mode.observer is not None:
-            mode.observer.called(op, t, ({values},), params, recorded)
+            mode.observer.called(op, t, arrays, params, plan.mask if plan is not None else 0)
         return t
 
+    call.__name__ = call.__qualname__ = op.name
+    call.__doc__, call.__module__, call.__wrapped__ = op.__doc__, op.__module__, op  # type: ignore[attr-defined]
     return call
-"""
-"""How an operation is called: its arguments are read, the forward computes, and the result is recorded. The text is
-written out for each number of arrays, because a loop over them would add a fifth to the time of a small operation.
-``x0`` is an argument, ``a0`` its array and ``p0`` its vertex: a node, a leaf, or the constant itself; in braces stands
-what differs.
-"""
-
-READ = """\
-        if isinstance({x}, Tensor):
-            {a}, {p} = {x}._data, {x}.node or {x}
-            if {x}.requires_grad:
-                mask += {bit}
-        elif type({x}) in number_types{beside}:
-            {a} = {p} = {x}
-        else:
-            {a} = {p} = convert(op, {x}, given, {place})
-            if {a} is NotImplemented:
-                return NotImplemented
-"""
-
-READ_ANY = """\
-        values = [x._data if isinstance(x, Tensor) else convert(op, x) for x in given]
-        inputs = [(x.node or x) if isinstance(x, Tensor) else a for x, a in zip(given, values)]
-        bits = ["1" if isinstance(x, Tensor) and x.requires_grad else "0" for x in reversed(given)]
-        mask, xp = int("".join(bits) or "0", 2), namespace(*values)  # in linear time
-"""
-
-
-@cache
-def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
-    """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
-    xs, arrays, places = ([f"{letter}{i}" for i in range(count)] for letter in "xap")
-    reading = f"        {', '.join(xs)}, = given\n"
-    for i, (x, a, p) in enumerate(zip(xs, arrays, places, strict=True)):
-        beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
-        reading += READ.format(x=x, a=a, p=p, place=i, bit=1 << i, beside=beside)
-    if count == 1:  # as views have
-        reading += "        if view and isinstance(x0, Tensor):\n            a0 = x0.data  # a number has no views\n"
-    alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
-    values = ", ".join(arrays)
-    reading += "        kind = type(a0)\n"
-    reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
-    saved = [f"{a} if kept & {1 << i} else None" for i, a in enumerate((*(arrays or ["tuple(values)"]), "out"))]
-    one_dtype = "type(a1) is kind and kind in FLAT and even"  # of two numbers
-    holes = {
-        "count": count, "reading": reading if arrays else READ_ANY, "inputs": ", ".join(places) or "*inputs",
-        "values": values or "*values", "saved": f"({', '.join(saved)},)",
-        "uneven": f"not ({one_dtype})" if count == 2 else "op.uneven",
-    }  # fmt: skip
-    return defined(CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES), "function_of")  # type: ignore[no-any-return]
-
-
-NAMES: dict[str, Any] = {
-    **vars(backends), **vars(arguments), "Node": Node, "mode_now": MODE.get, "new": new,
-    "remember": remember, "root_of": root_of, "stamp": stamp,
-}  # fmt: skip
-
-
-def function_of(op: Op, convert: Callable[..., Any]) -> FunctionType:
-    """The operation as a plain function. ``convert`` is `argument` or `operand`."""
-    function: Any = caller(-1 if op.variadic else len(op.args))(op, convert)
-    function.__name__ = function.__qualname__ = op.name
-    function.__doc__, function.__module__, function.__wrapped__ = op.__doc__, op.__module__, op
-    return function  # type: ignore[no-any-return]

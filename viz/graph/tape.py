@@ -73,9 +73,9 @@ def kept(card: Card) -> list[Card]:
     Constants, parameters of the operation and shapes do not count.
     """
     op = card.operation.op
-    bits = op.plans[card.operation.mask].kept
-    tails = [socket.tail for socket in card.sockets if bits >> (0 if op.variadic else socket.index) & 1]
-    return list(dict.fromkeys([*tails, *([card] if bits >> len(op.args) & 1 else [])]))
+    used = op.plans[card.operation.mask].kept
+    tails = [socket.tail for socket in card.sockets if used[0 if op.variadic else socket.index]]
+    return list(dict.fromkeys([*tails, *([card] if used[-1] else [])]))
 
 
 class _Tape:
