@@ -16,7 +16,7 @@ from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.readings.levels import LEVELS, LIFTED, any_lifted, innermost, settled
+from glassgrad.autograd.readings.levels import LEVELS, LIFTED, Lifted, any_lifted, innermost, settled
 
 
 def backward_steps(
@@ -208,7 +208,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     found: list[tuple[Tensor, Any]] = []
     for vertex, g, _ in backward_steps([y], [seed], retain_graph=keep, create_graph=create_graph, leaves_alone=True):
         if type(vertex) is Node:
-            found += [(tensor, g) for tensor in retainers(vertex)]
+            found += [(tensor, g) for tensor in retainers(vertex) if not isinstance(tensor._data, Lifted)]
         elif vertex.requires_grad:  # else it is an argument of a transform that has ended
             found.append((vertex, g))
     grads: list[Tensor] = []
