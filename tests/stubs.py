@@ -105,7 +105,7 @@ def package():
     return HEAD + "\n".join(
         [
             "from typing import Concatenate, Literal, ParamSpec, TypeVar, overload",
-            "from glassgrad.autograd.engine.arguments import Array",
+            "from glassgrad.autograd.engine.operation import Array",
             *sorted(imports),
             "from glassgrad.autograd import testing as testing",
             "from glassgrad.autograd.compiler import Program as Program, compile as compile, loop as loop",
@@ -160,7 +160,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from glassgrad.autograd.common.shapes import Axis
-from glassgrad.autograd.engine.arguments import ArrayLike
+from glassgrad.autograd.engine.operation import ArrayLike
 """
 TRANSFORMS = """\
 @overload

@@ -21,20 +21,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import ANYWHERE, SPACES
-from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.engine import arguments
-from glassgrad.autograd.engine.arguments import AXES, FIXED, REQUIRED, argument, checked, guarded, operand
+from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new, root_of
 from glassgrad.autograd.engine.writes import remember
-from glassgrad.autograd.errors import DeclarationError, ShapeError
-from glassgrad.autograd.readings.levels import LIFTED
+from glassgrad.autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
+from glassgrad.autograd.readings.levels import LIFTED, innermost
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -45,6 +44,34 @@ OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
 LIFTED.operations, LIFTED.clock = OPS, stamp
+
+
+class Array(Protocol):
+    """An array of NumPy, CuPy or another library of the array API."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """The kind of number."""
+
+
+ArrayLike: TypeAlias = Tensor | Array | complex | list[Any] | tuple[Any, ...]
+"""An argument of an operation: a Tensor, an array, a number (also int, float and bool), or nested lists of numbers."""
+
+REQUIRED = object()
+"""The default of a parameter that has none."""
+
+ALIASES = {"dim": "axis", "keepdim": "keepdims", "negative_slope": "slope"}
+"""Parameters that may be given by PyTorch's names, too."""
+
+FIXED = frozenset({int, tuple, slice, float, bool, str, type(None)})
+"""The types of parameters that nobody can change after a call."""
+
+AXES = frozenset({int, tuple, type(None)})
+"""The types of an axis that are accepted as they are."""
 
 Rule = tuple[Callable[..., Any], tuple[str, ...]]
 """A rule, and the names that it asks for."""
@@ -82,7 +109,7 @@ class Op:
         self.args, self.variadic = (*positional[1:], *many), bool(many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(defaults) :]
-        self.aliases = {} if self.foreign else {name: p for name, p in arguments.ALIASES.items() if p in self.params}
+        self.aliases = {} if self.foreign else {name: p for name, p in ALIASES.items() if p in self.params}
         fits = positional[:1] == ("xp",) and self.args and all(default is None for default in defaults)
         named = not {"g", "out", "xp"} & {*self.args, *self.params} and not (casts and "dtype" in self.params)
         if not (fits and named) or (view and len(self.args) > 1) or (many and (view or casts)):
@@ -149,8 +176,42 @@ class Op:
 
     @cached_property
     def bind(self) -> Callable[..., tuple[Any, Any]]:
-        """The function that binds the arguments of a call to their names."""
-        return arguments.binder(self)
+        """The function that binds the arguments of a call to their names: it returns the arrays and all parameters.
+
+        Any number of arrays are given one by one, or as a list, behind which parameters may follow by position. With
+        ``dtype=`` the first array is cast to it, and so is the result, because sums of small integers are large ones:
+        then the function returns the result and None.
+        """
+        closed, names = self.variadic, ", ".join(self.args)
+        parts = [f"*{names}"] if closed else [f"{arg}=None" if arg in self.optional else arg for arg in self.args]
+        for p, default in self.params.items():
+            if default is REQUIRED and not closed and "=" in parts[-1]:  # Python allows it by name only
+                parts, closed = [*parts, "*"], True
+            parts.append(p if default is REQUIRED else f"{p}=params[{p!r}]")
+        by_name = [f"{name}=None" for name in (*self.aliases, *["dtype"] * self.casts)]  # they are taken before
+        parts += by_name if closed or not by_name else ["*", *by_name]
+        arrays, values = names if self.variadic else f"({names},)", ", ".join(f"{p!r}: {p}" for p in self.params)
+        bound = eval(f"lambda {', '.join(parts)}: ({arrays}, {{{values}}})", {"params": self.params})
+        bound.__name__ = bound.__qualname__ = self.name  # for Python's own errors
+
+        @wraps(bound)
+        def bind(*given: Any, **params: Any) -> tuple[Any, Any]:
+            named = {self.aliases.get(name, name): value for name, value in params.items()}
+            if len(named) < len(params):
+                words = f"a parameter by two names, {' and '.join(params)}: give it by one."
+                raise DTypeError(f"{self.name} was given {words}")
+            dtype = named.pop("dtype", None) if self.casts else None
+            if self.variadic and given and isinstance(given[0], list | tuple) and len(given) <= 1 + len(self.params):
+                behind = dict(zip(self.params, given[1:], strict=False))
+                arrays, values = bound(*given[0], **behind, **named)
+            else:
+                arrays, values = bound(*given, **named)
+            if dtype is None:
+                return arrays, values
+            out = self(TENSORS.astype(arrays[0], dtype), *arrays[1:], **values)
+            return out if out.dtype == dtype else TENSORS.astype(out, dtype), None
+
+        return bind
 
     @property
     def __signature__(self) -> Signature:
@@ -359,7 +420,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             else:
                 out = op.forward(xp, *arrays, **params) if params else op.forward(xp, *arrays)
         except Exception as error:
-            out = arguments.fail(op, error, given, arrays, params)
+            out = fail(op, error, given, arrays, params)
         t = new(Tensor)
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
@@ -385,3 +446,108 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
     call.__name__ = call.__qualname__ = op.name
     call.__doc__, call.__module__, call.__wrapped__ = op.__doc__, op.__module__, op  # type: ignore[attr-defined]
     return call
+
+
+# ---------------------------------------------------------------------------------------------------------- arguments
+
+
+def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
+    """An argument that is not a Tensor as an array. Raises `DTypeError`.
+
+    ``given``: all arguments, of which it has the ``place``. If the operation broadcasts, a complex number stays one,
+    because an array of its dtype would promote the others; but Python's complex treats NumPy's float64 as a float, and
+    returns another Python complex.
+    """
+    kind = type(x)
+    if x is None and op.args[place] in op.optional:
+        return None
+    if kind in backends.PYTHON_SCALARS and op.broadcasts:
+        beside = any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in given)
+        return backends.asarray(x) if beside else x
+    if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
+        return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)
+    try:
+        return backends.asarray(x)
+    except AutogradError as error:
+        error.args = (f"{op.name} can't take this: {error}",)
+        raise
+
+
+def operand(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
+    """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one."""
+    try:
+        return argument(op, x, given, place)
+    except AutogradError:
+        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
+            raise
+        return NotImplemented
+
+
+def checked(op: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """``params`` with a list of axes as a tuple, and a `frozen_copy` of each that can be changed.
+
+    Raises `DTypeError` for an axis that is no whole number, and for a parameter that carries a derivative, or has a
+    value for each example, which is lost.
+    """
+    for name, value in params.items() if LIFTED.used else ():
+        if isinstance(value, Tensor) and (level := innermost(value.data)):
+            raise DTypeError(
+                f"{op.name}: {name} is a value within the function of {level.name}, and a parameter is one number "
+                "without a derivative: give one from outside of the function."
+            )
+    if type(axis := params.get("axis")) is list:
+        params = {**params, "axis": tuple(axis)}
+    elif type(axis) not in AXES and not op.foreign:
+        normalize_axes(axis, 64)  # raises for what is no whole number; the forward knows the range
+    return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
+
+
+def frozen_copy(x: Any) -> Any:
+    """A copy of a list, or of an array of indices, labels or conditions, because its owner may change it before a rule
+    runs; any other value as it is.
+    """
+    if type(x) is list:
+        return list(x)
+    observer = MODE.get().observer
+    return x if observer is not None and observer.notices_changes else backends.copy_if_array(x)
+
+
+def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Raise a forward's error as one of this package, with the names and shapes of the arguments.
+
+    If a tracer could not follow the forward, return its stand-in for the whole operation.
+    """
+    if LIFTED.used and innermost(params.get("index")) and innermost(arrays) is None:
+        return LIFTED.call(op, arrays, params)  # an array can't be indexed by a lifted one
+    inputs = tuple([x if op.variadic or isinstance(x, Tensor) else a for x, a in zip(given, arrays, strict=True)])
+    if (tracer := getattr(error, "tracer", None)) is not None:
+        return tracer.opaque(op, inputs, params)
+    if isinstance(error, AutogradError):
+        if op.foreign:
+            error.add_note(f"The forward of {op.name} or a rule raised it, or its result does not fit.")
+        raise error
+    names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
+    told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
+    options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
+    kinds = {**backends.OURS, AttributeError: DTypeError}
+    raise backends.in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
+
+
+def guarded(function: Callable[..., Any], of_rule: bool = False, many: bool = False) -> Callable[..., Any]:
+    """A user's own forward or rule with read-only arrays, because they are used elsewhere, too. What it returns, for
+    ``many`` arguments several, is made an array; of a rule it may be None.
+    """
+
+    def lent(value: Any) -> Any:
+        return tuple(map(lent, value)) if isinstance(value, tuple) else backends.read_only(value)
+
+    def checked(found: Any) -> Any:
+        known = type(found) in backends.SPACES or isinstance(found, Tensor) or (of_rule and found is None)
+        return found if known else backends.asarray(found)
+
+    @wraps(function)
+    def guarded(*given: Any, **params: Any) -> Any:
+        found = function(*map(lent, given), **params)
+        return list(map(checked, found)) if many else checked(found)
+
+    return guarded

@@ -9,10 +9,9 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
-from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
-from glassgrad.autograd.engine.operation import OPS, Op
+from glassgrad.autograd.engine.operation import OPS, Op, frozen_copy
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.engine.writes import become, is_written, old_value, prepare, remember
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
