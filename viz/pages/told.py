@@ -20,15 +20,16 @@ from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.loops import Recurrence
 from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOOP, LOSS, PARAM, TARGET
 from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.rows import belongings
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 LONG, SHORT = 34, 18  # characters of an expression that stands for a name, on a wide and on a narrow bar
-GEAR = 16  # characters of a formula beside a gear
+GEAR = 18  # characters of a formula beside a gear
 WHOLE = 256  # entries up to which a recorded array is told whole; of a larger one its block means
 ROLES = {PARAM: "param", INPUT: "data", TARGET: "target", LOSS: "loss"}
 GIVEN = re.compile(r"[za]\d+")  # generated names that a reader expects for layers
-*MARKS, OUT = (chr(0xE000 + i) for i in range(12))
-"""Stand for operands and for the result in a formula: the page fills in their numbers or their names."""
+*MARKS, OUT, UPSTREAM = (chr(0xE000 + i) for i in range(13))
+"""Stand for operands, the result and its gradient in a formula: the page fills in their numbers or their names."""
 
 
 class Words:
@@ -100,7 +101,7 @@ class Words:
         return readable(self._composed(card, inside).text)
 
     def gear(self, socket: Socket) -> str:
-        """The factor of a socket as a formula with marks, its rule run on symbols; empty where it is too long."""
+        """What a socket passes on, as a formula with marks, its rule run on symbols; empty where it is too long."""
         head, say = socket.head, self.scene.say
         if not (socket.passes or self.scene.scalar):
             return ""
@@ -108,13 +109,10 @@ class Words:
         if self.scene.scalar:
             g = Symbol(say, "1", "1", value=np.ones_like(head.value), number=1.0)
         else:
-            g = say.upstream("G", np.ones_like(head.value) if head.gradient is None else head.gradient)
+            g = say.upstream(UPSTREAM, np.ones_like(head.value) if head.gradient is None else head.gradient)
         operands = self._operands(head, self._dotted(head, MARKS))
         part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
         said = "" if part is None else readable(part.text)
-        if not self.scene.scalar:
-            product = re.fullmatch(r"G(?:·| × )([^+−]*)", said)
-            said = "×1" if said == "G" else f"×{product[1]}" if product else said
         symbol = head.operation.op.symbol
         shown = said.replace(OUT, symbol if symbol.isalpha() else self.short[head])
         return said if len(shown) <= GEAR else ""
@@ -150,15 +148,15 @@ def readable(text: str) -> str:
     return re.sub(r"(?<!\w)-(?=[\s\w(])", "\u2212", one_line(text))
 
 
-def title_of(words: Words, longest: int = 60) -> str:
+def title_of(words: Words) -> str:
     """The headline: the formula of the output, with dots for long operands."""
     scene = words.scene
     if len(scene.ends) != 1:
         return scene.end
-    if (written := scene.expression(longest)) is None:
+    if (written := scene.expression(60)) is None:
         end = next(card for card in scene.operations if card.place in scene.ends)
         written = one_line(words._composed(end, words.symbol).text)
-    return f"{scene.end} = {clipped(written, longest)}"
+    return f"{scene.end} = {clipped(written, 60)}"
 
 
 def user_line(card: Card) -> str:
@@ -175,10 +173,12 @@ def user_line(card: Card) -> str:
 def cards_of(words: Words, live: bool) -> dict[str, Any]:
     """Each card: ``n`` name, ``s`` short name, ``r`` role, ``f`` formula, ``in`` operands and so on."""
     scene, said = words.scene, {}
+    buffers = belongings(scene.tree)
     for card in scene.cards:
         name, short = words.name[card], words.short[card]
         record: dict[str, Any] = {"n": clipped(name, 48), "s": short if short != name else None}
         record |= {"sh": list(card.shape) or None, "whole": 1 if card.value.dtype.kind != "f" else None}
+        record["buffer"] = 1 if id(card.place) in buffers else None
         if card in scene.views:
             tail, op, _ = scene.views[card]
             record |= {"op": op.replace("_", " "), "f": name, "in": [[tail.key, 0, 0, ""]]}

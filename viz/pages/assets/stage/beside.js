@@ -90,8 +90,8 @@ function aboutStep(act) {
     return { kick, back: 1, head: say`${brief(up)} through the gear ×${brief(ratio)}`,
       body: `<p>${isPhone() ? `${g(`${inBrackets(up)} × ${inBrackets(ratio)} = ${brief(sent)}`)}.` : say`The same gear that turned ${name} on the way down turns the gradient on the way up: ${g(`${inBrackets(up)} × ${inBrackets(ratio)} = ${brief(sent)}`)}.`}${streams.length > 1 ? ` ${say`${name} is used ${streams.length} times; this is stream ${place}, and streams add up.`}` : ''} ${isPhone() ? '' : verdictOf(e)}</p>` };
   }
-  const b = act.up, lines = b.ops.flatMap(k => cards.get(k).in).filter(use => use.passes && use.text).slice(0, 6).map(use => `${g(esc(by(cards.get(use.tail).s)))}: ${esc(use.text)}`);
-  return { kick, back: 1, head: say`Back through ${esc(titleOf(b))}`, body: `<p>${say`G is the gradient that arrives, ${g(esc(by(cardOf(b).s)))}.`} ${b.ops.length > 4 || isPhone() ? '' : `${say`Each operand gets:`}</p><p>${lines.join('<br>')}`}</p>` };
+  const b = act.up, lines = b.ops.flatMap(k => cards.get(k).in).filter(use => use.passes && use.text).slice(0, 6).map(use => `${g(esc(by(cards.get(use.tail).s)))}: ${esc(use.text.replaceAll('\ue00c', by(cards.get(use.head).s)))}`);
+  return { kick, back: 1, head: say`Back through ${esc(titleOf(b))}`, body: `<p>${say`The gradient that arrives: ${g(esc(by(cardOf(b).s)))}.`} ${b.ops.length > 4 || isPhone() ? '' : `${say`Each operand gets:`}</p><p>${lines.join('<br>')}`}</p>` };
 }
 function verdictOf(e) {
   const found = verdicts.get(e.uses[0].id);

@@ -31,7 +31,7 @@ function arrangedFields(b) {
   const drop = () => { const between = fields.findIndex(f => b.ops.slice(0, -1).includes(f.k)); fields.splice(between < 0 ? floor((fields.length - 1) / 2) : between, 1); };
   for (let n = 0; n < fields.length && units() * least > room; n++) {
     const widest = fields.filter(f => f.isTable).sort((p, q) => q.columns * q.rows - p.columns * p.rows)[0];
-    if (widest) widest.isTable = false;
+    if (widest?.gear) fields.splice(fields.indexOf(widest), 1); else if (widest) widest.isTable = false;  // a tile of gears would be the result's again
     else drop();
   }
   while (units() * least > room && fields.length > 1) drop();
@@ -58,7 +58,7 @@ function layOut() {
   digit = pen.measureText('8').width / 100;
   /* a leaf of a graph of arrays stands in the bar of its only user; in a graph of numbers only if there are too many slots, and if still, in each user's */
   let out = null;  // the number that the question turns gets a bar of its own where its user's has no room for it
-  const other = (card, [bar, more]) => !more && card.k !== out && ((card.r === 'param' || /^const/.test(card.k)) && bar.ops.length > 1
+  const other = (card, [bar, more]) => !more && card.k !== out && ((card.r === 'param' || card.buffer) && bar.ops.length > 1
     || card.uses.every(use => cards.get(use.head).in.length > 1 && (card.r !== 'data' || cards.get(use.head).in.some(i => cards.get(i.tail).in))));
   const ways = isScalar ? [() => false, card => card.r !== 'data' && card.uses.length === 1 && card.k !== asked(), card => card.k !== asked(), () => true] : [other];
   const look = (entries, way) => placed(barsOf(entries, cards, way), width, height, phone, heightOf, leastOf, isScalar, isForked);
@@ -323,6 +323,9 @@ function makeLines() {
 }
 /* whether an edge passes a bar between its own two */
 const isUnder = e => plan.bars.some(b => b.row > e.from.row && b.row < e.to.row && b.x < e.x + plan.slot / 2 && b.x + b.w > e.x - plan.slot / 2);
+/* a rule as a gear: what it multiplies the gradient by, if it is a product */
+const PRODUCT = /^(?:([^\ue00c(]+)·|(−))?\ue00c(?:(?:·| × )([^\ue00c]+))?$/u;
+const gearText = rule => rule.replace(PRODUCT, (_, before, minus, after) => `×${[before, minus && '−1', after].filter(Boolean).join('·') || 1}`).replace(/.*\ue00c.*/u, '');
 function makeEdge(e, phone, within) {
   const { reach } = plan, y0 = e.from.y + e.from.h, y1 = e.to.y, gap = plan.gap;
   e.passes = e.uses.some(use => use.passes);
@@ -338,7 +341,7 @@ function makeEdge(e, phone, within) {
     e.chevrons = shape('path', { class: 'chev' }, group);
     e.sent = shape('text', { class: 'ct' }, group);
   }
-  e.formula = e.uses.length === 1 && (e.to.ops.length === 1 || e.to.entry.layer) ? e.uses[0].text : '';
+  e.formula = e.uses.length === 1 && (e.to.ops.length === 1 || e.to.entry.layer) ? gearText(e.uses[0].text) : '';
   if (e.from.ops.length > 1 && e.uses[0].tail !== e.from.ops.at(-1) && long > 60) e.named = shape('text', { class: 'gs', x: lane + 7, y: y0 + 15 }, group, cards.get(e.uses[0].tail).s);
   const hasGear = gearOf(e) !== undefined || (e.formula && e.formula.length <= (phone ? 6 : plan.isInline ? 8 : 12));
   if (hasGear) {

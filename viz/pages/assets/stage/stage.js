@@ -121,12 +121,10 @@ function worksheet() {
   const told = (name, formula) => formula.includes('; ') ? `: ${[cards.get(name).n, ...formula.split('; ')].map(esc).join('<br>')}<br>` : formula && formula !== name ? ` = ${esc(formula)}` : '';
   const item = (name, formula, array, open) => `<li><b>${esc(name)}</b>${told(name, formula)} = ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
   const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
-  /* steps without a name of their own have short ones; a rule has the names of this graph, and G is the gradient of what is computed */
+  /* steps without a name of their own have short ones; a rule has the names of this graph */
   const named = key => { const c = cards.get(key); return c.in ? key : c.s; };
-  const rule = use => {
-    const g = by(named(use.head)), text = marked(use.rule, cards.get(use.head), named);
-    return isScalar ? `${g} × ${/[+\u2212 -]/.test(text) ? `(${text})` : text}` : text.startsWith('×') ? `${g} × ${text.slice(1)}` : text.replace(/\bG\b/g, g);
-  };
+  const passed = (g, rule) => isScalar ? `${g} × ${/[+\u2212 -]/.test(rule) ? `(${rule})` : rule}` : rule.replaceAll('\ue00c', g);
+  const rule = use => passed(by(named(use.head)), marked(use.rule, cards.get(use.head), named));
   const sums = c => c.uses.filter(use => use.passes && use.text).map(rule).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
   const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(named(c.k), marked(c.w ?? c.f, c, named), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(named(c.k)), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
