@@ -78,6 +78,8 @@ def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousan
 def test_at_a_kink_a_gradient_is_wrong_unless_it_lies_between_the_slopes(fault, verdict):
     x = ag.Tensor(2.0, True, name="x")
     assert set(asked(Scene(ag.maximum(x, x), gradients=True), fault)["verdicts"].values()) == {verdict}
+    two = "verdict(h => 2 * max(h, 0) - max(-h, 0), 0, 1e-3, 0, given)"
+    assert [evaluated(two, "common.js", "program.js", given=whole) for whole in (True, False)] == ["kink", "wrong"]
 
 
 @needs_node

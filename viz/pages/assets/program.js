@@ -71,8 +71,9 @@ function graphProgram(at, see, probe) {
 /* Whether `claimed` is the slope at 0 of the sum of `along(h)`, numbers of one number: 'right', 'wrong', 'kink' where slopes from the left and from
    the right differ at every small step and `claimed` lies between them, or 'unsure' where no steps agree on a finite slope. `h`: a first step. `size`:
    of what is added up in `along`, for the rounding; where it hides a fault of a thousandth, larger steps show it if they agree with the small ones. A
-   fault below the rounding of what is added up is not found, nor another slope of a kink. `verdict` of ``checked.py`` does the same. */
-function verdict(along, claimed, h, size = 0) {
+   fault below the rounding of what is added up is not found, nor another slope of a kink. `isWhole`: `along` is computed by many operations, whose
+   kinks together may give a slope beyond those of both sides, as 2 relu(x) - relu(-x) at 0. `verdict` of ``checked.py`` does the same for one operation. */
+function verdict(along, claimed, h, size = 0, isWhole = false) {
   const at = step => [along(step)].flat(), middle = at(0), add = (sum, v) => sum + v;
   const largest = middle.reduce((m, v) => max(m, abs(v)), size), all = max(size, middle.map(abs).reduce(add));
   const slopes = step => {
@@ -90,7 +91,7 @@ function verdict(along, claimed, h, size = 0) {
     if (off <= edge + 2 * close.noise && close.noise <= edge + 1e-300) return 'right';
     if (off <= 2 * close.noise || scale === 0) { best = 'right'; continue; }
     const isBent = !isWide && gap > (far.most - far.least) / 3 && gap > 3.2e-14 * all / (step / 10) && gap > 1e-5 * scale;
-    if (isBent && claimed >= close.least - edge && claimed <= close.most + edge) { best = 'kink'; continue; }
+    if (isBent && (isWhole || (claimed >= close.least - edge && claimed <= close.most + edge))) { best = 'kink'; continue; }
     if (best === 'kink') best = 'unsure';  // a kink is one at every step
     if (steady * 4 < off && off > 2e-4 * scale && (!isWide || abs(close.centre - near.centre) <= 2 * near.noise)) best = 'wrong';
   }

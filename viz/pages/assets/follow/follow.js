@@ -62,7 +62,7 @@ function checkMore() {
   const end = performance.now() + 10;
   while (checks.at < checks.todo.length && performance.now() < end) {
     const { key, name, claimed, along, step, size } = checks.todo[checks.at++];
-    const found = verdict(along, claimed, step, size);
+    const found = verdict(along, claimed, step, size, true);
     checks.verdicts[key] = found;
     if (found === 'wrong') checks.wrong.push(name); else checks[{ right: 'right', kink: 'kinks', unsure: 'unsure' }[found]]++;
   }
@@ -146,7 +146,7 @@ function weights(of) {
   function moved() {
     const p = shapes[el('which').value], array = memory[p.state], at = flat(), w = array[at], g = of.gradient(p.name)[at], h = +el('h').value;
     const along = d => { array[at] = w + d; const found = of.loss(); array[at] = w; return found; };
-    const base = along(0), found = verdict(along, g, 1e-3 * max(abs(w), .1), base);
+    const base = along(0), found = verdict(along, g, 1e-3 * max(abs(w), .1), base, true);
     const e = 1e-5 * max(1, abs(w));
     tell(el('entry'), `${brief(w)} → ${brief(w + h)}`);
     tell(el('hs'), `h = ${signed(h)}`); tell(el('predicted'), signed(g * h)); tell(el('actual'), signed(along(h) - base));
