@@ -315,9 +315,7 @@ def gan() -> Any:
 def attention() -> Any:
     x = held(np.round(numbers(1, 3, 4), 1), "x")
     layer = nn.MultiheadAttention(4, 2, batch_first=True, seed=0, dtype="float64")
-    out = layer(x, x, x)
-    loss = ag.mean((out[0] if isinstance(out, tuple) else out) ** 2)
-    return drawn_after_backward(loss, inputs=[x])
+    return drawn_after_backward(ag.mean(layer(x, x, x)[0] ** 2), inputs=[x])
 
 
 @picture
@@ -345,8 +343,7 @@ def gru() -> Any:
 def char_rnn() -> Any:
     model = nn.models.char_rnn(27, "lstm", 8, 16, 2, seed=0)
     tokens = np.random.default_rng(0).integers(0, 27, (2, 7))
-    y = model(tokens[:, :-1])
-    logits = y[0] if isinstance(y, tuple) else y
+    logits, _ = model(tokens[:, :-1])
     loss = F.cross_entropy(ag.reshape(logits, shape=(-1, logits.shape[-1])), tokens[:, 1:].reshape(-1))
     return drawn_after_backward(loss)
 

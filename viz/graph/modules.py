@@ -215,14 +215,14 @@ class _Table:
             return aligned(text(f"{row.letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
         if array.dtype.kind not in "fiub" or array.size == 0:
             return aligned(caption(f"{row.letter}: {numbers.shape(array.shape)} {array.dtype}"))
-        heads = marks.maps(array) if row.op == "softmax" and array.ndim == 4 else None
-        if heads:
+        if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array[0])):
             return _stacked(heads[0], caption(f"{row.letter}: weights of {heads[1]} of {heads[2]} heads"))
         finite, spread = array[np.isfinite(array)].astype(float), f"  {numbers.spread(array)}"
         extent = f": {numbers.short(finite.min())} to {numbers.short(finite.max())}" if finite.size else ""
         words = _fitted(f"{row.letter}{extent}", spread, COLUMNS[1], caption)
-        if not row.nodes and array.ndim > 2 and (picture := marks.maps(array, limit=marks.IMAGE)):
-            return _stacked(picture[0], aligned(caption(f"example 1 of {numbers.count(len(array))}"), words))
+        if not row.nodes and 2 < array.ndim < 5 and (drawn := marks.maps(array[0], limit=marks.IMAGE)):
+            index = f"0, :{drawn[1]}" if drawn[1] < drawn[2] else "0"
+            return _stacked(drawn[0], aligned(caption(f"{clipped(row.letter, 14)}[{index}]"), words))
         return _stacked(marks.strip(array), words)
 
     def _weight(self, weight: Parameter) -> Label:
