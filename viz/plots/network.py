@@ -364,26 +364,27 @@ class _Drawing:
     def _results(self) -> None:
         """Draw the probability or the value of each output, its target and its gradient, and the loss."""
         seen, column, last, p = self.seen, self.columns[-1], self.seen.layers[-1], self.seen.p
-        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, 170 + self._longest
+        is_one, slopes = column.size == 1, None if self.small else last.gradient
+        room = 108 + self._longest + (62 if p is None or is_one else round(BAR * _largest(p)))
         for i, y in zip(column.shown, column.y, strict=True):
-            value, wide, look = last.a[i] if p is None else p[i], 1, {"bgcolor": "paper"}
+            value, wide, ground = last.a[i] if p is None else p[i], 1, "paper"
             said = "" if self.small else f"  {numbers.scalar(value)}"  # a small network has it in the disc
             is_best = p is not None and (is_one or i == int(np.argmax(p)))
             if p is not None:
                 wide = max(1, round(BAR * value)) if math.isfinite(value) else 3
-                look = {"bgcolor": "fwd" if is_best else "paper>fwd@0.35"}
+                ground = "fwd" if is_best else "paper>fwd@0.35"
                 said = f"  {numbers.short(value)}  {self.classes[i] if self.classes and not is_one else ''}"
             words = text(said, style.CELL, "ink" if math.isfinite(value) else "bad", bold=is_best)
             if seen.target is not None and (is_one or p is None):
                 words += text(f"   TARGET {numbers.scalar(seen.target[i])}", style.TAG, "muted")
             elif i == self.wanted:
                 words += text("   TARGET", style.TAG, "muted")
-            bar = table(row(cell("", width=wide, height=12, fixedsize=True)), **look)
-            slope = "" if slopes is None else numbers.short(slopes[i])
-            cells, tip = [(bar, wide), (words, room - wide), (grad_text(slope), 50)], "a" if p is None else "p"
+            bar = table(row(cell("", width=wide, height=12, fixedsize=True)), bgcolor=ground)
+            cells, tip = [(bar, wide), (words, room - wide)], "a" if p is None else "p"
+            cells += [] if slopes is None else [(grad_text(numbers.short(slopes[i])), 50)]
             self._beside(f"p{i}", cells, y, cls="probability", tooltip=f"{tip} = {float(value)!r}")
-        measure = caption("" if p is None else self._measure)
-        self._beside("hp", [(measure, room), (grad_text("" if slopes is None else "∂L/∂z"), 50)], column.y[0] + 24)
+        head = [(caption("" if p is None else self._measure), room), *[(grad_text("∂L/∂z"), 50)] * (slopes is not None)]
+        self._beside("hp", head, column.y[0] + 24)
         if seen.loss is not None:
             words = text("L ", style.NAME, "loss_ink", bold=True)
             words += text(f"= {numbers.scalar(seen.loss)}", style.VALUE, "loss_ink")
