@@ -162,12 +162,12 @@ def _scores(model: Any, array: np.ndarray, classes: Sequence[str] | None = None)
     return x, scores
 
 
-def _targets(target: Any, scores: np.ndarray, name: str = "target") -> np.ndarray:
+def _targets(target: Any, scores: np.ndarray) -> np.ndarray:
     n, count = scores.shape
     if target is None:
         return np.asarray(scores.argmax(axis=1))
-    found = numbers_of(target, name)
-    return class_numbers(np.broadcast_to(found, (n,)) if found.ndim == 0 else found, n, name, "inputs", count)
+    found = numbers_of(target, "target")
+    return class_numbers(np.broadcast_to(found, (n,)) if found.ndim == 0 else found, n, "target", "inputs", count)
 
 
 def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:

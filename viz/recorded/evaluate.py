@@ -101,9 +101,6 @@ class Evaluation:
             self.sizes[place] = numbers.root_mean_square(array)
         return self.sizes[place]
 
-    def __repr__(self) -> str:
-        return f"Evaluation({self.graph!r}, {'with' if self.gradients else 'without'} gradients)"
-
 
 def evaluate(
     y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True, seeds: Sequence[Any] | None = None

@@ -236,7 +236,7 @@ def readable(
     ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
     the names and roles that `rows_of` takes.
     """
-    found: list[tuple[list[Row], list[Link], list[Row | Repeat]]] = []
+    found = []
     for level in depths(graph, depth):
         rows, links = rows_of(graph, depth=level, **called)
         for fewest in (BLOCKS, FEWEST) if fold else (0,):
