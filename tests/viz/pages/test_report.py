@@ -328,4 +328,4 @@ def test_contrast_is_enough_for_every_word(parts, tmp_path, theme):
 def test_no_english_word_is_left_in_a_chinese_report(tmp_path):
     with speaking("zh"):
         _, _, page = made_parts()
-    assert shown(page, tmp_path, "report", "number", "Two", "Linear", "score", "Gradient")["left"] == []
+    assert shown(page, tmp_path, "report", "number", "Two", "Linear", "MLP", "score", "Gradient")["left"] == []
