@@ -81,13 +81,14 @@ class Plot:
             self.figure.savefig(buffer, format=form, metadata=metadata, **look)
         for text, family in zip(texts, before, strict=True):
             text.set_fontfamily(family)
-        if form == "svg":  # several spaces separate clauses; browsers would collapse them
-            return buffer.getvalue().replace(b"<text ", b'<text xml:space="preserve" ')
-        return buffer.getvalue()
+        if form != "svg":
+            return buffer.getvalue()
+        # Several spaces separate clauses, and browsers would collapse them.
+        svg = buffer.getvalue().decode().replace("<text ", '<text xml:space="preserve" ')
+        return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(self.description)}" ', 1).encode()
 
     def _repr_svg_(self) -> str:
-        label = f'role="img" aria-label="{escape(self.description)}"'
-        return self._rendered("svg").decode().replace("<svg ", f"<svg {label} ", 1)
+        return self._rendered("svg").decode()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return self._rendered("png"), {"alt": self.description}

@@ -75,8 +75,7 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
         listed = ", ".join(repr(row.path) for row in known if row.path) or "none"
         which = "the model" if layer is None else f"layer {layer!r}"
         raise DrawingError(f"{which} gives no feature maps (batch, channels, height, width); layers that do: {listed}")
-    drawn: list[list[Tile]] = []
-    names: list[str] = []
+    drawn, names = [], []
     for row in rows[:LAYERS]:
         maps = np.asarray(seen.value(row.place))[0].astype(float)
         kind = "picture" if not row.nodes else "value"
