@@ -459,7 +459,7 @@ def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     returns another Python complex.
     """
     kind = type(x)
-    if x is None and op.args[place] in op.optional:
+    if x is None and op.optional and op.args[place] in op.optional:
         return None
     if kind in backends.PYTHON_SCALARS and op.broadcasts:
         beside = any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in given)
