@@ -346,7 +346,7 @@ def conjugate(xp: Any, g: Any) -> Any:
 
 def check_real(x: Any) -> None:
     """Raise for complex numbers, which an operation does not take."""
-    if is_complex(x.dtype):
+    if is_complex(getattr(x, "dtype", float)):  # a user's forward may give a number of Python
         raise TypeError("it takes real numbers")
 
 
