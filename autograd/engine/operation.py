@@ -112,11 +112,12 @@ class Op:
         self.aliases = {} if self.foreign else {name: p for name, p in ALIASES.items() if p in self.params}
         fits = positional[:1] == ("xp",) and self.args and all(default is None for default in defaults)
         named = not {"g", "out", "xp"} & {*self.args, *self.params} and not (casts and "dtype" in self.params)
-        if not (fits and named) or (view and len(self.args) > 1) or (many and (view or casts)):
+        if not (fits and named) or (view and len(self.args) > 1) or (many and (positional[1:] or view or casts)):
             raise DeclarationError(
                 f"{self.name}: the forward is def {self.name}(xp, x, y=None, *, option=1.0): the namespace, arrays, "
-                "whose default can only be None, and parameters after a star. No other can be called g, out or xp, "
-                "which rules ask for. view=True is for one array; casts=True, which adds dtype=, not for *arrays."
+                "whose default can only be None, or *arrays alone, and parameters after a star. No other can be called "
+                "g, out or xp, which rules ask for. view=True is for one array; casts=True, which adds dtype=, not for "
+                "*arrays."
             )
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")

@@ -165,7 +165,7 @@ def det(xp, x):
     """The determinant of square matrices ``(..., n, n)``, of shape ``(...)``.
 
     Its derivative contains the inverse, so that of a singular matrix raises `DomainError`. If the determinant
-    overflows, use `slogdet`.
+    overflows or underflows, use `slogdet`.
 
     >>> from glassgrad import autograd as ag
     >>> ag.linalg.det(ag.Tensor([[1.0, 2.0], [3.0, 5.0]]))

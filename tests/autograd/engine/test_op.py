@@ -55,7 +55,8 @@ REFUSED = [
     ("", "def spacing(xp, x): return x", "'spacing' is already a name of NumPy"),
     *((options, f"def form{given}: return 1.0", FORM) for options, given in (
         ("", "(xp, x, *, out)"), ("", "(xp, x, *, g)"), ("", "(xp, x, k=2.0)"), ("", "(xp, *, n)"),
-        ("", "(x)"), ("casts=True", "(xp, *xs)"), ("casts=True", "(xp, x, *, dtype=None)"), ("view=True", "(xp, x, y)"),
+        ("", "(x)"), ("", "(xp, x, *ys)"), ("casts=True", "(xp, *xs)"), ("view=True", "(xp, x, y)"),
+        ("casts=True", "(xp, x, *, dtype=None)"),
     )),
     ("", "def scaled(xp, x, *, by): return x * by\nfor _ in 'ab': scaled.vjp(x=lambda g, by: g * by)",
      "scaled has a rule for x already, .*: declare the operation again, with @op"),
