@@ -238,7 +238,7 @@ class Judge:
         if (compared.excess > 1).any():  # the values may oscillate within wide steps, or be mostly rounding
             self.differences.measure_noise(v, 1e-4)
             fine, sure = self.differences.settled(v, fine=True)
-            if not (sure | ((fine.lower == 0) & (fine.upper == 0))).all():
+            if not sure.all():
                 self.differences.measure_noise(v)
                 slopes, clear = self.differences.settled(v)
             slopes, clear = Slopes(*np.where(sure, fine, slopes)), clear | sure
