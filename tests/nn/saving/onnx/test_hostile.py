@@ -157,6 +157,12 @@ def test_loops_without_end_are_bounded(tmp_path, monkeypatch):
         nn.load_onnx(saved(tmp_path, [node], X, Y))([1.0, 2.0])
 
 
+def test_a_number_of_outputs_is_that_of_the_node(tmp_path):
+    node = helper.make_node("Split", ["x"], ["y"], num_outputs=10**9)
+    with pytest.raises(DomainError, match=r"Split .node 0., given \(2,\): num_outputs is 1000000000, and it has 1"):
+        nn.load_onnx(saved(tmp_path, [node], X, Y))([1.0, 2.0])
+
+
 def test_functions_that_call_each_other_or_themselves(tmp_path):
     def function(name, *calls):
         names = ["a", *(f"v{i}" for i in range(len(calls) - 1)), "b"]
