@@ -416,7 +416,7 @@ class Module:
     def arguments(self) -> dict[str, Any] | None:
         """The arguments of the constructor's call by name, for the repr; ``None`` if they are not plain values.
 
-        What JSON can hold is plain: numbers, strings, booleans, ``None``, and lists of these, which tuples become.
+        What JSON can hold is plain: numbers, strings, booleans, ``None``, and lists of these, which become tuples.
         ``device``, ``seed``, ``init`` and ``dtype`` are left out. Where an attribute of the same name was changed
         since, it counts. From them `nn.load_model` rebuilds modules of ``nn``. Of a class of one's own they are not
         noted.
