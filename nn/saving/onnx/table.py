@@ -104,11 +104,6 @@ def dtype_of(number: int) -> str:
     return DTYPES[number]
 
 
-def is_known(*values: Any) -> bool:
-    """Whether all values are NumPy arrays, or missing."""
-    return not any(isinstance(value, Tensor) for value in values)
-
-
 def concrete(value: Any) -> Any:
     """The value as a NumPy array. Raises `TraceError` for a Tensor while a function is traced."""
     if not isinstance(value, Tensor):
