@@ -132,6 +132,8 @@ def fit(
         held_out = Batches(validation, "validation", model, max(batch_size, 1000), parallel)
     rng = None if seed is None else generator(seed)
     first = parallel is None or parallel.rank == 0
+    if parallel is not None:
+        parallel.sum()  # all wait for rank 0, which may still be writing the file of an earlier call
     checkpoint = Checkpoint(resume, model, optimizer, schedule, rng, data)
     history = checkpoint.load()
     if parallel is not None:

@@ -113,7 +113,9 @@ def averaged(folder):
         said = parallel.broadcast({"from": rank})
         model = nn.Sequential(Sees(), nn.Linear(6, 3, seed=0))
         optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
-        nn.fit(model, nn.functional.cross_entropy, optimizer, TRAIN, epochs=1, progress=False, parallel=parallel)
+        options = {"resume": folder / "training.npz", "parallel": parallel, "progress": False}
+        for epochs in (1, 2):  # the second call goes on from the file of the first
+            nn.fit(model, nn.functional.cross_entropy, optimizer, TRAIN, epochs=epochs, **options)
         rows = [len(parallel.shard(range(n), range(n))[0]) for n in range(6)]
         content = [seen, untouched, said, parallel.sum(rank, 1), rows, model[0].seen.tolist()]
         (folder / f"{rank}.json").write_text(json.dumps(content))
