@@ -70,8 +70,8 @@ class Steps:
         self.step = step if isinstance(step, Compiled) else compile(step, target="auto")
         if not isinstance(data, tuple | list) or not data:
             raise DTypeError(f"data is {of_type(data)}: give a tuple of arrays with a row for each sample.")
-        arrays = [backends.to_numpy(x.data if isinstance(x, Tensor) else numpy.asarray(x)) for x in data]
-        self.data = [x if x.flags.c_contiguous else x.copy() for x in arrays]
+        arrays = (backends.to_numpy(x.data if isinstance(x, Tensor) else numpy.asarray(x)) for x in data)
+        self.data = [numpy.asarray(x, order="C") for x in arrays]
         lengths = {len(x) if x.ndim else -1 for x in self.data}
         if len(lengths) != 1 or -1 in lengths:
             shapes = ", ".join(str(x.shape) for x in self.data)

@@ -86,13 +86,10 @@ class Arguments:
 def _named(function: Callable[..., Any], args: Any, kwargs: Any) -> list[tuple[str, Any]]:
     """The arguments by the function's own names, in the order of ``args`` and ``kwargs``."""
     try:
-        parameters = [*inspect.signature(function).parameters.values()]
-    except (TypeError, ValueError):
-        parameters = []
-    names = [p.name for p in parameters if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    others = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), "x")
-    names += [f"{others}[{i}]" for i in range(len(args) - len(names))]
-    return [*zip(names, args, strict=False), *kwargs.items()]
+        named = inspect.signature(function).bind_partial(*args).arguments
+    except (TypeError, ValueError):  # the call will raise it, or the function has no signature
+        named = {"x": args}
+    return [*named.items(), *kwargs.items()]
 
 
 def _name_of(path: str) -> str:

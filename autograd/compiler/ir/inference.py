@@ -40,11 +40,9 @@ def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _dtype_of(name: str, *dtypes: Any) -> Any:
-    """The dtype that NumPy's function gives for arrays of these dtypes, found on small identity matrices; a tuple of
-    dtypes where it has several results."""
-    found = function_of(name)(*(numpy.eye(2, dtype=dtype) for dtype in dtypes))
-    return tuple(part.dtype for part in found) if isinstance(found, tuple) else found.dtype
+def _dtype_of(name: str, dtype: Any) -> Any:
+    """The dtype that NumPy's function gives for an array of this dtype, found on a small identity matrix."""
+    return function_of(name)(numpy.eye(2, dtype=dtype)).dtype
 
 
 # ---------------------------------------------------------------------------------------------- ufuncs and reductions

@@ -184,10 +184,10 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
         states = [role, *others]
         whole = flat[role] = Value("state", (sum(sizes),), role.dtype, "", origin=_Together(states))
         homes[whole] = [*zip(states, starts, strict=True)]
-        for state, start in homes[whole]:
-            writer.taken.discard(state.name)
-            writer.now[state] = writer.emit("piece", (whole,), {"start": start, "shape": state.shape}, state.name)
-            del updates[state]
+        for member, start in homes[whole]:
+            writer.taken.discard(member.name)
+            writer.now[member] = writer.emit("piece", (whole,), {"start": start, "shape": member.shape}, member.name)
+            del updates[member]
         kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"
         whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
     leaves = {of[0]: of for of in zip(*(update.leaves for update in group), strict=True)}

@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from types import CodeType, FrameType
 from typing import Any
 
@@ -200,13 +201,9 @@ class Lines(Observer):
     def variable(self, thing: Any) -> str:
         """The name of an object in the user's code: a variable, or an attribute of a local one; empty if none."""
         frame = _users_frame(self.root)
-        names = [*frame.f_locals.items(), *frame.f_globals.items()]
-        if found := next((name for name, held in names if held is thing), ""):
-            return found
-        for _, held in names[: len(frame.f_locals)]:
-            if found := next((name for name, part in attributes_of(held).items() if part is thing), ""):
-                return found
-        return ""
+        places = chain((frame.f_locals, frame.f_globals), map(attributes_of, frame.f_locals.values()))
+        pairs = chain.from_iterable([*place.items()] for place in places)
+        return next((name for name, held in pairs if held is thing), "")
 
     def called(self, op: Any, result: Tensor, *_: Any) -> None:
         """Name the result after its operation; the final names are chosen when the trace ends."""
