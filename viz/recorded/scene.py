@@ -356,8 +356,8 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
     if is_missing or (seeds is not None and [seed.shape for seed in seeds] != shapes):
         given = f" and not {', '.join(numbers.shape(seed.shape) for seed in seeds)}" if seeds else ""
         raise DrawingError(
-            f"outputs of shapes {', '.join(map(numbers.shape, shapes))} need upstream gradients of these shapes{given}:"
-            " reduce each to a scalar, or give a gradient of its shape as gradients="
+            f"each output needs an upstream gradient of its shape, {', '.join(map(numbers.shape, shapes))}{given}:"
+            " reduce it to a scalar, or give gradients="
         )
     seen = evaluate(ys, gradients is not False, seeds)
     for place, y in zip(seen.graph.outputs, ys, strict=True):
