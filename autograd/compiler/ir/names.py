@@ -20,15 +20,19 @@ RESERVED = KEYWORDS | {
 
 
 @lru_cache(maxsize=4096)
-def identifier(text: str, reserved: frozenset[str] = KEYWORDS) -> str:
+def identifier(text: str, reserved: frozenset[str] = KEYWORDS, *, ascii: bool = False) -> str:
     """``text`` as an identifier that is not ``reserved``: characters that are not allowed become ``_``.
 
-    Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. ``_`` is
-    put before a text that begins with a digit or is reserved.
+    Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
+    ``ascii``, for languages without other letters, these are spelled out. ``_`` is put before a text that begins with a
+    digit or is reserved.
 
-    >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda")
-    ('layers_0_weight', 'x2', '_lambda')
+    >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda"), identifier("d_σ", ascii=True)
+    ('layers_0_weight', 'x2', '_lambda', 'd_sigma')
     """
+    if ascii and not text.isascii():
+        signs = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
     if not (text.isascii() and text.isidentifier()):
         letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
         text = re.sub("\0+", "_", "".join(letters))

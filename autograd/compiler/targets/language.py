@@ -26,7 +26,8 @@ class Language:
     that arithmetic does not give, the template of a conversion. ``rounded(text, dtype)``: the result of arithmetic as a
     number of ``dtype``; ``cast(name, given, dtype)``: a variable of dtype ``given``, converted to ``dtype``.
     ``declares``: the first words of the declarations of a variable and of a constant; ``integer``: that of a loop
-    variable. ``comment``: a template for a text that ``safe`` has made fit for it.
+    variable. ``comment``: a template for a text that ``safe`` has made fit for it. ``ascii``: whether names are limited
+    to ASCII.
     """
 
     expressions: dict[str, str]
@@ -43,6 +44,7 @@ class Language:
     integer: str
     comment: str
     safe: Callable[[str], str]
+    ascii: bool
 
     def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
         """The expression of an operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
@@ -206,6 +208,7 @@ JAVASCRIPT: Language = Language(
     integer="let",
     comment="// {}",
     safe=safe_javascript,
+    ascii=False,
 )
 """JavaScript, with 1 and 0 for truths. Integers of 64 bits are doubles, which are exact up to 2⁵³. Names
 with ``$`` are those of variables within loops, and of `autograd.compiler.targets.javascript.functions`."""
@@ -273,5 +276,6 @@ C = Language(
     integer="long",
     comment="/* {} */",
     safe=safe_c,
+    ascii=True,
 )
 """C with GCC's and Clang's extensions, and with the functions of ``c/functions.h``."""

@@ -410,7 +410,7 @@ class Source(Text):
         text = "\n".join(f"    {line}" for line in lines)
         own = dict.fromkeys(re.findall(r"([\w$]+)(?:,|$)", parameters) + re.findall(r"\w+\$", text))
         order = {declared: f"v{n}" for n, declared in enumerate(own)}
-        key = re.sub(r"(?!\d)[\w$]+", lambda m: order.get(m[0], m[0]), f"{keyword};{parameters};{text}")
+        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{keyword};{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)
             self.texts.append(f"static {keyword}void {name}({parameters or 'void'}) {{\n{text}\n}}\n")

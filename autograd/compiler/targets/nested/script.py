@@ -56,7 +56,7 @@ class Script:
 
     def __init__(self, program: Program, name: str) -> None:
         self.given = program
-        self.name = identifier(name, self.language.words)
+        self.name = identifier(name, self.language.words, ascii=self.language.ascii)
         self.lines: list[str] = []
         self.views: dict[Value, View] = {}
         self.in_place: dict[Value, Value] = {}
@@ -117,7 +117,7 @@ class Script:
     def fresh(self, text: str) -> str:
         """An unused variable, ``text`` if it is free."""
         words = self.language.words
-        name = unique(identifier(text, words), self.taken, words)
+        name = unique(identifier(text, words, ascii=self.language.ascii), self.taken, words)
         self.taken.add(name)
         return name
 

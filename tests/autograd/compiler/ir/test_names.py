@@ -49,6 +49,9 @@ def test_any_text_becomes_an_identifier_that_python_does_not_normalize(text: str
     scope: dict[str, int] = {}
     exec(f"{name} = 1", scope)
     assert name in scope
+    ascii = identifier(text, frozenset(("int", "float")), ascii=True)
+    assert ascii.isascii()
+    assert ascii.isidentifier()
 
 
 def test_reserved_words_are_no_names() -> None:
