@@ -1,8 +1,8 @@
 """Nested containers: take the leaves out of tuples, lists, dicts, dataclasses and the like, and put others in.
 
 A tree is a container or a leaf; a leaf is anything that is not a container, such as a Tensor, an array or a number.
-Containers are tuples, named ones too, lists, dicts, ``OrderedDict``, dataclasses, and classes added
-with `register`. They keep their type. ``None`` is a container without leaves.
+Containers are tuples, named ones too, lists, dicts, ``OrderedDict``, dataclasses, and classes added with `register`.
+They keep their type. ``None`` is a container without leaves.
 
 >>> from glassgrad.autograd import trees
 >>> leaves, structure = trees.flatten({"w": [1.0, 2.0], "b": (3.0, None)})

@@ -220,7 +220,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
-                    "a Tensor of its shape, real for a real one."
+                    "a Tensor of floats and of its shape, real for a real one."
                 )
             if not create_graph:
                 g = wrap(g if tensor.node is None else backends.copy_of(g))
