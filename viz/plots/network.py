@@ -197,7 +197,7 @@ class _Drawing:
         hollow = "hollow is negative" if self.small else "a wide line is hollow where negative"
         lines = f"line = weight: wider is a larger |w|, {hollow}"
         lines += "; from the picture: w·x" if self.picture is not None else ""
-        discs = "disc = activation (stronger = larger in size, within a layer)"
+        discs = "disc = activation (stronger = larger |a|, within a layer)"
         gradient = "gradients: not computed, no target" if self.seen.loss is None else "∂L/∂z = gradient of the loss"
         return [caption(lines, "knob"), caption(discs, "fwd"), grad_text(gradient)]
 
