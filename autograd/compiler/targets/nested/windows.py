@@ -224,42 +224,58 @@ def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
     return f"({' & '.join(f'({term})' for term in terms) or '1'})"
 
 
-@whole("max_unpool")
-def _max_unpool(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
-    """Loops over windows: ``y`` is added to ``out`` at the first maximum or the last NaN. The padding is never chosen.
+def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
+    """Loops over windows: ``other`` is added to ``target`` at the first maximum or the last NaN, or read from
+    ``target`` there. The padding is never chosen.
 
     Without branches: the position moves to each tap that is larger than those before, or NaN.
     """
-    windows, dtype = Windows(x.shape[2:], **sliding), script.now.args[1].dtype
-    if prod(windows.size) > LARGEST:
+    dtype, count = script.now.args[1].dtype, prod(windows.size)
+    if count > LARGEST:
         raise script.refuse(script.now, f"looks for the maximum of more than {LARGEST} elements")
+    seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype), dtype))
+    taps, targets = map(_by_tap, (seen, windows.seen(target)))
+    truth = numpy.dtype(f"i{dtype.itemsize}")  # of the size of the elements, for vector instructions
+    nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
+    combine, inmost = script.language.reductions["max"][0], len(nest.loops)
+    lines, largest = [], ""
+    for k, tap in enumerate(product(*map(range, windows.size))):
+        lines.append(script.declared(f"$x{k}", nest.at(k), dtype, constant=True))
+        moves = [_is_first(nest, windows, tap)]
+        if k:
+            moves += [f"($x{k} > {largest})", f"($x{k} != $x{k})"]
+            text = combine.format(a=largest, b=f"$x{k}")
+            lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
+        lines.append(script.declared(f"$to{k}", " | ".join(filter(None, moves)) or "0", truth, constant=True))
+        largest = f"$m{k}" if k else "$x0"
+    later, shares = "", list[str]()
+    for k in reversed(range(count)):
+        here = f"$to{k} & ~({later})" if later else f"$to{k}"
+        lines.append(script.declared(f"$is{k}", here, truth, constant=True))
+        later = f"{later} | $is{k}" if later else f"$is{k}"
+        shares.insert(0, f"($is{k} ? {nest.at(2 * count) if adds else nest.at(count + k)} : 0)")
+    if adds:
+        lines += [f"{nest.at(count + k)} += {share};" for k, share in enumerate(shares)]
+    else:
+        lines.append(f"{nest.at(2 * count)} = {' + '.join(shares)};")
+    within = [(inmost, line) for line in lines]
+    if adds and not windows.are_apart:  # windows that overlap are added to one after the other
+        script.loop(nest, within)
+    else:
+        script.loop_apart(nest, within, targets[0].data if adds else other.data, "at_largest")
+
+
+@whole("max_unpool")
+def _max_unpool(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
     with room(script, out, windows) as found:
-        seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype), dtype))
-        taps, targets = map(_by_tap, (seen, windows.seen(found)))
-        truth = numpy.dtype(f"i{dtype.itemsize}")  # of the size of the elements, for vector instructions
-        nest, count = Nest(y.shape, [*taps, *targets, y], merge=not windows.is_framed), len(taps)
-        combine, inmost = script.language.reductions["max"][0], len(nest.loops)
-        lines, largest = [], ""
-        for k, tap in enumerate(product(*map(range, windows.size))):
-            lines.append(script.declared(f"$x{k}", nest.at(k), dtype, constant=True))
-            moves = [_is_first(nest, windows, tap)]
-            if k:
-                moves += [f"($x{k} > {largest})", f"($x{k} != $x{k})"]
-                text = combine.format(a=largest, b=f"$x{k}")
-                lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
-            lines.append(script.declared(f"$to{k}", " | ".join(filter(None, moves)) or "0", truth, constant=True))
-            largest = f"$m{k}" if k else "$x0"
-        later = ""
-        for k in reversed(range(count)):
-            here = f"$to{k} & ~({later})" if later else f"$to{k}"
-            lines.append(script.declared(f"$is{k}", here, truth, constant=True))
-            later = f"{later} | $is{k}" if later else f"$is{k}"
-        lines += [f"{nest.at(count + k)} += ($is{k} ? {nest.at(2 * count)} : 0);" for k in range(count)]
-        within = [(inmost, line) for line in lines]
-        if windows.are_apart:
-            script.loop_apart(nest, within, found.data, "max_unpool")
-        else:  # windows that overlap are added to one after the other
-            script.loop(nest, within)
+        _at_largest(script, x, y, found, windows, adds=True)
+
+
+@whole("at_max")
+def _at_max(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
+    _at_largest(script, x, out, framed(script, y, windows), windows, adds=False)
 
 
 @whole("sum_unpool")
