@@ -20,6 +20,7 @@ from glassgrad.autograd.backends import cupy
 from glassgrad.autograd.backends.dtypes import ANYWHERE, FLAT, PLAIN, PYTHON_REALS, PYTHON_SCALARS, add_scalar
 from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, PLACES, SPACES, Namespace, register
+from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [  # besides the names that are defined here
@@ -291,6 +292,22 @@ def read_only(array: Any) -> Any:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def owns_memory(array: Any) -> bool:
+    """Whether no other array shares the memory of ``array``, so that it can be written to.
+
+    That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
+    channels-last result of a convolution.
+    """
+    base = getattr(array, "base", array)
+    if base is None:
+        return True
+    if type(base) is not np.ndarray or other_references(base) > 1 or base.size != array.size:
+        return False
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    flags = array.transpose(order).flags
+    return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
 
 
 def copy_if_array(value: Any) -> Any:

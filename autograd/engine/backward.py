@@ -108,7 +108,8 @@ def backward_steps(
             yield node, g, tuple(parts)
     for leaf, total in totals.items():
         if not create_graph:  # each leaf's gradient gets an array of its own
-            if id(total) in shared or getattr(total, "base", None) is not None:  # others may hold it
+            is_view = getattr(total, "base", total) is not None
+            if id(total) in shared or (is_view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
             shared.add(id(total))
         yield leaf, after_hooks(leaf.hooks, total) if leaf.hooks else total, ()

@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common import notebook
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.graph import Node
@@ -173,6 +174,18 @@ class Tensor(TensorMethods):
         notes += [f"device={self.device!r}"] if self.device != "cpu" else []
         notes += [f"op={self.node.op.name}"] if self.node else ["requires_grad=True"] if self.requires_grad else []
         return f"Tensor({', '.join([text, *notes])})"
+
+    def _repr_html_(self) -> str:
+        """The values in colours, and the gradient, for a notebook."""
+        notes = [str(tuple(self.shape)), str(self.dtype), *([self.device] if self.device != "cpu" else [])]
+        notes += [f"made by {self.node.op.name}"] if self.node else ["requires grad"] if self.requires_grad else []
+        title = f"{type(self).__name__} {self.name or ''}".rstrip()
+        if backends.namespace(self._data).absorbs:
+            return notebook.card(title, notes, "<div>no values: a function is being traced</div>")
+        parts = [notebook.tiles(self._data, backends.to_numpy)]
+        if self.grad is not None:
+            parts.append(notebook.folded("gradient", notebook.tiles(self.grad._data, backends.to_numpy)))
+        return notebook.card(title, notes, *parts)
 
     __hash__ = object.__hash__
 
