@@ -148,7 +148,15 @@ class Executable:
         written = [s for s in program.updates if s.shape]
         stay = {s for s in written if _is_shared(s.origin) or not s.origin._data.flags.c_contiguous}
         self.optimized = self.optimize(program.changed(pinned=frozenset(stay)))
-        self._find_homes()
+        self.homes: dict[Value, Any] = {}
+        self.places: list[Guard] = []
+        """The arrays that the Tensors of the states must have."""
+        for state in self.optimized.states:
+            if state in self.optimized.packed:
+                self.homes[state] = self._packed_home(state)
+            else:
+                self.homes[state] = self._home(state)
+                self.places.append(Guard.of(state.origin, "_data", state.name))
         self.bind()
 
     def bind(self) -> None:
@@ -162,18 +170,6 @@ class Executable:
     def text(self) -> str:
         """The source, followed by those of the steps of its loops."""
         return with_steps(self.source, self.optimized)
-
-    def _find_homes(self) -> None:
-        """Find, or make, the array of each state."""
-        self.homes: dict[Value, Any] = {}
-        self.places: list[tuple[Tensor, Any]] = []
-        """The Tensors of the states, each with the array that it must have."""
-        for state in self.optimized.states:
-            if state in self.optimized.packed:
-                self.homes[state] = self._packed_home(state)
-            else:
-                self.homes[state] = self._home(state)
-                self.places.append((state.origin, state.origin._data))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
         """Compile the source to functions, with ``names`` as globals, and the code that runs after it."""
@@ -238,7 +234,7 @@ class Executable:
             if owner(tensor._data) is not memory:
                 view[...] = tensor._data
                 DATA.__set__(tensor, view)
-            self.places.append((tensor, tensor._data))
+            self.places.append(Guard.of(tensor, "_data", member.name))
         note_home(flat)
         return flat
 
@@ -248,10 +244,7 @@ class Executable:
         The second call compiles this to code, which later ones run.
         """
         trace, scope = self.trace, self._checked
-        terms = [f"place_{i}._data is home_{i}" for i in range(len(self.places))]  # the slot is fast
-        for i, (tensor, array) in enumerate(self.places):
-            scope[f"place_{i}"], scope[f"home_{i}"] = tensor, array
-        terms += [guard.term(i, scope) for i, guard in enumerate(trace.guards)]
+        terms = [guard.term(i, scope) for i, guard in enumerate([*trace.guards, *self.places])]
         terms += [f"{_named(scope, tensor)}.grad is None" for tensor in trace.ungraded]
         given = [(f"{_named(scope, value.origin)}.grad", value) for value in trace.given]
         for place, v in [*given, *((_named(scope, state.origin), state) for state in trace.replaced)]:
@@ -306,8 +299,8 @@ class Executable:
 
     def resettle(self) -> bool:
         """Bind the program again if arrays of states were replaced outside. Returns whether it is still valid."""
-        exchanged = [(tensor, home) for tensor, home in self.places if tensor._data is not home]
-        if self.broken_guards() or not all(_fits(tensor, home) for tensor, home in exchanged):
+        exchanged = [place for place in self.places if place.now() is not place.value]
+        if self.broken_guards() or not all(_fits(place.holder, place.value) for place in exchanged):
             return False
         if exchanged:
             check_apart(self.program)

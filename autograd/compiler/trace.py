@@ -62,7 +62,8 @@ class Arguments:
         pairs = [*zip(self.leaves, self.paths, strict=True)]
         self.numbers: dict[int, Any] = {}  # the stand-ins of numbers that may vary, by their position in `fixed`
         self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
-        self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
+        arrays = [(leaf, identifier(path.replace("'", ""))) for leaf, path in pairs if is_array(leaf)]
+        self.names = [getattr(leaf, "name", None) or name for leaf, name in arrays]  # batch_x_0 for batch['x'][0]
         self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
 
     def filled(self, arrays: list[Any]) -> Any:
@@ -90,11 +91,6 @@ def _named(function: Callable[..., Any], args: Any, kwargs: Any) -> list[tuple[s
     except (TypeError, ValueError):  # the call will raise it, or the function has no signature
         named = {"x": args}
     return [*named.items(), *kwargs.items()]
-
-
-def _name_of(path: str) -> str:
-    """``batch_x_0`` for ``batch['x'][0]``."""
-    return identifier(path.replace("'", ""))
 
 
 class Result:

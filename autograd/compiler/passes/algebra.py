@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute, infer
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter
 
@@ -111,17 +111,6 @@ class _Algebra(Rewriter):
         ids = map(id, args)
         key = op, *(sorted(ids) if op in COMMUTE else ids), _frozen(params) if params else ()
         return self.values.setdefault(key, out)
-
-    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any] | None = None, like: str = "") -> Value:
-        """Emit a new instruction and return its value, or that of an equal one before."""
-        params = params or {}
-        shape, dtype = infer(op, params, args)
-        out = Value("temporary", tuple(shape), dtype, "")
-        found = self.known(op, args, params, out)
-        if found is out:
-            out.name = self.name(like or "t")
-            self.put(Instruction(op, tuple(args), params, out, self.origin))
-        return found
 
     def is_within(self, indices: Value, stop: int) -> bool:
         """Whether the program checks that all ``indices`` are in ``range(stop)``."""

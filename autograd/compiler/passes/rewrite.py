@@ -45,13 +45,20 @@ class Rewriter:
         """A new constant."""
         return Value("constant", data.shape, data.dtype, self.name(base), data)
 
+    def known(self, op: str, args: Sequence[Value], params: dict[str, Any], out: Value) -> Value:
+        """The value that an instruction before computed in the same way, or ``out``."""
+        return out
+
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any] | None = None, like: str = "") -> Value:
-        """Emit a new instruction and return its value."""
+        """Emit a new instruction and return its value, or that of an equal one before."""
         params = params or {}
         shape, dtype = infer(op, params, args)
-        out = Value("temporary", tuple(shape), dtype, self.name(like or "t"))
-        self.put(Instruction(op, tuple(args), params, out, self.origin))
-        return out
+        out = Value("temporary", tuple(shape), dtype, "")
+        found = self.known(op, args, params, out)
+        if found is out:
+            out.name = self.name(like or "t")
+            self.put(Instruction(op, tuple(args), params, out, self.origin))
+        return found
 
     def put(self, instruction: Instruction) -> None:
         """Append an instruction unchanged."""

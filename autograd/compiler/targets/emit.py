@@ -147,7 +147,7 @@ class Emitter:
         return name
 
     def of(self, value: Value) -> str:
-        """The name of a value's array."""
+        """The name of a value's array, which is bound to it; or of a view, whose line is written."""
         if value not in self.names:
             maker, name = self.makers.get(value), value.name
             if value in self.written:
@@ -159,22 +159,18 @@ class Emitter:
             elif maker is not None and maker.op == "permute_dims" and maker.params["axes"] == (1, 0):
                 name = f"{self.of(maker.args[0])}_T"
             name = self.names[value] = self.fresh(name)
-            if value in self.plan.arrays:
-                self._tell(value, name)
+            if value not in self.plan.arrays:
+                return name
+            if value in self.plan.within:
+                whole, start = self.plan.within[value]
+                base = self.of(whole)
+                self.views[name] = base, piece_text(base, {"start": start, "shape": value.shape})
+            elif maker is not None and is_view(maker) and value in self.plan.roots:
+                base = self.of(maker.args[0])
+                self.views[name] = base, self._view_text(maker, base)
+            else:
+                self.scope[name] = self.plan.arrays[value]
         return self.names[value]
-
-    def _tell(self, value: Value, name: str) -> None:
-        """Bind a name to its array, or write the line of a view."""
-        maker = self.makers.get(value)
-        if value in self.plan.within:
-            whole, start = self.plan.within[value]
-            base = self.of(whole)
-            self.views[name] = base, piece_text(base, {"start": start, "shape": value.shape})
-        elif maker is not None and is_view(maker) and value in self.plan.roots:
-            base = self.of(maker.args[0])
-            self.views[name] = base, self._view_text(maker, base)
-        else:
-            self.scope[name] = self.plan.arrays[value]
 
     def _view_text(self, instruction: Instruction, x: str) -> str:
         """The Python expression for a view."""

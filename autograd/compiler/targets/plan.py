@@ -119,10 +119,6 @@ class Pool:
         at = bisect_left(self._free, (nbytes, -1))
         if at < len(self._free) and self._free[at][0] <= max(2 * nbytes, 4096):
             return self._free.pop(at)
-        return self.add(nbytes)
-
-    def add(self, nbytes: int) -> Block:
-        """A new block."""
         start, count = self.size, -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         self.size += count
         return count, start
@@ -150,7 +146,11 @@ class Plan:
         self.pool = Pool()
         self.blocks: dict[Block, Any] = {}
         self._placed: dict[Any, Any] = {}
-        self._lay_out_constants()
+        for value in program.values():
+            if value.kind == "constant":
+                self.arrays[value] = numpy.asarray(value.data)
+            elif value.kind == "knob":
+                self.arrays[value] = numpy.zeros((), value.dtype)
         self._planned = self._find_planned()
         self.within = self._find_within()
         self.orders: dict[Value, tuple[int, ...]] = {}
@@ -159,13 +159,6 @@ class Plan:
         self._assign()
 
     # ---------------------------------------------------------------------------------- values that share their memory
-
-    def _lay_out_constants(self) -> None:
-        for value in self.program.values():
-            if value.kind == "constant":
-                self.arrays[value] = numpy.asarray(value.data)
-            elif value.kind == "knob":
-                self.arrays[value] = numpy.zeros((), value.dtype)
 
     def _find_planned(self) -> set[Value]:
         """The temporaries that get an array before the call: results of kernels, and views of them. A view of an
@@ -251,8 +244,11 @@ class Plan:
                 if out not in blocks:
                     self.roots[out] = self.roots.get(arg, arg)
             elif out in self.within:
-                self.roots[out] = self.within[out][0]
-                arrays[out] = self._place_within(out, blocks)
+                whole, start = self.within[out]
+                self.roots[out] = whole
+                if whole not in arrays:
+                    arrays[whole] = self._take(whole, blocks)
+                arrays[out] = piece_of(arrays[whole], start, out.shape)
             elif out in self._planned and out not in arrays:
                 if (order := self._order_of(instruction)) is not None:
                     self.orders[out] = order
@@ -279,12 +275,6 @@ class Plan:
             self._placed[key] = self.blocks[block][:nbytes].view(out.dtype).reshape(shape)
         array = self._placed[key]
         return array if order is None else array.transpose(numpy.argsort(order))
-
-    def _place_within(self, out: Value, blocks: dict[Value, Block]) -> Any:
-        whole, start = self.within[out]
-        if whole not in self.arrays:
-            self.arrays[whole] = self._take(whole, blocks)
-        return piece_of(self.arrays[whole], start, out.shape)
 
     def _may_write_home(self, instruction: Instruction, state: Value, i: int, last: dict[Value, int]) -> bool:
         """Whether nothing needs the old value of ``state`` any more, except the call that replaces it."""

@@ -165,11 +165,6 @@ def _in_parts(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
         source.lines.append("}")
 
 
-def _of_blas(a: View, b: View, dtype: Any) -> float:
-    """About how many cycles BLAS takes."""
-    return 1000 + 0.65 * prod(a.shape) * b.shape[1] / lanes(dtype)
-
-
 def _leading(matrix: View, by_rows: bool) -> int | None:
     """BLAS' leading dimension: the step from a row to the next, if rows are contiguous; or that of columns, unless
     ``by_rows``. ``None`` if they are not contiguous.
@@ -192,7 +187,7 @@ def _by_blas(source: Text, a: View, b: View, out: View, dtype: Any, cost: float)
     if source.blas is None or leading is None or (None, None) in steps:
         return ""
     is_large = min(k, LONG) * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
-    if not is_large and cost < _of_blas(a, b, dtype):
+    if not is_large and cost < 1000 + 0.65 * prod(a.shape) * b.shape[1] / lanes(dtype):  # about the cycles of BLAS
         return ""
     given = [AS_IT_IS if one is not None else TRANSPOSED for one, _ in steps]
     first, second = (two if one is None else one for one, two in steps)
