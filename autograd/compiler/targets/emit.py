@@ -108,7 +108,17 @@ class Emitter:
             self.origin = instruction.origin
             self.instruction(instruction)
         self.origin = None
-        self._copies()
+        # States that could not be written earlier; old values that are still needed are copied first.
+        copies = [(s, v) for s, v in self.plan.copies if s is not v]
+        targets = {s for s, _ in copies}
+        for value in dict.fromkeys([*(v for _, v in copies), *self.program.outputs]):
+            if self.plan.roots.get(value, value) in targets:
+                name = self.fresh(f"{self.of(value)}_before")
+                self.line(f"{name} = {self.of(value)}.copy()", value.shape, "before it is written to")
+                self.old[value] = name
+        for state, value in copies:
+            name = self.old.get(value) or self.of(value)
+            self.line(f"{self.of(state)}[...] = {name}", state.shape)
         returned: list[str] = []
         for value in program.outputs:
             text = self.of(value) if lends and value in self.plan.arrays else self._returned(value)
@@ -216,19 +226,6 @@ class Emitter:
     def _knob(self, value: Value) -> str:
         mapping, key = value.origin
         return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
-
-    def _copies(self) -> None:
-        """Write the states that could not be written earlier; old values that are still needed are copied first."""
-        copies = [(s, v) for s, v in self.plan.copies if s is not v]
-        targets = {s for s, _ in copies}
-        for value in dict.fromkeys([*(v for _, v in copies), *self.program.outputs]):
-            if self.plan.roots.get(value, value) in targets:
-                name = self.fresh(f"{self.of(value)}_before")
-                self.line(f"{name} = {self.of(value)}.copy()", value.shape, "before it is written to")
-                self.old[value] = name
-        for state, value in copies:
-            name = self.old.get(value) or self.of(value)
-            self.line(f"{self.of(state)}[...] = {name}", state.shape)
 
     def _returned(self, value: Value) -> str:
         if value in self.old:

@@ -144,17 +144,15 @@ class Recorder(Tracer, Observer):
             x.ask()
         if id(x) in self.numbers:
             return self.numbers[id(x)]
+        value = x
         if type(x) is Traced and self.is_own(x):
             found = next((t for _, t in self.found.values() if t.value is x.value), None)
-            if found is None:
-                return self._constant(x, self.folded(x.value))
-            return self.numbers[id(found)] if id(found) in self.numbers else self.new(found, found)
-        if getattr(x, "shape", ()):
+            if found is not None:
+                return self.numbers[id(found)] if id(found) in self.numbers else self.new(found, found)
+            value = self.folded(x.value)
+        elif getattr(x, "shape", ()):
             return self.number_of(self._captured(x, x))
-        return self._constant(x, x)
-
-    def _constant(self, key: Any, value: Any) -> int:
-        number = self.new(key, value)
+        number = self.new(x, value)
         self.constants[number] = value
         return number
 

@@ -167,7 +167,8 @@ class NativeExecutable(Executable):
                 returned.append(f"result_{k}[()]")
         run = function_in_c(self.library.gg_run, made)
         scope.update(run=run, table=self._table.address, kept=self._table, array=numpy.asarray, empty=numpy.empty,
-                     copied=_copied, refuse=self._refusing())  # fmt: skip
+                     copied=lambda *arrays: [numpy.array(array, order="C") for array in arrays],
+                     refuse=self._refusing())  # fmt: skip
         table = self._table
         call = f"run({', '.join(['table', *(f'id({name})' for name in names), *results])})"
         locks = [f"lock_{k}" for k in range(len(table.locks))]
@@ -226,11 +227,6 @@ class NativeExecutable(Executable):
             raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
-
-
-def _copied(*arrays: Any) -> list[Any]:
-    """Copies of the arrays as plain NumPy arrays."""
-    return [numpy.array(array, order="C") for array in arrays]
 
 
 class AutoExecutable(Executable):
