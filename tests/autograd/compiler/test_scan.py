@@ -328,3 +328,18 @@ def test_random_steps(seed, monkeypatch):
     expected = theirs(*arrays), theirs_2(*arrays)
     assert_same((ours(*arrays), ours_2(*arrays)), expected)
     assert_same(ag.compile(lambda *a: (ours(*a), ours_2(*a)))(*map(ag.Tensor, arrays)), expected)
+
+
+def test_an_operation_that_returns_its_argument_keeps_its_rule():
+    @ag.op("turned_back")
+    def turned_back(xp, x):
+        """Itself, with the gradient reversed."""
+        return x
+
+    try:
+        turned_back.vjp(x=lambda xp, g: -g)
+        w = ag.Tensor(3.0, requires_grad=True)
+        ag.scan(lambda c, x: (turned_back(c) + c * x, None), w, ag.Tensor([5.0]))[0].backward()
+        assert w.grad.item() == 4
+    finally:
+        del ag.OPS["turned_back"]
