@@ -68,7 +68,7 @@ def sum_of(names: list[str]) -> Program:
 
 @needs_compiler
 def test_names_that_mean_something_in_c():
-    names = ["int", "table", "σ", "sigma", "i", "acc", "gg_run", "main", "__LINE__", "x", "x_object", "x_data"]
+    names = ["int", "table", "σ", "i", "acc", "gg_run", "main", "__LINE__", "x", "x_object"]
     case = Case("names", sum_of(names), "", [[np.arange(3.0) + k for k in range(len(names))]])
     assert not faults([case])
 
