@@ -248,8 +248,8 @@ def test_states_that_share_memory_are_reported(when: str) -> None:
 
 
 def test_states_whose_elements_lie_between_each_other_are_refused() -> None:
-    memory, w, v = np.ones((3, 4)), ag.ones(1), ag.ones(1)
-    w.data, v.data = memory[:, ::2], memory[:, 1]
+    memory, w, v = np.ones(8), ag.ones(1), ag.ones(1)
+    w.data, v.data = memory[::2], memory[1::2]
 
     def step() -> None:
         w.data *= v.data.sum()
