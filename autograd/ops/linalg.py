@@ -50,21 +50,11 @@ def matmul(xp, x, y):
     """
     try:
         return xp.matmul(x, y)
-    except (ValueError, TypeError) as error:
-        raise _no_product(x, y, error) from None
-
-
-def _no_product(x: Any, y: Any, error: Exception) -> Exception:
-    """The error for shapes without a matrix product."""
-    a, b = (getattr(z, "shape", ()) for z in (x, y))
-    if not (a and b):
-        return ValueError("a matrix product needs at least one axis on both sides; multiply by a number with *")
-    if a[-1] != b[-1 if len(b) == 1 else -2]:
-        return ValueError(
-            f"the last axis of x ({a[-1]}) and the {'' if len(b) == 1 else 'second to '}last axis of y "
-            f"({b[-1 if len(b) == 1 else -2]}) must be of one length"
-        )
-    return error
+    except ValueError:
+        raise ValueError(
+            "x must be (..., m, k) and y (..., k, n), or vectors (k,), with leading axes that broadcast; multiply by a "
+            "number with *"
+        ) from None
 
 
 def _matmul_by_x(xp: Any, g: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:

@@ -120,32 +120,26 @@ def _are_labels(logits: Any, target: Any) -> bool:
 
 def _check_target(xp: Any, logits: Any, target: Any) -> None:
     """Raise unless the target is a label for each row of logits or a probability for each logit."""
-    if not logits.shape:
+    if not logits.shape or target.shape not in (logits.shape, logits.shape[:-1]):
         raise ShapeError(
-            "cross_entropy needs logits with an axis of classes, (..., classes); it was given a single number."
+            f"cross_entropy takes logits (..., classes), and integer labels (...) or a probability for each logit; it "
+            f"was given logits {logits.shape} and a target {target.shape}."
         )
     if target.shape == logits.shape:
         return
-    classes = logits.shape[-1]
-    if target.shape != logits.shape[:-1]:
-        raise ShapeError(
-            f"cross_entropy was given logits {logits.shape} and a target {target.shape}: give integer labels of shape "
-            f"{logits.shape[:-1]}, or one probability for each of the {classes} classes, of shape {logits.shape}."
-        )
     if not backends.is_integral(target.dtype):
         raise DTypeError(
-            f"cross_entropy was given labels of dtype {target.dtype}: labels are integers from 0 to {classes - 1}; "
-            f"for probabilities give a target of shape {logits.shape}."
+            f"cross_entropy was given labels of dtype {target.dtype}: labels are integers; for probabilities give a "
+            f"target of shape {logits.shape}."
         )
-    if not backends.is_host(target):
-        return  # reading the labels would wait for the device at every call
-    xp.check_range(target, classes, _refuse_labels, shape=logits.shape)
+    if backends.is_host(target):  # reading the labels of a GPU would wait for it at every call
+        xp.check_range(target, logits.shape[-1], _refuse_labels, shape=logits.shape)
 
 
 def _refuse_labels(low: int, high: int, shape: shapes.Shape) -> None:
     raise DomainError(
-        f"cross_entropy was given the label {low if low < 0 else high} for logits of {shape[-1]} classes, {shape}: "
-        f"labels go from 0 to {shape[-1] - 1}."
+        f"cross_entropy was given the label {low if low < 0 else high} for logits {shape}: labels go from 0 to "
+        f"{shape[-1] - 1}."
     )
 
 
