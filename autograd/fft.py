@@ -132,23 +132,19 @@ SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
 Axes = Sequence[int] | None
 
 
-def _places(x: Tensor, s: Axes, axes: Axes) -> list[tuple[int, int | None]]:
-    """Each axis to transform, with the length to which it is cut or filled up; ``None`` for its own."""
+def _places(x: Tensor, s: Axes, axes: Axes, least: int = 0) -> list[tuple[int, int | None]]:
+    """Each axis to transform, with the length to which it is cut or filled up; ``None`` for its own. Raises
+    `ShapeError` for fewer than ``least`` axes.
+    """
     if axes is None and s is not None:
         axes = range(x.ndim - len(s), x.ndim)
     places = normalize_axes(None if axes is None else tuple(axes), x.ndim)
     lengths = [-1] * len(places) if s is None else list(s)
     if len(lengths) != len(places):
         raise ShapeError(f"s = {s} has {len(lengths)} lengths for {len(places)} axes: give one for each.")
-    return [(place, None if n == -1 else n) for place, n in zip(places, lengths, strict=True)]
-
-
-def _last_apart(x: Tensor, s: Axes, axes: Axes) -> tuple[list[tuple[int, int | None]], tuple[int, int | None]]:
-    """`_places`, and of these the last. Raises `ShapeError` where there is none."""
-    places = _places(x, s, axes)
-    if not places:
+    if len(places) < least:
         raise ShapeError(f"a transform of real numbers needs an axis, and was given {describe(x)}, axes = {axes}.")
-    return places[:-1], places[-1]
+    return [(place, None if n == -1 else n) for place, n in zip(places, lengths, strict=True)]
 
 
 def _each(transform: Op, x: Tensor, places: Iterable[tuple[int, int | None]], norm: str | None) -> Tensor:
@@ -191,7 +187,7 @@ def rfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "b
     (4, 4)
     """
     x = asarray(x)
-    others, (last, n) = _last_apart(x, s, axes)
+    *others, (last, n) = _places(x, s, axes, least=1)
     return _each(fft, rfft(x, n=n, axis=last, norm=norm), reversed(others), norm)
 
 
@@ -204,7 +200,7 @@ def irfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "
             [3.0, 4.0]])
     """
     x = asarray(x)
-    others, (last, n) = _last_apart(x, s, axes)
+    *others, (last, n) = _places(x, s, axes, least=1)
     if s is not None and n is None:
         m = x.shape[last]
         raise DomainError(

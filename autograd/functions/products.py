@@ -36,14 +36,11 @@ _ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # enough labels 
 def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
     """``term`` with labels from ``dots``, counted from the right, in place of its ellipsis."""
     before, ellipsis, after = term.partition("...")
-    if wrong := [c for c in before + after if c not in _LABELS]:
-        raise DomainError(
-            f"einsum {subscripts!r}: {wrong[0]!r} is not a label; use letters, ',', '->' and one '...' in a term."
-        )
     count = ndim - len(before) - len(after)
-    if count < 0 or (count and not ellipsis):
+    if not {*before, *after} <= {*_LABELS} or count < 0 or (count and not ellipsis):
         raise ShapeError(
-            f"einsum {subscripts!r}: the term {term!r} names {len(before) + len(after)} axes and its array has {ndim}."
+            f"einsum {subscripts!r}: the term {term!r} does not fit an array of {ndim} axes: write a letter for each, "
+            "or one '...' for several."
         )
     return before + (dots[len(dots) - count :] if count else "") + after
 

@@ -29,17 +29,15 @@ def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
     return xp.reshape(out, shape=shape)
 
 
+ONE = int, slice, type(None), type(...)
+"""The types within an index that name each element once."""
+
+
 def _may_repeat(index: object) -> bool:
     """Whether an index may name an element twice: only arrays (or lists) of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    for part in parts:
-        if part is None or part is ... or isinstance(part, int | slice):
-            continue
-        if not getattr(part, "shape", ()) and hasattr(part, "__index__"):
-            continue
-        if "bool" not in str(getattr(part, "dtype", "")):
-            return True
-    return False
+    arrays = [part for part in parts if not isinstance(part, ONE) and getattr(part, "shape", True)]
+    return any("bool" not in str(getattr(part, "dtype", "")) for part in arrays)
 
 
 @op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}", view=True)
