@@ -68,11 +68,6 @@ def pads_per_axis(padding: Any, axes: int) -> Pads:
     return pairs
 
 
-def _geometry(axes: int, stride: Any, padding: Any, dilation: Any) -> tuple[Space, Pads, Space]:
-    """Stride, padding and dilation as tuples."""
-    return per_axis(stride, axes, "stride"), pads_per_axis(padding, axes), per_axis(dilation, axes, "dilation")
-
-
 def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads, dilation: Space) -> Space:
     """How many windows fit along each axis. Raises `ShapeError` where there is none."""
     found = tuple(
@@ -84,6 +79,29 @@ def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads
         reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
         raise ShapeError(f"{name}: the window, {reach}, is larger than the input, {padded} with its padding.")
     return found
+
+
+class Windows(NamedTuple):
+    """How windows slide along the spatial axes, and how many there are, ``counts``."""
+
+    size: Space
+    stride: Space
+    pads: Pads
+    dilation: Space
+    counts: Space
+
+
+def _windows(
+    name: str, space: Sequence[int], size: Any, stride: Any, padding: Any, dilation: Any, counts: Any = None
+) -> Windows:
+    """The windows over ``space``, from one parameter for all axes or one for each; ``counts``: by default as many as
+    fit.
+    """
+    axes = len(space)
+    size = per_axis(size, axes, "size")
+    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
+    dilation = per_axis(dilation, axes, "dilation")
+    return Windows(size, stride, pads, dilation, counts or output_space(name, (*space,), size, stride, pads, dilation))
 
 
 def _channels_last(xp: Any, x: Any) -> Any:
@@ -138,13 +156,11 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     return out
 
 
-def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
-    """Indices of the output, a few images or rows at a time, whose windows have about `TILE` elements; ``row``: the
-    elements of the windows of one row.
+def _tiles(n: int, space: Space, each: int) -> Iterator[tuple[Any, ...]]:
+    """Indices of the output, a few images or rows at a time, whose windows have about `TILE` elements; ``each``: the
+    elements of a window.
     """
-    per_row = max(1, math.prod(space[1:]))
-    bound = max(TILE, ROWS * row // per_row)
-    whole = space[0] * row
+    bound, whole = max(TILE, ROWS * each), math.prod(space) * each
     images = max(1, min(n, -(-bound // max(whole, 1))))
     rows = -(-space[0] // max(1, whole // bound))
     for i in range(0, n, images):
@@ -165,78 +181,76 @@ def _is_short(size: Space, channels: int, groups: int) -> bool:
     return math.prod(size) > 1 and channels // groups * (size[-1] if groups == 1 else 1) < SHORT
 
 
-def _columns(
-    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, short: bool
-) -> Iterator[tuple[Any, Any]]:
+def _seen(xp: Any, x: Any, windows: Windows) -> Any:
+    """The windows of ``x`` (n, *space, channels), padded, as (n, *counts, *size, channels)."""
+    return xp.sliding_windows(x, windows.size, windows.stride, windows.dilation, windows.counts)
+
+
+def _columns(xp: Any, x: Any, windows: Windows, groups: int, short: bool) -> Iterator[tuple[Any, Any]]:
     """Tiles of the output, each with its windows of ``x`` (channels-last, padded) as a matrix (rows, taps · channels)
     for each group; (rows, channels · taps) if they are ``short``.
     """
-    windows = xp.sliding_windows(x, size, stride, dilation, space)
+    seen, size = _seen(xp, x, windows), windows.size
     axes, channels, taps = len(size), x.shape[-1], math.prod(size)
     if short:
-        windows = xp.permute_dims(windows, axes=(2 * axes + 1, *range(axes + 1, 2 * axes + 1), *range(axes + 1)))
-    elif groups == 1 == dilation[-1]:  # in NumPy a view
-        windows = xp.reshape(windows, (*windows.shape[:-2], size[-1] * channels))
-    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * taps * channels):
+        seen = xp.permute_dims(seen, axes=(2 * axes + 1, *range(axes + 1, 2 * axes + 1), *range(axes + 1)))
+    elif groups == 1 == windows.dilation[-1]:  # in NumPy a view
+        seen = xp.reshape(seen, (*seen.shape[:-2], size[-1] * channels))
+    for tile in _tiles(x.shape[0], windows.counts, taps * channels):
         if short:
-            part = xp.contiguous(windows[(slice(None),) * (axes + 1) + tile])
+            part = xp.contiguous(seen[(slice(None),) * (axes + 1) + tile])
             yield tile, xp.reshape(part, (groups, taps * channels // groups, math.prod(part.shape[axes + 1 :]))).mT
         else:
-            part = windows[tile]
+            part = seen[tile]
             rows = math.prod(part.shape[: axes + 1])
             part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
             yield tile, xp.reshape(part, (groups, rows, taps * channels // groups))
 
 
-def _by_tap(
-    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space
-) -> Iterator[tuple[Any, Any, Any]]:
+def _by_tap(xp: Any, x: Any, windows: Windows) -> Iterator[tuple[Any, Any, Any]]:
     """Tiles of the output, with each tap and the elements of ``x`` (channels-last, padded) at it."""
-    windows = xp.sliding_windows(x, size, stride, dilation, space)
-    for tile in _tiles(x.shape[0], space, 4 * math.prod(space[1:]) * x.shape[-1]):
-        for tap in product(*map(range, size)):
-            yield tile, tap, windows[tile][..., *tap, :]
+    seen = _seen(xp, x, windows)
+    for tile in _tiles(x.shape[0], windows.counts, 4 * x.shape[-1]):
+        for tap in product(*map(range, windows.size)):
+            yield tile, tap, seen[tile][..., *tap, :]
 
 
-def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
+def _correlate(xp: Any, out: Any, x: Any, weight: Any, windows: Windows, groups: int) -> None:
     """The convolution of ``x``, channels-last and padded, with ``weight``, written into ``out`` (n, *space, out) a tile
     at a time.
     """
-    outside, inside, *size = weight.shape
+    outside, inside = weight.shape[:2]
     if groups == x.shape[-1] == outside > 1:  # each channel alone: no products of matrices
         out[...] = 0
-        for tile, tap, seen in _by_tap(xp, x, tuple(size), stride, dilation, out.shape[1:-1]):
+        for tile, tap, seen in _by_tap(xp, x, windows):
             out[tile] += seen * weight[:, 0, *tap]
         return
-    rows, taps = outside // groups, math.prod(size)
+    rows, taps = outside // groups, math.prod(windows.size)
     # Of few windows elements are copied into the order of the weight, instead of a weight that is larger than they are.
-    short = 0 < math.prod(out.shape[:-1]) < rows or _is_short(tuple(size), x.shape[-1], groups)
+    short = 0 < math.prod(out.shape[:-1]) < rows or _is_short(windows.size, x.shape[-1], groups)
     w = xp.reshape(weight, (groups, rows, inside, taps))
     w = xp.reshape(w if short else xp.permute_dims(w, axes=(0, 1, 3, 2)), (groups, rows, inside * taps)).mT
-    for tile, columns in _columns(xp, x, tuple(size), stride, dilation, out.shape[1:-1], groups, short):
+    for tile, columns in _columns(xp, x, windows, groups, short):
         xp.matmul_into(columns, w, _matrices(xp, out[tile], groups))
 
 
-def _spread_products(
-    xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
-) -> None:
+def _spread_products(xp: Any, out: Any, y: Any, weight: Any, windows: Windows, groups: int) -> None:
     """The transposed convolution of ``y`` with ``weight``, written into ``out``, all channels-last: the product of each
     element and the weight is added to its window, of a few images at a time.
     """
-    outside, inside, *size = weight.shape
-    space, taps = y.shape[1:-1], math.prod(size)
+    outside, inside, taps = *weight.shape[:2], math.prod(windows.size)
     w = xp.reshape(weight, (groups, outside // groups, inside * taps))
-    images = max(1, PIECE // max(1, math.prod(space) * groups * inside * taps))
+    images = max(1, PIECE // max(1, math.prod(windows.counts) * groups * inside * taps))
     for i in range(0, y.shape[0], images):
         some, few = y[i : i + images, ...], out[i : i + images, ...]
         if inside == 1 == outside // groups:
-            shares = (some * weight[:, 0, *tap] for tap in product(*map(range, size)))
+            shares = (some * weight[:, 0, *tap] for tap in product(*map(range, windows.size)))
         else:
             parts = xp.empty((*some.shape[:-1], groups * inside * taps), dtype=out.dtype)
             xp.matmul_into(_matrices(xp, some, groups), w, _matrices(xp, parts, groups))
             parts = xp.reshape(parts, (*some.shape[:-1], groups * inside, taps))
             shares = (parts[..., tap] for tap in range(taps))
-        _spread(xp, few, shares, space, tuple(size), stride, pads, dilation)
+        _spread(xp, few, shares, windows)
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -281,11 +295,10 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
     """
     _check_conv(x, weight, bias, groups)
-    stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
-    space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
-    xp, out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
+    windows = _windows("conv", x.shape[2:], weight.shape[2:], stride, padding, dilation, space)
+    xp, out = _result(xp, (x.shape[0], weight.shape[0], *windows.counts), x, weight)
     last = _channels_last(xp, out)
-    _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
+    _correlate(xp, last, _padded(xp, _channels_last(xp, x), windows.pads), weight, windows, groups)
     if bias is not None:  # a line of the output at a time: its runs of channels may be short
         last += xp.contiguous(xp.broadcast_to(bias, last.shape[-2:]))
     return out
@@ -309,21 +322,22 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
         )
     _check_groups("conv_input", groups, y.shape[1], "output")
     outside, inside, *size = weight.shape
-    axes, windows = len(size), y.shape[2:]
-    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
-    geometry = list(zip(space, windows, size, stride, pads, dilation, strict=True))
-    if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, m, k, s, p, d in geometry):
-        raise ShapeError(f"conv_input: {windows} windows of size {(*size,)} reach beyond the input, {space}.")
+    windows, axes = _windows("conv_input", space, size, stride, padding, dilation, y.shape[2:]), len(size)
+    geometry = list(zip(space, *windows, strict=True))
+    if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, k, s, p, d, m in geometry):
+        raise ShapeError(
+            f"conv_input: {windows.counts} windows of size {windows.size} reach beyond the input, {space}."
+        )
     xp, out = _result(xp, (y.shape[0], groups * inside, *space), y, weight)
     g, last, rows = _channels_last(xp, y), _channels_last(xp, out), outside // groups
-    if max(stride) > 1 or rows > min(2 * inside, y.shape[0] * math.prod(windows)):
-        _spread_products(xp, last, g, weight, stride, pads, dilation, groups)
+    if max(windows.stride) > 1 or rows > min(2 * inside, y.shape[0] * math.prod(windows.counts)):
+        _spread_products(xp, last, g, weight, windows, groups)
         return out
     turned = xp.reshape(weight, (groups, rows, inside, *size))[..., *[slice(None, None, -1)] * axes]
     turned = xp.permute_dims(turned, axes=(0, 2, 1, *range(3, 3 + axes)))
-    around = [(d * (k - 1) - a, n - m + a) for n, m, k, _, (a, _), d in geometry]
+    around = [(d * (k - 1) - a, n - m + a) for n, k, _, (a, _), d, m in geometry]
     turned = xp.reshape(turned, (groups * inside, rows, *size))
-    _correlate(xp, last, _padded(xp, g, around), turned, stride, dilation, groups)
+    _correlate(xp, last, _padded(xp, g, around), turned, windows._replace(counts=(*space,)), groups)
     return out
 
 
@@ -346,20 +360,19 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     _check_groups("conv_weight", groups, x.shape[1], "input")
     _check_groups("conv_weight", groups, y.shape[1], "output")
     xp, out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
-    stride, pads, dilation = _geometry(len(size), stride, padding, dilation)
-    x, g, last = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y), _channels_last(xp, out)
-    channels, outside, space = x.shape[-1], g.shape[-1], g.shape[1:-1]
+    windows = _windows("conv_weight", x.shape[2:], size, stride, padding, dilation, y.shape[2:])
+    x, g, last = _padded(xp, _channels_last(xp, x), windows.pads), _channels_last(xp, y), _channels_last(xp, out)
+    channels, outside = x.shape[-1], g.shape[-1]
     if groups == channels == outside > 1:
         last[...] = 0
-        for tile, tap, seen in _by_tap(xp, x, size, stride, dilation, space):
+        for tile, tap, seen in _by_tap(xp, x, windows):
             last[:, *tap, 0] += xp.sum(xp.reshape(seen * g[tile], (-1, channels)), axis=0)
         return out
-    short = _is_short(size, channels, groups)
+    short = _is_short(windows.size, channels, groups)
     target = out if short else last
     if 0 in g.shape:
         target[...] = 0
-    tiles = _columns(xp, x, size, stride, dilation, space, groups, short)
-    for i, (tile, columns) in enumerate(tiles):
+    for i, (tile, columns) in enumerate(_columns(xp, x, windows, groups, short)):
         found = xp.empty(target.shape, dtype=out.dtype) if i or short else target
         parts = xp.reshape(found, (groups, outside // groups, columns.shape[-1]))
         xp.matmul_into(_matrices(xp, g[tile], groups).mT, columns, parts)
@@ -390,21 +403,19 @@ conv_weight.vjp(
 
 def _pooling(
     name: str, shape: Sequence[int], size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
-) -> tuple[Space, Space, Pads, Space, Space]:
-    """The parameters of a pooling of ``shape`` as tuples, and how many windows fit."""
-    axes = len(shape) - 2
-    if axes < 1:
+) -> Windows:
+    """The windows of a pooling of ``shape``."""
+    if len(shape) < 3:
         raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {shape}.")
-    size = per_axis(size, axes, "size")
-    stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
-    return size, stride, pads, dilation, output_space(name, tuple(shape[2:]), size, stride, pads, dilation)
+    return _windows(name, shape[2:], size, stride, padding, dilation)
 
 
 @lru_cache(maxsize=64)
-def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[tuple[slice, ...], ...]:
+def _taps(windows: Windows) -> tuple[tuple[slice, ...], ...]:
     """For each tap, the index into the padded space of the elements of all windows at that tap."""
-    geometry = zip(size, stride, dilation, windows, strict=True)
-    axes = ([slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(n)] for n, s, d, m in geometry)
+    axes = (
+        [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(n)] for n, s, _, d, m in zip(*windows, strict=True)
+    )
     return tuple(product(*axes))
 
 
@@ -413,18 +424,17 @@ def _framed(xp: Any, x: Any, pads: Pads) -> Any:
     return _channels_first(xp, _padded(xp, _channels_last(xp, x), pads)) if any(map(any, pads)) else x
 
 
-def _spread(
-    xp: Any, out: Any, shares: Iterable[Any], windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
-) -> None:
+def _spread(xp: Any, out: Any, shares: Iterable[Any], windows: Windows) -> None:
     """Write into ``out``, channels-last, for each element the sum of its shares in all windows."""
     n, *space, channels = out.shape
+    pads = windows.pads
     wide = tuple(length + a + b for length, (a, b) in zip(space, pads, strict=True))
     framed = xp.empty((n, *wide, channels), dtype=out.dtype) if any(map(any, pads)) else out
-    every = math.prod(wide) == math.prod(windows) * math.prod(size)
-    once = every and all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+    every = math.prod(wide) == math.prod(windows.counts) * math.prod(windows.size)
+    once = every and all(s > d * (k - 1) for k, s, _, d, _ in zip(*windows, strict=True))
     if not once:
         framed[...] = 0
-    for tap, share in zip(_taps(windows, size, stride, dilation), shares, strict=False):
+    for tap, share in zip(_taps(windows), shares, strict=False):
         if once:
             framed[:, *tap, :] = share
         else:
@@ -444,24 +454,23 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
         raise ShapeError(f"{name} takes y of shape {tuple(shape)}, an element for each {places}; it has {y.shape}.")
 
 
-def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> tuple[list[Any], list[Any], Any]:
+def _pool(xp: Any, x: Any, windows: Windows) -> tuple[list[Any], list[Any], Any]:
     """The parts of max pooling of ``x``, channels-last: for each tap the index into the padded ``x`` and the elements
     there, one per window; and the maxima.
     """
-    windows = output_space("max_pool", x.shape[1:-1], size, stride, pads, dilation)
-    framed = _padded(xp, x, pads, _lowest(xp, x.dtype))
-    taps = [(slice(None), *tap, ...) for tap in _taps(windows, size, stride, dilation)]
+    framed = _padded(xp, x, windows.pads, _lowest(xp, x.dtype))
+    taps = [(slice(None), *tap, ...) for tap in _taps(windows)]
     parts = [framed[tap] for tap in taps]
-    if stride[-1] > 1:  # not contiguous: copies are compared faster
+    if windows.stride[-1] > 1:  # not contiguous: copies are compared faster
         parts = [xp.contiguous(part) for part in parts]
     return taps, parts, reduce(xp.maximum, parts)
 
 
-def _places(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> Iterator[tuple[Any, Any]]:
+def _places(xp: Any, x: Any, windows: Windows) -> Iterator[tuple[Any, Any]]:
     """For each tap of max pooling of ``x``: its index into the padded ``x``, and the mask of windows whose first
     maximum or last NaN is at this tap. The padding is never chosen.
     """
-    taps, parts, high = _pool(xp, x, size, stride, pads, dilation)
+    (taps, parts, high), pads = _pool(xp, x, windows), windows.pads
     free, inside, late = high == high, None, []
     if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
         inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
@@ -498,11 +507,11 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[3.0, 2.0]]])
     """
-    *how, windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
-    xp, out = _result(xp, (*x.shape[:2], *windows), x)
+    windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
+    xp, out = _result(xp, (*x.shape[:2], *windows.counts), x)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
     for some in _images(x):
-        *_, last[some] = _pool(xp, x[some], *how)
+        *_, last[some] = _pool(xp, x[some], windows)
     return out
 
 
@@ -517,13 +526,13 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
-    *how, windows = _pooling("max_unpool", x.shape, size, stride, padding, dilation)
-    _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
+    windows = _pooling("max_unpool", x.shape, size, stride, padding, dilation)
+    _check_places("max_unpool", y, (*x.shape[:2], *windows.counts), "window of x")
     xp, out = _result(xp, x.shape, y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        sent, places = xp.contiguous(y[some]), _places(xp, x[some], *how)
-        _spread(xp, last[some], (xp.masked(sent, here) for _, here in places), windows, *how)
+        sent, places = xp.contiguous(y[some]), _places(xp, x[some], windows)
+        _spread(xp, last[some], (xp.masked(sent, here) for _, here in places), windows)
     return out
 
 
@@ -537,13 +546,13 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.at_max(ag.Tensor([[[0, 1, 2, 3]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2).tolist()
     [[[1, 2]]]
     """
-    *how, windows = _pooling("at_max", x.shape, size, stride, padding, dilation)
+    windows = _pooling("at_max", x.shape, size, stride, padding, dilation)
     _check_places("at_max", y, x.shape, "element of x")
-    xp, out = _result(xp, (*x.shape[:2], *windows), y)
+    xp, out = _result(xp, (*x.shape[:2], *windows.counts), y)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        found = _padded(xp, y[some], how[2])
-        last[some] = sum(xp.masked(found[tap], here) for tap, here in _places(xp, x[some], *how))
+        found = _padded(xp, y[some], windows.pads)
+        last[some] = sum(xp.masked(found[tap], here) for tap, here in _places(xp, x[some], windows))
     return out
 
 
@@ -560,10 +569,10 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
     Tensor([[[4.0, 5.0, 2.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("sum_pool", x.shape, size, stride, padding, dilation)
-    xp, out = _result(xp, (*x.shape[:2], *windows), x)
-    framed = _framed(xp, x, pads)
-    first, *others = _taps(windows, size, stride, dilation)
+    windows = _pooling("sum_pool", x.shape, size, stride, padding, dilation)
+    xp, out = _result(xp, (*x.shape[:2], *windows.counts), x)
+    framed = _framed(xp, x, windows.pads)
+    first, *others = _taps(windows)
     out[...] = framed[..., *first]
     for tap in others:
         out += framed[..., *tap]
@@ -580,10 +589,10 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
-    *how, _ = _pooling("sum_unpool", (0, 0, *space), size, stride, padding, dilation)
+    windows = _pooling("sum_unpool", (0, 0, *space), size, stride, padding, dilation)
     xp, out = _result(xp, (*y.shape[:2], *space), y)
     y = xp.contiguous(_channels_last(xp, y))
-    _spread(xp, _channels_last(xp, out), repeat(y), y.shape[1:-1], *how)
+    _spread(xp, _channels_last(xp, out), repeat(y), windows)
     return out
 
 
@@ -603,11 +612,11 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     Tensor([[[1.0, 2.0],
              [2.0, 3.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("unfold", x.shape, size, stride, padding, dilation)
-    xp.opaque((x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)), x.dtype)
-    framed = _framed(xp, x, pads)
-    columns = xp.stack([framed[..., *tap] for tap in _taps(windows, size, stride, dilation)], axis=2)
-    return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)))
+    windows = _pooling("unfold", x.shape, size, stride, padding, dilation)
+    shape = x.shape[0], x.shape[1] * math.prod(windows.size), math.prod(windows.counts)
+    xp.opaque(shape, x.dtype)
+    framed = _framed(xp, x, windows.pads)
+    return xp.reshape(xp.stack([framed[..., *tap] for tap in _taps(windows)], axis=2), shape)
 
 
 @windowed("fold", text="fold({y})", tex=r"\operatorname{{fold}}({y})")
@@ -618,17 +627,17 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     >>> ag.fold(ag.Tensor([[[1.0, 2.0], [2.0, 3.0]]]), space=(3,), size=2)
     Tensor([[[1.0, 4.0, 3.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("fold", (0, 0, *space), size, stride, padding, dilation)
-    taps = math.prod(size)
-    if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != math.prod(windows):
+    windows = _pooling("fold", (0, 0, *space), size, stride, padding, dilation)
+    taps, count = math.prod(windows.size), math.prod(windows.counts)
+    if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != count:
         raise ShapeError(
-            f"fold takes columns (batch, channels · {taps}, {math.prod(windows)}) for space {space} and size {size}; "
-            f"it was given shape {y.shape}."
+            f"fold takes columns (batch, channels · {taps}, {count}) for space {space} and size {windows.size}; it was "
+            f"given shape {y.shape}."
         )
     xp, out = _result(xp, (y.shape[0], y.shape[1] // taps, *space), y)
-    columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
+    columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows.counts))
     shares = (_channels_last(xp, columns[:, :, i, ...]) for i in range(taps))
-    _spread(xp, _channels_last(xp, out), shares, windows, size, stride, pads, dilation)
+    _spread(xp, _channels_last(xp, out), shares, windows)
     return out
 
 
