@@ -91,7 +91,7 @@ class Windows(NamedTuple):
     counts: Space
 
 
-def _windows(
+def windows_of(
     name: str, space: Sequence[int], size: Any, stride: Any, padding: Any, dilation: Any, counts: Any = None
 ) -> Windows:
     """The windows over ``space``, from one parameter for all axes or one for each; ``counts``: by default as many as
@@ -238,7 +238,7 @@ def _spread_products(xp: Any, out: Any, y: Any, weight: Any, windows: Windows, g
     """The transposed convolution of ``y`` with ``weight``, written into ``out``, all channels-last: the product of each
     element and the weight is added to its window, of a few images at a time.
     """
-    outside, inside, taps = *weight.shape[:2], math.prod(windows.size)
+    (outside, inside), taps = weight.shape[:2], math.prod(windows.size)
     w = xp.reshape(weight, (groups, outside // groups, inside * taps))
     images = max(1, PIECE // max(1, math.prod(windows.counts) * groups * inside * taps))
     for i in range(0, y.shape[0], images):
@@ -295,7 +295,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
     """
     _check_conv(x, weight, bias, groups)
-    windows = _windows("conv", x.shape[2:], weight.shape[2:], stride, padding, dilation, space)
+    windows = windows_of("conv", x.shape[2:], weight.shape[2:], stride, padding, dilation, space)
     xp, out = _result(xp, (x.shape[0], weight.shape[0], *windows.counts), x, weight)
     last = _channels_last(xp, out)
     _correlate(xp, last, _padded(xp, _channels_last(xp, x), windows.pads), weight, windows, groups)
@@ -322,7 +322,7 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
         )
     _check_groups("conv_input", groups, y.shape[1], "output")
     outside, inside, *size = weight.shape
-    windows, axes = _windows("conv_input", space, size, stride, padding, dilation, y.shape[2:]), len(size)
+    windows, axes = windows_of("conv_input", space, size, stride, padding, dilation, y.shape[2:]), len(size)
     geometry = list(zip(space, *windows, strict=True))
     if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, k, s, p, d, m in geometry):
         raise ShapeError(
@@ -360,7 +360,7 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     _check_groups("conv_weight", groups, x.shape[1], "input")
     _check_groups("conv_weight", groups, y.shape[1], "output")
     xp, out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
-    windows = _windows("conv_weight", x.shape[2:], size, stride, padding, dilation, y.shape[2:])
+    windows = windows_of("conv_weight", x.shape[2:], size, stride, padding, dilation, y.shape[2:])
     x, g, last = _padded(xp, _channels_last(xp, x), windows.pads), _channels_last(xp, y), _channels_last(xp, out)
     channels, outside = x.shape[-1], g.shape[-1]
     if groups == channels == outside > 1:
@@ -407,7 +407,7 @@ def _pooling(
     """The windows of a pooling of ``shape``."""
     if len(shape) < 3:
         raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {shape}.")
-    return _windows(name, shape[2:], size, stride, padding, dilation)
+    return windows_of(name, shape[2:], size, stride, padding, dilation)
 
 
 @lru_cache(maxsize=64)

@@ -24,7 +24,7 @@ from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import DTypeError, SizeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, floating, grad, name_of, results_of
-from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
+from glassgrad.autograd.ops.windows import windows_of
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
 from glassgrad.autograd.readings.jacobians import check_real
@@ -54,7 +54,7 @@ SUMS = frozenset(("fold", "max_unpool", "scatter_add", "scatter_along_axis", "sc
 RUN = frozenset(("linear_recurrence", "scan_packed"))
 """Operations that are read by running their forwards."""
 
-STEPS = "size", "stride", "dilation"
+STEPS = "size", "stride", "padding", "dilation"
 
 WINDOWS: dict[str, tuple[tuple[str, ...], str]] = {
     "conv": (("ngctw", "goct", "go"), "ngow"), "conv_input": (("ngow", "goct"), "ngctw"),
@@ -249,13 +249,11 @@ def along(shared: Sequence[str], labels: str, sizes: Mapping[str, int]) -> Any:
 
 def _places(image: Shape, windows: Shape, params: Mapping[str, Any]) -> Any:
     """The numbers of the elements of an image in its windows: (n, groups, channels, taps, windows), 0 for padding."""
-    axes, groups = len(image) - 2, params.get("groups", 1)
-    size, stride, dilation = (per_axis(params[name] or params["size"], axes, name) for name in STEPS)
-    pads = pads_per_axis(params["padding"], axes)
-    fitting = output_space("unfold", image[2:], size, stride, pads, dilation)
-    columns = NUMPY.unfold(numbers(image), size=size, stride=stride, padding=pads, dilation=dilation)
-    columns = columns.reshape(image[0], -1, *fitting)[(..., *map(slice, windows))]
-    return columns.reshape(image[0], groups, image[1] // groups, prod(size), prod(windows))
+    groups, (size, stride, padding, dilation) = params.get("groups", 1), map(params.get, STEPS)
+    fitting = windows_of("unfold", image[2:], size, stride, padding, dilation)
+    columns = NUMPY.unfold(numbers(image), size=size, stride=fitting.stride, padding=padding, dilation=dilation)
+    columns = columns.reshape(image[0], -1, *fitting.counts)[(..., *map(slice, windows))]
+    return columns.reshape(image[0], groups, image[1] // groups, prod(fitting.size), prod(windows))
 
 
 # ----------------------------------------------------------------------------------------------------------- the groups
