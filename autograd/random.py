@@ -14,6 +14,7 @@ generator.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
@@ -70,11 +71,10 @@ def _sizes(shape: Sizes) -> tuple[int, ...]:
     return tuple(whole(length, "a length in shape", least=0) for length in given)
 
 
-def _check(**values: Any) -> None:
-    """Raise for a value that is neither a Tensor nor a number."""
-    for name, value in values.items():
-        if not isinstance(value, Tensor | int | float):
-            number(value, name)
+def _check(value: Any, name: str, least: float = -inf, most: float = inf) -> None:
+    """Raise for a value that is neither a Tensor nor a number from ``least`` to ``most``."""
+    if not isinstance(value, Tensor):
+        number(value, name, least, most)
 
 
 def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
@@ -102,9 +102,8 @@ def uniform(
     Tensor([[ 0.273923, -0.460427],
             [-0.918053, -0.966945]])
     """
-    _check(low=low, high=high)
-    if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low <= high:
-        raise DomainError(f"low = {low!r} is not below high = {high!r}: give the smaller one first.")
+    _check(high, "high")
+    _check(low, "low", most=inf if isinstance(high, Tensor) else high)
     return _scaled(_draw("random", shape, generator, dtype, device), low, high - low)
 
 
@@ -124,9 +123,8 @@ def normal(
     >>> std.grad
     Tensor(3.82541)
     """
-    _check(mean=mean, std=std)
-    if not isinstance(std, Tensor) and not std >= 0:
-        raise DomainError(f"std = {std!r} is out of range: give a standard deviation of at least 0.")
+    _check(mean, "mean")
+    _check(std, "std", 0.0)
     return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
 
 
@@ -141,9 +139,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
     >>> ag.random.bernoulli(0.5, 4, generator=numpy.random.default_rng(0))
     Tensor([False, True, True, True])
     """
-    _check(p=p)
-    if not isinstance(p, Tensor) and not 0 <= p <= 1:
-        raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
+    _check(p, "p", 0.0, 1.0)
     dtype = backends.as_dtype(dtype)
     in_full = _draw("random", shape, generator, dtype if dtype in DRAWN else "float64", device)
     return less(in_full, p).to(dtype)

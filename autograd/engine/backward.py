@@ -355,9 +355,7 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
         answer = seen if answer is None else answer
         value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
         if value.shape != g.shape:
-            raise ShapeError(
-                f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
-            )
+            raise ShapeError(f"a hook must keep the shape {g.shape} of its gradient; it returned one of {value.shape}.")
         value = value.to(g.dtype)
         g = value if recorded else backends.copy_of(value.data)
     return conjugated(g)

@@ -137,9 +137,7 @@ class Graph:
                 if value.node is not None:
                     value.node.name, value.node.scope = vertex.name, vertex.scope
         if functions:
-            raise DeclarationError(
-                f"{next(iter(functions))} is no edge of this graph: give a node of graph.nodes and an input's position."
-            )
+            raise DeclarationError(f"{next(iter(functions))} is no edge: give a node and the position of an input.")
         return values
 
     def __repr__(self) -> str:

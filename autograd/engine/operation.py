@@ -233,9 +233,7 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     """
     code = getattr(function, "__code__", None)
     if code is None:
-        raise DeclarationError(
-            f"{role} is {function!r}: it must be a Python function with named arguments; write a def around it."
-        )
+        raise DeclarationError(f"{role} is {function!r}: it must be a Python function with named arguments.")
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
@@ -280,9 +278,7 @@ def op(
             raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
         made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
         if (name in OPS and OPS[name].__module__ != made.__module__) or (made.foreign and name in TAKEN):
-            raise DeclarationError(
-                f"{name!r} is already a name of NumPy, this package or another module's operation: choose another."
-            )
+            raise DeclarationError(f"{name!r} is already a name of NumPy, this package or another module's operation.")
         backends.register(name, forward)
         OPS[name] = made
         setattr(TENSORS, name, made)

@@ -379,7 +379,7 @@ def test_a_gradient_keeps_its_dtype_and_its_shape_whatever_a_hook_returns():
         (
             lambda g: g.sum(),
             ShapeError,
-            r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape",
+            r"a hook must keep the shape \(2,\) of its gradient; it returned one of \(\)",
         ),
     ):
         hook = x.register_hook(returned)

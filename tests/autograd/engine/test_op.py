@@ -48,7 +48,7 @@ REFUSED = [
     ("", "def scaled(xp, x, *, by): return x * by\nscaled.vjp(by=lambda g: g)",
      r"scaled: a rule for by; its arguments are \('x',\)\."),
     ("", "def sine(xp, x): return xp.sin(x)\nsine.vjp(x=np.cos)",
-     "sine: the rule for 'x' is <ufunc 'cos'>: it must be a Python function with named arguments; write"),
+     "sine: the rule for 'x' is <ufunc 'cos'>: it must be a Python function with named arguments"),
     *(("", f"def scaled(xp, x, *, k=1.0): return x * k\nscaled.vjp(x=lambda g, {names}: g * k)",
        r"asks for \*k; it may ask, without a star, for g, k, ") for names in ("*, k=1.0", "*k")),
     ("", "def exp(xp, x): return x", "'exp' is already a name of NumPy, this package or"),
