@@ -407,7 +407,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         if view and inputs[0] is not a:
             arrays = [given[0].data]  # a number has no views
         if kind is None and arrays:  # Python's numbers alone
-            arrays[-1] = inputs[-1] = a = backends.asarray(a)
+            arrays[-1] = inputs[-1] = a = as_array(op, a)
             kind = type(a)
         xp = SPACES[kind] if kind in SPACES and not mixed else backends.namespace(*arrays)
         mode = mode_now()
@@ -460,9 +460,14 @@ def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
         return None
     if kind in backends.PYTHON_SCALARS and op.broadcasts:
         beside = any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in given)
-        return backends.asarray(x) if beside else x
+        return as_array(op, x) if beside else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
         return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)
+    return as_array(op, x)
+
+
+def as_array(op: Any, x: Any) -> Any:
+    """``x`` as an array. The error names the operation."""
     try:
         return backends.asarray(x)
     except AutogradError as error:
