@@ -18,7 +18,8 @@ counts how often a Tensor or another watched object was replaced in an instance,
 trace has listed (``_listed``)."""
 
 OPTIONS: list[type] = []
-"""Classes of dicts whose items are options, such as an optimizer's groups: a trace records each item that is read."""
+"""Classes of dicts whose items are options, such as an optimizer's groups: a trace guards them, but the learning rate
+``lr`` is an input."""
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class Guard(NamedTuple):
         count = len(self.value) >> is_dict
         first = count * is_dict  # after the keys
         if count > SHORT:
-            same = [f"all(map(is_, {holder}{'.values()' * is_dict}, {value}[{first}:]))"]
+            same = [f"all(map(is_, items_of({holder}), {value}))"]
         else:
             part = f"part_{number}"
             scope |= {f"{part}_{i}": each for i, each in enumerate(self.value)}
@@ -142,7 +142,7 @@ def alike(x: Any, y: Any) -> bool:
     return (type(x) in PLAIN or isinstance(x, numpy.generic | numpy.dtype)) and repr(x) == repr(y)
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of, "items_of": _items_of}
 """The names in expressions of guards besides their holders and values."""
 
 

@@ -109,6 +109,7 @@ d = [2.0]; h = d.__getitem__ | x * h(0) | d[0] = 3.0
 d = collections.UserDict(s=2.0) | x * d["s"] | d["s"] = 3.0
 b = {"s": 2.0}; d = types.MappingProxyType(b) | x * d["s"] | b["s"] = 3.0
 d = collections.deque([2.0], maxlen=3) | x * d[0] | d[0] = 3.0
+d = dict.fromkeys(range(70), 2.0) | x * (3.0 if 69 in d else 4.0) | d["other"] = d.pop(69)
 class D(dict): __getattr__ = dict.__getitem__
 d = D(s=2.0) | x * d.s | d["s"] = 3.0
 class D(dict): pass
