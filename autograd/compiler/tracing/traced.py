@@ -182,7 +182,9 @@ class Traced:
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented
         name = function.__name__
-        return getattr(_namespace(), name)(*args, **options) if name in FUNCTIONS else self._no_numpy()
+        if name not in FUNCTIONS or options.get("out") is not None:
+            self._no_numpy()
+        return getattr(_namespace(), name)(*args, **options)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -299,6 +301,7 @@ class Number:
         return getattr(_namespace(), ufunc.__name__)(*inputs)
 
     __array__ = ask
+    real = imag = property(ask)
 
 
 def _is_recorded(name: str, left: Any, right: Any) -> bool:

@@ -74,6 +74,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "a function of a list": lambda x: np.hstack([x, x * 2]) * V.sum(),
     "a method": lambda x: V * x.repeat(2),
     "a method with a view": lambda x: V.reshape(-1) * x.ravel(),
+    "a place for the result": lambda x: np.clip(x, 0, 1, out=x),
 }
 
 

@@ -42,6 +42,7 @@ ASKED: tuple[Callable[..., Any], ...] = (
     lambda x, s: x * ag.Tensor([s, 1.0, s]), lambda x, s: x * np.array([s, 1.0, s]),
     lambda x, s: x * ag.full((3,), s), lambda x, s: ag.clip(x, 0.0, abs(s)), lambda x, s: x * abs(s**0.5),
     lambda x, s: x * (s % 2 + s // 2), lambda x, s: nn.functional.huber_loss(x, 0 * x, delta=s),
+    lambda x, s: x if s.real else -x,
 )  # fmt: skip
 """What asks for the value of a float."""
 
