@@ -21,6 +21,7 @@ from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
+from glassgrad.autograd.engine.modes import Observer
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import CheckError
 
@@ -194,7 +195,8 @@ def checked(
     generators = {name: generator for generator, name in program.generators().items()}
     before = Seen(things, generators)
     try:
-        eager = Seen(things, generators, function(*args, **kwargs))
+        with Observer().observing():  # under which compiled functions that it calls run as themselves, too
+            eager = Seen(things, generators, function(*args, **kwargs))
     except Exception as error:
         before.restore()
         executable.finish(executable.run(*given))

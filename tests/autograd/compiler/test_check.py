@@ -133,6 +133,19 @@ def test_a_function_that_raises_where_its_program_does_not() -> None:
     assert w.tolist() == [2.0, 3.0]
 
 
+def test_a_compiled_function_that_calls_another() -> None:
+    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    inner = ag.compile(lambda x: w * x)
+
+    def step(x: ag.Tensor) -> ag.Tensor:
+        w.grad = None
+        y = inner(x).sum()
+        y.backward()
+        return y
+
+    assert ag.compile(step, check=True)(ag.ones(2)).item() == 3.0
+
+
 def test_an_error_of_both_is_that_of_the_program() -> None:
     step = ag.compile(nn.functional.cross_entropy, check=True)
     step(X, ag.Tensor([0, 1]))
