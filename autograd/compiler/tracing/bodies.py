@@ -241,7 +241,7 @@ def recorded(
     recorder.found.clear()
     if kept := recorder.referenced():
         raise TraceError(
-            f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is traced once for all "
+            f"{name} keeps {kept[-1]._value!r}, which has no values: the function of a scan is traced once for all "
             "steps. Return it as y; ys has the values of all steps."
         )
     return recorder

@@ -437,7 +437,7 @@ class Tracer:
         kept = self.referenced()
         if not kept:
             return
-        array, name = kept[0], changes[0].name if changes else "an object"
+        array, name = kept[-1], changes[0].name if changes else "an object"
         value = array._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
