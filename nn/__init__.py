@@ -24,14 +24,7 @@ from glassgrad.nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspo
 from glassgrad.nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from glassgrad.nn.modules.embedding import Embedding, PositionalEncoding
 from glassgrad.nn.modules.linear import Flatten, Linear, Unflatten
-from glassgrad.nn.modules.losses import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    MSELoss,
-    NLLLoss,
-)
+from glassgrad.nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
 from glassgrad.nn.modules.module import Module, Parameter, activations, functional_call
 from glassgrad.nn.modules.normalization import (
     BatchNorm1d,

@@ -137,13 +137,7 @@ class Trace:
     Tensors that no argument may be: the states.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: Any,
-        kwargs: Any,
-        varies: bool = False,
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any, varies: bool = False) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
         self.fixed = arguments.fixed

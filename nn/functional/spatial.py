@@ -73,13 +73,7 @@ def pads_of(padding: Any, size: Sequence[int], stride: Sequence[int], dilation: 
 
 
 def conv(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Many = 1,
-    padding: Any = 0,
-    dilation: Many = 1,
-    groups: int = 1,
+    x: Any, weight: Any, bias: Any = None, stride: Many = 1, padding: Any = 0, dilation: Many = 1, groups: int = 1
 ) -> Tensor:
     """The convolution of ``x`` with ``weight``, plus ``bias``.
 

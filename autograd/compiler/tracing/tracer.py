@@ -22,13 +22,7 @@ from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.lines import (
-    Lines,
-    attributes_of,
-    is_users,
-    line_of_user,
-    refusal,
-)
+from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.surroundings import (
     DATA,
     GRAD,

@@ -12,17 +12,7 @@ import numpy
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
-from glassgrad.nn.saving.onnx.table import (
-    along,
-    axis_in,
-    bounded,
-    cast,
-    dtype_of,
-    ints,
-    is_float,
-    number,
-    operator,
-)
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, dtype_of, ints, is_float, number, operator
 
 # ---------------------------------------------------------------------------------------------------------- reductions
 
