@@ -59,15 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     root = parser()
     options, unknown = root.parse_known_args(arguments)
-    given = vars(options)
-    function = COMMANDS[name := given.pop("command")]
-    root.prog = f"{root.prog} {name}"
+    root.prog += f" {(name := vars(options).pop('command'))}"
     if unknown:
         root.error(f"unknown arguments: {' '.join(unknown)}")
     try:
         if launched() > 1:  # each would do the same
             raise Refused(f"mpirun has started {launched()} processes: start one, or give nn.fit parallel= in a script")
-        interrupted = function(**given)
+        interrupted = COMMANDS[name](**vars(options))
         sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)

@@ -32,13 +32,13 @@ def add_options(parser: ArgumentParser, function: Callable[..., Any]) -> None:
 
 def at_least(low: float, text: str) -> Any:
     """The number in the ``text`` of an option: a whole one if ``low`` is."""
-    wanted = f"whole number of at least {low}" if isinstance(low, int) else "number above 0"
     try:
         value = type(low)(text)
     except ValueError:
         value = math.nan
     if not low <= value < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a {wanted}")
+        kind = "number above 0" if low % 1 else f"whole number of at least {low}"
+        raise ArgumentTypeError(f"{text!r} is not a {kind}")
     return value
 
 

@@ -250,9 +250,8 @@ def adaptive_avg_pool(x: Tensor, output_size: Any) -> Tensor:
         place = NUMPY.arange(x.shape[axis])
         if len(spans) != len(place):
             shares = NUMPY.stack([((a <= place) & (place < b)) / (b - a) for a, b in spans], axis=1)
-            dtype = x.dtype if is_inexact(x.dtype) else shares.dtype
-            product = ag.tensordot(x, asarray(shares, dtype=dtype, device=x.device), axes=((axis,), (0,)))
-            x = ag.moveaxis(product, -1, axis)
+            shares = asarray(shares, dtype=ag.result_type(x, 1.0), device=x.device)
+            x = ag.moveaxis(ag.tensordot(x, shares, axes=((axis,), (0,))), -1, axis)
     return x
 
 

@@ -132,8 +132,6 @@ def fit(
         held_out = Batches(validation, "validation", model, max(batch_size, 1000), parallel)
     rng = None if seed is None else generator(seed)
     first = parallel is None or parallel.rank == 0
-    if parallel is not None:
-        parallel.sum()  # all wait for rank 0, which may still be writing the file of an earlier call
     checkpoint = Checkpoint(resume, model, optimizer, schedule, rng, data)
     history = checkpoint.load()
     if parallel is not None:
@@ -163,12 +161,12 @@ def fit(
                 interrupts.check()
                 answer = callback(history) if first and callback is not None else None
                 stop = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
-                if parallel is not None:
-                    stop = any(parallel.sum(stop))
                 stop = stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience)
                 history.stopped_early = stop
                 if first:
                     checkpoint.save(history, best=held is not None)
+                if parallel is not None:  # others wait for the file
+                    history.stopped_early = stop = any(parallel.sum(stop))
                 interrupts.check()
                 if stop:
                     break

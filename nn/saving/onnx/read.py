@@ -258,12 +258,9 @@ class _Reader:
         attributes = {}
         for attribute in node.attribute:
             with _part(f"{title}: its attribute {attribute.name!r}"):
-                if attribute.name in (*row.attributes, *row.inputs):
-                    attributes[attribute.name] = self._attribute(attribute)
-                else:
-                    known = self.onnx.defs.get_schema(node.op_type, opset, domain).attributes.values()
-                    if attribute not in [a.default_value for a in known]:  # which some exporters write
-                        raise FileError("is not supported")
+                if attribute.name not in (*row.attributes, *row.inputs):
+                    raise FileError("is not supported")
+                attributes[attribute.name] = self._attribute(attribute)
         inputs = tuple(node.input)
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]

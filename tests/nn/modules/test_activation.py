@@ -42,11 +42,6 @@ def test_arguments_by_pytorchs_names_are_saved(tmp_path):
     assert nn.load_model(tmp_path / "net.npz")(X).tolist() == net(X).tolist()
 
 
-def test_flatten_an_empty_batch():
-    assert nn.Flatten()(np.zeros((0, 2, 3))).shape == (0, 6)
-    assert nn.Flatten()([[[1.0], [2.0]]]).shape == (1, 2)
-
-
 @pytest.mark.parametrize("activation", ["silu", "elu"])
 def test_a_network_with_a_composed_activation_is_compiled_saved_and_exported(activation, tmp_path):
     model = nn.MLP([3, 4, 2], activation, seed=0)

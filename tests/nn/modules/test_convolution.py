@@ -32,18 +32,3 @@ def test_same_padding_keeps_the_size_and_one_sample_needs_no_batch():
     x = X[:, :, :, 0]
     assert layer(x).shape == (2, 2, 7)
     np.testing.assert_allclose(layer(x[0]).data, layer(x).data[0])
-
-
-def test_sizes_may_be_integers_of_numpy():
-    two = np.int64(2)
-    for function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, lambda x, n: F.pad(x, (n, n))):
-        np.testing.assert_array_equal(function(X, two).data, function(X, 2).data)
-    columns = F.unfold(X[:, :, :6], 2)
-    np.testing.assert_array_equal(F.fold(columns, 6, 2).data, F.fold(columns, (6, 6), 2).data)
-
-
-def test_means_of_whole_numbers_are_not_cut():
-    pixels = np.arange(16).reshape(1, 1, 4, 4)
-    assert (
-        nn.AdaptiveAvgPool2d(2)(x=pixels).tolist() == nn.AvgPool2d(2)(pixels).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
-    )

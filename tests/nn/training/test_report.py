@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,11 +22,9 @@ def screen(text):
 
 
 def test_standard_output_may_be_an_object_that_can_only_write(monkeypatch):
-    class Written(list):
-        write, flush = list.append, list.copy
-
-    monkeypatch.setattr(sys, "stdout", written := Written())
-    assert train(net(), progress=True).note in written
+    written = SimpleNamespace(write=(lines := []).append, flush=bool)
+    monkeypatch.setattr(sys, "stdout", written)
+    assert train(net(), progress=True).note in lines
 
 
 def test_plain_lines_where_there_is_no_terminal_and_none_if_not_wanted(capsys):

@@ -43,7 +43,7 @@ def _ordered(kind, weight):
 
 def _recurrent(
     kind, x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, *, activations=None,
-    direction="forward", hidden_size=None, layout=0, linear_before_reset=0, output_sequence=0,
+    direction="forward", hidden_size=None, layout=0, linear_before_reset=0, output_sequence=0, input_forget=0,
 ):  # fmt: skip
     """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
 
@@ -56,8 +56,8 @@ def _recurrent(
     steps, batch, hidden = x.shape[0], x.shape[1], r.shape[2]
     names = [str(name).lower() for name in activations or ()]
     cell = "relu" if kind == "rnn" and "relu" in names else kind
-    if names not in ([], ACTIVATIONS[cell] * count):
-        raise DomainError(f"activations {names}: only those of PyTorch's layers are supported")
+    if names not in ([], ACTIVATIONS[cell] * count) or input_forget:
+        raise DomainError(f"activations {names} or input_forget: only those of PyTorch's layers are supported")
     step = STEPS["gru"] if linear_before_reset else CELLS[cell]
     masks = []
     if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:

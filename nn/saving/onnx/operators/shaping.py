@@ -83,14 +83,12 @@ def concat(*values, axis=1):
 @operator("Split", known="split")
 def split(x, split=None, *, axis=0, num_outputs=None, outputs):
     """``x`` cut along an axis, into parts of the given lengths or of equal ones."""
-    if num_outputs not in (None, outputs):
-        raise DomainError(f"num_outputs is {num_outputs}, and it has {outputs}")
     n = x.shape[axis]
     lengths = ints(split) if split is not None else [-(-n // outputs)] * outputs
     if split is None:
         lengths[-1] = n - sum(lengths[:-1])
-    if sum(lengths) != n or min(lengths, default=0) < 0:
-        raise ShapeError(f"axis {axis} of x {x.shape} can't be cut into parts of {lengths}")
+    if sum(lengths) != n or min(lengths, default=0) < 0 or num_outputs not in (None, outputs):
+        raise ShapeError(f"axis {axis} of x {x.shape} can't be cut into parts of {lengths}, num_outputs={num_outputs}")
     return tuple(parts_of(x, lengths, axis))
 
 

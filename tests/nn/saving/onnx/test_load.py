@@ -57,12 +57,6 @@ def test_a_picture_shows_the_array_that_was_given_not_what_the_network_makes_of_
     assert "(2, 4)" in viz.draw_modules(ag.sum(model(X))).source
 
 
-def test_attributes_may_be_written_with_their_default_value(tmp_path):
-    node = helper.make_node("IsInf", ["x"], ["y"], detect_negative=1)
-    model = nn.load_onnx(saved(tmp_path, [node], [value("x", [2, 4])], [value("y", [2, 4], 9)]))
-    np.testing.assert_array_equal(model(np.where(X > 5, -np.inf, X)).data, X > 5)
-
-
 def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
     model = nn.load_onnx(linear(tmp_path))
     for given in (X.astype("float64"), X.astype("int64"), X.tolist(), ag.Tensor(X)):
@@ -331,6 +325,13 @@ def test_activations_of_recurrent_operators_are_those_of_pytorch(name, direction
     net = nn.load_onnx(saved(tmp_path, [node], [value("x", (1, 1, 1))], [value("y", None)], weights))
     want = np.tanh(0.5) if name == "Tanh" else 0.5
     np.testing.assert_allclose(net(np.ones((1, 1, 1), "float32")).data, np.full((ways, 1, 1), want), rtol=1e-6)
+
+
+def test_an_lstm_may_say_that_its_gates_are_not_coupled_as_pytorch_does(tmp_path):
+    node = helper.make_node("LSTM", ["x", "w", "w"], ["", "y"], hidden_size=1, input_forget=0)
+    weights = {"w": np.zeros((1, 4, 1), "float32")}
+    net = nn.load_onnx(saved(tmp_path, [node], [value("x", (1, 1, 1))], [value("y", None)], weights))
+    assert net(np.ones((1, 1, 1), "float32")).tolist() == [[[0.0]]]
 
 
 @pytest.mark.parametrize(
