@@ -41,11 +41,7 @@ CONTESTANTS = {
     "glassgrad": "glassgrad",
     "glassgrad_compiled": "glassgrad compiled",
 }
-AIMS = (
-    *((key, "pytorch", 0.8) for key in "ABCD"),
-    ("E", "pytorch_compiled", 1.0),
-    (WIDE.key, "peak", 0.9),
-)
+AIMS = (*((key, "pytorch", 0.8) for key in "ABCD"), ("E", "pytorch_compiled", 1.0), (WIDE.key, "peak", 0.9))
 """At most so much of another's time, and on the wide net at least so much of the card's peak."""
 
 WARM_UP = 0.3  # seconds

@@ -294,12 +294,7 @@ def interrupted_runs(count: int, seed: int = 0) -> Counter[str]:
 def _child(words: list[str]) -> subprocess.Popen[str]:
     # What a shell starts in the background is deaf to Ctrl-C, and its children would be so, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return subprocess.Popen(
-        [sys.executable, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _interrupt(child: subprocess.Popen[str], pauses: list[float]) -> None:

@@ -288,10 +288,7 @@ class Scalars:
 
 SCALARS = {
     work.key: work
-    for work in (
-        Scalars("F mlp", run_mlp, 2 + 16 * 3 + 16 * 17 + 17, 640),
-        Scalars("F tree", run_tree, 8192, 8191),
-    )
+    for work in (Scalars("F mlp", run_mlp, 2 + 16 * 3 + 16 * 17 + 17, 640), Scalars("F tree", run_tree, 8192, 8191))
 }
 
 

@@ -70,10 +70,7 @@ def ours() -> tuple[float, float]:
     return float(x.grad.item()), float(np.sin(1.0))
 
 
-COMPUTED: dict[str, Callable[[], tuple[float, float]]] = {
-    "autograd": hips,
-    "glassgrad": ours,
-}
+COMPUTED: dict[str, Callable[[], tuple[float, float]]] = {"autograd": hips, "glassgrad": ours}
 
 
 def within(names: list[str]) -> None:

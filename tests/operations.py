@@ -346,9 +346,7 @@ TABLE: dict[str, Row] = {
     "log1p": Row(np.log1p, {"x": Domain(-0.8, 3.0, limits=(-0.8, math.inf))}),
     "tan": Row(np.tan, {"x": Domain(-1.3, 1.3)}),
     "acosh": Row(
-        np.arccosh,
-        {"x": Domain(1.2, 4.0, limits=(1.2, math.inf))},
-        edges=(Case(np.float64(1.5)), Case(EMPTY)),
+        np.arccosh, {"x": Domain(1.2, 4.0, limits=(1.2, math.inf))}, edges=(Case(np.float64(1.5)), Case(EMPTY))
     ),
     "clip": Row(_clip, calls.limited, edges=(Case(SCALAR), Case(EMPTY, SCALAR), Case(SCALAR, EMPTY, EMPTY))),
     "nextafter": Row(np.nextafter, {"x": NONZERO, "y": NONZERO}),
@@ -407,17 +405,11 @@ TABLE: dict[str, Row] = {
     # reductions
     "sum": Row(np.sum, REDUCED, (*REDUCED_EDGES, Case(EMPTY))),
     "mean": Row(np.mean, REDUCED, REDUCED_EDGES),
-    "mean_square": Row(
-        lambda x, **over: np.mean(x * x, **over),
-        REDUCED,
-        REDUCED_EDGES,
-    ),
+    "mean_square": Row(lambda x, **over: np.mean(x * x, **over), REDUCED, REDUCED_EDGES),
     "var": Row(np.var, calls.spread, REDUCED_EDGES),
     "std": Row(np.std, calls.spread, REDUCED_EDGES),
     "all_reduce": Row(
-        lambda x, *, add: add(x),
-        {"add": twice},
-        edges=(Case(SCALAR, add=twice), Case(EMPTY, add=twice)),
+        lambda x, *, add: add(x), {"add": twice}, edges=(Case(SCALAR, add=twice), Case(EMPTY, add=twice))
     ),
     "standardize": Row(
         _standardize,
@@ -560,11 +552,7 @@ TABLE: dict[str, Row] = {
     "matrix_trace": Row(
         np.linalg.trace, MATRIX | {"offset": st.integers(-3, 3)}, edges=(Case(EMPTY), Case(np.ones((2, 3)), offset=5))
     ),
-    "cross": Row(
-        lambda x, y, axis=-1: np.cross(x, y, axis=axis),
-        calls.spatial,
-        edges=(Case(EMPTY, np.ones(3)),),
-    ),
+    "cross": Row(lambda x, y, axis=-1: np.cross(x, y, axis=axis), calls.spatial, edges=(Case(EMPTY, np.ones(3)),)),
     "vector_norm": Row(
         np.linalg.vector_norm,
         {
@@ -578,9 +566,7 @@ TABLE: dict[str, Row] = {
     "scan_packed": Row(_scan, calls.scans, edges=(), keeps_dtype=False),
     # shaping
     "reshape": Row(
-        np.reshape,
-        {"shape": calls.shapes_of_as_many},
-        edges=(Case(SCALAR, shape=(1, 1)), Case(EMPTY, shape=(3, 0))),
+        np.reshape, {"shape": calls.shapes_of_as_many}, edges=(Case(SCALAR, shape=(1, 1)), Case(EMPTY, shape=(3, 0)))
     ),
     "expand_dims": Row(np.expand_dims, {"axis": calls.new_axes}, edges=(Case(EMPTY, axis=0),)),
     "squeeze": Row(np.squeeze, calls.squeezes, edges=(Case(np.ones((0, 1)), axis=1),)),
@@ -590,9 +576,7 @@ TABLE: dict[str, Row] = {
         edges=(Case(SCALAR, axes=()), Case(EMPTY, axes=(1, 0))),
     ),
     "broadcast_to": Row(
-        np.broadcast_to,
-        {"shape": calls.wider_shapes},
-        edges=(Case(SCALAR, shape=(2, 0)), Case(EMPTY, shape=(2, 0, 3))),
+        np.broadcast_to, {"shape": calls.wider_shapes}, edges=(Case(SCALAR, shape=(2, 0)), Case(EMPTY, shape=(2, 0, 3)))
     ),
     "concat": Row(
         lambda *arrays, axis=0: np.concat(arrays, axis=axis),
@@ -660,9 +644,7 @@ TABLE: dict[str, Row] = {
         edges=(Case(np.ones((0, 2)), np.array([0, 0]), axis=1, shape=(0, 3)),),
     ),
     "take_along_axis": Row(
-        np.take_along_axis,
-        calls.takes_along,
-        edges=(Case(EMPTY, np.zeros((0, 1), dtype=np.int64), axis=1),),
+        np.take_along_axis, calls.takes_along, edges=(Case(EMPTY, np.zeros((0, 1), dtype=np.int64), axis=1),)
     ),
     "scatter_along_axis": Row(
         _scattered_along,
@@ -672,11 +654,7 @@ TABLE: dict[str, Row] = {
     "argsort": Row(_argsort, {"x": DISTINCT, "axis": axis(), "descending": BOOLS}, edges=()),
     # losses
     "softmax": Row(_softmax, ALONG, (Case(EMPTY),)),
-    "log_softmax": Row(
-        lambda x, axis=-1: np.log(_softmax(x, axis=axis)),
-        ALONG,
-        edges=(Case(EMPTY),),
-    ),
+    "log_softmax": Row(lambda x, axis=-1: np.log(_softmax(x, axis=axis)), ALONG, edges=(Case(EMPTY),)),
     "one_hot": Row(
         lambda labels, classes: np.eye(classes)[labels],
         {"labels": integers(below=2), "classes": st.integers(2, 4)},

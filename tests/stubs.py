@@ -241,11 +241,7 @@ def pictures():
     )
 
 
-STUBS = {
-    "autograd/__init__.pyi": package,
-    "autograd/engine/_methods.pyi": tensor_methods,
-    "viz/__init__.pyi": pictures,
-}
+STUBS = {"autograd/__init__.pyi": package, "autograd/engine/_methods.pyi": tensor_methods, "viz/__init__.pyi": pictures}
 
 
 def write():

@@ -121,10 +121,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
     ),
     "Reference": reference.PAGES,
     "Speed": (speed.PAGE, outside.RESULTS, outside.MEASURING),
-    "About": (
-        outside.CHANGELOG,
-        outside.SECURITY,
-    ),
+    "About": (outside.CHANGELOG, outside.SECURITY),
 }
 """The pages of each section, in order; those of the first are at the top. Files that are not named here come last."""
 BOOST = {"How to": 4, "Coming from": 4, "Evidence": 0.5, "Speed": 0.2, "About": 0.1}

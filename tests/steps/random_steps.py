@@ -300,11 +300,7 @@ PLACES = (
         "{n}.scale",
         "type({n}).scale = property(lambda self: {c})",
     ),
-    (
-        "{n} = type('Options', (), {{'__call__': lambda self: {c}}})()",
-        "{n}()",
-        "type({n}).__call__ = lambda self: {c}",
-    ),
+    ("{n} = type('Options', (), {{'__call__': lambda self: {c}}})()", "{n}()", "type({n}).__call__ = lambda self: {c}"),
     ("{n} = {{'a': {c}}}\n{n}_values = {n}.values()", "sum({n}_values)", "{n}['a'] = {c}"),
     ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
     ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),

@@ -22,15 +22,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.compiler.check import (
-    DRAWS,
-    Array,
-    Seen,
-    distance,
-    half_of_the_digits,
-    interpret,
-    values_of,
-)
+from glassgrad.autograd.compiler.check import DRAWS, Array, Seen, distance, half_of_the_digits, interpret, values_of
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.primitives import piece_of

@@ -39,9 +39,7 @@ def batches(count: int, dtype: str = "float64", seed: int = 0) -> list[tuple[ag.
 
 
 def step_of(
-    model: nn.Module,
-    optimizer: nn.optim.Optimizer,
-    loss_of: Any = nn.functional.cross_entropy,
+    model: nn.Module, optimizer: nn.optim.Optimizer, loss_of: Any = nn.functional.cross_entropy
 ) -> Callable[..., ag.Tensor]:
     """A training step as one writes it."""
 

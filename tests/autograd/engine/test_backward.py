@@ -376,11 +376,7 @@ def test_a_gradient_keeps_its_dtype_and_its_shape_whatever_a_hook_returns():
     assert (x.grad.dtype, x.grad.tolist()) == (np.float64, [3.0, 4.0])
     for returned, kind, said in (
         (lambda g: 1j * g.data, DTypeError, "complex numbers can't be converted"),
-        (
-            lambda g: g.sum(),
-            ShapeError,
-            r"a hook must keep the shape \(2,\) of its gradient; it returned one of \(\)",
-        ),
+        (lambda g: g.sum(), ShapeError, r"a hook must keep the shape \(2,\) of its gradient; it returned one of \(\)"),
     ):
         hook = x.register_hook(returned)
         with pytest.raises(kind, match=said):

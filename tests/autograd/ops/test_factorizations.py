@@ -55,8 +55,7 @@ def test_the_logarithm_of_a_determinant_does_not_overflow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "y"),
-    [((2, 2), (2,)), ((3, 2, 2), (2,)), ((3, 2, 2), (2, 4)), ((2, 2), (3, 2, 4)), ((3, 1, 2, 2), (5, 2, 1))],
+    ("x", "y"), [((2, 2), (2,)), ((3, 2, 2), (2,)), ((3, 2, 2), (2, 4)), ((2, 2), (3, 2, 4)), ((3, 1, 2, 2), (5, 2, 1))]
 )
 def test_the_sides_of_an_equation_broadcast(x: Any, y: Any) -> None:
     a, b = RNG.normal(size=x), RNG.normal(size=y)

@@ -398,11 +398,7 @@ wrong(tempered_softmax, "second order", "the result is a constant",
 # ------------------------------------------------------------------------------------------------------- linear algebra
 
 
-@own(
-    {"x": lambda xp, g, w: xp.matmul(g, w.mT), "w": lambda xp, g, x: xp.matmul(x.mT, g)},
-    x="n k",
-    w="k m",
-)
+@own({"x": lambda xp, g, w: xp.matmul(g, w.mT), "w": lambda xp, g, x: xp.matmul(x.mT, g)}, x="n k", w="k m")
 def dense(xp, x, w):
     return xp.matmul(x, w)
 
@@ -466,11 +462,7 @@ def layer_norm_rule(xp, g, x, gain, eps):
 
 
 @own(
-    {
-        "x": layer_norm_rule,
-        "gain": lambda xp, g, x, eps: g * normalized(xp, x, eps),
-        "bias": lambda g: g,
-    },
+    {"x": layer_norm_rule, "gain": lambda xp, g, x, eps: g * normalized(xp, x, eps), "bias": lambda g: g},
     x="... k",
     gain="k",
     bias="k",
@@ -604,10 +596,7 @@ def squares(xp, x, y):
 
 
 @own(
-    {
-        "y": lambda xp, g, x, y: g * x / squares(xp, x, y),
-        "x": lambda xp, g, x, y: -g * y / squares(xp, x, y),
-    },
+    {"y": lambda xp, g, x, y: g * x / squares(xp, x, y), "x": lambda xp, g, x, y: -g * y / squares(xp, x, y)},
     broadcasts=True,
 )
 def bearing(xp, y, x):
@@ -620,14 +609,7 @@ wrong(bearing, "sign", "− is forgotten", x=lambda xp, g, x, y: g * y / squares
 wrong(bearing, "second order", "y is a constant", x=lambda xp, g, x, y: -g * constant(y) / squares(xp, x, y))
 
 
-@own(
-    {
-        "x": lambda g, t: g * (1 - t),
-        "y": lambda g, t: g * t,
-        "t": lambda g, x, y: g * (y - x),
-    },
-    broadcasts=True,
-)
+@own({"x": lambda g, t: g * (1 - t), "y": lambda g, t: g * t, "t": lambda g, x, y: g * (y - x)}, broadcasts=True)
 def mixed(xp, x, y, t):
     return x + t * (y - x)
 

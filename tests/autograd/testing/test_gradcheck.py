@@ -267,10 +267,7 @@ def calling(net):
 def curve(change=lambda y: y):
     """x y², whose rule for y takes a changed y."""
     return declared(
-        lambda xp, x, y: x * y * y,
-        name="curve",
-        x=lambda g, y: g * y * y,
-        y=lambda g, x, y: 2.0 * g * x * change(y),
+        lambda xp, x, y: x * y * y, name="curve", x=lambda g, y: g * y * y, y=lambda g, x, y: 2.0 * g * x * change(y)
     )
 
 

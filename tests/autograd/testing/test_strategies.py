@@ -12,13 +12,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_shapes
 from glassgrad.autograd.errors import AutogradError, DeclarationError, GradcheckError
 from glassgrad.autograd.testing import assert_rule, gradcheck, strategies
-from glassgrad.autograd.testing.strategies import (
-    LARGEST,
-    broadcastable_shapes,
-    operations,
-    programs,
-    shapes,
-)
+from glassgrad.autograd.testing.strategies import LARGEST, broadcastable_shapes, operations, programs, shapes
 
 
 @given(shapes(min_dims=1, max_dims=2, max_side=4))

@@ -169,14 +169,7 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("step", "epochs", "trained"),
-    [
-        waiting(100, 2, [2, 2]),
-        (160, 2, [2, 2]),
-        (180, 2, [2]),
-        waiting(205, 2, [2]),
-        (290, 2, [1]),
-        (290, 1, [2]),
-    ],
+    [waiting(100, 2, [2, 2]), (160, 2, [2, 2]), (180, 2, [2]), waiting(205, 2, [2]), (290, 2, [1]), (290, 1, [2])],
 )
 def test_the_budget_is_that_of_trials_and_finals(monkeypatch, step, epochs, trained):
     clock = Clock(step)

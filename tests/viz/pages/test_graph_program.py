@@ -55,8 +55,7 @@ def shared():
 
 @needs_node
 @pytest.mark.parametrize(
-    "make",
-    [shared, net, looked_up, lambda: net("float32"), lambda: (ag.Tensor(3.0, True) * 1e9 + shared()) * 1e-9],
+    "make", [shared, net, looked_up, lambda: net("float32"), lambda: (ag.Tensor(3.0, True) * 1e9 + shared()) * 1e-9]
 )
 def test_the_programs_numbers_are_pythons_and_verdicts_find_a_fault_of_a_thousandth(make):
     scene = Scene(make(), gradients=True)
