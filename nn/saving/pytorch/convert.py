@@ -239,6 +239,7 @@ def _program(
     with _set("training", False, *module.modules()):
         program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
         names = [str(_name(node.target)) for node in _calls(program)]
+        _detach(torch, program.graph)
         if functional:
             program = program.run_decompositions({})
         while (left := _unknown(program)) and left != unknown:
@@ -257,6 +258,20 @@ def _program(
         )
     # Decomposed in evaluation mode, dropouts are gone.
     return program, tuple(dict.fromkeys(n for n in names if "drop" in n)) if functional or unknown else ()
+
+
+def _detach(torch: Any, graph: Any) -> None:
+    """Detach what the module computes under ``no_grad``, which is lost when the graph is decomposed. Each ``detach`` is
+    a copy: PyTorch would also detach what is written into a view.
+    """
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
+        node.target = torch.ops.aten.detach_copy.default
+    for node in graph.find_nodes(op="call_function", target=torch.ops.higher_order.wrap_with_set_grad_enabled):
+        for out in () if node.args[0] else [*node.users]:
+            with graph.inserting_after(out):
+                detached = graph.call_function(torch.ops.aten.detach_copy.default, (out,))
+            detached.meta = dict(out.meta)
+            out.replace_all_uses_with(detached, lambda user, new=detached: user is not new)
 
 
 def _name(target: Any) -> str | None:

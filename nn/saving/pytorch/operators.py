@@ -216,8 +216,8 @@ SAME = (
 PLAIN = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
     "neg": "negative", "bitwise_not": "bitwise_invert", "mul": "multiply", "pow": "power", "mm": "matmul",
-    "bmm": "matmul", "mv": "matmul", "dot": "matmul", "detach": "stop_gradient", "clamp": "clip", "clamp_min": "clip",
-    "clamp_max": "clip",
+    "bmm": "matmul", "mv": "matmul", "dot": "matmul", "detach": "stop_gradient", "detach_copy": "stop_gradient",
+    "clamp": "clip", "clamp_min": "clip", "clamp_max": "clip",
     "amax": "max", "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "gather": "take_along_axis",
     "index_select": "take", "mT": "matrix_transpose", "movedim": "moveaxis", "repeat": "tile", "unbind": "unstack",
     "unsqueeze": "expand_dims",

@@ -366,6 +366,33 @@ def test_a_value_that_a_module_keeps_between_calls_is_refused_as_its_gradient_wo
         nn.from_torch(net, x)
 
 
+class WithoutGradient(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.table = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3), torch.nn.Embedding(2, 3)
+
+    def forward(self, x):
+        with torch.no_grad():
+            h = self.b(x)
+        places = torch.arange(2, dtype=x.dtype).view(1, 2, 1).expand(1, 2, 3).contiguous().view(2, 3).detach()
+        places += self.table(torch.zeros(1, dtype=torch.long))
+        return self.a(x) * h + places, h
+
+
+def test_what_is_computed_under_no_grad_is_detached_and_what_is_added_to_a_detached_value_is_not():
+    module, x = WithoutGradient(), normal(2, 3)
+    net = nn.from_torch(module, x)
+    for y, z in zip(net(x), module(torch.tensor(x)), strict=True):
+        assert y.requires_grad == z.requires_grad
+        if y.requires_grad:
+            y.sum().backward()
+            z.sum().backward()
+    for (name, p), q in zip(net.named_parameters(), module.parameters(), strict=True):
+        assert (p.grad is None) == (q.grad is None) == name.startswith("b.")
+        if p.grad is not None:
+            np.testing.assert_allclose(p.grad.data, q.grad.numpy(), atol=1e-6)
+
+
 def test_one_tensor_given_twice_and_outputs_undefined_at_random_inputs():
     class Net(torch.nn.Module):
         def forward(self, x, y):
