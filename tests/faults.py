@@ -24,7 +24,7 @@ from glassgrad.autograd.compiler.targets import emit, language
 from glassgrad.autograd.compiler.targets.c import executable as native
 from glassgrad.autograd.compiler.targets.c import source
 from glassgrad.autograd.compiler.targets.plan import PARTIAL, Plan
-from glassgrad.autograd.compiler.tracing.surroundings import SCOPE, Surroundings
+from glassgrad.autograd.compiler.tracing.surroundings import SCOPE, Guard, Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from tests.steps.readings import compare
@@ -279,7 +279,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "guards: variables and attributes are not watched": (
         Surroundings,
         "_note",
-        lambda old: lambda self, guard: self._visit(guard.now(), guard.name),
+        lambda old: lambda self, holder, key, name, kind="": self._visit(Guard.of(holder, key, name).value, name),
     ),
     "guards: numbers in arrays are not compared": (SCOPE, "content_of", lambda old: lambda *_: ANY),
     "pass: minus is taken for plus": after("algebra", rewritten("subtract", to_plus)),
