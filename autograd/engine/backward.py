@@ -74,7 +74,7 @@ def backward_steps(
         if not mask:
             yield node, g, ()
             continue
-        op, saved = node.op, node.saved
+        op, saved, uneven = node.op, node.saved, node.uneven
         if doubtful or saved is None:
             saved_of(node)
         if create_graph:
@@ -88,7 +88,7 @@ def backward_steps(
             for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
                 if part is None:
                     continue
-                if op.uneven:
+                if uneven:
                     like = vertex if type(vertex) is Node else vertex._data
                     if part.dtype is not like.dtype or part.shape != like.shape:
                         part = unbroadcast(xp, part, like)

@@ -25,7 +25,8 @@ class Node:
     ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a
     constant (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` has the
     array of each argument and the result, or ``None`` where no rule needs it, and is ``None`` after it was released.
-    ``index`` numbers the nodes in order of creation.
+    ``uneven`` says whether a gradient may have to be summed or cast to fit its input, which two numbers of one dtype
+    never need. ``index`` numbers the nodes in order of creation.
     """
 
     op: Any
@@ -36,6 +37,7 @@ class Node:
     dtype: Any
     index: int
     mask: int
+    uneven: bool
     name: str | None
     scope: tuple[tuple[str, str], ...] | None
     hooks: list[Any] | None

@@ -24,7 +24,7 @@ from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends import ANYWHERE, SPACES
+from glassgrad.autograd.backends import ANYWHERE, FLAT, SPACES
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import normalize_axes
 from glassgrad.autograd.engine.graph import Node, stamp
@@ -371,6 +371,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
     numbers = backends.PYTHON_REALS if op.broadcasts else ()  # they stay what they are beside arrays
     plans, defaults, view, mode_now = op.plans, op.params, op.view, MODE.get
     bare, axis = REQUIRED in defaults.values(), "axis" in defaults and not op.foreign
+    pair = count == 2 and op.broadcasts and not op.foreign
 
     def call(*given: Any, **params: Any) -> Any:
         if params or bare or len(given) != count:
@@ -429,6 +430,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             for i in plan.dropped:
                 node.saved[i] = None
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
+            node.uneven = op.uneven and not (pair and type(a) is kind and kind in FLAT and not mixed)
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
