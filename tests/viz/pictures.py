@@ -333,10 +333,10 @@ def lstm() -> Any:
 
 @picture
 def gru() -> Any:
-    """One step of a GRU, operation by operation."""
-    x, h = held(np.round(numbers(1, 2), 1), "x"), held(np.round(numbers(1, 3, seed=1), 1), "h")
-    loss = ag.sum(nn.GRUCell(2, 3, seed=0, dtype="float64")(x, h) ** 2)
-    return drawn_after_backward(loss, inputs=[x, h])
+    """A GRU with its gates, the states of all steps, and the last."""
+    x = held(np.round(numbers(4, 1, 2), 1), "x")
+    states, last = nn.GRU(2, 3, seed=0, dtype="float64")(x)
+    return drawn_after_backward(ag.sum(states**2) + ag.sum(last), inputs=[x])
 
 
 @picture

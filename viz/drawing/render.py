@@ -56,11 +56,6 @@ def plain(words: object) -> str:
     return _escape(one_line(words)).replace("\\", "&#92;" * 4)  # Graphviz unescapes a tooltip twice
 
 
-def _room(content: str) -> str:
-    """Blanks that make up for the width of full-width characters, which the wheel underestimates."""
-    return " " * math.ceil(0.6 * sum(map(is_wide, content)))
-
-
 @dataclass(frozen=True)
 class _Printer:
     """Labels as Graphviz's HTML, in a theme and in the present language, in which ``names`` stay as they are."""
@@ -86,7 +81,8 @@ class _Printer:
 
     def _text(self, part: labels.Text) -> str:
         said = words.told(part.words, self.names)
-        inner = (escape(said) or " ") + _room(said)
+        # Blanks make up for the width of full-width characters, which the wheel underestimates.
+        inner = (escape(said) or " ") + " " * math.ceil(0.6 * sum(map(is_wide, said)))
         for tag, is_set in (("B", part.bold), ("I", part.italic)):
             inner = f"<{tag}>{inner}</{tag}>" if is_set else inner
         inner = f"<S>{inner}</S>" if part.struck else inner

@@ -27,6 +27,7 @@ from glassgrad.viz.formula.check import Check, checked
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import Way, between, counts, ways
 from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Both, Line, Writer, chained, equation, item, number
+from glassgrad.viz.recorded.loops import RESULT
 from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -152,6 +153,7 @@ class Derivation(_Written):
                 sent = [write.sent(use, found[use.head]) for use in write.uses(card)]
                 equal = {term.text: [other for other in sent if other.text == term.text] for term in sent}
                 terms = [write.say.call("multiply", len(same), same[0]) for same in equal.values()]
+                terms = sent if sent[0].head == RESULT else terms
             found[card] = write.total(terms)
             if len(found[card].text) > ONE_LINE:
                 return None

@@ -212,6 +212,8 @@ class Layout:
         return tuple(cells)
 
     def _row(self, line: Line) -> Row:
+        if line.card.is_loop:
+            return (line,)
         cells: tuple[Both | Symbol, ...] = (line,) if self._scene.scalar else (line, space(line.card.shape))
         if not self._told.with_numbers or line.value is None:
             return cells

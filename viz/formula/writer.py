@@ -10,6 +10,7 @@ import numpy as np
 
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.viz.drawing.texts import clipped
+from glassgrad.viz.recorded.loops import RESULT
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import tex_name, tex_number
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -140,12 +141,15 @@ class Writer:
         """The sum of terms."""
         if len(terms) == 1:
             return terms[0]
-        text, tex = "", ""
+        text, tex, value = "", "", sum(term.value for term in terms)
+        if terms[0].head == RESULT:  # of one loop: several gradients, which are no sum
+            texts, texs = ([getattr(term, form) for term in terms] for form in ("text", "tex"))
+            return Symbol(self.say, ", ".join(texts), r",\ ".join(texs), SUM, value)
         for term in terms:
             for_text, for_tex = term.within(SUM)
             text = _added(text, f"({for_text})" if term.head == "where" else for_text, term.level)
             tex = _added(tex, for_tex, term.tex_level)
-        return Symbol(self.say, text, tex, SUM, sum(term.value for term in terms))
+        return Symbol(self.say, text, tex, SUM, value)
 
 
 def _added(whole: str, term: str, level: float) -> str:

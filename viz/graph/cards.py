@@ -14,6 +14,7 @@ import numpy as np
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.texts import clipped
+from glassgrad.viz.recorded.loops import GATES, Recurrence
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -277,7 +278,8 @@ class Cards:
         rule = {"border": 1, "sides": "B", "color": self.grad_ink(card) if self.scene.computed else "muted"}
         shown, cells = addends(card), []
         for i, use in enumerate(shown):
-            part, where = use.contribution, f"from {short(use.head.name)} {use.mark}".rstrip()
+            part = use.head.gradient if card.is_loop else use.contribution
+            where = f"from {short(use.head.name)} {use.mark}".rstrip()
             told = where if part is None else f"{where}: {numbers.full(part)}"
             said = (where if part is None or card.shape else numbers.scalar(part[()])) + " ?" * use.doubted
             cells.append(cell(grad_text(said, self.grad_ink(card)), port=f"g{i}", title=told, **rule))
@@ -307,6 +309,8 @@ class Cards:
 
     def _arrays(self, card: Card) -> Label:
         """The value of an array and, column below column, its gradient."""
+        if card.is_loop:
+            return self._gates(card)
         lines = self._entries(card, card.value, False)
         if self.scene.computed:
             sums = f" = sum of {len(card.addends)}" * (len(card.addends) > 1)
@@ -316,6 +320,16 @@ class Cards:
                 label = grad_text(f"{self.by(card)}{sums} =") + (grad_text(" ?", "muted") * card.doubted)
             lines += [row(cell(label, **WHOLE)), *self._entries(card, card.gradient, True)]
         return table(*lines, cellpadding=1 if self.compact else 2)
+
+    def _gates(self, card: Card) -> Label:
+        """The gates of a loop at its last step."""
+        loop, cells = Recurrence(card.operation, self.scene.seen), []
+        for name, values in loop.gates.items():
+            lines = self._entries(card, values, False)
+            head = row(cell(caption(f"{name}[{loop.order[-1] + 1}], {GATES[name]}", "ink"), **WHOLE))
+            cells.append(cell(table(head, *lines), valign="TOP"))
+        pairs = (row(*cells[i : i + 2]) for i in range(0, len(cells), 2))
+        return table(*pairs, cellspacing=2) if cells else caption(" ")
 
     def _entries(self, card: Card, array: np.ndarray | None, gradient: bool) -> list[Label]:
         """The rows with the numbers of an array, or with a mark if there are many."""
@@ -348,7 +362,8 @@ class Cards:
 
     def _told(self, card: Card) -> str:
         """The value and the gradient of a card in full precision."""
-        return value_told(card) + (f"; {self.gradient_told(card)}" if card.gradient is not None else "")
+        has_gradient = card.gradient is not None and not card.is_loop
+        return value_told(card) + (f"; {self.gradient_told(card)}" if has_gradient else "")
 
 
 def short(name: str) -> str:
@@ -358,7 +373,7 @@ def short(name: str) -> str:
 
 def value_told(card: Card) -> str:
     """The value of a card in full precision."""
-    return f"{card.name} = {numbers.full(card.value)}"
+    return card.name if card.is_loop else f"{card.name} = {numbers.full(card.value)}"
 
 
 def addends(card: Card) -> list[Socket]:

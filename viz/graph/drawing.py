@@ -237,7 +237,8 @@ class Drawing:
     def _edges(self, socket: Socket) -> None:
         tail, head = socket.tail, socket.head
         ids = f"{tail.key}_{head.key}_{socket.index}"
-        value, part = f"{tail.name} = {numbers.full(tail.value, 8)}", socket.contribution
+        value = tail.name if tail.is_loop else f"{tail.name} = {numbers.full(tail.value, 8)}"
+        part = head.gradient if tail.is_loop else socket.contribution
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
         backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
         backward |= {"color": "muted"} if socket.doubted else {}
@@ -261,7 +262,8 @@ class Drawing:
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:
-        if self.scene.scalar or (self.branched and self.cards.compact):  # lines side by side have no room for it
+        beside = self.branched and self.cards.compact  # lines side by side have no room for it
+        if self.scene.scalar or tail.is_loop or beside:
             return None
         return caption(f"  {numbers.shape(tail.shape)}")
 

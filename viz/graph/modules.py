@@ -35,7 +35,7 @@ from glassgrad.viz.graph.row_cards import (
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
-from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
+from glassgrad.viz.recorded.loops import GATES, Recurrence, loops_in, recurrences
 from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
 from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, entries, names_of, slopes, warn
 from glassgrad.viz.recorded.since import notice
@@ -268,6 +268,8 @@ class _Table:
         """The card of a loop over time: the size of the gradient of its state after every step."""
         total, by = entries([row]), self._by(loop.carries[0] if loop.carries else "(state)")
         words = [numbers.counted(total, "parameter")] * bool(total) + [f"{len(loop.body.steps)} ops in a step"]
+        if loop.gates:
+            words += ["gates", ", ".join(GATES[name] for name in loop.gates)]
         sizes = loop.sizes() if loop.carries else None
         return self._stairs(row, int(loop.loop.length), words, by, sizes, "step")
 

@@ -22,7 +22,7 @@ from glassgrad.viz.pages.emitted import refusals, written
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.recorded.calls import users_of
 from glassgrad.viz.recorded.layers import POOLS, products
-from glassgrad.viz.recorded.names import LOOP
+from glassgrad.viz.recorded.names import states_of
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size
@@ -112,11 +112,4 @@ def _is_layer(node: Node, users: Sequence[Node]) -> bool:
     name = node.op.name
     if name == "linear":
         return any(user.op.name == "linear" for user in users)
-    return name in ACTIVATIONS or name in POOLS or (name == "reshape" and states_of(node) is not None)
-
-
-def states_of(node: Node) -> Node | None:
-    """The loop of which these are states: a part of the one array that it fills, which may be reshaped then."""
-    part = node.inputs[0] if node.op.name == "reshape" else node
-    loop = part.inputs[0] if isinstance(part, Node) and part.op.name == "getitem" else None
-    return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
+    return name in ACTIVATIONS or name in POOLS or states_of(node) is not None

@@ -15,10 +15,8 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.texts import clipped, one_line
 from glassgrad.viz.pages.emitted import packed
 from glassgrad.viz.pages.graph_program import socket_key
-from glassgrad.viz.pages.pad import states_of
 from glassgrad.viz.recorded.calls import Call
-from glassgrad.viz.recorded.loops import Recurrence
-from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOOP, LOSS, PARAM, TARGET
+from glassgrad.viz.recorded.names import ACTIVATIONS, INPUT, LAYERS, LOSS, PARAM, TARGET
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.rows import belongings
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -40,7 +38,6 @@ class Words:
         self.name: dict[Card, str] = {}
         self.short: dict[Card, str] = {}
         self.symbol: dict[Card, Symbol] = {}
-        self.recurrent = _recurrent(scene)
         for card in scene.cards:
             self.symbol[card], *names = self._called(card)
             self.name[card], self.short[card] = map(readable, names)
@@ -48,15 +45,16 @@ class Words:
     def _called(self, card: Card) -> tuple[Symbol, str, str]:
         """What stands for a value in formulas, its name, and its short name."""
         scene, say = self.scene, self.scene.say
-        if card in self.recurrent:
-            cell, name = self.recurrent[card]
-            return say.symbol(cell, card.value), name, name
+        if card.is_loop:
+            steps = card.operation.params["loop"].length
+            name = words.say("{cell}, {n} steps", cell=card.name, n=steps)
+            return card.written(say), name, name
         if card in scene.views:
             tail, op, params = scene.views[card]
             symbol = say.composed(OPS[op], [tail.written(say)], params, card.value)
             return symbol, symbol.text, symbol.text
         is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
-        if card.node is None or scene.names.is_given(card.place) or card.role == LOSS or is_layer:
+        if card.node is None or card.is_result or card.place in scene.names.given or card.role == LOSS or is_layer:
             return card.written(say), card.name, card.name
         whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
         symbol, short = whole if len(whole.text) <= LONG else brief, whole if len(whole.text) <= SHORT else brief
@@ -95,7 +93,7 @@ class Words:
     def on_paper(self, card: Card) -> str:
         """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
         steps = {s.tail for s in card.sockets if s.tail.node is not None and s.tail.key != self.name[s.tail]}
-        if self.scene.scalar or not steps or card.operation.op.name == LOOP:
+        if self.scene.scalar or not steps or card.is_loop:
             return ""
         inside = self.symbol | {tail: self.scene.say.symbol(tail.key, tail.value) for tail in steps}
         return readable(self._composed(card, inside).text)
@@ -116,31 +114,6 @@ class Words:
         symbol = head.operation.op.symbol
         shown = said.replace(OUT, symbol if symbol.isalpha() else self.short[head])
         return said if len(shown) <= GEAR else ""
-
-
-def _recurrent(scene: Scene) -> dict[Card, tuple[str, str]]:
-    """The loops of recurrent modules, and the states that are taken out of their results: what each is called in
-    formulas, and its name. Of the states of all steps that is ``h``, of the last ``h[5]``.
-    """
-    loops = [card for card in scene.operations if card.operation.op.name == LOOP and card.scope]
-    found: dict[Card, tuple[str, str]] = {}
-    for number, card in enumerate(loops, 1):
-        of, loop = str(number) if loops[1:] else "", Recurrence(card.operation, scene.seen)
-        cell = f"{loop.title} {of}".strip()
-        found[card] = cell, words.say("{cell}, {n} steps", cell=cell, n=loop.loop.length)
-        body = loop.body
-        for taken in scene.operations:
-            if states_of(taken.operation) is not card.operation:
-                continue
-            is_shaped = taken.operation.op.name == "reshape"
-            index = (taken.sockets[0].tail if is_shaped else taken).operation.params["index"]
-            (which,) = (i for i, place, _ in body.parts(loop.loop.length, loop.loop.dtype) if place == index)
-            at = body.outputs.index(body.outputs[which])
-            name = f"{loop.carries[at] if at < body.carries else 'y'}{of}"
-            name = f"{name}[{loop.order[-1] + 1}]" if which < body.carries else name
-            name = name if is_shaped else words.say("{name} as one row", name=name)
-            found[taken] = name, name
-    return found
 
 
 def readable(text: str) -> str:
@@ -272,7 +245,7 @@ def _recorded(card: Card) -> int:
 
 def _continues(card: Card, run: Sequence[Card]) -> bool:
     """Whether an operation takes states out of a loop, or is an activation, or the bias, of the layer before it."""
-    if states_of(card.operation) in [before.operation for before in run]:
+    if card.is_result and card.sockets[0].tail in run:
         return True
     before, tails, name = run[-1], [socket.tail for socket in card.sockets], card.operation.op.name
     if before not in tails or len(before.uses) != 1 or not (_is_layer(before) or run[1:]):
@@ -292,5 +265,5 @@ def _layer(keys: Sequence[str], cards: Mapping[str, Card], named: Words) -> dict
     title, numbered = first.operation.op.name.capitalize(), re.search(r"\d+$", first.name)
     if numbered := numbered or re.search(r"\d+$", second.name):
         title = words.say("Layer {number}", number=numbered[0])
-    title = named.name[first] if first in named.recurrent else title
+    title = named.name[first] if first.is_loop else title
     return {"t": title, "p": first.path or "", "in": list(keys), "layer": 1}

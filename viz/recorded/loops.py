@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +12,17 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.evaluate import Evaluation, host
-from glassgrad.viz.recorded.names import LOOP, Names, carries
+from glassgrad.viz.recorded.names import LOOP, Names, carries, gate, states_of
+from glassgrad.viz.recorded.notation.latex import tex_name
+
+GATES = {"i": "input", "f": "forget", "g": "cell", "o": "output", "r": "reset", "z": "update", "n": "new"}
+"""The names of the gates of an LSTM and of a GRU, in the order in which they lie in the weights."""
+
+RESULT = "a result"
+"""Stands for the operation that takes a result out of a loop in a formula of its rule."""
 
 
 def loops_in(nodes: Iterable[Node]) -> list[Node]:
@@ -23,6 +32,25 @@ def loops_in(nodes: Iterable[Node]) -> list[Node]:
         if node.op is not None and node.op.name == LOOP:
             found.setdefault((id(node.params["loop"].body), *map(id, node.inputs)), node)
     return list(found.values())
+
+
+def result_of(node: Any, name: str | None) -> Node | None:
+    """A result of a loop, called ``name``, as one operation on the loop: a slice and a reshape were recorded. None for
+    anything else.
+    """
+    if name is None or (loop := states_of(node)) is None:
+        return None
+    index, shape, size = node.inputs[0].params["index"], node.shape, loop.shape
+
+    def result(xp: Any, x: Any) -> Any:
+        return xp.reshape(x[index], shape)
+
+    tex = tex_name(name).replace("{", "{{").replace("}", "}}")
+    op = Op(result, "result", f"{{x}}.{name}", f"{{x}}.{tex}", 9, False, False, False)
+    op.vjp(x=lambda g, xp: xp.scatter_add(xp.reshape(g, (-1,)), index=index, shape=size))
+    made: Node = copy(node)
+    made.op, made.inputs, made.params = op, (loop,), {}
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +85,14 @@ class Recurrence:
     def carries(self) -> list[str]:
         """The names of the carries."""
         return carries(self.body)
+
+    @cached_property
+    def gates(self) -> dict[str, np.ndarray]:
+        """The values of the gates at the last step."""
+        gated = any(step.op.name == "sigmoid" for step in self.body.steps)
+        values = ag.Graph(*(self._steps[-1][2] if gated and self._steps else ())).replay()
+        found = {gate(node): host(value) for node, value in values.items() if node.op is not None}
+        return {name: found[name] for name in GATES if name in found}
 
     def _split(self, given: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
         """What is given for the carries, for the inputs of each step, and for the values that all steps share."""

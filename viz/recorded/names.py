@@ -81,6 +81,7 @@ class Names:
         self._roles = dict.fromkeys(_identities(members(targets, "targets")), TARGET)
         self._roles |= dict.fromkeys(_identities(members(inputs, "inputs")), INPUT)
         self.origins = origins(graph)
+        self.loops = loop_names(graph)
         self._derived = self._derivations(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
@@ -90,11 +91,15 @@ class Names:
                 if hasattr(source := self._constants.get(id(x), x), "op"):
                     self._users.setdefault(source, []).append((node, i))
         self.roles = {place: self._role(place) for place in self.places}
-        self._layers = self._numbered()
-        wished = {place: self._said.get(_identity(place)) or self._own(place) for place in self.places}
-        self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
+        made = [node for node in self.places if node.op is not None and node.op.name in (*LAYERS, "matmul")]
+        self._layers = {self._with_bias(node): i for i, node in enumerate(made, 1)}
+        """The outputs of layers, numbered: the matrix product, or its sum with the bias."""
+        own = {place: None if self._short(place) else place.name for place in self.places}
+        wished = {place: self._said.get(_identity(place)) or name for place, name in own.items()}
+        self.given = {place: clipped(one_line(str(wish)), LONGEST) for place, wish in wished.items() if wish}
+        """The names that the user gave to nodes and leaves."""
         # Names given by the user are kept; generated ones avoid them, and those of which they are the tangents.
-        self._taken = {*self._given.values(), *(x.name for x in self.origins.values() if x.name)}
+        self._taken = {*self.given.values(), *(x.name for x in self.origins.values() if x.name)}
         self._taken |= set(map(undotted, self._taken))
         self._counts: dict[str, int] = {}  # the last number used after each letter
         self._names = dict[Any, Name]()
@@ -105,10 +110,6 @@ class Names:
 
     def __getitem__(self, given: Any) -> Name:
         return self._names[self.place(given)]
-
-    def is_given(self, place: Any) -> bool:
-        """Whether the user named this node or leaf."""
-        return place in self._given
 
     def place(self, given: Any) -> Any:
         """The node, leaf or constant behind an entry of a node's inputs; None for a number."""
@@ -172,11 +173,6 @@ class Names:
         users = self._users.get(place, [])
         return TARGET if users and all(i == 1 and node.op.name in LOSSES for node, i in users) else INPUT
 
-    def _numbered(self) -> dict[Node, int]:
-        """The outputs of layers, numbered: the matrix product, or its sum with the bias."""
-        made = [node for node in self.places if node.op is not None and node.op.name in (*LAYERS, "matmul")]
-        return {self._with_bias(node): i for i, node in enumerate(made, 1)}
-
     def _with_bias(self, node: Node) -> Node:
         users = self._users.get(node, [])
         if node.op.name == "matmul" and len(users) == 1 and users[0][0].op.name == "add":
@@ -187,10 +183,6 @@ class Names:
         return node
 
     # ------------------------------------------------------------ names
-
-    def _own(self, place: Any) -> str | None:
-        name = place.name
-        return None if name is None or self._short(place) else str(name)
 
     def _short(self, place: Any) -> str | None:
         """The short name of a parameter that its module has named by its path: W1, b1, or the path's last part."""
@@ -208,8 +200,8 @@ class Names:
         if place in self._derived:
             form, other = self._derived[place]
             return form.format(self.of(other)), None
-        if place in self._given:
-            return fresh(self._given[place], used), None
+        if place in self.given:
+            return fresh(self.given[place], used), None
         short = self._short(place)
         name = fresh(short or self._made(place), self._taken)
         used.add(name)
@@ -221,14 +213,17 @@ class Names:
         node, i = users[0] if users else (place, 0)
         name = node.op.name if users else ""
         if role == LOSS:
-            return next((f"∂L/∂{self._names[leaf].shown}" for leaf in self._names if _has_grad(leaf, place)), "L")
+            made = (leaf for leaf in self._names if getattr(getattr(leaf, "grad", None), "node", None) is place)
+            return next(
+                (f"∂L/∂{self._names[leaf].shown}" for leaf in made), "L"
+            )  # as `backward(create_graph=True)` does
         if role == TARGET:
             return self._counted("y", first="y")
         if role == INPUT:
             if name == LOOP and i < node.params["loop"].body.carries:
                 return f"{carries(node.params['loop'].body)[i]}0"
             word = _letter(place, all(user.op.broadcasts for user, _ in users))
-            if word == "x" and ("x" in self._given.values() or (name == "matmul" and i)):
+            if word == "x" and ("x" in self.given.values() or (name == "matmul" and i)):
                 word = "A" if len(place.data.shape) > 1 else "c"  # not a second input: a constant
             return self._counted(word, first=word)
         if role == PARAM:
@@ -238,6 +233,8 @@ class Names:
             return f"W{self._layers[self._with_bias(node)]}" if is_weight else self._counted("θ")
         if place in self._layers:
             return f"z{self._layers[place]}"
+        if place in self.loops:
+            return self.loops[place]
         if place in self._ends and len(self._ends) > 1:
             return self._counted("L" if size_of(place.shape) == 1 else "out")
         is_activation = place.op.name in ACTIVATIONS
@@ -323,6 +320,33 @@ def projected(node: Node) -> str:
     return "qkv"[index] if isinstance(whole, Node) and whole.op.name == "linear" else ""
 
 
+def states_of(node: Any) -> Node | None:
+    """The loop of which this is a result: a part of the one array that it fills, in the shape of the result."""
+    part = node.inputs[0] if node.op is not None and node.op.name == "reshape" else None
+    loop = part.inputs[0] if isinstance(part, Node) and part.op.name == "getitem" else None
+    return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
+
+
+def loop_names(graph: ag.Graph) -> dict[Node, str]:
+    """The names of loops, by their modules or functions, and of their results: `h` for the states of all steps, `h[5]`
+    for the last; numbered where there are several loops. A part that is only reshaped then has the name of its loop.
+    """
+    loops = [node for node in graph.nodes if node.op is not None and node.op.name == LOOP]
+    found = {}
+    for number, node in enumerate(loops, 1):
+        of, loop, body = str(number) if loops[1:] else "", node.params["loop"], node.params["loop"].body
+        found[node] = f"{node.scope[-1][1] if node.scope else body.name} {of}".strip()
+        many = len(body.outputs) - body.carries
+        called = [*carries(body), *([f"y{i}" for i in range(1, many + 1)] if many > 1 else ["y"])]
+        for taken in (place for place in graph.nodes if states_of(place) is node):
+            part = taken.inputs[0]
+            which = next(i for i, at, _ in body.parts(loop.length, loop.dtype) if at == part.params["index"])
+            name, found[part] = called[body.outputs.index(body.outputs[which])], found[node]
+            name += f"{'_' * (bool(of) and name[-1].isdigit())}{of}"
+            found[taken] = f"{name}[{1 if loop.reverse else loop.length}]" if which < body.carries else name
+    return found
+
+
 def carries(body: Any) -> list[str]:
     """The names of the carries of a loop: h, and c if there are two."""
     given = list(body.names[: body.carries])
@@ -401,11 +425,6 @@ def fresh(name: str, taken: set[str]) -> str:
         tried = f"{name}_{n}"
     taken.add(tried)
     return tried
-
-
-def _has_grad(leaf: Any, place: Any) -> bool:
-    """Whether this value is the gradient of a leaf, as `backward(create_graph=True)` leaves it."""
-    return leaf.op is None and getattr(getattr(leaf, "grad", None), "node", None) is place
 
 
 def array_of(leaf: ag.Tensor) -> np.ndarray | None:

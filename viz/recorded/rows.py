@@ -19,7 +19,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.calls import Call, Scope, call_tree, numbered, users_of
 from glassgrad.viz.recorded.evaluate import Evaluation, host
-from glassgrad.viz.recorded.names import LOSSES, Names, fresh, projected
+from glassgrad.viz.recorded.names import LOOP, LOSSES, Names, fresh, projected
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
@@ -187,12 +187,15 @@ def rows_of(
 
 
 def _with_views(calls: Iterable[Call], users: Mapping[Node, list[Node]]) -> list[Call]:
-    """The calls, an operation outside of modules together with those that only turn its result."""
+    """The calls, an operation outside of modules together with those that only turn its result, or take the results
+    out of a loop.
+    """
     joined: list[Call] = []
     for call in calls:
-        before = joined[-1] if joined and not joined[-1].is_module else None
-        turns = not call.is_module and call.nodes[0].op.name in VIEWS
-        if turns and before is not None and users.get(before.nodes[-1]) == call.nodes:
+        before, first = (joined or [call])[-1], call.nodes[0]
+        turns = first.op.name in VIEWS and users.get(before.nodes[-1]) == call.nodes
+        taken = before.nodes[0].op.name == LOOP and first.inputs[0] is before.nodes[0]
+        if not (before.is_module or call.is_module) and (turns or taken):
             joined[-1] = Call(before.scope, before.nodes + call.nodes, is_module=False)
         else:
             joined.append(call)

@@ -22,8 +22,9 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.loops import RESULT, result_of
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import PARAM, Constant, Names
+from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, states_of
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.since import notice
@@ -40,6 +41,7 @@ class Card:
     """An operation and the tensor it makes, or a leaf."""
 
     place: Any  # its Node, leaf Tensor or Constant
+    node: Node | None  # the operation; of a result of a loop, that of `result_of`; None for a leaf
     key: str  # its name in DOT and in ids
     name: str  # as it is shown
     role: str
@@ -53,15 +55,20 @@ class Card:
     doubted: bool = False  # its gradient has passed a wrong rule
 
     @property
-    def node(self) -> Node | None:
-        """The recorded operation; None for a leaf."""
-        return self.place if isinstance(self.place, Node) else None
+    def operation(self) -> Node:
+        """The operation of a card that is not a leaf."""
+        assert self.node is not None
+        return self.node
 
     @property
-    def operation(self) -> Node:
-        """The recorded operation of a card that is not a leaf."""
-        assert isinstance(self.place, Node)
-        return self.place
+    def is_loop(self) -> bool:
+        """Whether this is a loop: its array, which holds all of its results and more, is not shown."""
+        return self.node is not None and self.node.op.name == LOOP
+
+    @property
+    def is_result(self) -> bool:
+        """Whether this is a result of a loop."""
+        return self.node is not None and self.node is not self.place
 
     @property
     def scope(self) -> tuple[tuple[str, str], ...]:
@@ -118,7 +125,8 @@ class Socket:
     @cached_property
     def contribution(self) -> np.ndarray | None:
         """The gradient that the engine sent through here, in the operand's shape."""
-        parts = self.scene.seen.contributions.get(self.head.place, ())
+        place = self.head.place.inputs[0] if self.head.is_result else self.head.place
+        parts = self.scene.seen.contributions.get(place, ())
         return parts[self.index] if self.index < len(parts) else None
 
     @cached_property
@@ -191,13 +199,15 @@ class Scene:
         self.notice = notice(self.seen, self.names)
         self.cards: list[Card] = []
         self._by_place: dict[Any, Card] = {}
+        flat = {place.inputs[0] for place in graph.nodes if states_of(place) is not None}
         for place in self.names.places:
-            self._add(place)
+            if place not in flat:
+                self._add(place)
         self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
-        self.tree = call_tree(graph.nodes)
+        self.tree = call_tree(place for place in graph.nodes if place not in flat)
         self.modules = [call for call in self.tree.opened() if call.is_module]
         """The calls of modules that call no other."""
         self._group(self.tree)
@@ -206,10 +216,12 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
+        node = place if isinstance(place, Node) else None
+        node = result_of(place, self.names.loops.get(place)) or node
+        card = Card(place, node, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
         self.cards.append(card)
         self._by_place[place] = card
-        seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
+        seats = [(i, tail) for i, given in enumerate((node or place).inputs) if (tail := self.card(given)) is not None]
         for i, tail in seats:
             same = [j for j, other in seats if other is tail]
             card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
@@ -304,6 +316,8 @@ class Scene:
         head, node = socket.head, socket.head.operation
         out = self.say.symbol(head.name, head.value)
         part: Symbol = self.say.pull(node.op, socket.index, self.symbols(head), out, node.params, g)
+        if head.is_result:  # the places of its entries in the loop's array are not written
+            part = Symbol(self.say, g.text, g.tex, g.level, part.value, RESULT, tex_level=g.tex_level)
         return part
 
     def formula(self, card: Card) -> Symbol:

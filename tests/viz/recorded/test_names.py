@@ -6,6 +6,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz import explain, summary
+from glassgrad.viz.recorded.loops import Recurrence
 from glassgrad.viz.recorded.names import derivative
 from glassgrad.viz.recorded.rows import rows_of
 from glassgrad.viz.recorded.scene import Scene
@@ -66,11 +67,23 @@ def test_gradients_that_are_not_recorded_or_have_names_are_not_named() -> None:
     assert seed.name == "seed"
 
 
-def test_the_first_states_of_a_loop_are_named_after_its_states() -> None:
-    x = ag.Tensor(np.ones((5, 2, 3)), name="x")
-    names = {card.name for card in Scene(ag.sum(nn.LSTM(3, 4, seed=0)(x)[0])).cards}
-    assert {"h0", "c0"} <= names
-    assert not any(name.startswith("x") and name != "x" for name in names)
+def test_the_results_of_a_loop_have_names_and_shapes_of_their_own() -> None:
+    x = ag.Tensor(np.sin(np.arange(30.0)).reshape(5, 2, 3), name="x")
+    states, (last, cell) = nn.LSTM(3, 4, seed=0, dtype="float64")(x)
+    loss = ag.sum(states**2) + ag.sum(last * cell)
+    scene = Scene(loss, gradients=True)
+    cards = {card.name: card for card in scene.cards}
+    assert {"h0", "c0", "LSTM"} <= cards.keys()
+    assert not any(name.startswith("x") and name != "x" for name in cards)
+    for name, result in {"h": states, "h[5]": last[0], "c[5]": cell[0]}.items():
+        assert np.array_equal(cards[name].value, result.data)
+    assert np.array_equal(cards["h"].gradient, 2 * states.data)
+    gates = Recurrence(cards["LSTM"].operation, scene.seen).gates
+    assert list(gates) == [*"ifgo"]
+    assert np.allclose(gates["o"] * np.tanh(cell.data[0]), last.data[0])
+    derived = explain(loss, wrt="weight_hh_l0").text
+    assert "  ∂L/∂LSTM = ∂L/∂h[5], ∂L/∂c[5], ∂L/∂h\n" in derived
+    assert f"({cards['LSTM'].value.size},)" not in derived
 
 
 @pytest.mark.parametrize("index", [np.array([0, 2, 2]), ag.Tensor([0, 2, 2])])

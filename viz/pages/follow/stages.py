@@ -15,15 +15,12 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages.follow.network import WHO, Network, edges_of, first, rerun
 from glassgrad.viz.recorded.evaluate import host
-from glassgrad.viz.recorded.loops import loops_in
+from glassgrad.viz.recorded.loops import GATES, loops_in
 from glassgrad.viz.recorded.names import carries, gate
 from glassgrad.viz.recorded.notation.windows import geometry
 from glassgrad.viz.recorded.spine import PRODUCTS, blocks_of, edges_to
 
 WINDOWS = ("conv", "max_pool", "sum_pool")
-GATES = "ifgorzn"
-"""The names of the gates of an LSTM and of a GRU, in the order in which they lie in the weights."""
-
 MOST = 12
 """The most stages of a network of layers that are shown; of more every second or third."""
 
@@ -369,7 +366,6 @@ def _gates(body: Any) -> dict[str, int]:
         value = values[step.out] = step.op(*(values[i] for i in step.args), **step.params)
         if step.op.name in ("sigmoid", "tanh") and value.node is not None and (letter := gate(value.node)):
             gates[letter] = step.out
-    order = sorted(gates, key=GATES.index)
-    return {name: gates[name] for name in order} | dict(
+    return {name: gates[name] for name in GATES if name in gates} | dict(
         zip(carries(body)[::-1], body.outputs[: body.carries][::-1], strict=True)
     )
