@@ -151,6 +151,8 @@ class Names:
                 found[place] = "1 - {}", other
             elif own.ndim == 2 and own.strides == array.strides[::-1] and np.array_equal(own, array.T):
                 found[place] = "{}ᵀ", other
+            elif standardized(array, own):
+                found[place] = "standardize({})", other
         return found
 
     def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
@@ -266,6 +268,13 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
         if not changed:
             found[id(leaf)] = given
     return found
+
+
+def standardized(x: Any, y: Any) -> dict[str, Any]:
+    """The parameters by which `autograd.standardize` makes ``y`` of ``x``, as a norm does; empty if it does not."""
+    is_norm = x.shape == y.shape and y.ndim > 0 and y.dtype.kind == "f" and abs(y.mean()) < 1
+    options: Any = ({"axis": axis, "eps": eps} for axis in (-1, 0) for eps in (1e-5, 1e-6, 1e-12) if is_norm)
+    return next((given for given in options if np.array_equal(ag.standardize(x, **given).data, y)), {})
 
 
 def _letter(place: Any, is_factor: bool) -> str:

@@ -24,7 +24,7 @@ from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.loops import RESULT, result_of
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, states_of
+from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, standardized, states_of
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.since import notice
@@ -260,8 +260,8 @@ class Scene:
 
     @cached_property
     def views(self) -> dict[Card, tuple[Card, str, dict[str, Any]]]:
-        """Constants that are another constant of the graph, transposed or reshaped: which one, and by what operation
-        with what parameters.
+        """Constants that are another constant of the graph, transposed, reshaped or standardized: which one, and by
+        what operation with what parameters.
         """
         found = {}
         for card in self.cards:
@@ -390,9 +390,12 @@ def _mark(which: int, often: int, operands: int) -> str:
 
 
 def _view(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
-    """The operation that makes ``y`` of ``x`` in the same memory, with its parameters."""
-    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ctypes.data == y.ctypes.data):
+    """The operation that makes ``y`` of ``x``, in the same memory or by a norm, with its parameters."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
         return None
+    if x.ctypes.data != y.ctypes.data:
+        made = standardized(x, y)
+        return ("standardize", made) if made else None
     for axes in permutations(range(x.ndim)):
         turned = x.transpose(axes)
         if (turned.shape, turned.strides) == (y.shape, y.strides):

@@ -86,6 +86,13 @@ def test_the_results_of_a_loop_have_names_and_shapes_of_their_own() -> None:
     assert f"({cards['LSTM'].value.size},)" not in derived
 
 
+def test_data_that_a_norm_reads_are_named_after_it_and_connected_with_it() -> None:
+    x = ag.Tensor([[1.0, 2.0, 4.0]], name="x")
+    scene = Scene(ag.sum(x + nn.LayerNorm(3)(x)))
+    ((card, (root, made, _)),) = scene.views.items()
+    assert (card.name, root.name, made) == ("standardize(x)", "x", "standardize")
+
+
 @pytest.mark.parametrize("index", [np.array([0, 2, 2]), ag.Tensor([0, 2, 2])])
 def test_a_few_indices_are_written_out(index: object) -> None:
     w = ag.Tensor(np.arange(6.0), requires_grad=True, name="w")
