@@ -207,9 +207,11 @@ def _checked(node: Node, values: dict[Any, Any], limit: float, max_elements: int
 
 def _compared(node: Node, given: Sequence[Any], i: int, limit: float, max_elements: int, rng: Any) -> dict[str, Any]:
     """What a `NodeCheck` says of an argument that has a gradient."""
+    # What a loop saves for its rule is no result.
+    loop = {"loop": replace(node.params["loop"], saving=None)} if node.op.name == "scan_packed" else {}
 
     def applied(x: Tensor) -> Any:
-        return node.op.apply(*given[:i], x, *given[i + 1 :], **node.params)
+        return node.op.apply(*given[:i], x, *given[i + 1 :], **(node.params | loop))
 
     applied.__name__ = node.op.name
     try:
@@ -253,8 +255,7 @@ def _verdict(judge: Judge) -> dict[str, Any]:
     if c is None:
         return _skipped(f"its slopes {ROUGH}")
     if found.verdict == UNCHECKED:
-        note = "its derivatives are too small compared with its values to be told from 0"
-        return _found(judge, UNCHECKED, c, note)
+        return _found(judge, UNCHECKED, c, "its derivatives are too small compared with its values to be told from 0")
     return _found(judge, OK, c, f"{found.lost} of its slopes {ROUGH}" if found.lost else "")
 
 

@@ -45,6 +45,11 @@ def test_unchecked_is_no_pass():
 
 
 class TestRight:
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_a_loop_that_saves_values_for_its_rule(self, dtype):
+        x = Tensor(np.sin(np.arange(24.0)).reshape(4, 2, 3), dtype=dtype)
+        assert check_nodes(ag.sum(nn.LSTM(3, 2, seed=0, dtype=dtype)(x)[0] ** 2)).ok
+
     def test_the_neuron_of_the_lecture(self):
         w, x, b = param(2.0, "w"), param(1.0, "x"), param(-1.0, "b")
         report = check_nodes((ag.sigmoid(w * x + b) - 1.0) ** 2)
