@@ -105,7 +105,8 @@ class Layout:
     def _steps(self) -> list[Section]:
         """One step of each loop on the path, forward and backward."""
         made = []
-        for loop in recurrences(self._scene.seen.graph.nodes, self._scene.seen)[:LOOPS]:
+        seen, names = self._scene.seen, self._scene.names
+        for loop in recurrences(seen.graph.nodes, seen, names)[:LOOPS]:
             card = self._scene.card(loop.node)
             if card is not None and card in self._write.way and loop.gradients is not None:
                 title = say("one step of {loop}, which runs {n} times", loop=loop.title, n=loop.loop.length)

@@ -323,7 +323,7 @@ class Cards:
 
     def _gates(self, card: Card) -> Label:
         """The gates of a loop at its last step."""
-        loop, cells = Recurrence(card.operation, self.scene.seen), []
+        loop, cells = Recurrence(card.operation, self.scene.seen, self.scene.names), []
         for name, values in loop.gates.items():
             lines = self._entries(card, values, False)
             head = row(cell(caption(f"{name}[{loop.order[-1] + 1}], {GATES[name]}", "ink"), **WHOLE))

@@ -55,10 +55,11 @@ def result_of(node: Any, name: str | None) -> Node | None:
 
 @dataclass(frozen=True, eq=False)
 class Recurrence:
-    """A recorded loop: its ``node``, and the values of its graph."""
+    """A recorded loop: its ``node``, and the values and names of its graph."""
 
     node: Node
     seen: Evaluation
+    names: Names
 
     @property
     def loop(self) -> Any:
@@ -104,16 +105,15 @@ class Recurrence:
         """The names of the inputs of each step."""
         given, product = list(self._split(self.body.names)[1]), self._split(self.node.inputs)[1][0]
         if isinstance(product, Node) and product.op.name == "linear":  # of all steps at once, as in an LSTM
-            return [f"W{Names(self.seen.graph)[product.inputs[0]].shown}", *given[1:]]
+            return [f"W{self.names[product.inputs[0]].shown}", *given[1:]]
         plain = all(name.rstrip("_0123456789") in ("x", "xs") for name in given)
         return (["x"] if len(given) == 1 else [f"x{i + 1}" for i in range(len(given))]) if plain else given
 
     @cached_property
     def consts(self) -> list[str]:
         """The names of the values that all steps share, as in the graph."""
-        called = Names(self.seen.graph)
         given = zip(self._split(self.body.names)[2], self._split(self.node.inputs)[2], strict=True)
-        return [called[x].shown if hasattr(x, "requires_grad") else name for name, x in given]
+        return [self.names[x].shown if hasattr(x, "requires_grad") else name for name, x in given]
 
     # ------------------------------------------------------------ numbers
 
@@ -214,6 +214,6 @@ def inputs_of(names: Mapping[str, ag.Tensor], loop: Recurrence) -> list[ag.Tenso
     return [x for name, x in names.items() if x.node is None and name not in loop.consts]
 
 
-def recurrences(nodes: Sequence[Node], seen: Evaluation) -> list[Recurrence]:
-    """The loops among these nodes."""
-    return [Recurrence(node, seen) for node in loops_in(nodes)]
+def recurrences(nodes: Sequence[Node], seen: Evaluation, names: Names | None = None) -> list[Recurrence]:
+    """The loops among these nodes, in the names of a picture, or of their graph alone."""
+    return [Recurrence(node, seen, names or Names(seen.graph)) for node in loops_in(nodes)]

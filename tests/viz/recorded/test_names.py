@@ -78,7 +78,7 @@ def test_the_results_of_a_loop_have_names_and_shapes_of_their_own() -> None:
     for name, result in {"h": states, "h[5]": last[0], "c[5]": cell[0]}.items():
         assert np.array_equal(cards[name].value, result.data)
     assert np.array_equal(cards["h"].gradient, 2 * states.data)
-    gates = Recurrence(cards["LSTM"].operation, scene.seen).gates
+    gates = Recurrence(cards["LSTM"].operation, scene.seen, scene.names).gates
     assert list(gates) == [*"ifgo"]
     assert np.allclose(gates["o"] * np.tanh(cell.data[0]), last.data[0])
     derived = explain(loss, wrt="weight_hh_l0").text
