@@ -291,12 +291,12 @@ class Cards:
     def again(self, use: Socket) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes."""
         card = use.tail
-        said = numbers.shape(card.shape) if card.shape else numbers.scalar(card.value[()])
+        said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value[()])
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
         lines = [cell(*head, align="LEFT", title=value_told(card), colspan=2)]
-        part = use.contribution
+        part = use.head.gradient if card.is_loop else use.contribution
         if use.passes and part is not None:
             size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
             adds = grad_text(f"adds {size}{' ?' * use.doubted}")

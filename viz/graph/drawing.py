@@ -262,8 +262,7 @@ class Drawing:
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:
-        beside = self.branched and self.cards.compact  # lines side by side have no room for it
-        if self.scene.scalar or tail.is_loop or beside:
+        if self.scene.scalar or tail.is_loop or (self.branched and self.cards.compact):  # lines side by side: no room
             return None
         return caption(f"  {numbers.shape(tail.shape)}")
 

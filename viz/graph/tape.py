@@ -147,9 +147,10 @@ class _Tape:
             said, size = self.cards.badge(card)
             first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
             formula = f" = {clipped(self.scene.formula(card).text, FORMULA)}"
-        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
+        shape = "" if card.is_loop else f"   {numbers.shape(card.shape)}"
+        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
         name = text(clipped(card.name), style.NAME, "ink", bold=True)
-        title = f"{card.name}{formula} = {numbers.full(card.value)}"
+        title = f"{card.name}{formula}{'' if card.is_loop else f' = {numbers.full(card.value)}'}"
         named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), title=title)
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
@@ -158,14 +159,15 @@ class _Tape:
         said, size = self.cards.badge(card)
         symbol = text(f"∂{said}", min(size, 14), "grad", bold=True, italic=True)
         badge = cell(symbol, width=30, sides="R", border=1, color="hair")
-        rows = [self._sum(card)] if len(self._addends(card)) > 1 else []
-        rows += [self._rule(socket, socket.contribution) for socket in card.sockets if socket.contribution is not None]
+        rows = [self._sum(card)] if len(self._addends(card)) > 1 and not card.is_loop else []
+        rows += [self._rule(socket) for socket in card.sockets if socket.contribution is not None]
         return table(row(badge, cell(table(*rows, cellpadding=1))), **frame("derivative", cellpadding=4))
 
-    def _rule(self, socket: Socket, contribution: np.ndarray) -> Label:
+    def _rule(self, socket: Socket) -> Label:
         card = socket.head
+        contribution = card.gradient if card.is_result else socket.contribution
         whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
-        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name}"
+        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name.removesuffix('_packed')}"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]

@@ -216,8 +216,7 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        node = place if isinstance(place, Node) else None
-        node = result_of(place, self.names.loops.get(place)) or node
+        node = result_of(place, self.names.loops.get(place)) or (place if isinstance(place, Node) else None)
         card = Card(place, node, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
         self.cards.append(card)
         self._by_place[place] = card
