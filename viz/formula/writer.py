@@ -98,8 +98,8 @@ class Writer:
         return card.written(self.say)
 
     def uses(self, card: Card) -> list[Socket]:
-        """The uses of a card that are on the way."""
-        return [use for use in card.addends if use.head in self.way]
+        """The uses of a card that are on the way, and send a gradient."""
+        return [use for use in card.addends if use.head in self.way and use.contribution is not None]
 
     def bar(self, card: Card) -> Symbol:
         """The name of the gradient at a card, `∂L/∂a`."""

@@ -268,8 +268,8 @@ class _Table:
         """The card of a loop over time: the size of the gradient of its state after every step."""
         total, by = entries([row]), self._by(loop.carries[0] if loop.carries else "(state)")
         words = [numbers.counted(total, "parameter")] * bool(total) + [f"{len(loop.body.steps)} ops in a step"]
-        if loop.gates:
-            words += ["gates", ", ".join(GATES[name] for name in loop.gates)]
+        named = [GATES[name] for name in loop.gates]
+        words += [", ".join(named[i : i + 2]) for i in range(0, len(named), 2)]
         sizes = loop.sizes() if loop.carries else None
         return self._stairs(row, int(loop.loop.length), words, by, sizes, "step")
 

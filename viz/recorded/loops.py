@@ -18,7 +18,8 @@ from glassgrad.viz.recorded.evaluate import Evaluation, host
 from glassgrad.viz.recorded.names import LOOP, Names, carries, gate, states_of
 from glassgrad.viz.recorded.notation.latex import tex_name
 
-GATES = {"i": "input", "f": "forget", "g": "cell", "o": "output", "r": "reset", "z": "update", "n": "new"}
+KINDS = {"i": "input", "f": "forget", "g": "cell", "o": "output", "r": "reset", "z": "update", "n": "new"}
+GATES = {name: f"{kind} gate" for name, kind in KINDS.items()}
 """The names of the gates of an LSTM and of a GRU, in the order in which they lie in the weights."""
 
 RESULT = "a result"

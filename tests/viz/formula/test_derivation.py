@@ -31,6 +31,13 @@ from tests.viz.kept import assert_kept
 LINE = 240
 
 
+def test_a_gradient_of_a_gradient_through_a_loop_is_derived():
+    cell = nn.RNN(2, 2, seed=1, dtype="float64")
+    states, _ = cell(ag.Tensor(np.sin(np.arange(6.0)).reshape(3, 1, 2)))
+    slope = ag.gradients(ag.sum(states**2), cell.weight_hh_l0, create_graph=True)
+    assert explain(ag.sum(slope**2), wrt=cell.weight_hh_l0).check.confirmed
+
+
 def assert_worth(told, **close):
     """Each formula, computed as it was written, is worth what the engine computed."""
     for line in told.backward:
