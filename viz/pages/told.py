@@ -151,7 +151,7 @@ def cards_of(words: Words, live: bool) -> dict[str, Any]:
         name, short = words.name[card], words.short[card]
         record: dict[str, Any] = {"n": clipped(name, 48), "s": short if short != name else None}
         record |= {"sh": list(card.shape) or None, "whole": 1 if card.value.dtype.kind != "f" else None}
-        record["buffer"] = 1 if id(card.place) in buffers else None
+        record |= {"buffer": 1 if id(card.place) in buffers else None, "loop": 1 if card.is_loop else None}
         if card in scene.views:
             tail, op, _ = scene.views[card]
             record |= {"op": op.replace("_", " "), "f": name, "in": [[tail.key, 0, 0, ""]]}

@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.loops import loops_in
-from glassgrad.viz.recorded.names import LOOP, LOSSES
+from glassgrad.viz.recorded.names import LOOP, LOSSES, states_of
 from glassgrad.viz.recorded.rows import Row
 
 BESIDE = "beside: "
@@ -116,7 +116,7 @@ def graph_title(nodes: Sequence[Node], parameters: int) -> str:
     """The title of a graph: its models, or the number of its operations."""
     models = dict.fromkeys(node.scope[0][1] for node in nodes if node.scope and node.scope[0][0] == "")
     many = f", {numbers.counted(parameters, 'parameter')}" if parameters else ""
-    return f"{' + '.join(models) or numbers.counted(len(nodes), 'operation')}{many}"
+    return f"{' + '.join(models) or numbers.counted(sum(states_of(x) is None for x in nodes), 'operation')}{many}"
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ const cardOf = b => cards.get(b.leaf ?? b.ops.at(-1)), isEnd = b => b.ops.includ
 const isOne = b => cardOf(b).size === 1 && b.ops.length < 2 && !b.own.length;
 /* what a bar of several numbers shows: leaves that only it uses, and what its operations give, each with its columns and rows */
 function fieldsOf(b) {
-  const keys = isLossBar(b) ? b.own : [...b.own, ...(b.leaf ? [b.leaf] : b.ops.filter((k, i) => i === b.ops.length - 1 || cards.get(k).op !== 'scan'))];  // not the array of a loop, which holds all of its results
+  const keys = isLossBar(b) ? b.own : [...b.own, ...(b.leaf ? [b.leaf] : b.ops)].filter(k => !cards.get(k).loop);  // not the array of a loop, which holds all of its results
   return keys.map(k => {
     const card = cards.get(k), shape = card.sh.filter((n, i) => n > 1 || i === card.sh.length - 1), columns = shape.length ? shape.at(-1) : 1;
     return { k, columns, rows: card.size / (columns || 1) };
@@ -227,7 +227,7 @@ function makeMany(b, card, place) {
   if (b.leaf && b.form === 'tall') place.classList.add('flat');
   const last = cardOf(b);
   if (b.form !== 'tall') {
-    place.classList.add('short');
+    place.classList.add('short'); if (last.loop) return;
     element('span', { textContent: last.sh.length ? `(${last.sh.join(', ')})` : '' }, head);
     cell(element('span', { className: 'rms' }, head), 'size', `${last.k}.0`);
     if (hasGradientShown(last)) cell(element('em', { className: 'gr' }, head), 'gradientSize', `${last.k}.0`, { b });

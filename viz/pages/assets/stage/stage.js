@@ -112,7 +112,7 @@ listen(el('level'), 'click', () => { isByNeurons = !isByNeurons; S.chosen = null
 
 const listed = array => array.rms !== undefined ? say`rms ${brief(array.rms)}` : array.length > 16 ? say`${array.length} numbers, rms ${brief(sizeOf(array))}` : [...array].map(x => brief(x)).join(', ');
 function writeTable() {
-  el('rows').innerHTML = [...cards.values()].map(c => `<tr><th scope="row">${esc(c.n)}</th><td>${listed(N.value(c.k))}</td><td>${N.gradient(c.k) ? listed(N.gradient(c.k)) : say`no gradient`}</td></tr>`).join('');
+  el('rows').innerHTML = [...cards.values()].filter(c => !c.loop).map(c => `<tr><th scope="row">${esc(c.n)}</th><td>${listed(N.value(c.k))}</td><td>${N.gradient(c.k) ? listed(N.gradient(c.k)) : say`no gradient`}</td></tr>`).join('');
 }
 /* A worksheet: every step with a line for each number, the entries of a step before the next step needs them; and its solutions. */
 function worksheet() {
