@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.evaluate import Evaluation, host
-from glassgrad.viz.recorded.names import LOOP, Names, carries, gate, states_of
+from glassgrad.viz.recorded.names import LOOP, Names, carries, gate
 from glassgrad.viz.recorded.notation.latex import tex_name
 
 KINDS = {"i": "input", "f": "forget", "g": "cell", "o": "output", "r": "reset", "z": "update", "n": "new"}
@@ -35,12 +36,9 @@ def loops_in(nodes: Iterable[Node]) -> list[Node]:
     return list(found.values())
 
 
-def result_of(node: Any, name: str | None) -> Node | None:
-    """A result of a loop, called ``name``, as one operation on the loop: a slice and a reshape were recorded. None for
-    anything else.
-    """
-    if name is None or (loop := states_of(node)) is None:
-        return None
+def result_of(node: Node, names: Names) -> Node:
+    """A result of a loop as one operation on the loop: a slice and a reshape were recorded."""
+    (loop, _), name = names.results[node], names.loops[node]
     index, shape, size = node.inputs[0].params["index"], node.shape, loop.shape
 
     def result(xp: Any, x: Any) -> Any:
@@ -120,16 +118,11 @@ class Recurrence:
 
     def _upstream(self) -> dict[int, np.ndarray]:
         """The gradient of each output: of the last carries, and of the ys of all steps."""
-        found: dict[int, np.ndarray] = {}
-        for node in self.seen.graph.nodes:
-            if node.op is None or node.op.name != LOOP or node.params["loop"].body is not self.body:
-                continue
-            gradient = self.seen.gradient(node)
-            if gradient is None or any(a is not b for a, b in zip(node.inputs, self.node.inputs, strict=True)):
-                continue
-            loop = node.params["loop"]
-            for i, place, shape in self.body.parts(loop.length, loop.dtype):
-                found[i] = gradient[place].reshape(shape)
+        found = {}
+        for node, (loop, which) in self.names.results.items():
+            same = loop.params["loop"].body is self.body and all(map(is_, loop.inputs, self.node.inputs))
+            if same and (gradient := self.seen.gradient(node)) is not None:
+                found[which] = gradient
         return found
 
     @cached_property

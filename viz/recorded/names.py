@@ -81,7 +81,7 @@ class Names:
         self._roles = dict.fromkeys(_identities(members(targets, "targets")), TARGET)
         self._roles |= dict.fromkeys(_identities(members(inputs, "inputs")), INPUT)
         self.origins = origins(graph)
-        self.loops = loop_names(graph)
+        self.loops, self.results = loop_names(graph)
         self._derived = self._derivations(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
@@ -336,12 +336,13 @@ def states_of(node: Any) -> Node | None:
     return loop if isinstance(loop, Node) and loop.op.name == LOOP else None
 
 
-def loop_names(graph: ag.Graph) -> dict[Node, str]:
+def loop_names(graph: ag.Graph) -> tuple[dict[Node, str], dict[Node, tuple[Node, int]]]:
     """The names of loops, by their modules or functions, and of their results: `h` for the states of all steps, `h[5]`
     for the last; numbered where there are several loops. A part that is only reshaped then has the name of its loop.
+    And of each result its loop, and which of the outputs of that it is.
     """
     loops = [node for node in graph.nodes if node.op is not None and node.op.name == LOOP]
-    found = {}
+    found, results = dict[Node, str](), dict[Node, tuple[Node, int]]()
     for number, node in enumerate(loops, 1):
         of, loop, body = str(number) if loops[1:] else "", node.params["loop"], node.params["loop"].body
         found[node] = f"{node.scope[-1][1] if node.scope else body.name} {of}".strip()
@@ -353,7 +354,8 @@ def loop_names(graph: ag.Graph) -> dict[Node, str]:
             name, found[part] = called[body.outputs.index(body.outputs[which])], found[node]
             name += f"{'_' * (bool(of) and name[-1].isdigit())}{of}"
             found[taken] = f"{name}[{1 if loop.reverse else loop.length}]" if which < body.carries else name
-    return found
+            results[taken] = node, which
+    return found, results
 
 
 def carries(body: Any) -> list[str]:

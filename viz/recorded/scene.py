@@ -24,7 +24,7 @@ from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.loops import RESULT, result_of
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, standardized, states_of
+from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, standardized
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.since import notice
@@ -199,7 +199,7 @@ class Scene:
         self.notice = notice(self.seen, self.names)
         self.cards: list[Card] = []
         self._by_place: dict[Any, Card] = {}
-        flat = {place.inputs[0] for place in graph.nodes if states_of(place) is not None}
+        flat = {place.inputs[0] for place in self.names.results}
         for place in self.names.places:
             if place not in flat:
                 self._add(place)
@@ -216,7 +216,8 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        node = result_of(place, self.names.loops.get(place)) or (place if isinstance(place, Node) else None)
+        node = place if isinstance(place, Node) else None
+        node = result_of(place, self.names) if place in self.names.results else node
         card = Card(place, node, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
         self.cards.append(card)
         self._by_place[place] = card
