@@ -138,6 +138,17 @@ def width(label: Label) -> float:
     return max(lines)
 
 
+def flowed(cells: Iterable[Label], room: float, padding: int) -> Label:
+    """Cells side by side, in lines that are each at most so many points wide, if the cells are not."""
+    lines: list[Label] = [()]
+    for one in cells:
+        if lines[-1] and width(table(row(lines[-1], one), cellpadding=padding)) > room:
+            lines.append(())
+        lines[-1] += one
+    spare = cell("", cellpadding=0) * (40 * (len(lines) > 1))  # else the engine spreads a line over the whole width
+    return table(*(row(cell(table(row(line, spare), cellpadding=padding))) for line in lines))
+
+
 def _cell_width(one: Cell, padding: float) -> float:
     inside = width(one.content) + 2 * float(one.attributes.get("cellpadding", padding))
     return max(inside, float(one.attributes.get("width") or 0))

@@ -293,11 +293,11 @@ class Picture:
         self.graph: dict[str, Any] = {"rankdir": "TB", "fontname": style.FONT, "bgcolor": "paper"}
         self.graph |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
         if title or reading or notice:
-            lines = [[text(title, style.TITLE, "ink", bold=True)]] if title else []
-            lines += [part for line in reading for part in _broken(line)]
             marks = "▲ ", *["    "] * len(notice)
-            lines += [[caption(mark + said, "warn")] for mark, said in zip(marks, notice, strict=False)]
-            rows = [row(cell(*line, align="LEFT")) for line in lines]
+            lines = [[text(self.title, style.TITLE, "ink", bold=True)]] if title else []
+            lines += [*reading, *([caption(mark + said, "warn")] for mark, said in zip(marks, notice, strict=False))]
+            room = style.WIDTH - 2 * 72 * graph.get("pad", style.PAD)
+            rows = [row(cell(*part, align="LEFT")) for line in lines for part in self._broken(line, room)]
             self.graph |= {"label": table(*rows, cellpadding=2), "labelloc": "t", "labeljust": "l"}
         self.graph |= graph
 
@@ -307,6 +307,22 @@ class Picture:
         return self
 
     # ------------------------------------------------------------ writing
+
+    def _broken(self, parts: Sequence[Label], room: float) -> list[list[Label]]:
+        """A line of the heading, its parts apart, in lines that are each at most so many points wide."""
+        lines: list[list[Label]] = []
+        wide = math.inf
+        for part in parts:
+            gap, said = "    ", "".join(x.words for x in part if isinstance(x, labels.Text))
+            size = getattr(part[0], "size", style.CAPTION) * (1.1 if getattr(part[0], "bold", False) else 1)
+            wide += texts.text_width(gap + said, size)
+            if wide > room:
+                pieces = texts.wrapped(words.matched(said, self.names), size, room) if len(part) == 1 else [said]
+                lines += [[(replace(part[0], words=piece),)] for piece in pieces] if len(pieces) > 1 else [[part]]
+                wide = texts.text_width(gap + pieces[-1], size)
+            else:
+                lines[-1] += [caption(gap), part]
+        return lines
 
     def node(self, name: str, label: str | Label, **attributes: Any) -> None:
         """A node; `cls` is its class, the id is `n_NAME` unless given."""
@@ -429,20 +445,6 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"<Picture {self.title!r}>" if self.title else "<Picture>"
-
-
-def _broken(parts: Sequence[Label]) -> list[list[Label]]:
-    """A line of the reading, its parts apart, in lines that each fit on the page."""
-    lines: list[list[Label]] = []
-    wide = math.inf
-    for part in parts:
-        size = texts.text_width("    " + "".join(x.words for x in part if isinstance(x, labels.Text)), style.CAPTION)
-        wide += size
-        if wide > style.WIDTH - 2 * 72 * style.PAD:
-            lines.append([])
-            wide = size
-        lines[-1] += [*([caption("    ")] if lines[-1] else []), part]
-    return lines
 
 
 class _NoEngine(RenderError):

@@ -40,13 +40,35 @@ def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
 _NARROW = dict.fromkeys(" .,:;|!'ijlI-()[]/ft", 0.3) | dict.fromkeys("mwMW%@", 0.9)
 
 
-def text_width(content: str, size: int) -> float:
+def text_width(content: str, size: float) -> float:
     """The approximate width of a text in points; exact for digits (556/1000 of the size in Helvetica).
 
     >>> round(text_width("1234", 10), 2)
     22.24
     """
     return size * sum(1.0 if is_wide(c) else _NARROW.get(c, 0.556) for c in content)
+
+
+WORDS = re.compile("[\u2e80-\uffff] *|[^ \u2e80-\uffff]{1,80} *")  # the parts of a text that stay on one line
+
+
+def wrapped(words: str, size: float, room: float) -> list[str]:
+    """The text in lines, none of which is wider than so many points, if its words are not.
+
+    >>> wrapped("26 more, which matter less", 9, 60)
+    ['26 more,', 'which matter', 'less']
+    """
+    lines = [""]
+    for word in WORDS.findall(words):
+        if lines[-1] and text_width(lines[-1] + word.rstrip(), size) > room:
+            lines.append("")
+        lines[-1] += word
+    return [line.rstrip() for line in lines]
+
+
+def short(name: str) -> str:
+    """A name shortened for use inside of a card."""
+    return clipped(name, style.NAME_LENGTH_INSIDE)
 
 
 def is_wide(character: str) -> bool:

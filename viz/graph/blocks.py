@@ -84,7 +84,11 @@ def draw_blocks(
             width, height = picture.size()
             if width <= style.WIDTH and height <= PAGE * max(width, NARROW):
                 return picture
-    return min(tried, key=lambda drawn: len(drawn.cards)).draw(title)
+    least = min(tried, key=lambda drawn: len(drawn.cards))
+    pictures = [least.draw(title)]
+    if pictures[0].size()[0] > style.WIDTH:  # branches side by side in two rows, or in three
+        pictures += [least.draw(title, levels) for levels in (2, 3)]
+    return min(pictures, key=lambda picture: max(picture.size()[0], style.WIDTH))
 
 
 @dataclass(eq=False)
@@ -143,7 +147,7 @@ class _Blocks:
 
     # ------------------------------------------------------------ drawing
 
-    def draw(self, title: str | None) -> Picture:
+    def draw(self, title: str | None, levels: int = 1) -> Picture:
         rows = [row for card in self.cards for row in card.rows]
         title = title if title is not None else graph_title([node for row in rows for node in row.nodes], _size(rows))
         tails = {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
@@ -157,7 +161,8 @@ class _Blocks:
         self.boxes = set[Scope]()
         self._place(picture, self.cards, 0)
         for tail, head in self.edges:
-            ids, down = f"f_{tail.key}_{head.key}", self._levels(tail, head)
+            ids, beside = f"f_{tail.key}_{head.key}", [end for start, end in self.edges if start is tail]
+            down = self._levels(tail, head) + (beside.index(head) % levels if len(beside) > 2 else 0)
             picture.edge(tail.key, head.key, cls="fwd", id=ids, minlen=down)
         for card in self.cards:
             if times := _times(card):
@@ -209,7 +214,7 @@ class _Blocks:
         shape = "×".join(map(str, end.place.shape)) or "()"
         size = f"   {numbers.count(own)}" if own else "   shared" if first.call > 1 else ""
         joined = sum(head is card for _, head in self.edges)
-        bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
+        bar = min(JOIN * joined, style.WIDTH - 100) if joined > 2 and not own else None  # for straight lines
         top, *rest = said  # the sizes stand beside the first line, so that branches side by side are narrow
         sizes = text(f"  {shape}{size}", style.SMALL, "muted")
         lines = [row(cell(top, align="LEFT", width=bar), cell(sizes, align="RIGHT"))]

@@ -13,7 +13,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
-from glassgrad.viz.drawing.texts import clipped
+from glassgrad.viz.drawing.texts import clipped, short
 from glassgrad.viz.recorded.loops import GATES, Recurrence
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -33,11 +33,12 @@ class Cards:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
+        self.brief = False  # whether names and formulas are as short as they can be, too
         self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
         """The name of an operand."""
-        few = len(socket.head.sockets) <= FEW
+        few = len(socket.head.sockets) <= FEW and not self.brief
         return clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
 
     def spine(self, card: Card) -> Socket:
@@ -46,6 +47,11 @@ class Cards:
         if deepest.tail.node is not None:
             return deepest
         return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
+
+    @property
+    def longest(self) -> int:
+        """The characters of a formula that is written out."""
+        return BRIEF if self.brief else FORMULA
 
     # ------------------------------------------------------------ words
 
@@ -72,8 +78,9 @@ class Cards:
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
         whole = socket.sent_from(self.by(socket.head)).text
+        rule = numbers.ELLIPSIS if self.brief else "by its rule"
         fits = len(whole) <= (BRIEF if self.beside else DERIVATIVE)
-        return whole if fits else "by its rule", f"sent to {socket.tail.name}: {whole}"
+        return whole if fits else rule, f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts
 
@@ -163,7 +170,7 @@ class Cards:
 
     def name(self, card: Card, size: int = style.NAME) -> Label:
         """The name, bold; shorter where many operands of an operation stand side by side."""
-        many = card.node is None and any(len(use.head.sockets) > FEW for use in card.uses)
+        many = self.brief or (card.node is None and any(len(use.head.sockets) > FEW for use in card.uses))
         name = clipped(card.name, style.NAME_LENGTH_INSIDE if many else style.NAME_LENGTH)
         return text(name, size, "ink", bold=True)
 
@@ -236,7 +243,7 @@ class Cards:
         parts += self.name(card)
         single = not card.shape
         if card.node is not None:
-            formula = clipped(self.scene.formula(card).text, FORMULA)
+            formula = clipped(self.scene.formula(card).text, self.longest)
             parts += text(f" = {formula}{' =  ' * single}", style.CELL, "ink")
         if single:
             between = text("  = ", style.CELL, "ink") if card.node is None else ()
@@ -292,7 +299,7 @@ class Cards:
         """The small card of a value that is used far below its own card, with the addend that this use contributes."""
         card = use.tail
         said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value[()])
-        name = text(clipped(card.name), style.CELL, "ink", bold=True)
+        name = self.name(card, style.CELL)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
         lines = [cell(*head, align="LEFT", title=value_told(card), colspan=2)]
@@ -364,11 +371,6 @@ class Cards:
         """The value and the gradient of a card in full precision."""
         has_gradient = card.gradient is not None and not card.is_loop
         return value_told(card) + (f"; {self.gradient_told(card)}" if has_gradient else "")
-
-
-def short(name: str) -> str:
-    """A name shortened for use inside of a card."""
-    return clipped(name, style.NAME_LENGTH_INSIDE)
 
 
 def value_told(card: Card) -> str:

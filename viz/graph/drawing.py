@@ -45,11 +45,14 @@ class Drawing:
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
         said = title if title is not None else self._title()
-        first, *more = ROOMS
-        self.level = self._levels(*first) if self.across > style.WIDTH else {}
+        self.level = self._levels(*ROOMS[0]) if self.across > style.WIDTH else {}
         picture = self._drawn(said)
-        for rooms in more if self.across > SAFE else ():
+        for i, rooms in enumerate(ROOMS[1:] + ROOMS if self.across > SAFE else ()):
             if picture.size()[0] > style.WIDTH:
+                if i + 1 == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
+                    self.cards.compact = self.cards.beside = self.cards.brief = True
+                    self.labels.clear()
+                    self.again = self._far()
                 self.level = self._levels(*rooms)
                 picture = min(picture, self._drawn(said), key=Picture.size)
         return picture
@@ -184,12 +187,12 @@ class Drawing:
             reach = style.FAR if many or self.branched else style.FAR_OF_FEW
             if many and card.node is None and self.scene.scalar and self.branched:
                 reach = 0  # a fan of lines from a leaf would be a tangle
-            near = min(rank[use.head] for use in uses) + reach
+            near, each = min(rank[use.head] for use in uses) + reach, card.node is None and self.cards.brief
             for use in uses:
                 group = use.head.group
                 # The parameters of a module that is called again stand beside each call.
-                called = group is not None and group.call > 1 and card.role == PARAM
-                if rank[use.head] > near or (called and not self.scene.scalar and use is not uses[0]):
+                called = group is not None and group.call > 1 and card.role == PARAM and not self.scene.scalar
+                if rank[use.head] > near or ((called or each) and use is not uses[0]):
                     again[use] = self._fresh(f"{card.key}_at_{use.head.key}_{use.index}")
         return again
 

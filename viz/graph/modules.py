@@ -22,7 +22,7 @@ from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, g
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
-from glassgrad.viz.drawing.texts import clipped, text_width
+from glassgrad.viz.drawing.texts import clipped, short, text_width
 from glassgrad.viz.graph.row_cards import (
     column,
     gradient_edge,
@@ -36,7 +36,7 @@ from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
 from glassgrad.viz.recorded.loops import GATES, Recurrence, loops_in, recurrences
-from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
+from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names, derivative
 from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, entries, names_of, slopes, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
@@ -92,7 +92,12 @@ def draw_modules(
         )
     warn(rows, seen)
     said = notice(seen, Names(seen.graph, names, inputs, targets))
-    return _Table(rows, links, units, seen, said).draw(title).themed(theme)
+    drawn = _Table(rows, links, units, seen, said)
+    picture = drawn.draw(title)
+    if drawn.last > NOTHING and picture.size()[0] > style.WIDTH:
+        drawn.last = NOTHING
+        picture = drawn.draw(title)
+    return picture.themed(theme)
 
 
 @dataclass(eq=False)
@@ -109,7 +114,7 @@ class _Table:
         rows, seen = self.rows, self.seen
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
-        self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING
+        self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING  # else they stand below a name
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -132,7 +137,7 @@ class _Table:
         return self.picture
 
     def _by(self, name: str) -> str:
-        return f"∂{self.end}/∂{name}"
+        return derivative(self.end, name, short)
 
     # ------------------------------------------------------------ cards
 
@@ -151,7 +156,10 @@ class _Table:
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
         drawn = [column(x, width, None, True, title=tip) for (x, tip), width in zip(cells, widths, strict=True)]
         drawn[-1] = column(cells[-1][0], widths[-1], "g", True, title=cells[-1][1]) if self.seen.gradients else ()
-        drawn.append(column(self._boxes(unit.warnings), self.last, "side", self.last > NOTHING))
+        warned, own = self._boxes(unit.warnings), self.last > NOTHING
+        drawn.append(column(warned if own else caption(" "), self.last, "side", own))
+        if unit.warnings and not own:
+            head = table(row_(cell(head, align="LEFT", balign="LEFT")), row_(cell(warned, align="LEFT")))
         look = frame("failed" if failed else "data" if kind == "input" else kind)
         if folded:
             look |= {"border": style.PARAMETER_BORDER, "style": None}
@@ -212,7 +220,7 @@ class _Table:
 
     def _values(self, row: Row, array: np.ndarray) -> Label:
         if array.size == 1:
-            return aligned(text(f"{row.letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
+            return aligned(text(f"{short(row.letter)} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
         if array.dtype.kind not in "fiub" or array.size == 0:
             return aligned(caption(f"{row.letter}: {numbers.shape(array.shape)} {array.dtype}"))
         if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array[0])):

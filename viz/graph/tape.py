@@ -18,8 +18,8 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
-from glassgrad.viz.drawing.texts import clipped
-from glassgrad.viz.graph.cards import FORMULA, TAGS, Cards, short
+from glassgrad.viz.drawing.texts import clipped, short
+from glassgrad.viz.graph.cards import TAGS, Cards
 from glassgrad.viz.graph.drawing import scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -89,7 +89,14 @@ class _Tape:
         """The keys of the boxes that stand for derivatives, and for the gradients of leaves."""
 
     def draw(self, title: str | None) -> Picture:
-        """The picture; ``title``: its headline."""
+        """The picture; ``title``: its headline. Where it is too wide, with short names and formulas."""
+        picture = self._drawn(title)
+        if picture.size()[0] > style.WIDTH:
+            self.cards.brief = True
+            picture = self._drawn(title)
+        return picture
+
+    def _drawn(self, title: str | None) -> Picture:
         scene = self.scene
         title = title if title is not None else f"{scene_title(scene)}: the tape and its mirror"
         told: dict[str, Any] = {"title": title, "reading": [READING], "notice": scene.notice}
@@ -124,8 +131,9 @@ class _Tape:
 
     def _operation(self, card: Card) -> dict[str, str]:
         """Draw an operation, the values kept and its derivative; return their keys by column."""
-        keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
-        names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
+        keeps, link, most = kept(card), fresh(f"k_{card.key}", self.keys), 1 if self.cards.brief else 4
+        names = ", ".join(short(one.name) for one in keeps[:most])
+        names += f" and {len(keeps) - most} more" * (len(keeps) > most)
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
         said = cell(caption(f"kept: {names or 'nothing'}"), title=title)
@@ -146,10 +154,10 @@ class _Tape:
         if card.node is not None:
             said, size = self.cards.badge(card)
             first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
-            formula = f" = {clipped(self.scene.formula(card).text, FORMULA)}"
+            formula = f" = {clipped(self.scene.formula(card).text, self.cards.longest)}"
         shape = "" if card.is_loop else f"   {numbers.shape(card.shape)}"
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
-        name = text(clipped(card.name), style.NAME, "ink", bold=True)
+        name = self.cards.name(card)
         title = f"{card.name}{formula}{'' if card.is_loop else f' = {numbers.full(card.value)}'}"
         named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), title=title)
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
@@ -167,7 +175,8 @@ class _Tape:
         card = socket.head
         contribution = card.gradient if card.is_result else socket.contribution
         whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
-        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name.removesuffix('_packed')}"
+        of = f"by the rule of {card.operation.op.name.removesuffix('_packed')}"
+        formula = whole if len(whole) <= self.cards.longest else "by its rule" if self.cards.brief else of
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]

@@ -10,8 +10,9 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
+from glassgrad.viz.drawing.texts import clipped, wrapped
 from glassgrad.viz.plots.figure import Plot, class_numbers, percent
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import host
@@ -105,7 +106,7 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
 
     ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
     cells are darker the more mistakes they have. The recall of each class is on the right, the precision of each
-    prediction below.
+    prediction below. Of more than 25 classes it is wider than a page, as each cell has its number.
 
     Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
 
@@ -130,27 +131,31 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
         a, b = divmod(int(mistakes.argmax()), k)
         worst = f", most often {names[a]} read as {names[b]} ({numbers.counted(most, 'time')})"
 
-    bold = [text(name, style.CELL, "ink", bold=True) for name in names]
-    lines = [row(cell(""), *map(cell, bold), cell(caption("recall")))]
+    bold = [text(clipped(name), style.CELL, "ink", bold=True) for name in names]
+    room = (style.WIDTH - 90 - max(map(width, bold))) / k  # for a column
+    heads = [wrapped(name, 1.1 * style.CELL, room - 6) for name in names]
+    heads = [[clipped(word, max(int(room / 5.2), 5)) for word in words] for words in heads]
+    above = [aligned(*(text(word, style.CELL, "ink", bold=True) for word in words), side="CENTER") for words in heads]
+    lines = [row(cell(""), *map(cell, above), cell(caption("recall")))]
     for i in range(k):
         recall = cell(_share(counts[i, i], counts[i].sum()))
-        cells = (_count(int(n), i == j, most) for j, n in enumerate(counts[i]))
+        cells = (_count(int(n), i == j, most, min(30, int(room) - 5)) for j, n in enumerate(counts[i]))
         lines.append(row(cell(bold[i], align="RIGHT"), *cells, recall))
-    shares = (cell(_share(counts[i, i], counts[:, i].sum())) for i in range(k))
+    shares = (cell(_share(counts[i, i], counts[:, i].sum(), room > 38)) for i in range(k))
     lines.append(row(cell(caption("precision"), align="RIGHT"), *shares))
     line = [caption("row = true class"), caption("column = predicted class"), caption("boxed = right")]
     picture = Picture("confusion", title=summary, reading=[line], alt=summary + worst, names=classes or ())
-    picture.node("counts", table(*lines, cellpadding=4, color="hair"))
+    picture.node("counts", table(*lines, cellpadding=4 if room > 38 else 1, color="hair"))
     return picture
 
 
-def _share(part: int, whole: int) -> Label:
-    return caption(percent(part / whole) if whole else "none")
+def _share(part: int, whole: int, exact: bool = True) -> Label:
+    return caption("none" if not whole else percent(part / whole) if exact else f"{part / whole:.0%}")
 
 
-def _count(n: int, right: bool, most: int) -> Label:
+def _count(n: int, right: bool, most: int, width: int) -> Label:
     """A cell of the confusion matrix: darker the more mistakes, boxed where they are right."""
-    look: dict[str, Any] = {"width": 30, "height": 26, "border": 1, "color": "hair"}
+    look: dict[str, Any] = {"width": width, "height": 26, "border": 1, "color": "hair"}
     if right:
         return cell(caption(n, "ink"), **look | {"border": 2, "color": "ink"})
     ground = style.on_ramp(n / most, GROUNDS) if n else "paper"

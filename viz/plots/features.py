@@ -32,7 +32,7 @@ COLUMNS = 3
 
 BESIDE, KEY = 5, 0.22  # classes in a line of the key, inches from one line to the next
 HEAD, BETWEEN, FOOT = 1.22, 1.1, 0.55  # inches: above the first row, from one to the next, below the last
-SIDE, GAP = 2.38, 0.62  # inches: a panel, and the gap at its left
+SIDE, GAP = 2.3, 0.62  # inches: a panel, and the gap at its left
 LINES, SAMPLES = 15, 201  # of the input's grid: lines each way, points on a line
 
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
@@ -21,7 +22,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.drawing.texts import one_line
+from glassgrad.viz.drawing.texts import one_line, wrapped
 from glassgrad.viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
@@ -132,8 +133,13 @@ def titled_figure(width: float, height: float, title: str, line: str) -> Iterato
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(width, height), facecolor=LIGHT.paper, layout=None)
-        write(figure, 0.15, height - 0.16, title, style.TITLE, LIGHT.ink, fontweight="bold", va="top")
-        write(figure, 0.15, height - 0.43, line, style.CAPTION, LIGHT.muted, va="top")
+        clauses = re.sub("(?<=[^; ]) (?=[^ ])", "\u00a0", line)  # a clause stays whole
+        lines = wrapped(clauses, style.CAPTION, style.WIDTH - 40)
+        titles = wrapped(title, 1.1 * style.TITLE, style.WIDTH - 40)
+        up = 0.16 * (len(lines) - 1)
+        top, said = height - 0.16 + up + 0.24 * (len(titles) - 1), "\n".join(lines).replace("\u00a0", " ")
+        write(figure, 0.15, top, "\n".join(titles), style.TITLE, LIGHT.ink, fontweight="bold", va="top")
+        write(figure, 0.15, height - 0.43 + up, said, style.CAPTION, LIGHT.muted, va="top")
         yield figure
 
 

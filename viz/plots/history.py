@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-PANEL, TOP = (4.3, 2.4), 0.65  # inches: one panel of the learning curves, and the title above all
+PANEL, ACROSS, TOP = (4.3, 2.4), 2, 0.65  # inches: one panel, so many side by side, and the title above all
 
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
@@ -124,11 +124,14 @@ def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: st
         line = "disc = training;  open square = validation" if "" in runs else f"{line};  dashed and open = validation"
         line += ";  ring = its best"
     words = []
-    with titled_figure(PANEL[0] * len(quantities), PANEL[1] + TOP, title, line) as figure:
-        for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
+    across, down = min(len(quantities), ACROSS), -(-len(quantities) // ACROSS)
+    height = PANEL[1] * down + TOP
+    with titled_figure(PANEL[0] * across, height, title, line) as figure:
+        for i, quantity in enumerate(quantities):
+            axes = figure.add_subplot(down, across, i + 1)
             there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
             words.append(_curves(axes, quantity, there, list(runs)))
-        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - TOP / (PANEL[1] + TOP)), w_pad=0.1)
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - TOP / height), w_pad=0.1, h_pad=0.1)
     count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
     best = "".join(f", {word}" for word in words if word)
     title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing import marks, numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import short, wrapped
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
@@ -31,7 +32,9 @@ SIGNED = 0.4  # share of the largest weight drawn, above which lines of a large 
 NUMBERED = 4  # neurons: weights into a layer up to this size have their numbers,
 NUMBERS = 16  # if there are at most so many,
 PLACES = (0.4, 0.66)  # at these parts of the way in turn, so that those of no two lines meet
-BAR = 84  # points: the bar of a probability of 1
+BAR = 60  # points: the bar of a probability of 1
+PITCH, PITCH_SMALL = (76.0, 130.0), (130.0, 200.0)  # points between two layers, at least and at most
+LEFT, LEFT_IMAGE, IMAGE = 60, 81, 40  # points beside the middle of the inputs, and more between a picture and a layer
 STROKE = 0.6  # points: the width of the two sides of a hollow line
 
 
@@ -107,11 +110,17 @@ class _Drawing:
         self.seen, self.picture, self.names, self.classes = seen, picture, names, classes
         if classes is not None:
             class_names(classes, max(seen.layers[-1].z.size, 2))
+        last = len(seen.layers)
         self.small = picture is None and names is None and max(seen.sizes) <= EVERY
+        self.small = self.small and last * PITCH_SMALL[0] <= self._room()
+        least, most = PITCH_SMALL if self.small else PITCH
+        fit = max(int(self._room() / least), 3)
+        self.pitch = min(most, self._room() / min(last, fit))
         self.columns: list[Column] = []
-        for number, size in enumerate(seen.sizes):
-            self.columns.append(self._column(number, size))
-        self.joined = list(pairwise(self.columns))[picture is not None :]  # lines from a picture stand for all weights
+        for number in range(last + 1) if last <= fit else (*range(fit - 1), last - 1, last):
+            self.columns.append(self._column(number, seen.sizes[number]))
+        self.joined = [(a, b) for a, b in pairwise(self.columns) if b.number == a.number + 1]
+        self.joined = self.joined[picture is not None :]  # lines from a picture stand for all weights
         self.largest = max((_largest(self._weight(*pair)) for pair in self.joined), default=0.0) or 1.0
         self.top = max(y for column in self.columns for y in column.y) + (96 if self.small else 66)
         self.top = max(self.top, 0 if picture is None else 136)
@@ -125,8 +134,21 @@ class _Drawing:
             pitch, radius = 32.0, 13.7
         shown = self._shown(number, size)
         heights = [pitch * ((len(shown) - 1) / 2 - i) for i in range(len(shown))]
-        x = number * (200.0 if self.small else 130.0) + 40.0 * (number > 0 and self.picture is not None)
+        x = len(self.columns) * self.pitch + IMAGE * (number > 0 and self.picture is not None)
         return Column(number, size, x, shown, heights, radius)
+
+    def _room(self) -> float:
+        """The points from the middle of the inputs to that of the outputs on a page."""
+        left = LEFT if self.picture is None else LEFT_IMAGE + IMAGE
+        right = 48 + (20 + self._longest if self.names else self._result + 50 * (not self.small))
+        return style.WIDTH - left - right
+
+    @property
+    def _result(self) -> int:
+        """The width of a bar, a number and a name beside an output."""
+        p = self.seen.p
+        bar = 62 * (not self.small) if p is None else 62 if p.size == 1 else round(BAR * _largest(p))
+        return 108 + self._longest + bar
 
     def _is_last(self, number: int) -> bool:
         return number == len(self.seen.layers)
@@ -184,11 +206,15 @@ class _Drawing:
             self._weights(before, column)
         for column in self.columns:
             self._header(column)
+        for before, column in pairwise(self.columns):
+            if skipped := column.number - before.number - 1:
+                lines = self._lines(f"{numbers.counted(skipped, 'layer')} not drawn", caption, self.pitch - 44)
+                self._put("skipped", self._patch(*lines), (before.x + column.x) / 2, 0)
         if self.names is None:
             self._results()
         last = self.columns[-1]
         for i, y in zip(last.shown, last.y, strict=True) if self.names and self.classes else ():
-            self._beside(f"p{i}", [(text(self._class(i), style.CELL, "ink"), 20 + self._longest)], y)
+            self._beside(f"p{i}", [(text(short(self._class(i)), style.CELL, "ink"), 20 + self._longest)], y)
         return self.out
 
     def _reading(self) -> list[Label]:
@@ -223,7 +249,7 @@ class _Drawing:
     @property
     def _longest(self) -> int:
         """The width of the longest name of a class."""
-        return round(5.6 * max(map(len, self.classes))) if self.classes else 0
+        return round(5.6 * max(len(short(name)) for name in self.classes)) if self.classes else 0
 
     def _class(self, k: int) -> str:
         return str(k) if self.classes is None else self.classes[k]
@@ -241,14 +267,14 @@ class _Drawing:
         """Words in a frame of this kind."""
         return table(row(cell(words)), **(frame(kind) | attributes))
 
-    def _patch(self, words: Label) -> Label:
-        """Words on a piece of paper, which hides the lines below."""
-        return table(row(cell(words)), cellpadding=1, bgcolor="paper")
+    def _patch(self, *lines: Label) -> Label:
+        """Lines of words on a piece of paper, which hides what is below."""
+        return table(*(row(cell(line)) for line in lines), cellpadding=1, bgcolor="paper")
 
     def _header(self, column: Column) -> None:
         """Draw the name and the size of a layer above it, and below it the number of its neurons left out."""
         seen, place, final = self.seen, column.number, self._is_last(column.number)
-        name, what = "input", f"{numbers.count(column.size)} numbers"
+        name, what, size = "input", f"{numbers.count(column.size)} numbers", ""
         if place:
             layer = seen.layers[place - 1]
             kind = layer.activation or "linear"
@@ -256,15 +282,20 @@ class _Drawing:
                 kind = "softmax" if seen.p.size > 1 else "sigmoid"
             name, what = "output" if final else f"layer {place}", f"{numbers.count(column.size)} {kind}"
             if layer.gradient is not None:
-                self._put(f"r{place}", grad_text(f"rms ∂L/∂z {numbers.rms(layer.gradient)}"), column.x, self.top - 29)
+                size = f"rms ∂L/∂z {numbers.rms(layer.gradient)}"
         elif self.picture is not None:
             what = " × ".join(map(str, self.picture.shape))
-        self._put(f"h{place}", text(name, style.CELL, "muted", bold=True), column.x, self.top)
-        self._put(f"k{place}", caption(what), column.x, self.top - 15)
+        lines = [text(name, style.CELL, "muted", bold=True), *self._lines(what, caption), *self._lines(size, grad_text)]
+        self._put(f"h{place}", table(*(row(cell(line)) for line in lines)), column.x, self.top + 6 - 6 * len(lines))
         if (more := column.size - len(column.shown)) and (place or self.picture is None):
             why = ", which matter less" if place and not final and self.names is None else ""
-            words = self._patch(caption(f"{numbers.count(more)} more{why}"))
-            self._put(f"m{place}", words, column.x, column.y[-1] - 30)
+            lines = self._lines(f"{numbers.count(more)} more{why}", caption)
+            self._put(f"m{place}", self._patch(*lines), column.x, column.y[-1] - 24 - 6 * len(lines))
+
+    def _lines(self, said: str, written: Callable[[str], Label], room: float = 0) -> list[Label]:
+        """A text in lines that are not wider than a column, or than ``room``."""
+        told = words.matched(said, self.classes or ())
+        return [written(line) for line in wrapped(told, style.CAPTION, room or self.pitch - 4) if line]
 
     # ------------------------------------------------------------ the input
 
@@ -276,7 +307,8 @@ class _Drawing:
         seen_as = "as the network sees it"
         if self.wanted is not None and seen.p is not None and seen.p.size > 1:
             seen_as = f"target {self._class(self.wanted)}, {seen_as}"
-        self._put("cap", caption(seen_as), 0, -height / 2 - 16)
+        lines = self._lines(seen_as, caption, 2 * LEFT_IMAGE - 18)
+        self._put("cap", self._patch(*lines), 0, -height / 2 - 10 - 6 * len(lines))
         sums = seen.layers[0].weight[column.shown] @ seen.x
         for (a,), value in _strongest_last(sums):
             tip, ends = f"w·x into neuron {column.shown[a]}: {value!r}", (width / 2, 0.0, column.x, column.y[a])
@@ -285,7 +317,7 @@ class _Drawing:
     def _inputs(self) -> None:
         column = self.columns[0]
         for k, y in zip(column.shown, column.y, strict=True):
-            said = numbers.short(self.seen.x[k]) if self.names is None else self.names[k]
+            said = numbers.short(self.seen.x[k]) if self.names is None else short(self.names[k])
             tip = {} if self.names is not None else {"tooltip": f"x[{k}] = {self.seen.x[k]}"}
             box = self._boxed(text(said, style.CELL, "ink"), "data", border=1.2, cellpadding=9 if self.small else 4)
             self._put(column.name(k), box, column.x, y, cls="input", **tip)
@@ -364,8 +396,7 @@ class _Drawing:
     def _results(self) -> None:
         """Draw the probability or the value of each output, its target and its gradient, and the loss."""
         seen, column, last, p = self.seen, self.columns[-1], self.seen.layers[-1], self.seen.p
-        is_one, slopes = column.size == 1, None if self.small else last.gradient
-        room = 108 + self._longest + (62 if p is None or is_one else round(BAR * _largest(p)))
+        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, self._result
         for i, y in zip(column.shown, column.y, strict=True):
             value, wide, ground = last.a[i] if p is None else p[i], 1, "paper"
             said = "" if self.small else f"  {numbers.scalar(value)}"  # a small network has it in the disc
@@ -373,7 +404,7 @@ class _Drawing:
             if p is not None:
                 wide = max(1, round(BAR * value)) if math.isfinite(value) else 3
                 ground = "fwd" if is_best else "paper>fwd@0.35"
-                said = f"  {numbers.short(value)}  {self.classes[i] if self.classes and not is_one else ''}"
+                said = f"  {numbers.short(value)}  {short(self.classes[i]) if self.classes and not is_one else ''}"
             words = text(said, style.CELL, "ink" if math.isfinite(value) else "bad", bold=is_best)
             if seen.target is not None and (is_one or p is None):
                 words += text(f"   TARGET {numbers.scalar(seen.target[i])}", style.TAG, "muted")

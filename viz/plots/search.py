@@ -16,7 +16,7 @@ from glassgrad.viz.plots.figure import Plot, axes_at, panel_title, plain_axes, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 10.0, 6.4  # inches
+WIDTH, HEIGHT = 9.4, 6.4  # inches
 SKETCHES = 10  # networks that are sketched, the best first
 
 
@@ -42,9 +42,9 @@ def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
     shares = 0.2 + 0.8 * np.clip((accuracies - low) / (accuracies.max() - low or 1.0), 0, 1)
     colours = {id(trial): style.on_ramp(float(share)) for trial, share in zip(known, shares, strict=True)}
     with titled_figure(WIDTH, HEIGHT, title, line) as figure:
-        _sketches(axes_at(figure, 0.35, 3.55, 9.3, 1.75), ranked[:SKETCHES], colours)
-        _curves(axes_at(figure, 0.75, 0.55, 4.0, 2.3), known, ranked[0], floor, colours)
-        _front(axes_at(figure, 5.7, 0.55, 3.95, 2.3), known, result.pareto(), floor, colours)
+        _sketches(axes_at(figure, 0.35, 3.55, 8.95, 1.75), ranked[:SKETCHES], colours)
+        _curves(axes_at(figure, 0.75, 0.55, 3.85, 2.3), known, ranked[0], floor, colours)
+        _front(axes_at(figure, 5.45, 0.55, 3.8, 2.3), known, result.pareto(), floor, colours)
     said = f"best {100 * ranked[0].accuracy:.2f} % with {_named(ranked[0])}"
     return Plot(figure, f"{title}: {len(result.trials)} trials, {said}")
 

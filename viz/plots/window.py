@@ -17,7 +17,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text, width
+from glassgrad.viz.drawing.labels import Label, caption, cell, flowed, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate, host
 from glassgrad.viz.recorded.names import Names
@@ -29,7 +29,8 @@ SHOWN = ("conv", "max_pool", "sum_pool")
 CHANNELS = 3  # drawn; the sum of the others is written
 AROUND = 1  # entries around a window
 WIDEST = 11  # entries of a grid along an axis; a wider one is refused
-WIDTH, HEIGHT, INDEX = 38, 18, 14  # points: an entry, and the number of a row or column
+WIDTH, HEIGHT, INDEX, GAP = 36, 18, 14, 3  # points: an entry, the number of a row or column, and around a grid
+ROOM = style.WIDTH - 36  # points: what is wider goes on in a line below
 KINDS = {  # of a grid: its ink, its frames and its ground
     "value": ("ink", "fwd", "fwd_bg"),
     "knob": ("ink", "knob", "knob_bg"),
@@ -162,20 +163,23 @@ class _View:
             read = self._part(of, n, channel, [at for _, at, _ in taps], outside=outside)
             kind = "products" if of == "g" else "value"
             result = _grid(f"products, Σ = {numbers.scalar(sums[-1])}", products, kind)
-            rows.append(row(read, _sign("×"), factor, _sign("="), result))
+            rows.append([read, _sign("×") + factor, _sign("=") + result])
         said = [numbers.scalar(part) for part in sums[:CHANNELS]]
         if more := sums[CHANNELS:]:
             said.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
             said.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        return cell(table(*rows, cellspacing=6)), " + ".join(said).replace("+ -", "- "), sum(sums)
+        whole = table(*(row(*parts) for parts in rows), cellpadding=GAP)
+        if width(whole) > ROOM:
+            whole = table(*(row(cell(flowed(parts, ROOM, GAP))) for parts in rows))
+        return cell(whole), " + ".join(said).replace("+ -", "- "), sum(sums)
 
     def _sheet(self, parts: Sequence[Label], title: str, line: str, said: Sequence[str], alt: str) -> Picture:
         """Grids side by side, and words above."""
         words = [[caption(line)], *([text(one, style.CELL, "ink")] for one in said)]
         names = self.names.values()
         picture = Picture("window", title=title, reading=words, alt=alt, notice=self.notice, names=names)
-        picture.node("window", table(row(*parts), cellspacing=6))
+        picture.node("window", flowed(parts, ROOM, GAP))
         return picture
 
     def forward(self, index: Sequence[int]) -> Picture:
@@ -185,7 +189,7 @@ class _View:
         taps = [(tap, at, self._counts(n, o, place, at)) for tap, at, _ in self.place.window(place)]
         first = o // self.each * self.inside
         products, total, _ = self._multiplied("x", n, [(first + c, o, c) for c in range(self.inside)], taps)
-        parts = [products, _sign("Σ →"), self._part("y", n, o, [place])]
+        parts = [products, _sign("Σ →") + self._part("y", n, o, [place])]
         name = f"{self.names['y']}[{','.join(map(str, index))}]"
         whole = numbers.scalar(float(self.arrays["y"][(n, o, *place)]))
         said = f"{name} = {total}" + (f" = {whole}" if self.inside > 1 or self.b is not None else "")
@@ -213,7 +217,7 @@ class _View:
         products, total, whole = self._multiplied("g", n, channels, taps)
         said = f"∂L/∂{entry} = {total}" + (f" = {numbers.scalar(whole)}" if len(channels) > 1 else "")
         line += ", and the weights that they multiply it by"
-        return self._sheet([start, _sign("→"), products], title, line, [said], said)
+        return self._sheet([start, _sign("→") + products], title, line, [said], said)
 
 
 def _sign(words: str) -> Label:

@@ -305,9 +305,9 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
                 words = (f"weight gradient is {ratio}", "of the largest layer's")
                 row.warnings.append(Caution("VANISHING", words))
             elif size > limit:
-                words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
-                if not size > EXPLODING * median:
-                    words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
+                words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
+                if size > EXPLODING * median > 0:
+                    words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
                 row.warnings.append(Caution("EXPLODING", words))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name
