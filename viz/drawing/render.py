@@ -294,7 +294,7 @@ class Picture:
         self.graph |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
         if title or reading or notice:
             marks = "▲ ", *["    "] * len(notice)
-            lines = [[text(self.title, style.TITLE, "ink", bold=True)]] if title else []
+            lines: list[Sequence[Label]] = [[text(self.title, style.TITLE, "ink", bold=True)]] if title else []
             lines += [*reading, *([caption(mark + said, "warn")] for mark, said in zip(marks, notice, strict=False))]
             room = style.WIDTH - 2 * 72 * graph.get("pad", style.PAD)
             rows = [row(cell(*part, align="LEFT")) for line in lines for part in self._broken(line, room)]
