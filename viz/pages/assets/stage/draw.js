@@ -1,5 +1,5 @@
 /* The stage itself: bars of text over lines of SVG. Everything is made once for a layout; a frame writes what has changed. */
-const stage = el('stage'), isPhone = () => innerWidth < 700, isReduced = matchMedia('(prefers-reduced-motion:reduce)').matches;
+const stage = el('stage'), isPhone = () => innerWidth < 700 && !stage.style.width, isReduced = matchMedia('(prefers-reduced-motion:reduce)').matches;
 const opened = new Set();
 let plan = null, digit = .56, isByNeurons = !!D.neurons || address().has('neurons'), cells = [], drawn = [], lines = null;
 

@@ -136,12 +136,13 @@ listen(window, 'beforeprint', () => {
   stop();
   if (document.body.classList.contains('sheet')) return;
   Object.assign(S, { seen: true, step: null });
-  Object.assign(stage.style, { width: '916px', height: '748px' });
+  Object.assign(stage.style, { width: '808px', height: '660px' });
+  Object.assign(el('plot').style, { width: '430px', height: '200px' });
   rebuild();
 });
 listen(window, 'afterprint', () => {
   document.body.classList.remove('sheet');
-  Object.assign(stage.style, { width: '', height: '' });
+  for (const { style } of [stage, el('plot')]) Object.assign(style, { width: '', height: '' });
   rebuild();
 });
 
