@@ -17,16 +17,18 @@ function fieldsOf(b) {
 }
 const LINE = { tall: 45, phone: 33 };
 const hasGradientShown = card => card.r !== 'data' && card.r !== 'target' && !!N.gradient(card.k);
+/* the width of a field: a gear stands beside its ratio, such as ×3.33e-6 */
+const columnsOf = f => f.isTable ? f.columns * (f.gear ? 1.3 : 1) : 2;
 /* the fields of a bar with the room they get: a table where its entries can be read, else a tile */
 function arrangedFields(b) {
-  const width = plan?.width ?? stage.clientWidth, least = isPhone() ? 62 : 88, room = (b.w || width - 48) - (isLossBar(b) ? (isPhone() ? 200 : 420) : 24);
+  const width = plan?.width ?? stage.clientWidth, least = isPhone() ? 62 : 92, room = (b.w || width - 48) - (isLossBar(b) ? (isPhone() ? 200 : 420) : 24);
   const all = fieldsOf(b), high = max(...all.map(f => f.rows));
   /* beside a matrix of few rows, vectors of as many entries stand upright: a row is a neuron */
   const isLayer = high > 1 && all.every(f => f.rows === high || (f.rows === 1 && f.columns === high));
   const fields = all.map(f => isLayer && f.rows === 1 ? { ...f, columns: 1, rows: high } : f).map(f => ({ ...f, isTable: f.rows <= 4 && f.columns <= 6 && f.columns > 0 }));
   const last = cards.get(b.ops.at(-1))?.in, at = fields.length - 1, gear = b.ops.length > 1 && last.length === 1 && N.gear(last[0].id);
   if (!isPhone() && gear && gear.rms === undefined && gear.length > 1 && fields[at].isTable && gear.length === cards.get(fields[at].k).size) fields.splice(at, 0, { ...fields[at], gear: last[0].id });
-  const units = () => fields.reduce((sum, f) => sum + (f.isTable ? f.columns : 2), 0);
+  const units = () => fields.reduce((sum, f) => sum + columnsOf(f), 0);
   /* what is between its operations goes first */
   const drop = () => { const between = fields.findIndex(f => b.ops.slice(0, -1).includes(f.k)); fields.splice(between < 0 ? floor((fields.length - 1) / 2) : between, 1); };
   for (let n = 0; n < fields.length && units() * least > room; n++) {
@@ -242,7 +244,7 @@ function makeMany(b, card, place) {
 }
 function makeField(f, within, isBare, b, unit = 0) {
   const card = cards.get(f.k), field = element('div', { className: `field ${card.r}` }, within);
-  field.style.flexGrow = f.isTable ? f.columns : 2;
+  field.style.flexGrow = columnsOf(f);
   if (!f.isTable) return makeTile(card, field);
   if (!isBare && !(b?.leaf)) element('div', { className: 'hd', textContent: f.gear ? '' : apart(card.s) }, field);
   const table = element('div', { className: 'tab' }, field);
