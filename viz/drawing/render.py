@@ -281,7 +281,8 @@ class Picture:
         notice: Sequence[str] = (),
         **graph: Any,
     ) -> None:
-        check_instance(name, str, "name", "a word that becomes the picture's id")
+        for key, given in (("name", name), ("title", title), ("alt", alt)):
+            check_instance(given, str, key, "a text")
         self.name, self.names, self.language = identifier(name), frozenset(names), words.language()
         self.title = words.matched(title, self.names)
         self._alt, self._notice = words.matched(alt, self.names), words.noted(notice)

@@ -34,7 +34,7 @@ def language() -> str:
 
 def known_language(name: str) -> str:
     """The language, if there is a table for it. Raises `DrawingError` otherwise."""
-    if name not in TABLES:
+    if name not in list(TABLES):  # where it may be of any kind
         raise DrawingError(f"language= is {' or '.join(map(repr, TABLES))}, not {name!r}")
     return name
 

@@ -43,7 +43,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 ROWS = 40  # of a table, where modules may be opened less
 MOST = 120  # of any table
-COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
+COLUMNS = (138, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 NOTHING = 4  # points of the last column where there is no warning
 LINE = 28  # characters of a caption that fit into the second column
 

@@ -73,7 +73,7 @@ def playground(
     """
     check_function(model, "model", "a module, or a function of a Tensor")
     check_function(loss, "loss", "a function of an output and y")
-    if not (callable(getattr(optimizer, "zero_grad", None)) and callable(optimizer.step)):
+    if isinstance(optimizer, type) or not hasattr(optimizer, "zero_grad") or not hasattr(optimizer, "step"):
         raise refused(optimizer, "optimizer", "one of nn.optim")
     if path is not None:
         path = as_path(path)

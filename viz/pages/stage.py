@@ -119,7 +119,7 @@ def _html(said: Words, title: str, program: GraphProgram | None, reason: str, ch
     scene, code = said.scene, assets(*SCRIPTS)
     notice, data = list(scene.notice), dict[str, Any]()
     data["end"] = next(card.key for card in reversed(scene.operations) if card.place in scene.ends)
-    data |= {"cards": cards_of(said, program is not None), "folds": folds_of(said), "neurons": int(neurons)}
+    data |= {"cards": cards_of(said, program is not None), "folds": folds_of(said), "neurons": int(bool(neurons))}
     if program is None:
         data |= {"sockets": sockets_of(scene), "reason": reason, "verdicts": edge_verdicts(scene) if check else {}}
     else:

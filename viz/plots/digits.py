@@ -71,7 +71,7 @@ def plot_digits(
     true = None if labels is None else class_numbers(labels, n, "labels")
 
     if classes is not None:
-        class_names(classes, max(len(classes), *(int(k.max()) + 1 for k in (true, said) if k is not None), 0))
+        class_names(classes, max(np.size(classes), *(int(k.max()) + 1 for k in (true, said) if k is not None), 0))
 
     def word(k: int) -> str:
         return str(k) if classes is None else classes[k]
@@ -97,7 +97,7 @@ def plot_digits(
         tiles.append(Tile(picture - low, caption, note, "picture", high - low, frame=bool(wrong[i])))
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
-    described = title + (": " + "; ".join(listed) + more if listed else "")
+    described = f"{title}" + (": " + "; ".join(listed) + more if listed else "")
     return sheet([tiles], title, line, described, side=CELL, across=COLUMNS, classes=classes or ())
 
 

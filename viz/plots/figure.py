@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
@@ -129,6 +130,7 @@ def settings() -> AbstractContextManager[None]:
 @contextmanager
 def titled_figure(width: float, height: float, title: str, line: str) -> Iterator[Figure]:
     """A context in which a figure is drawn: its size in inches, with a title and a reading line at the top left."""
+    check_instance(title, str, "title", "a text")
     with settings():
         from matplotlib.figure import Figure
 

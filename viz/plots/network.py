@@ -22,7 +22,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import short, wrapped
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
-from glassgrad.viz.recorded.validation import class_names, numbers_of
+from glassgrad.viz.recorded.validation import class_names, numbers_of, picture_of
 
 EVERY = 8  # neurons: a layer up to this size is drawn whole,
 FIRST = 6  # and so many of a larger one
@@ -76,9 +76,7 @@ def draw_network(
     names = class_names(x, len(x)) if are_names else None
     given = np.zeros(len(x)) if are_names else numbers_of(x, "x")
     seen = run_example(model, given, target, loss, None if names else classes)
-    if image is not None and not (isinstance(image, tuple) and len(image) == 2 and math.prod(image) == given.size):
-        raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {given.shape}")
-    picture = None if image is None else given.reshape(image)
+    picture = None if image is None else picture_of(given, image)
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
@@ -30,7 +31,7 @@ CHANNELS = 3  # drawn; the sum of the others is written
 AROUND = 1  # entries around a window
 WIDEST = 11  # entries of a grid along an axis; a wider one is refused
 WIDTH, HEIGHT, INDEX, GAP = 36, 18, 14, 3  # points: an entry, the number of a row or column, and around a grid
-ROOM = style.WIDTH - 36  # points: what is wider goes on in a line below
+ROOM = style.WIDTH - 42  # points: what is wider goes on in a line below
 KINDS = {  # of a grid: its ink, its frames and its ground
     "value": ("ink", "fwd", "fwd_bg"),
     "knob": ("ink", "knob", "knob_bg"),
@@ -78,6 +79,7 @@ def plot_window(
         raise DrawingError("loss must be one number that was computed from y: give what backward() is called on")
     view = _View(node, over, factor, seen)
     which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
+    check_instance(index, Sequence, which, "the index of an entry")  # type: ignore[type-abstract]
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
     return view.forward(index) if at is not None else view.backward(index)

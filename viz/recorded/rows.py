@@ -20,6 +20,7 @@ from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.calls import Call, Scope, call_tree, numbered, users_of
 from glassgrad.viz.recorded.evaluate import Evaluation, host
 from glassgrad.viz.recorded.names import LOOP, LOSSES, Names, fresh, projected
+from glassgrad.viz.recorded.validation import members
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
@@ -135,7 +136,7 @@ def rows_of(
     opened, None for all the way; 1 gives one row for each direct part of the model, 0 one for the model. ``closed``:
     ``inputs`` are all inputs of the graph.
     """
-    inputs = list(inputs)
+    inputs = members(inputs, "inputs")
     called = Names(graph, names, inputs, targets)
     entries = {id(x) for x in inputs}
     users = users_of(graph.nodes)
