@@ -131,7 +131,7 @@ def matched(text: str, keep: Collection[str] = ()) -> str:
     if bare.endswith(".") and (told := matched(bare[:-1], keep)) != bare[:-1]:
         return f"{told}。"
     for between, instead in (("; ", "；"), (". ", "。"), (": ", "："), (", ", "，")):  # several texts in one
-        parts = bare.split(between)
+        parts = re.split(rf"(?<!\.){re.escape(between)}", bare)  # not at an ellipsis
         if len(parts) > 1 and (several := [matched(part, keep) for part in parts]) != parts:
             return instead.join(several)
     return text

@@ -154,12 +154,12 @@ class _Tape:
         if card.node is not None:
             said, size = self.cards.badge(card)
             first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
-            formula = f" = {clipped(self.scene.formula(card).text, self.cards.longest)}"
+            formula = f" = {self.scene.formula(card).text}"
         shape = "" if card.is_loop else f"   {numbers.shape(card.shape)}"
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
         name = self.cards.name(card)
         title = f"{card.name}{formula}{'' if card.is_loop else f' = {numbers.full(card.value)}'}"
-        named = cell(name, text(f"{formula}{value}", style.CELL, "ink"), title=title)
+        named = cell(name, text(f"{clipped(formula, 3 + self.cards.longest)}{value}", style.CELL, "ink"), title=title)
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
