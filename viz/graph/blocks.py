@@ -85,10 +85,8 @@ def draw_blocks(
             if width <= style.WIDTH and height <= PAGE * max(width, NARROW):
                 return picture
     least = min(tried, key=lambda drawn: len(drawn.cards))
-    pictures = [least.draw(title)]
-    if pictures[0].size()[0] > style.WIDTH:  # branches side by side in two rows, or in three
-        pictures += [least.draw(title, levels) for levels in (2, 3)]
-    return min(pictures, key=lambda picture: max(picture.size()[0], style.WIDTH))
+    pictures = (least.draw(title, levels) for levels in (1, 2, 3))  # with branches in so many rows
+    return next((picture for picture in pictures if picture.size()[0] <= style.WIDTH), least.draw(title, 2))
 
 
 @dataclass(eq=False)

@@ -33,7 +33,7 @@ class Cards:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
-        self.brief = False  # whether names and formulas are as short as they can be, too
+        self.brief, self.longest = False, FORMULA  # whether names are short, too; characters of a formula
         self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
@@ -48,12 +48,11 @@ class Cards:
             return deepest
         return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
 
-    @property
-    def longest(self) -> int:
-        """The characters of a formula that is written out."""
-        return BRIEF if self.brief else FORMULA
-
     # ------------------------------------------------------------ words
+
+    def shorten(self) -> None:
+        """Write names and formulas as short as they can be."""
+        self.brief, self.longest = True, BRIEF
 
     def by(self, card: Card) -> str:
         """The name of the gradient at a card, such as `∂L/∂w`."""

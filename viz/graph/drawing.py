@@ -50,7 +50,8 @@ class Drawing:
         for i, rooms in enumerate(ROOMS[1:] + ROOMS if self.across > SAFE else ()):
             if picture.size()[0] > style.WIDTH:
                 if i + 1 == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
-                    self.cards.compact = self.cards.beside = self.cards.brief = True
+                    self.cards.compact = self.cards.beside = True
+                    self.cards.shorten()
                     self.labels.clear()
                     self.again = self._far()
                 self.level = self._levels(*rooms)

@@ -43,8 +43,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 ROWS = 40  # of a table, where modules may be opened less
 MOST = 120  # of any table
-COLUMNS = (138, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
-NOTHING = 4  # points of the last column where there is no warning
+COLUMNS = (146, 142, 118, 104, 4)  # points: name and warnings, strip, thumbnail, gauge, the end of lines beside rows
 LINE = 28  # characters of a caption that fit into the second column
 
 
@@ -92,12 +91,7 @@ def draw_modules(
         )
     warn(rows, seen)
     said = notice(seen, Names(seen.graph, names, inputs, targets))
-    drawn = _Table(rows, links, units, seen, said)
-    picture = drawn.draw(title)
-    if drawn.last > NOTHING and picture.size()[0] > style.WIDTH:
-        drawn.last = NOTHING
-        picture = drawn.draw(title)
-    return picture.themed(theme)
+    return _Table(rows, links, units, seen, said).draw(title).themed(theme)
 
 
 @dataclass(eq=False)
@@ -114,7 +108,6 @@ class _Table:
         rows, seen = self.rows, self.seen
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
-        self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING  # else they stand below a name
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -142,7 +135,7 @@ class _Table:
     # ------------------------------------------------------------ cards
 
     def _card(self, unit: Row | Repeat) -> None:
-        """Draw a card: its name; its values, their gradient and the size of that, each with a tooltip; its warnings.
+        """Draw a card: its name and warnings; its values, their gradient and the size of that, each with a tooltip.
 
         Of equal blocks and of a loop over time, one column has values and gradient, and the frame is triple. A double
         frame marks numbers that are not finite.
@@ -156,10 +149,9 @@ class _Table:
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
         drawn = [column(x, width, None, True, title=tip) for (x, tip), width in zip(cells, widths, strict=True)]
         drawn[-1] = column(cells[-1][0], widths[-1], "g", True, title=cells[-1][1]) if self.seen.gradients else ()
-        warned, own = self._boxes(unit.warnings), self.last > NOTHING
-        drawn.append(column(warned if own else caption(" "), self.last, "side", own))
-        if unit.warnings and not own:
-            head = table(row_(cell(head, align="LEFT", balign="LEFT")), row_(cell(warned, align="LEFT")))
+        drawn.append(column(caption(" "), COLUMNS[4], "side"))
+        if unit.warnings:
+            head = table(row_(cell(head, align="LEFT", balign="LEFT")), row_(cell(self._boxes(unit.warnings))))
         look = frame("failed" if failed else "data" if kind == "input" else kind)
         if folded:
             look |= {"border": style.PARAMETER_BORDER, "style": None}
@@ -256,7 +248,7 @@ class _Table:
             ink, ground = ("bad", "bad_bg") if caution.word == "NOT FINITE" else ("warn", "warn_bg")
             inside = row_(cell(aligned(*warning(caution, style.CELL)), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
-        return table(*boxes, cellspacing=2) if boxes else caption(" ")
+        return table(*boxes, cellspacing=2)
 
     def _repeat(self, repeat: Repeat) -> tuple[str, Label, list[tuple[Label, str]]]:
         """The card of equal blocks: their number, the parts of one, and the gradient of each."""

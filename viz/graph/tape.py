@@ -92,7 +92,7 @@ class _Tape:
         """The picture; ``title``: its headline. Where it is too wide, with short names and formulas."""
         picture = self._drawn(title)
         if picture.size()[0] > style.WIDTH:
-            self.cards.brief = True
+            self.cards.shorten()
             picture = self._drawn(title)
         return picture
 
@@ -175,8 +175,7 @@ class _Tape:
         card = socket.head
         contribution = card.gradient if card.is_result else socket.contribution
         whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
-        of = f"by the rule of {card.operation.op.name.removesuffix('_packed')}"
-        formula = whole if len(whole) <= self.cards.longest else "by its rule" if self.cards.brief else of
+        formula = whole if len(whole) <= self.cards.longest else "by its rule"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]

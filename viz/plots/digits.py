@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -144,7 +145,9 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
     shares = (cell(_share(counts[i, i], counts[:, i].sum(), room > 38)) for i in range(k))
     lines.append(row(cell(caption("precision"), align="RIGHT"), *shares))
     line = [caption("row = true class"), caption("column = predicted class"), caption("boxed = right")]
-    picture = Picture("confusion", title=summary, reading=[line], alt=summary + worst, names=classes or ())
+    picture = Picture(
+        "confusion", title=summary, reading=[line], alt=summary + worst, names={*names, *itertools.chain(*heads)}
+    )
     picture.node("counts", table(*lines, cellpadding=4 if room > 38 else 1, color="hair"))
     return picture
 

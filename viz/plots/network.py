@@ -108,7 +108,10 @@ class _Drawing:
         self.seen, self.picture, self.names, self.classes = seen, picture, names, classes
         if classes is not None:
             class_names(classes, max(seen.layers[-1].z.size, 2))
-        last = len(seen.layers)
+        own, last = [*(names or ()), *(classes or ())], len(seen.layers)
+        self.own = {*own, *map(short, own)}
+        self.longest = round(5.6 * max(map(len, map(short, classes)))) if classes else 0  # the width of a class
+        self.wanted = None if seen.target is None else int(np.argmax(seen.target))  # the class of the example
         self.small = picture is None and names is None and max(seen.sizes) <= EVERY
         self.small = self.small and last * PITCH_SMALL[0] <= self._room()
         least, most = PITCH_SMALL if self.small else PITCH
@@ -138,7 +141,7 @@ class _Drawing:
     def _room(self) -> float:
         """The points from the middle of the inputs to that of the outputs on a page."""
         left = LEFT if self.picture is None else LEFT_IMAGE + IMAGE
-        right = 48 + (20 + self._longest if self.names else self._result + 50 * (not self.small))
+        right = 48 + (20 + self.longest if self.names else self._result + 50 * (not self.small))
         return style.WIDTH - left - right
 
     @property
@@ -146,7 +149,7 @@ class _Drawing:
         """The width of a bar, a number and a name beside an output."""
         p = self.seen.p
         bar = 62 * (not self.small) if p is None else 62 if p.size == 1 else round(BAR * _largest(p))
-        return 108 + self._longest + bar
+        return 108 + self.longest + bar
 
     def _is_last(self, number: int) -> bool:
         return number == len(self.seen.layers)
@@ -171,11 +174,6 @@ class _Drawing:
         best = np.argsort(-np.nan_to_num(score), kind="stable")[: OUTPUTS if last else FIRST]
         return sorted({*best.tolist(), *([] if not last or self.wanted is None else [self.wanted])})
 
-    @property
-    def wanted(self) -> int | None:
-        """The class of the example."""
-        return None if self.seen.target is None else int(np.argmax(self.seen.target))
-
     def _weight(self, before: Column, column: Column) -> np.ndarray:
         """The weights between the drawn neurons of two columns."""
         drawn: np.ndarray = self.seen.layers[before.number].weight[np.ix_(column.shown, before.shown)]
@@ -190,7 +188,7 @@ class _Drawing:
             title = f"{sizes}: one example through the network" if self.names is None else f"{sizes} network"
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
-        self.out = Picture("network", names=self.classes or (), pad=0.2, **told, **layout)
+        self.out = Picture("network", names=self.own, pad=0.2, **told, **layout)
         if self.picture is not None:
             self._image(self.picture)
         else:
@@ -212,7 +210,7 @@ class _Drawing:
             self._results()
         last = self.columns[-1]
         for i, y in zip(last.shown, last.y, strict=True) if self.names and self.classes else ():
-            self._beside(f"p{i}", [(text(short(self._class(i)), style.CELL, "ink"), 20 + self._longest)], y)
+            self._beside(f"p{i}", [(text(short(self._class(i)), style.CELL, "ink"), 20 + self.longest)], y)
         return self.out
 
     def _reading(self) -> list[Label]:
@@ -243,11 +241,6 @@ class _Drawing:
     def _measure(self) -> str:
         """The word for the bars at the outputs; those of separate sigmoids are not a distribution over classes."""
         return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
-
-    @property
-    def _longest(self) -> int:
-        """The width of the longest name of a class."""
-        return round(5.6 * max(len(short(name)) for name in self.classes)) if self.classes else 0
 
     def _class(self, k: int) -> str:
         return str(k) if self.classes is None else self.classes[k]
@@ -292,7 +285,7 @@ class _Drawing:
 
     def _lines(self, said: str, written: Callable[[str], Label], room: float = 0) -> list[Label]:
         """A text in lines that are not wider than a column, or than ``room``."""
-        told = words.matched(said, self.classes or ())
+        told = words.matched(said, self.own)
         return [written(line) for line in wrapped(told, style.CAPTION, room or self.pitch - 4) if line]
 
     # ------------------------------------------------------------ the input

@@ -15,7 +15,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.style import LIGHT
-from glassgrad.viz.drawing.texts import text_width
+from glassgrad.viz.drawing.texts import clipped, text_width
 from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, titled_figure, write
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def sheet(
 
     ``side``: of a tile, in inches. ``classes``: the user's names, which are not translated.
     """
+    room = int(16 * (side + GAP))  # characters
     margin = LEFT + max((text_width(name, style.CAPTION) / 72 + GAP for name in names), default=0.0)
     lines: list[tuple[str, Sequence[Tile]]] = []
     for row, name in zip(rows, names or [""] * len(rows), strict=True):
@@ -76,8 +77,9 @@ def sheet(
                 axes.set_gid(f"tile_{i}_{j}")
                 middle = left + side / 2
                 note = LIGHT.bad if tile.frame else LIGHT.muted
-                write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
-                write(figure, middle, top - side - 0.18, tile.note, style.SMALL, note, va="top", ha="center")
+                caption, below = clipped(tile.caption, room), clipped(tile.note, room)
+                write(figure, middle, top - side - 0.03, caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
+                write(figure, middle, top - side - 0.18, below, style.SMALL, note, va="top", ha="center")
             top -= tall
         write(figure, LEFT, 0, _signs(signed), style.CAPTION, LIGHT.muted, va="top")
     return Plot(figure, alt, classes)

@@ -171,10 +171,11 @@ class _View:
             said.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
             said.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        whole = table(*(row(*parts) for parts in rows), cellpadding=GAP)
-        if width(whole) > ROOM:
-            whole = table(*(row(cell(flowed(parts, ROOM, GAP))) for parts in rows))
-        return cell(whole), " + ".join(said).replace("+ -", "- "), sum(sums)
+        return (
+            cell(table(*(row(cell(flowed(parts, ROOM, GAP))) for parts in rows))),
+            " + ".join(said).replace("+ -", "- "),
+            sum(sums),
+        )
 
     def _sheet(self, parts: Sequence[Label], title: str, line: str, said: Sequence[str], alt: str) -> Picture:
         """Grids side by side, and words above."""

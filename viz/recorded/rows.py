@@ -334,7 +334,7 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         low, high = LIMITS[node.op.name]
         share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
         if share > SATURATED:
-            words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
+            words = (f"{share:.0%} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
             return [Caution("SATURATED", words)]
     if node.op.name == "relu" and value.ndim > 1 and value.size:
         axis = _unit_axis(node)
@@ -342,7 +342,7 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         share = float(np.mean(~entries.any(axis=0)))
         # For one example about half of the units are zero: only several show dead ones.
         if share > DEAD and (len(value) if axis == 1 else len(entries)) > 1:
-            dead = f"{percent(share)} of {numbers.count(value.shape[axis])} units are 0"
+            dead = f"{share:.0%} of {numbers.count(value.shape[axis])} units are 0"
             return [Caution("DEAD", (dead, "for the whole batch"))]
     return []
 
@@ -355,11 +355,6 @@ def _unit_axis(node: Node) -> int:
             return 1
         place = place.inputs[0]
     return -1
-
-
-def percent(share: float) -> str:
-    """A share in whole percent."""
-    return f"{100 * share:.0f}%"
 
 
 def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
