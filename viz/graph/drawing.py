@@ -19,9 +19,8 @@ from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS = (560, 560), (560, 240), (280, 240)  # points of a level, and of the leaves above a card: until it fits a page
+ROOMS, LEAVES = (560, 420, 280), 240  # points of a level, until it fits a page, and of the leaves above a card
 GAP = 12  # points between two cards of a level
-SAFE = 450  # points: cards side by side that are narrower than this are not wider than a page when they are laid out
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
 
@@ -39,22 +38,20 @@ class Drawing:
         self.rank = self._ranks()
         self.again = self._far()
         self.labels: dict[Card, Label] = {}
-        self.across = self._across()
         self.level: dict[Card, int] = {}
 
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
         said = title if title is not None else self._title()
-        self.level = self._levels(*ROOMS[0]) if self.across > style.WIDTH else {}
         picture = self._drawn(said)
-        for i, rooms in enumerate(ROOMS[1:] + ROOMS if self.across > SAFE else ()):
+        for i, room in enumerate(ROOMS * 2):
             if picture.size()[0] > style.WIDTH:
-                if i + 1 == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
+                if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
                     self.cards.compact = self.cards.beside = True
                     self.cards.shorten()
                     self.labels.clear()
                     self.again = self._far()
-                self.level = self._levels(*rooms)
+                self.level = self._levels(room)
                 picture = min(picture, self._drawn(said), key=Picture.size)
         return picture
 
@@ -207,20 +204,13 @@ class Drawing:
     def _size(self, card: Card) -> float:
         return width(self._label(card)) + GAP
 
-    def _across(self) -> float:
-        """The estimated width of the widest level."""
-        sizes = defaultdict[int, float](float)
-        for card in self.scene.cards:
-            sizes[card.depth if card.node is not None else self.rank[card]] += self._size(card)
-        return max(sizes.values())
-
-    def _levels(self, room: float, leaves: float) -> dict[Card, int]:
+    def _levels(self, room: float) -> dict[Card, int]:
         """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
         level: dict[Card, int] = {}
         taken = defaultdict[int, float](float)
         for card in reversed(self.scene.cards):
             at = max((level[use.head] + 1 for use in card.uses if use not in self.again), default=0)
-            at += self._row(card, leaves)
+            at += self._row(card)
             while taken[at] and taken[at] + self._size(card) > room:
                 at += 1
             level[card] = at
@@ -229,12 +219,12 @@ class Drawing:
                 taken[at + 1] += width(self.cards.again(socket)) + GAP
         return level
 
-    def _row(self, card: Card, room: float) -> int:
+    def _row(self, card: Card) -> int:
         """The row of a leaf among those above an operation: where they need several, neighbours alternate."""
-        if card.node is not None or len(card.uses) != 1:
+        if card.node is not None or len(card.uses) != 1 or self.cards.brief:
             return 0
         leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
-        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / room)
+        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / LEAVES)
 
     # ------------------------------------------------------------ edges
 

@@ -131,9 +131,8 @@ class _Tape:
 
     def _operation(self, card: Card) -> dict[str, str]:
         """Draw an operation, the values kept and its derivative; return their keys by column."""
-        keeps, link, most = kept(card), fresh(f"k_{card.key}", self.keys), 1 if self.cards.brief else 4
-        names = ", ".join(short(one.name) for one in keeps[:most])
-        names += f" and {len(keeps) - most} more" * (len(keeps) > most)
+        keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
+        names = clipped(", ".join(short(one.name) for one in keeps), self.cards.longest)
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
         said = cell(caption(f"kept: {names or 'nothing'}"), title=title)

@@ -137,10 +137,8 @@ def titled_figure(width: float, height: float, title: str, line: str) -> Iterato
         figure = Figure(figsize=(width, height), facecolor=LIGHT.paper, layout=None)
         clauses = re.sub("(?<=[^; ]) (?=[^ ])", "\u00a0", line)  # a clause stays whole
         lines = wrapped(clauses, style.CAPTION, style.WIDTH - 40)
-        titles = wrapped(title, 1.1 * style.TITLE, style.WIDTH - 40)
-        up = 0.16 * (len(lines) - 1)
-        top, said = height - 0.16 + up + 0.24 * (len(titles) - 1), "\n".join(lines).replace("\u00a0", " ")
-        write(figure, 0.15, top, "\n".join(titles), style.TITLE, LIGHT.ink, fontweight="bold", va="top")
+        up, said = 0.16 * (len(lines) - 1), "\n".join(lines).replace("\u00a0", " ")
+        write(figure, 0.15, height - 0.16 + up, title, style.TITLE, LIGHT.ink, fontweight="bold", va="top")
         write(figure, 0.15, height - 0.43 + up, said, style.CAPTION, LIGHT.muted, va="top")
         yield figure
 

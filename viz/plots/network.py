@@ -22,7 +22,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import short, wrapped
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
-from glassgrad.viz.recorded.validation import class_names, numbers_of, picture_of
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 EVERY = 8  # neurons: a layer up to this size is drawn whole,
 FIRST = 6  # and so many of a larger one
@@ -76,7 +76,9 @@ def draw_network(
     names = class_names(x, len(x)) if are_names else None
     given = np.zeros(len(x)) if are_names else numbers_of(x, "x")
     seen = run_example(model, given, target, loss, None if names else classes)
-    picture = None if image is None else picture_of(given, image)
+    if image is not None and not (isinstance(image, tuple) and len(image) == 2 and math.prod(image) == given.size):
+        raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {given.shape}")
+    picture = None if image is None else given.reshape(image)
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
 
 
@@ -112,11 +114,17 @@ class _Drawing:
         self.own = {*own, *map(short, own)}
         self.longest = round(5.6 * max(map(len, map(short, classes)))) if classes else 0  # the width of a class
         self.wanted = None if seen.target is None else int(np.argmax(seen.target))  # the class of the example
+        bar = 20 if seen.p is None else 62 if seen.p.size == 1 else round(BAR * _largest(seen.p))
+        self.result = 108 + self.longest + bar  # the width of a bar, a number and a name beside an output
+        room = style.WIDTH - 48 - (LEFT if picture is None else LEFT_IMAGE + IMAGE)  # between inputs and outputs
+        room -= 20 + self.longest if names else 50 + self.result
         self.small = picture is None and names is None and max(seen.sizes) <= EVERY
-        self.small = self.small and last * PITCH_SMALL[0] <= self._room()
+        spare = 70 if seen.p is None else 50  # numbers are in the discs, and gradients of the outputs beside them
+        self.small = self.small and last * PITCH_SMALL[0] <= room + spare
         least, most = PITCH_SMALL if self.small else PITCH
-        fit = max(int(self._room() / least), 3)
-        self.pitch = min(most, self._room() / min(last, fit))
+        room += spare * self.small
+        fit = max(int(room / least), 3)
+        self.pitch = min(most, room / min(last, fit))
         self.columns: list[Column] = []
         for number in range(last + 1) if last <= fit else (*range(fit - 1), last - 1, last):
             self.columns.append(self._column(number, seen.sizes[number]))
@@ -137,19 +145,6 @@ class _Drawing:
         heights = [pitch * ((len(shown) - 1) / 2 - i) for i in range(len(shown))]
         x = len(self.columns) * self.pitch + IMAGE * (number > 0 and self.picture is not None)
         return Column(number, size, x, shown, heights, radius)
-
-    def _room(self) -> float:
-        """The points from the middle of the inputs to that of the outputs on a page."""
-        left = LEFT if self.picture is None else LEFT_IMAGE + IMAGE
-        right = 48 + (20 + self.longest if self.names else self._result + 50 * (not self.small))
-        return style.WIDTH - left - right
-
-    @property
-    def _result(self) -> int:
-        """The width of a bar, a number and a name beside an output."""
-        p = self.seen.p
-        bar = 62 * (not self.small) if p is None else 62 if p.size == 1 else round(BAR * _largest(p))
-        return 108 + self.longest + bar
 
     def _is_last(self, number: int) -> bool:
         return number == len(self.seen.layers)
@@ -387,7 +382,7 @@ class _Drawing:
     def _results(self) -> None:
         """Draw the probability or the value of each output, its target and its gradient, and the loss."""
         seen, column, last, p = self.seen, self.columns[-1], self.seen.layers[-1], self.seen.p
-        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, self._result
+        is_one, slopes, room = column.size == 1, None if self.small else last.gradient, self.result
         for i, y in zip(column.shown, column.y, strict=True):
             value, wide, ground = last.a[i] if p is None else p[i], 1, "paper"
             said = "" if self.small else f"  {numbers.scalar(value)}"  # a small network has it in the disc

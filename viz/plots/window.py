@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
@@ -79,7 +78,6 @@ def plot_window(
         raise DrawingError("loss must be one number that was computed from y: give what backward() is called on")
     view = _View(node, over, factor, seen)
     which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
-    check_instance(index, Sequence, which, "the index of an entry")  # type: ignore[type-abstract]
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
     return view.forward(index) if at is not None else view.backward(index)
@@ -171,11 +169,8 @@ class _View:
             said.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
         if self.b is not None and of == "x":
             said.append(f"bias {numbers.scalar(float(self.b[channels[0][1]]))}")
-        return (
-            cell(table(*(row(cell(flowed(parts, ROOM, GAP))) for parts in rows))),
-            " + ".join(said).replace("+ -", "- "),
-            sum(sums),
-        )
+        whole = table(*(row(cell(flowed(parts, ROOM, GAP))) for parts in rows))
+        return cell(whole), " + ".join(said).replace("+ -", "- "), sum(sums)
 
     def _sheet(self, parts: Sequence[Label], title: str, line: str, said: Sequence[str], alt: str) -> Picture:
         """Grids side by side, and words above."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -72,14 +71,6 @@ def numbers_of(value: Any, name: str) -> np.ndarray:
         return host(ag.asarray(value))
     except AutogradError as error:
         raise type(error)(f"{name}: {error}") from None
-
-
-def picture_of(array: np.ndarray, image: Any) -> np.ndarray:
-    """An array as a picture of this height and width. Raises `DrawingError` where it has another size."""
-    with suppress(TypeError, ValueError):
-        if len(image) == 2:
-            return array.reshape(image)
-    raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {array.shape}")
 
 
 def class_names(classes: Any, count: int, name: str = "classes") -> list[str]:
