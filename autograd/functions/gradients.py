@@ -35,9 +35,10 @@ def gradients(
 ) -> Any:
     """The gradients of ``outputs`` with respect to ``inputs`` (any Tensors of the graph). ``.grad`` stays as it is.
 
-    ``seeds``: the upstream gradients of the outputs, 1 by default for one-element ones. With ``create_graph`` the
-    results are recorded, so that they can be differentiated again, also within `no_grad`. The graph is always kept.
-    Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
+    ``seeds``: the upstream gradient of the output, or of each of several, 1 by default for one-element ones. With
+    ``create_graph`` the results are recorded, so that they can be differentiated again, also within `no_grad`. The
+    graph is always kept. Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs
+    do not depend on.
 
     >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(2.0, requires_grad=True)
@@ -46,29 +47,23 @@ def gradients(
     (np.float64(12.0), np.float64(12.0))
     """
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
-    if seeds is None:
-        seeds = [None] * len(ys)
-    elif isinstance(outputs, Tensor) and not (
-        isinstance(seeds, list | tuple) and all(isinstance(seed, Tensor) for seed in seeds)
-    ):
-        seeds = [seeds]
-    given = list(seeds)
+    given = [seeds] if isinstance(outputs, Tensor) else [None] * len(ys) if seeds is None else list(seeds)
     if len(given) != len(ys):
         raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
-    for x in xs:
+    for x in (*ys, *xs):
         if not x.requires_grad:
-            raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
+            raise GradientError(f"Tensor {describe(x)} does not require grad: create inputs with requires_grad=True.")
     found = gradients_at(ys, xs, given, create_graph)
     return found[0] if isinstance(inputs, Tensor) else found
 
 
 def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_graph: bool) -> tuple[Tensor, ...]:
-    """`gradients` of Tensors that were checked."""
+    """`gradients` with respect to Tensors that were checked; of ``ys`` that do not require grad they are zeros."""
     found: dict[Any, Any] = dict.fromkeys(map(vertex_of, xs))
-    taken = set(map(id, seeds))
+    taken, ends = set(map(id, seeds)), [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y.requires_grad]
     with enable_grad() if create_graph else nullcontext():
-        start = [seed_of(y, seed, create_graph) for y, seed in zip(ys, seeds, strict=True)]
-        for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs):
+        start = [seed_of(y, seed, create_graph) for y, seed in ends]
+        for vertex, g, _ in backward_steps([y for y, _ in ends], start, create_graph=create_graph, inputs=xs):
             if vertex not in found:
                 continue
             g = conjugated(g)

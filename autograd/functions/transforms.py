@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import holding
-from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.graph import reachable, vertex_of
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -44,23 +45,17 @@ class Call(NamedTuple):
 
 
 def call_recorded(
-    f: Function, args: Sequence[Any], numbers: Iterable[int], kwargs: dict[str, Any], has_aux: bool, tangents: Any = ()
+    f: Function, args: Sequence[Any], numbers: Sequence[int], kwargs: dict[str, Any], has_aux: bool, tangents: Any = ()
 ) -> Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
-    given, forms = list(args), []
-    variables: list[Tensor] = []
-    xs: list[Tensor] = []
+    leaves, form = variables_of(args, numbers)
     with enable_grad():
-        for i in numbers:
-            check_number(i, args)
-            leaves, form = flattened(args[i])
-            made = [_recorded(leaf, form, i, place) for place, leaf in enumerate(leaves)]
-            given[i] = trees.unflatten(form, made)
-            forms.append(form)
-            xs += [x if x.node is None else wrap(x.data, x.node) for x in made]
-            variables += made
-        with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *variables)):
+        # An argument that is being recorded keeps its history, so that transforms nest.
+        made = [x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_() for x in leaves]
+        xs = [x if x.node is None else wrap(x.data, x.node) for x in made]
+        with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *made)):
+            given = replaced(args, numbers, trees.unflatten(form, made))
             result, aux, ys, results_form = results_of(f, given, kwargs, has_aux)
         ys = [y.clone() if y.requires_grad and y.node is None else y for y in ys]
     for x in xs:
@@ -68,7 +63,31 @@ def call_recorded(
     nested = recorded and (_is_recorded(ys) or any(map(_requires_grad, trees.leaves(tangents))))
     if not nested:
         result, aux = trees.map(lambda y: y.detach() if isinstance(y, Tensor) else y, (result, aux))
-    return Call(result, aux, ys, xs, results_form, (tuple, None, tuple(forms)), nested)
+    return Call(result, aux, ys, xs, results_form, form, nested)
+
+
+def variables_of(args: Sequence[Any], numbers: Iterable[int]) -> tuple[list[Tensor], trees.Structure]:
+    """The leaves of the arguments of these numbers as Tensors, and the structure of a tuple of them.
+
+    Raises `GradientError` where there is no argument of a number, `DTypeError` for a leaf that is not floating-point.
+    """
+    xs: list[Tensor] = []
+    forms = []
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise GradientError(f"argnums names argument {number}, but the function was given {len(args)} argument(s).")
+        leaves, form = flattened(args[number])
+        xs += floating(leaves, form, f"argument {number}")
+        forms.append(form)
+    return xs, (tuple, None, tuple(forms))
+
+
+def replaced(args: Sequence[Any], numbers: Iterable[int], values: Iterable[Any]) -> list[Any]:
+    """``args`` with these values in place of the arguments of these numbers."""
+    given = list(args)
+    for number, value in zip(numbers, values, strict=True):
+        given[number] = value
+    return given
 
 
 def results_of(
@@ -100,20 +119,14 @@ def one_or_tuple(*found: Any) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-def floating(leaf: Any, form: trees.Structure, name: str, place: int) -> Tensor:
-    """A leaf of an argument as a Tensor. Raises `DTypeError` unless it is floating-point."""
-    x = asarray(leaf)
-    if not backends.is_inexact(x.dtype):
-        called = trees.paths(form, name)[place]
-        raise DTypeError(f"{called} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
-    return x
-
-
-def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:
-    """A leaf of an argument as a Tensor that requires grad."""
-    x = floating(leaf, form, f"argument {number}", place)
-    # An argument that is being recorded keeps its history, so that transforms nest.
-    return x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_()
+def floating(leaves: Iterable[Any], form: trees.Structure, name: str) -> list[Tensor]:
+    """The leaves of an argument as Tensors. Raises `DTypeError` unless they are floating-point."""
+    xs = list(map(asarray, leaves))
+    for place, x in enumerate(xs):
+        if not backends.is_inexact(x.dtype):
+            called = trees.paths(form, name)[place]
+            raise DTypeError(f"{called} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
+    return xs
 
 
 def flattened(x: Any) -> tuple[list[Any], trees.Structure]:
@@ -132,37 +145,21 @@ def _requires_grad(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
-def argument_numbers(argnums: Any) -> list[int]:
-    """``argnums`` as a list. Raises `DTypeError` for anything but integers."""
+def argument_numbers(who: str, f: Any, argnums: Any) -> list[int]:
+    """``argnums`` as a list. Raises `DTypeError` for anything but integers, and for ``f`` that is no function."""
+    check_function(f, f"{who}'s f", "a function of Tensors")
     numbers = list(argnums) if isinstance(argnums, Sequence) else [argnums]
     if not all(isinstance(number, int) for number in numbers) or len({*numbers}) < len(numbers):
-        raise DTypeError(
-            f"argnums = {argnums!r}: give the number of an argument, or a tuple of different ones; the arguments "
-            "themselves go to the function that is returned, as in grad(f)(x)."
-        )
+        raise DTypeError(f"argnums = {argnums!r}: give the number of an argument, or several; write grad(f)(x) for x.")
     return numbers
-
-
-def check_number(number: int, args: Sequence[Any]) -> None:
-    """Raise `GradientError` unless there is an argument of that number."""
-    if not -len(args) <= number < len(args):
-        raise GradientError(f"argnums names argument {number}, but the function was given {len(args)} argument(s).")
-
-
-def check_function(f: Any, who: str) -> None:
-    """Raise `DTypeError` unless ``f`` is a function."""
-    if not callable(f):
-        raise DTypeError(f"{who} takes a function of Tensors, and then its arguments; it was given {shown(f)}.")
 
 
 def check_pairs(primals: Any, others: Any, others_name: str = "tangents") -> None:
     """Raise unless ``primals`` and the ``others``, such as tangents, are tuples of one length."""
     kinds = [isinstance(given, list | tuple) for given in (primals, others)]
     if not all(kinds) or len(primals) != len(others):
-        raise ShapeError(
-            f"give primals and {others_name} as two tuples with one entry for each argument, as in (x,); "
-            f"{describe(primals)} and {describe(others)} were given."
-        )
+        found = f"{describe(primals)} and {describe(others)} were given"
+        raise ShapeError(f"give primals and {others_name} as tuples, an entry for each argument, as in (x,); {found}.")
 
 
 def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:
@@ -173,10 +170,7 @@ def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[A
             raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
         fits = backends.is_inexact if backends.is_complex(x.dtype) else backends.is_real
         if not fits(v.dtype):
-            raise DTypeError(
-                f"tangent {i} has dtype {v.dtype}, its primal {x.dtype}: it must be of the same kind of numbers; write "
-                "1.0 for 1."
-            )
+            raise DTypeError(f"tangent {i} is {v.dtype}, its primal {x.dtype}: give its kind of numbers, 1.0 for 1.")
     return found
 
 
@@ -187,21 +181,9 @@ def name_of(f: Function) -> str:
 
 def _scalar(call: Call, f: Function) -> Tensor:
     if call.results_form is not trees.LEAF or call.ys[0].size != 1:
-        form = call.results_form
-        found = f"a Tensor of shape {call.ys[0].shape}" if form is trees.LEAF else trees.describe(form)
-        raise GradientError(
-            f"{name_of(f)} returned {found}: grad needs a scalar; reduce it, use jacobian or vjp, or return "
-            "(value, aux), with has_aux=True."
-        )
+        way = "reduce it, take jacobian or vjp, or has_aux=True for (value, aux)"
+        raise GradientError(f"{name_of(f)} returned {describe(call.value)}: grad needs a scalar; {way}.")
     return call.ys[0]
-
-
-def gradients_or_zeros(
-    ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
-) -> Sequence[Tensor]:
-    """Gradients with respect to ``xs``; zeros where no result depends on anything recorded."""
-    pairs = [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y.requires_grad]
-    return gradients_at([y for y, _ in pairs], xs, [seed for _, seed in pairs], create_graph)
 
 
 def value_and_grad(
@@ -218,13 +200,12 @@ def value_and_grad(
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
     (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
     """
-    check_function(f, "grad")
-    numbers = argument_numbers(argnums)
+    numbers = argument_numbers("grad", f, argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         call = call_recorded(f, args, numbers, kwargs, has_aux)
         y = _scalar(call, f)
-        slopes = call.like_arguments(gradients_or_zeros([y], call.xs, [None], call.nested))
+        slopes = call.like_arguments(gradients_at([y], call.xs, [None], call.nested))
         return one_or_tuple(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
 
     return value_and_grad_of
@@ -262,13 +243,13 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     >>> pull([1.0, 1.0])
     (Tensor([2.0, 4.0]),)
     """
-    check_function(f, "vjp")
+    check_function(f, "vjp's f", "a function of Tensors")
     call = call_recorded(f, primals, range(len(primals)), {}, has_aux)
 
     def pull(cotangent: Any) -> Any:
         seeds = trees.flatten_up_to(call.results_form, cotangent)
         wanted = call.nested or any(map(_requires_grad, seeds))
-        return call.like_arguments(gradients_or_zeros(call.ys, call.xs, seeds, wanted and MODE.get().grad))
+        return call.like_arguments(gradients_at(call.ys, call.xs, seeds, wanted and MODE.get().grad))
 
     return call.value, pull, *call.aux
 
@@ -289,4 +270,4 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     slope.__name__ = name_of(f)  # for errors
     call = call_recorded(slope, primals, everything, {}, has_aux, tangents)
     vs = directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
-    return one_or_tuple(call.like_arguments(gradients_or_zeros(call.ys, call.xs, vs, call.nested)), *call.aux)
+    return one_or_tuple(call.like_arguments(gradients_at(call.ys, call.xs, vs, call.nested)), *call.aux)

@@ -16,14 +16,14 @@ from typing import Any
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, normalize_axes, normalize_axis
-from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.common.validation import check_function, choice
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.transforms import Function, check_function, flattened, results_of
+from glassgrad.autograd.functions.transforms import Function, flattened, results_of
 from glassgrad.autograd.ops import elementwise, factorizations, special
 from glassgrad.autograd.readings.forward import crossed, crossing, without_masks
 from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached, innermost
@@ -507,7 +507,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0, *, randomness: str = 
             [30.0, 10.0],
             [ 0.0, 4.0]])
     """
-    check_function(f, "vmap")
+    check_function(f, "vmap's f", "a function of Tensors")
     choice(randomness, "randomness", ("different", "same"))
 
     def batched(*args: Any, **kwargs: Any) -> Any:

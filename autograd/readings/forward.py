@@ -17,6 +17,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
 from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
@@ -27,13 +28,11 @@ from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError,
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import (
     Function,
-    check_function,
     check_pairs,
     directions,
-    flattened,
-    floating,
     name_of,
     results_of,
+    variables_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
 from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted
@@ -414,12 +413,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
     (Tensor(12.0), Tensor(34.0))
     """
-    check_function(f, "jvp")
+    check_function(f, "jvp's f", "a function of Tensors")
     check_pairs(primals, tangents)
-    flat, forms = zip(*map(flattened, primals), strict=True) if primals else ((), ())
-    form = (tuple, None, forms)
-    leaves = [leaf for leaves in flat for leaf in leaves]
-    xs = [floating(leaf, form, "primals", place) for place, leaf in enumerate(leaves)]
+    xs, form = variables_of(primals, range(len(primals)))
     vs = directions(form, xs, tangents)
     level = Forward()
 

@@ -15,19 +15,17 @@ from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.functions.creation import eye, zeros
+from glassgrad.autograd.functions.gradients import gradients_at
 from glassgrad.autograd.functions.transforms import (
     Call,
     Function,
     argument_numbers,
     call_recorded,
-    check_function,
-    check_number,
-    flattened,
-    floating,
     grad,
-    gradients_or_zeros,
     name_of,
     one_or_tuple,
+    replaced,
+    variables_of,
 )
 from glassgrad.autograd.ops.shaping import concat
 from glassgrad.autograd.readings.batches import vmap
@@ -56,18 +54,11 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
-    check_function(f, "jacfwd")
-    numbers = argument_numbers(argnums)
+    numbers = argument_numbers("jacfwd", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        flat, forms = [], []
-        for number in numbers:
-            check_number(number, args)
-            leaves, form = flattened(args[number])
-            flat += [floating(leaf, form, f"argument {number}", place) for place, leaf in enumerate(leaves)]
-            forms.append(form)
+        flat, structure = variables_of(args, numbers)
         check_real(flat, "an argument")
-        structure = (tuple, None, tuple(forms))
         found: dict[str, Any] = {}
         ends = [*accumulate(x.size for x in flat)]
         places = [(slice(end - x.size, end), x.shape) for x, end in zip(flat, ends, strict=True)]
@@ -78,10 +69,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
             return trees.unflatten(structure, parts)
 
         def of_arguments(*chosen: Any) -> Any:
-            given = list(args)
-            for number, x in zip(numbers, chosen, strict=True):
-                given[number] = x
-            return f(*given, **kwargs)
+            return f(*replaced(args, numbers, chosen), **kwargs)
 
         def along(direction: Tensor) -> Any:
             """The derivative of ``f``'s value along a direction of all elements."""
@@ -105,8 +93,7 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     >>> jacrev(lambda x: (x * x).sum())([1.0, 2.0])
     Tensor([2.0, 4.0])
     """
-    check_function(f, "jacrev")
-    numbers = argument_numbers(argnums)
+    numbers = argument_numbers("jacrev", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         return _by_rows(call_recorded(f, args, numbers, kwargs, has_aux), argnums)
@@ -133,7 +120,7 @@ def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) ->
     if not count:
         return [zeros((0, *x.shape), dtype=x.dtype, device=x.device) for x in starts]
     units = eye(count, dtype=end.dtype, device=end.device).reshape(count, *end.shape)
-    pull = vmap(lambda seed: tuple(gradients_or_zeros([end], starts, [seed], nested)), randomness="same")
+    pull = vmap(lambda seed: tuple(gradients_at([end], starts, [seed], nested)), randomness="same")
     rows = [pull(units[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
     return [parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True)]
 
@@ -151,8 +138,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
-    check_function(f, "jacobian")
-    numbers = argument_numbers(argnums)
+    numbers = argument_numbers("jacobian", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         call = call_recorded(f, args, numbers, kwargs, has_aux)

@@ -18,12 +18,13 @@ from typing import Any
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import DTypeError, SizeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.transforms import check_function, floating, grad, name_of, results_of
+from glassgrad.autograd.functions.transforms import floating, grad, name_of, results_of
 from glassgrad.autograd.ops.windows import windows_of
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
@@ -295,7 +296,7 @@ def groups_of_columns(pattern: Any, symmetric: bool = False) -> Any:
 
 def _matrix_function(f: Callable[..., Any], symmetric: bool) -> Callable[..., Any]:
     def matrix_of(x: Any, *args: Any, **kwargs: Any) -> Any:
-        sparse, x = scipy_sparse(), floating(x, trees.LEAF, "argument 0", 0).detach()
+        sparse, x = scipy_sparse(), floating([x], trees.LEAF, "argument 0")[0].detach()
         check_real([x], "an argument")
         level = Pattern(x.size)
         level.name = "sparse_hessian" if symmetric else "sparse_jacobian"
@@ -345,7 +346,7 @@ def sparse_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> J.toarray().tolist(), J.nnz
     ([[2.0, 1.0, 0.0], [0.0, 3.0, 2.0]], 4)
     """
-    check_function(f, "sparse_jacobian")
+    check_function(f, "sparse_jacobian's f", "a function of Tensors")
     return _matrix_function(f, symmetric=False)
 
 
@@ -360,5 +361,5 @@ def sparse_hessian(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> H.toarray().tolist()
     [[4.0, 2.0, 0.0], [2.0, 6.0, 4.0], [0.0, 4.0, 0.0]]
     """
-    check_function(f, "sparse_hessian")
+    check_function(f, "sparse_hessian's f", "a function of Tensors")
     return _matrix_function(grad(f), symmetric=True)

@@ -18,12 +18,13 @@ from typing import Any
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.shapes import along, normalize_axis
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.transforms import check_function, check_pairs, floating, name_of, results_of
+from glassgrad.autograd.functions.transforms import check_pairs, floating, name_of, results_of
 from glassgrad.autograd.readings.forward import Forward, crossed, crossing, part_of, rule_for, tangent_of
 from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted
 from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
@@ -248,7 +249,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
     >>> [d.item() for d in derivatives]
     [32.0, 48.0, 48.0, 24.0]
     """
-    check_function(f, "jet")
+    check_function(f, "jet's f", "a function of Tensors")
     check_pairs(primals, series, "series")
     lengths = {len(terms) if isinstance(terms, list | tuple) else -1 for terms in series}
     if len(lengths) > 1 or -1 in lengths:
@@ -257,7 +258,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
             f"none, as in ([v, w],); it was given {shown(series)}."
         )
     order = max(lengths, default=0)
-    xs = [floating(x, trees.LEAF, f"primals[{i}]", 0) for i, x in enumerate(primals)]
+    xs = floating(primals, (tuple, None, (trees.LEAF,) * len(primals)), "primals")
     curves = [
         [x, *(_term(x, term, f"series[{i}][{k}]", k + 1) for k, term in enumerate(terms))]
         for i, (x, terms) in enumerate(zip(xs, series, strict=True))
@@ -268,7 +269,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
         given = [series_of(*terms, level=level) for terms in curves]
         with enable_grad():
             _, _, ys, form = results_of(f, given)
-        ys = [floating(y, form, f"the value of {name_of(f)}", i) for i, y in enumerate(ys)]
+        ys = floating(ys, form, f"the value of {name_of(f)}")
         found = [[part_of(y, level=level, k=k) * float(factorial(k)) for k in range(order + 1)] for y in ys]
         return trees.unflatten(form, [y for y, *_ in found]), trees.unflatten(form, [terms for _, *terms in found])
 

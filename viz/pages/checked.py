@@ -99,7 +99,7 @@ def _verdicts(card: Card, gradient: Any, generator: np.random.Generator) -> dict
 
     operands = [given[socket.index] for socket in asked]
     with np.errstate(all="ignore"):
-        sent = ag.gradients(result({}), operands, seeds=[ag.Tensor(gradient)]) if asked else []
+        sent = ag.gradients(result({}), operands, seeds=ag.Tensor(gradient)) if asked else []
         for socket, operand, part in zip(asked, operands, sent, strict=True):
             rule, x, index = host(part), host(operand), socket.index
             if np.isfinite(rule).all():
