@@ -202,11 +202,7 @@ def irfftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "
     x = asarray(x)
     *others, (last, n) = _places(x, s, axes, least=1)
     if s is not None and n is None:
-        m = x.shape[last]
-        raise DomainError(
-            f"irfftn: s = {s} leaves the length along axis {last} open, which NumPy takes as {m} and PyTorch as "
-            f"{2 * m - 2}: give the length."
-        )
+        raise DomainError(f"irfftn: s = {s} leaves axis {last} open, where NumPy and PyTorch differ: give its length.")
     return irfft(_each(ifft, x, others, norm), n=n, axis=last, norm=norm)
 
 

@@ -45,10 +45,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     if dtype not in DRAWN:
         raise DTypeError(f"random numbers are drawn in float32 or float64; for dtype = {dtype} cast the result.")
     if again := [level for level in LEVELS.get() if level.calls_again]:
-        raise DomainError(
-            f"{again[0].name} calls its function several times, each of which would draw other numbers: draw them "
-            "outside of it."
-        )
+        raise DomainError(f"{again[0].name} calls its function several times: draw random numbers outside of it.")
     levels = [level for level in LEVELS.get() if level.draws]
     sizes = (*(level.size for level in levels), *_sizes(shape))
     tracer = TRACER.get()

@@ -82,10 +82,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             if result[i] == 1:
                 result[i] = n
             elif n not in (1, result[i]):
-                raise ShapeError(
-                    f"shapes {' and '.join(map(str, shapes))} do not broadcast: counted from the right, "
-                    f"axis {i - ndim} is {result[i]} in one and {n} in another; make them equal, or one of them 1."
-                )
+                told = f"shapes {' and '.join(map(str, shapes))} do not broadcast: their axis {i - ndim}"
+                raise ShapeError(f"{told} is {result[i]} in one and {n} in another; make them equal, or one of them 1.")
     return tuple(result)
 
 

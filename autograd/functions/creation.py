@@ -110,10 +110,7 @@ def arange(
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
     if _is_recorded(start) or _is_recorded(stop) or _is_recorded(step):
-        raise GradientError(
-            "arange has no gradient, and one of its bounds is a Tensor that requires grad: write start + step * "
-            "arange(n), or give .detach()."
-        )
+        raise GradientError("arange has no gradient: write start + step * arange(n), or give .detach() of its bounds.")
     return _made("arange", start, stop, step, dtype=dtype, device=device)
 
 
@@ -202,9 +199,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     """
     tensors = [asarray(x) for x in arrays]
     if wrong := [x.shape for x in tensors if x.ndim != 1]:
-        raise ShapeError(
-            f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}."
-        )
+        raise ShapeError(f"meshgrid takes the one-dimensional coordinates of each axis; it was given shape {wrong[0]}.")
     choice(indexing, "indexing", ("xy", "ij"))
     places = axes = [*range(len(tensors))]
     if indexing == "xy":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradientError
@@ -59,10 +58,7 @@ def _completed(columns: Tensor, way: str) -> Tensor:
     whole: Tensor = concat([columns, factorizations.orthogonal_complement(columns.detach())], axis=-1)
 
     def refuse(gradient: Any) -> None:
-        raise GradientError(
-            f"a gradient flows to the square factor {describe(whole)} of a matrix that is not square: the columns "
-            f"that complete it are arbitrary, and have no derivative. Pass {way} and use the others."
-        )
+        raise GradientError(f"a gradient flows to columns that complete a basis, which have no derivative: pass {way}.")
 
     if whole.requires_grad:
         whole.register_hook(refuse)

@@ -8,7 +8,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
-from glassgrad.autograd.common.shapes import Axis, normalize_axes
+from glassgrad.autograd.common.shapes import Axis
 from glassgrad.autograd.engine.backward import backward, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import OPS, Op, frozen_copy
@@ -138,12 +138,8 @@ class Methods:
     def transpose(self: Any, *axes: Any) -> Tensor:
         """NumPy's transpose: the axes in the order given, or reversed."""
         if len(axes) == 2 != self.ndim and all(isinstance(axis, int) for axis in axes):
-            i, j = normalize_axes(axes, self.ndim)
-            order = [{i: j, j: i}.get(axis, axis) for axis in range(self.ndim)]
-            raise ShapeError(
-                f"transpose takes all {self.ndim} axes in their new order, as NumPy's does; it was given {axes}: to "
-                f"swap these two write .transpose({', '.join(map(str, order))})."
-            )
+            way = f"to swap these two write autograd.moveaxis(x, {axes}, {axes[::-1]})"
+            raise ShapeError(f"transpose takes all {self.ndim} axes in their new order, as NumPy's does: {way}.")
         return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))  # type: ignore[no-any-return]
 
     def flatten(self: Any) -> Tensor:
@@ -174,10 +170,7 @@ class Methods:
         prepare(self, "change it, or a copy made with .clone(),")
         recorded = isinstance(value, Tensor) and value.requires_grad and MODE.get().grad
         if recorded and not backends.is_inexact(self.dtype):
-            raise DTypeError(
-                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "
-                f"{self.dtype}, through which no gradient flows; make it a Tensor of floats, or write value.detach()."
-            )
+            raise DTypeError(f"{self._called()} can't record a value of {value.dtype}: use floats, or value.detach().")
         become(self, indexing.setitem(old_value(self), value, index=index))
 
 

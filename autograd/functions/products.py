@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import Any
 
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
@@ -38,10 +37,7 @@ def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
     before, ellipsis, after = term.partition("...")
     count = ndim - len(before) - len(after)
     if not {*before, *after} <= {*_LABELS} or count < 0 or (count and not ellipsis):
-        raise ShapeError(
-            f"einsum {subscripts!r}: the term {term!r} does not fit an array of {ndim} axes: write a letter for each, "
-            "or one '...' for several."
-        )
+        raise ShapeError(f"einsum {subscripts!r}: write a letter for each of {ndim} axes in {term!r}, or one '...'.")
     return before + (dots[len(dots) - count :] if count else "") + after
 
 
@@ -64,9 +60,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")
     written = given.split(",")
     if len(written) != len(tensors):
-        raise ShapeError(
-            f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each."
-        )
+        raise ShapeError(f"einsum {subscripts!r}: {len(written)} term(s) for {len(tensors)} operands: write one each.")
     free = (c for c in _ALL_LABELS if c not in subscripts)
     depths = (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t)
     dots = "".join(islice(free, max([0, *depths])))
@@ -76,7 +70,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     result = wanted.replace("...", dots) if arrow else dots + "".join(once)
     if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
         raise DomainError(
-            f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
+            f"einsum {subscripts!r}: the result has {wrong[0]!r} twice, or no term has it: write it once."
         )
     sizes = _label_sizes(terms, tensors, subscripts)
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
@@ -98,10 +92,7 @@ def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: st
         if sizes.setdefault(label, n) == 1:
             sizes[label] = n
         elif n not in (1, sizes[label]):
-            given = ", ".join(map(describe, tensors))
-            raise ShapeError(
-                f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given})."
-            )
+            raise ShapeError(f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another.")
     return sizes
 
 
@@ -123,9 +114,7 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
         raise DTypeError(f"tensordot: axes = {axes!r}: give a number, or a pair: the axes of x and the axes of y.")
     of_x, of_y = (shapes.normalize_axes(as_python(p), z.ndim) for p, z in zip(pairs, (x, y), strict=True))
     if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
-        raise ShapeError(
-            f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."
-        )
+        raise ShapeError(f"tensordot pairs axes {of_x} of x {x.shape} with {of_y} of y {y.shape}: pair equal lengths.")
     xs = _ALL_LABELS[: x.ndim]
     paired = dict(zip(of_y, of_x, strict=True))
     ys = "".join(xs[paired[j]] if j in paired else _ALL_LABELS[x.ndim + j] for j in range(y.ndim))

@@ -35,9 +35,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     ndim = x.ndim
     start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
     if len(start) != len(end):
-        raise ShapeError(
-            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a destination."
-        )
+        raise ShapeError(f"moveaxis was given {len(start)} source(s), {len(end)} destination(s): give one for each.")
     rest = iter([i for i in range(ndim) if i not in start])
     places = dict(zip(end, start, strict=True))
     return permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))

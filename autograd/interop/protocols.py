@@ -42,11 +42,8 @@ class Protocols:
 
     def __float__(self: Any) -> float:
         if MODE.get().grad and (is_differentiated(self._data) or (DIFFERENTIATED.get() and self.requires_grad)):
-            raise GradientError(
-                f"{self._called()} can't be converted to float, as by math.sin(x), in a function that is "
-                "differentiated: its derivative would be lost. Use functions of autograd or NumPy, or .item() for a "
-                "constant."
-            )
+            way = "use functions of autograd or NumPy, or .item() for a constant"
+            raise GradientError(f"float({self._called()}), as in math.sin(x), would lose its derivative: {way}.")
         return _number(self, float)
 
     def __int__(self: Any) -> int:
@@ -73,10 +70,7 @@ class Protocols:
 
     def __getstate__(self: Any) -> dict[str, Any]:
         if self.node is not None:
-            raise GradientError(
-                f"{self._called()} was made by {self.node.op.name} and can't be copied or pickled with its history: "
-                "use .detach() first."
-            )
+            raise GradientError(f"{self._called()} can't be copied or pickled with its history: use .detach() first.")
         data = detached(self.data)  # as under `grad`, where a copy is another Tensor
         return {"data": data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
 
@@ -138,11 +132,8 @@ class Protocols:
 def _constant(x: Any, library: str) -> Any:
     """``x`` itself. Raises `GradientError` if it requires grad."""
     if x.requires_grad:
-        raise GradientError(
-            f"{x._called()} requires grad, and what {library} computes from it would not be recorded: make an array of "
-            "Tensors with autograd.stack([a, b]), call the function of that name in autograd, or use .detach() for the "
-            "values alone."
-        )
+        way = "write autograd.stack([a, b]), or the function of that name in autograd, or .detach() for the values"
+        raise GradientError(f"{x._called()} requires grad, and what {library} computes would not be recorded: {way}.")
     return x
 
 
@@ -150,10 +141,7 @@ def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
     """The value of a one-element Tensor as a Python number of a ``kind``."""
     data = x._data
     if data.size != 1:
-        raise ShapeError(
-            f"{x._called()} has {x.size} elements, and {kind.__name__} takes one: pick it by its index, or reduce "
-            f"them{way}."
-        )
+        raise ShapeError(f"{x._called()} has {x.size} elements, {kind.__name__} takes one: pick or reduce them{way}.")
     return kind(data.item() if hasattr(data, "item") else data)  # one of a trace, or lifted, refuses in its own words
 
 

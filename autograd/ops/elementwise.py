@@ -464,10 +464,7 @@ def _plain(**parameters: Any) -> None:
     """Raise `DTypeError` for a Tensor given as a constant, because no gradient would reach it."""
     for name, value in parameters.items():
         if hasattr(value, "requires_grad"):
-            raise DTypeError(
-                f"{name} is a Tensor and must be a number, because no gradient flows to it: write .item(), or "
-                "compute with where, maximum and minimum."
-            )
+            raise DTypeError(f"{name} is a Tensor, and gets no gradient: write .item(), or compute with where.")
 
 
 @op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})", broadcasts=True)

@@ -51,10 +51,8 @@ def matmul(xp, x, y):
     try:
         return xp.matmul(x, y)
     except ValueError:
-        raise ValueError(
-            "x must be (..., m, k) and y (..., k, n), or vectors (k,), with leading axes that broadcast; multiply by a "
-            "number with *"
-        ) from None
+        fitting = "x (..., m, k) and y (..., k, n), or vectors (k,), with leading axes that broadcast"
+        raise ValueError(f"it takes {fitting}; multiply by a number with *") from None
 
 
 def _matmul_by_x(xp: Any, g: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
@@ -133,9 +131,7 @@ def vecdot(xp, x, y, *, axis=-1):
     Tensor([12.0, 34.0])
     """
     if axis >= 0:
-        raise DomainError(
-            f"vecdot counts its axis from the end, because x and y broadcast: {axis} must be -1 or lower."
-        )
+        raise DomainError(f"vecdot counts its axis from the end, as x and y broadcast: {axis} must be -1 or lower.")
     shapes.normalize_axis(axis, min(len(getattr(z, "shape", ())) for z in (x, y)))
     if x.shape[axis] != y.shape[axis]:
         raise ValueError(f"vectors of {x.shape[axis]} elements in x and of {y.shape[axis]} in y have no dot product")

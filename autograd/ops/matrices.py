@@ -79,10 +79,7 @@ def cross(xp, x, y, *, axis=-1):
     """
     ndims = [len(getattr(z, "shape", ())) for z in (x, y)]
     if axis >= 0 and len(set(ndims)) > 1:
-        raise DomainError(
-            f"cross counts its axis from the end where x and y differ in their number of axes: {axis} must be -1 or "
-            "lower."
-        )
+        raise DomainError(f"cross of x and y of different numbers of axes takes an axis of -1 or lower, not {axis}.")
     shapes.normalize_axis(axis, builtins.min(ndims))
     if not x.shape[axis] == y.shape[axis] == 3:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need 3 each")

@@ -121,26 +121,20 @@ def _are_labels(logits: Any, target: Any) -> bool:
 def _check_target(xp: Any, logits: Any, target: Any) -> None:
     """Raise unless the target is a label for each row of logits or a probability for each logit."""
     if not logits.shape or target.shape not in (logits.shape, logits.shape[:-1]):
-        raise ShapeError(
-            f"cross_entropy takes logits (..., classes), and integer labels (...) or a probability for each logit; it "
-            f"was given logits {logits.shape} and a target {target.shape}."
-        )
+        given = f"it was given logits {logits.shape} and a target {target.shape}"
+        raise ShapeError(f"cross_entropy takes logits (..., classes), and labels (...) or a probability each; {given}.")
     if target.shape == logits.shape:
         return
     if not backends.is_integral(target.dtype):
-        raise DTypeError(
-            f"cross_entropy was given labels of dtype {target.dtype}: labels are integers; for probabilities give a "
-            f"target of shape {logits.shape}."
-        )
+        way = f"give integers, or probabilities of shape {logits.shape}"
+        raise DTypeError(f"cross_entropy was given labels of dtype {target.dtype}: {way}.")
     if backends.is_host(target):  # reading the labels of a GPU would wait for it at every call
         xp.check_range(target, logits.shape[-1], _refuse_labels, shape=logits.shape)
 
 
 def _refuse_labels(low: int, high: int, shape: shapes.Shape) -> None:
-    raise DomainError(
-        f"cross_entropy was given the label {low if low < 0 else high} for logits {shape}: labels go from 0 to "
-        f"{shape[-1] - 1}."
-    )
+    wrong = low if low < 0 else high
+    raise DomainError(f"cross_entropy was given the label {wrong} for logits {shape}: give 0 to {shape[-1] - 1}.")
 
 
 def _probabilities(xp: Any, target: Any, logits: Any) -> Any:

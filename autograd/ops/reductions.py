@@ -310,9 +310,7 @@ def any(xp, x, *, axis=None, keepdims=False):
 def _running_axis(ndim: int, axis: int | None) -> int:
     """The axis of a running total, counted from 0; it may be left out for one-dimensional arrays."""
     if (axis is None and ndim != 1) or isinstance(axis, tuple | list):
-        raise ShapeError(
-            f"a running total runs along one axis, and the array has {ndim}: say which one, for instance axis=0."
-        )
+        raise ShapeError(f"a running total runs along one axis, and the array has {ndim}: say which, as in axis=0.")
     return shapes.normalize_axis(0 if axis is None else axis, ndim)
 
 

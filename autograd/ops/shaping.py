@@ -274,10 +274,8 @@ def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     except ValueError:
         pairs = [(-1, -1)]
     if builtins.min(chain(*pairs), default=0) < 0:
-        raise DomainError(
-            f"pad_width {pad_width!r} does not fit {ndim} axes: give a number, a pair (before, after), "
-            "or a pair for each axis, none of them negative."
-        )
+        way = "give a number, a pair (before, after), or a pair for each axis, none of them negative"
+        raise DomainError(f"pad_width {pad_width!r} does not fit {ndim} axes: {way}.")
     return pairs
 
 

@@ -61,10 +61,8 @@ def pads_per_axis(padding: Any, axes: int) -> Pads:
     """``padding``, one for all axes, one for each, or (before, after) for each, as a pair for each axis."""
     pairs = tuple(_each(p, 2) for p in _each(padding, axes))
     if len(pairs) != axes or not all(len(p) == 2 and all(type(v) is int and v >= 0 for v in p) for p in pairs):
-        raise DomainError(
-            f"padding is an integer that is not negative, or one, or a pair (before, after), for each of the {axes} "
-            f"spatial axes; it was given {padding!r}."
-        )
+        way = f"give an integer of at least 0, or one, or a pair (before, after), for each of the {axes} spatial axes"
+        raise DomainError(f"padding = {padding!r}: {way}.")
     return pairs
 
 
@@ -261,17 +259,13 @@ def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
     """Raise for an input, a weight and a bias whose shapes do not fit a convolution."""
     if len(weight.shape) < 3 or 0 in weight.shape:
-        raise ShapeError(
-            f"conv takes a weight (out, in / groups, *size), without lengths of 0; it was given {weight.shape}."
-        )
+        raise ShapeError(f"conv takes a weight (out, in / groups, *size) without zeros; it was given {weight.shape}.")
     _check_groups("conv", groups, weight.shape[0], "output")
     channels, biases = weight.shape[1] * groups, bias is None or bias.shape == weight.shape[:1]
     if len(x.shape) != len(weight.shape) or x.shape[1] != channels or not biases:
-        raise ShapeError(
-            f"conv with the weight {weight.shape} in {groups} group(s) takes x (batch, {channels}, *space), of as many "
-            f"axes, and a bias {weight.shape[:1]} or none; it was given x {x.shape}"
-            + ("." if biases else f" and the bias {bias.shape}.")
-        )
+        wanted = f"x (batch, {channels}, *space), of as many axes, and a bias {weight.shape[:1]} or none"
+        given = f"x {x.shape} and a bias {getattr(bias, 'shape', None)}"
+        raise ShapeError(f"conv with the weight {weight.shape} in {groups} group(s) takes {wanted}, not {given}.")
 
 
 # ---------------------------------------------------------------------------------------------------------- convolution
@@ -316,18 +310,14 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
     """
     if not len(y.shape) == len(weight.shape) == len(space) + 2 or y.shape[1] != weight.shape[0]:
-        raise ShapeError(
-            f"conv_input takes y (batch, out, *windows), a weight (out, in / groups, *size) and space of as many axes; "
-            f"it was given y {y.shape}, weight {weight.shape} and space {space}."
-        )
+        given = f"y {y.shape}, weight {weight.shape} and space {space}"
+        raise ShapeError(f"conv_input takes (batch, out, *windows), (out, in / groups, *size) and space, not {given}.")
     _check_groups("conv_input", groups, y.shape[1], "output")
     outside, inside, *size = weight.shape
     windows, axes = windows_of("conv_input", space, size, stride, padding, dilation, y.shape[2:]), len(size)
     geometry = list(zip(space, *windows, strict=True))
     if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, k, s, p, d, m in geometry):
-        raise ShapeError(
-            f"conv_input: {windows.counts} windows of size {windows.size} reach beyond the input, {space}."
-        )
+        raise ShapeError(f"conv_input: {windows.counts} windows of size {windows.size} reach beyond the input {space}.")
     xp, out = _result(xp, (y.shape[0], groups * inside, *space), y, weight)
     g, last, rows = _channels_last(xp, y), _channels_last(xp, out), outside // groups
     if max(windows.stride) > 1 or rows > min(2 * inside, y.shape[0] * math.prod(windows.counts)):
@@ -353,10 +343,8 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     Tensor([[[21.0, 32.0]]])
     """
     if not len(x.shape) == len(y.shape) == len(size) + 2 or x.shape[0] != y.shape[0]:
-        raise ShapeError(
-            f"conv_weight takes x (batch, in, *space), y (batch, out, *windows) and size of as many axes; it was given "
-            f"x {x.shape}, y {y.shape} and size {size}."
-        )
+        given = f"x {x.shape}, y {y.shape} and size {size}"
+        raise ShapeError(f"conv_weight takes x (batch, in, *space), y (batch, out, *windows) and size, not {given}.")
     _check_groups("conv_weight", groups, x.shape[1], "input")
     _check_groups("conv_weight", groups, y.shape[1], "output")
     xp, out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
@@ -630,10 +618,8 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     windows = _pooling("fold", (0, 0, *space), size, stride, padding, dilation)
     taps, count = math.prod(windows.size), math.prod(windows.counts)
     if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != count:
-        raise ShapeError(
-            f"fold takes columns (batch, channels · {taps}, {count}) for space {space} and size {windows.size}; it was "
-            f"given shape {y.shape}."
-        )
+        wanted = f"columns (batch, channels · {taps}, {count}) for space {space} and size {windows.size}"
+        raise ShapeError(f"fold takes {wanted}; it was given shape {y.shape}.")
     xp, out = _result(xp, (y.shape[0], y.shape[1] // taps, *space), y)
     columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows.counts))
     shares = (_channels_last(xp, columns[:, :, i, ...]) for i in range(taps))

@@ -217,11 +217,8 @@ def test_memory_that_no_array_owns_is_noted_too():
 
 def test_a_recorded_float_does_not_go_into_integers():
     x, counts = leaf(1.5), Tensor([1, 2], name="counts")
-    with pytest.raises(
-        DTypeError,
-        match=r"Tensor 'counts' \(2,\) int64 can't take a recorded value of dtype float64: it would be converted to "
-        r"int64, through which no gradient flows; make it a Tensor of floats, or write value\.detach\(\)",
-    ):
+    told = r"Tensor 'counts' \(2,\) int64 can't record a value of float64: use floats, or value\.detach\(\)"
+    with pytest.raises(DTypeError, match=told):
         counts[0] = x * 2.0
     assert counts.tolist() == [1, 2]
     counts[0] = (x * 2.0).detach()

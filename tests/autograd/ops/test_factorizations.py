@@ -203,7 +203,7 @@ def test_a_tolerance_may_be_any_kind_of_number(kind) -> None:
     x, rtol = ag.Tensor(np.diag([1.0, 0.1]), requires_grad=True), kind(0.5)
     found = linalg.pinv(x, rtol=rtol)
     assert np.array_equal(found.data, [[1.0, 0.0], [0.0, 0.0]])
-    assert ag.gradients(found, [x], seeds=[ag.ones((2, 2))], create_graph=True)[0].shape == (2, 2)
+    assert ag.gradients(found, [x], seeds=ag.ones((2, 2)), create_graph=True)[0].shape == (2, 2)
     assert linalg.matrix_rank(x, rtol=rtol).item() == 1
     compiled = ag.compile(lambda x, rtol: linalg.pinv(x, rtol=rtol))
     assert np.array_equal(compiled(x.detach(), rtol[()] if kind is np.array else rtol).data, found.data)
