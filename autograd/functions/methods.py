@@ -82,7 +82,7 @@ class Methods:
         """The last two axes swapped."""
         return linalg.matrix_transpose.apply(self)  # type: ignore[no-any-return]
 
-    backward, retain_grad, register_hook = backward, retain_grad, register_hook
+    backward, retain_grad, register_hook, astype = backward, retain_grad, register_hook, astype
 
     def detach(self: Any) -> Tensor:
         """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
@@ -99,10 +99,6 @@ class Methods:
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     # ----------------------------------------------------------------------------------------------- devices and types
-
-    def astype(self: Any, dtype: Any) -> Tensor:
-        """This Tensor in another dtype, recorded; to integers or booleans it is detached."""
-        return astype(self, dtype)
 
     def to(self: Any, target: Any) -> Tensor:
         """This Tensor on another device (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or in another dtype, recorded; itself

@@ -57,9 +57,7 @@ def _dot(a: Any, b: Any) -> Any:
 
 def _joined(tup: Any, ndim: int) -> Any:
     """The arrays one beside the other, or one below the other as rows, each of at least ``ndim`` axes."""
-    parts = [
-        x if x.ndim >= ndim else shaping.reshape(x, shape=(1,) * (ndim - x.ndim) + x.shape) for x in map(asarray, tup)
-    ]
+    parts = [x[(None,) * (ndim - x.ndim)] if x.ndim < ndim else x for x in map(asarray, tup)]
     return shaping.concat(parts, axis=0 if ndim == 2 or parts[0].ndim == 1 else 1)
 
 
@@ -76,11 +74,6 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return rearranging.moveaxis(norm, (-2, -1), axes) if keepdims else norm
 
 
-def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    i, j = (shapes.normalize_axis(axis, a.ndim) for axis in (axis1, axis2))
-    return a if i == j else rearranging.moveaxis(a, (i, j), (j, i))
-
-
 WAYS: dict[str, Callable[..., Any]] = {
     "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of a single array: its entries
     "diag": _diag,
@@ -91,7 +84,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "ravel": lambda a: shaping.reshape(a, shape=(-1,)),
     "squeeze": lambda a, axis=None: asarray(a).squeeze(axis),
     "stack": lambda arrays, axis=0: shaping.stack(list(arrays), axis=axis),
-    "swapaxes": _swapaxes,
+    "swapaxes": lambda a, axis1, axis2: rearranging.moveaxis(a, (axis1, axis2), (axis2, axis1)),
     "trace": lambda a, offset=0, axis1=0, axis2=1: matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset),
     "transpose": lambda a, axes=None: asarray(a).transpose(*(() if axes is None else NUMPY.atleast_1d(axes).tolist())),
     "vstack": lambda tup: _joined(tup, 2),

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from inspect import getattr_static
-from typing import Any, TypeVar
+from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE
-from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.dtypes import API_VERSIONS
 from glassgrad.autograd.functions.methods import install
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
 from glassgrad.autograd.interop.numpy_protocol import call
 from glassgrad.autograd.readings.levels import detached, is_differentiated
-
-R = TypeVar("R")
 
 
 class Protocols:
@@ -38,31 +36,31 @@ class Protocols:
             yield self[i]
 
     def __bool__(self: Any) -> bool:
-        return _number(self, bool, " with .all() or .any()")
+        return bool(_number(self, "bool", " with .all() or .any()"))
 
     def __float__(self: Any) -> float:
         if MODE.get().grad and (is_differentiated(self._data) or (DIFFERENTIATED.get() and self.requires_grad)):
             way = "use functions of autograd or NumPy, or .item() for a constant"
             raise GradientError(f"float({self._called()}), as in math.sin(x), would lose its derivative: {way}.")
-        return _number(self, float)
+        return float(_number(self, "float"))
 
     def __int__(self: Any) -> int:
-        return _number(self, int)
+        return int(_number(self, "int"))
 
     def __complex__(self: Any) -> complex:
-        return _number(self, complex)
+        return complex(_number(self, "complex"))
 
     def __index__(self: Any) -> int:
         if self.shape:
             raise DTypeError(f"{self._called()} can't be used as an index: only one integer, of shape (), can.")
-        return _number(self, operator.index)
+        return operator.index(_number(self, "index"))
 
     def __format__(self: Any, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
     def item(self: Any) -> float | int | bool | complex:
         """The value of a one-element Tensor as a Python number."""
-        return self.data.item() if self.data.size == 1 else _number(self, item)  # type: ignore[no-any-return]
+        return _number(self, "item")  # type: ignore[no-any-return]
 
     def tolist(self: Any) -> Any:
         """The values as nested lists of Python numbers."""
@@ -78,13 +76,6 @@ class Protocols:
         self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
         self.node = self.hooks = self._view = self._root = None
         self._name = state["name"]
-
-    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
-        copy: Tensor = object.__new__(type(self))
-        grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
-        state = self.__getstate__()
-        copy.__setstate__({**state, "data": backends.asarray(state["data"], copy=True), "grad": grad})
-        return copy
 
     # ---------------------------------------------------------------------------------------- NumPy, array API, DLPack
 
@@ -137,17 +128,12 @@ def _constant(x: Any, library: str) -> Any:
     return x
 
 
-def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
-    """The value of a one-element Tensor as a Python number of a ``kind``."""
-    data = x._data
+def _number(x: Any, taker: str, way: str = "") -> Any:
+    """The value of a one-element Tensor as a Python number."""
+    data = x.data
     if data.size != 1:
-        raise ShapeError(f"{x._called()} has {x.size} elements, {kind.__name__} takes one: pick or reduce them{way}.")
-    return kind(data.item() if hasattr(data, "item") else data)  # one of a trace, or lifted, refuses in its own words
-
-
-def item(value: Any) -> Any:
-    """The number itself."""
-    return value
+        raise ShapeError(f"{x._called()} has {x.size} elements, {taker} takes one: pick or reduce them{way}.")
+    return data.item() if hasattr(data, "item") else data  # one of a trace refuses in its own words
 
 
 class EinopsImport:
