@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from os import PathLike
 from pathlib import Path
+from shutil import copymode
 from typing import IO
 
 from glassgrad.autograd.common.validation import as_path
@@ -53,16 +52,15 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
     draft = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
     try:
         _check_regular(target)
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        with open(draft, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
+        with draft.open("xb") as file:
+            if target.exists():
+                copymode(target, draft)  # before there is any content
             if callable(content):
                 content(file)
             else:
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if mode is not None:
-            draft.chmod(mode)
         draft.replace(target)
     except BaseException as error:
         with suppress(OSError):

@@ -389,36 +389,18 @@ def copysign(xp, x, y):
 copysign.vjp(x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g), y=lambda xp, g: xp.zeros_like(g))
 
 
-@op("⌊x⌋", text="⌊{x}⌋", tex=r"\left\lfloor {x} \right\rfloor")
-def floor(xp, x):
-    """Elementwise largest integer not above. Piecewise constant: its gradient is zero."""
-    return xp.floor(x)
+def _step(name: str, doc: str, symbol: str, **notation: Any) -> Op:
+    """The piecewise constant operation ``xp.name(x)``."""
+    made = direct(name, f"{doc} Piecewise constant: its gradient is zero.", symbol, **notation)
+    made.vjp(x=lambda xp, g: xp.zeros_like(g))
+    return made
 
 
-floor.vjp(x=lambda xp, g: xp.zeros_like(g))
-
-
-@op("⌈x⌉", text="⌈{x}⌉", tex=r"\left\lceil {x} \right\rceil")
-def ceil(xp, x):
-    """Elementwise smallest integer not below. Piecewise constant: its gradient is zero."""
-    return xp.ceil(x)
-
-
-ceil.vjp(x=lambda xp, g: xp.zeros_like(g))
-
-
-@op("round", tex=r"\operatorname{{round}}({x})")
-def round(xp, x):
-    """Elementwise nearest integer, ties to even. Piecewise constant: its gradient is zero."""
-    return xp.round(x)
-
-
-round.vjp(x=lambda xp, g: xp.zeros_like(g))
-
-trunc = direct(
-    "trunc", "Elementwise integer part. Piecewise constant: its gradient is zero.", tex=r"\operatorname{{trunc}}({x})"
-)
-trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
+FLOOR, CEIL = r"\left\lfloor {x} \right\rfloor", r"\left\lceil {x} \right\rceil"
+floor = _step("floor", "Elementwise largest integer not above.", "⌊x⌋", text="⌊{x}⌋", tex=FLOOR)
+ceil = _step("ceil", "Elementwise smallest integer not below.", "⌈x⌉", text="⌈{x}⌉", tex=CEIL)
+round = _step("round", "Elementwise nearest integer, ties to even.", "round", tex=r"\operatorname{{round}}({x})")
+trunc = _step("trunc", "Elementwise integer part.", "trunc", tex=r"\operatorname{{trunc}}({x})")
 
 
 @op("next", text="nextafter({x}, {y})", tex=r"\operatorname{{nextafter}}({x}, {y})", broadcasts=True)
