@@ -80,13 +80,19 @@ def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads
 
 
 class Windows(NamedTuple):
-    """How windows slide along the spatial axes, and how many there are, ``counts``."""
+    """How windows slide along the axes of ``space``, and how many there are, ``counts``."""
 
+    space: Space
     size: Space
     stride: Space
     pads: Pads
     dilation: Space
     counts: Space
+
+    @property
+    def wide(self) -> Space:
+        """The space with its padding."""
+        return tuple(n + a + b for n, (a, b) in zip(self.space, self.pads, strict=True))
 
 
 def windows_of(
@@ -95,11 +101,12 @@ def windows_of(
     """The windows over ``space``, from one parameter for all axes or one for each; ``counts``: by default as many as
     fit.
     """
-    axes = len(space)
+    axes, space = len(space), tuple(space)
     size = per_axis(size, axes, "size")
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
     dilation = per_axis(dilation, axes, "dilation")
-    return Windows(size, stride, pads, dilation, counts or output_space(name, (*space,), size, stride, pads, dilation))
+    counts = counts or output_space(name, space, size, stride, pads, dilation)
+    return Windows(space, size, stride, pads, dilation, counts)
 
 
 def _channels_last(xp: Any, x: Any) -> Any:
@@ -315,7 +322,7 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     _check_groups("conv_input", groups, y.shape[1], "output")
     outside, inside, *size = weight.shape
     windows, axes = windows_of("conv_input", space, size, stride, padding, dilation, y.shape[2:]), len(size)
-    geometry = list(zip(space, *windows, strict=True))
+    geometry = list(zip(*windows, strict=True))
     if any(m and (m - 1) * s + d * (k - 1) >= n + sum(p) for n, k, s, p, d, m in geometry):
         raise ShapeError(f"conv_input: {windows.counts} windows of size {windows.size} reach beyond the input {space}.")
     xp, out = _result(xp, (y.shape[0], groups * inside, *space), y, weight)
@@ -402,7 +409,7 @@ def _pooling(
 def _taps(windows: Windows) -> tuple[tuple[slice, ...], ...]:
     """For each tap, the index into the padded space of the elements of all windows at that tap."""
     axes = (
-        [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(n)] for n, s, _, d, m in zip(*windows, strict=True)
+        [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(n)] for _, n, s, _, d, m in zip(*windows, strict=True)
     )
     return tuple(product(*axes))
 
@@ -414,12 +421,10 @@ def _framed(xp: Any, x: Any, pads: Pads) -> Any:
 
 def _spread(xp: Any, out: Any, shares: Iterable[Any], windows: Windows) -> None:
     """Write into ``out``, channels-last, for each element the sum of its shares in all windows."""
-    n, *space, channels = out.shape
-    pads = windows.pads
-    wide = tuple(length + a + b for length, (a, b) in zip(space, pads, strict=True))
-    framed = xp.empty((n, *wide, channels), dtype=out.dtype) if any(map(any, pads)) else out
-    every = math.prod(wide) == math.prod(windows.counts) * math.prod(windows.size)
-    once = every and all(s > d * (k - 1) for k, s, _, d, _ in zip(*windows, strict=True))
+    is_framed = any(map(any, windows.pads))
+    framed = xp.empty((out.shape[0], *windows.wide, out.shape[-1]), dtype=out.dtype) if is_framed else out
+    every = math.prod(windows.wide) == math.prod(windows.counts) * math.prod(windows.size)
+    once = every and all(s > d * (k - 1) for _, k, s, _, d, _ in zip(*windows, strict=True))
     if not once:
         framed[...] = 0
     for tap, share in zip(_taps(windows), shares, strict=False):
@@ -427,8 +432,8 @@ def _spread(xp: Any, out: Any, shares: Iterable[Any], windows: Windows) -> None:
             framed[:, *tap, :] = share
         else:
             framed[:, *tap, :] += share
-    if framed is not out:
-        out[...] = framed[:, *(slice(a, a + length) for length, (a, _) in zip(space, pads, strict=True)), :]
+    if is_framed:
+        out[...] = framed[:, *(slice(a, a + n) for n, (a, _) in zip(windows.space, windows.pads, strict=True)), :]
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:

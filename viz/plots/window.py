@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -113,12 +112,8 @@ class _View:
         arrays.setdefault("weight", np.full((self.shape[1], 1, *place.size), factor))
         self.b = arrays.get("bias")
         self.arrays = {arg: x.reshape(*x.shape[:2], -1, x.shape[-1]) for arg, x in arrays.items() if x.ndim > 2}
-        if place.axes == 1:
-            place = replace(
-                place,
-                **{key: (1, *getattr(place, key)) for key in ("space", "size", "stride", "dilation", "out")},
-                pads=((0, 0), *place.pads),
-            )
+        if len(place.space) == 1:
+            place = place._make((one, *axes) for one, axes in zip((1, 1, 1, (0, 0), 1, 1), place, strict=True))
         self.place = place
         self.w = self.arrays["weight"]
         self.inside = self.w.shape[1]  # input channels of a group, and its output channels

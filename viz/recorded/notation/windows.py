@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from glassgrad.autograd.ops.windows import Pads, Space, output_space, pads_per_axis, per_axis
+from glassgrad.autograd.ops.windows import Pads, Space, Windows, pads_per_axis, per_axis, windows_of
 from glassgrad.viz.drawing import words
 from glassgrad.viz.recorded.notation.latex import tex_said
 
@@ -20,24 +20,8 @@ Shapes = Mapping[str, Sequence[int]]  # of the arguments of an operation, by nam
 # ---------------------------------------------------------------- geometry
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """The windows of an operation: one entry of each field for each spatial axis.
-
-    ``space``: sizes of the input, ``out``: numbers of windows, ``pads``: (before, after).
-    """
-
-    space: Space
-    size: Space
-    stride: Space
-    pads: Pads
-    dilation: Space
-    out: Space
-
-    @property
-    def axes(self) -> int:
-        """The number of spatial axes."""
-        return len(self.space)
+class Geometry(Windows):
+    """The windows of an operation: one entry of each field for each spatial axis."""
 
     def window(self, place: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
         """Iterate over the window at an output position: index in it, input position, whether that is inside."""
@@ -55,20 +39,18 @@ class Geometry:
                 divmod(u + before - d * i, s)
                 for u, (before, _), d, i, s in zip(point, self.pads, self.dilation, tap, self.stride, strict=True)
             ]
-            if all(rest == 0 and 0 <= p < n for (p, rest), n in zip(steps, self.out, strict=True)):
+            if all(rest == 0 and 0 <= p < n for (p, rest), n in zip(steps, self.counts, strict=True)):
                 yield tuple(p for p, _ in steps), tap
 
 
 def geometry(name: str, shapes: Shapes, params: Mapping[str, Any]) -> Geometry:
     """The geometry of a convolution or a pooling, from the shapes of its arguments and its parameters.
 
-    >>> geometry("max_pool", {"x": (1, 1, 5)}, {"size": 2}).out
+    >>> geometry("max_pool", {"x": (1, 1, 5)}, {"size": 2}).counts
     (2,)
     """
-    space = tuple(shapes["x"][2:])
-    size = tuple(shapes["weight"][2:]) if "weight" in shapes else per_axis(params["size"], len(space), "size")
-    stride, pads, dilation = _steps(name, len(space), params)
-    return Geometry(space, size, stride, pads, dilation, output_space(name, space, size, stride, pads, dilation))
+    space, size = shapes["x"][2:], shapes["weight"][2:] if "weight" in shapes else params["size"]
+    return Geometry(*windows_of(name, space, size, *_steps(name, len(space), params)))
 
 
 def _steps(name: str, axes: int, params: Mapping[str, Any]) -> tuple[Space, Pads, Space]:

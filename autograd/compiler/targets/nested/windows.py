@@ -16,27 +16,17 @@ import numpy
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.targets.nested.script import Script, whole
 from glassgrad.autograd.compiler.targets.nests import Nest, View
-from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
+from glassgrad.autograd.ops.windows import Space, windows_of
+from glassgrad.autograd.ops.windows import Windows as Sliding
 
 
-class Windows:
-    """How windows slide over the last axes of an array (batch, channels, *space): ``size``, ``stride``, ``dilation``
-    and ``pads`` along each axis, and how many there are, ``counts``.
-    """
+class Windows(Sliding):
+    """How windows slide over the last axes of an array (batch, channels, *space)."""
 
-    def __init__(
-        self, space: Space, size: Any, counts: Space | None = None, *, stride: Any, padding: Any, dilation: Any
-    ) -> None:
-        axes = len(space)
-        self.space, self.size = space, per_axis(size, axes, "size")
-        self.stride = self.size if stride is None else per_axis(stride, axes, "stride")
-        self.dilation, self.pads = per_axis(dilation, axes, "dilation"), pads_per_axis(padding, axes)
-        self.counts = counts or output_space("windows", space, self.size, self.stride, self.pads, self.dilation)
-
-    @property
-    def wide(self) -> Space:
-        """The space with its padding."""
-        return tuple(n + a + b for n, (a, b) in zip(self.space, self.pads, strict=True))
+    @classmethod
+    def over(cls, space: Space, size: Any, counts: Space | None = None, **sliding: Any) -> Windows:
+        """The windows of an operation with these parameters."""
+        return cls(*windows_of("windows", space, size, counts=counts, **sliding))
 
     def inside(self, framed: View) -> View:
         """The array without its padding."""
@@ -65,7 +55,7 @@ class Windows:
         if {*self.stride} != {1} or min(*before, *after) < 0:
             return None
         pads = tuple(zip(before, after, strict=True))
-        return Windows(self.counts, self.size, self.space, stride=1, padding=pads, dilation=self.dilation)
+        return self._replace(space=self.counts, pads=pads, counts=self.space)
 
     @property
     def is_framed(self) -> bool:
@@ -125,7 +115,7 @@ def _conv(
     space: Any,
     **sliding: Any,
 ) -> None:
-    windows = Windows(x.shape[2:], weight.shape[2:], out.shape[2:], **sliding)
+    windows = Windows.over(x.shape[2:], weight.shape[2:], out.shape[2:], **sliding)
     if groups == 1 and script.convolve(out, x, weight, bias, windows, script.now.out.dtype):
         return
     seen = windows.seen(framed(script, x, windows))
@@ -139,7 +129,7 @@ def _conv(
 
 @whole("conv_input")
 def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Space, groups: int, **sliding: Any) -> None:
-    windows = Windows(space, weight.shape[2:], y.shape[2:], **sliding)
+    windows = Windows.over(space, weight.shape[2:], y.shape[2:], **sliding)
     turned = windows.turned
     if groups == 1 and turned is not None:
         swapped = weight.permuted((1, 0, *range(2, len(weight.shape))))[(..., *[slice(None, None, -1)] * len(space))]
@@ -154,7 +144,7 @@ def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Spac
 
 @whole("conv_weight")
 def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, groups: int, **sliding: Any) -> None:
-    windows = Windows(x.shape[2:], size, y.shape[2:], **sliding)
+    windows = Windows.over(x.shape[2:], size, y.shape[2:], **sliding)
     if groups == 1 and script.convolve_weight(out, x, y, windows, script.now.out.dtype):
         return
     seen = windows.seen(framed(script, x, windows))
@@ -186,7 +176,7 @@ def _taps(seen: View) -> range:
 
 @whole("max_pool", "sum_pool")
 def _pool(script: Script, out: View, x: View, **sliding: Any) -> None:
-    windows, now = Windows(x.shape[2:], **sliding), script.now
+    windows, now = Windows.over(x.shape[2:], **sliding), script.now
     op, dtype = now.params["name"].removesuffix("_pool"), now.out.dtype
     combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
     seen = windows.seen(framed(script, x, windows, start))
@@ -267,20 +257,20 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
 
 @whole("max_unpool")
 def _max_unpool(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
-    windows = Windows(x.shape[2:], **sliding)
+    windows = Windows.over(x.shape[2:], **sliding)
     with room(script, out, windows) as found:
         _at_largest(script, x, y, found, windows, adds=True)
 
 
 @whole("at_max")
 def _at_max(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
-    windows = Windows(x.shape[2:], **sliding)
+    windows = Windows.over(x.shape[2:], **sliding)
     _at_largest(script, x, out, framed(script, y, windows), windows, adds=False)
 
 
 @whole("sum_unpool")
 def _sum_unpool(script: Script, out: View, y: View, **sliding: Any) -> None:
-    windows = Windows(**sliding)
+    windows = Windows.over(**sliding)
     with room(script, out, windows) as found:
         seen = windows.seen(found)
         if prod(windows.size) > MOST or not windows.are_apart:

@@ -62,6 +62,6 @@ def test_other_operations_have_none():
 def test_a_point_reaches_the_outputs_whose_windows_contain_it(x_shape, w_shape, stride, padding, dilation, groups):
     params = {"stride": stride, "padding": padding, "dilation": dilation}
     g = geometry("conv", {"x": x_shape, "weight": w_shape}, params)
-    read = {(at, place, tap) for place in np.ndindex(g.out) for tap, at, inside in g.window(place) if inside}
+    read = {(at, place, tap) for place in np.ndindex(g.counts) for tap, at, inside in g.window(place) if inside}
     reached = {(point, place, tap) for point in np.ndindex(g.space) for place, tap in g.reached(point)}
     assert read == reached
