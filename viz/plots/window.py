@@ -113,7 +113,8 @@ class _View:
         self.b = arrays.get("bias")
         self.arrays = {arg: x.reshape(*x.shape[:2], -1, x.shape[-1]) for arg, x in arrays.items() if x.ndim > 2}
         if len(place.space) == 1:
-            place = place._make((one, *axes) for one, axes in zip((1, 1, 1, (0, 0), 1, 1), place, strict=True))
+            wider: list[Any] = [(one, *axes) for one, axes in zip((1, 1, 1, (0, 0), 1, 1), place, strict=True)]
+            place = type(place)(*wider)
         self.place = place
         self.w = self.arrays["weight"]
         self.inside = self.w.shape[1]  # input channels of a group, and its output channels
