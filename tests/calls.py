@@ -21,7 +21,7 @@ from glassgrad.autograd.functions.dtypes import float64
 from glassgrad.autograd.ops.elementwise import tanh
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.scan import Loop
-from glassgrad.autograd.ops.windows import output_space
+from glassgrad.autograd.ops.windows import windows_of
 from glassgrad.autograd.testing.declarations import POSITIVE, Domain
 from glassgrad.autograd.testing.strategies import Source, Strategy, filled, shapes, some_axes
 
@@ -351,7 +351,7 @@ def _geometry(source: Source, kernel: str, reach: int = 2) -> tuple[dict[str, An
     size, stride, dilation, more = each(1, 3), each(1, 2), each(1, reach), each(0, 2)
     pads = tuple((source.draw(st.integers(0, k // 2)), source.draw(st.integers(0, k // 2))) for k in size)
     space = tuple(max(1, d * (k - 1) + 1 - sum(p)) + m for d, k, p, m in zip(dilation, size, pads, more, strict=True))
-    counts = output_space("", space, size, stride, pads, dilation)
+    counts = windows_of("", space, size, stride, pads, dilation).counts
     params = {"stride": stride, "padding": pads, "dilation": dilation} | ({kernel: size} if kernel else {})
     return params, space, size, counts
 

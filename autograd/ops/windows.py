@@ -52,8 +52,8 @@ def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -
     """``value``, one for all axes or one for each, as a tuple of ``axes`` integers."""
     values = _each(value, axes)
     if len(values) != axes or not all(type(v) is int and v >= least for v in values):
-        kind = "positive integer" if least else "integer that is not negative"
-        raise DomainError(f"{name} is one {kind}, or one for each of the {axes} spatial axes; it was given {value!r}.")
+        way = f"give an integer of at least {least}, or one for each of the {axes} spatial axes"
+        raise DomainError(f"{name} = {value!r}: {way}.")
     return values
 
 
@@ -64,19 +64,6 @@ def pads_per_axis(padding: Any, axes: int) -> Pads:
         way = f"give an integer of at least 0, or one, or a pair (before, after), for each of the {axes} spatial axes"
         raise DomainError(f"padding = {padding!r}: {way}.")
     return pairs
-
-
-def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads, dilation: Space) -> Space:
-    """How many windows fit along each axis. Raises `ShapeError` where there is none."""
-    found = tuple(
-        (n + sum(p) - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(space, size, stride, pads, dilation, strict=True)
-    )
-    if min(found, default=1) < 1:
-        padded = tuple(n + sum(p) for n, p in zip(space, pads, strict=True))
-        reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
-        raise ShapeError(f"{name}: the window, {reach}, is larger than the input, {padded} with its padding.")
-    return found
 
 
 class Windows(NamedTuple):
@@ -99,14 +86,19 @@ def windows_of(
     name: str, space: Sequence[int], size: Any, stride: Any, padding: Any, dilation: Any, counts: Any = None
 ) -> Windows:
     """The windows over ``space``, from one parameter for all axes or one for each; ``counts``: by default as many as
-    fit.
+    fit. Raises `ShapeError` where none does.
     """
     axes, space = len(space), tuple(space)
     size = per_axis(size, axes, "size")
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
-    dilation = per_axis(dilation, axes, "dilation")
-    counts = counts or output_space(name, space, size, stride, pads, dilation)
-    return Windows(space, size, stride, pads, dilation, counts)
+    found = Windows(space, size, stride, pads, per_axis(dilation, axes, "dilation"), counts or ())
+    if counts:
+        return found
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(size, found.dilation, strict=True))
+    counts = tuple((n - r) // s + 1 for n, r, s in zip(found.wide, reach, stride, strict=True))
+    if min(counts, default=1) < 1:
+        raise ShapeError(f"{name}: the window, {reach}, is larger than the input, {found.wide} with its padding.")
+    return found._replace(counts=counts)
 
 
 def _channels_last(xp: Any, x: Any) -> Any:
