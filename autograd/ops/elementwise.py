@@ -442,13 +442,6 @@ def minimum(xp, x, y):
 minimum.vjp(x=lambda xp, g, x, y: _share(xp, g, x > y, x == y), y=lambda xp, g, x, y: _share(xp, g, y > x, x == y))
 
 
-def _plain(**parameters: Any) -> None:
-    """Raise `DTypeError` for a Tensor given as a constant, because no gradient would reach it."""
-    for name, value in parameters.items():
-        if hasattr(value, "requires_grad"):
-            raise DTypeError(f"{name} is a Tensor, and gets no gradient: write .item(), or compute with where.")
-
-
 @op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})", broadcasts=True)
 def clip(xp, x, min=None, max=None):
     """``x`` limited to ``[min, max]``. A limit is a number, an array that broadcasts, or ``None``.
@@ -546,7 +539,8 @@ def leaky_relu(xp, x, *, slope=0.01):
     """Elementwise ``x`` where positive, else ``slope * x`` (Maas, Hannun and Ng 2013). At 0 the derivative is
     ``slope``.
     """
-    _plain(slope=slope)
+    if hasattr(slope, "requires_grad"):
+        raise DTypeError("slope is a Tensor, and gets no gradient: write .item(), or compute with where.")
     return xp.where(x > 0, x, slope * x)
 
 
