@@ -29,8 +29,7 @@ from glassgrad.autograd.engine.observers.profile import profile
 from glassgrad.autograd.engine.operation import OPS, Op, op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions import conversion, creation, elementwise, products, shaping, sorting
-from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import grad, hvp, value_and_grad, vjp
+from glassgrad.autograd.functions.transforms import grad, gradients, hvp, value_and_grad, vjp
 from glassgrad.autograd.interop import hints as _hints
 from glassgrad.autograd.interop import protocols as _protocols
 from glassgrad.autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)

@@ -21,8 +21,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import hvp
+from glassgrad.autograd.functions.transforms import gradients, hvp
 from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing import rules
 from glassgrad.autograd.testing.differences import Vector

@@ -85,7 +85,7 @@ def public_imports():
     """The names that the package imports as they are, as import statements."""
     for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            typed = node.module == "glassgrad.autograd.functions.transforms"
+            typed = node.module == "glassgrad.autograd.functions.transforms" and alias.name != "gradients"
             if not typed and alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
                 yield f"from {node.module} import {alias.name} as {alias.name}"
 

@@ -15,13 +15,13 @@ from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.functions.creation import eye, zeros
-from glassgrad.autograd.functions.gradients import gradients_at
 from glassgrad.autograd.functions.transforms import (
     Call,
     Function,
     argument_numbers,
     call_recorded,
     grad,
+    gradients_at,
     name_of,
     one_or_tuple,
     replaced,

@@ -11,7 +11,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.transforms import gradients
 from glassgrad.autograd.testing.judgement import Judgement, check_shown, compare, nothing_checked
 from glassgrad.autograd.testing.points import Function, Point, outputs_of, real_shape, substituted
 

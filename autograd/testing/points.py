@@ -19,8 +19,7 @@ from glassgrad.autograd.engine.graph import Graph, Node, stamp
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import flattened
+from glassgrad.autograd.functions.transforms import flattened, gradients
 from glassgrad.autograd.testing.differences import Vector
 
 Function = Callable[..., Any]

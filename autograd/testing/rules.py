@@ -13,7 +13,7 @@ from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
-from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.transforms import gradients
 from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order

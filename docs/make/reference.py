@@ -52,7 +52,7 @@ CHAPTERS = (
         "grad, vjp, jvp, vmap, jacobian, hessian, jet, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
         "autograd",
         (
-            *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
+            *("autograd.functions.transforms", "autograd.engine.backward"),
             *("autograd.engine.modes", "autograd.engine.observers.anomaly", "autograd.engine.graph"),
             "autograd.engine.observers.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
