@@ -39,13 +39,7 @@ def gradients(
 ) -> tuple[Tensor, ...]: ...
 
 
-def gradients(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    seeds: Any = None,
-    *,
-    create_graph: bool = False,
-) -> Any:
+def gradients(outputs: Any, inputs: Any, seeds: Any = None, *, create_graph: bool = False) -> Any:
     """The gradients of ``outputs`` with respect to ``inputs`` (any Tensors of the graph). ``.grad`` stays as it is.
 
     ``seeds``: the upstream gradient of the output, or of each of several, 1 by default for one-element ones. With
