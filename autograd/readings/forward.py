@@ -26,14 +26,7 @@ from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, TraceError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.transforms import (
-    Function,
-    check_pairs,
-    directions,
-    name_of,
-    results_of,
-    variables_of,
-)
+from glassgrad.autograd.functions.transforms import check_pairs, directions, name_of, results_of, variables_of
 from glassgrad.autograd.ops.loops.body import Step, needed
 from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Level, Lifted
 
@@ -399,7 +392,7 @@ part_of.vjp(x=lambda g, level, k: crossed(as_part, g, level=level, k=level.order
 as_part.vjp(x=lambda g, level, k: crossed(part_of, g, level=level, k=level.order - k))
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """``f``'s value and its derivative along ``tangents``, ``J v``, both in the structure of the value.
 
     ``tangents`` have the structures of ``primals``, the arguments. With ``has_aux`` ``f`` returns ``(value, aux)``, and
@@ -435,4 +428,4 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
         aux = trees.map(lambda y: part_of(y, level=level, k=0) if isinstance(y, Tensor) else y, aux)
         return trees.unflatten(results, value), trees.unflatten(results, along), *aux
 
-    return level.run(called)  # type: ignore[no-any-return]
+    return level.run(called)

@@ -14,19 +14,8 @@ from glassgrad.autograd.engine.graph import Graph
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.functions import transforms
 from glassgrad.autograd.functions.creation import eye, zeros
-from glassgrad.autograd.functions.transforms import (
-    Call,
-    Function,
-    argument_numbers,
-    call_recorded,
-    grad,
-    gradients_at,
-    name_of,
-    one_or_tuple,
-    replaced,
-    variables_of,
-)
 from glassgrad.autograd.ops.shaping import concat
 from glassgrad.autograd.readings.batches import vmap
 from glassgrad.autograd.readings.forward import jvp
@@ -45,7 +34,7 @@ def check_real(tensors: Iterable[Tensor], what: str) -> None:
             )
 
 
-def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacfwd(f: transforms.Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """`jacobian` by forward mode: one call of ``f``, with the tangents of all elements of the arguments at once. It is
     the faster one where these are fewer than the elements of ``f``'s value.
 
@@ -54,10 +43,10 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
-    numbers = argument_numbers("jacfwd", f, argnums)
+    numbers = transforms.argument_numbers("jacfwd", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        flat, structure = variables_of(args, numbers)
+        flat, structure = transforms.variables_of(args, numbers)
         check_real(flat, "an argument")
         found: dict[str, Any] = {}
         ends = [*accumulate(x.size for x in flat)]
@@ -69,23 +58,24 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
             return trees.unflatten(structure, parts)
 
         def of_arguments(*chosen: Any) -> Any:
-            return f(*replaced(args, numbers, chosen), **kwargs)
+            return f(*transforms.replaced(args, numbers, chosen), **kwargs)
 
         def along(direction: Tensor) -> Any:
             """The derivative of ``f``'s value along a direction of all elements."""
             _, slope, *found["aux"] = jvp(of_arguments, trees.unflatten(structure, flat), apart(direction), has_aux)
             return slope
 
-        of_arguments.__name__ = name_of(f)
+        of_arguments.__name__ = transforms.name_of(f)
         units = eye(ends[-1], dtype=flat[0].dtype, device=flat[0].device) if flat else zeros((0, 0))
         slopes = vmap(along, out_axes=-1, randomness="same")(units)
         one = isinstance(argnums, int)
-        return one_or_tuple(trees.map(lambda rows: apart(rows)[0] if one else apart(rows), slopes), *found["aux"])
+        blocks = trees.map(lambda rows: apart(rows)[0] if one else apart(rows), slopes)
+        return transforms.one_or_tuple(blocks, *found["aux"])
 
     return jacobian_of
 
 
-def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacrev(f: transforms.Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one call of ``f``, and a backward pass for all elements of its value at once. It is
     the faster one where these are fewer than the elements of the arguments.
 
@@ -93,15 +83,15 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     >>> jacrev(lambda x: (x * x).sum())([1.0, 2.0])
     Tensor([2.0, 4.0])
     """
-    numbers = argument_numbers("jacrev", f, argnums)
+    numbers = transforms.argument_numbers("jacrev", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return _by_rows(call_recorded(f, args, numbers, kwargs, has_aux), argnums)
+        return _by_rows(transforms.call_recorded(f, args, numbers, kwargs, has_aux), argnums)
 
     return jacobian_of
 
 
-def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
+def _by_rows(call: transforms.Call, argnums: int | Sequence[int]) -> Any:
     """A tree of blocks of shape ``y.shape + x.shape``, for each result and each variable."""
     check_real(call.xs, "an argument")
     check_real(call.ys, "a result")
@@ -111,7 +101,7 @@ def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
             rows = _gradients_for_units(y, call.xs, call.nested)
             tree = call.like_arguments(part.reshape(*y.shape, *x.shape) for part, x in zip(rows, call.xs, strict=True))
             found.append(tree[0] if isinstance(argnums, int) else tree)
-    return one_or_tuple(trees.unflatten(call.results_form, found), *call.aux)
+    return transforms.one_or_tuple(trees.unflatten(call.results_form, found), *call.aux)
 
 
 def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) -> list[Tensor]:
@@ -120,12 +110,12 @@ def _gradients_for_units(end: Tensor, starts: Sequence[Tensor], nested: bool) ->
     if not count:
         return [zeros((0, *x.shape), dtype=x.dtype, device=x.device) for x in starts]
     units = eye(count, dtype=end.dtype, device=end.device).reshape(count, *end.shape)
-    pull = vmap(lambda seed: tuple(gradients_at([end], starts, [seed], nested)), randomness="same")
+    pull = vmap(lambda seed: tuple(transforms.gradients_at([end], starts, [seed], nested)), randomness="same")
     rows = [pull(units[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
     return [parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True)]
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacobian(f: transforms.Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
 
     For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
@@ -138,10 +128,10 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
-    numbers = argument_numbers("jacobian", f, argnums)
+    numbers = transforms.argument_numbers("jacobian", f, argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        call = call_recorded(f, args, numbers, kwargs, has_aux)
+        call = transforms.call_recorded(f, args, numbers, kwargs, has_aux)
         wide = sum(y.size for y in call.ys) > sum(x.size for x in call.xs)
         hooked = wide and any(vertex.hooks for vertex in Graph(*call.ys).nodes)  # hooks are for gradients
         if not wide or hooked:
@@ -152,7 +142,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     return jacobian_of
 
 
-def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def hessian(f: transforms.Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the second derivatives of a scalar ``f``: shape ``argument.shape + argument.shape``.
 
     For trees the result has the structure of the argument, with the same structure in place of each leaf. ``has_aux``:
@@ -163,4 +153,4 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
     Tensor([[ 6.0, 0.0],
             [ 0.0, 12.0]])
     """
-    return jacrev(grad(f, argnums, has_aux), argnums, has_aux)
+    return jacrev(transforms.grad(f, argnums, has_aux), argnums, has_aux)
