@@ -69,9 +69,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     once = sorted(c for c in everything if everything.count(c) == 1 and c not in dots)
     result = wanted.replace("...", dots) if arrow else dots + "".join(once)
     if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
-        raise DomainError(
-            f"einsum {subscripts!r}: the result has {wrong[0]!r} twice, or no term has it: write it once."
-        )
+        raise DomainError(f"einsum {subscripts!r}: the result has {wrong[0]!r} twice, or in no term: write it once.")
     sizes = _label_sizes(terms, tensors, subscripts)
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
         axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]  # one that is broadcast is dropped
