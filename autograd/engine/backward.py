@@ -62,7 +62,7 @@ def backward_steps(
     oldest = order[-1].index if order else 0
     lifted = (oldest <= LIFTED.left or bool(LEVELS.get())) and any_lifted(order, seeds)
     doubtful = oldest < LATEST[0]  # an array was written to since, perhaps one that a node saved
-    take, total_of, space_of = totals.pop, totals.get, backends.SPACES.get
+    take, total_of, kind = totals.pop, totals.get, None
     for node in order if mode.observer is None else mode.observer.walked(order, totals):
         g = take(node, None)
         if g is None:
@@ -81,8 +81,8 @@ def backward_steps(
             saved, xp = as_tensors(node), TENSORS
         elif lifted:  # what a rule reads may be of more levels than its upstream gradient
             xp = LIFTED if innermost((g, saved)) else backends.namespace(g)
-        else:
-            xp = space_of(type(g)) or backends.namespace(g)
+        elif type(g) is not kind:
+            xp, kind = backends.namespace(g), type(g) if type(g) in backends.SPACES else None  # of one device
         try:
             parts = op.plans[mask].pull(g, xp, node, saved)
             for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
@@ -215,9 +215,12 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     taken = {id(gradient)}
     with _accumulating:
         for tensor, g in found:
-            before, g = tensor.grad, conjugated(g)
-            alike = isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in ("f", g.dtype.kind)
-            if g.shape != tensor._data.shape or not (before is None or alike):
+            before, kind = tensor.grad, g.dtype.kind
+            g = conjugated(g) if kind == "c" else g
+            fits = before is None or (
+                isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in ("f", kind)
+            )
+            if not fits or g.shape != tensor._data.shape:
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
@@ -225,9 +228,9 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 )
             if not create_graph:
                 g = wrap(g if tensor.node is None else backends.copy_of(g))
-            elif id(g) in taken:
-                g = g.clone()
-            taken.add(id(g))
+            else:
+                g = g.clone() if id(g) in taken else g
+                taken.add(id(g))
             grads.append(g if before is None else before + g if create_graph else wrap(before.data + g.data))
         # All gradients are set last, in one call that neither another thread nor Ctrl-C can interrupt: an error before
         # it changes none.

@@ -367,11 +367,12 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
     """The operation as a plain function: it reads its arguments, computes the forward, and records the result.
     ``convert`` is `argument` or `operand`.
     """
-    count = -1 if op.variadic else len(op.args)
+    many = op.variadic
+    count, first = (-1, 0) if many else (len(op.args), 1)
     numbers = backends.PYTHON_REALS if op.broadcasts else ()  # they stay what they are beside arrays
-    plans, defaults, view, mode_now = op.plans, op.params, op.view, MODE.get
+    plans, defaults, view, mode_now, space_of = op.plans, op.params, op.view, MODE.get, SPACES.get
     bare, axis = REQUIRED in defaults.values(), "axis" in defaults and not op.foreign
-    pair = count == 2 and op.broadcasts and not op.foreign
+    one, two, full = count == 1, count == 2, 3 if count == 2 and op.broadcasts and not op.foreign else 0
 
     def call(*given: Any, **params: Any) -> Any:
         if params or bare or len(given) != count:
@@ -390,47 +391,54 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         arrays: list[Any] = []
         inputs: list[Any] = []
         kind: Any = None
-        mask, mixed = 0, False
+        mask, bit, mixed = 0, first, False
         for x in given:
             if isinstance(x, Tensor):
                 a = x._data
                 inputs.append(x.node or x)
                 if x.requires_grad:
-                    mask += 1 << len(arrays)
+                    mask |= bit
             else:
                 a = x if type(x) in numbers else convert(op, x, given, len(arrays))
                 if a is NotImplemented:
                     return a
                 inputs.append(a)
             arrays.append(a)
+            bit += bit
             if type(a) is not kind and type(a) not in ANYWHERE:
                 kind, mixed = type(a), kind is not None
+        if many:  # in linear time
+            mask = int("0" + "".join(["01"[isinstance(x, Tensor) and x.requires_grad] for x in given[::-1]]), 2)
         if view and inputs[0] is not a:
-            arrays = [given[0].data]  # a number has no views
+            arrays[0] = a = given[0].data  # a number has no views
         if kind is None and arrays:  # Python's numbers alone
             arrays[-1] = inputs[-1] = a = as_array(op, a)
             kind = type(a)
-        xp = SPACES[kind] if kind in SPACES and not mixed else backends.namespace(*arrays)
+        xp = None if mixed else space_of(kind)
+        if xp is None:
+            xp = backends.namespace(*arrays)
         mode = mode_now()
         try:
             if xp is LIFTED:
                 out = xp.call(op, arrays, params, mask, mode.grad)
+            elif params:
+                out = op.forward(xp, *arrays, **params)
+            elif one:  # without a star, which takes as long as a product of two numbers
+                out = op.forward(xp, a)
             else:
-                out = op.forward(xp, *arrays, **params) if params else op.forward(xp, *arrays)
+                out = op.forward(xp, arrays[0], a) if two else op.forward(xp, *arrays)
         except Exception as error:
             out = fail(op, error, given, arrays, params)
-        t = new(Tensor)
+        t = new()
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
-        plan = plans[mask] if mask and mode.grad else None
+        plan: Any = plans[mask] if mask and mode.grad else None
         if plan is not None and plan.mask:
-            t.requires_grad, t.node = True, (node := new(Node))
-            node.op, node.inputs, node.params, node.mask = op, tuple(inputs), params, plan.mask
-            node.saved = [*arrays, out] if count > 0 else [tuple(arrays), out]
-            for i in plan.dropped:
-                node.saved[i] = None
-            node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
-            node.uneven = op.uneven and not (pair and type(a) is kind and kind in FLAT and not mixed)
+            t.requires_grad, t.node = True, (node := Node())
+            node.op, node.inputs, node.params = op, tuple(inputs), params
+            node.mask, node.scope, node.index = plan.mask, mode.scope, stamp()
+            node.shape, node.dtype = out.shape, out.dtype
+            node.uneven = op.uneven and (mask != full or mixed or kind not in FLAT)
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
@@ -440,6 +448,12 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             remember(t, given[0], op, params)
         if mode.observer is not None:
             mode.observer.called(op, t, arrays, params, plan.mask if plan is not None else 0)
+        if t.node is not None:
+            saved = [tuple(arrays)] if many else arrays
+            saved.append(out)
+            for i in plan.dropped:
+                saved[i] = None
+            t.node.saved = saved
         return t
 
     call.__name__ = call.__qualname__ = op.name

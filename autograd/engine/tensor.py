@@ -6,6 +6,7 @@ Its operators and most methods are in `autograd.functions.methods`, its conversi
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from glassgrad.autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
-
-new = object.__new__
-
 
 _NDARRAY: Any = backends.NUMPY.ndarray
 _WITHOUT_DTYPE = (list, tuple, bool, int, float)
@@ -228,9 +226,13 @@ def root_of(given: tuple[Any, ...]) -> Any:
     return found
 
 
+new = partial(object.__new__, Tensor)
+"""A Tensor without attributes: its __init__ would take longer than many an operation."""
+
+
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
     """A Tensor around an array as it is, without a copy or a check."""
-    t: Tensor = new(Tensor)  # no __init__: a leaf's gradient is wrapped for every parameter and step
+    t = new()
     t._data = array
     t.node = node
     t.requires_grad = node is not None

@@ -369,6 +369,13 @@ def test_a_hook_writing_into_a_gradient_affects_only_that_gradient(recorded):
     assert_array_equal(b.grad.data, [0.0, 3.0])
 
 
+@pytest.mark.parametrize("function", [lambda x: 2.0**x, lambda x: x**2.0, lambda x: ag.atan2(2.0, x), lambda x: x * x])
+def test_the_gradient_of_a_float32_number_is_one_beside_pythons_numbers(function):
+    x = ag.Tensor(1.5, dtype="float32", requires_grad=True)
+    function(x).backward()
+    assert x.grad.dtype == "float32"
+
+
 def test_a_gradient_keeps_its_dtype_and_its_shape_whatever_a_hook_returns():
     x = leaf([1.0, 2.0])
     x.register_hook(lambda g: np.array([3, 4]))
