@@ -293,13 +293,13 @@ def op(
 class Plan:
     """What is done for one mask of inputs.
 
-    ``mask``: which of the inputs asked for have a rule, as bits; ``kept``: which of ``(*arrays, out)`` the rules need,
-    ``dropped``: the places of the others. ``pull`` calls the rules. It is written for the mask, as in
+    ``mask``: which of the inputs asked for have a rule, as bits; ``dropped``: the places in ``(*arrays, out)`` of those
+    that no rule needs. ``pull`` calls the rules. It is written for the mask, as in
     ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because gathering what each rule asks for takes longer
     than many a rule. Raises `DeclarationError` for an argument for which a user has forgotten the rule.
     """
 
-    __slots__ = ("mask", "kept", "dropped", "pull")
+    __slots__ = ("mask", "dropped", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
         asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
@@ -311,8 +311,7 @@ class Plan:
         wanted = [arg for arg in asked if arg in op.rules]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
         used = {name for arg in wanted for name in op.rules[arg][1]}
-        self.kept = [name in used for name in (*op.args, "out")]
-        self.dropped = [i for i, kept in enumerate(self.kept) if not kept]
+        self.dropped = [i for i, name in enumerate((*op.args, "out")) if name not in used]
         names: dict[str, Any] = {"chosen": chosen, "bits": f"{mask:b}"[::-1]}
         calls, code = dict.fromkeys(op.args, "None"), code_of(op)
         for arg in wanted:
@@ -414,9 +413,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         if kind is None and arrays:  # Python's numbers alone
             arrays[-1] = inputs[-1] = a = as_array(op, a)
             kind = type(a)
-        xp = None if mixed else space_of(kind)
-        if xp is None:
-            xp = backends.namespace(*arrays)
+        xp = (not mixed and space_of(kind)) or backends.namespace(*arrays)
         mode = mode_now()
         try:
             if xp is LIFTED:

@@ -50,15 +50,13 @@ class Lines(Observer):
             result.node.origin = _line()
 
 
-class Checks(Observer):
+class Checks(Lines):
     """Raises `AnomalyError` at the first value that is NaN or Inf."""
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Raise where ``result`` is not finite."""
-        line = _line()
-        if result.node is not None:
-            result.node.origin = line
-        _check(result, f"the result of {op.name}, {describe(result)},", f"; called at {line}.")
+        super().called(op, result)
+        _check(result, f"the result of {op.name}, {describe(result)},", f"; called at {_line()}.")
 
     def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
         """Raise where a gradient is not finite after the rules of a node have added theirs."""
