@@ -302,7 +302,7 @@ class Plan:
     __slots__ = ("mask", "dropped", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
-        asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
+        asked = [arg for i, arg in enumerate(op.args) if (mask if op.variadic else mask >> i & 1)]
         if op.foreign and (missing := [arg for arg in asked if arg not in op.rules.keys() | op.ruleless]):
             raise DeclarationError(
                 f"{op.name} has no rule for {missing[0]}, which requires grad: declare one with "
@@ -429,8 +429,8 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         t = new()
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
-        plan: Any = plans[mask] if mask and mode.grad else None
-        if plan is not None and plan.mask:
+        plan = plans[mask if mode.grad else 0]
+        if plan.mask:
             t.requires_grad, t.node = True, (node := Node())
             node.op, node.inputs, node.params = op, tuple(inputs), params
             node.mask, node.scope, node.index = plan.mask, mode.scope, stamp()
@@ -444,13 +444,13 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         if view:
             remember(t, given[0], op, params)
         if mode.observer is not None:
-            mode.observer.called(op, t, arrays, params, plan.mask if plan is not None else 0)
-        if t.node is not None:
+            mode.observer.called(op, t, arrays, params, plan.mask)
+        if plan.mask:
             saved = [tuple(arrays)] if many else arrays
             saved.append(out)
             for i in plan.dropped:
                 saved[i] = None
-            t.node.saved = saved
+            node.saved = saved
         return t
 
     call.__name__ = call.__qualname__ = op.name
