@@ -35,9 +35,7 @@ def _no_way_back(g: Any) -> Any:
     )
 
 
-_COMPILED = Op(
-    lambda xp, *tensors, shape, dtype: xp.zeros(shape, dtype=dtype), "compiled", "", "", 9, False, False, False
-)
+_COMPILED = Op(lambda xp, *tensors, shape, dtype: xp.zeros(shape, dtype=dtype), "compiled", "", "", 9)
 _COMPILED.name = "compiled"
 _COMPILED.vjp(tensors=_no_way_back)
 

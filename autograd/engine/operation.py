@@ -96,10 +96,12 @@ class Op:
         def __call__(self, *inputs: Any, **params: Any) -> Tensor:
             """Compute the result, and record it where a Tensor among the inputs requires grad."""
 
+    casts = False  # whether a call takes ``dtype=``, too, to which its first argument is cast
+
     def __init__(
-        self, forward: Any, symbol: str, text: str, tex: str, level: int, broadcasts: bool, casts: bool, view: bool
+        self, forward: Any, symbol: str, text: str, tex: str, level: int, broadcasts: bool = False, view: bool = False
     ) -> None:
-        self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
+        self.symbol, self.level, self.broadcasts, self.view = symbol, level, broadcasts, view
         self.name: str = forward.__name__
         self.__name__ = self.name
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__ or "__main__"  # `exec` may have given none
@@ -111,13 +113,12 @@ class Op:
         self.optional = positional[len(positional) - len(defaults) :]
         self.aliases = {} if self.foreign else {name: p for name, p in ALIASES.items() if p in self.params}
         fits = positional[:1] == ("xp",) and self.args and all(default is None for default in defaults)
-        named = not {"g", "out", "xp"} & {*self.args, *self.params} and not (casts and "dtype" in self.params)
-        if not (fits and named) or (view and len(self.args) > 1) or (many and (positional[1:] or view or casts)):
+        named = not {"g", "out", "xp"} & {*self.args, *self.params}
+        if not (fits and named) or (view and len(self.args) > 1) or (many and (positional[1:] or view)):
             raise DeclarationError(
                 f"{self.name}: the forward is def {self.name}(xp, x, y=None, *, option=1.0): the namespace, arrays, "
                 "whose default can only be None, or *arrays alone, and parameters after a star. No other can be called "
-                "g, out or xp, which rules ask for. view=True is for one array; casts=True, which adds dtype=, not for "
-                "*arrays."
+                "g, out or xp, which rules ask for. view=True is for one array."
             )
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
@@ -240,23 +241,15 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
 
 
 def op(
-    symbol: str,
-    *,
-    text: str = "",
-    tex: str = "",
-    level: int = 9,
-    broadcasts: bool = False,
-    casts: bool = False,
-    view: bool = False,
+    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False, view: bool = False
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
 
     ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
-    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
-    ``dtype=``, and casts its first argument to it first. ``view``: its result may share the memory of its argument,
-    whose elements it picks or rearranges, so that a write to the one is a write to the other. Raises
-    `DeclarationError` for a name that NumPy, the package, or an operation of another module has already.
+    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``view``: its result may
+    share the memory of its argument, whose elements it picks or rearranges, so that a write to the one is a write to
+    the other. Raises `DeclarationError` for a name that NumPy, the package or another module's operation has already.
 
     >>> from glassgrad import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)
@@ -276,7 +269,7 @@ def op(
         name = getattr(forward, "__name__", "")
         if not name.isidentifier():
             raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
-        made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
+        made = Op(forward, symbol, text, tex, level, broadcasts, view)
         if (name in OPS and OPS[name].__module__ != made.__module__) or (made.foreign and name in TAKEN):
             raise DeclarationError(f"{name!r} is already a name of NumPy, this package or another module's operation.")
         backends.register(name, forward)

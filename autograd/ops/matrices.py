@@ -47,7 +47,7 @@ def _diagonal_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
 diagonal.vjp(x=_diagonal_by_x)
 
 
-@op("tr", text="tr({x})", tex=r"\operatorname{{tr}}({x})", casts=True)
+@op("tr", text="tr({x})", tex=r"\operatorname{{tr}}({x})")
 def matrix_trace(xp, x, *, offset=0):
     """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
 
@@ -64,6 +64,7 @@ def _trace_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
 
 
 matrix_trace.vjp(x=_trace_by_x)
+matrix_trace.casts = True
 
 
 # -------------------------------------------------------------------------------------------------------- cross product

@@ -25,7 +25,7 @@ def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
 # ----------------------------------------------------------------------------------------------------- sums and moments
 
 
-@op("Σ", text="sum({x})", tex=r"\sum {x}", level=2, casts=True)
+@op("Σ", text="sum({x})", tex=r"\sum {x}", level=2)
 def sum(xp, x, *, axis=None, keepdims=False):
     """The sum over ``axis``: a number, a tuple of them, or ``None`` for all. Integers and booleans are summed as int64.
     ``dtype``: the elements are cast to it first.
@@ -318,7 +318,7 @@ def _after_initial(g: Any, axis: int, include_initial: bool) -> Any:
     return g[shapes.along(axis, slice(1, None))] if include_initial else g
 
 
-@op("Σ…", text="cumulative_sum({x})", tex=r"\operatorname{{cumsum}}({x})", casts=True)
+@op("Σ…", text="cumulative_sum({x})", tex=r"\operatorname{{cumsum}}({x})")
 def cumulative_sum(xp, x, *, axis=None, include_initial=False):
     """The sums of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 0 comes before them.
 
@@ -338,7 +338,7 @@ def _cumulative_sum_by_x(xp: Any, g: Any, x_shape: Any, axis: Any, include_initi
 cumulative_sum.vjp(x=_cumulative_sum_by_x)
 
 
-@op("Π…", text="cumulative_prod({x})", tex=r"\operatorname{{cumprod}}({x})", casts=True)
+@op("Π…", text="cumulative_prod({x})", tex=r"\operatorname{{cumprod}}({x})")
 def cumulative_prod(xp, x, *, axis=None, include_initial=False):
     """The products of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 1 comes before them.
 
@@ -413,7 +413,7 @@ linear_recurrence.vjp(
 # ------------------------------------------------------------------------------------------------------------- products
 
 
-@op("Π", text="prod({x})", tex=r"\prod {x}", level=2, casts=True)
+@op("Π", text="prod({x})", tex=r"\prod {x}", level=2)
 def prod(xp, x, *, axis=None, keepdims=False):
     """The product over ``axis``. Its rule multiplies the other elements instead of dividing, so it is right for zeros,
     too.
@@ -438,3 +438,7 @@ def _product_of_others(xp: Any, x: Any, x_shape: shapes.Shape, axis: shapes.Axis
 
 
 prod.vjp(x=lambda xp, g, x, x_shape, axis: _kept(xp, g, x_shape, axis) * _product_of_others(xp, x, x_shape, axis))
+
+
+for _reduction in (sum, cumulative_sum, cumulative_prod, prod):
+    _reduction.casts = True

@@ -349,7 +349,7 @@ def crossing(*, text: str = "", tex: str = "", level: int = 9) -> Callable[[Call
     """
 
     def declare(forward: Callable[..., Any]) -> Op:
-        made = Op(forward, forward.__name__, text, tex, level, broadcasts=False, casts=False, view=False)
+        made = Op(forward, forward.__name__, text, tex, level)
         LIFTED.crossing.add(made)
         return made
 

@@ -120,7 +120,7 @@ def _point(f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any],
         return [reshape(part, shape=shape) for part, shape in zip(parts, shapes, strict=True)]
 
     name = forward.__name__ = of_tensors.__name__ = called(f)
-    operation = Op(forward, name, "", "", 9, False, False, False)
+    operation = Op(forward, name, "", "", 9)
     operation.vjp(arrays=rule)
     tensors = [Tensor(x, dtype="float64", requires_grad=True) if i in real else x for i, x in enumerate(arrays)]
     point = Point(of_tensors, tensors, [*arguments_of(f), *[""] * len(tensors)][: len(tensors)])
