@@ -262,9 +262,16 @@ class Emitter:
         spread, target = self._spread(instruction), self.of(out)
         if spread is not None:
             self.line(f"{target}[...] = {self.of(spread)}", out.shape)
-        args = [target if value is spread else self.of(value) for value in instruction.args]
+        args = [target if value is spread else self._operand(value, out) for value in instruction.args]
         last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
         self.line(f"{self.bind(name, getattr(numpy, name))}({', '.join([*args, last])})", out.shape)
+
+    def _operand(self, value: Value, out: Value) -> str:
+        """An operand; of one element as an array of shape (), which NumPy does not have to broadcast."""
+        name, is_one = self.of(value), value.shape and shapes.size(value.shape) == 1
+        if is_one and value in self.plan.arrays and out.shape != value.shape:
+            return self.seen(f"{name}_number", name, f"{name}.reshape(())")
+        return name
 
     def _spread(self, instruction: Instruction) -> Value | None:
         """An operand that is copied into the result first: broadcasting a bias in the call itself would take NumPy
@@ -316,8 +323,20 @@ class Emitter:
         self.line(f"{function}({name}, {axis}, None, {target}{', True' * params['keepdims']})", out.shape)
 
     def _dot(self, instruction: Instruction) -> None:
-        x, y, target = map(self.of, (*instruction.args, instruction.out))
-        self.line(f"{x}.dot({y}, {target})", instruction.out.shape)
+        (x, y), out = instruction.args, instruction.out
+        if out in self.plan.orders:  # `dot` writes to row-major arrays only
+            names, shape = map(self._transposed, (y, x, out)), out.shape[::-1]
+        else:
+            names, shape = map(self.of, (x, y, out)), out.shape
+        self.line("{}.dot({}, {})".format(*names), shape)
+
+    def _transposed(self, value: Value) -> str:
+        """The transpose of an array; what it is the transpose of, if it is one."""
+        name = self.of(value)
+        base, expression = self.views.get(name, ("", ""))
+        if expression == f"{base}.T":
+            return base
+        return self.seen(f"{name}_T", name, f"{name}.T") if value in self.plan.arrays else f"{name}.T"
 
     def _matmul(self, instruction: Instruction) -> None:
         given = ", ".join(map(self.of, (*instruction.args, instruction.out)))

@@ -27,6 +27,9 @@ ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
 
 
+FEW = 32
+"""Up to so many columns, a long array is kept column by column."""
+
 PARTIAL = ("setitem", "add_at")
 """Operations that write to a part of their first argument, and leave the rest as it is."""
 
@@ -154,7 +157,8 @@ class Plan:
         self._planned = self._find_planned()
         self.within = self._find_within()
         self.orders: dict[Value, tuple[int, ...]] = {}
-        """For values of three or more axes that are not row-major: the order of their axes in memory."""
+        """For values that are not row-major: the order of their axes in memory."""
+        self._columnar = self._find_columnar()
         self.roots: dict[Value, Value] = {}
         self._assign()
 
@@ -189,11 +193,22 @@ class Plan:
                     found[arg] = instruction.out, piece["start"]
         return found
 
+    def _find_columnar(self) -> set[Value]:
+        """The arrays of few columns that lie column by column, as NumPy adds a bias along the longer axis: those of
+        shapes whose arrays meet no others in a call, which takes longer with both orders.
+        """
+        made = {i.out: i.op for i in self.order if i.op in (*ELEMENTWISE, "astype", "copy", "matmul", "where")}
+        read = {value for i in self.order if made.get(i.out, "matmul") != "matmul" for value in i.args}
+        kept = *self.program.outputs, *self.program.updates, *(read - made.keys())
+        fixed = {value.shape for value in kept}
+        tables = [value for value in made if len(value.shape) == 2 and value.shape not in fixed]
+        return {value for value in tables if value.shape[0] > value.shape[1] and 1 < value.shape[1] <= FEW}
+
     def _order_of(self, instruction: Instruction) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
         out, axes = instruction.out, range(len(instruction.out.shape))
         if len(axes) < 3:
-            return None
+            return (1, 0) if out in self._columnar else None
         long = [a for a in axes if out.shape[a] > 1]
         if instruction.op == "op":
             order = [a for a in OPS[instruction.params["name"]].order(len(axes)) if a in long]

@@ -206,3 +206,25 @@ def test_what_is_broadcast_is_copied_into_the_result_first() -> None:
 
     source, _ = emitted(ag.trace(step, ag.ones((4, 3))))
     assert "add(w_minus_x, b, w)" in source or "add(w, b, w)" in source  # not where the result lies in a state
+
+
+def test_an_array_of_few_columns_lies_column_by_column_unless_a_call_reads_another_one_with_it() -> None:
+    w, b = ag.Tensor(np.ones((3, 2)), name="w"), ag.Tensor(np.arange(3.0), name="b")
+    mask = ag.Tensor(np.arange(24.0).reshape(8, 3), name="mask")
+
+    def f(x: Any, masked: bool) -> Any:
+        h = ag.tanh(x @ w.T + b)
+        return (h * mask if masked else h).sum()
+
+    x = np.random.default_rng(0).standard_normal((8, 2))
+    columns, rows = (emitted(ag.trace(f, x, masked).optimized())[0] for masked in (False, True))
+    assert "w.dot(x.T, x_at_w_T_T)" in columns
+    assert "x.dot(w_T, x_at_w_T)" in rows
+    for masked in (False, True):
+        np.testing.assert_allclose(ag.compile(f)(ag.Tensor(x), masked).numpy(), f(ag.Tensor(x), masked).numpy())
+
+
+def test_an_array_of_one_element_is_added_as_a_number() -> None:
+    b = ag.Tensor([2.0], name="b")
+    source, _ = emitted(ag.trace(lambda x: (x.T + b).sum(), ag.ones((1, 4))).optimized())
+    assert "b_number = b.reshape(())" in source
