@@ -39,15 +39,17 @@ def evaluate(program: Program, *arrays: Any) -> tuple[list[Any], list[Any]]:
             scope[value.name] = value.origin.data
         elif value.kind == "knob":
             scope[value.name] = value.origin[0][value.origin[1]]
-    for instruction in program.instructions:
-        if isinstance(loop := instruction.params.get("options", {}).get("loop"), Loop):
-            assert scope.setdefault(repr(loop), loop) == loop
     scope.update({value.name: array for value, array in zip(program.inputs, arrays, strict=True)})
     _, *lines, last = str(program).splitlines()
     updates = []
+    options = [instruction.params.get("options", {}) for instruction in program.instructions]
+    loops = iter([found["loop"] for found in options if isinstance(found.get("loop"), Loop)])
     for line in lines:
         found = LINE.fullmatch(line)
         assert found, line
+        if "loop=" in line:  # one that also returns what its gradient needs is named as without it
+            loop = next(loops)
+            scope[repr(loop)] = loop
         result = computed(found["text"], scope)
         assert np.shape(result) == computed(found["shape"], scope), line
         if found["sign"] == "=":
