@@ -6,7 +6,6 @@ Each operand has a form: an ``atom`` was named, ``unary``, ``product`` and ``sum
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from glassgrad.autograd.compiler.ir.names import identifier
@@ -31,24 +30,8 @@ NUMBERS = {0: "zero", 0.5: "half", 1: "one", 2: "two"}
 LONGEST = 32
 """The largest number of characters of a name made of operands."""
 
-_COUNTED = re.compile(r"((all_)?packed(_\d+)?|(all_)?t\d+)")
-
 Operand = tuple[str, str]
 """A name and its form."""
-
-
-def form_of_name(name: str) -> str:
-    """The form of a name, as far as the name tells; else an empty string.
-
-    >>> [form_of_name(name) for name in ("h", "exp_h", "x_at_w", "x_plus_y", "t3", "packed_2")]
-    ['atom', 'unary', 'product', 'sum', '', '']
-    """
-    if _COUNTED.fullmatch(name):
-        return ""
-    for op, word in BETWEEN.items():
-        if f"_{word}_" in name:
-            return "sum" if op in ("add", "subtract") else "product"
-    return "unary" if name.partition("_")[0] in {*BEFORE.values(), "squared", "scaled"} else "atom"
 
 
 def derived(instruction: Instruction, operand_of: Callable[[Value], Operand]) -> Operand:

@@ -14,7 +14,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Program, Value
-from glassgrad.autograd.compiler.ir.words import derived, form_of_name
+from glassgrad.autograd.compiler.ir.words import derived
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 from glassgrad.autograd.engine.memory import owner
 
@@ -151,11 +151,6 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
     return f"all_{'_'.join(shared[::-1])}" if shared and otherwise != "parameters" else otherwise
 
 
-def _operand(value: Value) -> tuple[str, str]:
-    name = value.name.removesuffix(UPDATED)
-    return name, form_of_name(name)
-
-
 class _Together:
     """Stands for a Tensor: its array is the buffer of several states, created when first used."""
 
@@ -210,7 +205,8 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
             role = makers[first.made[k]]
             args = [*map(together, role.args)]
             state = next((s for s in first.states if program.updates[s] is role.out), None)
-            name = derived(Instruction(role.op, tuple(args), {}, role.out), _operand)[0]
+            call = Instruction(role.op, tuple(args), {}, role.out)
+            name = derived(call, lambda value: (value.name.removesuffix(UPDATED), "atom"))[0]
             name = name or packed_name([update.made[k].name for update in group])
             name = f"{flat[state].name}{UPDATED}" if state is not None else name
             flat[role.out] = writer.emit(role.op, args, {}, name)
