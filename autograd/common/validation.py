@@ -45,8 +45,9 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
     except (TypeError, ValueError, OverflowError):
         raise refused(value, name, "a number") from None
     if not (math.isfinite(found) and low <= found <= high):
-        bounds = [f" from {low:g}"] * (low > -math.inf) + [f" to {high:g}"] * (high < math.inf)
-        raise DomainError(f"{name} = {value!r} is out of range: give a finite number{''.join(bounds)}.")
+        below = f" from {low:g}" if low > -math.inf else " up" * (high < math.inf)
+        above = f" to {high:g}" if high < math.inf else ""
+        raise DomainError(f"{name} = {value!r} is out of range: give a finite number{below}{above}.")
     return found
 
 

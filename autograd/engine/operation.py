@@ -404,8 +404,8 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         if view and inputs[0] is not a:
             arrays[0] = a = given[0].data  # a number has no views
         if kind is None and arrays:  # Python's numbers alone
-            arrays[-1] = inputs[-1] = a = as_array(op, a)
-            kind = type(a)
+            arrays = [a if a is None else as_array(op, a) for a in arrays]
+            inputs, a, kind = [*arrays], arrays[-1], type(arrays[0])
         xp = (not mixed and space_of(kind)) or backends.namespace(*arrays)
         mode = mode_now()
         try:
