@@ -113,10 +113,11 @@ def conv_transpose(
         (n - 1) * s - 2 * p + d * (k - 1) + m + 1
         for n, s, p, d, k, m in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], more, strict=False)
     )
-    geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
     if min(space, default=1) < 1:
         raise ShapeError(f"conv_transpose{axes}d: padding {pads} leaves nothing of x {x.shape}: the result is {space}.")
-    z = ag.conv_input(x, weight, space=space, groups=groups, **geometry)
+    z = ag.conv_input(
+        x, weight, space=space, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups
+    )
     return by_channel(z, None, bias)
 
 

@@ -140,15 +140,10 @@ class Adam(Optimizer):
         for step, members in counted.items():
             if len(members) < shared[id(step)]:
                 with holding(TRACER, None):  # a change of the first call, which is traced again
-                    step = self._part(step, members)
+                    step = Tensor(step, name=step.name)
+                    for p in members:
+                        self.state[p]["step"] = step
             yield step, members
-
-    def _part(self, step: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """A count for these parameters alone, with the value of ``step``."""
-        own = Tensor(step, name=step.name)
-        for p in parameters:
-            self.state[p]["step"] = own
-        return own
 
     def _note_members(self) -> None:
         """Let parameters of a group that have been updated equally often share a count."""

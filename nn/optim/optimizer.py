@@ -48,8 +48,8 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             if unknown := sorted(set(group) - {"params", *options}):
-                given_names, taken = ", ".join(unknown), ", ".join(options)
-                raise DomainError(f"{type(self).__name__} has no option {given_names}: it takes {taken}.")
+                name = type(self).__name__
+                raise DomainError(f"{name} has no option {', '.join(unknown)}: it takes {', '.join(options)}.")
             members = group["params"]
             members = [members] if isinstance(members, Tensor) else list(members)
             of_group = _Group({**options, **group, "params": members}, self._check)

@@ -15,6 +15,7 @@ from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.transforms import gradients_or_zeros
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found
@@ -67,8 +68,9 @@ class Converted(Part):
             )
         if len(inputs) != len(self._inputs):
             names = ", ".join(declared.name for declared in self._inputs)
-            count = len(self._inputs)
-            raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
+            raise ShapeError(
+                f"{type(self).__name__} takes {len(self._inputs)} inputs ({names}); it was given {len(inputs)}."
+            )
         values = {i.name: taken(i, asarray(x), FIXED) for i, x in zip(self._inputs, inputs, strict=True)}
         values |= {name: _found(self, path) for name, path in self._state.items()}
         out = self._computed(None, self, **values, **self._constants)
@@ -79,7 +81,7 @@ def _typed(out: Any, dtypes: Any) -> Any:
     """The result of a row in PyTorch's dtype."""
     if isinstance(dtypes, tuple):
         return tuple(map(_typed, out, dtypes))
-    return cast(out, dtypes) if dtypes is not None and isinstance(out, Tensor) else out
+    return cast(out, dtypes) if dtypes and isinstance(out, Tensor) else out
 
 
 # ----------------------------------------------------------------------------------------------------------- conversion
@@ -169,18 +171,17 @@ def _followed(torch: Any, module: Any, examples: Any, inputs: Any, axes: tuple[i
 def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) -> str:
     """How results of ``net`` differ from PyTorch's in evaluation mode, ``""`` where they are equal up to rounding.
 
-    Gradients are compared where something changes them on their way back: a ``torch.autograd.Function``, whose backward
-    may be right and only save memory, or a hook.
+    Gradients are compared where something changes them on their way back, such as a ``torch.autograd.Function``, whose
+    backward may be right and only save memory.
     """
     given = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
     x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
-    parts, leaves = (*module.modules(), *net.modules()), torch.utils._pytree.tree_leaves
+    parts, tree, names = (*module.modules(), *net.modules()), torch.utils._pytree, dict[str, None]()
     with _set("training", False, *parts), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        wanted = leaves(module(*(x.clone() for x in given)))
-        names = _functions(torch, [a for a in wanted if isinstance(a, torch.Tensor) and a.requires_grad])
-        names += [f"a hook of {name}" for name, p in module.named_parameters() if p._backward_hooks]
+        with _watch(torch, names):
+            wanted = tree.tree_leaves(tree.tree_map_only(torch.Tensor, torch.clone, module(*map(torch.clone, given))))
         with nullcontext() if names else no_grad():
-            found = leaves(net(*x))
+            found = tree.tree_leaves(net(*x))
     pairs = [(a, b) for a, b in zip(wanted, found, strict=False) if isinstance(a, torch.Tensor)]
     if len(wanted) != len(found) or not all(a.shape == b.shape and _close(a, b) for a, b in pairs):
         return "has other outputs here than in PyTorch: its graph depends on values, or changes them in an unusual way."
@@ -188,13 +189,9 @@ def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) 
         return ""
     draw = torch.Generator().manual_seed(0)
     outputs = [(a, b, torch.randn(a.shape, generator=draw).to(a)) for a, b in pairs if a.requires_grad]
-    of = [t for t in (*given, *module.parameters()) if t.requires_grad]
+    of, to = ([t for t in (*i, *m.parameters()) if t.requires_grad] for i, m in ((given, module), (x, net)))
     theirs = torch.autograd.grad([a for a, _, _ in outputs], of, [seed for _, _, seed in outputs], allow_unused=True)
-    for _, b, seed in outputs:
-        if b.requires_grad:
-            b.backward(Tensor(_numpy(seed), dtype=b.dtype), retain_graph=True)
-    mine = [t.grad for t in (*x, *net.parameters()) if t.requires_grad]
-    net.zero_grad()
+    mine = gradients_or_zeros([b for _, b, _ in outputs], to, [_numpy(seed) for _, _, seed in outputs], False)
     if all(_close(a, b) for a, b in zip(theirs, mine, strict=True)):
         return ""
     return (
@@ -203,24 +200,36 @@ def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) 
     )
 
 
-def _functions(torch: Any, outputs: list[Any]) -> list[str]:
-    """The names of classes of ``torch.autograd.Function`` in the recorded graphs of ``outputs``."""
-    stack, seen, names = [y.grad_fn for y in outputs], {None}, dict[str, None]()
-    while stack:
-        if (node := stack.pop()) not in seen:
-            seen.add(node)
-            if isinstance(node, torch.autograd.function.BackwardCFunction):
-                names[type(node).__name__.removesuffix("Backward")] = None
-            stack += [before for before, _ in node.next_functions]
-    return [*names]
+def _watch(torch: Any, names: dict[str, None]) -> Any:
+    """A mode of PyTorch in which ``names`` gets what changes gradients on their way back: classes of
+    ``torch.autograd.Function`` whose results are used, hooks, and writes under ``no_grad`` to what has a gradient.
+    """
+
+    class Watch(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+            before = [
+                (x, x.grad_fn, x.is_inference() or x._version)
+                for x in torch.utils._pytree.tree_leaves((args, kwargs))
+                if isinstance(x, torch.Tensor)
+            ]
+            out = function(*args, **kwargs or {})
+            for x, node, version in before:
+                if isinstance(node, torch.autograd.function.BackwardCFunction):
+                    names[type(node).__name__.removesuffix("Backward")] = None
+                if x._backward_hooks:
+                    names["a hook"] = None
+                if x.is_inference() or (x._version > version and not torch.is_grad_enabled()):
+                    names[f"{function.__name__} under no_grad"] = None
+            return out
+
+    return Watch()
 
 
 def _close(theirs: Any, ours: Tensor | None) -> bool:
     """Whether two arrays are equal up to rounding, which is anything in half precision; ``None`` is a gradient of 0."""
     a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
     is_half = theirs is not None and theirs.is_floating_point() and theirs.element_size() < 4
-    sizes = NUMPY.abs(NUMPY.asarray(a))
-    most = 1e-3 * float(sizes[NUMPY.isfinite(sizes)].max(initial=0.0))
+    most = 1e-3 * float(NUMPY.abs(NUMPY.nan_to_num(a, posinf=0.0, neginf=0.0)).max(initial=0.0))
     return is_half or bool(NUMPY.allclose(a, b, rtol=1e-3, atol=most, equal_nan=True))
 
 
@@ -396,8 +405,7 @@ def _function(program: Any) -> Callable[..., Sequence[Any]]:
         node.target = _step(_row(node), name in aten.STATEFUL, _dtypes(node.meta.get("val")), scopes, where)
         node.args, node.kwargs = (network, *args), kwargs
         for changed in before:
-            for user in [user for user in changed.users if order[user] > order[node]]:
-                user.replace_input_with(changed, node)
+            changed.replace_all_uses_with(node, lambda user, now=order[node]: order[user] > now)
     code = graph.python_code("self")
     values = dict(code.globals)
     exec(code.src, values)

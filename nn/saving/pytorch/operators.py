@@ -357,8 +357,7 @@ def dropout(module, x, p):
 
 def feature_dropout(module, x, p):
     """Dropout of whole channels, in the module's training mode."""
-    of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
-    return of(x, p, module.training, generator=module.generator)
+    return {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim](x, p, module.training, generator=module.generator)
 
 
 def recurrent(kind, module, x, state, weights, biases, layers, p, bidirectional, batch_first=False):

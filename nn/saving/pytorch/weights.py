@@ -131,8 +131,7 @@ class Unpickler(pickle._Unpickler):
         """``torch._utils._rebuild_tensor_v2`` and ``_v3``, whose last argument but one is a dtype."""
         dtype = next((d for d in rest if isinstance(d, str) and d in DTYPES), None)
         flat = storage if dtype is None else as_array(storage.view("u1"), dtype)
-        numbers = (offset, *shape, *strides)
-        if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(shape) != len(strides):
+        if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)) or len(shape) != len(strides):
             raise ValueError("a tensor has an impossible shape")
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if 0 not in shape and last >= len(flat):
