@@ -30,8 +30,7 @@ BEFORE = {
         ("torch", "onnx", "matplotlib"),
         """
 import numpy as np, torch
-from glassgrad import autograd as ag, nn, viz
-images, labels = np.zeros((2, 1, 28, 28), dtype="float32"), [3, 4]
+from glassgrad import autograd as ag, nn
 state = nn.models.resnet18(seed=1).state_dict()
 torch.save({name: torch.tensor(t.numpy()) for name, t in state.items()}, "checkpoint.pt")
 small = nn.Sequential(nn.Conv2d(3, 2, 3, seed=0), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2, seed=0))
