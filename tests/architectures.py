@@ -287,7 +287,7 @@ def judge(build, given):
     leaves = [(name, p, mine.get(name)) for name, p in net.named_parameters() if p.requires_grad]
     leaves += [(f"input {i}", x, z) for i, (x, z) in enumerate(zip(xs, inputs, strict=True)) if x.requires_grad]
     gradients = [(f"gradient of {name}", gradient(p, p.shape), gradient(q, p.shape)) for name, p, q in leaves]
-    least = 1e-4 * max((float(np.abs(a).max(initial=0)) for _, a, _ in gradients), default=1.0)
+    least = 1e-3 * max((float(np.abs(a).max(initial=0)) for _, a, _ in gradients), default=1.0)
     found = [(difference(y.detach().numpy(), z.data, 0.0), f"output {i}") for i, (y, z, _) in enumerate(outputs)]
     worst, name = max(found + [(difference(a, b, least), name) for name, a, b in gradients])
     if worst > (1e-4 if dtype is torch.float64 else 2e-2):  # parts of some compute in float32

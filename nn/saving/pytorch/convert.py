@@ -15,7 +15,7 @@ from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from glassgrad.autograd.functions.transforms import gradients_or_zeros
+from glassgrad.autograd.functions.transforms import gradients_at
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import KEPT, Module, Parameter, _found
@@ -191,7 +191,7 @@ def _difference(torch: Any, module: Any, net: Converted, inputs: Iterable[Any]) 
     outputs = [(a, b, torch.randn(a.shape, generator=draw).to(a)) for a, b in pairs if a.requires_grad]
     of, to = ([t for t in (*i, *m.parameters()) if t.requires_grad] for i, m in ((given, module), (x, net)))
     theirs = torch.autograd.grad([a for a, _, _ in outputs], of, [seed for _, _, seed in outputs], allow_unused=True)
-    mine = gradients_or_zeros([b for _, b, _ in outputs], to, [_numpy(seed) for _, _, seed in outputs], False)
+    mine = gradients_at([b for _, b, _ in outputs], to, [_numpy(seed) for _, _, seed in outputs], False)
     if all(_close(a, b) for a, b in zip(theirs, mine, strict=True)):
         return ""
     return (
