@@ -456,4 +456,4 @@ def test_a_script(name, network):
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == other.dtype
-        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)

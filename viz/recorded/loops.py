@@ -45,7 +45,7 @@ def result_of(node: Node, names: Names) -> Node:
         return xp.reshape(x[index], shape)
 
     tex = tex_name(name).replace("{", "{{").replace("}", "}}")
-    op = Op(result, "result", f"{{x}}.{name}", f"{{x}}.{tex}", 9, False, False, False)
+    op = Op(result, "result", f"{{x}}.{name}", f"{{x}}.{tex}", 9)
     op.vjp(x=lambda g, xp: xp.scatter_add(xp.reshape(g, (-1,)), index=index, shape=size))
     made: Node = copy(node)
     made.op, made.inputs, made.params = op, (loop,), {}
