@@ -124,9 +124,6 @@ class EngineWarning(UserWarning):
     """No layout engine for the wanted format: the DOT source was written instead."""
 
 
-_NOISE = "no value for width of non-ASCII character"  # the wheel warns about σ and ∂, but draws them well
-
-
 TIME_LIMIT = 120
 """Seconds that a layout may take."""
 
@@ -153,7 +150,8 @@ class Engine:
             raise RenderError(f"the layout engine {self.path} could not be started: {reason}") from error
         if done.returncode or not done.stdout:
             lines = done.stderr.decode(errors="replace").splitlines()
-            said = "; ".join([x for x in lines if _NOISE not in x][:3]) or f"exit status {done.returncode}"
+            # Above the last lines, the wheel warns about σ and ∂.
+            said = "; ".join(lines[-3:]) or f"exit status {done.returncode}"
             raise RenderError(f"the layout engine {self.path} could not draw the picture as {form}: {said}")
         return done.stdout
 

@@ -33,7 +33,7 @@ class Cards:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
-        self.brief, self.longest = False, FORMULA  # whether names are short, too; characters of a formula
+        self.brief = False  # whether names and formulas are short, too
         self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
@@ -49,10 +49,6 @@ class Cards:
         return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
 
     # ------------------------------------------------------------ words
-
-    def shorten(self) -> None:
-        """Write names and formulas as short as they can be."""
-        self.brief, self.longest = True, BRIEF
 
     def by(self, card: Card) -> str:
         """The name of the gradient at a card, such as `∂L/∂w`."""
@@ -242,7 +238,7 @@ class Cards:
         parts += self.name(card)
         single = not card.shape
         if card.node is not None:
-            formula = clipped(self.scene.formula(card).text, self.longest)
+            formula = clipped(self.scene.formula(card).text, BRIEF if self.brief else FORMULA)
             parts += text(f" = {formula}{' =  ' * single}", style.CELL, "ink")
         if single:
             between = text("  = ", style.CELL, "ink") if card.node is None else ()

@@ -47,8 +47,7 @@ class Drawing:
         for i, room in enumerate(ROOMS * 2):
             if picture.size()[0] > style.WIDTH:
                 if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
-                    self.cards.compact = self.cards.beside = True
-                    self.cards.shorten()
+                    self.cards.compact = self.cards.beside = self.cards.brief = True
                     self.labels.clear()
                     self.again = self._far()
                 self.level = self._levels(room)

@@ -19,7 +19,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, short
-from glassgrad.viz.graph.cards import TAGS, Cards
+from glassgrad.viz.graph.cards import BRIEF, FORMULA, TAGS, Cards
 from glassgrad.viz.graph.drawing import scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -82,7 +82,7 @@ class _Tape:
     """One drawing: operations on levels, their derivatives beside them, the leaves outside."""
 
     def __init__(self, scene: Scene) -> None:
-        self.scene, self.cards = scene, Cards(scene)
+        self.scene, self.cards, self.longest = scene, Cards(scene), FORMULA
         self.keys = {card.key for card in scene.cards}
         parts = [card for card in scene.cards if card.node is not None or card.gradient is not None]
         self.back = {card: fresh(f"{'g' if card.node is None else 'd'}_{card.key}", self.keys) for card in parts}
@@ -90,13 +90,6 @@ class _Tape:
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline. Where it is too wide, with short names and formulas."""
-        picture = self._drawn(title)
-        if picture.size()[0] > style.WIDTH:
-            self.cards.shorten()
-            picture = self._drawn(title)
-        return picture
-
-    def _drawn(self, title: str | None) -> Picture:
         scene = self.scene
         title = title if title is not None else f"{scene_title(scene)}: the tape and its mirror"
         told: dict[str, Any] = {"title": title, "reading": [READING], "notice": scene.notice}
@@ -115,7 +108,10 @@ class _Tape:
                 self._edges(socket)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
-        return self.picture
+        if self.longest == BRIEF or self.picture.size()[0] <= style.WIDTH:
+            return self.picture
+        self.longest, self.cards.brief = BRIEF, True
+        return self.draw(title)
 
     # ------------------------------------------------------------ cards
 
@@ -132,7 +128,7 @@ class _Tape:
     def _operation(self, card: Card) -> dict[str, str]:
         """Draw an operation, the values kept and its derivative; return their keys by column."""
         keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
-        names = clipped(", ".join(short(one.name) for one in keeps), self.cards.longest)
+        names = clipped(", ".join(short(one.name) for one in keeps), self.longest)
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
         said = cell(caption(f"kept: {names or 'nothing'}"), title=title)
@@ -158,7 +154,7 @@ class _Tape:
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
         name = self.cards.name(card)
         title = f"{card.name}{formula}{'' if card.is_loop else f' = {numbers.full(card.value)}'}"
-        named = cell(name, text(f"{clipped(formula, 3 + self.cards.longest)}{value}", style.CELL, "ink"), title=title)
+        named = cell(name, text(f"{clipped(formula, 3 + self.longest)}{value}", style.CELL, "ink"), title=title)
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
@@ -174,7 +170,7 @@ class _Tape:
         card = socket.head
         contribution = card.gradient if card.is_result else socket.contribution
         whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
-        formula = whole if len(whole) <= self.cards.longest else "by its rule"
+        formula = whole if len(whole) <= self.longest else "by its rule"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]

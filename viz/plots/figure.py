@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import warnings
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.drawing.style import LIGHT
@@ -135,18 +134,17 @@ def titled_figure(width: float, height: float, title: str, line: str) -> Iterato
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(width, height), facecolor=LIGHT.paper, layout=None)
-        clauses = re.sub("(?<=[^; ]) (?=[^ ])", "\u00a0", line)  # a clause stays whole
-        lines = wrapped(clauses, style.CAPTION, style.WIDTH - 40)
-        up, said = 0.16 * (len(lines) - 1), "\n".join(lines).replace("\u00a0", " ")
+        lines = wrapped(words.matched(line), style.CAPTION, style.WIDTH - 60)
+        up = 0.16 * (len(lines) - 1)
         write(figure, 0.15, height - 0.16 + up, title, style.TITLE, LIGHT.ink, fontweight="bold", va="top")
-        write(figure, 0.15, height - 0.43 + up, said, style.CAPTION, LIGHT.muted, va="top")
+        write(figure, 0.15, height - 0.43 + up, "\n".join(lines), style.CAPTION, LIGHT.muted, va="top")
         yield figure
 
 
-def write(figure: Figure, x: float, y: float, words: str, size: float, colour: str, **options: Any) -> None:
+def write(figure: Figure, x: float, y: float, said: str, size: float, colour: str, **options: Any) -> None:
     """Write words at this place, in inches from the bottom left."""
     width, height = figure.get_size_inches()
-    figure.text(x / width, y / height, words, fontsize=size, color=colour, **options)
+    figure.text(x / width, y / height, said, fontsize=size, color=colour, **options)
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Any:

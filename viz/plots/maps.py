@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import check_function
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
@@ -67,7 +66,6 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     >>> plot_feature_maps(model, np.ones((1, 1, 8, 8), np.float32))
     Plot('Feature maps of Sequential: Conv2d (3, 6, 6), ReLU (3, 6, 6)')
     """
-    check_function(model, "model", "a module, or a function of a Tensor")
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)

@@ -116,7 +116,7 @@ class _Drawing:
         self.wanted = None if seen.target is None else int(np.argmax(seen.target))  # the class of the example
         bar = 20 if seen.p is None else 62 if seen.p.size == 1 else round(BAR * _largest(seen.p))
         self.result = 108 + self.longest + bar  # the width of a bar, a number and a name beside an output
-        room = style.WIDTH - 48 - (LEFT if picture is None else LEFT_IMAGE + IMAGE)  # between inputs and outputs
+        room = style.WIDTH - 50 - (LEFT if picture is None else LEFT_IMAGE + IMAGE)  # between inputs and outputs
         room -= 20 + self.longest if names else 50 + self.result
         self.small = picture is None and names is None and max(seen.sizes) <= EVERY
         spare = 70 if seen.p is None else 50  # numbers are in the discs, and gradients of the outputs beside them
@@ -131,8 +131,8 @@ class _Drawing:
         self.joined = [(a, b) for a, b in pairwise(self.columns) if b.number == a.number + 1]
         self.joined = self.joined[picture is not None :]  # lines from a picture stand for all weights
         self.largest = max((_largest(self._weight(*pair)) for pair in self.joined), default=0.0) or 1.0
-        self.top = max(y for column in self.columns for y in column.y) + (96 if self.small else 66)
-        self.top = max(self.top, 0 if picture is None else 136)
+        highest = max(column.y[0] for column in self.columns)
+        self.top = max(highest + (96 if self.small else 66), 0 if picture is None else 136)
 
     def _column(self, number: int, size: int) -> Column:
         """The column after those that are there."""

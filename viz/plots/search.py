@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
@@ -31,11 +30,9 @@ def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
 
     Raises `DrawingError` if no trial has an accuracy.
     """
-    if not hasattr(result, "trials"):
-        raise refused(result, "result", "what nn.search returned")
-    known = [trial for trial in result.trials if trial.accuracy is not None]
+    known = [trial for trial in getattr(result, "trials", ()) if trial.accuracy is not None]
     if not known:
-        raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
+        raise DrawingError("no trial of this search has an accuracy: give a search that nn.search returned")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     done = sum(trial.state == "complete" for trial in result.trials)
     line = f"{len(result.trials)} trials, {done} of them complete; stronger = more accurate"
