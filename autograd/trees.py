@@ -64,15 +64,14 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
     container_of.cache_clear()
 
 
-def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of ``tree`` in order, and its structure, which is hashable and equal for trees of one form.
 
-    ``is_leaf(subtree)``: whether to treat a subtree as a leaf. Raises `ShapeError` for a container that is inside
-    itself.
+    Raises `ShapeError` for a container that is inside itself.
     """
     leaves: list[Any] = []
     try:
-        return leaves, _flatten(tree, leaves, is_leaf)
+        return leaves, _flatten(tree, leaves)
     except RecursionError:
         raise ShapeError(
             f"this {type(tree).__name__} can't be flattened: it is nested too deeply, or contains itself."
@@ -160,14 +159,14 @@ def is_container(value: Any) -> bool:
 # ----------------------------------------------------------------------------------------------------------- containers
 
 
-def _flatten(tree: Any, leaves: list[Any], is_leaf: Callable[[Any], bool] | None) -> Structure:
+def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     kind = type(tree)
     container = _KINDS.get(kind) or container_of(kind)
-    if container is None or (is_leaf is not None and is_leaf(tree)):
+    if container is None:
         leaves.append(tree)
         return LEAF
     children, data = container.flatten(tree)
-    return kind, data, tuple([_flatten(child, leaves, is_leaf) for child in children])
+    return kind, data, tuple([_flatten(child, leaves) for child in children])
 
 
 def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:

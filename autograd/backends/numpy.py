@@ -69,9 +69,7 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
 
 @lru_cache(maxsize=256)
 def _ones(count: int, dtype: Any) -> Any:
-    ones = numpy.ones(count, dtype)
-    ones.flags.writeable = False
-    return ones
+    return numpy.ones(count, dtype)
 
 
 _reduced: Callable[..., Any] = numpy.add.reduce

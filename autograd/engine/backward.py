@@ -12,7 +12,7 @@ from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
 from glassgrad.autograd.engine.memory import LATEST, written_at
-from glassgrad.autograd.engine.modes import MODE, enable_grad
+from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
@@ -198,9 +198,6 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     With ``create_graph`` the leaf and the graph of its gradient refer to each other, a reference cycle, as in
     PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
     """
-    if create_graph and not MODE.get().grad:  # gradients that are to be differentiated are recorded
-        with enable_grad():
-            return backward(y, gradient, create_graph=True)
     seed, keep = seed_of(y, gradient, create_graph), retain_graph or create_graph
     if LIFTED.used and (level := innermost((y._data, seed._data if create_graph else seed))) is not None:
         words = f"backward within the function of {level.name}: .grad would outlive what it stands for there; "
@@ -217,10 +214,8 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         for tensor, g in found:
             before, kind = tensor.grad, g.dtype.kind
             g = conjugated(g) if kind == "c" else g
-            fits = before is None or (
-                isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in ("f", kind)
-            )
-            if not fits or g.shape != tensor._data.shape:
+            alike = isinstance(before, Tensor) and before.shape == g.shape and before.dtype.kind in "f" + kind
+            if g.shape != tensor._data.shape or not (before is None or alike):
                 raise ShapeError(
                     f"Tensor {describe(tensor)} got a gradient of shape {g.shape}, and its .grad is "
                     f"{describe(before)}: if its shape was changed, compute the forward again; set .grad to None or to "
@@ -235,7 +230,6 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         # All gradients are set last, in one call that neither another thread nor Ctrl-C can interrupt: an error before
         # it changes none.
         list(map(_set_grad, [tensor for tensor, _ in found], grads))
-    return None
 
 
 # ------------------------------------------------------------------------------------------------------- saved arrays

@@ -98,10 +98,8 @@ class no_grad:
 
     def __call__(self, function: F) -> F:
         """``function``, run in this mode. Raises `DTypeError` for a coroutine or a generator, which stops halfway."""
-        import inspect
-
-        kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
-        if not callable(function) or any(kind(function) for kind in kinds):
+        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+        if not callable(function) or flags & 0x2A0:  # of a generator, a coroutine or both
             raise DTypeError(
                 f"{type(self).__name__} decorates a function; it was given {shown(function)}. In a generator or a "
                 "coroutine write a with block that contains no yield or await."

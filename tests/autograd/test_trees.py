@@ -100,12 +100,6 @@ def test_modules_are_leaves() -> None:
     assert trees.flatten([layer])[0] == [layer]
 
 
-def test_types_can_be_declared_leaves() -> None:
-    leaves, structure = trees.flatten([(1, 2), [3]], is_leaf=lambda x: isinstance(x, tuple))
-    assert leaves == [(1, 2), 3]
-    assert trees.unflatten(structure, leaves) == [(1, 2), [3]]
-
-
 def test_a_class_is_registered_once() -> None:
     class Pair:
         def __init__(self, *parts: Any) -> None:

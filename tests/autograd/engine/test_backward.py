@@ -250,13 +250,11 @@ def test_create_graph_records_within_no_grad():
     y = x**3
     with ag.no_grad():
         slope = ag.gradients(y, x, create_graph=True)
-        y.backward(create_graph=True)
-        y.backward(create_graph=True)
         assert not ag.is_grad_enabled()
-        with pytest.raises(GradientError, match=r"create_graph=True within no_grad would record nothing: do it within"):
-            next(ag.backward_steps([y], [Tensor(1.0)], create_graph=True))
+        for record in (y.backward, lambda **how: next(ag.backward_steps([y], [Tensor(1.0)], **how))):
+            with pytest.raises(GradientError, match=r"create_graph=True within no_grad would record nothing: do it"):
+                record(create_graph=True)
     assert ag.gradients(slope, x).item() == 12.0
-    assert ag.gradients(x.grad, x).item() == 24.0
 
 
 def test_the_seed_can_be_differentiated_by():
