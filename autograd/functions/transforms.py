@@ -125,9 +125,7 @@ class Call(NamedTuple):
         return trees.unflatten(self.arguments_form, values)
 
 
-def call_recorded(
-    f: Function, args: Sequence[Any], numbers: Sequence[int], kwargs: dict[str, Any], has_aux: bool, tangents: Any = ()
-) -> Call:
+def call_recorded(f: Function, args: Sequence[Any], numbers: Sequence[int], kwargs: Any, has_aux: bool) -> Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
     leaves, form = variables_of(args, numbers)
@@ -141,7 +139,7 @@ def call_recorded(
         ys = [y.clone() if y.requires_grad and y.node is None else y for y in ys]
     for x in xs:
         x.requires_grad = x.node is not None  # nothing outside of this call depends on a leaf made for it
-    nested = recorded and (_is_recorded(ys) or any(map(_requires_grad, trees.leaves(tangents))))
+    nested = recorded and _is_recorded(ys)
     if not nested:
         result, aux = trees.map(lambda y: y.detach() if isinstance(y, Tensor) else y, (result, aux))
     return Call(result, aux, ys, xs, results_form, form, nested)
@@ -346,9 +344,9 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     (Tensor([6.0, 12.0]),)
     """
     check_pairs(primals, tangents)
-    everything = tuple(range(len(primals)))
-    slope = grad(f, everything, has_aux)
+    slope = grad(f, range(len(primals)), has_aux)
     slope.__name__ = name_of(f)  # for errors
-    call = call_recorded(slope, primals, everything, {}, has_aux, tangents)
-    vs = directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
-    return one_or_tuple(call.like_arguments(gradients_at(call.ys, call.xs, vs, call.nested)), *call.aux)
+    slopes, pull, *aux = vjp(slope, *primals, has_aux=has_aux)
+    ys, form = trees.flatten(slopes)
+    products = pull(trees.unflatten(form, directions(form, ys, tangents)))  # H is symmetric: v Hᵀ is H v
+    return one_or_tuple(products, *aux)
