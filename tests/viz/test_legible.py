@@ -10,6 +10,7 @@ import pytest
 from glassgrad.viz.drawing import style
 from tests.viz.pages.browser import browse, needs_chromium
 from tests.viz.pictures import PICTURES
+from tests.viz.test_gallery import WIDE
 
 pytestmark = [needs_chromium, pytest.mark.check]
 
@@ -34,7 +35,7 @@ for (const svg of document.querySelectorAll('svg')) {
     texts.forEach(([a, one], i) => texts.slice(i + 1).forEach(([b, other]) => deep(a, b) > SLACK && say(one, other)));
     for (const head of svg.querySelectorAll('g[id^=f_] polygon, g[id^=b_] polygon'))
         for (const [a, one] of texts) if (deep(a, box(head)) > SLACK) say(one, 'arrowhead');
-    const tables = svg.dataset.name === 'window';  // without a card around them
+    const tables = /window|confusion/.test(svg.dataset.name);  // without a card around them
     for (const card of tables ? [] : svg.querySelectorAll('g[id^=n_]')) {
         const frames = [...card.querySelectorAll('polygon, path')].map(box);
         const left = Math.min(...frames.map(b => b[0])), right = Math.max(...frames.map(b => b[2]));
@@ -52,9 +53,10 @@ seen.widths = [...document.querySelectorAll('svg')].map(s => [s.dataset.name, pa
 
 @pytest.fixture(scope="module")
 def drawn():
-    """The pictures of the gallery that an engine lays out, as SVG."""
+    """The pictures of the gallery, and wide ones, that an engine lays out, as SVG."""
     pytest.importorskip("onnx")
-    return {name: draw().svg().partition("<svg")[2] for name, draw in PICTURES.items()}
+    made = {name: draw() for name, draw in (PICTURES | WIDE).items()}
+    return {name: shown.svg().partition("<svg")[2] for name, shown in made.items() if hasattr(shown, "svg")}
 
 
 @pytest.mark.parametrize("font", FONTS)

@@ -33,7 +33,8 @@ NUMBERED = 4  # neurons: weights into a layer up to this size have their numbers
 NUMBERS = 16  # if there are at most so many,
 PLACES = (0.4, 0.66)  # at these parts of the way in turn, so that those of no two lines meet
 BAR = 60  # points: the bar of a probability of 1
-PITCH, PITCH_SMALL = (76.0, 130.0), (130.0, 200.0)  # points between two layers, at least and at most
+# Points between two layers: at least, in a small network first that of two neurons a layer, and at most.
+PITCH, PITCH_SMALL = (76.0, 130.0), (130.0, 145.0, 200.0)
 LEFT, LEFT_IMAGE, IMAGE = 60, 81, 40  # points beside the middle of the inputs, and more between a picture and a layer
 STROKE = 0.6  # points: the width of the two sides of a hollow line
 
@@ -120,8 +121,8 @@ class _Drawing:
         room -= 20 + self.longest if names else 50 + self.result
         self.small = picture is None and names is None and max(seen.sizes) <= EVERY
         spare = 70 if seen.p is None else 50  # numbers are in the discs, and gradients of the outputs beside them
-        self.small = self.small and last * PITCH_SMALL[0] <= room + spare
-        least, most = PITCH_SMALL if self.small else PITCH
+        self.small = self.small and last * PITCH_SMALL[max(seen.sizes) > 2] <= room + spare
+        least, most = PITCH_SMALL[1:] if self.small else PITCH
         room += spare * self.small
         fit = max(int(room / least), 3)
         self.pitch = min(most, room / min(last, fit))
