@@ -82,7 +82,8 @@ def backward_steps(
         elif lifted:  # what a rule reads may be of more levels than its upstream gradient
             xp = LIFTED if innermost((g, saved)) else backends.namespace(g)
         elif type(g) is not kind:
-            xp, kind = backends.namespace(g), type(g) if type(g) in backends.SPACES else None  # of one device
+            known = backends.SPACES.get(type(g))
+            xp, kind = known or backends.namespace(g), known and type(g)  # a GPU's arrays are of several devices
         try:
             parts = op.plans[mask].pull(g, xp, node, saved)
             for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)

@@ -286,13 +286,13 @@ def op(
 class Plan:
     """What is done for one mask of inputs.
 
-    ``mask``: which of the inputs asked for have a rule, as bits; ``dropped``: the places in ``(*arrays, out)`` of those
-    that no rule needs. ``pull`` calls the rules. It is written for the mask, as in
+    ``mask``: which of the inputs asked for have a rule, as bits. ``keep`` returns those of the arrays and the result
+    that the rules need, and None for the others; ``pull`` calls the rules. Both are written for the mask, as in
     ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because gathering what each rule asks for takes longer
     than many a rule. Raises `DeclarationError` for an argument for which a user has forgotten the rule.
     """
 
-    __slots__ = ("mask", "dropped", "pull")
+    __slots__ = ("mask", "keep", "pull")
 
     def __init__(self, op: Op, mask: int) -> None:
         asked = [arg for i, arg in enumerate(op.args) if (mask if op.variadic else mask >> i & 1)]
@@ -304,7 +304,9 @@ class Plan:
         wanted = [arg for arg in asked if arg in op.rules]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
         used = {name for arg in wanted for name in op.rules[arg][1]}
-        self.dropped = [i for i, name in enumerate((*op.args, "out")) if name not in used]
+        given = ["tuple(arrays)"] if op.variadic else [f"arrays[{i}]" for i in range(len(op.args))]
+        saved = [text if arg in used else "None" for arg, text in zip(op.args, given, strict=True)]
+        self.keep = eval(f"lambda arrays, out: [{', '.join(saved)}, {'out' if 'out' in used else None}]")
         names: dict[str, Any] = {"chosen": chosen, "bits": f"{mask:b}"[::-1]}
         calls, code = dict.fromkeys(op.args, "None"), code_of(op)
         for arg in wanted:
@@ -314,7 +316,7 @@ class Plan:
         text = f"({', '.join(calls.values())},)"
         if op.variadic and wanted:
             text = f"chosen(node, bits, {calls[op.args[0]]})"
-        self.pull = eval(f"lambda g, xp, node, saved: {text}", names)
+        self.pull = eval(compile(f"lambda g, xp, node, saved: {text}", "<operation>", "eval"), names)
 
 
 def code_of(op: Op) -> dict[str, str]:
@@ -359,8 +361,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
     """The operation as a plain function: it reads its arguments, computes the forward, and records the result.
     ``convert`` is `argument` or `operand`.
     """
-    many = op.variadic
-    count, first = (-1, 0) if many else (len(op.args), 1)
+    count, first = (-1, 0) if op.variadic else (len(op.args), 1)
     numbers = backends.PYTHON_REALS if op.broadcasts else ()  # they stay what they are beside arrays
     plans, defaults, view, mode_now, space_of = op.plans, op.params, op.view, MODE.get, SPACES.get
     bare, axis = REQUIRED in defaults.values(), "axis" in defaults and not op.foreign
@@ -399,7 +400,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             bit += bit
             if type(a) is not kind and type(a) not in ANYWHERE:
                 kind, mixed = type(a), kind is not None
-        if many:  # in linear time
+        if not first:  # any number of arrays: in linear time
             mask = int("0" + "".join(["01"[isinstance(x, Tensor) and x.requires_grad] for x in given[::-1]]), 2)
         if view and inputs[0] is not a:
             arrays[0] = a = given[0].data  # a number has no views
@@ -427,7 +428,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             t.requires_grad, t.node = True, (node := Node())
             node.op, node.inputs, node.params = op, tuple(inputs), params
             node.mask, node.scope, node.index = plan.mask, mode.scope, stamp()
-            node.shape, node.dtype = out.shape, out.dtype
+            node.shape, node.dtype, node.saved = out.shape, out.dtype, plan.keep(arrays, out)
             node.uneven = op.uneven and (mask != full or mixed or kind not in FLAT)
             node.name = node.hooks = node.origin = None
         else:
@@ -438,12 +439,6 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
             remember(t, given[0], op, params)
         if mode.observer is not None:
             mode.observer.called(op, t, arrays, params, plan.mask)
-        if plan.mask:
-            saved = [tuple(arrays)] if many else arrays
-            saved.append(out)
-            for i in plan.dropped:
-                saved[i] = None
-            node.saved = saved
         return t
 
     call.__name__ = call.__qualname__ = op.name

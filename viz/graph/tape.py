@@ -73,9 +73,9 @@ def kept(card: Card) -> list[Card]:
     Constants, parameters of the operation and shapes do not count.
     """
     op = card.operation.op
-    dropped = op.plans[card.operation.mask].dropped
-    tails = [socket.tail for socket in card.sockets if (0 if op.variadic else socket.index) not in dropped]
-    return list(dict.fromkeys([*tails, *([] if len(op.args) in dropped else [card])]))
+    used = op.plans[card.operation.mask].keep([True] * len(op.args), True)
+    tails = [socket.tail for socket in card.sockets if used[0 if op.variadic else socket.index]]
+    return list(dict.fromkeys([*tails, *([card] if used[-1] else [])]))
 
 
 class _Tape:

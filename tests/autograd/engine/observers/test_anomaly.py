@@ -55,6 +55,13 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     assert x.grad is None
 
 
+def test_an_operation_that_a_rule_calls_has_the_users_line():
+    x = ag.Tensor(0.0, requires_grad=True)
+    y = ag.sqrt(x)
+    with ag.detect_anomaly(), pytest.raises(AnomalyError, match=rf"the result of xdivy.* called at {__file__}:\d+"):
+        ag.gradients(y, x, create_graph=True)
+
+
 def test_backward_alone_within_names_the_operation():
     x = leaf([0.0, 4.0])
     y = ag.sqrt(x)
