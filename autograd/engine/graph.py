@@ -32,7 +32,7 @@ class Node:
     op: Any
     inputs: tuple[Any, ...]
     params: dict[str, Any]
-    saved: list[Any] | None
+    saved: tuple[Any, ...] | None
     shape: Shape
     dtype: Any
     index: int

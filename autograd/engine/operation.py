@@ -306,7 +306,7 @@ class Plan:
         used = {name for arg in wanted for name in op.rules[arg][1]}
         given = ["tuple(arrays)"] if op.variadic else [f"arrays[{i}]" for i in range(len(op.args))]
         saved = [text if arg in used else "None" for arg, text in zip(op.args, given, strict=True)]
-        self.keep = eval(f"lambda arrays, out: [{', '.join(saved)}, {'out' if 'out' in used else None}]")
+        self.keep = eval(f"lambda arrays, out: ({', '.join(saved)}, {'out' if 'out' in used else None})")
         names: dict[str, Any] = {"chosen": chosen, "bits": f"{mask:b}"[::-1]}
         calls, code = dict.fromkeys(op.args, "None"), code_of(op)
         for arg in wanted:
