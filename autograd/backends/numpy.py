@@ -67,11 +67,7 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
     return reduce
 
 
-@lru_cache(maxsize=256)
-def _ones(count: int, dtype: Any) -> Any:
-    return numpy.ones(count, dtype)
-
-
+_ones = lru_cache(maxsize=256)(numpy.ones)  # (count, dtype)
 _reduced: Callable[..., Any] = numpy.add.reduce
 
 
