@@ -50,8 +50,6 @@ def loop(step: Callable[..., Any], data: Any, rows: Any) -> Any:
     >>> ag.loop(step, [np.arange(4.0)], [[0, 1], [2, 3]])
     Tensor([0.5, 3.0])
     """
-    if not callable(step):
-        raise DTypeError(f"loop takes a function; it was given {of_type(step)}.")
     steps = Steps(step, data, rows)
     if not steps.total:
         raise ShapeError(f"rows {steps.rows.shape} has no steps: give a table with a row for each.")

@@ -156,17 +156,14 @@ def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
     """The number of steps."""
     if length is not None and (type(length) is not int or length < 0):
         raise DomainError(f"length = {shown(length)}: give the number of steps, a whole number of at least 0.")
-    for x, path in zip(columns, paths, strict=True):
-        if not x.shape:
-            raise ShapeError(f"scan: {path} is a single number; the first axis of xs is that of the steps.")
-    lengths = {x.shape[0] for x in columns} | (set() if length is None else {length})
-    if len(lengths) > 1:
+    lengths = {x.shape[:1] for x in columns} | (set() if length is None else {(length,)})
+    if len(lengths) > 1 or () in lengths:
         said = ", ".join(f"{path} {x.shape}" for x, path in zip(columns, paths, strict=True))
         told = "" if length is None else f", length = {length}"
-        raise ShapeError(f"scan: xs have different lengths along their first axis, that of the steps: {said}{told}.")
+        raise ShapeError(f"scan: the first axis of xs is that of the steps, of one length for all: {said}{told}.")
     if not lengths:
         raise DomainError("scan: without xs the number of steps is unknown: give length.")
-    return int(lengths.pop())
+    return int(*lengths.pop())
 
 
 KERNELS.append(step_kernel)

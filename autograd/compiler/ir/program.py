@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any, TypeVar
 
 from glassgrad.autograd.common import shapes
@@ -154,15 +153,7 @@ class Program:
         lines += [f"    {s.name} {s.shape} <- {_text(v, inlined, 0)}" for s, v in self.updates.items()]
         return "\n".join([*lines, f"    return {', '.join(_text(v, inlined, 0) for v in self.outputs)}".rstrip()])
 
-    def __repr__(self) -> str:
-        counts = {"input": len(self.inputs), "instruction": len(self.instructions)}
-        counts |= {"output": len(self.outputs), "update": len(self.updates)}
-        said = (f"{n} {word}{'s' if n != 1 else ''}" for word, n in counts.items() if n)
-        return f"<Program {self.name}: {', '.join(said)}>"
-
-    def _repr_html_(self) -> str:
-        """The program as it prints, for a notebook."""
-        return f'<pre role="region" aria-label="{escape(repr(self)[1:-1])}">{escape(str(self))}</pre>'
+    __repr__ = __str__  # in a notebook, too
 
     def lines(self) -> Iterator[tuple[Value, str]]:
         """The values that are printed on a line of their own, each with its right-hand side."""

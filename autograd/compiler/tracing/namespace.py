@@ -161,13 +161,11 @@ class _TraceNamespace(Namespace):
         tracer = _now()
         return tracer.emit("matmul", (tracer.lift(x), tracer.lift(y)), {})
 
-    def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
+    def opaque(self, *_: Any) -> Any:
         """Record the operation whose forward calls this as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 
-    def special(self, *_: Any) -> Any:
-        """Record the operation as one instruction, which SciPy computes."""
-        self.opaque((), None)
+    special: Any = opaque  # which SciPy computes
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Record a range check, as the values are not known during the trace."""

@@ -105,7 +105,7 @@ class Guard(NamedTuple):
             return f"{holder} == {value}"
         count = len(self.value) >> is_dict
         first = count * is_dict  # after the keys
-        if count > SHORT:
+        if count > SHORT or any(isinstance(key, complex | float | int) for key in self.value[:first]):  # 1 == 1.0
             same = [f"all(map(is_, items_of({holder}), {value}))"]
         else:
             part = f"part_{number}"

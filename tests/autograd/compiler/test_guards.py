@@ -288,3 +288,12 @@ def test_a_function_may_fill_an_array_with_the_same_numbers_at_each_call() -> No
 
     for _ in range(3):
         assert np.array_equal(f(ag.Tensor(2.0)).data, [0.0, 2.0, 4.0])
+
+
+def test_a_key_is_another_one_where_its_type_is() -> None:
+    scales = {1: 2.0}
+    double = ag.compile(lambda x: x * sum(value for key, value in scales.items() if type(key) is int))
+    x = ag.ones(3)
+    assert [double(x).tolist() for _ in range(3)] == [[2.0] * 3] * 3
+    scales[1.0] = scales.pop(1)
+    assert double(x).tolist() == [0.0] * 3

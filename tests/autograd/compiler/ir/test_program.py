@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -176,9 +175,6 @@ def test_a_long_chain_of_transposes_can_be_printed() -> None:
     assert "x_3001 (2, 3) = x_2999.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
 
 
-def test_the_notebook_representation_of_a_program_is_its_text():
+def test_a_notebook_shows_the_text_of_a_program() -> None:
     program = ag.trace(lambda x: ag.where(x < 1.0, x, 0.0), ag.ones((2, 3)))
-    shown = ElementTree.fromstring(program._repr_html_())
-    assert shown.text == str(program)
-    assert shown.get("aria-label") == repr(program)[1:-1]
-    assert repr(program) == "<Program _lambda: 1 input, 2 instructions, 1 output>"
+    assert repr(program) == str(program)
