@@ -43,7 +43,7 @@ from glassgrad.viz.recorded.validation import recorded
 
 ROWS = 40  # of a table, where modules may be opened less
 MOST = 120  # of any table
-COLUMNS = (146, 142, 118, 104, 4)  # points: name and warnings, strip, thumbnail, gauge, the end of lines beside rows
+COLUMNS = (138, 142, 118, 104, 4)  # points: name and warnings, strip, thumbnail, gauge, the end of lines beside rows
 LINE = 28  # characters of a caption that fit into the second column
 
 
