@@ -199,10 +199,9 @@ class Plan:
         """
         made = {i.out: i.op for i in self.order if i.op in (*ELEMENTWISE, "astype", "copy", "matmul", "where")}
         read = {value for i in self.order if made.get(i.out, "matmul") != "matmul" for value in i.args}
-        kept = *self.program.outputs, *self.program.updates, *(read - made.keys())
-        fixed = {value.shape for value in kept}
-        tables = [value for value in made if len(value.shape) == 2 and value.shape not in fixed]
-        return {value for value in tables if value.shape[0] > value.shape[1] and 1 < value.shape[1] <= FEW}
+        fixed = {v.shape for v in (*self.program.outputs, *self.program.updates, *(read - made.keys()))}
+        tables = {v: v.shape for v in made if len(v.shape) == 2 and v.shape not in fixed}
+        return {v for v, (rows, columns) in tables.items() if rows > columns and 1 < columns <= FEW}
 
     def _order_of(self, instruction: Instruction) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""

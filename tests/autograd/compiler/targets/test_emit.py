@@ -222,9 +222,3 @@ def test_an_array_of_few_columns_lies_column_by_column_unless_a_call_reads_anoth
     assert "x.dot(w_T, x_at_w_T)" in rows
     for masked in (False, True):
         np.testing.assert_allclose(ag.compile(f)(ag.Tensor(x), masked).numpy(), f(ag.Tensor(x), masked).numpy())
-
-
-def test_an_array_of_one_element_is_added_as_a_number() -> None:
-    b = ag.Tensor([2.0], name="b")
-    source, _ = emitted(ag.trace(lambda x: (x.T + b).sum(), ag.ones((1, 4))).optimized())
-    assert "b_number = b.reshape(())" in source
