@@ -165,7 +165,7 @@ class _TraceNamespace(Namespace):
         """Record the operation whose forward calls this as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 
-    special: Any = opaque  # which SciPy computes
+    special = opaque  # type: ignore[assignment]  # which SciPy computes
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Record a range check, as the values are not known during the trace."""
