@@ -103,8 +103,8 @@ def from_torch(module: torch.nn.Module, *examples: Any, dynamic_axes: Iterable[i
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
     `nn.errors.ConversionError` if PyTorch can't export the module, for operations without a row in
-    ``nn/saving/pytorch/operators.py``, all of which it names, and if the outputs are not PyTorch's;
-    `autograd.errors.DTypeError` for anything but a module of PyTorch.
+    ``nn/saving/pytorch/operators.py``, all of which it names, if the outputs are not PyTorch's, and if hooks or a
+    backward of one's own change gradients; `autograd.errors.DTypeError` for anything but a module of PyTorch.
 
         >>> import torch                                                                            # doctest: +SKIP
         >>> from glassgrad import nn                                                                # doctest: +SKIP
