@@ -15,7 +15,7 @@ from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.creation import ones_like
 from glassgrad.autograd.functions.products import outer, tensordot
@@ -84,16 +84,9 @@ def eigh(x: Any, /) -> EighResult:
     return EighResult(factorizations.eigvalsh(x), factorizations.eigenvectors(x))
 
 
-def _completed(columns: Tensor, way: str) -> Tensor:
-    """Orthonormal columns, completed to a basis. Raises where a gradient flows to them."""
-    whole: Tensor = shaping.concat([columns, factorizations.orthogonal_complement(columns.detach())], axis=-1)
-
-    def refuse(gradient: Any) -> None:
-        raise GradientError(f"a gradient flows to columns that complete a basis, which have no derivative: pass {way}.")
-
-    if whole.requires_grad:
-        whole.register_hook(refuse)
-    return whole
+def _completed(columns: Tensor) -> Tensor:
+    """Orthonormal columns, completed to a basis."""
+    return shaping.concat([columns, factorizations.orthogonal_complement(columns)], axis=-1)
 
 
 class SVDResult(NamedTuple):
@@ -120,9 +113,9 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     ut, vh = factorizations.halves(x, factorizations.singular_vectors(x))
     u, (m, n) = ut.mT, x.shape[-2:]
     if full_matrices and m > n:
-        u = _completed(u, "full_matrices=False")
+        u = _completed(u)
     if full_matrices and m < n:
-        vh = _completed(vh.mT, "full_matrices=False").mT
+        vh = _completed(vh.mT).mT
     return SVDResult(u, factorizations.svdvals(x), vh)
 
 
@@ -151,7 +144,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     qt, r = factorizations.halves(x, factorizations.qr_factors(x))
     q, (m, n) = qt.mT, x.shape[-2:]
     if mode == "complete" and m > n:
-        q = _completed(q, "mode='reduced'")
+        q = _completed(q)
         r = shaping.pad(r, pad_width=(*[(0, 0)] * (x.ndim - 2), (0, m - n), (0, 0)))
     return QRResult(q, r)
 

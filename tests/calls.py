@@ -171,9 +171,10 @@ def equations(source: Source) -> Case:
 
 
 def orthonormal(source: Source) -> Case:
-    """A matrix with orthonormal columns."""
+    """Orthonormal columns of integers, which ask for no gradient: that of `orthogonal_complement` is refused."""
     rng, m = np.random.default_rng(source.draw(st.integers(0, 999))), source.draw(st.integers(1, 3))
-    return Case(_rotation(rng, m)[:, : source.draw(st.integers(0, m))])
+    columns = rng.permutation(np.diag(rng.choice((-1, 1), m)))
+    return Case(columns[:, : source.draw(st.integers(0, m))])
 
 
 def spatial(source: Source) -> Case:

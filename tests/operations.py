@@ -542,7 +542,8 @@ TABLE: dict[str, Row] = {
     "orthogonal_complement": Row(
         lambda x: np.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :],
         calls.orthonormal,
-        edges=(Case(np.eye(3)[:, :0]),),
+        edges=(Case(np.eye(3, 0, dtype=np.int64)),),
+        keeps_dtype=False,
     ),
     "diagonal": Row(
         np.linalg.diagonal,

@@ -24,6 +24,7 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.ops.elementwise import conjugate
 
 
@@ -405,8 +406,8 @@ singular_vectors.vjp(x=_singular_vectors_by_x)
 
 @op("⊥", text="complement({x})", tex="{x}^{{\\perp}}", level=3)
 def orthogonal_complement(xp, x):
-    """Columns ``(..., m, m - k)`` that complete orthonormal columns ``(..., m, k)`` to a basis. No gradient: any
-    rotation of them would do as well.
+    """Columns ``(..., m, m - k)`` that complete orthonormal columns ``(..., m, k)`` to a basis. A gradient is
+    refused: any rotation of them would do as well.
 
     >>> from glassgrad import autograd as ag
     >>> abs(ag.orthogonal_complement(ag.Tensor([[0.0], [1.0]])))
@@ -414,6 +415,16 @@ def orthogonal_complement(xp, x):
             [0.0]])
     """
     return xp.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :]
+
+
+def _refused(g: Any) -> Any:
+    raise GradientError(
+        "a gradient flows to columns that complete a basis, which have no derivative: pass full_matrices=False to svd, "
+        "mode='reduced' to qr."
+    )
+
+
+orthogonal_complement.vjp(x=_refused)
 
 
 # ------------------------------------------------------------------------------------------------------------------- QR

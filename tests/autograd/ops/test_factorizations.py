@@ -9,7 +9,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import linalg
-from glassgrad.autograd.errors import AnomalyError, DomainError
+from glassgrad.autograd.errors import AnomalyError, DomainError, GradientError
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -166,6 +166,37 @@ def test_square_factors_are_orthogonal(shape: tuple[int, ...]) -> None:
     q, r = linalg.qr(x, mode="complete")
     assert (q.shape[-2:], r.shape) == ((m, m), shape)
     np.testing.assert_allclose((q @ r).data, x, atol=1e-12)
+
+
+COMPLETED = [
+    (lambda x: linalg.svd(x).U, (3, 2)),
+    (lambda x: linalg.svd(x).Vh, (2, 3)),
+    (lambda x: linalg.qr(x, mode="complete").Q, (3, 2)),
+]
+
+
+@pytest.mark.parametrize("derive", [
+    ag.jacobian, ag.jacfwd,
+    lambda f: ag.hessian(lambda x: ag.sum(f(x))),
+    lambda f: lambda x: ag.jvp(f, (x,), (x,)),
+    lambda f: lambda x: ag.jet(f, (x,), ((x,),)),
+    lambda f: ag.compile(ag.grad(lambda x: ag.sum(f(x)))),
+])  # fmt: skip
+@pytest.mark.parametrize(("factor", "shape"), COMPLETED)
+def test_completed_factors_have_no_derivative(factor: Any, shape: Any, derive: Any) -> None:
+    with pytest.raises(GradientError, match="pass full_matrices=False to svd, mode='reduced' to qr"):
+        derive(factor)(RNG.normal(size=shape))
+
+
+def test_other_factors_have_their_gradients() -> None:
+    x = RNG.normal(size=(3, 2))
+    for whole, part in (
+        (lambda x: linalg.svd(x).S, linalg.svdvals),
+        (lambda x: linalg.svd(x).Vh, lambda x: linalg.svd(x, full_matrices=False).Vh),
+        (lambda x: linalg.qr(x, mode="complete").R, lambda x: linalg.qr(x).R),
+    ):
+        found, expected = (ag.grad(lambda x, f=f: ag.sum(f(x) ** 3))(x).data for f in (whole, part))
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((2, 2)), np.ones((3, 2)), np.ones((2, 3)), turned([0.0, 1.0, 2.0])])
