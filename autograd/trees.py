@@ -73,9 +73,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     try:
         return leaves, _flatten(tree, leaves)
     except RecursionError:
-        raise ShapeError(
-            f"this {type(tree).__name__} can't be flattened: it is nested too deeply, or contains itself."
-        ) from None
+        raise ShapeError(f"this {type(tree).__name__} is nested too deeply, or contains itself.") from None
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:

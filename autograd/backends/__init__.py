@@ -229,9 +229,8 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
         if dtype is not None and kind not in PYTHON_SCALARS:
             own = np.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
     except Exception as error:
-        raise in_words(
-            f"{kind.__name__} can't be made an array of numbers", error, OURS | {Exception: DTypeError}
-        ) from error
+        words = f"{kind.__name__} can't be made an array of numbers"
+        raise in_words(words, error, OURS | {Exception: DTypeError}) from error
     if own.dtype.kind not in "fciub":
         words = "give floats, booleans or integers of 64 bits, in lists or a dense array"
         raise DTypeError(f"{kind.__name__} of dtype {own.dtype} holds no numbers: {words}.")
@@ -244,10 +243,8 @@ def check_mask(data: Any) -> None:
     masked: Any = sys.modules.get("numpy.ma")  # not imported unless someone made a masked array
     for part in (data, *(data if isinstance(data, list | tuple) else ())) if masked else ():
         if isinstance(part, masked.MaskedArray) and (hidden := int(masked.count_masked(part))):
-            raise DTypeError(
-                f"{hidden} of the {part.size} elements of a masked array are masked, and masks are not supported: "
-                "fill them with .filled(value), or drop them with .compressed()."
-            )
+            words = "are masked, which is not supported: fill them with .filled(value), or drop them with .compressed()"
+            raise DTypeError(f"{hidden} of the {part.size} elements of an array {words}.")
 
 
 def device_or_dtype(target: Any) -> tuple[str | None, Any]:

@@ -30,10 +30,8 @@ def load() -> tuple[Any, int]:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
         said = str(error).strip(" =\n").partition("\n")[0].rstrip(".")
-        raise DeviceError(
-            f"device 'cuda' is not available here ({said}): use device 'cpu', or install a driver, the CuPy of its "
-            f"CUDA and CUDA's libraries, {EXTRAS}."
-        ) from None
+        way = f"use device 'cpu', or install a driver, the CuPy of its CUDA and CUDA's libraries, {EXTRAS}"
+        raise DeviceError(f"device 'cuda' is not available here ({said}): {way}.") from None
     return cupy, count
 
 

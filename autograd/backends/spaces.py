@@ -23,9 +23,7 @@ def scipy_special() -> Any:
     try:
         from scipy import special
     except ModuleNotFoundError:
-        raise DependencyError(
-            'this function is computed by SciPy, which is not installed: pip install "glassgrad[special]".'
-        ) from None
+        raise DependencyError('this needs SciPy, which is not installed: pip install "glassgrad[special]".') from None
     return special
 
 
@@ -97,9 +95,7 @@ class Namespace:
         found = None if name in LAST_TWO else getattr(self.module, name, None)
         if found is None:
             if name not in FORWARDS:
-                raise AttributeError(
-                    f"{self.module.__name__} has no function {name!r}, and no operation has that name."
-                )
+                raise AttributeError(f"{self.module.__name__} has no function {name!r}, nor is it an operation.")
             found = partial(FORWARDS[name], self)
         setattr(self, name, found)
         return found

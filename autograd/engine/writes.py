@@ -61,10 +61,8 @@ def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
     or through a view of one that is not detached.
     """
     if recorded and tensor.node is None and tensor.requires_grad and MODE.get().grad:
-        raise GradientError(
-            f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
-            f"are recorded; {way} under autograd.no_grad()."
-        )
+        words = f"a write to it can't be recorded; {way} under autograd.no_grad()"
+        raise GradientError(f"{tensor._called()} is a leaf that requires grad: {words}.")
     view = view_of(tensor)
     if view is None:
         return

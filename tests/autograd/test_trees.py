@@ -117,5 +117,5 @@ def test_a_class_is_registered_once() -> None:
 def test_mismatched_structures_raise() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(ShapeError, match="list can't be flattened: it is nested too deeply, or contains itself"):
+    with pytest.raises(ShapeError, match="list is nested too deeply, or contains itself"):
         trees.flatten(loop)

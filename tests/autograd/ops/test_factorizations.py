@@ -168,24 +168,16 @@ def test_square_factors_are_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose((q @ r).data, x, atol=1e-12)
 
 
-COMPLETED = [
-    (lambda x: linalg.svd(x).U, (3, 2)),
-    (lambda x: linalg.svd(x).Vh, (2, 3)),
-    (lambda x: linalg.qr(x, mode="complete").Q, (3, 2)),
-]
-
-
 @pytest.mark.parametrize("derive", [
-    ag.jacobian, ag.jacfwd,
-    lambda f: ag.hessian(lambda x: ag.sum(f(x))),
-    lambda f: lambda x: ag.jvp(f, (x,), (x,)),
-    lambda f: lambda x: ag.jet(f, (x,), ((x,),)),
-    lambda f: ag.compile(ag.grad(lambda x: ag.sum(f(x)))),
+    ag.jacfwd, lambda f: ag.hessian(lambda x: ag.sum(f(x))),
+    lambda f: lambda x: ag.jvp(f, (x,), (x,)), lambda f: lambda x: ag.jet(f, (x,), ((x,),)),
 ])  # fmt: skip
-@pytest.mark.parametrize(("factor", "shape"), COMPLETED)
-def test_completed_factors_have_no_derivative(factor: Any, shape: Any, derive: Any) -> None:
-    with pytest.raises(GradientError, match="pass full_matrices=False to svd, mode='reduced' to qr"):
-        derive(factor)(RNG.normal(size=shape))
+def test_completed_factors_have_no_derivative(derive: Any) -> None:
+    tall = RNG.normal(size=(3, 2))
+    factors = (lambda x: linalg.svd(x).U, lambda x: linalg.svd(x.mT).Vh, lambda x: linalg.qr(x, mode="complete").Q)
+    for factor in factors:
+        with pytest.raises(GradientError, match="pass full_matrices=False to svd, mode='reduced' to qr"):
+            derive(factor)(tall)
 
 
 def test_other_factors_have_their_gradients() -> None:
