@@ -102,7 +102,7 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
 
     S, descending, is of shape (..., k) with k = min(m, n), U is (..., m, k) and Vh (..., k, n); with ``full_matrices``
     U and Vh are completed to square ones. Their derivatives: see `singular_vectors`. A completed factor has none, and
-    raises `GradientError` where one is asked for.
+    raises `GradientError` where one is asked for; forward mode, such as `jvp`, asks for that of each result.
 
     >>> from glassgrad import autograd as ag
     >>> u, s, vh = ag.linalg.svd(ag.Tensor([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), full_matrices=False)
@@ -131,7 +131,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
 
     With ``mode="reduced"`` Q is (..., m, k) and R (..., k, n), k = min(m, n); with ``"complete"`` they are (..., m, m)
     and (..., m, n). The derivative exists where the first k columns of ``x`` are independent, else it is NaN; a
-    completed Q has none and raises `GradientError` where one is asked for.
+    completed Q has none and raises `GradientError` where one is asked for, by forward mode always.
 
     >>> from glassgrad import autograd as ag
     >>> q, r = ag.linalg.qr(ag.Tensor([[0.0, 1.0], [2.0, 5.0]]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DependencyError, DomainError, DTypeError, GradientError, SizeError
+from glassgrad.autograd.errors import DependencyError, DomainError, DTypeError, SizeError
 from glassgrad.autograd.readings import patterns
 from glassgrad.autograd.readings.patterns import groups_of_columns
 from glassgrad.autograd.testing.programs import Program
@@ -165,21 +165,13 @@ def test_inputs_without_elements_have_matrices_without_entries() -> None:
 
 
 def test_what_is_refused_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DTypeError, match=r"(?s)sparse_jacobian.s f .* give a function of Tensors"):
-        ag.sparse_jacobian(X)  # type: ignore[arg-type]
-    with pytest.raises(DTypeError, match=r"argument 0 is \(1,\) int64: derivatives need floating-point"):
-        ag.sparse_jacobian(ag.sin)([1])
     with pytest.raises(DTypeError, match=r"int64, which has no derivative"):
         ag.sparse_jacobian(ag.argmax)(X)
-    with pytest.raises(DTypeError, match=r"returned tuple\(\*, \*\): return one Tensor"):
-        ag.sparse_jacobian(lambda x: (x, x))(X)
     draw = lambda x: x[ag.random.permutation(6, generator=np.random.default_rng(0))]  # noqa: E731
     with pytest.raises(DomainError, match="sparse_jacobian calls its function several times"):
         ag.sparse_jacobian(draw)(X)
     with pytest.raises(DomainError, match="sparse_hessian calls its function several times"):
         ag.sparse_hessian(lambda x: draw(x) @ x)(X)
-    with pytest.raises(GradientError, match="grad needs a scalar"):
-        ag.sparse_hessian(ag.sin)(X)
     with pytest.raises(SizeError, match=r"sparse_jacobian: matmul would fill 25,000,000 entries"):
         ag.sparse_jacobian(lambda x: x @ np.ones((5000, 5000)))(np.ones(5000))
     with pytest.raises(DTypeError, match="NumPy can't compute with"):
