@@ -19,7 +19,7 @@ from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS, LEAVES = (560, 420, 280), 240  # points of a level, until it fits a page, and of the leaves above a card
+ROOMS, LAST, LEAVES = (560, 420, 280), 180, 240  # points of a level, until it fits a page; of the leaves above a card
 GAP = 12  # points between two cards of a level
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
@@ -44,7 +44,7 @@ class Drawing:
         """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
         said = title if title is not None else self._title()
         picture = self._drawn(said)
-        for i, room in enumerate(ROOMS * 2):
+        for i, room in enumerate((*ROOMS, *ROOMS, LAST)):
             if picture.size()[0] > style.WIDTH:
                 if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
                     self.cards.compact = self.cards.beside = self.cards.brief = True

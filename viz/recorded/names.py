@@ -99,7 +99,7 @@ class Names:
         self.given = {place: clipped(one_line(str(wish)), LONGEST) for place, wish in wished.items() if wish}
         """The names that the user gave to nodes and leaves."""
         # Names given by the user are kept; generated ones avoid them, and those of which they are the tangents.
-        self._taken = {*self.given.values(), *(x.name for x in self.origins.values() if x.name)}
+        self._taken = {*self.given.values(), *self._said.values(), *(x.name for x in self.origins.values() if x.name)}
         self._taken |= set(map(undotted, self._taken))
         self._counts: dict[str, int] = {}  # the last number used after each letter
         self._names = dict[Any, Name]()
@@ -215,10 +215,9 @@ class Names:
         node, i = users[0] if users else (place, 0)
         name = node.op.name if users else ""
         if role == LOSS:
+            # Of a leaf, as `backward(create_graph=True)` leaves it.
             made = (leaf for leaf in self._names if getattr(getattr(leaf, "grad", None), "node", None) is place)
-            return next(
-                (f"∂L/∂{self._names[leaf].shown}" for leaf in made), "L"
-            )  # as `backward(create_graph=True)` does
+            return next((f"∂L/∂{self._names[leaf].shown}" for leaf in made), "L")
         if role == TARGET:
             return self._counted("y", first="y")
         if role == INPUT:
@@ -272,8 +271,11 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
 
 def standardized(x: Any, y: Any) -> dict[str, Any]:
     """The parameters by which `autograd.standardize` makes ``y`` of ``x``, as a norm does; empty if it does not."""
-    is_float = x.shape == y.shape and y.ndim > 0 and y.size > 0 and y.dtype.kind == "f"
-    axes = [axis for axis in (-1, 0) if is_float and np.abs(y.mean(axis)).max() < 0.01]
+    if x.shape != y.shape or not y.ndim or not y.size or y.dtype.kind != "f":
+        return {}
+    batch: Any = tuple(axis for axis in range(y.ndim) if axis != 1)
+    tried = (-1, *(tuple(range(-last, 0)) for last in range(2, y.ndim + 1)), batch)
+    axes = [axis for axis in tried if np.abs(y.mean(axis)).max() < 0.01]
     options: Any = ({"axis": axis, "eps": eps} for axis in axes for eps in (1e-5, 1e-6, 1e-12, 1e-3))
     return next((given for given in options if np.array_equal(ag.standardize(x, **given).data, y)), {})
 
