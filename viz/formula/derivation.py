@@ -175,7 +175,7 @@ class ForwardDerivation(Derivation):
         self._start, self.end, self.with_numbers, self.check = start, end, with_numbers, check
         self.value = next(card for card in scene.cards if card.place in scene.ends and card is not end)
         self.forward, self.backward = tuple(map(self._forward, scene.operations)), ()
-        self.paths, self.ways, self.one_line = 1, (), scene.composed(end.place, ONE_LINE)
+        self.paths, self.ways, self.one_line = 1, (), scene.composed(end, ONE_LINE)
         self._lay_out(end.value)
 
 
@@ -288,7 +288,7 @@ def explain(
     if numbers is None:
         numbers = sum(card.value.size for card in scene.cards) <= INSERTED
     if wrt is None:
-        leaves = [card for card in scene.cards if card.node is None and getattr(card.place, "requires_grad", False)]
+        leaves = [card for card in scene.cards if card.node is None and card.needs_grad]
         leaves = [card for card in leaves if mode == "forward" or card.gradient is not None]
         if len(leaves) > DERIVED:
             raise DrawingError(f"{len(leaves)} leaves require grad: choose some, such as wrt=[{leaves[0].name!r}]")
@@ -309,7 +309,7 @@ def explain(
 def _path(scene: Scene, wrt: Any) -> tuple[Card, set[Card]]:
     """The card of a Tensor or name, and those on the way from there to the result."""
     place = vertex_of(wrt) if isinstance(wrt, ag.Tensor) else scene.found(wrt, "wrt").place
-    if not getattr(place, "requires_grad", False):
+    if not place.requires_grad:
         raise GradientError(
             f"Tensor {describe(place)} does not require grad, so the graph does not record its gradient: create it with"
             " requires_grad=True and compute again"

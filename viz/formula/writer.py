@@ -106,7 +106,7 @@ class Writer:
         names = self.differentiated, card.name
         itself = names[0] == names[1] and names[0].startswith("∂")  # a derivative with respect to itself
         text, tex = ("1", "1") if itself else (derivative(*names), derivative(*names, tex_name, tex=True))
-        return self.say.symbol(text, np.ones_like(card.value) if card.gradient is None else card.gradient, tex)
+        return self.say.symbol(text, card.upstream, tex)
 
     def upstream(self, card: Card) -> Symbol:
         """The gradient at a card as a factor in a formula; at the end of the graph it is 1."""

@@ -59,12 +59,11 @@ class Cards:
         by = derivative(socket.head.name, socket.tail.name, short)
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
-        if self.compact:
-            return f"× {number}", f"{by} = {formula} = {numbers.full(value)}"
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(f"({formula})" if socket.local.head == "where" else formula)
-        return " = ".join([*sides, number]), f"{by} = {formula} = {numbers.full(value)}"
+        said = f"× {number}" if self.compact else " = ".join([*sides, number])
+        return said, f"{by} = {formula} = {numbers.full(value)}"
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
@@ -184,10 +183,12 @@ class Cards:
         if card.shape:
             head = self._headings(card), note
             lines += [row(cell(part, colspan=columns, align="LEFT")) for part in head if part]
-            lines.append(row(cell(self._arrays(card), colspan=columns, title=self._told(card))))
+            has_gradient = card.gradient is not None and not card.is_loop
+            told = card.told + (f"; {self.gradient_told(card)}" if has_gradient else "")
+            lines.append(row(cell(self._arrays(card), colspan=columns, title=told)))
         else:
             wide = columns - self.scene.scalar  # among arrays, the gradient has a line of its own
-            shown = cell(self._headings(card), align="LEFT", colspan=wide, title=value_told(card))
+            shown = cell(self._headings(card), align="LEFT", colspan=wide, title=card.told)
             sent = cell(self._number_gradient(card, uses), colspan=columns - wide or columns)
             lines.append(row(shown, sent) if self.scene.scalar else row(shown) + row(sent))
             uses = []
@@ -280,7 +281,7 @@ class Cards:
         rule = {"border": 1, "sides": "B", "color": self.grad_ink(card) if self.scene.computed else "muted"}
         shown, cells = addends(card), []
         for i, use in enumerate(shown):
-            part = use.head.gradient if card.is_loop else use.contribution
+            part = use.sent
             where = f"from {short(use.head.name)} {use.mark}".rstrip()
             told = where if part is None else f"{where}: {numbers.full(part)}"
             said = (where if part is None or card.shape else numbers.scalar(part[()])) + " ?" * use.doubted
@@ -297,13 +298,11 @@ class Cards:
         name = self.name(card, style.CELL)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
-        lines = [cell(*head, align="LEFT", title=value_told(card), colspan=2)]
-        part = use.head.gradient if card.is_loop else use.contribution
-        if use.passes and part is not None:
-            size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
+        lines = [cell(*head, align="LEFT", title=card.told, colspan=2)]
+        if use.passes and use.sent is not None:
+            size = f"rms {numbers.rms(use.sent)}" if use.sent.shape else numbers.scalar(use.sent[()])
             adds = grad_text(f"adds {size}{' ?' * use.doubted}")
-            title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
-            lines.append(cell(adds, align="LEFT", title=title, colspan=2))
+            lines.append(cell(adds, align="LEFT", title=use.told, colspan=2))
         foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
         return table(*map(row, lines), foot, **self.frame(card, 3) | {"border": 1, "style": "DASHED"})
 
@@ -361,16 +360,6 @@ class Cards:
             some = f"  {found[1]} of {found[2]} drawn" if found and found[1] < found[2] else ""
             said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}{some}")
         return [row(cell(part, **WHOLE)) for part in (mark, said)]
-
-    def _told(self, card: Card) -> str:
-        """The value and the gradient of a card in full precision."""
-        has_gradient = card.gradient is not None and not card.is_loop
-        return value_told(card) + (f"; {self.gradient_told(card)}" if has_gradient else "")
-
-
-def value_told(card: Card) -> str:
-    """The value of a card in full precision."""
-    return card.name if card.is_loop else f"{card.name} = {numbers.full(card.value)}"
 
 
 def addends(card: Card) -> list[Socket]:

@@ -229,12 +229,7 @@ class Drawing:
 
     def _edges(self, socket: Socket) -> None:
         tail, head = socket.tail, socket.head
-        ids = f"{tail.key}_{head.key}_{socket.index}"
-        value = tail.name if tail.is_loop else f"{tail.name} = {numbers.full(tail.value, 8)}"
-        part = head.gradient if tail.is_loop else socket.contribution
-        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}"}
-        backward |= {"color": "muted"} if socket.doubted else {}
+        forward, backward = edge_looks(socket)
         i, at, is_again = socket.index, self.again.get(socket, tail.key), socket in self.again
         if socket is self.cards.spine(head) and (tail.node is not None or not self.scene.scalar):
             forward["weight"], backward["weight"] = (
@@ -246,8 +241,7 @@ class Drawing:
         if tail in self.level and not is_again:
             forward["minlen"] = backward["minlen"] = self.level[tail] - self.level[head]
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
-        if part is not None:
-            backward["tooltip"] = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
+        if socket.sent is not None:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1]
             end = f"{head.key}:b{i}{'' if last else ':n'}"
@@ -269,6 +263,13 @@ class Drawing:
         said += " ?" if socket.doubted else ""
         written = grad_text(said, "muted" if socket.doubted else "grad")
         return table(row(cell(" ", width=7), cell(written)))
+
+
+def edge_looks(socket: Socket) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How the edges of an operand look: of its value, and of its gradient."""
+    ids, told = f"{socket.tail.key}_{socket.head.key}_{socket.index}", f"gradient: {socket.told}"
+    backward = {"cls": "bwd", "id": f"b_{ids}", "tooltip": told} | ({"color": "muted"} if socket.doubted else {})
+    return {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {socket.tail.told}"}, backward
 
 
 def _landing(socket: Socket) -> str:

@@ -20,7 +20,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, short
 from glassgrad.viz.graph.cards import BRIEF, FORMULA, TAGS, Cards
-from glassgrad.viz.graph.drawing import scene_title
+from glassgrad.viz.graph.drawing import edge_looks, scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
@@ -105,7 +105,10 @@ class _Tape:
             above |= columns
         for card in scene.operations:
             for socket in card.sockets:
-                self._edges(socket)
+                forward, backward = edge_looks(socket)
+                self.picture.edge(socket.tail.key, card.key, **forward)
+                if socket.sent is not None:
+                    self.picture.edge(self.back[socket.tail], self.back[card], **backward)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
         if self.longest == BRIEF or self.picture.size()[0] <= style.WIDTH:
@@ -152,9 +155,8 @@ class _Tape:
             formula = f" = {self.scene.formula(card).text}"
         shape = "" if card.is_loop else f"   {numbers.shape(card.shape)}"
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
-        name = self.cards.name(card)
-        title = f"{card.name}{formula}{'' if card.is_loop else f' = {numbers.full(card.value)}'}"
-        named = cell(name, text(f"{clipped(formula, 3 + self.longest)}{value}", style.CELL, "ink"), title=title)
+        words = text(f"{clipped(formula, 3 + self.longest)}{value}", style.CELL, "ink")
+        named = cell(self.cards.name(card), words, title=f"{card.told}{formula}")
         return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
@@ -167,15 +169,12 @@ class _Tape:
         return table(row(badge, cell(table(*rows, cellpadding=1))), **frame("derivative", cellpadding=4))
 
     def _rule(self, socket: Socket) -> Label:
-        card = socket.head
-        contribution = card.gradient if card.is_result else socket.contribution
-        whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(card), card.gradient)).text
+        whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(socket.head), socket.head.gradient)).text
         formula = whole if len(whole) <= self.longest else "by its rule"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
-        parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]
-        title = f"{by} = {whole} = {numbers.full(contribution)}"
-        return row(cell(*parts, align="LEFT", title=title))
+        parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(socket.sent)]
+        return row(cell(*parts, align="LEFT", title=f"{by} = {whole} = {numbers.full(socket.sent)}"))
 
     def _sum(self, card: Card) -> Label:
         """The gradient of a value; where it has several addends, these or their number before it."""
@@ -195,16 +194,6 @@ class _Tape:
     def _addends(self, card: Card) -> list[np.ndarray]:
         """The addends of a gradient, one for each use."""
         return [use.contribution for use in card.addends if use.contribution is not None]
-
-    # ------------------------------------------------------------ edges
-
-    def _edges(self, socket: Socket) -> None:
-        tail, head, part = socket.tail, socket.head, socket.contribution
-        ids = f"{tail.key}_{head.key}_{socket.index}"
-        self.picture.edge(tail.key, head.key, cls="fwd", id=f"f_{ids}", tooltip=f"forward: {tail.name}")
-        if part is not None:
-            told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
-            self.picture.edge(self.back[tail], self.back[head], tooltip=told, cls="bwd", id=f"b_{ids}")
 
     def _seed(self, card: Card) -> None:
         """Draw the upstream gradient of an output."""

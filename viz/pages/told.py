@@ -56,7 +56,7 @@ class Words:
         is_layer = not scene.scalar and GIVEN.fullmatch(card.name)
         if card.node is None or card.is_result or card.place in scene.names.given or card.role == LOSS or is_layer:
             return card.written(say), card.name, card.name
-        whole, brief = (self._composed(card, inside) for inside in (self.symbol, self._dotted(card)))
+        whole, brief = (scene.formula_of(card, inside) for inside in (self.symbol, self._dotted(card)))
         symbol, short = whole if len(whole.text) <= LONG else brief, whole if len(whole.text) <= SHORT else brief
         return symbol, clipped(readable(symbol.text), LONG), clipped(readable(short.text), SHORT)
 
@@ -67,28 +67,15 @@ class Words:
         short = zip(tails, [*marks, *"…" * len(tails)], strict=False)
         return {tail: self.symbol[tail] if tail in named else say.symbol(mark, tail.value) for tail, mark in short}
 
-    def _composed(self, card: Card, inside: dict[Card, Symbol]) -> Symbol:
-        node = card.operation
-        return self.scene.say.composed(node.op, self._operands(card, inside), node.params, card.value)
-
-    def _operands(self, card: Card, inside: dict[Card, Symbol]) -> list[Any]:
-        found = []
-        for given in card.operation.inputs:
-            tail = self.scene.card(given)
-            found.append((given.item() if hasattr(given, "item") else given) if tail is None else inside[tail])
-        return found
-
     def formula(self, card: Card) -> str:
         """The operation in the names of its operands; of numbers, with marks for the page to fill in."""
-        node, say = card.operation, self.scene.say
         inside = self._dotted(card) if len(self.name[card]) >= LONG else self.symbol
         if self.scene.scalar:
             tails = list(dict.fromkeys(socket.tail for socket in card.sockets))
             if len(tails) > len(MARKS):
                 return ""
-            inside = {tail: say.symbol(mark, tail.value) for tail, mark in zip(tails, MARKS, strict=False)}
-        written = say.composed(node.op, self._operands(card, inside), node.params, card.value)
-        return clipped(readable(written.text), 60)
+            inside = {tail: self.scene.say.symbol(mark, tail.value) for tail, mark in zip(tails, MARKS, strict=False)}
+        return clipped(readable(self.scene.formula_of(card, inside).text), 60)
 
     def on_paper(self, card: Card) -> str:
         """The operation in short names of its operands, which a worksheet gives to all; empty if they have them."""
@@ -96,7 +83,7 @@ class Words:
         if self.scene.scalar or not steps or card.is_loop:
             return ""
         inside = self.symbol | {tail: self.scene.say.symbol(tail.key, tail.value) for tail in steps}
-        return readable(self._composed(card, inside).text)
+        return readable(self.scene.formula_of(card, inside).text)
 
     def gear(self, socket: Socket) -> str:
         """What a socket passes on, as a formula with marks, its rule run on symbols; empty where it is too long."""
@@ -107,8 +94,8 @@ class Words:
         if self.scene.scalar:
             g = Symbol(say, "1", "1", value=np.ones_like(head.value), number=1.0)
         else:
-            g = say.upstream(UPSTREAM, np.ones_like(head.value) if head.gradient is None else head.gradient)
-        operands = self._operands(head, self._dotted(head, MARKS))
+            g = say.upstream(UPSTREAM, head.upstream)
+        operands = self.scene.operands(head, self._dotted(head, MARKS))
         part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
         said = "" if part is None else readable(part.text)
         symbol = head.operation.op.symbol
@@ -128,7 +115,7 @@ def title_of(words: Words) -> str:
         return scene.end
     if (written := scene.expression(60)) is None:
         end = next(card for card in scene.operations if card.place in scene.ends)
-        written = one_line(words._composed(end, words.symbol).text)
+        written = one_line(scene.formula_of(end, words.symbol).text)
     return f"{scene.end} = {clipped(written, 60)}"
 
 

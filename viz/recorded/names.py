@@ -19,6 +19,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size as size_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
+from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.viz.drawing.texts import clipped, identifier, one_line
 from glassgrad.viz.recorded.validation import members, named
 
@@ -43,18 +44,6 @@ LOSSES = {
 }
 
 
-@dataclass(eq=False)
-class Constant:
-    """A constant array of the graph: a leaf without gradient."""
-
-    data: Any
-
-    op = None
-    inputs: tuple[Any, ...] = ()
-    scope = None
-    name = None
-
-
 @dataclass(frozen=True)
 class Name:
     """The name of a node or leaf: in DOT and in ids, and as shown."""
@@ -74,7 +63,7 @@ class Names:
     def __init__(
         self, graph: ag.Graph, names: Mapping[str, Any] | None = None, inputs: Any = (), targets: Any = ()
     ) -> None:
-        self._constants: dict[int, Constant] = {}
+        self._constants: dict[int, ag.Tensor] = {}  # by the id of an array that is an input of a node
         self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         given = {word: x for word, x in named(names).items() if isinstance(x, ag.Tensor) or is_array(x)}
         self._said = {id(vertex_of(x)): word for word, x in reversed(given.items())}
@@ -95,7 +84,7 @@ class Names:
         self._layers = {self._with_bias(node): i for i, node in enumerate(made, 1)}
         """The outputs of layers, numbered: the matrix product, or its sum with the bias."""
         own = {place: None if self._short(place) else place.name for place in self.places}
-        wished = {place: self._said.get(_identity(place)) or name for place, name in own.items()}
+        wished = {place: self._said.get(id(place)) or name for place, name in own.items()}
         self.given = {place: clipped(one_line(str(wish)), LONGEST) for place, wish in wished.items() if wish}
         """The names that the user gave to nodes and leaves."""
         # Names given by the user are kept; generated ones avoid them, and those of which they are the tangents.
@@ -112,12 +101,12 @@ class Names:
         return self._names[self.place(given)]
 
     def place(self, given: Any) -> Any:
-        """The node, leaf or constant behind an entry of a node's inputs; None for a number."""
+        """The node or leaf behind an entry of a node's inputs, a Tensor for an array; None for a number."""
         if is_array(given):
             return self._constants[id(given)]
         if self._is_number(given):
             return None
-        return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
+        return given if hasattr(given, "requires_grad") else None
 
     def of(self, leaf: Any) -> str | None:
         """The name of a leaf; of one that is not in the graph, the one that the user gave it."""
@@ -159,8 +148,10 @@ class Names:
         for place in graph.nodes:
             for given in place.inputs:
                 if is_array(given) and id(given) not in self._constants:
-                    self._constants[id(given)] = Constant(given)
-                    yield self._constants[id(given)]
+                    self._constants[id(given)] = made = wrap(given)
+                    for known in (self._said, self._roles):
+                        known |= {id(made): known[id(given)]} if id(given) in known else {}
+                    yield made
             yield place
 
     # ------------------------------------------------------------ roles
@@ -168,9 +159,9 @@ class Names:
     def _role(self, place: Any) -> str:
         if place.op is not None:
             return LOSS if place in self._ends and len(self._ends) == 1 and size_of(place.shape) == 1 else OP
-        if role := self._roles.get(_identity(place)):
+        if role := self._roles.get(id(place)):
             return role
-        if getattr(place, "requires_grad", False):
+        if place.requires_grad:
             return PARAM
         users = self._users.get(place, [])
         return TARGET if users and all(i == 1 and node.op.name in LOSSES for node, i in users) else INPUT
@@ -458,8 +449,3 @@ def is_array(given: Any) -> bool:
 def _identities(tensors: Iterable[Any]) -> set[int]:
     given = list(tensors)
     return {id(t) for t in given} | {id(vertex_of(t)) for t in given}
-
-
-def _identity(place: Any) -> int:
-    """The identity of a node or leaf, computed from the Tensor or array that stands for it."""
-    return id(place.data if isinstance(place, Constant) else place)

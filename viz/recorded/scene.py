@@ -24,7 +24,7 @@ from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.loops import RESULT, result_of
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import LOOP, PARAM, Constant, Names, standardized
+from glassgrad.viz.recorded.names import LOOP, PARAM, Names, standardized
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.since import notice
@@ -40,7 +40,7 @@ LISTED = 6  # names of values in a message
 class Card:
     """An operation and the tensor it makes, or a leaf."""
 
-    place: Any  # its Node, leaf Tensor or Constant
+    place: Any  # its Node, or its leaf
     node: Node | None  # the operation; of a result of a loop, that of `result_of`; None for a leaf
     key: str  # its name in DOT and in ids
     name: str  # as it is shown
@@ -83,11 +83,21 @@ class Card:
     @property
     def needs_grad(self) -> bool:
         """Whether this requires a gradient."""
-        return bool(getattr(self.place, "requires_grad", False))
+        return bool(self.place.requires_grad)
 
     def written(self, say: Notation) -> Symbol:
         """The name as a piece of a formula."""
         return say.symbol(self.name, self.value)
+
+    @property
+    def told(self) -> str:
+        """The value in full precision."""
+        return self.name if self.is_loop else f"{self.name} = {numbers.full(self.value)}"
+
+    @property
+    def upstream(self) -> np.ndarray:
+        """The gradient, or ones where none was computed."""
+        return np.ones_like(self.value) if self.gradient is None else self.gradient
 
     @property
     def wrong(self) -> bool:
@@ -129,6 +139,16 @@ class Socket:
         parts = self.scene.seen.contributions.get(place, ())
         return parts[self.index] if self.index < len(parts) else None
 
+    @property
+    def sent(self) -> np.ndarray | None:
+        """`contribution` as it is told: to a loop, whose array is not shown, the gradient of the result."""
+        return self.head.gradient if self.head.is_result else self.contribution
+
+    @property
+    def told(self) -> str:
+        """The gradient sent through here, in full precision."""
+        return "" if self.sent is None else f"{self.head.name} sends {numbers.full(self.sent)} to {self.tail.name}"
+
     @cached_property
     def local(self) -> Symbol:
         """The derivative of the operation with respect to this operand: its rule run on symbols, with upstream gradient
@@ -149,8 +169,7 @@ class Socket:
         head = self.head
         if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
             return self.local
-        g = head.gradient if head.gradient is not None else np.ones_like(head.value)
-        return self.scene.pull(self, self.scene.say.upstream(name, g))
+        return self.scene.pull(self, self.scene.say.upstream(name, head.upstream))
 
     @cached_property
     def slope(self) -> Symbol | None:
@@ -213,12 +232,10 @@ class Scene:
         self._group(self.tree)
 
     def _add(self, place: Any) -> None:
-        value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
-        name = self.names[place]
-        gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        node = place if isinstance(place, Node) else None
+        node, name = place if isinstance(place, Node) else None, self.names[place]
         node = result_of(place, self.names) if place in self.names.results else node
-        card = Card(place, node, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
+        known = self.names.roles[place], self.seen.value(place), self.seen.gradient(place)
+        card = Card(place, node, name.key, name.shown, *known, name.path)
         self.cards.append(card)
         self._by_place[place] = card
         seats = [(i, tail) for i, given in enumerate((node or place).inputs) if (tail := self.card(given)) is not None]
@@ -250,7 +267,7 @@ class Scene:
     def _is_held(self, card: Card) -> bool:
         if card.node is None:
             sorts = any(use.index and use.head.operation.op.name == "take_along_axis" for use in card.uses)
-            return not card.needs_grad and (sorts or self._is_choice(getattr(card.place, "data", None)))
+            return not card.needs_grad and (sorts or self._is_choice(card.place.data))
         index = card.node.params.get("index")
         held = [x.data for x in card.node.inputs if hasattr(x, "data") and self.card(x) is None]
         return any(map(self._is_choice, (*held, *(index if isinstance(index, tuple) else (index,)))))
@@ -301,49 +318,46 @@ class Scene:
         names = [self._by_place[place].name for place in self.ends]
         return names[0] if len(names) == 1 else f"({' + '.join(names)})" if len(names) < 4 else "(sum of outputs)"
 
-    def symbols(self, card: Card) -> list[Any]:
-        """The operands of an operation as symbols, Python numbers as they stand in the graph."""
-        return [self._symbol(given) for given in card.operation.inputs]
-
-    def _symbol(self, given: Any) -> Any:
-        card = self.card(given)
-        if card is not None:
-            return card.written(self.say)
-        return given.item() if hasattr(given, "item") else given
+    def operands(self, card: Card, inside: Mapping[Card, Symbol] | None = None) -> list[Any]:
+        """The operands of an operation: names, or formulas from ``inside``; numbers as they stand in the graph."""
+        found = []
+        for given in card.operation.inputs:
+            if (tail := self.card(given)) is not None:
+                found.append(inside[tail] if inside else tail.written(self.say))
+            else:
+                found.append(given.item() if hasattr(given, "item") else given)
+        return found
 
     def pull(self, socket: Socket, g: Symbol) -> Symbol:
         """The gradient that the operation's rule computes from ``g`` for a socket."""
         head, node = socket.head, socket.head.operation
         out = self.say.symbol(head.name, head.value)
-        part: Symbol = self.say.pull(node.op, socket.index, self.symbols(head), out, node.params, g)
+        part: Symbol = self.say.pull(node.op, socket.index, self.operands(head), out, node.params, g)
         if head.is_result:  # the places of its entries in the loop's array are not written
             part = Symbol(self.say, g.text, g.tex, g.level, part.value, RESULT, tex_level=g.tex_level)
         return part
 
     def formula(self, card: Card) -> Symbol:
         """The formula of an operation, in the names of its operands."""
-        return self.say.apply(card.operation.op, self.symbols(card), card.operation.params, card.value)
+        return self.say.apply(card.operation.op, self.operands(card), card.operation.params, card.value)
+
+    def formula_of(self, card: Card, inside: Mapping[Card, Symbol]) -> Symbol:
+        """The formula of an operation, in these formulas of its operands."""
+        return self.say.composed(card.operation.op, self.operands(card, inside), card.operation.params, card.value)
 
     def expression(self, limit: int) -> str | None:
         """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
-        found = self.composed(next(iter(self.ends)), limit)
+        found = self.composed(self._by_place[next(iter(self.ends))], limit)
         return None if found is None else found.text
 
-    def composed(self, place: Any, limit: int) -> Symbol | None:
-        """The value of a node as one formula of the leaves, or None where one of its parts is longer than ``limit``."""
-        written: dict[Any, Symbol] = {}
+    def composed(self, end: Card, limit: int) -> Symbol | None:
+        """A value as one formula of the leaves, or None where one of its parts is longer than ``limit``."""
+        written: dict[Card, Symbol] = {}
         for card in self.cards:
-            if card.node is None:
-                written[card.place] = card.written(self.say)
-                continue
-            operands = []
-            for given in card.node.inputs:
-                operand = self.card(given)
-                operands.append(self._symbol(given) if operand is None else written[operand.place])
-            written[card.place] = self.say.composed(card.node.op, operands, card.node.params, card.value)
-            if len(written[card.place].text) > limit:
+            written[card] = card.written(self.say) if card.node is None else self.formula_of(card, written)
+            if card.node is not None and len(written[card].text) > limit:
                 return None
-        return written[place]
+        return written[end]
 
 
 # ---------------------------------------------------------------- numbers
