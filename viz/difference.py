@@ -98,7 +98,8 @@ def diff(
     assert not isinstance(a, Program)
     assert not isinstance(b, Program)
     seen = [x if isinstance(x, Evaluation) else evaluate(recorded(x, "compare")) for x in (a, b)]
-    tables = [rows_of(one.graph, names, depth)[0] for one in seen]
+    called = [Names(one.graph, names) for one in seen]
+    tables = [rows_of(one, depth)[0] for one in called]
     looks = [[(row.title, row.path, _operations(row)) for row in rows] for rows in tables]
     if looks[0] != looks[1]:
         raise DrawingError(
@@ -110,10 +111,10 @@ def diff(
     # Beside a snapshot of the same output, present values are what is asked for.
     kept = {place for given in (a, b) if isinstance(given, Evaluation) for place in given.graph.outputs}
     noted: dict[str, None] = {}
-    for given, side, rows, label in zip((a, b), seen, tables, labels, strict=True):
+    for given, side, own, rows, label in zip((a, b), seen, called, tables, labels, strict=True):
         warn(rows, side)
         if isinstance(given, Evaluation) or kept.isdisjoint(side.graph.outputs):
-            said = notice(side, Names(side.graph, names))
+            said = notice(side, own)
             noted |= dict.fromkeys([*(say("{}: {}").format(label, first) for first in said[:1]), *said[1:]])
     ends = [side.value(side.graph.outputs[0]).reshape(-1) for side in seen]
     if title is None:

@@ -23,6 +23,7 @@ from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, 
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import ABBREVIATIONS, graph_title, has_shortcut, is_heavy, lines
 from glassgrad.viz.recorded.loops import loops_in
+from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.rows import Link, Row, entries, names_of, rows_of
 from glassgrad.viz.recorded.validation import recorded
 
@@ -75,9 +76,9 @@ def draw_blocks(
     closed: bool = False,
 ) -> Picture:
     """The architecture of a recorded graph; see `draw_model`. ``closed``: ``inputs`` are all its inputs."""
-    tried: list[_Blocks] = []
+    names, tried = Names(graph, None, inputs), list[_Blocks]()
     for level in depths(graph, depth):
-        rows, links = rows_of(graph, None, level, inputs, closed=closed)
+        rows, links = rows_of(names, level, closed)
         tried.append(_Blocks(rows, links, graph.outputs))
         if depth is None and len(tried[-1].cards) <= CARDS:
             picture = tried[-1].draw(title)

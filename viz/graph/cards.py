@@ -50,6 +50,11 @@ class Cards:
 
     # ------------------------------------------------------------ words
 
+    @property
+    def longest(self) -> int:
+        """The characters of a formula at most."""
+        return BRIEF if self.brief else FORMULA
+
     def by(self, card: Card) -> str:
         """The name of the gradient at a card, such as `∂L/∂w`."""
         return derivative(self.scene.end, card.name, short)
@@ -117,10 +122,6 @@ class Cards:
         """The colour of a gradient's numbers: muted where they passed through a wrong rule."""
         return "muted" if card.doubted else "grad"
 
-    def sign(self, card: Card) -> dict[str, Any]:
-        """The ground of a badge: reversed where the operation failed."""
-        return {"bgcolor": "bad"} if self.failed(card) else {}
-
     def verdict(self, card: Card, **attributes: Any) -> Label:
         """The cell with the result of the gradient check; empty where the rules were not checked."""
         checks = [socket.check for socket in card.sockets if socket.check is not None]
@@ -181,14 +182,14 @@ class Cards:
         columns, uses = max(len(ends), 2), self._uses(card)
         lines = [row(*ends)] if ends else []
         if card.shape:
-            head = self._headings(card), note
+            head = self.headings(card), note
             lines += [row(cell(part, colspan=columns, align="LEFT")) for part in head if part]
             has_gradient = card.gradient is not None and not card.is_loop
             told = card.told + (f"; {self.gradient_told(card)}" if has_gradient else "")
             lines.append(row(cell(self._arrays(card), colspan=columns, title=told)))
         else:
             wide = columns - self.scene.scalar  # among arrays, the gradient has a line of its own
-            shown = cell(self._headings(card), align="LEFT", colspan=wide, title=card.told)
+            shown = cell(self.headings(card), align="LEFT", colspan=wide, title=card.told)
             sent = cell(self._number_gradient(card, uses), colspan=columns - wide or columns)
             lines.append(row(shown, sent) if self.scene.scalar else row(shown) + row(sent))
             uses = []
@@ -233,26 +234,27 @@ class Cards:
                 cells.append(cell(sent, port=f"b{socket.index}", title=whole, **look))
         return table(row(*cells or [cell(" ")]))
 
-    def _headings(self, card: Card) -> Label:
-        """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf."""
-        parts: Label = text(f"{TAGS[card.role]} ", style.TAG, "muted") if card.node is None else ()
+    def headings(self, card: Card, shape: bool = False) -> Label:
+        """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf and, with
+        ``shape``, of any array.
+        """
+        is_leaf = card.node is None
+        parts = text(f"{TAGS[card.role]} ", style.TAG, "muted") if is_leaf else ()
         parts += self.name(card)
-        single = not card.shape
-        if card.node is not None:
-            formula = clipped(self.scene.formula(card).text, BRIEF if self.brief else FORMULA)
-            parts += text(f" = {formula}{' =  ' * single}", style.CELL, "ink")
-        if single:
-            between = text("  = ", style.CELL, "ink") if card.node is None else ()
-            parts += between + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
-        elif card.node is None:
+        if not is_leaf:
+            formula = clipped(self.scene.formula(card).text, self.longest)
+            parts += text(f" = {formula}", style.CELL, "ink")
+        if not card.shape:
+            parts += text("  = ", style.CELL, "ink") + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
+        elif is_leaf or shape:
             parts += caption(f"  {numbers.shape(card.shape)}")
-        if card.node is None:
+        if is_leaf:
             return parts
         said, size = self.badge(card)
-        badge = text(said if self.failed(card) else f"{said}  ", size, "fwd", bold=True)
         if not self.failed(card):
-            return badge + parts
-        return table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", parts)))
+            return text(f"{said}  ", size, "fwd", bold=True) + parts
+        badge = text(said, size, "fwd", bold=True)
+        return table(row(cell(badge, cellpadding=3, bgcolor="bad"), cell("  ", parts)))
 
     def _number_gradient(self, card: Card, uses: Sequence[Label]) -> Label:
         """The gradient of a single number, and the addends that it is the sum of."""

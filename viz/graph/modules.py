@@ -82,7 +82,8 @@ def draw_modules(
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
     seen = evaluate(ys, gradients)
-    rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
+    called = Names(seen.graph, names, inputs, targets)
+    rows, links, units = readable(called, ROWS, depth, fold)
     if len(units) > MOST:
         raise DrawingError(
             f"a table of {numbers.count(len(units))} rows is too long to be read: draw a value within the graph, open "
@@ -90,8 +91,7 @@ def draw_modules(
             "view='ops' draws a card for each operation"
         )
     warn(rows, seen)
-    said = notice(seen, Names(seen.graph, names, inputs, targets))
-    return _Table(rows, links, units, seen, said).draw(title).themed(theme)
+    return _Table(rows, links, units, seen, notice(seen, called)).draw(title).themed(theme)
 
 
 @dataclass(eq=False)

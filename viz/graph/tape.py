@@ -19,7 +19,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, short
-from glassgrad.viz.graph.cards import BRIEF, FORMULA, TAGS, Cards
+from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.drawing import edge_looks, scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -82,7 +82,7 @@ class _Tape:
     """One drawing: operations on levels, their derivatives beside them, the leaves outside."""
 
     def __init__(self, scene: Scene) -> None:
-        self.scene, self.cards, self.longest = scene, Cards(scene), FORMULA
+        self.scene, self.cards = scene, Cards(scene)
         self.keys = {card.key for card in scene.cards}
         parts = [card for card in scene.cards if card.node is not None or card.gradient is not None]
         self.back = {card: fresh(f"{'g' if card.node is None else 'd'}_{card.key}", self.keys) for card in parts}
@@ -111,9 +111,9 @@ class _Tape:
                     self.picture.edge(self.back[socket.tail], self.back[card], **backward)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
-        if self.longest == BRIEF or self.picture.size()[0] <= style.WIDTH:
+        if self.cards.brief or self.picture.size()[0] <= style.WIDTH:
             return self.picture
-        self.longest, self.cards.brief = BRIEF, True
+        self.cards.brief = True
         return self.draw(title)
 
     # ------------------------------------------------------------ cards
@@ -131,7 +131,7 @@ class _Tape:
     def _operation(self, card: Card) -> dict[str, str]:
         """Draw an operation, the values kept and its derivative; return their keys by column."""
         keeps, link = kept(card), fresh(f"k_{card.key}", self.keys)
-        names = clipped(", ".join(short(one.name) for one in keeps), self.longest)
+        names = clipped(", ".join(short(one.name) for one in keeps), self.cards.longest)
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
         said = cell(caption(f"kept: {names or 'nothing'}"), title=title)
@@ -148,16 +148,9 @@ class _Tape:
 
     def _card(self, card: Card) -> Label:
         """A leaf or an operation: its tag or badge, its name, its formula, and the value or its shape."""
-        first, formula = cell(text(TAGS[card.role], style.TAG, "muted")) if card.node is None else (), ""
-        if card.node is not None:
-            said, size = self.cards.badge(card)
-            first = cell(text(said, size, "fwd", bold=True), port="o", width=26, **self.cards.sign(card))
-            formula = f" = {self.scene.formula(card).text}"
-        shape = "" if card.is_loop else f"   {numbers.shape(card.shape)}"
-        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else shape
-        words = text(f"{clipped(formula, 3 + self.longest)}{value}", style.CELL, "ink")
-        named = cell(self.cards.name(card), words, title=f"{card.told}{formula}")
-        return self.cards.whole(card, table(row(first, named), **self.cards.frame(card, 5)))
+        formula = "" if card.node is None else f" = {self.scene.formula(card).text}"
+        head = cell(self.cards.headings(card, shape=not card.is_loop), title=f"{card.told}{formula}")
+        return self.cards.whole(card, table(row(head), **self.cards.frame(card, 5)))
 
     def _backward(self, card: Card) -> Label:
         """The derivative of an operation: for each operand with a gradient, the rule and its result."""
@@ -170,7 +163,7 @@ class _Tape:
 
     def _rule(self, socket: Socket) -> Label:
         whole = self.scene.pull(socket, self.scene.say.symbol(self.cards.by(socket.head), socket.head.gradient)).text
-        formula = whole if len(whole) <= self.longest else "by its rule"
+        formula = whole if len(whole) <= self.cards.longest else "by its rule"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
         parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(socket.sent)]

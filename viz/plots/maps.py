@@ -13,6 +13,7 @@ from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.rows import rows_of
 from glassgrad.viz.recorded.validation import numbers_of, recorded
 
@@ -69,7 +70,7 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)
-    known = [row for row in rows_of(seen.graph)[0] if len(row.place.shape) == 4]
+    known = [row for row in rows_of(Names(seen.graph))[0] if len(row.place.shape) == 4]
     rows = [row for row in known if layer in (None, row.path)]
     if not rows:
         listed = ", ".join(repr(row.path) for row in known if row.path) or "none"

@@ -20,6 +20,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.calls import Scope
 from glassgrad.viz.recorded.evaluate import Evaluation
+from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.rows import Caution, Link, Row, rows_of
 
 BLOCKS = 3  # so many equal blocks in a row, or more, are folded
@@ -229,18 +230,17 @@ def depths(graph: ag.Graph, depth: int | None) -> list[int | None]:
 
 
 def readable(
-    graph: ag.Graph, limit: int, depth: int | None = None, fold: bool = True, **called: Any
+    called: Names, limit: int, depth: int | None = None, fold: bool = True, closed: bool = False
 ) -> tuple[list[Row], list[Link], list[Row | Repeat]]:
-    """The rows of a graph, the links between them, and the rows with equal blocks folded.
+    """The rows of a graph, the links between them, and the rows with equal blocks folded; see `rows_of`.
 
-    ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
-    the names and roles that `rows_of` takes.
+    ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows.
     """
     found = []
-    for level in depths(graph, depth):
-        rows, links = rows_of(graph, depth=level, **called)
+    for level in depths(called.graph, depth):
+        rows, links = rows_of(called, level, closed)
         for fewest in (BLOCKS, FEWEST) if fold else (0,):
-            units = folded(rows, links, graph.outputs, fewest) if fold else list[Row | Repeat](rows)
+            units = folded(rows, links, called.graph.outputs, fewest) if fold else list[Row | Repeat](rows)
             if len(units) <= limit:
                 return rows, links, units
             found.append((rows, links, units))

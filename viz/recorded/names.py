@@ -56,19 +56,21 @@ class Name:
 class Names:
     """The names and roles of a graph's nodes and leaves.
 
-    ``names``: names for Tensors and arrays (other entries are ignored). ``inputs``, ``targets``: Tensors
-    that have that role. A Tensor that holds one number, without a gradient, name or role, counts as that number.
+    ``names``: names for Tensors and arrays (other entries are ignored). ``inputs``, ``targets``: Tensors that have that
+    role. A Tensor that holds one number, without a gradient, name or role, counts as that number.
     """
 
     def __init__(
         self, graph: ag.Graph, names: Mapping[str, Any] | None = None, inputs: Any = (), targets: Any = ()
     ) -> None:
+        self.graph = graph
         self._constants: dict[int, ag.Tensor] = {}  # by the id of an array that is an input of a node
         self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         given = {word: x for word, x in named(names).items() if isinstance(x, ag.Tensor) or is_array(x)}
         self._said = {id(vertex_of(x)): word for word, x in reversed(given.items())}
         self._roles = dict.fromkeys(_identities(members(targets, "targets")), TARGET)
-        self._roles |= dict.fromkeys(_identities(members(inputs, "inputs")), INPUT)
+        self.inputs = _identities(members(inputs, "inputs"))
+        self._roles |= dict.fromkeys(self.inputs, INPUT)
         self.origins = origins(graph)
         self.loops, self.results = loop_names(graph)
         self._derived = self._derivations(graph)

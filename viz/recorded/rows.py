@@ -20,7 +20,6 @@ from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.calls import Call, Scope, call_tree, numbered, users_of
 from glassgrad.viz.recorded.evaluate import Evaluation, host
 from glassgrad.viz.recorded.names import LOOP, LOSSES, Names, fresh, projected
-from glassgrad.viz.recorded.validation import members
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
@@ -122,23 +121,14 @@ class Link:
 # ---------------------------------------------------------------- from nodes to rows
 
 
-def rows_of(
-    graph: ag.Graph,
-    names: Mapping[str, Any] | None = None,
-    depth: int | None = None,
-    inputs: Iterable[Any] = (),
-    targets: Iterable[Any] = (),
-    closed: bool = False,
-) -> tuple[list[Row], list[Link]]:
-    """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
+def rows_of(called: Names, depth: int | None = None, closed: bool = False) -> tuple[list[Row], list[Link]]:
+    """The rows of a graph with names, in the order of execution, inputs where they are first used, and the links
+    between them.
 
-    ``names``: what to call Tensors. ``inputs``, ``targets``: Tensors with these roles. ``depth``: how deep modules are
-    opened, None for all the way; 1 gives one row for each direct part of the model, 0 one for the model. ``closed``:
-    ``inputs`` are all inputs of the graph.
+    ``depth``: how deep modules are opened, None for all the way; 1 gives one row for each direct part of the model, 0
+    one for the model. ``closed``: the inputs that were given are all inputs of the graph.
     """
-    inputs = members(inputs, "inputs")
-    called = Names(graph, names, inputs, targets)
-    entries = {id(x) for x in inputs}
+    graph, entries = called.graph, called.inputs
     users = users_of(graph.nodes)
     tree = call_tree(graph.nodes, depth)
     calls = _with_views(tree.opened(depth), users)
@@ -234,7 +224,7 @@ def belongings(tree: Call) -> set[int]:
     return found
 
 
-def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
+def _uses(node: Node, entries: Collection[int]) -> list[tuple[Any, str]]:
     """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter".
 
     ``entries``: the ids of leaves that are inputs in any case.

@@ -10,6 +10,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import described, products
+from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.rows import Row, entries
 
 ROWS = 40
@@ -89,7 +90,7 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
     trained = {id(p) for p in getattr(model, "parameters", list)() if p.requires_grad}
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Summary:
-        rows, _, units = readable(graph, ROWS, depth, inputs=inputs, closed=True)
+        rows, _, units = readable(Names(graph, None, inputs), ROWS, depth, closed=True)
         used = {id(p.tensor): int(p.tensor.size) for row in rows for p in row.parameters}
         layers = tuple(_layer(unit) for unit in units if isinstance(unit, Repeat) or unit.nodes)
         shapes = ", ".join(numbers.shape(tuple(tensor.shape)) for tensor in inputs)

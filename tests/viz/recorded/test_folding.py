@@ -14,6 +14,7 @@ from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.graph.modules import draw_modules
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.folding import Repeat, folded
+from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.rows import Caution, rows_of, warn
 from tests.viz.laid_out import printed, words
 
@@ -43,7 +44,7 @@ def loss(n, block=Block, width=8, last=3):
 
 def units(y, depth=None):
     seen = evaluate(y)
-    rows, links = rows_of(seen.graph, depth=depth)
+    rows, links = rows_of(Names(seen.graph), depth=depth)
     warn(rows, seen)
     return folded(rows, links, seen.graph.outputs), seen
 
@@ -67,7 +68,7 @@ class TestWhatIsEqual:
 
     def test_two_are_folded_where_there_is_no_room_and_they_belong_together(self):
         seen = evaluate(loss(2)[1])
-        rows, links = rows_of(seen.graph)
+        rows, links = rows_of(Names(seen.graph))
         assert [u.title for u in folded(rows, links, seen.graph.outputs, 2) if isinstance(u, Repeat)] == ["Block"]
 
     def test_two_across_the_border_of_a_module_are_not(self):
@@ -79,7 +80,7 @@ class TestWhatIsEqual:
                 return ag.tanh(self.second(ag.tanh(self.first(ag.sin(x)))))
 
         y = ag.sum(nn.Sequential(Late(0), nn.Linear(8, 8, seed=5))(ag.Tensor(np.ones((2, 8), np.float32))))
-        rows, links = rows_of(ag.Graph(y))
+        rows, links = rows_of(Names(ag.Graph(y)))
         for unit in folded(rows, links, ag.Graph(y).outputs, 2):
             assert not isinstance(unit, Repeat) or len({row.scope[:2] for row in unit.rows}) == 1
 
@@ -134,7 +135,7 @@ class TestWhatIsEqual:
 
     def test_every_row_is_drawn_or_folded_once(self):
         found, seen = units(loss(7, Residual)[1])
-        rows, _ = rows_of(seen.graph)
+        rows, _ = rows_of(Names(seen.graph))
         kept = [row.key for unit in found for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
         assert kept == [row.key for row in rows]
 
@@ -149,7 +150,7 @@ class TestWhatItSays:
 
     def test_without_gradients_there_are_none(self):
         seen = evaluate(loss(4)[1], gradients=False)
-        (repeat,) = (u for u in folded(*rows_of(seen.graph), seen.graph.outputs) if isinstance(u, Repeat))
+        (repeat,) = (u for u in folded(*rows_of(Names(seen.graph)), seen.graph.outputs) if isinstance(u, Repeat))
         assert repeat.sizes(seen) is None
 
     def test_warnings_say_in_how_many_blocks(self):
@@ -213,7 +214,7 @@ class TestDepth:
 
     def test_a_row_has_all_that_is_in_it(self):
         model, y = loss(2)
-        rows, _ = rows_of(ag.Graph(y), depth=0)
+        rows, _ = rows_of(Names(ag.Graph(y)), depth=0)
         assert {id(p.tensor) for p in rows[1].parameters} == {id(p) for p in model.parameters()}
         assert [p.name for p in rows[1].parameters] == ["W1", "b1", "W2", "b2", "W3", "b3"]
         assert len(rows[1].nodes) == 5

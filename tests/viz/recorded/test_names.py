@@ -7,7 +7,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz import explain, summary
 from glassgrad.viz.recorded.loops import Recurrence
-from glassgrad.viz.recorded.names import derivative
+from glassgrad.viz.recorded.names import Names, derivative
 from glassgrad.viz.recorded.rows import rows_of
 from glassgrad.viz.recorded.scene import Scene
 
@@ -108,7 +108,7 @@ def test_an_input_that_is_read_only_transposed_has_its_own_name(named: str) -> N
     names = {"x": x}
     assert Scene(loss, names=names).expression(80) == "sum(w·xᵀ)"
     assert "ones(1, 3)·x\n" in explain(loss, wrt=w, names=names).text
-    rows, _ = rows_of(ag.Graph(loss), names)
+    rows, _ = rows_of(Names(ag.Graph(loss), names))
     assert [row.title for row in rows if not row.nodes] == ["x"]
 
 

@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.recorded.calls import call_tree
 from glassgrad.viz.recorded.evaluate import evaluate
-from glassgrad.viz.recorded.names import origins
+from glassgrad.viz.recorded.names import Names, origins
 from glassgrad.viz.recorded.rows import rows_of, slopes, warn
 from glassgrad.viz.recorded.scene import Scene
 
@@ -22,7 +22,7 @@ def parameter(array, name=None):
 
 def rows(y):
     seen = evaluate(y)
-    found, _ = rows_of(seen.graph)
+    found, _ = rows_of(Names(seen.graph))
     warn(found, seen)
     return found
 
@@ -48,14 +48,14 @@ class TestGrouping:
             with ag.scope("cell", "Linear"):
                 h = ag.linear(h, w)
             h = ag.tanh(h)
-        first, second = [row for row in rows_of(ag.Graph(ag.sum(h)))[0] if row.op == "linear"]
+        first, second = [row for row in rows_of(Names(ag.Graph(ag.sum(h))))[0] if row.op == "linear"]
         assert [(p.name, p.shared) for p in (*first.parameters, *second.parameters)] == [("W1", False), ("W1", True)]
 
     def test_a_value_used_again_later_links_both_rows(self):
         w = parameter(np.eye(2))
         h = ag.tanh(ag.linear(np.ones((3, 2)), w))
         y = ag.sum(ag.linear(h, parameter(np.eye(2))) + h)
-        _, links = rows_of(ag.Graph(y))
+        _, links = rows_of(Names(ag.Graph(y)))
         assert [(link.tail, link.head) for link in links if link.tail == "Tanh"] == [
             ("Tanh", "Linear_2"),
             ("Tanh", "Add"),
@@ -68,7 +68,7 @@ class TestGrouping:
                 z = ag.linear(h, cell)
             h = ag.tanh(z + np.full((1, 2), float(t))) * parameter(1.0)
         scene = Scene(ag.sum(h))
-        found, _ = rows_of(scene.seen.graph)
+        found, _ = rows_of(Names(scene.seen.graph))
         assert [row.letter for row in found if row.nodes] == [
             "z1", "t1", "a1", "t2", "z2", "t3", "a2", "t4", "z3", "t5", "a3", "t6", "L",
         ]  # fmt: skip
@@ -196,14 +196,14 @@ class TestCalls:
     @pytest.mark.parametrize(("depth", "titles"), [(1, ["Cell 1", "Cell 2", "Cell 3"]), (0, ["Loop"])])
     def test_each_call_has_a_row(self, depth, titles):
         y = Loop(3)(ag.Tensor(np.ones((2, 4), np.float32)))
-        rows, _ = rows_of(ag.Graph(y), depth=depth)
+        rows, _ = rows_of(Names(ag.Graph(y)), depth=depth)
         assert [row.title for row in rows if row.nodes] == titles
         assert [row.call for row in rows if row.nodes] == list(range(1, len(titles) + 1))
 
     def test_calls_back_to_back_of_a_layer_alone(self):
         layer = nn.Linear(4, 4, seed=0)
         y = layer(layer(ag.Tensor(np.ones((2, 4), np.float32))))
-        rows, _ = rows_of(ag.Graph(y))
+        rows, _ = rows_of(Names(ag.Graph(y)))
         assert [(row.title, row.call) for row in rows if row.nodes] == [("Linear 1", 1), ("Linear 2", 2)]
 
     def test_a_loop_within_a_module_is_one_call_of_it(self):
@@ -218,7 +218,7 @@ class TestCalls:
 
     def test_other_modules_of_the_class_are_first_calls(self):
         y = nn.Sequential(nn.Linear(4, 4, seed=0), nn.Linear(4, 4, seed=1))(ag.Tensor(np.ones((2, 4), np.float32)))
-        rows, _ = rows_of(ag.Graph(y))
+        rows, _ = rows_of(Names(ag.Graph(y)))
         assert [row.call for row in rows if row.nodes] == [1, 1]
 
 
@@ -231,7 +231,7 @@ class TestInputs:
         x = ag.Tensor(np.ones((3, 4), np.float32), name="x")
         for training in (True, False):
             y = model.train(training)(x)
-            rows, _ = rows_of(ag.Graph(y))
+            rows, _ = rows_of(Names(ag.Graph(y)))
             assert [row.title for row in rows if not row.nodes] == ["x"]
 
     def test_second_inputs_are_shown(self):
@@ -243,7 +243,7 @@ class TestInputs:
                 return self.linear(x) * c
 
         y = Joined()(ag.Tensor(np.ones((3, 4), np.float32)), np.full((3, 4), 2.0, np.float32))
-        rows, _ = rows_of(ag.Graph(y))
+        rows, _ = rows_of(Names(ag.Graph(y)))
         assert [row.letter for row in rows if not row.nodes] == ["x", "x2"]
 
     def test_a_first_state_that_is_given_is_shown_and_zeros_are_not(self):
@@ -251,7 +251,7 @@ class TestInputs:
         x = ag.Tensor(np.ones((5, 2, 3), np.float32), name="x")
         for state, shown in ((None, 1), (ag.Tensor(np.ones((1, 2, 4), np.float32)), 2)):
             out, _ = layer(x) if state is None else layer(x, state)
-            rows, _ = rows_of(ag.Graph(ag.sum(out)))
+            rows, _ = rows_of(Names(ag.Graph(ag.sum(out))))
             assert len([row for row in rows if not row.nodes]) == shown
 
 
@@ -265,7 +265,7 @@ def test_models_are_told_apart_without_names_of_parameters():
 
     first, second, x = Step(1.0), Step(2.0), ag.ones((2, 3))
     for y, called in ((second(first(x)), [1, 1]), (first(first(x)), [1, 2])):
-        rows = [row for row in rows_of(ag.Graph(ag.sum(y)))[0] if row.label == "Step"]
+        rows = [row for row in rows_of(Names(ag.Graph(ag.sum(y))))[0] if row.label == "Step"]
         assert [row.call for row in rows] == called
         assert [len(row.parameters) for row in rows] == [1, 1]
         assert [row.parameters[0].shared for row in rows] == [False, called == [1, 2]]
@@ -276,7 +276,7 @@ class TestTransformer:
     def found(self, request):
         layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=request.param, norm_first=True, dropout=0.0, seed=0)
         x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32"), name="x")
-        return rows_of(ag.Graph(ag.sum(layer(x))))
+        return rows_of(Names(ag.Graph(ag.sum(layer(x)))))
 
     def test_the_residual_stream_starts_at_the_one_input(self, found):
         rows, links = found
@@ -321,7 +321,7 @@ def test_a_constant_that_was_made_of_another_is_that_one_and_no_other(seed):
             made.append((value, given[x]))
     graph = ag.Graph(total)
     assert {key: id(x) for key, x in origins(graph).items()} == {id(value): id(x) for value, x in made}
-    titles = [row.title for row in rows_of(graph)[0] if not row.nodes]
+    titles = [row.title for row in rows_of(Names(graph))[0] if not row.nodes]
     assert len(titles) == 3
     assert {"x", "y"} < {*titles}
 
@@ -333,7 +333,7 @@ def test_a_constant_whose_origin_is_gone_or_was_written_to_is_an_input_itself():
         return x, padded, ag.Graph(ag.sum(padded * parameter(np.ones((2, 5)))))
 
     x, _, graph = used()
-    assert [row.title for row in rows_of(graph)[0] if not row.nodes] == ["x"]
+    assert [row.title for row in rows_of(Names(graph))[0] if not row.nodes] == ["x"]
     x.data += 1.0
     assert origins(graph) == {}
     x, _, graph = used()
