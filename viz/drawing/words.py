@@ -98,9 +98,8 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
     own = [set(re.findall(r"[^\W\d]\w*", key)) for key in keys]
     # A field must not match the end of one sentence and the beginning of the next.
     fields = ["(.+?)" if ". " in key else r"((?:(?!\. |; ).)+?)" for key in keys]
-    patterns = [
-        re.compile(field.join(map(re.escape, key.split("{}")))) for key, field in zip(keys, fields, strict=True)
-    ]
+    written = (field.join(map(re.escape, key.split("{}"))) for key, field in zip(keys, fields, strict=True))
+    patterns = [re.compile(re.sub(r"(?<=\w{3})s\b", "s?", one)) for one in written]  # "1 image" as "2 images"
     return list(zip(patterns, own, map(found.__getitem__, keys), strict=True))
 
 
@@ -149,28 +148,17 @@ LABELS = re.compile(r'( (?:aria-label|title|placeholder|TITLE)=")([^"]+)(")')
 TEXTS = re.compile(r"(<(?!style|script)[^<>]*>)([^<>]*[A-Za-z][^<>]*)(?=<)")
 
 
-def markup(text: str, keep: Collection[str] = ()) -> str:
-    """A plot's SVG or other HTML with its texts and labels translated."""
-    return _marked(text, lambda found: told(found, keep), lambda found: matched(found, keep))
-
-
 def template(text: str) -> str:
     """A template of HTML with its texts and labels translated, each of which is a sentence of the table."""
-
-    def lookup(found: str) -> str:
-        return said(" ".join(found.split())) if found.strip() else found
-
-    return _marked(text, lookup, lookup)
-
-
-def _marked(text: str, lookup: Callable[[str], str], label: Callable[[str], str]) -> str:
     if language() == "en":
         return text
 
-    def replaced(found: re.Match[str], lookup: Callable[[str], str] = lookup) -> str:
-        return f"{found[1]}{html.escape(lookup(html.unescape(found[2])))}{''.join(found.groups()[2:])}"
+    def replaced(found: re.Match[str]) -> str:
+        inside = html.unescape(found[2])
+        told = said(" ".join(inside.split())) if inside.strip() else inside
+        return f"{found[1]}{html.escape(told)}{''.join(found.groups()[2:])}"
 
-    return LABELS.sub(lambda found: replaced(found, label), TEXTS.sub(replaced, text))
+    return LABELS.sub(replaced, TEXTS.sub(replaced, text))
 
 
 # ---------------------------------------------------------------- scripts

@@ -69,6 +69,4 @@ def shown(value: Any) -> dict[str, str]:
         data |= value._repr_mimebundle_()
     else:
         data |= {kind: getattr(value, method)() for kind, method in _KINDS.items() if hasattr(value, method)}
-    if "image/svg+xml" in data:
-        data["image/svg+xml"] = words.markup(data["image/svg+xml"], getattr(value, "names", ()))
     return data

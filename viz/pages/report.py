@@ -201,8 +201,8 @@ def _drawn(picture: Picture) -> str:
 def plotted(plot: Plot, prefix: str) -> str:
     """A plot for the page, with ids that begin with ``prefix``."""
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", plot._repr_svg_(), flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", words.markup(svg, plot.names))
-    return _figure(words.matched(plot.description, plot.names), svg)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)
+    return _figure(plot.description, svg)
 
 
 def _figure(label: str, svg: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 CELL = 0.72  # inches, one digit of the sheet
-COLUMNS = 10
+COLUMNS, ROOM = 10, 11  # digits in a row, characters below one
 GROUNDS = style.VALUE_RAMP[1:4] + style.VALUE_RAMP[5:]  # on which numbers have contrast, also on a dark page
 
 
@@ -70,34 +70,29 @@ def plot_digits(
         )
     said = None if predictions is None else class_numbers(predictions, n, "predictions")
     true = None if labels is None else class_numbers(labels, n, "labels")
-
+    word: Callable[[int], str] = str
     if classes is not None:
-        class_names(classes, max(np.size(classes), *(int(k.max()) + 1 for k in (true, said) if k is not None), 0))
-
-    def word(k: int) -> str:
-        return str(k) if classes is None else classes[k]
-
+        most = max((int(k.max()) + 1 for k in (true, said) if k is not None), default=0)
+        word = class_names(classes, max(np.size(classes), most)).__getitem__
     wrong = np.zeros(n, dtype=bool) if said is None or true is None else said != true
     kind = numbers.counted(n, "image")
     mistakes = int(wrong.sum())
     if title is None:
         title = kind if said is None or true is None else f"{kind}, {numbers.counted(mistakes, 'mistake')}"
     line = "as the network sees them" if said is None else "the predicted class"
-    if certainty is not None:
-        line += " and its probability"
-    if mistakes:
-        line += "; thick frame = mistake, with the true class"
+    line += " and its probability" * (certainty is not None)
+    line += "; thick frame = mistake, with the true class" * (mistakes > 0)
     finite = pictures[np.isfinite(pictures)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     tiles = []
     for i, picture in enumerate(pictures):
         named = true if said is None else said
         sure = "" if certainty is None else f"  {percent(certainty[i])}"
-        caption = "" if named is None else f"{word(named[i])}{sure}"
+        caption = "" if named is None else word(named[i])[: ROOM - len(sure) if sure else None] + sure
         note = f"is {word(true[i])}" if wrong[i] and true is not None else ""
         tiles.append(Tile(picture - low, caption, note, "picture", high - low, frame=bool(wrong[i])))
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
-    more = f" and {mistakes - 5} more" if mistakes > 5 else ""
+    more = f"; and {mistakes - 5} more" if mistakes > 5 else ""
     described = f"{title}" + (": " + "; ".join(listed) + more if listed else "")
     return sheet([tiles], title, line, described, side=CELL, across=COLUMNS, classes=classes or ())
 
@@ -117,12 +112,11 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
     n = int(np.size(host(labels)))
     true, said = class_numbers(labels, n, "labels", "examples"), class_numbers(predictions, n, "predictions", "labels")
     k = int(max(true.max(), said.max())) + 1
-    if classes is not None:
-        k = len(class_names(classes, max(k, np.size(classes))))
+    names = [str(i) for i in range(k)] if classes is None else class_names(classes, max(k, np.size(classes)))
+    k = len(names)
     counts = np.zeros((k, k), dtype=int)
     np.add.at(counts, (true, said), 1)
     right, total = int(np.trace(counts)), int(counts.sum())
-    names = [str(i) for i in range(k)] if classes is None else list(classes)
     mistakes = counts - np.diag(np.diag(counts))
     most = int(mistakes.max())
     share = f"{100 * right / total:.2f} %" if total >= 1000 else percent(right / total)

@@ -111,7 +111,7 @@ def feature_space(
     words = "-".join(map(str, sizes))
     summary = f"{title or f'Feature space {words}'}: {right:,} of {n:,} right"
     reading = ["bar below = wrong answer"] * (right < n) + ["thick line = where the answer changes"]
-    reading += ["blue lines = the same at ten heights of a space"] * any(len(space.spans) == 3 for space in spaces)
+    reading += ["lines through a space = the same at ten heights"] * any(len(space.spans) == 3 for space in spaces)
     reading += ["thin lines = a grid over the inputs"] * (len(grid) > 0)
     reading += [f"{POINTS} of {n:,} points drawn"] * (n > POINTS)
     columns, rows = min(len(spaces), COLUMNS), -(-len(spaces) // COLUMNS)

@@ -44,19 +44,18 @@ MARGIN = 0.15  # inches around what is drawn, which may be wider than the figure
 class Plot:
     """A finished plot: shows itself in a notebook; ``save(path)`` writes ``.svg``, ``.png`` or ``.pdf``.
 
-    ``figure`` is the matplotlib figure, to be refined by hand; ``description`` says in words what it shows.
-    ``names`` are the user's and are not translated.
+    ``figure`` is the matplotlib figure, to be refined by hand; ``description`` says in words what it shows. Both are in
+    the language in which the plot is made. ``names`` are the user's and are not translated.
     """
 
     def __init__(self, figure: Figure, description: str, names: Collection[str] = ()) -> None:
         from matplotlib.text import Text
 
         for written in figure.findobj(Text):  # XML has no control characters
-            lines = written.get_text().split("\n")
-            written.set_text("\n".join(map(one_line, lines)))
+            lines = map(one_line, written.get_text().split("\n"))
+            written.set_text("\n".join(words.told(line, names) for line in lines))
         self.figure = figure
-        self.description = one_line(description)
-        self.names = frozenset(names)
+        self.description = words.matched(one_line(description), names)
 
     def save(self, path: str | Path) -> Path:
         """Write the plot in the format of the path's suffix; returns the path.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassgrad.autograd.common.validation import refused
-from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped, one_line
@@ -45,7 +45,7 @@ def plot_history(history: Any, *, title: str = "Learning curves") -> Plot:
     two of one name.
 
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
-    Plot('Learning curves: loss over 2 epochs, best validation loss 0.7 at epoch 2')
+    Plot('Learning curves: loss over 2 epochs; best validation loss: 0.7 at epoch 2')
     >>> plot_history({"SGD": {"loss": [1.0, 0.5]}, "Adam": {"loss": [0.8, 0.2]}})
     Plot('Learning curves of 2 runs (SGD, Adam): loss over 2 epochs')
     """
@@ -69,7 +69,7 @@ def histories(history: Any) -> list[Plot]:
 def _runs(history: Any) -> dict[str, Any]:
     """The histories of several runs by name; the name of a single history is empty."""
     if isinstance(history, list | tuple):
-        return {f"run {i + 1}": run for i, run in enumerate(history)}
+        return {words.say("run {n}", n=i + 1): run for i, run in enumerate(history)}
     if not isinstance(history, Mapping) or not history:
         return {"": history}
     runs = (isinstance(run, Mapping) or (hasattr(run, "__dict__") and not np.ndim(run)) for run in history.values())
@@ -133,7 +133,7 @@ def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: st
             words.append(_curves(axes, quantity, there, list(runs)))
         figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - TOP / height), w_pad=0.1, h_pad=0.1)
     count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
-    best = "".join(f", {word}" for word in words if word)
+    best = "".join(f"; {word}" for word in words if word)
     title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"
     return Plot(figure, f"{title}: {', '.join(quantities)} over {count}{best}", [name for name in runs if name])
 
@@ -185,11 +185,10 @@ def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Seri
             if held and goal is not None:
                 at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
                 ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": LIGHT.ink}
-                axes.plot(epochs[at], ys[at], "o", clip_on=False, zorder=4, **ring)
+                (circle,) = axes.plot(epochs[at], ys[at], "o", clip_on=False, zorder=4, **ring)
                 when = f"{say(ys[at])} at epoch {numbers.short(epochs[at])}"
                 sentences.append(f"{run} {when}" if several else when)
-                if not several:  # short, as the panel's title stands beside it
-                    best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"
-                    axes.set_title(best, loc="right", fontsize=style.CAPTION, color=LIGHT.muted)
+                if not several:
+                    ends[f"best in epoch {numbers.short(epochs[at])}   {say(ys[at])}"] = float(ys[at]), circle
     name_lines(axes, ends)
-    return f"best validation {quantity}{':' * several} {', '.join(sentences)}" if sentences else ""
+    return f"best validation {quantity}: {'; '.join(sentences)}" if sentences else ""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_function
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
@@ -45,10 +46,10 @@ def plot_filters(weight: Any) -> Plot:
     shown = np.moveaxis(array[: ACROSS * DOWN], 1, 0) if one else array[:DOWN, :ACROSS]
     rows = [[Tile(filter, most=most) for filter in filters] for filters in shown]
     left = (many - (ACROSS * DOWN if one else DOWN), "filters"), (channels - ACROSS, "channels")
-    hidden = " and ".join(f"{n} more {word}" for n, word in left if n > 0)
+    hidden = [f"{n} more {word} not drawn" for n, word in left if n > 0]
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += "" if one else f" for {channels} channels"
-    line = "stronger = larger" + (f"; {hidden} not drawn" if hidden else "")
+    line = "; ".join(["stronger = larger", *hidden])
     names = [] if one else [f"filter {o}" for o in range(len(rows))]
     return sheet(rows, said, line, said, names=names, side=0.62, across=ACROSS)
 
@@ -67,6 +68,7 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     >>> plot_feature_maps(model, np.ones((1, 1, 8, 8), np.float32))
     Plot('Feature maps of Sequential: Conv2d (3, 6, 6), ReLU (3, 6, 6)')
     """
+    check_function(model, "model", "a module, or a function of a Tensor")
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)

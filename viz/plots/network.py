@@ -22,7 +22,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import short, wrapped
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
-from glassgrad.viz.recorded.validation import class_names, numbers_of
+from glassgrad.viz.recorded.validation import class_names, numbers_of, pictured
 
 EVERY = 8  # neurons: a layer up to this size is drawn whole,
 FIRST = 6  # and so many of a larger one
@@ -77,9 +77,7 @@ def draw_network(
     names = class_names(x, len(x)) if are_names else None
     given = np.zeros(len(x)) if are_names else numbers_of(x, "x")
     seen = run_example(model, given, target, loss, None if names else classes)
-    if image is not None and not (isinstance(image, tuple) and len(image) == 2 and math.prod(image) == given.size):
-        raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {given.shape}")
-    picture = None if image is None else given.reshape(image)
+    picture = None if image is None else pictured(given, image)
     return _Drawing(seen, picture, names, classes).draw(title).themed(theme)
 
 
@@ -108,12 +106,11 @@ class _Drawing:
     def __init__(
         self, seen: Pass, picture: np.ndarray | None, names: Sequence[str] | None, classes: Sequence[str] | None
     ) -> None:
-        self.seen, self.picture, self.names, self.classes = seen, picture, names, classes
-        if classes is not None:
-            class_names(classes, max(seen.layers[-1].z.size, 2))
-        own, last = [*(names or ()), *(classes or ())], len(seen.layers)
+        self.seen, self.picture, self.names = seen, picture, names
+        self.classes = None if classes is None else class_names(classes, max(seen.layers[-1].z.size, 2))
+        own, last = [*(names or ()), *(self.classes or ())], len(seen.layers)
         self.own = {*own, *map(short, own)}
-        self.longest = round(5.6 * max(map(len, map(short, classes)))) if classes else 0  # the width of a class
+        self.longest = round(5.6 * max(map(len, map(short, self.classes or [""]))))  # the width of a class
         self.wanted = None if seen.target is None else int(np.argmax(seen.target))  # the class of the example
         bar = 20 if seen.p is None else 62 if seen.p.size == 1 else round(BAR * _largest(seen.p))
         self.result = 108 + self.longest + bar  # the width of a bar, a number and a name beside an output
@@ -273,7 +270,7 @@ class _Drawing:
         elif self.picture is not None:
             what = " × ".join(map(str, self.picture.shape))
         lines = [text(name, style.CELL, "muted", bold=True), *self._lines(what, caption), *self._lines(size, grad_text)]
-        self._put(f"h{place}", table(*(row(cell(line)) for line in lines)), column.x, self.top + 6 - 6 * len(lines))
+        self._put(f"h{place}", self._patch(*lines), column.x, self.top + 6 - 6 * len(lines))
         if (more := column.size - len(column.shown)) and (place or self.picture is None):
             why = ", which matter less" if place and not final and self.names is None else ""
             lines = self._lines(f"{numbers.count(more)} more{why}", caption)

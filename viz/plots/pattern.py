@@ -31,7 +31,7 @@ def plot_pattern(matrix: Any, *, symmetric: bool = False) -> Plot:
     >>> from glassgrad import autograd as ag, viz
     >>> H = ag.sparse_hessian(lambda x: (x[1:] * x[:-1] ** 2).sum())([1.0, 2.0, 3.0, 4.0])
     >>> viz.plot_pattern(H, symmetric=True)
-    Plot('Pattern: 4 × 4, 9 entries, 3 groups of columns')
+    Plot('Pattern: 4 × 4, 9 nonzeros, 3 groups of columns')
     """
     if not hasattr(matrix, "tocoo"):
         raise refused(matrix, "matrix", "a sparse array, such as sparse_jacobian returns")
@@ -42,17 +42,16 @@ def plot_pattern(matrix: Any, *, symmetric: bool = False) -> Plot:
     groups, there = groups_of_columns(matrix, symmetric), matrix.tocoo()
     rows, columns, (height, width) = there.row, there.col, matrix.shape
     count = len({*groups[columns].tolist()})
-    entries = f"{numbers.count(rows.size)} {'entry' if rows.size == 1 else 'entries'}"
-    said = f"{height} × {width}, {entries}, {numbers.counted(count, 'group')} of columns"
+    said = f"{height} × {width}, {numbers.counted(rows.size, 'nonzero')}, {numbers.counted(count, 'group')} of columns"
     ground = style.ramp(style.mix(LIGHT.fwd, LIGHT.ink, 0.6), style.mix(LIGHT.fwd, LIGHT.paper, 0.7), max(count, 2))
     cells = np.full((height, width), -1)
     cells[rows, columns] = groups[columns]
     wide, tall = (SIDE * n / max(matrix.shape) for n in (width, height))
-    with titled_figure(wide + 1.2, tall + 1.4, "Pattern", said) as figure:
+    with titled_figure(wide + 1.2, tall + 1.4, "Pattern", f"{said}; one number or shade = one group") as figure:
         axes = axes_at(figure, 0.7, 0.5, wide, tall)
         plain_axes(axes, below="columns")
         axes.grid(visible=False)
-        axes.locator_params(integer=True)  # rows and columns are counted
+        axes.locator_params(integer=True, min_n_ticks=1)  # rows and columns are counted
         axes.imshow(cells, cmap=colour_map([LIGHT.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
         if max(matrix.shape) <= NUMBERED:
             for i, j in zip(rows, columns, strict=True):

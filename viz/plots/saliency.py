@@ -25,7 +25,7 @@ from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.plots.figure import Plot, class_numbers
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import evaluating, host
-from glassgrad.viz.recorded.validation import class_names, numbers_of
+from glassgrad.viz.recorded.validation import class_names, numbers_of, pictured
 
 SHOWN = 8  # examples of a picture
 NOISE = 0.15  # the standard deviation of SmoothGrad's noise, as a share of the range of an input
@@ -114,8 +114,8 @@ def saliency(
     line += "; signs of single pixels are noise: samples=30 smooths them" if method == "Gradient" else ""
     line += f"; {len(array) - SHOWN} more not drawn" if len(array) > SHOWN else ""
     said = f"{method} of {len(array)} inputs, for {', '.join(_word(k, classes) for k in wanted[:SHOWN])}"
-    plot = sheet(rows, f"{method}: where the score of a class comes from", line, said, names=names)
-    result = Saliency(plot.figure, said)
+    title, own = f"{method}: where the score of a class comes from", classes or ()
+    result = Saliency(sheet(rows, title, line, said, names=names, classes=own).figure, said, own)
     vars(result).update(method=method, x=array, target=wanted, scores=given, map=found, gradient=gradient)
     return result
 
@@ -129,7 +129,7 @@ def _pictures(arrays: np.ndarray, image: tuple[int, int] | None) -> list[np.ndar
             continue
         one = array.mean(axis=0) if array.ndim == 3 else array
         if image is not None:
-            one = one.reshape(image)
+            one = pictured(one, image)
         elif one.ndim != 2:
             one = one.reshape(len(one) if one.ndim > 1 else 1, -1)
         found.append(one)
@@ -181,7 +181,7 @@ def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
 def _grad_cam(path: str, scores: ag.Tensor, target: np.ndarray, array: np.ndarray) -> np.ndarray:
     """relu(Σ_k α_k A_k), with α_k the mean over space of ∂score/∂A_k, in the size of the input."""
     graph = ag.Graph(scores)
-    scopes = {node: dict(node.scope or ()) for node in graph.nodes if node.op is not None}
+    scopes = {node: [*dict(node.scope or ())] for node in graph.nodes if node.op is not None}
     inside = [node for node, scope in scopes.items() if path in scope]
     if not inside:
         called = list(dict.fromkeys(filter(None, itertools.chain.from_iterable(scopes.values()))))

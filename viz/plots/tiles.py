@@ -57,8 +57,8 @@ def sheet(
 
     ``side``: of a tile, in inches. ``classes``: the user's names, which are not translated.
     """
-    room = int(16 * (side + GAP))  # characters
-    margin = LEFT + max((text_width(name, style.CAPTION) / 72 + GAP for name in names), default=0.0)
+    room = int(13.5 * (side + GAP))  # characters
+    margin = LEFT + max((text_width(name, 1.2 * style.CAPTION) / 72 + GAP for name in names), default=0.0)
     lines: list[tuple[str, Sequence[Tile]]] = []
     for row, name in zip(rows, names or [""] * len(rows), strict=True):
         lines += [("" if i else name, row[i : i + across]) for i in range(0, len(row), across)]
@@ -81,7 +81,9 @@ def sheet(
                 write(figure, middle, top - side - 0.03, caption, style.CAPTION, LIGHT.ink, va="top", ha="center")
                 write(figure, middle, top - side - 0.18, below, style.SMALL, note, va="top", ha="center")
             top -= tall
-        write(figure, LEFT, 0, _signs(signed), style.CAPTION, LIGHT.muted, va="top")
+        crossed = ["crossed = not finite"] * any(not np.isfinite(tile.array).all() for row in rows for tile in row)
+        below = "; ".join([*_signs(signed), *crossed])
+        write(figure, LEFT, 0, below, style.CAPTION, LIGHT.muted, va="top")
     return Plot(figure, alt, classes)
 
 
@@ -108,15 +110,16 @@ def _draw(axes: Axes, tile: Tile, signed: bool) -> None:
         high = high if high > low else low + 1.0
         axes.imshow(array, cmap=colour_map(ramp), interpolation="nearest", vmin=low, vmax=high)
     if tile.outline is not None and np.nanmax(tile.outline) > 0:
-        axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[LIGHT.grad], linewidths=1.4)
+        for colour, width in ((LIGHT.paper, 3.0), (LIGHT.grad, 1.4)):
+            axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[colour], linewidths=width)
     axes.set(xlim=(-0.5, across - 0.5), ylim=(down - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
-    axes.set_facecolor(LIGHT.bad)
+    axes.patch.set(facecolor=LIGHT.bad_bg, edgecolor=LIGHT.bad, hatch="xxxx")
     for spine in axes.spines.values():
         spine.set(color=LIGHT.bad if tile.frame else LIGHT.hair, linewidth=2.2 if tile.frame else 0.8)
 
 
-def _signs(tiles: Sequence[Tile]) -> str:
-    """The words on the colours of signs, empty if there are none."""
-    most = {tile.most for tile in tiles}
-    words = "faintest = most negative, middle = 0, strongest = most positive" if tiles else ""
-    return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")
+def _signs(tiles: Sequence[Tile]) -> list[str]:
+    """The words on the colours of signs, if there are any."""
+    most = {tile.most or 0.0 for tile in tiles}
+    upto = f", up to {numbers.short(*most)}" if len(most) == 1 and any(most) else ""
+    return [f"faintest = most negative, middle = 0, strongest = most positive{upto}"] * bool(tiles)

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
@@ -76,10 +77,11 @@ def plot_window(
     if loss is not None and node not in seen.gradients:
         raise DrawingError("loss must be one number that was computed from y: give what backward() is called on")
     view = _View(node, over, factor, seen)
-    which, index, shape = ("at", at, node.shape) if at is not None else ("point", point or (), view.shape)
+    which, given, shape = ("point", point, view.shape) if at is None else ("at", at, node.shape)
+    index = check_instance(given, Sequence, which, "a tuple of integers")  # type: ignore[type-abstract]
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         raise DrawingError(f"{which}={tuple(index)} is not a position in an array of shape {numbers.shape(shape)}")
-    return view.forward(index) if at is not None else view.backward(index)
+    return view.backward(index) if at is None else view.forward(index)
 
 
 def _over_windows(node: Node) -> tuple[Node | None, float]:

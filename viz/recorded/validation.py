@@ -12,6 +12,7 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_instance, refused
 from glassgrad.autograd.compiler import Compiled
 from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
@@ -71,6 +72,16 @@ def numbers_of(value: Any, name: str) -> np.ndarray:
         return host(ag.asarray(value))
     except AutogradError as error:
         raise type(error)(f"{name}: {error}") from None
+
+
+def pictured(array: np.ndarray, image: Any) -> np.ndarray:
+    """Numbers as a picture of ``image``, (height, width). Raises `DrawingError` where they are none."""
+    try:
+        height, width = image
+        return array.reshape(height, width)
+    except (TypeError, ValueError):
+        shape = numbers.shape(array.shape)
+        raise DrawingError(f"image={image!r} is not the (height, width) of an input of shape {shape}") from None
 
 
 def class_names(classes: Any, count: int, name: str = "classes") -> list[str]:

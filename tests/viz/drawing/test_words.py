@@ -143,12 +143,13 @@ def test_names_of_the_user_stay_as_they_are_in_pictures_of_the_lesson(draw):
 def test_names_of_classes_stay_as_they_are_in_pictures_of_the_lesson():
     classes = ["loss", "weight"]
     images = np.zeros((2, 4, 4))
-    drawn = [
-        viz.draw_network(nn.MLP([2, 2, 2], seed=0), [1.0, -1.0], classes=classes),
-        viz.plot_digits(images, [0, 1], [1, 1], classes=classes),
-        viz.plot_confusion([0, 1], [1, 1], classes=classes),
-    ]
     with words.speaking("zh"):
+        drawn = [
+            viz.draw_network(nn.MLP([2, 2, 2], seed=0), [1.0, -1.0], classes=classes),
+            viz.plot_digits(images, [0, 1], [1, 1], classes=classes),
+            viz.plot_confusion([0, 1], [1, 1], classes=classes),
+            viz.saliency(nn.MLP([2, 2], seed=0), np.ones((1, 2), "float32"), 1, classes=classes),
+        ]
         for picture in drawn:
             told = re.findall(r">([^<]*)<", run.shown(picture)["image/svg+xml"])
             assert "weight" in " ".join(told)
@@ -390,7 +391,11 @@ PICTURES = {
     "program": lambda: viz.draw_graph(program()),
     "difference": lambda: viz.diff(viz.snapshot(network(1)), network(1, (2, 4, 2))),
     "difference of programs": lambda: viz.diff(program(), program().optimized()),
-    "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0]),
+    "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0], 1),
+    "history": lambda: viz.plot_history({"val_loss": [0.5, 0.3], "loss": [1.0, 0.2], "lr": [0.1, 0.0]}),
+    "runs": lambda: viz.plot_history([{"loss": [1.0], "accuracy": [0.5]}] * 2),
+    "digit": lambda: viz.plot_digits(np.full((1, 2, 2), np.nan), [1], [2]),
+    "filters": lambda: viz.plot_filters(nn.Conv2d(9, 9, 3, seed=0)),
 }
 
 CODE = [  # names of modules and operations as the program has them
@@ -403,7 +408,7 @@ CODE = [  # names of modules and operations as the program has them
 @pytest.mark.parametrize("name", sampled(PICTURES, 5))
 def test_no_english_word_is_left_in_a_chinese_picture(name):
     with words.speaking("zh"), np.errstate(all="ignore"):
-        svg = re.sub("<style>.*?</style>|<desc>.*?</desc>", "", PICTURES[name]().svg())
+        svg = re.sub(r"(?s)<(style|desc|metadata).*?</\1>", "", PICTURES[name]()._repr_svg_())
     assert "均" in svg or "值" in svg or "：" in svg
     told = [html.unescape(said).replace("\xa0", " ").strip() for said in re.findall(r">([^<>]+)<", svg)]
     told += [html.unescape(said) for said in re.findall(r'aria-label="([^"]*)"', svg)]

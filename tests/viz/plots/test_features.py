@@ -159,4 +159,4 @@ class TestDecision:
         for line in walls[6::2]:  # on the floor
             across = np.concatenate([path.vertices[:, 0] for path in line.get_paths()])
             np.testing.assert_allclose(across, space.get_zlim()[0] / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
-        assert "the same at ten heights of a space" in "".join(texts(plot))
+        assert "the same at ten heights" in "".join(texts(plot))

@@ -16,7 +16,7 @@ def chain(x):
 
 def test_each_entry_is_a_square_in_the_colour_of_its_group():
     plot = viz.plot_pattern(ag.sparse_hessian(chain)(np.ones(20)), symmetric=True)
-    assert plot.description == "Pattern: 20 × 20, 57 entries, 3 groups of columns"
+    assert plot.description == "Pattern: 20 × 20, 57 nonzeros, 3 groups of columns"
     (axes,) = plot.figure.axes
     assert all(place == round(place) for place in [*axes.get_xticks(), *axes.get_yticks()])
     (image,) = axes.images
@@ -37,4 +37,4 @@ def test_shapes_at_the_ends(tmp_path):
     viz.plot_pattern(sparse.csr_array((2, 9))).save(tmp_path / "empty.svg")
     viz.plot_pattern(sparse.csr_array(np.ones((40, 1)))).save(tmp_path / "column.png")
     one = viz.plot_pattern(sparse.csr_array([[1.0]]))
-    assert one.description == "Pattern: 1 × 1, 1 entry, 1 group of columns"
+    assert one.description == "Pattern: 1 × 1, 1 nonzero, 1 group of columns"
