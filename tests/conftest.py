@@ -4,6 +4,7 @@
 ``HYPOTHESIS_PROFILE=intense`` looks the longest.
 """
 
+import gc
 import os
 import sys
 
@@ -19,6 +20,15 @@ settings.register_profile("fast", max_examples=5, derandomize=True, **COMMON)
 settings.register_profile("search", max_examples=15, **COMMON)
 settings.register_profile("intense", max_examples=500, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture
+def no_collector():
+    """Reference counting alone, from a clean start."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

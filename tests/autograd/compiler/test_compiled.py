@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
-import threading
-import tracemalloc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, In
 from tests.autograd.compiler.oracle import agree, check, flat, follows, parameter, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
+from tests.measured import in_threads, memory_below
 
 
 def trained(optimizer: str = "Adam") -> Any:
@@ -278,11 +278,11 @@ def test_an_older_graph_notices_an_update_by_the_first_call() -> None:
 # ------------------------------------------------------------------------------------------------------------- errors
 
 
-def unchanged(call: Callable[[], Any], *states: Any) -> None:
-    """``call`` raises what is expected outside, and leaves every bit of the states."""
-    before = [np.array(s) for s in states]
-    bits = [b.tobytes() for b in before]
-    call()
+@contextmanager
+def unchanged(*states: Any) -> Iterator[None]:
+    """What raises within it leaves every bit of the states."""
+    bits = [np.array(s).tobytes() for s in states]
+    yield
     assert [np.array(s).tobytes() for s in states] == bits
 
 
@@ -301,12 +301,8 @@ def test_bad_input_is_refused_before_the_first_write(name: str) -> None:
     kind, words, spoilt = BAD[name]
     model, optimizer, step = trained()
     x, y = batches(1)[0]
-
-    def call() -> None:
-        with pytest.raises(kind, match=words):
-            step(*spoilt(x, y))
-
-    unchanged(call, *kept(model, optimizer))
+    with unchanged(*kept(model, optimizer)), pytest.raises(kind, match=words):
+        step(*spoilt(x, y))
     assert all(p.grad is None for p in model.parameters())
     step(x, y)
 
@@ -325,28 +321,12 @@ def test_an_operation_that_raises_leaves_no_half_updated_state() -> None:
 
     compiled = ag.compile(f)
     compiled(matrix)
-
-    def call() -> None:
-        with pytest.raises(Exception, match=r"[Ss]ingular|positive definite"):
-            compiled(ag.zeros((2, 2)))
-        with pytest.raises(Exception, match=r"[Pp]ositive"):
-            compiled(ag.Tensor([[0.0, 1.0], [1.0, 0.0]]))
-
-    unchanged(call, a.data, b.data)
+    with unchanged(a.data, b.data), pytest.raises(Exception, match=r"[Ss]ingular|positive definite"):
+        compiled(ag.zeros((2, 2)))
+    with unchanged(a.data, b.data), pytest.raises(Exception, match=r"[Pp]ositive"):
+        compiled(ag.Tensor([[0.0, 1.0], [1.0, 0.0]]))
     compiled(matrix)
     assert a.tolist() == [7.0, 11.0]
-
-
-@ag.op("checked", text="checked({x})")
-def checked_for_compile(xp: Any, x: Any) -> Any:
-    """Itself, where it is not negative."""
-    if float(x.min()) < 0:
-        raise ValueError("a negative element")
-    return x * 1
-
-
-checked_for_compile.vjp(x=lambda g: g)
-ag.OPS.pop("checked_for_compile")
 
 
 @pytest.mark.parametrize(
@@ -370,35 +350,31 @@ def test_numpys_errors_are_translated(f: Any, arguments: Any, kind: Any, said: s
         count.data = count.data + 1.0
         return f(x, y)
 
-    def call() -> None:
-        with pytest.raises(kind, match=f"^the compiled step can't compute .* = {said}"):
-            ag.compile(step)(*arguments)
-
-    unchanged(call, count.data)
+    with unchanged(count.data), pytest.raises(kind, match=f"^the compiled step can't compute .* = {said}"):
+        ag.compile(step)(*arguments)
 
 
 def test_an_operation_of_ones_own_that_branches_runs_as_a_whole() -> None:
-    ag.OPS["checked_for_compile"] = checked_for_compile
-    try:
-        w = parameter()
+    @ag.op("checked")
+    def checked(xp: Any, x: Any) -> Any:
+        if float(x.min()) < 0:
+            raise ValueError("a negative element")
+        return x * 1
 
-        def step(x: ag.Tensor) -> ag.Tensor:
-            (slope,) = ag.gradients([(checked_for_compile(x) * w).sum()], [w])
-            w.data = (w - slope).data
-            return checked_for_compile(x)
+    checked.vjp(x=lambda g: g)
+    w = parameter()
 
-        compiled = ag.compile(step)
-        assert compiled(ag.ones(3)).tolist() == [1.0, 1.0, 1.0]
-        assert w.tolist() == [0.0, 1.0, 2.0]
-        assert [i.op for i in compiled.programs[0].instructions].count("op") == 2
+    def step(x: ag.Tensor) -> ag.Tensor:
+        (slope,) = ag.gradients([(checked(x) * w).sum()], [w])
+        w.data = (w - slope).data
+        return checked(x)
 
-        def call() -> None:
-            with pytest.raises(ValueError, match="a negative element"):
-                compiled(ag.Tensor([1.0, -1.0, 1.0]))
-
-        unchanged(call, w.data)
-    finally:
-        del ag.OPS["checked_for_compile"]
+    compiled = ag.compile(step)
+    assert compiled(ag.ones(3)).tolist() == [1.0, 1.0, 1.0]
+    assert w.tolist() == [0.0, 1.0, 2.0]
+    assert [i.op for i in compiled.programs[0].instructions].count("op") == 2
+    with unchanged(w.data), pytest.raises(ValueError, match="a negative element"):
+        compiled(ag.Tensor([1.0, -1.0, 1.0]))
 
 
 def test_floating_point_errors_are_numpys() -> None:
@@ -453,7 +429,11 @@ def test_a_compiled_function_within_another() -> None:
 
 
 def test_a_method_and_its_name() -> None:
-    class Scaled:
+    class Slotted:
+        """There are no weak references to its objects."""
+
+        __slots__ = ("by",)
+
         def __init__(self, by: float) -> None:
             self.by = ag.Tensor(by)
 
@@ -462,11 +442,14 @@ def test_a_method_and_its_name() -> None:
             """By a number."""
             return x * self.by
 
+    class Scaled(Slotted):
+        pass
+
     one, other = Scaled(2.0), Scaled(3.0)
-    assert [s.scale(ag.ones(())).item() for s in (one, other, one)] == [2.0, 3.0, 2.0]
+    assert [s.scale(ag.ones(())).item() for s in (one, other, one, Slotted(2.0))] == [2.0, 3.0, 2.0, 2.0]
     assert Scaled.scale.__doc__ == "By a number."
     assert Scaled.scale.__name__ == "scale"
-    assert repr(one.scale).endswith("Scaled.scale, 1 program>")
+    assert repr(one.scale).endswith("Slotted.scale, 1 program>")
     assert str(one.scale.programs[0]).startswith("scale(x ()):")
     assert one.scale.source.startswith("def scale(x):")
     assert Scaled.scale(one, ag.ones(())).item() == 2.0
@@ -526,19 +509,6 @@ def test_a_compiled_method_is_freed_with_its_object() -> None:
     assert weight() is None
 
 
-def test_a_compiled_method_of_an_object_without_weak_references() -> None:
-    class Scaled:
-        __slots__ = ("by",)
-
-        @ag.compile
-        def scale(self, x: ag.Tensor) -> ag.Tensor:
-            return x * self.by  # type: ignore[no-any-return]
-
-    scaled = Scaled()
-    scaled.by = ag.Tensor(2.0)
-    assert scaled.scale(ag.ones(())).item() == 2.0
-
-
 def test_a_module_is_a_function() -> None:
     class Net(nn.Module):
         """Two layers, one of an awkward name."""
@@ -562,25 +532,6 @@ def test_source_before_the_first_call() -> None:
         _ = compiled.source
     compiled(ag.ones(1))
     assert compiled.source.startswith("def _lambda(x):")
-
-
-def in_threads(*functions: Callable[[], None]) -> None:
-    """Run functions at once. Raises the first of their errors."""
-    errors: list[BaseException] = []
-
-    def run(function: Callable[[], None]) -> None:
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
 
 
 def test_threads_that_call_one_function() -> None:
@@ -695,17 +646,9 @@ def test_no_large_array_is_allocated_at_a_call() -> None:
     batch = ag.Tensor(np.ones((2048, 64)), dtype="float32"), ag.Tensor(np.arange(2048) % 32)
     for _ in range(3):
         step(*batch)
-    tracemalloc.start()
-    try:
-        step(*batch)
-        tracemalloc.reset_peak()
-        start = tracemalloc.get_traced_memory()[0]
+    with memory_below(70_000):  # the smallest activation has 262 kB; NumPy casts in pieces of 64 kB
         for _ in range(3):
             step(*batch)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak - start < 70_000  # the smallest activation has 262 kB; NumPy casts in pieces of 64 kB
 
 
 def test_memory_is_flat_over_many_calls() -> None:
@@ -723,34 +666,20 @@ def test_memory_is_flat_over_many_calls() -> None:
     x = ag.ones(3)
     for _ in range(100):
         step(x)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        for i in range(5000):
+    with memory_below(20_000):  # a number of Python's that each call left behind would take 96,000
+        for _ in range(4000):
             step(x)
-            if i == 999:
-                gc.collect()
-                start = tracemalloc.get_traced_memory()[0]
-        gc.collect()
-        grown = tracemalloc.get_traced_memory()[0] - start
-    finally:
-        tracemalloc.stop()
-    assert grown < 5_000
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_dropped_programs_are_freed() -> None:
     """Programs, buffers, states, the model: at once, without the garbage collector."""
-    gc.collect()
-    gc.disable()
-    try:
-        model, optimizer, step = trained()
-        executable = next(iter(step._executables.values()))[0]
-        gone = [weakref.ref(x) for x in (executable, executable.plan, step, model, next(model.parameters()))]
-        arrays = [weakref.ref(a) for a in (*executable.plan.blocks.values(), *executable.homes.values())]
-        del executable, step, model, optimizer
-        assert [ref() for ref in (*gone, *arrays)] == [None] * (len(gone) + len(arrays))
-    finally:
-        gc.enable()
+    model, optimizer, step = trained()
+    executable = next(iter(step._executables.values()))[0]
+    gone = [weakref.ref(x) for x in (executable, executable.plan, step, model, next(model.parameters()))]
+    arrays = [weakref.ref(a) for a in (*executable.plan.blocks.values(), *executable.homes.values())]
+    del executable, step, model, optimizer
+    assert [ref() for ref in (*gone, *arrays)] == [None] * (len(gone) + len(arrays))
 
 
 def test_a_function_of_a_dropped_model_is_traced_for_the_next() -> None:

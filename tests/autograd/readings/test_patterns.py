@@ -138,10 +138,7 @@ def test_a_user_s_operation_is_read_by_its_rule() -> None:
         return xp.round(x)
 
     straight_through.vjp(x=lambda g: 2 * g)
-    try:
-        found = ag.sparse_jacobian(lambda x: straight_through(x[1:]))(X)
-    finally:
-        ag.OPS.pop("straight_through")
+    found = ag.sparse_jacobian(lambda x: straight_through(x[1:]))(X)
     assert_allclose(found.toarray(), 2 * np.eye(12)[1:])
     assert found.nnz == 11
 

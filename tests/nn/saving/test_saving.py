@@ -3,7 +3,6 @@
 import copy
 import pickle
 import re
-import tracemalloc
 import zipfile
 
 import numpy as np
@@ -14,6 +13,7 @@ from glassgrad import nn
 from glassgrad.nn.errors import FileError
 from tests.bad_input.test_files import archive, npy
 from tests.bad_input.test_files import described as with_header
+from tests.measured import memory_below
 from tests.promises.kept_files import every_layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -249,11 +249,8 @@ def test_a_model_of_any_claimed_size_is_refused_without_memory_and_at_once(kind,
     path = tmp_path / "x.npz"
     described = {"class": kind, "arguments": arguments}
     path.write_bytes(with_header({"format": 1, "architecture": described, "content": {"dict": {}}}))
-    tracemalloc.start()
-    refused(path, "can't be read as a model: it describes more weights than it holds", nn.load_model)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 2**24
+    with memory_below(2**24):
+        refused(path, "can't be read as a model: it describes more weights than it holds", nn.load_model)
 
 
 LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, "bias": False}}

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import threading
 
 import pytest
 
 from glassgrad import nn
+from tests.measured import in_threads
 from tests.nn.training.helpers import HELD, LOSS, X, Y, interrupting, net, train, weights
 
 
@@ -130,11 +130,8 @@ def test_a_handler_of_the_user_stays():
 
 
 def test_fit_runs_outside_the_main_thread():
-    found = []
-    thread = threading.Thread(target=lambda: found.append(train(net())))
-    thread.start()
-    thread.join()
-    assert found[0].epochs == 3
+    (history,) = in_threads(lambda: train(net()))
+    assert history.epochs == 3
 
 
 def test_an_ignored_signal_stays_ignored():

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
+from glassgrad.autograd.engine.namespace import TAKEN
 from glassgrad.autograd.testing import strategies
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.pages.stage import step_through
 from glassgrad.viz.recorded.notation.namespace import Notation
+from tests.declared import declared
 from tests.sampling import waiting
 from tests.viz.formula.examples import EXAMPLES, KEPT, net, neuron, outline
 from tests.viz.kept import assert_kept
@@ -281,37 +282,19 @@ PARTS = {"total", "part", "fit", *(name for name in dir(Notation()) if name[0] !
 
 @pytest.mark.parametrize("name", sorted(PARTS - TAKEN))
 def test_an_operation_may_have_the_name_of_a_part_of_the_notation(name):
-    def forward(xp, x):
-        return 3.0 * x
-
-    forward.__name__ = name
-    tripled = ag.op("Triple")(forward)
-    tripled.vjp(x=lambda xp, g: getattr(xp, name)(g))
-    try:
-        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
-        text = explain(ag.sum(tripled(ag.sin(x))), wrt=x).text
-    finally:
-        del ag.OPS[name], ag.backends.FORWARDS[name], vars(TENSORS)[name]
-    assert "in one line\n  ∂L/∂x = Triple(1) × cos(x)\n" in text
+    tripled = declared(lambda xp, x: 3.0 * x, name, x=lambda xp, g: getattr(xp, name)(g))
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    text = explain(ag.sum(tripled(ag.sin(x))), wrt=x).text
+    assert f"in one line\n  ∂L/∂x = {name}(1) × cos(x)\n" in text
 
 
 def test_a_wrong_rule_is_not_confirmed():
-    op = ag.op("x²", text="{x}²", level=3)
-
-    def wrongly_squared_for_explain(xp, x):
-        return x * x
-
-    squared = op(wrongly_squared_for_explain)
-    try:
-        squared.vjp(x=lambda g, x: g * x)
-        x = ag.Tensor(3.0, requires_grad=True, name="x")
-        told = explain(squared(x), wrt=x)
-        assert not told.check.confirmed
-        assert "NOT CONFIRMED: central difference 6" in told.text
-        assert "relative error 5e-1: a rule is wrong, or there is a kink nearby" in told.text
-    finally:
-        ag.OPS.pop("wrongly_squared_for_explain")
-        ag.backends.FORWARDS.pop("wrongly_squared_for_explain")
+    squared = declared(lambda xp, x: x * x, "squared", x=lambda g, x: g * x)
+    x = ag.Tensor(3.0, requires_grad=True, name="x")
+    told = explain(squared(x), wrt=x)
+    assert not told.check.confirmed
+    assert "NOT CONFIRMED: central difference 6" in told.text
+    assert "relative error 5e-1: a rule is wrong, or there is a kink nearby" in told.text
 
 
 @pytest.mark.parametrize(

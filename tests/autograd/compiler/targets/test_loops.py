@@ -1,7 +1,5 @@
 """A step of a loop that is run often is compiled, and computes the same bits."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from glassgrad.autograd.compiler.scan import repeated
 from glassgrad.autograd.errors import DomainError
 from glassgrad.autograd.ops.loops import scan as scan_module
 from glassgrad.autograd.ops.loops.derivative import derivative_of
+from tests.measured import in_threads
 
 RNG = np.random.default_rng(0)
 
@@ -84,19 +83,8 @@ def test_two_threads_use_one_body():
     layer = nn.GRU(3, 4, seed=0)
     inputs = [RNG.normal(size=(30, 2, 3)).astype("float32") for _ in range(4)]
     expected = [layer(x)[0].data for x in inputs]
-    found = {}
-
-    def run(i):
-        for _ in range(10):
-            found[i] = layer(inputs[i])[0].data
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for i, y in enumerate(expected):
-        np.testing.assert_array_equal(found[i], y)
+    for found in in_threads(*[lambda x=x: [layer(x)[0].data for _ in range(10)] for x in inputs]):
+        np.testing.assert_array_equal(found, [expected.pop(0)] * 10)
 
 
 @pytest.mark.usefixtures("hot")

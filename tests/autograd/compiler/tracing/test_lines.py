@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from typing import Any
 
 import numpy as np
+import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
@@ -157,6 +157,7 @@ def test_a_function_of_these_packages_tells_its_own_lines() -> None:
     assert FILE not in found
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_frames_are_released() -> None:
     class Kept:
         pass
@@ -169,9 +170,5 @@ def test_frames_are_released() -> None:
         y = ag.tanh(x)
         return y  # noqa: RET504
 
-    gc.disable()
-    try:
-        ag.trace(step, X)
-        assert held[0]() is None
-    finally:
-        gc.enable()
+    ag.trace(step, X)
+    assert held[0]() is None

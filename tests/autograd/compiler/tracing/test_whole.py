@@ -1,9 +1,8 @@
-import threading
-
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.tracing.namespace import whole
+from tests.measured import in_threads
 
 X = ag.ones((2, 3))
 
@@ -49,10 +48,7 @@ def test_the_context_can_be_nested_and_ends_with_an_error():
 
 
 def test_the_context_belongs_to_one_thread():
-    found = []
     with whole(["softmax"]):
-        other = threading.Thread(target=lambda: found.extend(operations(ag.softmax, X)))
-        other.start()
-        other.join()
+        (found,) = in_threads(lambda: operations(ag.softmax, X))
     assert "softmax" not in found
     assert found

@@ -1,7 +1,6 @@
 """Files that are damaged, or made to do harm: a sentence each, and bounded memory."""
 
 import random
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from glassgrad import nn
 from glassgrad.autograd.errors import AutogradError, DomainError, SizeError
 from glassgrad.nn.errors import FileError
+from tests.measured import memory_below
 
 pytest.importorskip("onnx")
 from tests.nn.saving.onnx.files import FLOAT, INT64, helper, linear, onnx, saved, value
@@ -18,14 +18,8 @@ X, Y = [value("x", [2])], [value("y", [2])]
 
 def refused(path, sentence):
     """The file is refused with this sentence, and not much memory is taken."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(FileError, match=sentence):
-            nn.load_onnx(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2**26, f"{peak / 2**20:.0f} MiB"
+    with memory_below(2**26), pytest.raises(FileError, match=sentence):
+        nn.load_onnx(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"ONNX", b"\x08\x0a" * 50, bytes(range(256)), b"\xff" * 1000, b"PK\x03\x04"])
@@ -238,10 +232,8 @@ def test_a_large_constant_of_one_number_takes_no_memory(tmp_path):
     """It was a parameter of 1 GiB, and took 8 s."""
     node = helper.make_node("ConstantOfShape", ["n"], ["c"], value=helper.make_tensor("fill", FLOAT, [1], [2.0]))
     path = saved(tmp_path, [node, helper.make_node("Mul", ["x", "c"], ["y"])], X, Y, {"n": np.array([2**28], "int64")})
-    tracemalloc.start()
-    assert not [*nn.load_onnx(path).parameters()]
-    assert tracemalloc.get_traced_memory()[1] < 2**24
-    tracemalloc.stop()
+    with memory_below(2**24):
+        assert not [*nn.load_onnx(path).parameters()]
 
 
 def test_a_sequence_of_many_parts(tmp_path):

@@ -3,7 +3,6 @@
 import io
 import pickle
 import random
-import tracemalloc
 import zipfile
 from contextlib import suppress
 from typing import ClassVar
@@ -13,6 +12,7 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.nn.errors import FileError
+from tests.measured import memory_below
 
 
 class Call:
@@ -147,12 +147,8 @@ class Referring(Storage):
 def test_a_few_bytes_take_neither_memory_nor_time(content, why, tmp_path):
     """They took gigabytes for a sentence, or hashed tuples for ever."""
     path = write(tmp_path / "m.pt", content, {"0": F32})
-    tracemalloc.start()
-    with pytest.raises(FileError, match=why):
+    with memory_below(2**22), pytest.raises(FileError, match=why):
         nn.load(path)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 2**22
 
 
 def test_a_key_is_not_hashed_before_it_is_checked(tmp_path):
@@ -201,16 +197,11 @@ def test_a_length_beyond_the_file_takes_no_memory(tmp_path):
     content = {"w": tensor("FloatStorage", "0", 6, (2, 3), (3, 1)), "n": [1, "x" * 300]}
     path = write(tmp_path / "m.pt", content, {"0": F32})
     whole = path.read_bytes()
-    tracemalloc.start()
-    try:
+    with memory_below(2**24):
         for place in range(len(whole) - 4):
             path.write_bytes(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :])
             with suppress(FileError):
                 nn.load(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2**24, f"{peak / 2**20:.0f} MiB"
 
 
 def test_pytorchs_own_files(tmp_path):
