@@ -227,7 +227,7 @@ class TestKinks:
         values[4, 5] = 0.0
         check = only(ag.relu(param(values)))
         assert (check.verdict, check.element) == ("kink", None)
-        assert only(ag.relu(param(values)), max_elements=1200).element == (4, 5)
+        assert only(ag.relu(param(values[:8, :9])), max_elements=72).element == (4, 5)
 
     def test_values_that_are_not_finite(self):
         with np.errstate(over="ignore"):
@@ -327,15 +327,15 @@ class TestLarge:
     @pytest.mark.parametrize("fault", SLOPES)
     def test_entry_by_entry(self, fault):
         op = declared(lambda xp, x: xp.tanh(x), name="my_tanh", x=SLOPES[fault])
-        x = param(np.random.default_rng(0).normal(size=(300, 100)), "x")
+        x = param(np.random.default_rng(0).normal(size=(60, 50)), "x")
         assert only(op(x)).verdict == ("ok" if fault == "right" else "wrong")
 
     @pytest.mark.parametrize("fault", CHANNELS)
     def test_a_few_elements_that_move_many(self, fault):
         rules = {"x": lambda xp, g, x: 0.5 * g * (1 - xp.square(xp.tanh(x))), "bias": CHANNELS[fault]}
         op = declared(channels, name="channels", **rules)
-        x = param(np.random.default_rng(0).normal(size=(600, 40)), "x")
-        found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 40))))}
+        x = param(np.random.default_rng(0).normal(size=(100, 12)), "x")
+        found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 12))))}
         assert found == {"x": "ok", "bias": "ok" if fault == "right" else "wrong"}
 
 
