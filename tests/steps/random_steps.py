@@ -172,10 +172,12 @@ HELD = (
 """Arrays of a parameter that are kept during the calls, and written to between them."""
 
 KEEPING = (
-    "{s}.data", "{s}.data.T", "{s}.data.reshape(-1)", "{s}.data[:1]", "{s}.data[..., ::2]", "{s}.detach()",
-    "{s}.detach().T", "{s}[:].T.detach()", "{s}.detach()[0]", "{s}.data.ravel()", "ag.reshape({s}, (-1,)).data",
+    "{s}.data", "{s}.data.T", "{s}.data[:1]", "{s}.data[..., ::2]", "{s}.detach()",
+    "{s}.detach().T", "{s}[:].T.detach()", "{s}.detach()[0]",
 )  # fmt: skip
-"""Views of a state ``{s}`` that are first kept between two calls."""
+"""Views of a state ``{s}`` that are first kept between two calls. Whether `reshape(-1)` is one depends on the order of
+elements in memory, which no program promises to keep.
+"""
 
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
