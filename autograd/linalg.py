@@ -20,10 +20,9 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.creation import ones_like
 from glassgrad.autograd.functions.products import outer, tensordot
 from glassgrad.autograd.ops import elementwise, factorizations, reductions, shaping
-from glassgrad.autograd.ops.factorizations import cholesky, det, eigvalsh, inv, pinv, solve, svdvals
+from glassgrad.autograd.ops.factorizations import cholesky, det, eigvalsh, inv, pinv, svdvals
 from glassgrad.autograd.ops.linalg import matmul, matrix_transpose, vecdot
 from glassgrad.autograd.ops.matrices import cross, diagonal, vector_norm
-from glassgrad.autograd.ops.matrices import matrix_trace as trace
 
 __all__ = [
     "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power",
@@ -38,6 +37,21 @@ ELSEWHERE = {
     "norm": "vector_norm or matrix_norm", "solve_triangular": "solve", "transpose": "matrix_transpose",
 }  # fmt: skip
 """For names of other libraries: what to write here instead."""
+
+
+def solve(x: Any, y: Any) -> Tensor:
+    """``z`` with ``x @ z = y``: ``(..., n, n)`` with ``(..., n, k)`` gives ``(..., n, k)``, leading axes broadcast.
+
+    A one-dimensional ``y`` is a single right-hand side; then each solution is one-dimensional, too. Raises
+    `DomainError` for a singular ``x``.
+
+    >>> from glassgrad import autograd as ag
+    >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
+    Tensor([0.5, 0.25])
+    """
+    if (y := asarray(y)).ndim == 1:
+        return shaping.squeeze(factorizations.solve(x, shaping.expand_dims(y, axis=-1)), axis=-1)
+    return factorizations.solve(x, y)
 
 
 # -------------------------------------------------------------------------------- decompositions with several results
@@ -149,7 +163,17 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     return QRResult(q, r)
 
 
-# --------------------------------------------------------------------------------------------- norms, powers and ranks
+# ------------------------------------------------------------------------------------- traces, norms, powers and ranks
+
+
+def trace(x: Any, offset: int = 0, *, dtype: Any = None) -> Tensor:
+    """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
+
+    >>> from glassgrad import autograd as ag
+    >>> ag.linalg.trace(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor(5.0)
+    """
+    return reductions.sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:

@@ -146,7 +146,7 @@ mutant("swapped argument", "maximum", "y", "where x is larger", lambda xp, g, x,
 mutant("swapped argument", "logaddexp", "y", "that of x", lambda xp, g, x, y: g * xp.sigmoid(x - y))
 mutant("swapped argument", "matmul", "x", "y is not transposed", lambda xp, g, y: xp.matmul(g, y) if y.ndim > 1 else g)
 mutant("swapped argument", "setitem", "x", "the others", lambda xp, g, index: g - xp.setitem(g, 0.0, index=index))
-mutant("swapped argument", "linear_recurrence", "b", "a is forgotten", lambda g: g)
+mutant("swapped argument", "cross", "x", "y and g", lambda xp, g, y, axis: xp.cross(g, y, axis=axis))
 mutant("swapped argument", "minimum", "x", "where x is larger", lambda xp, g, x, y: xp.where(x > y, g, 0.0))
 mutant("swapped argument", "stack", "arrays", "in reverse", lambda xp, g, arrays_shape, axis: tuple(
     g[(*[slice(None)] * (axis % (len(arrays_shape[0]) + 1)), i)] for i in reversed(range(len(arrays_shape)))

@@ -85,7 +85,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "squeeze": lambda a, axis=None: asarray(a).squeeze(axis),
     "stack": lambda arrays, axis=0: shaping.stack(list(arrays), axis=axis),
     "swapaxes": lambda a, axis1, axis2: rearranging.moveaxis(a, (axis1, axis2), (axis2, axis1)),
-    "trace": lambda a, offset=0, axis1=0, axis2=1: matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset),
+    "trace": lambda a, offset=0, axis1=0, axis2=1: linalg.trace(_last_two(a, axis1, axis2), offset=offset),
     "transpose": lambda a, axes=None: asarray(a).transpose(*(() if axes is None else NUMPY.atleast_1d(axes).tolist())),
     "vstack": lambda tup: _joined(tup, 2),
 }

@@ -90,37 +90,20 @@ inv.vjp(x=lambda g, out: -(out.mT @ g @ out.mT))
 def solve(xp, x, y):
     """``z`` with ``x @ z = y``: ``(..., n, n)`` with ``(..., n, k)`` gives ``(..., n, k)``, leading axes broadcast.
 
-    A one-dimensional ``y`` is a single right-hand side; then each solution is one-dimensional, too. Raises
-    `DomainError` for a singular ``x``.
+    `autograd.linalg.solve` takes a one-dimensional ``y``, too. Raises `DomainError` for a singular ``x``.
 
     >>> from glassgrad import autograd as ag
-    >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
-    Tensor([0.5, 0.25])
+    >>> ag.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([[1.0], [1.0]]))
+    Tensor([[ 0.5],
+            [0.25]])
     """
-    columns = xp.expand_dims(y, axis=-1) if len(y.shape) == 1 else y
-    if (batch := _square(x).shape[:-2]) != columns.shape[:-2]:  # not every backend's own function broadcasts
-        batch = broadcast_shapes(batch, columns.shape[:-2])
-        x, columns = (xp.broadcast_to(z, shape=(*batch, *z.shape[-2:])) for z in (x, columns))
-    solution = xp.linalg.solve(x, columns)
-    return solution[..., 0] if len(y.shape) == 1 else solution
+    if (batch := _square(x).shape[:-2]) != y.shape[:-2]:  # not every backend's own function broadcasts
+        batch = broadcast_shapes(batch, y.shape[:-2])
+        x, y = (xp.broadcast_to(z, shape=(*batch, *z.shape[-2:])) for z in (x, y))
+    return xp.linalg.solve(x, y)
 
 
-def _solved_back(xp: Any, g: Any, x: Any, vector: bool) -> Any:
-    """The gradient with respect to the right-hand side, as columns."""
-    return xp.solve(x.mT, xp.expand_dims(g, axis=-1) if vector else g)
-
-
-def _solve_by_x(xp: Any, g: Any, x: Any, out: Any, y_shape: Any) -> Any:
-    vector = len(y_shape) == 1
-    return -(_solved_back(xp, g, x, vector) @ (xp.expand_dims(out, axis=-2) if vector else out.mT))
-
-
-def _solve_by_y(xp: Any, g: Any, x: Any, y_shape: Any) -> Any:
-    back = _solved_back(xp, g, x, len(y_shape) == 1)
-    return xp.squeeze(back, axis=-1) if len(y_shape) == 1 else back
-
-
-solve.vjp(x=_solve_by_x, y=_solve_by_y)
+solve.vjp(x=lambda xp, g, x, out: -(xp.solve(x.mT, g) @ out.mT), y=lambda xp, g, x: xp.solve(x.mT, g))
 
 
 def tolerance(xp: Any, shape: Shape, dtype: Any, rtol: Any) -> Any:

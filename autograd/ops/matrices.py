@@ -1,4 +1,4 @@
-"""Diagonals, traces, cross products and norms.
+"""Diagonals, cross products and norms.
 
 A matrix is the last two axes of an array; the axes before them are a batch.
 """
@@ -45,26 +45,6 @@ def _diagonal_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
 
 
 diagonal.vjp(x=_diagonal_by_x)
-
-
-@op("tr", text="tr({x})", tex=r"\operatorname{{tr}}({x})")
-def matrix_trace(xp, x, *, offset=0):
-    """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.linalg.trace(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
-    Tensor(5.0)
-    """
-    return xp.sum(xp.diagonal(x, offset=offset), axis=-1)
-
-
-def _trace_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
-    everywhere = xp.broadcast_to(xp.expand_dims(g, axis=(-2, -1)), shape=x_shape)
-    return xp.triu(xp.tril(everywhere, k=offset), k=offset)
-
-
-matrix_trace.vjp(x=_trace_by_x)
-matrix_trace.casts = True
 
 
 # -------------------------------------------------------------------------------------------------------- cross product

@@ -356,10 +356,18 @@ def _products_before(xp: Any, x: Any, axis: int) -> Any:
     return xp.cumulative_prod(x, axis=axis, include_initial=True)[shapes.along(axis, slice(-1))]
 
 
-def _recurrence_back(xp: Any, a: Any, g: Any, axis: int) -> Any:
-    """``s[i] = g[i] + a[i+1] * s[i+1]``, a `linear_recurrence` from the end to the start."""
-    a = xp.roll(xp.flip(a, axis=axis), shift=1, axis=axis)
-    return xp.flip(xp.linear_recurrence(a, xp.flip(g, axis=axis), axis=axis), axis=axis)
+def recurrence_back(xp: Any, x: Any, g: Any, axis: int) -> Any:
+    """``s[i] = g[i] + x[i+1] * s[i+1]`` along ``axis``, in log2(n) whole-array steps: pairs of a factor and a term
+    compose associatively (Hillis and Steele 1986; Blelloch 1990).
+    """
+    factor, step = xp.roll(x, shift=-1, axis=axis), 1
+    while step < g.shape[axis]:
+        head, later, tail = (shapes.along(axis, s) for s in (slice(-step), slice(step, None), slice(-step, None)))
+        # Missing entries are 0, and stay 0 even if the products overflow.
+        g = xp.concat([g[head] + xp.multiply_no_nan(factor[head], g[later]), g[tail]], axis=axis)
+        factor = xp.concat([factor[head] * factor[later], factor[tail]], axis=axis)
+        step *= 2
+    return g
 
 
 def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
@@ -368,46 +376,10 @@ def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, incl
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
     # The gradient is 0 where the second factor is, even if the products before it have overflowed.
-    return xp.multiply_no_nan(_products_before(xp, x, axis), _recurrence_back(xp, x, g, axis))
+    return xp.multiply_no_nan(_products_before(xp, x, axis), recurrence_back(xp, x, g, axis))
 
 
 cumulative_prod.vjp(x=_cumulative_prod_by_x)
-
-
-@op("y = b + a y", text="linear_recurrence({a}, {b})", tex=r"\operatorname{{recurrence}}({a}, {b})")
-def linear_recurrence(xp, a, b, *, axis=-1):
-    """``y[i] = b[i] + a[i] * y[i-1]`` along ``axis``, from ``y[-1] = 0``; ``a`` and ``b`` have one shape.
-
-    Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990).
-    Its rules, and that of `cumulative_prod`, are recurrences from the end to the start.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))
-    Tensor([1.0, 1.5, 1.75])
-    """
-    if a.shape != b.shape:
-        raise ValueError("a and b need one shape")
-    axis = _running_axis(len(b.shape), axis)
-    step = 1
-    while step < b.shape[axis]:
-        head, tail, before = (shapes.along(axis, s) for s in (slice(step), slice(step, None), slice(-step)))
-        # Missing entries are 0, and stay 0 even if the products overflow.
-        b = xp.concat([b[head], b[tail] + xp.multiply_no_nan(a[tail], b[before])], axis=axis)
-        a = xp.concat([a[head], a[tail] * a[before]], axis=axis)
-        step *= 2
-    return b
-
-
-def _recurrence_by_a(xp: Any, g: Any, a: Any, out: Any, axis: Any) -> Any:
-    axis = _running_axis(len(out.shape), axis)
-    first, before = out[shapes.along(axis, slice(1))], out[shapes.along(axis, slice(-1))]
-    earlier = xp.concat([xp.zeros_like(first), before], axis=axis)
-    return _recurrence_back(xp, a, g, axis) * earlier
-
-
-linear_recurrence.vjp(
-    a=_recurrence_by_a, b=lambda xp, g, a, out, axis: _recurrence_back(xp, a, g, _running_axis(len(out.shape), axis))
-)
 
 
 # ------------------------------------------------------------------------------------------------------------- products

@@ -424,13 +424,6 @@ def _contract(level: Batch, *arrays: Any, subscripts: str) -> Any:
     return level.of(xp.contract(*values, subscripts=f"{seen}->{label}{result}"))
 
 
-def _solve(level: Batch, x: Any, y: Any) -> Any:
-    vector = y.ndim == 1
-    columns = xp.expand_dims(y, axis=-1) if vector else y
-    out = level.of(xp.solve(*level.aligned(x, columns)))
-    return xp.squeeze(out, axis=-1) if vector else out
-
-
 def _linear(level: Batch, x: Any, weight: Any, bias: Any = None) -> Any:
     out = xp.matmul(x, xp.matrix_transpose(weight))
     return out if bias is None else out + bias
@@ -449,7 +442,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _convolved("conv"),
     "conv_input": _convolved("conv_input"), "conv_weight": _conv_weight, "cross_entropy": _cross_entropy,
     "getitem": _getitem, "linear": _linear, "scatter_add": _scatter_add, "scatter_along_axis": _scatter_along_axis,
-    "scatter_take": _scatter_take, "setitem": _setitem, "solve": _solve,
+    "scatter_take": _scatter_take, "setitem": _setitem,
+    "solve": lambda level, *arrays: level.of(xp.solve(*level.aligned(*arrays))),
 }  # fmt: skip
 """What operations do with a batch whose forward does not run on one: kernels, and writes to an array."""
 

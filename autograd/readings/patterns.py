@@ -17,7 +17,7 @@ from typing import Any
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.backends.spaces import scipy_special
-from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, normalize_axis
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
@@ -25,6 +25,7 @@ from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import DTypeError, SizeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import floating, grad, name_of, results_of
+from glassgrad.autograd.ops.reductions import recurrence_back
 from glassgrad.autograd.ops.windows import windows_of
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
@@ -51,9 +52,6 @@ MOVES = frozenset((
 
 SUMS = frozenset(("fold", "max_unpool", "scatter_add", "scatter_along_axis", "scatter_take", "sum"))
 """Operations that only add elements: their rules only move, and say of each element to which sum it goes."""
-
-RUN = frozenset(("linear_recurrence", "scan_packed"))
-"""Operations that are read by running their forwards."""
 
 STEPS = "size", "stride", "padding", "dilation"
 
@@ -101,7 +99,7 @@ class Pattern(Forward):
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with what it depends on."""
-        if op.name in RUN:
+        if op.name == "scan_packed":  # read by running its forward
             return op.forward(LIFTED, *arrays, **params)
         values = [x.parts[0] if self.owns(x) else x for x in arrays]
         out = LIFTED.call(op, values, params)
@@ -183,8 +181,9 @@ class Pattern(Forward):
 
     def running(self, x: Any, depends: Any, params: Any) -> Any:
         """The line of running totals: a recurrence has the same pattern."""
-        known, axis = Known(self, x, depends), -1 if params["axis"] is None else params["axis"]
-        found = LIFTED.linear_recurrence(known, known, axis=axis)
+        axis = normalize_axis(-1 if params["axis"] is None else params["axis"], x.ndim)
+        known = LIFTED.flip(Known(self, x, depends), axis=axis)
+        found = LIFTED.flip(recurrence_back(LIFTED, known, known, axis), axis=axis)
         first = LIFTED.zeros_like(LIFTED.take(x, NUMPY.asarray([0]), axis=axis)) if params["include_initial"] else None
         return (found if first is None else LIFTED.concat([first, found], axis=axis)).depends
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.shapes import along, normalize_axis
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
@@ -27,7 +26,7 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_pairs, floating, name_of, results_of
 from glassgrad.autograd.readings.forward import Forward, crossed, crossing, part_of, rule_for, tangent_of
 from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Lifted
-from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
+from glassgrad.autograd.readings.patterns import EACH, MOVES, SUMS
 
 LINEAR = MOVES | SUMS | EACH
 """Operations that are linear in their arguments, which is said where they have parameters that can't be looked up."""
@@ -39,27 +38,12 @@ PRODUCTS = frozenset((
 """Operations that are linear in each of two arguments, but for what they add to the product."""
 
 
-def _earlier(x: Any, axis: int) -> Any:
-    """The elements one place on along ``axis``, after a 0."""
-    axis = normalize_axis(axis, x.ndim)
-    first, before = (LIFTED.getitem(x, index=along(axis, slice(end))) for end in (1, -1))
-    return LIFTED.concat([LIFTED.zeros_like(first), before], axis=axis)
-
-
-def _by_columns(function: Callable[..., Any], x: Any, z: Any) -> Any:
-    """A function of a matrix and of columns, or of a vector."""
-    vector = z.ndim < x.ndim
-    found = function(x, LIFTED.expand_dims(z, axis=-1) if vector else z)
-    return LIFTED.squeeze(found, axis=-1) if vector else found
-
-
 _minus = LIFTED.negative
 _QUOTIENT = 1, 0, lambda y, out: _minus(LIFTED.multiply(y, out)), lambda y, rest: LIFTED.xdivy(rest, y)
 
 EQUATIONS: dict[str, Any] = {
     "divide": _QUOTIENT,
-    "linear_recurrence": (0, 1, lambda a, out, axis: LIFTED.multiply(a, _earlier(out, axis)), LIFTED.linear_recurrence),
-    "solve": (0, 1, lambda x, out: _minus(_by_columns(LIFTED.matmul, x, out)), partial(_by_columns, LIFTED.solve)),
+    "solve": (0, 1, lambda x, out: _minus(LIFTED.matmul(x, out)), LIFTED.solve),
     "xdivy": _QUOTIENT,
 }
 """Operations that solve an equation, linear in their result: the numbers of its factor and of its right-hand side, what
@@ -101,7 +85,7 @@ class Taylor(Forward):
 
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with all coefficients."""
-        if op.name in RUN:
+        if op.name == "scan_packed":  # read by running its forward
             return op.forward(LIFTED, *arrays, **params)
         series = {id(x): x.coefficient for x in arrays if self.owns(x)}
         solution = Solution()

@@ -106,6 +106,6 @@ def test_functions_without_a_derivative_return_numpys_result() -> None:
 
 def test_namespaces_are_not_confused() -> None:
     """`autograd.trace` traces a program; NumPy's is of a matrix."""
-    assert np.trace(ag.Tensor(X, requires_grad=True)).node.op.name == "matrix_trace"
+    assert np.trace(ag.Tensor(X, requires_grad=True)).node.op.name == "sum"
     with pytest.raises(DTypeError, match=r"np\.lib\.scimath\.sqrt can't record Tensors"):
         np.emath.sqrt(ag.Tensor(X, requires_grad=True))  # complex for negative numbers

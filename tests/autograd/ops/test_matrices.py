@@ -69,3 +69,11 @@ def test_a_norm_is_smooth_where_an_element_is_zero(x):
 def test_the_frobenius_norm_of_the_identity_has_its_curvature():
     hessian = ag.hessian(ag.linalg.matrix_norm)(np.eye(2)).numpy().reshape(4, 4)
     assert np.trace(hessian) == pytest.approx(3 / np.sqrt(2))
+
+
+@pytest.mark.parametrize("offset", [-5, -1, 0, 2])
+def test_the_trace_of_a_stack_is_numpys_and_has_a_derivative(offset: int) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    np.testing.assert_allclose(linalg.trace(x, offset=offset).data, np.linalg.trace(x, offset=offset))
+    slope = ag.grad(lambda x: ag.sum(linalg.trace(x, offset)))(x)
+    np.testing.assert_array_equal(slope.data, np.broadcast_to(np.eye(3, 4, k=offset), x.shape))

@@ -10,14 +10,14 @@ from glassgrad import autograd as ag
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 64, 1000])
-def test_a_recurrence_of_any_length(length: int) -> None:
-    rng = np.random.default_rng(length)
-    a, b = rng.normal(size=(2, length)) * 0.9
-    expected, y = [], 0.0
-    for i in range(length):
-        y = b[i] + a[i] * y
-        expected.append(y)
-    np.testing.assert_allclose(ag.linear_recurrence(a, b).data, expected, rtol=1e-9, atol=1e-12)
+def test_the_derivative_of_a_cumulative_product_of_any_length(length: int) -> None:
+    x, g = np.random.default_rng(length).normal(size=(2, length)) * 0.9
+    expected, later = [], 0.0
+    for i in reversed(range(length)):
+        later = g[i] + (x[i + 1] * later if i + 1 < length else 0.0)
+        expected.insert(0, np.prod(x[:i]) * later)
+    found = ag.grad(lambda x: ag.sum(g * ag.cumulative_prod(x)))(x)
+    np.testing.assert_allclose(found.data, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_sums_over_some_axes_of_arrays_in_any_order_in_memory() -> None:
