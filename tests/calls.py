@@ -250,14 +250,6 @@ def rolls(source: Source) -> Case:
     return Case(source.array(shape), shift=shift, axis=axis)
 
 
-def repeats(source: Source) -> Case:
-    """Arguments of repeat: one count, or one for each element."""
-    shape = source.shape(min_dims=1)
-    axis = source.draw(st.none() | st.integers(-len(shape), len(shape) - 1))
-    counts = st.tuples(*[st.integers(0, 3)] * (math.prod(shape) if axis is None else shape[axis]))
-    return Case(source.array(shape), repeats=source.draw(st.integers(0, 3) | counts), axis=axis)
-
-
 def indices_of(shape: Shape) -> Strategy:
     """Strategy of indices: slices, integers, ellipses and new axes; masks; integer arrays with duplicates."""
     basic = hnp.basic_indices(shape, allow_newaxis=True)

@@ -113,7 +113,10 @@ mutant(
 mutant("missing broadcast", "sum", "x", "g is not spread", lambda g: g)
 mutant("missing broadcast", "logsumexp", "x", "g is not spread", lambda xp, g, x: g * xp.softmax(x, axis=-1))
 mutant("missing broadcast", "expand_dims", "x", "the axis stays", lambda g: g)
-mutant("missing broadcast", "repeat", "x", "what was repeated is not added up", lambda g: g)
+mutant(
+    "missing broadcast", "pad", "x", "what is repeated around is not added up",
+    lambda g, x_shape, pad_width: g[ag.ops.shaping._inside(pad_width, x_shape)],
+)  # fmt: skip
 mutant("missing broadcast", "tile", "x", "only the first copy counts", lambda g, x_shape: g[tuple(map(slice, x_shape))])
 mutant(
     "missing broadcast", "linear", "weight", "only the first example counts",

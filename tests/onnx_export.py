@@ -120,9 +120,7 @@ REFUSED = {
     **dict.fromkeys(("conv_weight", "max_unpool", "sum_unpool"), "a gradient"),
     **dict.fromkeys(("at_max", "scatter_along_axis", "scatter_take", "scatter_add", "setitem"), "no layer needs it"),
     **dict.fromkeys(("argsort", "cumulative_sum", "floor_divide", "remainder", "hypot", "trunc"), "no layer needs it"),
-    **dict.fromkeys(
-        ("all", "any", "reciprocal_gaps", "repeat", "take_along_axis", "tile", "tril", "triu"), "no layer needs it"
-    ),
+    **dict.fromkeys(("all", "any", "reciprocal_gaps", "take_along_axis", "tile", "tril", "triu"), "no layer needs it"),
 }
 """The operations that are refused, and why."""
 

@@ -576,11 +576,6 @@ TABLE: dict[str, Row] = {
     ),
     "flip": Row(np.flip, {"axis": axes()}),
     "roll": Row(np.roll, calls.rolls, edges=(Case(EMPTY, shift=1), Case(EMPTY, shift=1, axis=1))),
-    "repeat": Row(
-        np.repeat,
-        calls.repeats,
-        edges=(Case(SCALAR, repeats=2), Case(EMPTY, repeats=2, axis=1), Case(EMPTY, repeats=(1, 0, 2), axis=1)),
-    ),
     "tile": Row(
         lambda x, repetitions: np.tile(x, reps=repetitions),
         {"repetitions": calls.REPETITIONS},

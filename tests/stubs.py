@@ -42,7 +42,7 @@ TYPES = {
 }
 """The types of operations' parameters by their names; any other parameter is `Any`."""
 
-ONE_AXIS = {"argmax", "argmin", "argsort", "concat", "cumulative_prod", "cumulative_sum", "repeat", "take"}
+ONE_AXIS = {"argmax", "argmin", "argsort", "concat", "cumulative_prod", "cumulative_sum", "take"}
 """The operations whose ``axis`` is one, or None."""
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes, validation
+from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
+from glassgrad.autograd.ops.indexing import take
+from glassgrad.autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims, reshape
 
 
 def broadcast_arrays(*arrays: Any) -> list[Tensor]:
@@ -73,6 +76,23 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tu
     else:
         cuts = list(given)
     return tuple(x[shapes.along(place, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, length], strict=True))
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    """Each element ``repeats`` times (a number, or one for each) along ``axis``, or of the flattened array.
+
+    >>> from glassgrad import autograd as ag
+    >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
+    (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
+    """
+    x = reshape(x, shape=(-1,)) if axis is None else asarray(x)
+    place = shapes.normalize_axis(axis or 0, x.ndim)
+    try:
+        places = backends.NUMPY.repeat(backends.NUMPY.arange(x.shape[place]), as_python(repeats))
+    except (MemoryError, OverflowError, ValueError) as error:
+        told = f"repeat can't take the counts {shown(repeats)} for {x.shape[place]} entries"
+        raise backends.in_words(told, error) from error
+    return take(x, asarray(places, device=x.device), axis=place)
 
 
 def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:

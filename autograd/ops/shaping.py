@@ -199,44 +199,6 @@ def roll(xp, x, *, shift, axis=None):
 roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(as_python(shift)), axis=axis))
 
 
-@op("repeat", tex=r"\operatorname{{repeat}}({x})")
-def repeat(xp, x, *, repeats, axis=None):
-    """Each element ``repeats`` times (a number, or one for each) along ``axis``, or of the flattened array.
-
-    >>> from glassgrad import autograd as ag
-    >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
-    (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
-    """
-    x = xp.reshape(x, shape=(-1,)) if axis is None else x
-    axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
-    counts = as_python(repeats)
-    if not isinstance(counts, int):
-        return xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
-    if counts < 0:
-        raise ValueError("it needs a number of at least 0")
-    return xp.repeat(x, counts, axis=axis)
-
-
-def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
-    """The indices along an axis, each repeated by its count; a single count is for all."""
-    if len(counts) not in (1, length):
-        raise ValueError(f"it needs {length} counts of at least 0, one for each entry; it got {counts}")
-    return xp.asarray(backends.NUMPY.repeat(backends.NUMPY.arange(length), counts))
-
-
-def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
-    place, shape = (0, (shapes.size(x_shape),)) if axis is None else (axis % len(x_shape), x_shape)
-    counts = as_python(repeats)
-    if isinstance(counts, int):
-        g = xp.reshape(g, shape=(*shape[: place + 1], counts, *shape[place + 1 :]))
-        return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
-    source = _repeated(xp, counts, shape[place])
-    return xp.reshape(xp.scatter_take(g, source, axis=place, shape=shape), shape=x_shape)
-
-
-repeat.vjp(x=_repeats_gathered)
-
-
 def _times(repetitions: Any) -> tuple[int, ...]:
     times = as_python(repetitions)
     return (times,) if isinstance(times, int) else tuple(times)

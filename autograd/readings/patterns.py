@@ -45,7 +45,7 @@ EACH = frozenset(("astype", "to_device", "where"))
 
 MOVES = frozenset((
     "at_max", "broadcast_to", "concat", "diagonal", "expand_dims", "flip", "getitem", "last_written",
-    "matrix_transpose", "pad", "permute_dims", "repeat", "reshape", "roll", "setitem", "squeeze", "stack", "take",
+    "matrix_transpose", "pad", "permute_dims", "reshape", "roll", "setitem", "squeeze", "stack", "take",
     "take_along_axis", "tile", "tril", "triu", "unfold",
 ))  # fmt: skip
 """Operations that only move elements: run on the numbers of the elements, from 1 on, they say where each is from."""

@@ -35,7 +35,7 @@ def test_without_a_gpu_one_sentence_and_status_2(monkeypatch, capsys):
 
 @pytest.mark.check
 def test_operations_are_verified_and_the_wrong_one_is_named(cupy, monkeypatch, capsys):
-    some = ("exp", "matmul", "take", "getitem", "concat", "qr_factors", "repeat")
+    some = ("exp", "matmul", "take", "getitem", "concat", "qr_factors", "tile")
     monkeypatch.setattr(table, "TABLE", {name: table.TABLE[name] for name in some})
     assert gpu.disagreements("cuda", 2) == {}
     monkeypatch.setattr(backends.space_on("cuda"), "exp", cupy.tanh)

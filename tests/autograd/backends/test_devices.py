@@ -18,7 +18,6 @@ from tests.operations import TABLE
 from tests.sampling import sampled
 
 ASKED = {
-    "repeat": "counts that are a list are copied to the device",
     "pad": "the positions that a mode repeats are copied to the device",
     "to_device": "is for that",
     "getitem": "how many elements a mask names is not known here",

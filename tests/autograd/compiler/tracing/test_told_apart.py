@@ -134,7 +134,7 @@ def test_a_captured_array_is_returned_as_a_copy() -> None:
 def test_an_error_that_the_function_catches() -> None:
     def f(x: Any, n: Any) -> Any:
         try:
-            return ag.repeat(x, n)
+            return x + n
         except ValueError:
             return x * 2
 
