@@ -18,7 +18,7 @@ from glassgrad.viz.drawing import style
 from tests.viz.kept import assert_kept
 from tests.viz.laid_out import LaidOut
 from tests.viz.outline import GALLERY, outline
-from tests.viz.pictures import PICTURES, F, held, leaf, numbers
+from tests.viz.pictures import PICTURES, F, drawn_after_backward, held, leaf, numbers
 
 
 def test_every_picture_has_its_text():
@@ -87,6 +87,7 @@ WIDE = {  # what users have, and the gallery has not
     "long names": lambda: viz.draw_graph(long_names(), gradients=True),
     "tape": lambda: viz.draw_tape(F.cross_entropy(nn.MLP([3, 4, 4, 2], seed=0)(held(numbers(2, 3), "x")), [0, 1])),
     "attention with warnings": lambda: viz.draw_modules(attention()),
+    "many leaves": lambda: drawn_after_backward(ag.sum(ag.concat([leaf(numbers(2), f"w{i}") for i in range(8)]))),
     "many branches": lambda: viz.draw_model(Branches(), (2, 32)),
     "long title": lambda: viz.draw_graph(leaf(1.0, "w") * 2, title="a title of several words " * 9),
     "confusion": lambda: viz.plot_confusion(MANY, MANY[::-1]),

@@ -78,8 +78,9 @@ class Cards:
             return "no grad", "no gradient is asked for here"
         whole = socket.sent_from(self.by(socket.head)).text
         rule = numbers.ELLIPSIS if self.brief else "by its rule"
-        fits = len(whole) <= (BRIEF if self.beside else DERIVATIVE)
-        return whole if fits else rule, f"sent to {socket.tail.name}: {whole}"
+        many = self.brief and len(socket.head.sockets) > FEW
+        longest = BRIEF // 3 if many else BRIEF if self.beside else DERIVATIVE
+        return whole if len(whole) <= longest else rule, f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts
 

@@ -19,7 +19,7 @@ from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS, LAST, LEAVES = (560, 420, 280), 180, 240  # points of a level, until it fits a page; of the leaves above a card
+ROOMS, BRIEF, LEAVES = (0, 560, 420, 280), (280, 180), 240  # points of a level, 0 for any; of the leaves above a card
 GAP = 12  # points between two cards of a level
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
@@ -37,20 +37,23 @@ class Drawing:
         self.keys = {card.key for card in scene.cards}
         self.rank = self._ranks()
         self.again = self._far()
+        self.nested = True  # whether parts of a model have boxes around those of their own parts: these take much room
         self.labels: dict[Card, Label] = {}
         self.level: dict[Card, int] = {}
 
     def draw(self, title: str | None = None) -> Picture:
-        """The picture; ``title``: its headline. Where it is too wide, with fewer cards on a level."""
+        """The picture; ``title``: its headline. Where it is too wide, without boxes around boxes, then with fewer cards
+        on a level.
+        """
         said = title if title is not None else self._title()
         picture = self._drawn(said)
-        for i, room in enumerate((*ROOMS, *ROOMS, LAST)):
+        for i, room in enumerate((*ROOMS, *BRIEF)):
             if picture.size()[0] > style.WIDTH:
                 if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
                     self.cards.compact = self.cards.beside = self.cards.brief = True
                     self.labels.clear()
                     self.again = self._far()
-                self.level = self._levels(room)
+                self.nested, self.level = False, self._levels(room) if room else {}
                 picture = min(picture, self._drawn(said), key=Picture.size)
         return picture
 
@@ -122,6 +125,8 @@ class Drawing:
 
     def _is_boxed(self, call: Call) -> bool:
         """Whether a module gets a box: it is not all there is, and has several parts."""
+        if call.calls and call.path and not self.nested:
+            return False
         level = sum(len(card.scope) >= len(call.scope) for card in self.scene.operations)
         return len(call.parts) > 1 and len(call.nodes) < level
 
