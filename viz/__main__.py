@@ -28,7 +28,7 @@ from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.render import FORMATS as PICTURES
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
-from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
+from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.formula.expression import Expression, ExpressionError, normal, read_value
 from glassgrad.viz.graph.picture import draw_graph
 
@@ -152,19 +152,6 @@ def _computed(options: argparse.Namespace, suffix: str) -> tuple[ag.Tensor, dict
     return result, known, {"inputs": [known[n] for n in inputs], "targets": [known[n] for n in targets]}
 
 
-def _derivations(options: argparse.Namespace, result: ag.Tensor, known: dict[str, ag.Tensor]) -> Derivations:
-    """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
-    able = [name for name, x in known.items() if x.requires_grad and x is not result]
-    if options.wrt is None:
-        if (many := sum(known[name].is_leaf for name in able)) > DERIVED:
-            raise Refused(f"{many} names take a gradient: choose some, such as --wrt {able[0]}")
-        return explain(result)
-    wanted = _listed("--wrt", options.wrt, able, "names that take a gradient")
-    if not wanted:
-        raise Refused(f"--wrt gives no name: choose some of {', '.join(able)}, or leave it out")
-    return explain(result, wrt=[known[name] for name in wanted])
-
-
 def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tensor:
     """A value as a Tensor, in float64 unless it is a ``whole`` label or index."""
     try:
@@ -193,7 +180,9 @@ def _run(options: argparse.Namespace) -> int:
     with speaking(options.language), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         if suffix in DERIVATIONS:
-            derived = _derivations(options, result, known)
+            able = [name for name, x in known.items() if x.requires_grad and x is not result]
+            wanted = _listed("--wrt", options.wrt, able, "names that take a gradient")
+            derived = explain(result, wrt=None if options.wrt is None else [known[name] for name in wanted])
             if options.out is None:
                 print(derived.text, end="")
                 return 0

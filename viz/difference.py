@@ -170,7 +170,7 @@ class _Line:
         if self.ink == "grad":
             return words
         step = b.astype(float) - a.astype(float)
-        return f"{words}, moved {numbers.short(step.reshape(())[()]) if step.size == 1 else numbers.rms(step)}"
+        return f"{words}, moved {numbers.short(step) if step.size == 1 else numbers.rms(step)}"
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _number(line: _Line, side: int) -> Label:
         short = len(entries) == 1 and len(head + entries[0]) <= LINE
         lines = [f"{head} =  {entries[0]}"] if short else [f"{head} =", *entries]
         return aligned(*(text(line, **ink) for line in lines))
-    said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
+    said = numbers.scalar(array) if array.size == 1 else numbers.rms(array)
     words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
     return text(words, **(ink | ({"colour": "bad", "bold": True} if said.lstrip("-") in ("nan", "inf") else {})))
 

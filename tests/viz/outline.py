@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glassgrad.viz.drawing import labels
-from glassgrad.viz.drawing.render import Cluster, Edge, Node, Picture, Rank
+from glassgrad.viz.drawing.render import Cluster, Edge, Node, Picture
 
 GALLERY = Path(__file__).with_name("gallery")
 
@@ -42,8 +42,8 @@ def _items(items: list[Any], indent: str) -> Iterator[str]:
             ]
             yield f"{indent}{item.name} ({' '.join(map(str, look))}): {said[0]}"
             yield from (f"{indent}    {line}" for line in said[1:])
-        elif isinstance(item, Rank):
-            yield f"{indent}side by side: {', '.join(item.names)}"
+        elif isinstance(item, list):
+            yield f"{indent}side by side: {', '.join(item)}"
         elif isinstance(item, Edge) and item.attributes.get("style") != "invis":
             said = " | ".join(words(item.label))
             line = "<-" if item.attributes.get("dir") == "back" else "->"

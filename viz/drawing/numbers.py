@@ -21,16 +21,13 @@ ELLIPSIS = "..."
 
 
 def scalar(x: Any) -> str:
-    """One number: 4 significant digits; integers without decimals; 3 digits and `e` below 1e-3 and from 1e4.
+    """One number, alone or in an array: 4 significant digits; integers bare; 3 digits and `e` below 1e-3 and from 1e4.
 
     >>> [scalar(x) for x in (0.072333, 2.0, -0.5, 4.1411e-5, 12345.6, 0.0, float("nan"))]
     ['0.07233', '2', '-0.5000', '4.14e-5', '1.23e4', '0', 'nan']
     """
-    if isinstance(x, bool | np.bool_):
-        return str(bool(x))
-    if isinstance(x, int | np.integer):
-        return str(int(x))
-    return written(x, 4, 2, padded=True)
+    value = x.item() if hasattr(x, "item") else x
+    return str(value) if isinstance(value, int) else written(value, 4, 2, padded=True)
 
 
 def written(x: Any, digits: int, decimals: int, *, padded: bool = False) -> str:

@@ -240,13 +240,6 @@ LOOKS: dict[str, dict[str, Any]] = {  # of edges, by their class; a gradient's a
 }
 
 
-@dataclass(slots=True)
-class Rank:
-    """Boxes that stand side by side, in this order unless edges require another."""
-
-    names: list[str]
-
-
 class Picture:
     """A drawing as data, that is printed as DOT, shows itself in a notebook and saves itself.
 
@@ -347,7 +340,7 @@ class Picture:
 
     def same_rank(self, names: Iterable[str]) -> None:
         """Put these nodes on one rank, in this order unless edges require another."""
-        self._open[-1].append(Rank(list(names)))
+        self._open[-1].append(list(names))
 
     # ------------------------------------------------------------ reading
 
@@ -461,8 +454,8 @@ def _write(items: Iterable[Any], graph: Any, printer: _Printer) -> None:
         elif isinstance(item, Edge):
             label = f"<{printer.label(item.label)}>" if item.label else None
             graph.edge(item.tail, item.head, label, **printer.plain(item.attributes))
-        elif isinstance(item, Rank):
-            graph.body.append("\t{rank=same; " + "; ".join(map(quote, item.names)) + "}\n")
+        elif isinstance(item, list):  # boxes side by side
+            graph.body.append("\t{rank=same; " + "; ".join(map(quote, item)) + "}\n")
         else:
             inner = graphviz.Digraph(f"cluster_{item.name}")
             inner.attr(**printer.plain(item.attributes))

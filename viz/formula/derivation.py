@@ -26,7 +26,7 @@ from glassgrad.viz.drawing.files import saved
 from glassgrad.viz.formula.check import Check, checked
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import Way, between, counts, ways
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Both, Line, Writer, chained, equation, item, number
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, Both, Line, Writer, chained, equation, number
 from glassgrad.viz.recorded.loops import RESULT
 from glassgrad.viz.recorded.lowered import with_tangent
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number
@@ -120,7 +120,7 @@ class Derivation(_Written):
             tail = self._scene.card(given)
             if tail is None and node.op.name != "multiply":  # as a plain number it would be written without ·
                 return given
-            text = digits.constant(given) if tail is None else digits.scalar(tail.value[()])
+            text = digits.constant(given) if tail is None else digits.scalar(tail.value)
             return plain.symbol(text, given if tail is None else tail.value, tex_number(text))
 
         made = plain.apply(node.op, [*map(inserted, node.inputs)], node.params)
@@ -136,7 +136,7 @@ class Derivation(_Written):
         parts: list[str] = []
         for use in uses:
             assert use.head.gradient is not None
-            first, local = digits.scalar(use.head.gradient[()]), digits.scalar(item(use.local.value))
+            first, local = digits.scalar(use.head.gradient), digits.scalar(use.local.value)
             parts.append(f"{digits.bracketed(first) if parts else first} × {digits.bracketed(local)}")
         return number(" + ".join(parts))
 
@@ -291,7 +291,7 @@ def explain(
         leaves = [card for card in scene.cards if card.node is None and card.needs_grad]
         leaves = [card for card in leaves if mode == "forward" or card.gradient is not None]
         if len(leaves) > DERIVED:
-            raise DrawingError(f"{len(leaves)} leaves require grad: choose some, such as wrt=[{leaves[0].name!r}]")
+            raise DrawingError(f"{len(leaves)} leaves require grad: choose some as wrt, such as {leaves[0].name}")
         wrt = [card.place for card in leaves]
 
     several = not isinstance(wrt, ag.Tensor | str) and isinstance(wrt, Iterable)
@@ -303,7 +303,7 @@ def explain(
             derived = [Derivation(scene, *path, bool(numbers)) for path in found]
     if derived:
         return Derivations(derived) if several else derived[0]
-    raise DrawingError("wrt is an empty list: give a Tensor of the graph, or its name")
+    raise DrawingError("wrt has no entry: give a Tensor of the graph, or its name")
 
 
 def _path(scene: Scene, wrt: Any) -> tuple[Card, set[Card]]:

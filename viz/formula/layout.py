@@ -69,7 +69,7 @@ class Layout:
         if card.shape:
             name += BLANK + space(card.shape)
         elif told.with_numbers:
-            name = equation(name, number(digits.scalar(told.gradient[()])))
+            name = equation(name, number(digits.scalar(told.gradient)))
         return name + words("".join(say(", {note}", note=note) for note in notes))
 
     def _sections(self) -> list[Section]:
@@ -99,7 +99,7 @@ class Layout:
         """The direction of a tangent."""
         name = self._write.value(card)
         if not card.shape:
-            return (equation(name, number(digits.scalar(card.value[()]))),)
+            return (equation(name, number(digits.scalar(card.value))),)
         return (name, space(card.shape), *([entries(card.value)] if self._told.with_numbers else []))
 
     def _steps(self) -> list[Section]:
@@ -225,7 +225,7 @@ class Layout:
             written = equals + written
         elif written.tex.startswith("-"):
             written = Both(written.text, f"{{-}}{written.tex[1:]}")  # a sign, not a difference
-        return line, written, equals + number(digits.scalar(line.value[()]))
+        return line, written, equals + number(digits.scalar(line.value))
 
     # ------------------------------------------------------------ text and LaTeX
 
@@ -338,7 +338,7 @@ def without_empty(rows: list[Row]) -> list[Row]:
 def entries(value: np.ndarray) -> Both:
     """The numbers of a Tensor, or their rms if they are many."""
     if not value.shape:
-        entry = number(digits.scalar(value[()]))
+        entry = number(digits.scalar(value))
         aligned = entry.text if entry.text.startswith("-") else f" {entry.text}"  # below and above the signs of others
         return Both(aligned, entry.tex)
     if value.size > ENTRIES or not value.size:

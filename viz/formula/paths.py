@@ -8,7 +8,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.writer import Both, Writer, equation, item, number
+from glassgrad.viz.formula.writer import Both, Writer, equation, number
 from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
@@ -73,6 +73,6 @@ def _use(write: Writer, use: Socket, count: int, with_numbers: bool) -> Way:
     formula = Both() + write.term(use)
     if write.scene.scalar and with_numbers:
         assert head.gradient is not None
-        product = digits.product(head.gradient[()], item(use.local.value), use.contribution[()])
+        product = digits.product(head.gradient, use.local.value, use.contribution)
         formula = equation(formula, number(product))
     return Way(through, formula, use.contribution, count)

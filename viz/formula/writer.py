@@ -171,8 +171,3 @@ def chained(upstream: Symbol, local: Symbol) -> Any:
     if 1 in (upstream.number, local.number):
         return local if upstream.number == 1 else upstream
     return upstream.space.call("negative", upstream) if local.number == -1 else product(upstream, local)
-
-
-def item(value: Any) -> Any:
-    """An array without axes as a Python number."""
-    return value.item() if hasattr(value, "item") else value

@@ -16,7 +16,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.texts import clipped, short
 from glassgrad.viz.recorded.loops import GATES, Recurrence
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
-from glassgrad.viz.recorded.scene import Card, Scene, Socket
+from glassgrad.viz.recorded.scene import Card, Scene, Socket, is_finite
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
@@ -34,7 +34,6 @@ class Cards:
         self.scene = scene
         self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
         self.brief = False  # whether names and formulas are short, too
-        self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
         """The name of an operand."""
@@ -63,7 +62,7 @@ class Cards:
         """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
         by = derivative(socket.head.name, socket.tail.name, short)
         formula, value = socket.local.text, socket.local.value
-        number = numbers.scalar(np.asarray(value).reshape(())[()])
+        number = numbers.scalar(value)
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(f"({formula})" if socket.local.head == "where" else formula)
@@ -90,32 +89,19 @@ class Cards:
 
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""
-        if self.failed(card):
+        if card.failed:
             return frame("failed", cellpadding=padding)
         kind = {PARAM: "parameter", LOSS: "loss", OP: "operation"}.get(card.role, "data")
         return frame(kind, cellpadding=padding)
 
-    def failed(self, card: Card) -> bool:
-        """Whether a rule of the operation is wrong, or a nan or inf first appears here."""
-        if card not in self._failed:
-            self._failed[card] = card.wrong or self._lost(card)
-        return self._failed[card]
-
-    def _lost(self, card: Card) -> bool:
-        if _finite(card.value) and (card.gradient is None or _finite(card.gradient)):
-            return False
-        if not _finite(card.value):
-            return all(_finite(socket.tail.value) for socket in card.sockets)
-        return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
-
     def whole(self, card: Card, inside: Label) -> Label:
         """A card; a failed one has a double border, which is seen without colour."""
-        if not self.failed(card):
+        if not card.failed:
             return inside
         colours = {"border": 4, "color": "bad", "bgcolor": "paper"}
-        if not self._lost(card):
+        if not card.is_lost:
             return table(row(cell(inside)), cellspacing=3, **colours)
-        word = text("NOT FINITE" if not _finite(card.value) else "GRADIENT", style.TAG, "paper", bold=True)
+        word = text("NOT FINITE" if not is_finite(card.value) else "GRADIENT", style.TAG, "paper", bold=True)
         said = table(row(cell(word, bgcolor="bad", cellpadding=3)))
         return table(row(cell(inside), cell(said)), cellpadding=2, **colours)
 
@@ -246,13 +232,13 @@ class Cards:
             formula = clipped(self.scene.formula(card).text, self.longest)
             parts += text(f" = {formula}", style.CELL, "ink")
         if not card.shape:
-            parts += text("  = ", style.CELL, "ink") + self.number(numbers.scalar(card.value[()]), style.VALUE, "ink")
+            parts += text("  = ", style.CELL, "ink") + self.number(numbers.scalar(card.value), style.VALUE, "ink")
         elif is_leaf or shape:
             parts += caption(f"  {numbers.shape(card.shape)}")
         if is_leaf:
             return parts
         said, size = self.badge(card)
-        if not self.failed(card):
+        if not card.failed:
             return text(f"{said}  ", size, "fwd", bold=True) + parts
         badge = text(said, size, "fwd", bold=True)
         return table(row(cell(badge, cellpadding=3, bgcolor="bad"), cell("  ", parts)))
@@ -271,7 +257,7 @@ class Cards:
         if card.gradient is None:
             number, told = text("no gradient", style.GRAD_LABEL, "muted", italic=True), None
         else:
-            said, told = f"{numbers.scalar(card.gradient[()])}{' ?' * card.doubted}", self.gradient_told(card)
+            said, told = f"{numbers.scalar(card.gradient)}{' ?' * card.doubted}", self.gradient_told(card)
             number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
         cells.append(cell(number, port="g", title=told))
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
@@ -287,7 +273,7 @@ class Cards:
             part = use.sent
             where = f"from {short(use.head.name)} {use.mark}".rstrip()
             told = where if part is None else f"{where}: {numbers.full(part)}"
-            said = (where if part is None or card.shape else numbers.scalar(part[()])) + " ?" * use.doubted
+            said = (where if part is None or card.shape else numbers.scalar(part)) + " ?" * use.doubted
             cells.append(cell(grad_text(said, self.grad_ink(card)), port=f"g{i}", title=told, **rule))
         if rest := card.addends[len(shown) :]:
             told = f"from {', '.join(use.head.name for use in rest)}"
@@ -297,13 +283,13 @@ class Cards:
     def again(self, use: Socket) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes."""
         card = use.tail
-        said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value[()])
+        said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value)
         name = self.name(card, style.CELL)
         value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
         head = name, value, text("  AGAIN", style.TAG, "muted")
         lines = [cell(*head, align="LEFT", title=card.told, colspan=2)]
         if use.passes and use.sent is not None:
-            size = f"rms {numbers.rms(use.sent)}" if use.sent.shape else numbers.scalar(use.sent[()])
+            size = f"rms {numbers.rms(use.sent)}" if use.sent.shape else numbers.scalar(use.sent)
             adds = grad_text(f"adds {size}{' ?' * use.doubted}")
             lines.append(cell(adds, align="LEFT", title=use.told, colspan=2))
         foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
@@ -369,7 +355,3 @@ def addends(card: Card) -> list[Socket]:
     """The uses whose addends are written out one by one."""
     uses = card.addends
     return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
-
-
-def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

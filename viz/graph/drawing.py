@@ -166,7 +166,7 @@ class Drawing:
 
     def _node(self, card: Card) -> None:
         kind = "act" if card.role == OP else card.role
-        failed = " failed" if self.cards.failed(card) else ""
+        failed = " failed" if card.failed else ""
         self.picture.node(card.key, self._label(card), cls=f"card {kind}{failed}")
 
     def _fresh(self, name: str) -> str:
@@ -237,10 +237,8 @@ class Drawing:
         forward, backward = edge_looks(socket)
         i, at, is_again = socket.index, self.again.get(socket, tail.key), socket in self.again
         if socket is self.cards.spine(head) and (tail.node is not None or not self.scene.scalar):
-            forward["weight"], backward["weight"] = (
-                style.WEIGHT_SPINE,
-                0 if self.scene.scalar else style.WEIGHT_GRADIENT,
-            )
+            forward["weight"] = style.WEIGHT_SPINE
+            backward["weight"] = 0 if self.scene.scalar else style.WEIGHT_GRADIENT
         else:  # an operation on leaves alone stands near its use, not below the leaves
             forward["weight"], backward["weight"] = 4 if tail.depth == 1 and self.scene.scalar else 2, 0
         if tail in self.level and not is_again:
@@ -263,11 +261,8 @@ class Drawing:
         upstream, part = socket.head.gradient, socket.contribution
         if not self.scene.scalar or self.cards.compact or upstream is None or part is None:
             return None
-        local = socket.local.value
-        said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
-        said += " ?" if socket.doubted else ""
-        written = grad_text(said, "muted" if socket.doubted else "grad")
-        return table(row(cell(" ", width=7), cell(written)))
+        said = numbers.product(upstream, socket.local.value, part) + " ?" * socket.doubted
+        return table(row(cell(" ", width=7), cell(grad_text(said, "muted" if socket.doubted else "grad"))))
 
 
 def edge_looks(socket: Socket) -> tuple[dict[str, Any], dict[str, Any]]:

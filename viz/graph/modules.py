@@ -23,15 +23,7 @@ from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, short, text_width
-from glassgrad.viz.graph.row_cards import (
-    column,
-    gradient_edge,
-    hold_in_column,
-    loop_edge,
-    row_edge,
-    shortcut_edge,
-    warning,
-)
+from glassgrad.viz.graph import row_cards
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.layers import described, graph_title, has_shortcut, lines
@@ -147,15 +139,17 @@ class _Table:
             kind, head, cells = self._loop(unit, loops[0]) if loops else self._row(unit)
         folded, failed = len(cells) == 2, any(caution.word == "NOT FINITE" for caution in unit.warnings)
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
-        drawn = [column(x, width, None, True, title=tip) for (x, tip), width in zip(cells, widths, strict=True)]
-        drawn[-1] = column(cells[-1][0], widths[-1], "g", True, title=cells[-1][1]) if self.seen.gradients else ()
-        drawn.append(column(caption(" "), COLUMNS[4], "side"))
+        rule = {"sides": "L", "border": 1, "color": "hair"}
+        ports = ["g" if shown is cells[-1] else None for shown in cells]
+        parts = list(zip(cells, widths, ports, strict=True))[: None if self.seen.gradients else -1]
+        drawn = [_column(x, width, port, title=tip, **rule) for (x, tip), width, port in parts]
+        drawn.append(_column(caption(" "), COLUMNS[4], "side"))
         if unit.warnings:
             head = table(row_(cell(head, align="LEFT", balign="LEFT")), row_(cell(self._boxes(unit.warnings))))
         look = frame("failed" if failed else "data" if kind == "input" else kind)
         if folded:
             look |= {"border": style.PARAMETER_BORDER, "style": None}
-        label = table(row_(column(head, COLUMNS[0], "v"), *drawn), cellpadding=4, **look)
+        label = table(row_(_column(head, COLUMNS[0], "v"), *drawn), cellpadding=4, **look)
         for _ in range(2 * folded):
             label = table(row_(cell(label)), border=1, color=look["color"], bgcolor="paper", cellspacing=3)
         if failed and not folded:
@@ -163,9 +157,9 @@ class _Table:
         cls = f"module {'folded' if folded else kind}{' failed' * failed}"
         self.picture.node(unit.key, label, group="rows", cls=cls)
         if loops or (isinstance(unit, Repeat) and unit.shares):
-            loop_edge(self.picture, unit.key, "side:e", loops[0].loop.length if loops else len(unit.blocks))
+            row_cards.loop_edge(self.picture, unit.key, "side:e", loops[0].loop.length if loops else len(unit.blocks))
         elif isinstance(unit, Row) and unit.of.calls and has_shortcut(lines([unit])):
-            shortcut_edge(self.picture, unit.key)
+            row_cards.shortcut_edge(self.picture, unit.key)
 
     def _row(self, row: Row) -> tuple[str, Label, list[tuple[Label, str]]]:
         """The kind of a row, its name, and the cells with its values and their gradient."""
@@ -212,7 +206,7 @@ class _Table:
 
     def _values(self, row: Row, array: np.ndarray) -> Label:
         if array.size == 1:
-            return aligned(text(f"{short(row.letter)} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
+            return aligned(text(f"{short(row.letter)} = {numbers.scalar(array)}", style.VALUE, "ink"))
         if array.dtype.kind not in "fiub" or array.size == 0:
             return aligned(caption(f"{row.letter}: {numbers.shape(array.shape)} {array.dtype}"))
         if row.op == "softmax" and array.ndim == 4 and (heads := marks.maps(array[0])):
@@ -237,7 +231,7 @@ class _Table:
         if gradient is None:
             return caption("not computed" if getattr(place, "requires_grad", False) else "no grad needed")
         if gradient.size == 1:
-            return aligned(grad_text(f"{self._by(name)} = {numbers.scalar(gradient.reshape(())[()])}"))
+            return aligned(grad_text(f"{self._by(name)} = {numbers.scalar(gradient)}"))
         size = numbers.root_mean_square(gradient)
         words = _fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3], grad_text)
         return _stacked(marks.gauge(size), words)
@@ -246,7 +240,7 @@ class _Table:
         boxes = []
         for caution in warnings:
             ink, ground = ("bad", "bad_bg") if caution.word == "NOT FINITE" else ("warn", "warn_bg")
-            inside = row_(cell(aligned(*warning(caution, style.CELL)), align="LEFT", balign="LEFT"))
+            inside = row_(cell(aligned(*row_cards.warning(caution, style.CELL)), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
         return table(*boxes, cellspacing=2)
 
@@ -306,7 +300,7 @@ class _Table:
             near = rank[head] - rank[tail] == 1
             passing = drawn[rank[tail] : rank[head] + 1]
             label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}") if near else ()
-            row_edge(self.picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
+            row_cards.row_edge(self.picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
             gradient = self.seen.sent(by_key[link.head].nodes, link.place)
             if gradient is None:
                 continue
@@ -315,9 +309,13 @@ class _Table:
             words = f"rms {name} {numbers.rms(size)}"
             if uses[id(link.place)] > 1:
                 words = f"rms {numbers.rms(size)}, part of {name}"
-            label, look = grad_text(f"    {words}") if near else (), gradient_edge(size)
-            row_edge(self.picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
-        hold_in_column(self.picture, drawn, joined)
+            label, look = grad_text(f"    {words}") if near else (), row_cards.gradient_edge(size)
+            row_cards.row_edge(self.picture, passing, "g", "side", label, id=f"b_{tail}_{head}", tooltip=words, **look)
+        row_cards.hold_in_column(self.picture, drawn, joined)
+
+
+def _column(content: Label, width: int, port: str | None, **attributes: Any) -> Label:
+    return cell(content, port=port, width=width, align="LEFT", balign="LEFT", **attributes)
 
 
 def _contents(rows: Iterable[Row]) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.labels import Label, caption, cell, text
+from glassgrad.viz.drawing.labels import Label, caption, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.recorded.rows import Caution
 
@@ -19,12 +19,6 @@ def warning(caution: Caution, size: int) -> list[Label]:
     """The lines of a warning, its word in this size."""
     ink = "bad" if caution.word == "NOT FINITE" else "warn"
     return [text(f"▲ {caution.word}", size, ink, bold=True), *(caption(words, ink) for words in caution.lines)]
-
-
-def column(content: Label, width: int, port: str | None = None, rule: bool = False, **attributes: Any) -> Label:
-    """A cell of a row's card; ``rule``: with a rule at its left."""
-    look = {"sides": "L", "border": 1, "color": "hair"} if rule else {}
-    return cell(content, port=port, width=width, align="LEFT", balign="LEFT", **look, **attributes)
 
 
 def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label: Label, **attributes: Any) -> None:

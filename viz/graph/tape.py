@@ -174,7 +174,7 @@ class _Tape:
         parts = self._addends(card)
         said = "" if len(parts) < 2 else f"sum of {len(parts)}: "
         if said and not card.shape and len(parts) <= style.ADDENDS:
-            said = f"{' + '.join(numbers.scalar(part[()]) for part in parts)} = "
+            said = f"{' + '.join(numbers.scalar(part) for part in parts)} = "
         label = text(f"{self.cards.by(card)} = {said}", style.GRAD_LABEL, "grad", italic=True)
         return row(cell(label, self._number(card.gradient), align="LEFT", title=self.cards.gradient_told(card)))
 
@@ -182,7 +182,7 @@ class _Tape:
         """A gradient: the number, or the rms of several."""
         if array.shape:
             return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, "grad", italic=True)
-        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, "grad", bold=True, italic=True)
+        return self.cards.number(numbers.scalar(array), style.GRADIENT, "grad", bold=True, italic=True)
 
     def _addends(self, card: Card) -> list[np.ndarray]:
         """The addends of a gradient, one for each use."""

@@ -91,10 +91,7 @@ class Words:
         if not (socket.passes or self.scene.scalar):
             return ""
         out = say.symbol(OUT, head.value)
-        if self.scene.scalar:
-            g = Symbol(say, "1", "1", value=np.ones_like(head.value), number=1.0)
-        else:
-            g = say.upstream(UPSTREAM, head.upstream)
+        g = socket.one if self.scene.scalar else say.upstream(UPSTREAM, head.upstream)
         operands = self.scene.operands(head, self._dotted(head, MARKS))
         part = say.pull(head.operation.op, socket.index, operands, out, head.operation.params, g)
         said = "" if part is None else readable(part.text)

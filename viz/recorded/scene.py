@@ -105,6 +105,18 @@ class Card:
         return any(socket.wrong for socket in self.sockets)
 
     @cached_property
+    def is_lost(self) -> bool:
+        """Whether a nan or inf first appears here."""
+        if not is_finite(self.value):
+            return all(is_finite(socket.tail.value) for socket in self.sockets)
+        return not is_finite(self.gradient) and all(is_finite(use.head.gradient) for use in self.uses)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a rule of the operation is wrong, or a nan or inf first appears here."""
+        return self.wrong or self.is_lost
+
+    @cached_property
     def addends(self) -> list[Socket]:
         """The uses that contribute to the gradient."""
         return [use for use in self.uses if use.passes]
@@ -154,10 +166,10 @@ class Socket:
         """The derivative of the operation with respect to this operand: its rule run on symbols, with upstream gradient
         1.
         """
-        return self.scene.pull(self, self._one)
+        return self.scene.pull(self, self.one)
 
     @property
-    def _one(self) -> Symbol:
+    def one(self) -> Symbol:
         """A gradient of ones in the shape of the value, written as ``1``."""
         ones = np.ones_like(self.head.value)
         return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
@@ -180,7 +192,7 @@ class Socket:
             return None
         say = self.scene.say
         probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
-        ones = self.scene.pull(self, self._one)
+        ones = self.scene.pull(self, self.one)
         probed = self.scene.pull(self, say.upstream("G", probe))
         slopes = np.broadcast_to(np.asarray(ones.value), head.shape)
         with np.errstate(all="ignore"):
@@ -361,6 +373,11 @@ class Scene:
 
 
 # ---------------------------------------------------------------- numbers
+
+
+def is_finite(array: np.ndarray | None) -> bool:
+    """Whether no entry is nan or inf."""
+    return array is None or array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:

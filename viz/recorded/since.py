@@ -57,5 +57,5 @@ def _then(name: str, own: Any, value: Any) -> str:
     if own.shape != value.shape:
         was, now = numbers.shape(own.shape), numbers.shape(value.shape)
     else:
-        was, now = map(numbers.scalar, (own.reshape(())[()], value.reshape(())[()]))
+        was, now = map(numbers.scalar, (own, value))
     return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
