@@ -5,6 +5,7 @@
 """
 
 import gc
+import itertools
 import os
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from glassgrad.autograd import backends
+from glassgrad.nn.init import LOADING
 from tests import standin
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors]}
@@ -29,6 +31,14 @@ def no_collector():
     gc.disable()
     yield
     gc.enable()
+
+
+@pytest.fixture
+def shapes_only():
+    """Parameters without values: the largest networks take no time and no memory to be counted or drawn."""
+    token = LOADING.set(itertools.repeat(0))
+    yield
+    LOADING.reset(token)
 
 
 @pytest.fixture

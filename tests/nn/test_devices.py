@@ -10,6 +10,7 @@ from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import TrainingError
 from tests import standin
 from tests.sampling import sampled
+from tests.training import updating
 
 F = nn.functional
 RNG = np.random.default_rng(0)
@@ -135,15 +136,7 @@ class TestCompiled:
     def test_new_values_and_a_move_are_taken_up(self, gpu):
         model = nn.Linear(2, 1, seed=0).to("cuda")
         optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
-
-        @ag.compile
-        def step(x):
-            optimizer.zero_grad()
-            loss = model(x).sum()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = ag.compile(updating(optimizer, lambda x: model(x).sum()))
         x = ag.ones((3, 2), dtype="float32", device="cuda")
         step(x)
         model.load_state_dict({"weight": [[1.0, 2.0]], "bias": [0.0]})

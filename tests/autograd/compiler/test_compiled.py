@@ -20,6 +20,7 @@ from tests.autograd.compiler.oracle import agree, check, flat, follows, paramete
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
 from tests.measured import in_threads, memory_below
+from tests.training import updating
 
 
 def trained(optimizer: str = "Adam") -> Any:
@@ -260,14 +261,7 @@ def test_states_whose_elements_lie_between_each_other_are_refused() -> None:
 
 def test_an_older_graph_notices_an_update_by_the_first_call() -> None:
     w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
-    optimizer = nn.optim.SGD([w], lr=0.1)
-
-    @ag.compile
-    def step(x: ag.Tensor) -> None:
-        optimizer.zero_grad()
-        ag.sum(w * w * x).backward()
-        optimizer.step()
-
+    step = ag.compile(updating(nn.optim.SGD([w], lr=0.1), lambda x: ag.sum(w * w * x)))
     for _ in range(2):
         older = ag.sum(w * w)
         step(ag.Tensor([1.0, 2.0]))
@@ -653,16 +647,7 @@ def test_no_large_array_is_allocated_at_a_call() -> None:
 
 def test_memory_is_flat_over_many_calls() -> None:
     w = parameter()
-    optimizer = nn.optim.SGD([w], lr=0.01)
-
-    @ag.compile
-    def step(x: ag.Tensor) -> ag.Tensor:
-        optimizer.zero_grad()
-        loss = ((w - x) ** 2).sum()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = ag.compile(updating(nn.optim.SGD([w], lr=0.01), lambda x: ((w - x) ** 2).sum()))
     x = ag.ones(3)
     for _ in range(100):
         step(x)

@@ -13,6 +13,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.tracing.surroundings import alike
 from tests.autograd.compiler.oracle import follows, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
+from tests.training import updating
 
 X = ag.ones((2,), dtype="float32")
 
@@ -97,16 +98,11 @@ def test_a_parameter_that_is_frozen_where_the_function_asks_for_it() -> None:
     def run(wrap: Callable[[Any], Any]) -> list[float]:
         one, other = nn.Linear(2, 1, seed=0), nn.Linear(2, 1, seed=1)
         parameters = [*one.parameters(), *other.parameters()]
-        optimizer = nn.optim.SGD(parameters, lr=0.1)
 
-        def step(x: ag.Tensor) -> Any:
-            optimizer.zero_grad()
-            loss = one(x).sum() + 0.1 * sum((p * p).sum() for p in parameters if p.requires_grad)
-            loss.backward()
-            optimizer.step()
-            return loss
+        def loss_of(x: ag.Tensor) -> Any:
+            return one(x).sum() + 0.1 * sum((p * p).sum() for p in parameters if p.requires_grad)
 
-        step = wrap(step)
+        step = wrap(updating(nn.optim.SGD(parameters, lr=0.1), loss_of))
         losses = []
         for free in (False, True, True, False, True):
             other.requires_grad_(free)
@@ -175,14 +171,7 @@ def test_a_trace_leaves_nothing_behind() -> None:
 
 def test_hooks_come_and_go() -> None:
     w = ag.Tensor([1.0, 1.0], requires_grad=True)
-    optimizer = nn.optim.SGD([w], lr=0.1)
-
-    @ag.compile
-    def step(x: ag.Tensor) -> None:
-        optimizer.zero_grad()
-        ag.mean((x * w) ** 2).backward()
-        optimizer.step()
-
+    step = ag.compile(updating(nn.optim.SGD([w], lr=0.1), lambda x: ag.mean((x * w) ** 2)))
     x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
     step(x)
     before = w.tolist()
@@ -224,13 +213,7 @@ def test_an_optimizers_groups_and_state_may_be_replaced(change: Callable[[Any], 
     def trained(wrap: Any) -> list[Any]:
         parameters = [ag.Tensor([1.0, 2.0], requires_grad=True), ag.Tensor([3.0, 4.0], requires_grad=True)]
         optimizer = nn.optim.SGD(parameters, lr=0.1, momentum=0.9)
-
-        def step(x: ag.Tensor) -> None:
-            optimizer.zero_grad()
-            ag.sum((parameters[0] * parameters[1] - x) ** 2).backward()
-            optimizer.step()
-
-        take = wrap(step)
+        take = wrap(updating(optimizer, lambda x: ag.sum((parameters[0] * parameters[1] - x) ** 2)))
         for i in range(5):
             if i == 2:
                 optimizer.zero_grad()

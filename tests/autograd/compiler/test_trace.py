@@ -15,6 +15,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import agree, check, parameter, traces
+from tests.training import updating
 
 X = ag.Tensor([1.0, 2.0, 3.0], name="x")
 LABELS = ag.Tensor([0, 1, 2], name="labels")
@@ -246,15 +247,7 @@ def test_a_recorded_gradient_from_before_the_call_is_refused() -> None:
 
 def test_a_step_that_updates_leaves_no_gradient() -> None:
     w, other = parameter(), parameter((4.0, 5.0, 6.0), "other")
-    optimizer = nn.optim.SGD([w], lr=0.1)
-
-    @ag.compile
-    def step(x: ag.Tensor) -> None:
-        optimizer.zero_grad()
-        (x * w * other).sum().backward()
-        optimizer.step()
-
-    step(X)
+    ag.compile(updating(nn.optim.SGD([w], lr=0.1), lambda x: (x * w * other).sum()))(X)
     assert w.grad is None
     assert other.grad is not None
     assert other.grad.tolist() == [1.0, 4.0, 9.0]
@@ -369,14 +362,7 @@ def test_trace_leaves_tensors_alone() -> None:
     model = nn.MLP([4, 3, 2], seed=0)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
     before = copy.deepcopy(model.state_dict()), [p.data for p in model.parameters()]
-
-    def step(x: ag.Tensor) -> ag.Tensor:
-        loss = model(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    program = ag.trace(step, ag.ones((5, 4), dtype="float32"))
+    program = ag.trace(updating(optimizer, lambda x: model(x).square().mean()), ag.ones((5, 4), dtype="float32"))
     assert len(program.updates) == 4 * 3 + 1  # and one count of steps
     for p, array in zip(model.parameters(), before[1], strict=True):
         assert p.data is array

@@ -10,6 +10,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, TraceError
 from glassgrad.nn.errors import StateError
+from tests.training import updating
 
 VARIANTS = [
     ("SGD", {"lr": 0.1}),
@@ -285,12 +286,7 @@ def test_an_optimizer_of_ones_own_steps_alike_eagerly_and_compiled_and_is_restor
         optimizer = kind([w])
         if before is not None:
             optimizer.load_state_dict(before[1])
-
-        def step():
-            optimizer.zero_grad()
-            (w * w).sum().backward()
-            optimizer.step()
-
+        step = updating(optimizer, lambda: ag.sum(w * w))
         step = ag.compile(step) if compiled else step
         for i in range(steps):
             step()
@@ -319,12 +315,7 @@ def test_parameters_that_are_appended_and_states_that_are_cleared_begin_anew(nam
     def run(change, compiled):
         w, v = (ag.Tensor(x, requires_grad=True) for x in ([1.0, -2.0], [3.0, 5.0]))
         optimizer = getattr(nn.optim, name)([w], lr=0.1, **options)
-
-        def step():
-            optimizer.zero_grad()
-            (w * v * w).sum().backward()
-            optimizer.step()
-
+        step = updating(optimizer, lambda: ag.sum(w * v * w))
         stepping = ag.compile(step) if compiled else step
         for i in range(4):
             if i == 2:
@@ -359,14 +350,8 @@ def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
                 self.state[p]["average"] = p.grad * 1.0
 
     w = ag.Tensor([1.0, -2.0], requires_grad=True)
-    optimizer = Late([w])
-
-    def step():
-        (w * w).sum().backward()
-        optimizer.step()
-
     with pytest.raises(TraceError, match="keeps after the call, where it would have no values"):
-        ag.compile(step)()
+        ag.compile(updating(Late([w]), lambda: ag.sum(w * w)))()
 
 
 @pytest.mark.parametrize("wrap", [lambda step: step, ag.compile], ids=["eager", "compiled"])
@@ -375,27 +360,21 @@ def test_parameters_share_a_count_of_steps_while_they_are_updated_together(wrap)
     parameters = [ag.Tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
     optimizer = nn.optim.Adam([{"params": parameters[:2]}, {"params": parameters[2:]}], lr=0.1)
 
-    def step(x):
-        optimizer.zero_grad()
-        sum((p * p).sum() for p in parameters if p.requires_grad).backward()
-        optimizer.step()
-        return x
-
     def counts():
         return [optimizer.state[p]["step"].item() for p in parameters]
 
-    step, x = wrap(step), ag.ones(1)
+    step = wrap(updating(optimizer, lambda: sum((p * p).sum() for p in parameters if p.requires_grad)))
     parameters[1].requires_grad = False
     for _ in range(2):
-        step(x)
+        step()
     assert counts() == [2, 0, 2]
     parameters[1].requires_grad = True
     before = parameters[1].data.copy()
-    step(x)
+    step()
     np.testing.assert_allclose(before - parameters[1].data, 0.1, rtol=1e-6)  # its first step
     optimizer.param_groups[1]["params"].append(optimizer.param_groups[0]["params"].pop())
-    step(x)
+    step()
     optimizer.load_state_dict(optimizer.state_dict())
-    step(x)
+    step()
     assert counts() == [5, 3, 5]
     assert nn.optim.Adam(parameters).state[parameters[0]]["step"] is not optimizer.state[parameters[2]]["step"]

@@ -54,6 +54,11 @@ def test_a_model_round_trip(model, tmp_path):
         lambda: nn.models.CharTransformer(7, 8, 2, 1, 9, 5, seed=0),
         lambda: nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0),
         lambda: nn.Sequential(nn.RMSNorm((2, 3), eps=0.1), nn.InstanceNorm1d(3), nn.Embedding(5, 4, padding_idx=-1)),
+        lambda: nn.models.LeNet5(3, channels=1, size=16, seed=0),
+        *(
+            lambda kind=kind: kind(classes=3, channels=1, small=True, seed=0)
+            for kind in (nn.models.AlexNet, nn.models.VGG, nn.models.ResNet, nn.models.GoogLeNet)
+        ),
     ],
 )
 def test_every_layer_comes_back_as_it_was_made(make, tmp_path):
@@ -62,9 +67,10 @@ def test_every_layer_comes_back_as_it_was_made(make, tmp_path):
     twin = nn.load_model(tmp_path / "model.npz")
     assert repr(twin) == repr(model)
     assert [m._described() for m in twin.modules()] == [m._described() for m in model.modules()]
-    assert {k: v.tolist() for k, v in twin.state_dict().items()} == {
-        k: v.tolist() for k, v in model.state_dict().items()
-    }
+    back = twin.state_dict()
+    assert [*back] == [*model.state_dict()]
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(back[name].data, value.data)
 
 
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])
@@ -114,17 +120,6 @@ def test_equal_content_gives_equal_bytes(tmp_path):
 class Own(nn.Module):
     def __init__(self, width=3):
         self.hidden = nn.Linear(2, width, seed=0)
-
-
-@pytest.mark.parametrize("name", ["Part", "ONNXModel", "_Conv", "LanguageModel", "Module"])
-def test_a_file_names_no_class_but_those_of_nn_and_its_models(name, tmp_path):
-    nn.save(nn.Linear(1, 1), path := tmp_path / "m.npz")
-    with np.load(path) as file:
-        arrays = dict(file)
-    arrays["__glassgrad__"] = np.array(str(arrays["__glassgrad__"]).replace('"Linear"', f'"{name}"'))
-    np.savez(path, **arrays)
-    with pytest.raises(FileError, match=f"it names a layer '{name}', which nn lacks"):
-        nn.load_model(path)
 
 
 def test_a_class_of_ones_own_is_saved_as_weights(tmp_path):
@@ -259,7 +254,10 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
 @pytest.mark.parametrize(
     ("architecture", "weights", "why"),
     [
-        ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn lacks"),
+        *(
+            ({"class": name, "arguments": {}}, {}, f"it names a layer '{name}', which nn lacks")
+            for name in ("os.system", "Part", "ONNXModel", "_Conv", "LanguageModel", "Module")
+        ),
         ({"class": "Linear"}, {}, "it has no entry 'arguments'"),
         ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its header has an unexpected structure"),
         (LINEAR, {"w": np.zeros((1, 1))}, "'weight' is missing"),

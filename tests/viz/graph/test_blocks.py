@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 
 import numpy as np
@@ -10,19 +9,12 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.nn.init import LOADING
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.blocks import draw_model
 from glassgrad.viz.recorded.summary import summary
 from tests.viz.laid_out import LaidOut, words
 
-
-@pytest.fixture(autouse=True)
-def shapes_only():
-    """Models without numbers: their pictures need none."""
-    token = LOADING.set(itertools.repeat(0))
-    yield
-    LOADING.reset(token)
+pytestmark = pytest.mark.usefixtures("shapes_only")
 
 
 def cards(picture):

@@ -11,6 +11,7 @@ from glassgrad import nn, viz
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.playground import _Document
+from tests.training import updating
 from tests.viz.pages.browser import LOW_CONTRAST, browse
 from tests.viz.pages.browser import needs_chromium as needs_browser
 
@@ -235,12 +236,8 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     for p in network.parameters():
         p.data = p.data.astype("float64")
     optimizer = nn.optim.SGD(network.parameters(), lr=0.2)
-    for _ in range(101):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(network(ag.Tensor(x)), ag.Tensor(labels))
-        loss.backward()
-        optimizer.step()
-    assert abs(seen["trained"]["loss"] - loss.item()) < 1e-12
+    step = updating(optimizer, lambda: nn.functional.cross_entropy(network(ag.Tensor(x)), ag.Tensor(labels)))
+    assert abs(seen["trained"]["loss"] - [step() for _ in range(101)][-1].item()) < 1e-12
     assert seen["trained"]["word"] == "ok"
     assert seen["said"].endswith("of 40 right")
     assert (seen["small"], seen["low"]) == ([], [])

@@ -12,6 +12,7 @@ from glassgrad import nn, viz
 from glassgrad.viz.recorded.evaluate import changed_leaves, evaluate
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.since import notice
+from tests.training import updating
 from tests.viz.laid_out import words
 
 WRITTEN = "recomputed with the present values of W1, b1, written to after this graph was recorded"
@@ -23,16 +24,7 @@ def recorded(lr=5.0, optimizer=nn.optim.SGD):
     """A recorded neuron, its loss and a function that trains it by one step."""
     net = nn.MLP([2, 1], output="sigmoid", seed=0, dtype="float64")
     x, y = ag.Tensor([[0.0, 1.0]], name="x"), ag.Tensor([[1.0]], name="y")
-    made = optimizer(net.parameters(), lr=lr)
-
-    def step():
-        loss = nn.functional.mse_loss(net(x), y)
-        made.zero_grad()
-        loss.backward()
-        made.step()
-        return loss
-
-    return net, step
+    return net, updating(optimizer(net.parameters(), lr=lr), lambda: nn.functional.mse_loss(net(x), y))
 
 
 def text_of(y, *, live=None):
@@ -113,16 +105,7 @@ def test_equal_outputs_are_no_proof_without_equal_gradients():
 def test_a_compiled_step_counts_as_a_write():
     net, _ = recorded()
     x, y = ag.Tensor([[0.0, 1.0]]), ag.Tensor([[1.0]])
-    optimizer = nn.optim.SGD(net.parameters(), lr=1.0)
-
-    @ag.compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.functional.mse_loss(net(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = ag.compile(updating(nn.optim.SGD(net.parameters(), lr=1.0), lambda x, y: nn.functional.mse_loss(net(x), y)))
     for _ in range(3):  # traced, then compiled
         loss = nn.functional.mse_loss(net(x), y)
         assert "recomputed" not in viz.draw_graph(loss).alt

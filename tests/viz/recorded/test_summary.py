@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from glassgrad import nn, viz
-from glassgrad.nn.init import LOADING
 from tests.sampling import waiting
-
-
-@pytest.fixture
-def shapes_only():
-    token = LOADING.set(itertools.repeat(0))
-    yield
-    LOADING.reset(token)
 
 
 @pytest.mark.parametrize(

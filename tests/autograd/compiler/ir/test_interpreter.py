@@ -9,19 +9,13 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.compiler.ir.program import Program
+from tests.training import updating
 
 
 def test_run_changes_nothing() -> None:
     w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
     optimizer = nn.optim.SGD([w], lr=0.5)
-
-    def step(x: ag.Tensor) -> ag.Tensor:
-        loss = (x * w).sum()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    program = ag.trace(step, ag.ones(2))
+    program = ag.trace(updating(optimizer, lambda x: (x * w).sum()), ag.ones(2))
     for _ in range(2):
         outputs, updates = program.run(np.array([1.0, 3.0]))
         assert outputs[0] == 7.0

@@ -19,6 +19,7 @@ from glassgrad.autograd.errors import TargetError
 from tests.autograd.compiler.targets.cases import IN_JAVASCRIPT, case_of, in_single, training
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run
 from tests.autograd.compiler.test_training import OPTIMIZERS
+from tests.training import updating
 
 # ------------------------------------------------------------------------------------------------------------- the text
 
@@ -96,17 +97,8 @@ def in_node(script: str, tmp_path: Any) -> str:
 def descent() -> tuple[Program, Program]:
     """A step of gradient descent, and the value that it makes smaller, of one state."""
     w = ag.Tensor([1.0, -2.0], requires_grad=True, name="w", dtype="float64")
-    optimizer = nn.optim.SGD([w], lr=0.25)
-
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = ((w - x) ** 2).sum()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    x = ag.zeros(2, dtype="float64")
-    return ag.trace(step, x), ag.trace(lambda x: ((w - x) ** 2).sum(), x)
+    loss, x = lambda x: ((w - x) ** 2).sum(), ag.zeros(2, dtype="float64")
+    return ag.trace(updating(nn.optim.SGD([w], lr=0.25), loss), x), ag.trace(loss, x)
 
 
 @needs_node

@@ -14,6 +14,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
+from tests.training import updating
 
 FLOATS = (1.5, 2.5, 0.1, -3.0, 7.0)
 WHOLE = (1, 2, 3, 4, 5)
@@ -133,17 +134,12 @@ def test_a_number_kept_by_the_step_is_refused() -> None:
 def test_a_training_step_with_a_factor() -> None:
     def losses(wrap: Callable[[Any], Any]) -> list[float]:
         model = nn.MLP([2, 4, 1], seed=0, dtype="float64")
-        optimizer = nn.optim.Adam(model.parameters())
 
-        def step(x: Any, y: Any, epoch: float, factor: float) -> Any:
-            optimizer.zero_grad()
+        def loss_of(x: Any, y: Any, epoch: float, factor: float) -> Any:
             penalty = sum((p * p).sum() for p in model.parameters())
-            loss = nn.functional.mse_loss(model(x), y) * (1 - factor) + factor / (1 + epoch) * penalty
-            loss.backward()
-            optimizer.step()
-            return loss
+            return nn.functional.mse_loss(model(x), y) * (1 - factor) + factor / (1 + epoch) * penalty
 
-        step = wrap(step)
+        step = wrap(updating(nn.optim.Adam(model.parameters()), loss_of))
         x, y = ag.ones((4, 2)), ag.zeros((4, 1))
         return [step(x, y, epoch, 0.9**epoch / 2).item() for epoch in FLOATS[:3]]
 
