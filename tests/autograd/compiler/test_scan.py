@@ -12,6 +12,7 @@ from glassgrad.autograd.compiler.scan import repeated
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.autograd.ops.loops import scan as scan_module
+from tests.declared import declared
 
 STEPS, BATCH, WIDTH, HIDDEN = 5, 3, 2, 4
 RNG = np.random.default_rng(0)
@@ -212,10 +213,7 @@ def test_a_state_changed_after_the_scan_is_refused():
 
 
 def test_a_rule_that_is_declared_anew_counts_for_loops_too():
-    @ag.op("twice")
-    def twice(xp, x):
-        """x + x."""
-        return x + x
+    twice = declared(lambda xp, x: x + x, "twice")
 
     def slope():
         x = ag.Tensor(1.0, requires_grad=True)
@@ -325,12 +323,7 @@ def test_random_steps(seed, monkeypatch):
 
 
 def test_an_operation_that_returns_its_argument_keeps_its_rule():
-    @ag.op("turned_back")
-    def turned_back(xp, x):
-        """Itself, with the gradient reversed."""
-        return x
-
-    turned_back.vjp(x=lambda xp, g: -g)
+    turned_back = declared(lambda xp, x: x, "turned_back", x=lambda xp, g: -g)
     w = ag.ones((), requires_grad=True)
     ag.scan(lambda c, _: (turned_back(c) + c, 0), w, length=1)[0].backward()
     assert not w.grad

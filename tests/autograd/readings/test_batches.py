@@ -15,6 +15,7 @@ from glassgrad.autograd.errors import DomainError, DTypeError, GradientError
 from glassgrad.nn import functional as F
 from tests.autograd.readings.test_forward import close
 from tests.calls import Case
+from tests.declared import declared
 from tests.operations import TABLE
 
 RNG = np.random.default_rng(0)
@@ -272,22 +273,11 @@ def test_gradients_of_each_example_of_a_network(name: str) -> None:
 
 
 def test_functions_of_matrices_in_an_operation_of_one_s_own() -> None:
-    @ag.op("length")
-    def length(xp, x):
-        return xp.linalg.norm(x)
-
-    @ag.op("spectrum")
-    def spectrum(xp, x):
-        return xp.linalg.eigvalsh(x) * 2
-
-    @ag.op("wave")
-    def wave(xp, x):
-        return np.sin(x)
-
     with pytest.raises(DTypeError, match=r"wave can't take x = .*Batched"):
-        vmap(wave)(X)
+        vmap(declared(lambda xp, x: np.sin(x), "wave"))(X)
     with pytest.raises(DomainError, match=r"vmap can't compute linalg.norm, because it does not know"):
-        vmap(length)(X)
+        vmap(declared(lambda xp, x: xp.linalg.norm(x), "length"))(X)
+    spectrum = declared(lambda xp, x: xp.linalg.eigvalsh(x) * 2, "spectrum")
     squares = RNG.standard_normal((2, 3, 4, 4))
     np.testing.assert_allclose(vmap(vmap(spectrum))(squares).data, spectrum(squares).data)
 

@@ -13,6 +13,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, backends, jvp
 from glassgrad.autograd.errors import DeclarationError, GradientError
 from glassgrad.autograd.readings.forward import RULES, TangentRule
+from tests.declared import declared
 from tests.measured import memory_below
 from tests.operations import TABLE
 
@@ -262,11 +263,7 @@ class TestTangentRule:
     )
     @pytest.mark.parametrize("dtype", ["float64", "float32"])
     def test_a_rule_that_is_not_linear_is_refused_by_name(self, rule: Any, dtype: str) -> None:
-        @ag.op("bent")
-        def bent(xp, x):
-            return +x
-
-        bent.vjp(x=rule)
+        bent = declared(lambda xp, x: +x, "bent", x=rule)
         v = V.astype(dtype)
         for reading in (
             ag.jacfwd(bent),
@@ -281,11 +278,8 @@ class TestTangentRule:
 
     @pytest.mark.parametrize("dtype", ["float64", "float32"])
     def test_a_rule_whose_terms_cancel_is_linear(self, dtype: str) -> None:
-        @ag.op("saturated", broadcasts=False)
-        def saturated(xp, x):
-            return xp.softmax(x, axis=-1)
-
-        saturated.vjp(x=lambda xp, g, out: out * (g - xp.sum(g * out, axis=-1, keepdims=True)))
+        rule = lambda xp, g, out: out * (g - xp.sum(g * out, axis=-1, keepdims=True))  # noqa: E731
+        saturated = declared(lambda xp, x: xp.softmax(x, axis=-1), "saturated", {"broadcasts": False}, x=rule)
         for rows, size in enumerate((1.0, 10.0, 30.0, 200.0), 2):  # each shape is checked once
             x = (size * np.random.default_rng(0).normal(size=(rows, 4))).astype(dtype)
             np.testing.assert_allclose(
@@ -293,12 +287,8 @@ class TestTangentRule:
             )
 
     def test_an_operation_without_a_rule_is_refused_by_name(self) -> None:
-        @ag.op("bare")
-        def bare(xp, x):
-            return +x
-
         with pytest.raises(DeclarationError, match="bare has no rule for x"):
-            jvp(bare, (X,), (V,))
+            jvp(declared(lambda xp, x: +x, "bare"), (X,), (V,))
 
 
 WEIGHT = Tensor(X, requires_grad=True)

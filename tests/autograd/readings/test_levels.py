@@ -10,6 +10,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor, hessian, jacfwd, jvp, vmap
 from glassgrad.autograd.errors import DTypeError, GradientError
+from tests.declared import declared
 
 X = Tensor([1.0, 2.0, 3.0])
 ONE = Tensor(1.0)
@@ -38,35 +39,14 @@ class TestGradientsOfWhatALevelDoesNotChange:
         np.testing.assert_allclose(w.grad.data, expected.data, rtol=1e-12)
 
 
-def doubling() -> Any:
-    @ag.op("of_one_name")
-    def of_one_name(xp, x):
-        return 2 * x
-
-    of_one_name.vjp(x=lambda g: 2 * g)
-    return of_one_name
-
-
-def squaring() -> Any:
-    @ag.op("of_one_name")
-    def of_one_name(xp, x):
-        return x * x
-
-    of_one_name.vjp(x=lambda g, x: 2 * g * x)
-    return of_one_name
-
-
 class TestRulesOfOnesOwn:
     def test_a_name_that_is_declared_again(self) -> None:
-        slopes = [jvp(declare(), (Tensor(3.0),), (ONE,))[1].item() for declare in (doubling, squaring)]
+        made = (lambda xp, x: 2 * x, lambda g: 2 * g), (lambda xp, x: x * x, lambda g, x: 2 * g * x)
+        slopes = [jvp(declared(f, "of_one_name", x=rule), (Tensor(3.0),), (ONE,))[1].item() for f, rule in made]
         assert slopes == [2.0, 6.0]
 
     def test_a_rule_that_reads_what_changes(self) -> None:
-        @ag.op("scaled_by_global")
-        def scaled(xp, x):
-            return x * FACTOR[0]
-
-        scaled.vjp(x=lambda g: g * FACTOR[0])
+        scaled = declared(lambda xp, x: x * FACTOR[0], "scaled_by_global", x=lambda g: g * FACTOR[0])
         for factor in (2.0, 5.0):
             FACTOR[0] = factor
             assert jvp(scaled, (ONE,), (ONE,))[1].item() == factor

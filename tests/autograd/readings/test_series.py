@@ -15,6 +15,7 @@ from glassgrad.autograd.readings import series
 from glassgrad.autograd.testing.programs import Program
 from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.readings.test_patterns import RULES, of_one_vector
+from tests.declared import declared
 from tests.measured import memory_below
 from tests.operations import TABLE
 
@@ -52,12 +53,7 @@ def mlp(x: Any) -> Any:
     return x
 
 
-@ag.op("gated_off")
-def gated_off(xp: Any, x: Any, y: Any) -> Any:
-    return x * (1 - y)
-
-
-gated_off.vjp(x=lambda g, y: g * (1 - y), y=lambda g, x: -g * x)
+gated_off = declared(lambda xp, x, y: x * (1 - y), "gated_off", x=lambda g, y: g * (1 - y), y=lambda g, x: -g * x)
 
 FUNCTIONS = {
     "quotient": lambda x: 1 / (2 + x**2), "tanh": ag.tanh, "exp(sin x)": lambda x: ag.exp(ag.sin(x)), "mlp": mlp,

@@ -8,17 +8,14 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.errors import GradcheckError
 from glassgrad.viz.graph.check import check_graph
 from glassgrad.viz.graph.picture import draw_graph
+from tests.declared import declared
 from tests.viz.graph.test_picture import edges, node
 from tests.viz.laid_out import parameter, words
 
 
 def wrong_sigmoid():
-    @ag.op("σ", text="σ({x})")
-    def my_sigmoid(xp, x):
-        return 0.5 * xp.tanh(0.5 * x) + 0.5
-
-    my_sigmoid.vjp(x=lambda g, out: g * out * (1 + out))
-    return my_sigmoid
+    rule = lambda g, out: g * out * (1 + out)  # noqa: E731
+    return declared(lambda xp, x: 0.5 * xp.tanh(0.5 * x) + 0.5, "σ", {"text": "σ({x})"}, x=rule)
 
 
 def checked(sigmoid, **options):
@@ -44,11 +41,7 @@ def test_right_rules_are_ticked_with_their_error():
 
 
 def test_only_the_argument_with_the_wrong_rule_is_doubted():
-    @ag.op("*", text="{x} * {y}", level=2)
-    def times(xp, x, y):
-        return x * y
-
-    times.vjp(x=lambda g, y: g * y, y=lambda g, x: 2 * g * x)
+    times = declared(lambda xp, x, y: x * y, "times", x=lambda g, y: g * y, y=lambda g, x: 2 * g * x)
     p, q = parameter(2.0), parameter(3.0)
     picture = check_graph(times(p, q), names={"p": p, "q": q})
     assert " ?" not in words(node(picture, "p"))
@@ -73,11 +66,7 @@ def test_a_kink_is_neither_ticked_nor_framed():
 
 
 def test_a_rule_that_does_not_run():
-    @ag.op("bad")
-    def bad(xp, x):
-        return x * 1.0
-
-    bad.vjp(x=lambda xp, g: xp.reshape(g, shape=(7,)))
+    bad = declared(lambda xp, x: x * 1.0, "bad", x=lambda xp, g: xp.reshape(g, shape=(7,)))
     x = parameter(1.0)
     x.name = "x"
     with pytest.raises(

@@ -11,6 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.recorded.scene import Scene
+from tests.declared import declared
 
 RNG = np.random.default_rng(0)
 W = ag.Tensor(RNG.normal(size=(2, 2)), requires_grad=True, name="W")
@@ -18,12 +19,7 @@ XS = ag.Tensor(RNG.normal(size=(2, 2)), requires_grad=True, name="xs")
 NET = nn.Sequential(nn.Linear(2, 3, dtype="float64"), nn.Tanh(), nn.Linear(3, 1, dtype="float64"))
 
 
-@ag.op("halving", text="halving({x})")
-def halving(xp: Any, x: Any) -> Any:
-    return x / 2
-
-
-halving.vjp(x=lambda g: g / 2)
+halving = declared(lambda xp, x: x / 2, "halving", {"text": "halving({x})"}, x=lambda g: g / 2)
 
 
 def bent(w: Any, x: Any = XS) -> Any:

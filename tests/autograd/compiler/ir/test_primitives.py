@@ -14,6 +14,7 @@ from glassgrad.autograd.compiler.ir import inference
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, infer, is_view, row_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.errors import DeclarationError
+from tests.declared import declared
 
 DTYPES = ("bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128")
 
@@ -108,11 +109,8 @@ def test_other_names_have_no_row() -> None:
 
 
 def test_a_function_without_a_rule_is_found_by_calling_it() -> None:
-    @ag.op("kronecker")
-    def kronecker_for_table(xp: Any, x: Any, y: Any) -> Any:
-        return xp.kron(x, y)
-
-    program = ag.trace(kronecker_for_table, np.ones((2, 3)), np.ones((4, 1)))
+    kronecker = declared(lambda xp, x, y: xp.kron(x, y), "kronecker")
+    program = ag.trace(kronecker, np.ones((2, 3)), np.ones((4, 1)))
     assert [(i.op, i.out.shape) for i in program.instructions] == [("kron", (8, 3))]
 
 

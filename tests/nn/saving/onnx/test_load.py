@@ -1,15 +1,12 @@
-import sys
-
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.autograd import backends
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, SizeError
 
 pytest.importorskip("onnx")
-from tests import onnx_export, standin
+from tests import onnx_export
 from tests.nn.saving.onnx.files import FLOAT, INT64, helper, linear, numpy_helper, saved, value
 
 X = np.arange(8, dtype="float32").reshape(2, 4)
@@ -178,11 +175,10 @@ def test_names_that_a_module_needs_itself_get_an_underscore(tmp_path):
 @pytest.mark.parametrize(
     "name", ["MLP", "LeNet5", "LSTM", "GRU", "TransformerEncoderLayer", "BatchNorm2d", "Embedding"]
 )
-def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
+def test_an_import_runs_on_a_gpu(name, tmp_path, gpu):
     make, *inputs = onnx_export.LAYERS[name]
     model = make().eval()
     nn.save_onnx(model, tmp_path / "model.onnx", *inputs)
-    monkeypatch.setitem(sys.modules, "cupy", cupy := standin.module())
     loaded = nn.load_onnx(tmp_path / "model.onnx").to("cuda")
     found, wanted = (onnx_export.flat(values) for values in (
         loaded(*(ag.Tensor(x).to("cuda") for x in inputs)), model(*inputs),
@@ -192,8 +188,6 @@ def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
         np.testing.assert_allclose(got.to("cpu").data, want.data, atol=1e-6)
     sum((y * y).sum() for y in found).backward()
     assert all(p.grad.device == "cuda:0" for p in loaded.parameters())
-    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
-        del backends.PLACES[key]
 
 
 @pytest.mark.parametrize("operator", ["NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"])
