@@ -8,7 +8,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
-from glassgrad.autograd.common.shapes import Axis
+from glassgrad.autograd.common.shapes import Axis, normalize_axis, size
 from glassgrad.autograd.engine.backward import backward, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import OPS, Op, frozen_copy
@@ -138,9 +138,10 @@ class Methods:
             raise ShapeError(f"transpose takes all {self.ndim} axes in their new order, as NumPy's does: {way}.")
         return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))  # type: ignore[no-any-return]
 
-    def flatten(self: Any) -> Tensor:
-        """All elements in one axis."""
-        return self.reshape(-1)  # type: ignore[no-any-return]
+    def flatten(self: Any, start_dim: int = 0) -> Tensor:
+        """The axes from ``start_dim`` on as one, all of them by default."""
+        start = normalize_axis(start_dim, max(self.ndim, 1))
+        return self.reshape(*self.shape[:start], size(self.shape[start:]))  # type: ignore[no-any-return]
 
     def squeeze(self: Any, axis: Axis = None, *, dim: Axis = None) -> Tensor:
         """Without the axes of length 1 that ``axis`` (or ``dim``) names, all by default."""

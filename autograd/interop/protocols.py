@@ -123,7 +123,7 @@ class Protocols:
 def _constant(x: Any, library: str) -> Any:
     """``x`` itself. Raises `GradientError` if it requires grad."""
     if x.requires_grad:
-        way = "write autograd.stack([a, b]), or the function of that name in autograd, or .detach() for the values"
+        way = "write .detach() for the values, or the function of that name in autograd, such as autograd.stack([a, b])"
         raise GradientError(f"{x._called()} requires grad, and what {library} computes would not be recorded: {way}.")
     return x
 

@@ -72,7 +72,11 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)
-    known = [row for row in rows_of(Names(seen.graph))[0] if len(row.place.shape) == 4]
+    known = rows_of(Names(seen.graph))[0]
+    for row in known:
+        if not row.of.is_module:  # an operation, and what flattens its result
+            row.place = next((node for node in reversed(row.nodes) if len(node.shape) == 4), row.place)
+    known = [row for row in known if len(row.place.shape) == 4]
     rows = [row for row in known if layer in (None, row.path)]
     if not rows:
         listed = ", ".join(repr(row.path) for row in known if row.path) or "none"

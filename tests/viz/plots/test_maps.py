@@ -51,6 +51,11 @@ class TestFeatureMaps:
         assert {"0  Conv2d", "1  ReLU", "2  MaxPool2d"} <= set(texts(plot))
         assert plot.save(tmp_path / "maps.png").stat().st_size > 1000
 
+    def test_a_layer_whose_result_is_flattened_is_one_of_them(self):
+        layer, x = nn.Conv2d(1, 2, 3, seed=0), np.ones((1, 1, 6, 6), np.float32)
+        plot = viz.plot_feature_maps(lambda x: nn.functional.relu(layer(x)).flatten(1), x)
+        assert repr(plot).endswith("Conv2d (2, 4, 4), ReLU (2, 4, 4)')")
+
     def test_one_layer_has_all_its_channels(self):
         x = ag.Tensor(np.ones((1, 1, 8, 8), np.float32), name="x")
         assert len(tiles(viz.plot_feature_maps(self.model(), x, layer="0"))) == 10

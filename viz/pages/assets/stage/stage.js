@@ -110,24 +110,26 @@ listen(el('level'), 'click', () => { isByNeurons = !isByNeurons; S.chosen = null
 
 /* ---------------------------------------------------------------- for those who do not see it, and for paper */
 
-const listed = array => array.rms !== undefined ? say`rms ${brief(array.rms)}` : array.length > 16 ? say`${array.length} numbers, rms ${brief(sizeOf(array))}` : [...array].map(x => brief(x)).join(', ');
+/* the entries of a matrix with a semicolon after each row */
+const inRows = (entries, shape) => entries.map((entry, i) => (i === 0 ? '' : i % (shape?.at(-1) ?? Infinity) ? ', ' : '; ') + entry).join('');
+const listed = (array, shape) => array.rms !== undefined ? say`rms ${brief(array.rms)}` : array.length > 16 ? say`${array.length} numbers, rms ${brief(sizeOf(array))}` : inRows([...array].map(x => brief(x)), shape);
 function writeTable() {
-  el('rows').innerHTML = [...cards.values()].filter(c => !c.loop).map(c => `<tr><th scope="row">${esc(c.n)}</th><td>${listed(N.value(c.k))}</td><td>${N.gradient(c.k) ? listed(N.gradient(c.k)) : say`no gradient`}</td></tr>`).join('');
+  el('rows').innerHTML = [...cards.values()].filter(c => !c.loop).map(c => `<tr><th scope="row">${esc(c.n)}</th><td>${listed(N.value(c.k), c.sh)}</td><td>${N.gradient(c.k) ? listed(N.gradient(c.k), c.sh) : say`no gradient`}</td></tr>`).join('');
 }
 /* A worksheet: every step with a line for each number, the entries of a step before the next step needs them; and its solutions. */
 function worksheet() {
   const few = array => array && array.rms === undefined && array.length <= 16, line = '<u></u>';
   /* of a loop, the equations of one step, each on a line */
   const told = (name, formula) => formula.includes('; ') ? `: ${[cards.get(name).n, ...formula.split('; ')].map(esc).join('<br>')}<br>` : formula && formula !== name ? ` = ${esc(formula)}` : '';
-  const item = (name, formula, array, open) => `<li><b>${esc(name)}</b>${told(name, formula)} = ${few(array) ? open ? [...array].map(() => line).join(', ') : `<em>${[...array].map(x => brief(x)).join(', ')}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
-  const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k))}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
+  const item = (name, formula, array, shape, open) => `<li><b>${esc(name)}</b>${told(name, formula)} = ${few(array) ? open ? inRows([...array].map(() => line), shape) : `<em>${listed(array, shape)}</em>` : say`(${array.length ?? ''} numbers)`}</li>`;
+  const given = [...cards.values()].filter(c => !c.in).map(c => `${esc(c.n)} = ${listed(N.value(c.k), c.sh)}`).join(', &nbsp; '), ops = [...cards.values()].filter(c => c.in);
   /* steps without a name of their own have short ones; a rule has the names of this graph */
   const named = key => { const c = cards.get(key); return c.in ? key : c.s; };
   const passed = (g, rule) => isScalar ? `${g} × ${/[+\u2212 -]/.test(rule) ? `(${rule})` : rule}` : rule.replaceAll('\ue00c', g);
   const rule = use => passed(by(named(use.head)), marked(use.rule, cards.get(use.head), named));
   const sums = c => c.uses.filter(use => use.passes && use.text).map(rule).join(' + ');
   const back = [...cards.values()].reverse().filter(c => N.gradient(c.k) && c.r !== 'data' && c.r !== 'target');
-  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(named(c.k), marked(c.w ?? c.f, c, named), N.value(c.k), open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(named(c.k)), c === END ? '' : sums(c), N.gradient(c.k), open)).join('')}</ol>`;
+  const part = open => `<h2>${open ? say`Forward` : say`Solutions: forward`}</h2><ol>${ops.map(c => item(named(c.k), marked(c.w ?? c.f, c, named), N.value(c.k), c.sh, open)).join('')}</ol><h2>${open ? say`Backward` : say`Solutions: backward`}</h2><ol>${back.map(c => item(by(named(c.k)), c === END ? '' : sums(c), N.gradient(c.k), c.sh, open)).join('')}</ol>`;
   el('sheet').innerHTML = `<h1>${one('h1').innerHTML}</h1><p>${given}</p>${part(true)}<div class="solutions">${part(false)}</div>`;
 }
 listen(el('print'), 'click', () => { document.body.classList.remove('sheet'); print(); });
