@@ -73,9 +73,8 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
     seen = evaluate(recorded(result), gradients=False)
     known = rows_of(Names(seen.graph))[0]
-    for row in known:
-        if not row.of.is_module:  # an operation, and what flattens its result
-            row.place = next((node for node in reversed(row.nodes) if len(node.shape) == 4), row.place)
+    for row in known:  # that of an operation has what flattens its result, too
+        row.place = next((n for n in reversed(row.nodes) if len(n.shape) == 4 and not row.of.is_module), row.place)
     known = [row for row in known if len(row.place.shape) == 4]
     rows = [row for row in known if layer in (None, row.path)]
     if not rows:

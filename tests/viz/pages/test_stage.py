@@ -494,8 +494,7 @@ def test_a_worksheet_asks_for_each_number_and_has_the_solutions(tab):
     tab.value("worksheet()")
     assert tab.text("#sheet ol") == "t1 = x + 1 = , t2 = t1² = , L = sum(t2) = "
     assert tab.text("#sheet ol:nth-of-type(2)").endswith("∂L/∂t1 = 2·∂L/∂t2 × t1 = , ∂L/∂x = ∂L/∂t1 = , ")
-    weight = leaf([[1.0, 2.0], [3.0, 4.0]], "W")
-    tab.open(step_through(ag.sum(leaf([0.5, 2.0], "x") @ weight)))
+    tab.open(step_through(ag.sum(leaf([0.5, 2.0], "x") @ leaf([[1.0, 2.0], [3.0, 4.0]], "W"))))
     tab.value("worksheet()")
     assert "W = 1, 2; 3, 4" in tab.text("#sheet p")
     assert tab.value("['2·\ue00c × t', '\ue00c·W', 'Σ\ue00c'].map(gearText)") == ["×2·t", "×W", ""]
