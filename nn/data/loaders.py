@@ -32,11 +32,12 @@ def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) ->
 
     Args:
         dtype: floating dtype of the images.
-        folder: where the files are kept, or yours are, compressed or not; by default ``mnist`` in
-            `nn.data.cache_folder`.
+        folder: of four files of your own under MNIST's names, packed (``.gz``) or not; by default MNIST is downloaded
+            to ``mnist`` in `nn.data.cache_folder`.
 
     Raises:
         CacheError, DownloadError: the files can't be obtained.
+        OSError: a file of your own can't be read.
         DataError: a file has unexpected content.
     """
     dtype = as_dtype(dtype)
@@ -47,7 +48,9 @@ def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) ->
         if unpacked.is_file():
             content = read_file(unpacked, LIMIT)
         else:
-            content = gzip.decompress(fetch(home / name, sha256, [f"{at}/{name}" for at in HOMES]))
+            urls = [f"{at}/{name}" for at in HOMES]
+            packed = fetch(home / name, sha256, urls) if folder is None else read_file(home / name, LIMIT)
+            content = gzip.decompress(packed)
         parts.append(parse_idx(content, 3 if "images" in name else 1, name))
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])
