@@ -141,7 +141,8 @@ def call_recorded(f: Function, args: Sequence[Any], numbers: Sequence[int], kwar
         x.requires_grad = x.node is not None  # nothing outside of this call depends on a leaf made for it
     nested = recorded and _is_recorded(ys)
     if not nested:
-        result, aux = trees.map(lambda y: y.detach() if isinstance(y, Tensor) else y, (result, aux))
+        # `detach` would take the tangent away in a call of `jvp`.
+        result, aux = trees.map(lambda y: wrap(y.data, name=y.name) if isinstance(y, Tensor) else y, (result, aux))
     return Call(result, aux, ys, xs, results_form, form, nested)
 
 

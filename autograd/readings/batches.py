@@ -459,21 +459,20 @@ def _moved(x: Any, start: int, end: int) -> Any:
 
 @crossing()
 def batch(xp: Any, x: Any, *, level: Batch, axis: int) -> Any:
-    """The entries of ``axis`` as the examples of ``level``."""
+    """The entries of ``axis`` as the examples of ``level``; ``x`` may have a level within ``level``."""
+    axis = normalize_axis(axis, x.ndim)
+    if isinstance(x, Lifted) and x.level.number > level.number:
+        return x.map(lambda part: batch.forward(xp, part, level=level, axis=axis + part.ndim - x.ndim))
     return Batched(level, _moved(x, axis, 0))
 
 
 @crossing()
 def examples_of(xp: Any, x: Any, *, level: Batch, axis: int) -> Any:
-    """The examples of ``level`` as the entries of ``axis``."""
-    return _moved(_front(level, x), 0, axis)
-
-
-def _front(level: Batch, x: Any) -> Any:
-    """`Batch.front` of an array that may have a level within ``level``."""
+    """The examples of ``level`` as the entries of ``axis``; ``x`` may have a level within ``level``."""
+    axis = normalize_axis(axis, x.ndim + 1)
     if isinstance(x, Lifted) and x.level.number > level.number:
-        return x.map(partial(_front, level))
-    return level.front(x)
+        return x.map(lambda part: examples_of.forward(xp, part, level=level, axis=axis + part.ndim - x.ndim))
+    return _moved(level.front(x), 0, axis)
 
 
 batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axis))

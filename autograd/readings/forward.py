@@ -380,7 +380,9 @@ def part_of(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
 
 @crossing()
 def as_part(xp: Any, x: Any, *, level: Forward, k: int) -> Any:
-    """The array with ``x`` as the coefficient of εᵏ, and with 0 for the others."""
+    """``x`` as the coefficient of εᵏ, beside 0 for the others; ``x`` may have a level within ``level``."""
+    if isinstance(x, Lifted) and x.level.number > level.number:
+        return x.map(lambda below: as_part.forward(xp, below, level=level, k=k))
     return level.made(level, *[xp.zeros_like(x)] * k, x, *[xp.zeros_like(x)] * (1 - k))
 
 

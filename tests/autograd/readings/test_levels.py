@@ -105,6 +105,29 @@ def test_a_view_in_a_third_derivative() -> None:
     assert ag.jacobian(ag.jacobian(ag.jacobian(f)))(X).shape == (3, 3, 3)
 
 
+@pytest.mark.parametrize("inner", [jacfwd, ag.jacrev])
+@pytest.mark.parametrize("outer", [jacfwd, ag.jacrev])
+def test_a_third_derivative_of_what_vmap_shares(inner: Any, outer: Any) -> None:
+    """Gradients of its result are of levels within that of `vmap`, which has ended."""
+
+    def slope(f: Callable[[Any], Tensor]) -> Tensor:
+        return outer(ag.grad(lambda x: ag.sum(inner(lambda u: f(u) @ u)(x) ** 2)))(X)  # type: ignore[no-any-return]
+
+    found = slope(lambda u: vmap(lambda a: vmap(lambda b: a * b * u)(u) @ u)(u))
+    expected = slope(lambda u: u[:, None] * (u @ u) * u)
+    np.testing.assert_allclose(found.data, expected.data, rtol=1e-12)
+
+
+def test_the_value_beside_a_gradient_is_no_constant() -> None:
+    def cube(x: Any) -> Any:
+        return ag.value_and_grad(lambda x: (x**3, x**2), has_aux=True)(x)[0]
+
+    three, one = Tensor(3.0), Tensor(1.0)
+    assert [slope.item() for slope in jvp(cube, (three,), (one,))[1]] == [27.0, 6.0]
+    assert [slope.item() for slope in ag.jet(lambda x: cube(x)[0], (three,), ((one, Tensor(0.0)),))[1]] == [27.0, 18.0]
+    assert vmap(jacfwd(lambda x: ag.vjp(ag.sin, x)[0]))(X).tolist() == ag.cos(X).tolist()
+
+
 def test_no_grad_around_an_inner_transform() -> None:
     def f(x: Any) -> Tensor:
         with ag.no_grad():
