@@ -18,8 +18,8 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
-from typing import Any, NamedTuple
+from itertools import chain, repeat
+from typing import Any
 
 from glassgrad.autograd.common.contexts import WATCHED
 from glassgrad.autograd.errors import DeclarationError, ShapeError
@@ -29,18 +29,8 @@ LEAF = None
 
 Structure = Any
 
-
-def _numbered(data: Any, count: int) -> list[str]:
-    return [f"[{i}]" for i in range(count)]
-
-
-class Container(NamedTuple):
-    """How instances of a class are flattened and rebuilt."""
-
-    flatten: Callable[[Any], tuple[Iterable[Any], Any]]
-    unflatten: Callable[[Any, list[Any]], Any]
-    names: Callable[[Any, int], list[str]] = _numbered
-    """For each of ``count`` children the end of an expression that reads it: ``[0]``, ``['w']`` or ``.bias``."""
+Container = tuple[Callable[[Any], tuple[Iterable[Any], Any]], Callable[[Any, list[Any]], Any]]
+"""How instances of a class are flattened, and rebuilt."""
 
 
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, list[Any]], Any]) -> None:
@@ -60,7 +50,7 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
     """
     if cls in _KINDS:
         raise DeclarationError(f"{cls.__name__} is registered as a container already.")
-    _KINDS[cls] = Container(flatten, unflatten)
+    _KINDS[cls] = flatten, unflatten
     container_of.cache_clear()
 
 
@@ -96,7 +86,7 @@ def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
     kind, data, parts = structure
     if kind is dict and isinstance(tree, dict) and tree.keys() == set(data[0]):
         tree = {key: tree[key] for key in data[0]}  # the order of the keys makes no difference
-    children, theirs = container_of(kind).flatten(tree) if type(tree) is kind else ((), None)
+    children, theirs = container_of(kind)[0](tree) if type(tree) is kind else ((), None)
     children = list(children)
     if type(tree) is not kind or theirs != data or len(children) != len(parts):
         found = describe(flatten(tree)[1]) if is_container(tree) else type(tree).__name__
@@ -133,20 +123,14 @@ def paths(structure: Structure, prefix: str = "") -> list[str]:
     if structure is LEAF:
         return [prefix]
     kind, data, children = structure
-    names = container_of(kind).names(data, len(children))
-    return list(chain(*(paths(child, prefix + name) for name, child in zip(names, children, strict=True))))
+    keys = data[0] if kind in (dict, OrderedDict) else range(len(children))
+    ends = [f"[{key!r}]" for key in keys] if kind in _KINDS else [f".{name}" for name in data]
+    return list(chain(*(paths(child, prefix + end) for end, child in zip(ends, children, strict=True))))
 
 
 def describe(structure: Structure) -> str:
-    """The structure as text: ``dict(w=list(*, *), b=*)``."""
-    if structure is LEAF:
-        return "*"
-    kind, data, children = structure
-    if kind is type(None):
-        return "None"
-    names = [name.strip("[].'") for name in container_of(kind).names(data, len(children))]
-    parts = [("" if n.isdigit() else f"{n}=") + describe(child) for n, child in zip(names, children, strict=True)]
-    return f"{kind.__name__}({', '.join(parts)})"
+    """The structure as text, with a star for each leaf: ``{'w': [*, *], 'b': *}``."""
+    return repr(_unflatten(structure, repeat("*"))).replace("'*'", "*")
 
 
 def is_container(value: Any) -> bool:
@@ -163,7 +147,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     if container is None:
         leaves.append(tree)
         return LEAF
-    children, data = container.flatten(tree)
+    children, data = container[0](tree)
     return kind, data, tuple([_flatten(child, leaves) for child in children])
 
 
@@ -172,13 +156,15 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     kind, data, children = structure
     made = [_unflatten(child, leaves) for child in children]
-    return (_KINDS.get(kind) or container_of(kind)).unflatten(data, made)
+    return (_KINDS.get(kind) or container_of(kind))[1](data, made)
 
 
 def _container_of(kind: Any) -> Any:
-    """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
+    """How instances of ``kind`` are flattened and rebuilt; ``None`` if they are leaves. Where it is in no table, the
+    data are the names of its attributes.
+    """
     if kind not in _KINDS and issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return Container(lambda x: (x, None), lambda data, parts: kind._make(parts), lambda *_: _dotted(kind._fields))
+        return lambda x: (x, kind._fields), lambda names, parts: kind._make(parts)
     if kind not in _KINDS and not issubclass(kind, tuple(WATCHED)) and dataclasses.is_dataclass(kind):
         return _of_dataclass(kind)
     return _KINDS.get(kind)
@@ -187,23 +173,18 @@ def _container_of(kind: Any) -> Any:
 container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
-def _dotted(names: Iterable[str]) -> list[str]:
-    return [f".{name}" for name in names]
-
-
 def _keyed(kind: Any) -> Container:
     """How a dict is flattened. ``data``: its keys, and their types, because 1, 1.0 and True compare equal."""
-    return Container(
+    return (
         lambda x: (x.values(), (tuple(x), tuple([type(key) for key in x]))),
         lambda data, parts: kind(zip(data[0], parts, strict=True)),
-        lambda data, count: [f"[{key!r}]" for key in data[0]],
     )
 
 
 _KINDS: dict[type, Container] = {
-    type(None): Container(lambda x: ((), None), lambda data, parts: None),
-    tuple: Container(lambda x: (x, None), lambda data, parts: tuple(parts)),
-    list: Container(lambda x: (x, None), lambda data, parts: parts),
+    type(None): (lambda x: ((), None), lambda data, parts: None),
+    tuple: (lambda x: (x, None), lambda data, parts: tuple(parts)),
+    list: (lambda x: (x, None), lambda data, parts: parts),
     **{kind: _keyed(kind) for kind in (dict, OrderedDict)},
 }
 
@@ -222,7 +203,7 @@ def _of_dataclass(kind: Any) -> Container:
             object.__setattr__(made, name, value)  # the class may be frozen, and raise
         return made
 
-    return Container(flatten, unflatten, lambda names, count: _dotted(names))
+    return flatten, unflatten
 
 
 __all__ = [

@@ -76,6 +76,7 @@ def module(devices: int = 2) -> Any:
     for name in (*NAMES["cupy"]["types"], *NAMES["cupy"]["constants"]):
         if hasattr(np, name):
             setattr(cupy, name, getattr(np, name))
+    cupy.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
     cupy.random = SimpleNamespace(default_rng=lambda seed: Generator(seed, array_type))
     cupy.ndarray, cupy.counts, cupy.machine = array_type, machine.counts, machine
     cupy.cuda = _cuda(machine)
@@ -283,6 +284,10 @@ def _asarray(kind: type[Array], a: Any, dtype: Any = None, order: Any = None, co
 
 def _asnumpy(kind: type[Array], a: Any, *_: Any, **__: Any) -> Any:
     return a.get() if isinstance(a, Array) else np.asarray(a)
+
+
+def _as_strided(x: Array, shape: Any = None, strides: Any = None) -> Any:
+    return x._view(np.lib.stride_tricks.as_strided(x.held, shape, strides))
 
 
 def _take(kind: type[Array], a: Array, indices: Any, axis: int | None = None, out: Any = None) -> Any:

@@ -137,7 +137,9 @@ def tensor_methods():
         other, note = ("object", "  # type: ignore[override]") if name in ("eq", "ne") else ("ArrayLike", "")
         lines.append(f"def __{name}__(self, other: {other}) -> Tensor: ...{note}")
     lines += [f"def __{name}__(self) -> Tensor: ..." for name in SINGLE]
-    lines += [f"def {op.name}({parameters(op, of_method=True)}) -> Tensor: ..." for op in methods.METHODS]
+    lines += [
+        f"def {name}({parameters(autograd.OPS[name], of_method=True)}) -> Tensor: ..." for name in methods.METHODS
+    ]
     lines.append("def dot(self, other: ArrayLike) -> Tensor: ...")
     for name, value in [*vars(methods.Methods).items(), *vars(protocols.Protocols).items()]:
         if isinstance(value, property):

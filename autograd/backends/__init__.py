@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np  # `numpy` is a module of this package
@@ -188,15 +187,6 @@ def is_integral(dtype: Any) -> bool:
     return _kind(dtype) in ("i", "u")
 
 
-def can_cast(dtype: Any, to: Any) -> bool:
-    """Whether an array of ``dtype`` may be written into one of ``to``: of the same kind, or a more general one.
-
-    >>> can_cast("float64", "float32"), can_cast("float64", "int64")
-    (True, False)
-    """
-    return np.can_cast(dtype, to, "same_kind")
-
-
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next number of a floating-point ``dtype``.
 
@@ -277,11 +267,6 @@ def to_numpy(array: Any) -> np.ndarray[Any, Any]:
     return np.asarray(to_device(array, "cpu"))
 
 
-def ignore_warnings() -> AbstractContextManager[Any]:
-    """A context in which NumPy does not warn of infinities and NaN."""
-    return np.errstate(all="ignore")
-
-
 def read_only(array: Any) -> Any:
     """A read-only view of ``array``, where the backend has read-only arrays; else ``array``."""
     if type(array) is not np.ndarray:
@@ -305,11 +290,6 @@ def owns_memory(array: Any) -> bool:
     order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
     flags = array.transpose(order).flags
     return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
-
-
-def copy_if_array(value: Any) -> Any:
-    """A copy of an array; any other value as it is."""
-    return value.copy() if isinstance(value, np.ndarray) or cupy.is_cupy(type(value)) else value
 
 
 def copy_of(array: Any) -> Any:

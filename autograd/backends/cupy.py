@@ -70,15 +70,11 @@ def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
 
 def assign_last(out: Any, index: Any, value: Any) -> None:
     """``out[index] = value`` with the last value for an element that the index names twice, which CuPy leaves
-    undefined. Nothing is read back from the GPU.
+    undefined: all places of the element get that value. Nothing is read back from the GPU.
     """
     cupy: Any = sys.modules["cupy"]
     places = cupy.arange(out.size).reshape(out.shape)[index]
-    if not places.size:
-        return
-    last = cupy.zeros(out.size, dtype="uint64")  # one of the few dtypes that maximum.at takes; 0 for none
-    cupy.maximum.at(last, places.ravel(), cupy.arange(1, places.size + 1, dtype="uint64"))
-    last = last.astype("int64").reshape(out.shape)
+    last = cupy.zeros(out.size, dtype="uint64")  # one of the few dtypes that maximum.at takes
+    cupy.maximum.at(last, places.ravel(), cupy.arange(places.size, dtype="uint64"))
     narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # leading axes of length 1 don't count
-    values = cupy.broadcast_to(narrow, places.shape).ravel()
-    out[...] = cupy.where(last > 0, values[cupy.maximum(last - 1, 0)], out)
+    out[index] = cupy.broadcast_to(narrow, places.shape).ravel()[last.astype("int64")[places]]

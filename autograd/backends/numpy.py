@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Callable
 from functools import lru_cache, partial
-from operator import mul
 from typing import Any
 
 import numpy
@@ -125,16 +124,6 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
     return out if out.ndim else out[()]
 
 
-def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
-    for length, taps, step, gap, count in zip(x.shape[1:-1], size, stride, dilation, counts, strict=True):
-        if count and (count - 1) * step + (taps - 1) * gap >= length:  # would read past the end of the array
-            raise ValueError(f"{count} windows of size {taps} reach beyond an axis of length {length}")
-    n, *space, channels = x.strides
-    steps = (*map(mul, space, stride), *map(mul, space, dilation))
-    shape = (x.shape[0], *counts, *size, x.shape[-1])
-    return numpy.lib.stride_tricks.as_strided(x, shape, (n, *steps, channels), writeable=False)
-
-
 def _contiguous(x: Any) -> Any:
     """``x`` in row-major order. Contiguous rows are copied as one element each, without a loop for each."""
     rows = not x.flags.c_contiguous and x.strides[-1] == x.itemsize and x.shape[-1] > 1
@@ -153,7 +142,7 @@ SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 vars(NUMPY).update(
     astype=_astype, sum=_sum, prod=_reduction(numpy.multiply), max=_reduction(numpy.maximum),
     min=_reduction(numpy.minimum), all=_reduction(numpy.logical_and), any=_reduction(numpy.logical_or), matmul=_matmul,
-    sliding_windows=_strided_windows, contiguous=_contiguous, masked=_masked, matmul_into=numpy.matmul,
+    contiguous=_contiguous, masked=_masked, matmul_into=numpy.matmul,
     matrix_transpose=lambda x: x.mT, where=_where, reshape=_scalar(_reshape),
     **{n: _scalar(getattr(numpy, n)) for n in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")},
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from operator import mul
 from typing import Any
 
 import numpy
@@ -63,14 +63,14 @@ class Namespace:
         return self.asarray(found, dtype=arrays[-1].dtype)
 
     def sliding_windows(self, x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
-        """Windows of ``x`` (n, *space, channels) as (n, *counts, *size, channels); in NumPy a view."""
-        steps = tuple(zip(stride, dilation, counts, strict=True))
-        starts = [
-            [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(taps)]
-            for taps, (s, d, m) in zip(size, steps, strict=True)
-        ]
-        taps = [x[(slice(None), *index, ...)] for index in product(*starts)]
-        return self.reshape(self.stack(taps, axis=1 + len(size)), (x.shape[0], *counts, *size, x.shape[-1]))
+        """Windows of ``x`` (n, *space, channels) as (n, *counts, *size, channels): a view, to be read alone."""
+        for length, taps, step, gap, count in zip(x.shape[1:-1], size, stride, dilation, counts, strict=True):
+            if count and (count - 1) * step + (taps - 1) * gap >= length:  # would read past the end of the array
+                raise ValueError(f"{count} windows of size {taps} reach beyond an axis of length {length}")
+        n, *space, channels = x.strides
+        steps = (*map(mul, space, stride), *map(mul, space, dilation))
+        shape = (x.shape[0], *counts, *size, x.shape[-1])
+        return self.module.lib.stride_tricks.as_strided(x, shape, (n, *steps, channels))
 
     def contiguous(self, x: Any) -> Any:
         """``x`` in row-major order: itself if it is already."""

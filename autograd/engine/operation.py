@@ -509,10 +509,9 @@ def frozen_copy(x: Any) -> Any:
     """A copy of a list, or of an array of indices, labels or conditions, because its owner may change it before a rule
     runs; any other value as it is.
     """
-    if type(x) is list:
-        return list(x)
     observer = MODE.get().observer
-    return x if observer is not None and observer.notices_changes else backends.copy_if_array(x)
+    noticed = type(x) is not list and observer is not None and observer.notices_changes
+    return x.copy() if hasattr(x, "copy") and not noticed else x
 
 
 def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -16,17 +16,15 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.engine.writes import become, is_written, old_value, prepare, remember
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import astype
-from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
+from glassgrad.autograd.ops import elementwise, indexing, linalg, shaping
 from glassgrad.autograd.readings.levels import detached
 
 SIGNS = dict(zip(BINARY, ("+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^", "<<", ">>"), strict=True))
 """The operators as they are written."""
 
 METHODS = (
-    elementwise.exp, elementwise.log, elementwise.sqrt, elementwise.square, elementwise.sin, elementwise.cos,
-    elementwise.tanh, elementwise.sigmoid, elementwise.relu, elementwise.abs, elementwise.clip, reductions.sum,
-    reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std, reductions.argmax,
-    reductions.argmin, reductions.all, reductions.any,
+    "exp", "log", "sqrt", "square", "sin", "cos", "tanh", "sigmoid", "relu", "abs", "clip", "sum", "mean", "max", "min",
+    "prod", "var", "std", "argmax", "argmin", "all", "any",
 )  # fmt: skip
 """Operations that are methods of the same name."""
 
@@ -54,7 +52,7 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
         if result is NotImplemented:
             return result  # type: ignore[no-any-return]
         fits = result.shape == self.shape
-        if not (fits and backends.can_cast(result.dtype, self.dtype)):
+        if not (fits and backends.NUMPY.can_cast(result.dtype, self.dtype, "same_kind")):
             error, given = (DTypeError, f"dtype {result.dtype}") if fits else (ShapeError, f"shape {result.shape}")
             way = f"write x = x {sign} ... for a new Tensor"
             raise error(f"{self._called()} can't take a value of {given} in place: {way}.")
@@ -205,4 +203,4 @@ install(vars(Methods))
 install({f"__{name}__": OPS[op].operator for name, op in (BINARY | COMPARED | SINGLE).items()})
 install({f"__r{name}__": reflected(OPS[op]) for name, op in BINARY.items()})
 install({f"__i{name}__": in_place(SIGNS[name], OPS[op]) for name, op in BINARY.items()})
-install({operation.name: operation.apply for operation in METHODS} | {"dot": linalg.matmul.apply})
+install({name: OPS[name].apply for name in METHODS} | {"dot": linalg.matmul.apply})

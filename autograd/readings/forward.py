@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.backends import NUMPY, SPACES, is_inexact
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import check_function
@@ -95,7 +95,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
         return NUMPY.asarray(draw.uniform(0.1, 0.9, tuple(shape)), dtype=dtype)
 
     def fine(x: Any) -> Any:
-        return NUMPY.asarray(x, dtype=NUMPY.result_type(x, "d")) if backends.is_inexact(getattr(x, "dtype", 0)) else x
+        return NUMPY.asarray(x, dtype=NUMPY.result_type(x, "d")) if is_inexact(getattr(x, "dtype", 0)) else x
 
     if "loop" in params:  # of its function each operation that is the user's
         body = params["loop"].body
@@ -108,13 +108,13 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
         return
     if not op.foreign:
         return  # those of this package are tested
-    kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and backends.SPACES.get(type(x)) is not NUMPY}
+    kinds = {type(x) for x in (*values, out) if hasattr(x, "shape") and SPACES.get(type(x)) is not NUMPY}
     *known, result = [fine(drawn(x.shape, x.dtype) if type(x) in kinds else x) for x in (*values, out)]
     u, w = (drawn(result.shape, result.dtype) for _ in range(2))
     along = {i: drawn(known[i].shape, known[i].dtype) for i in tangents}
     gaps: list[Any] = []  # sums that have to be 0, each with the size of its terms, and what is lost where terms cancel
     outside = holding(TRACER, None), holding(RECORDER, None), holding(MODE, Mode(False, None, None))
-    with outside[0], outside[1], outside[2], backends.ignore_warnings(), suppress(Exception):
+    with outside[0], outside[1], outside[2], NUMPY.errstate(all="ignore"), suppress(Exception):
         given = [*map(_constant, known)], _constant(result)
         seeds = u, w, u - 30 * w, -1024 * u, 3 * u  # a power of 2 changes no digit of a normal number, whatever cancels
         pulled = [_pulled(TENSORS, op, *given, wrap(g), along, params) for g in seeds]
@@ -300,7 +300,7 @@ class Dual(Lifted):
     __slots__ = ()
 
 
-backends.SPACES[Dual] = LIFTED
+SPACES[Dual] = LIFTED
 
 
 class Forward(Level):
@@ -315,7 +315,7 @@ class Forward(Level):
         """The result with its tangent."""
         values = [x.parts[0] if self.owns(x) else x for x in arrays]
         out = LIFTED.call(op, values, params)
-        if not backends.is_inexact(out.dtype):
+        if not is_inexact(out.dtype):
             return out
         mask = sum(1 << i for i, x in enumerate(arrays) if self.owns(x))
         plan = op.plans[mask]
@@ -421,7 +421,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         with enable_grad():
             _, aux, ys, results = results_of(f, trees.unflatten(form, given), None, has_aux)
         for y in ys:
-            if not backends.is_inexact(y.dtype):
+            if not is_inexact(y.dtype):
                 raise DTypeError(
                     f"{name_of(f)} returned {describe(y)}, which has no derivative: compute floating-point values, or "
                     "return it beside them with has_aux=True."

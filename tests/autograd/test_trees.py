@@ -78,7 +78,7 @@ def test_paths_are_expressions() -> None:
     structure = trees.flatten(tree)[1]
     for path, leaf in zip(trees.paths(structure, "tree"), trees.leaves(tree), strict=True):
         assert eval(path, {"tree": tree}) == leaf
-    assert trees.describe(trees.flatten({"w": [1, 2], "b": None})[1]) == "dict(w=list(*, *), b=None)"
+    assert trees.describe(trees.flatten({"w": [1, 2], "b": None})[1]) == "{'w': [*, *], 'b': None}"
 
 
 def test_map_takes_trees_of_one_structure() -> None:
