@@ -170,7 +170,7 @@ class _Line:
         if self.ink == "grad":
             return words
         step = b.astype(float) - a.astype(float)
-        return f"{words}, moved {numbers.short(step) if step.size == 1 else numbers.rms(step)}"
+        return f"{words}, moved {numbers.short(step.item()) if step.size == 1 else numbers.rms(step)}"
 
 
 @dataclass(frozen=True)
