@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,8 @@ class Names:
         self._roles |= dict.fromkeys(self.inputs, INPUT)
         self.origins = origins(graph)
         self.loops, self.results = loop_names(graph)
+        self.views: dict[Any, tuple[Any, str, dict[str, Any]]] = {}
+        """Constants that are another one of the graph, transposed, reshaped or standardized: which, and how."""
         self._derived = self._derivations(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
@@ -132,18 +135,21 @@ class Names:
         """
         places, found = {id(place) for place in graph.nodes}, dict[Any, tuple[str, Any]]()
         for place in graph.nodes:
-            other = self.origins.get(id(place))
-            if other is None or id(other) in self.origins or id(place) in self._said.keys() | self._roles.keys():
+            if (other := self.origins.get(id(place))) is None:
                 continue
-            is_here, own, array = id(other) in places, array_of(place), array_of(other)
-            if own is None or array is None or not own.size or not (is_here or other.name or id(other) in self._said):
+            own, array = array_of(place), array_of(other)
+            if own is None or array is None or not own.size:
+                continue
+            is_here, made = id(other) in places, view_of(array, own)
+            if is_here and made:
+                self.views[place] = other, *made
+            if id(other) in self.origins or id(place) in self._said.keys() | self._roles.keys():
                 continue
             if is_here and np.array_equal(own, 1 - array):
                 found[place] = "1 - {}", other
-            elif own.ndim == 2 and own.strides == array.strides[::-1] and np.array_equal(own, array.T):
-                found[place] = "{}ᵀ", other
-            elif standardized(array, own):
-                found[place] = "standardize({})", other
+            elif made and (is_here or other.name or id(other) in self._said):
+                form = {"standardize": "standardize({})", "permute_dims": "{}ᵀ" * (own.ndim == 2)}.get(made[0])
+                found |= {place: (form, other)} if form else {}
         return found
 
     def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
@@ -262,15 +268,26 @@ def origins(graph: ag.Graph) -> dict[int, Any]:
     return found
 
 
-def standardized(x: Any, y: Any) -> dict[str, Any]:
-    """The parameters by which `autograd.standardize` makes ``y`` of ``x``, as a norm does; empty if it does not."""
+def view_of(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
+    """The operation that makes ``y`` of ``x``, in the same memory or as a norm does, with its parameters."""
+    if x.ctypes.data != y.ctypes.data:
+        return _standardized(x, y)
+    for axes in permutations(range(x.ndim)):
+        turned = x.transpose(axes)
+        if (turned.shape, turned.strides) == (y.shape, y.strides):
+            return "permute_dims", {"axes": axes}
+    is_dense = x.size == y.size and x.flags.c_contiguous and y.flags.c_contiguous
+    return ("reshape", {"shape": y.shape}) if is_dense else None
+
+
+def _standardized(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
     if x.shape != y.shape or not y.ndim or not y.size or y.dtype.kind != "f":
-        return {}
+        return None
     batch: Any = tuple(axis for axis in range(y.ndim) if axis != 1)
     tried = (-1, *(tuple(range(-last, 0)) for last in range(2, y.ndim + 1)), batch)
     axes = [axis for axis in tried if np.abs(y.mean(axis)).max() < 0.01]
     options: Any = ({"axis": axis, "eps": eps} for axis in axes for eps in (1e-5, 1e-6, 1e-12, 1e-3))
-    return next((given for given in options if np.array_equal(ag.standardize(x, **given).data, y)), {})
+    return next((("standardize", o) for o in options if np.array_equal(ag.standardize(x, **o).data, y)), None)
 
 
 def _letter(place: Any, is_factor: bool) -> str:
@@ -440,7 +457,7 @@ def array_of(leaf: ag.Tensor) -> np.ndarray | None:
     if space is not None and space.absorbs:  # while a function is traced
         return None
     array = backends.to_numpy(leaf.data)
-    return array if array.dtype.kind in "fiu" else None
+    return array if array.dtype.kind in "fiub" else None
 
 
 def is_array(given: Any) -> bool:

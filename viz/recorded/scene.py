@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from glassgrad.viz.recorded.calls import Call, call_tree
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.loops import RESULT, result_of
 from glassgrad.viz.recorded.lowered import lowered
-from glassgrad.viz.recorded.names import LOOP, PARAM, Names, standardized
+from glassgrad.viz.recorded.names import LOOP, PARAM, Names
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.since import notice
@@ -287,17 +286,12 @@ class Scene:
     def _is_choice(self, array: Any) -> bool:
         return str(getattr(array, "dtype", "")) == "bool" or id(array) in self._computed
 
-    @cached_property
+    @property
     def views(self) -> dict[Card, tuple[Card, str, dict[str, Any]]]:
-        """Constants that are another constant of the graph, transposed, reshaped or standardized: which one, and by
-        what operation with what parameters.
-        """
-        found = {}
-        for card in self.cards:
-            root = self._by_place.get(self.names.origins.get(id(card.place)))
-            if root is not None and (made := _view(root.place.data, card.place.data)):
-                found[card] = root, *made
-        return found
+        """`Names.views` by cards."""
+        cards = self._by_place
+        known = ((place, of, op, params) for place, (of, op, params) in self.names.views.items())
+        return {cards[x]: (cards[of], op, params) for x, of, op, params in known if x in cards and of in cards}
 
     def card(self, given: Any) -> Card | None:
         """The card of an entry of a node's inputs; None for a number."""
@@ -418,18 +412,3 @@ def _mark(which: int, often: int, operands: int) -> str:
     if often == 1:
         return ""
     return say("(right)" if which else "(left)") if operands == 2 else f"({which + 1})"
-
-
-def _view(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
-    """The operation that makes ``y`` of ``x``, in the same memory or by a norm, with its parameters."""
-    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
-        return None
-    if x.ctypes.data != y.ctypes.data:
-        made = standardized(x, y)
-        return ("standardize", made) if made else None
-    for axes in permutations(range(x.ndim)):
-        turned = x.transpose(axes)
-        if (turned.shape, turned.strides) == (y.shape, y.strides):
-            return "permute_dims", {"axes": axes}
-    is_dense = x.size == y.size and x.flags.c_contiguous and y.flags.c_contiguous
-    return ("reshape", {"shape": y.shape}) if is_dense else None
