@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.backends import is_complex, to_numpy
-from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.backends import NUMPY, is_complex, to_numpy
+from glassgrad.autograd.engine.backward import unbroadcast
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
 from glassgrad.autograd.errors import DTypeError
@@ -142,17 +142,10 @@ def evaluate(
             for node, total, passed in ag.backward_steps(*zip(*wanted, strict=True)):
                 place = known[node]
                 totals[place] = host(total)
-                parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
+                pairs = zip(passed, node.inputs, strict=False)
+                parts[place] = tuple(None if x is None else unbroadcast(NUMPY, host(x), like) for x, like in pairs)
         values = {place: host(tensor) for place, tensor in fresh.items()}
         return Evaluation(graph, values, totals, parts, changed, outdated(graph, ys, values))
-
-
-def _in_shape(part: Any, source: Any) -> np.ndarray | None:
-    """A contribution in the shape of its input, summed over broadcast axes where that has not been done."""
-    if part is None:
-        return None
-    array, shape = host(part), tuple(source.shape)
-    return array if array.shape == shape else array.sum(axis=broadcast_axes(array.shape, shape)).reshape(shape)
 
 
 def changed_leaves(graph: ag.Graph) -> tuple[Any, ...]:
