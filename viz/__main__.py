@@ -81,10 +81,7 @@ def parser() -> Parser:
     )
     compared = f"{', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss"
     options = {
-        "--wrt": (
-            "NAMES",
-            "the names to differentiate with respect to, separated by commas (default: all that can be)",
-        ),
+        "--wrt": ("NAMES", "names to differentiate with respect to, separated by commas (default: all that can be)"),
         "--inputs": ("NAMES", "names to show as inputs rather than as parameters"),
         "--targets": ("NAMES", f"names of targets, which take no gradient, '' for none (default: {compared})"),
         "--title": ("TEXT", "the headline of a picture or page (default: the formula)"),

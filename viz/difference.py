@@ -127,10 +127,8 @@ def diff(
     heads = (" ", *(clipped(label, 24) for label in (labels[0], "change", labels[1])))
     drawn = [row_(*(_cell(text(word, style.NAME, "ink", bold=True), i) for i, word in enumerate(heads)))]
     for part in shortened(pairs, "rows the same", "the same"):
-        drawn += [
-            RULE,
-            *([row_(_cell(caption(f"... {part}"), 0, colspan=4))] if isinstance(part, str) else _rows(part)),
-        ]
+        gap = row_(_cell(caption(f"... {part}"), 0, colspan=4))
+        drawn += [RULE, *([gap] if isinstance(part, str) else _rows(part))]
     inside = row_(cell(table(*drawn, color="hair"), cellpadding=4))
     picture.node("lines", table(inside, **frame("lines")), cls="module")
     return picture.themed(theme)

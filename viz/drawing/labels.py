@@ -118,9 +118,8 @@ def texts_of(label: Iterable[Any]) -> Iterator[Text]:
         if isinstance(part, Text):
             yield part
         elif isinstance(part, Cell | Table):
-            yield from texts_of(
-                part.content if isinstance(part, Cell) else chain.from_iterable(filter(None, part.rows))
-            )
+            inside = part.content if isinstance(part, Cell) else chain.from_iterable(filter(None, part.rows))
+            yield from texts_of(inside)
 
 
 def width(label: Label) -> float:

@@ -83,10 +83,7 @@ class Theme:
         return known
 
 
-LIGHT, DARK = (
-    Theme(name, **{token: pair[i] for token, pair in COLOURS.items()}) for i, name in enumerate(("light", "dark"))
-)
-
+LIGHT, DARK = (Theme(name, **{x: pair[i] for x, pair in COLOURS.items()}) for i, name in enumerate(("light", "dark")))
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 

@@ -15,7 +15,7 @@ from glassgrad.viz.drawing.labels import Label, caption
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
-from glassgrad.viz.recorded.scene import Card, Scene
+from glassgrad.viz.recorded.scene import Scene
 from glassgrad.viz.recorded.validation import recorded
 
 
@@ -89,18 +89,16 @@ def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
 class _CheckDrawing(Drawing):
     def _title(self) -> str:
         wrong = dict.fromkeys(self.cards.badge(card)[0] for card in self.scene.cards if card.wrong)
-        is_kinked = any(check.verdict == "kink" for check in _checks(self.scene.cards))
-        right = "no rule is wrong, kinks are not checked" if is_kinked else "every rule is right"
+        right = "no rule is wrong, kinks are not checked" if self._is_kinked() else "every rule is right"
         return f"Gradient check, op by op: wrong: {', '.join(wrong)}" if wrong else f"Gradient check, op by op: {right}"
 
     def _reading(self) -> list[list[Label]]:
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")
-        if any(check.verdict == "kink" for check in _checks(self.scene.cards)):
+        if self._is_kinked():
             words.append("kink = the slopes on both sides differ: a difference can't check the rule")
         return [[caption(line)] for line in words]
 
-
-def _checks(cards: Sequence[Card]) -> list[NodeCheck]:
-    return [s.check for card in cards for s in card.sockets if s.check is not None]
+    def _is_kinked(self) -> bool:
+        return any(s.check and s.check.verdict == "kink" for card in self.scene.cards for s in card.sockets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 from glassgrad.autograd.engine.graph import Node
@@ -112,16 +111,13 @@ class Drawing:
         """Draw the operations of a call, those of a module in a box of their own."""
         for part in call.parts:
             if isinstance(part, Node):
-                self._operation(self._cards([part])[0])
+                self._operation(self.scene.made[part])
             elif self._is_boxed(part):
                 key = self._fresh(part.path or part.label)
                 with self.picture.cluster(key, self._box_label(part), labeljust="r"):  # no line comes in there
                     self._place(part)
             else:
                 self._place(part)
-
-    def _cards(self, nodes: Iterable[Node]) -> list[Card]:
-        return [card for card in map(self.scene.card, nodes) if card is not None]
 
     def _is_boxed(self, call: Call) -> bool:
         """Whether a module gets a box: it is not all there is, and has several parts."""
@@ -132,7 +128,7 @@ class Drawing:
 
     def _box_label(self, call: Call) -> Label:
         path, title = call.scope[-1]
-        cards = self._cards(call.nodes)
+        cards = [self.scene.made[node] for node in call.nodes]
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
         notes = [*filter(None, (path, described(call.nodes)))]
         if own and call.call > 1:

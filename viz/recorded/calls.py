@@ -143,16 +143,17 @@ def _consecutive(nodes: list[Node], depth: int) -> list[list[Node]]:
     A call starts where the same operations begin anew with the same parameters. If they all belong to one part of the
     module, only that part was called several times.
     """
-    own = [(node.op, node.scope, tuple(map(id, _trained(node)))) for node in nodes]
+    own = [(node.op, node.scope, tuple(map(id, trained(node)))) for node in nodes]
     n = len(nodes)
     period = next((p for p in range(1, n) if n % p == 0 and own == own[:p] * (n // p)), n)
     inner = {(scope or ())[depth : depth + 1] for _, scope, _ in own[:period]}
-    if (len(inner) == 1 and inner != {()}) or not any(trained for _, _, trained in own[:period]):
+    if (len(inner) == 1 and inner != {()}) or not any(read for _, _, read in own[:period]):
         return [nodes]
     return [nodes[i : i + period] for i in range(0, n, period)]
 
 
-def _trained(node: Node) -> list[Any]:
+def trained(node: Node) -> list[ag.Tensor]:
+    """The parameters that an operation reads."""
     return [place for place in node.inputs if isinstance(place, ag.Tensor) and place.requires_grad]
 
 

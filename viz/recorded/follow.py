@@ -78,9 +78,8 @@ def _example(given: Any, dtype: Any) -> Any:
     if given is None or isinstance(given, bool | int | float):
         return given
     if isinstance(given, tuple | list):
-        parts = [
-            one if isinstance(one, list) else _example(one, dtype) for one in given
-        ]  # rows of numbers are no shapes
+        # Rows of numbers are no shapes.
+        parts = [one if isinstance(one, list) else _example(one, dtype) for one in given]
         return parts if isinstance(given, list) else tuple(parts)
     if not isinstance(given, ag.Tensor) and not hasattr(given, "__array__"):
         raise refused(given, "an example", "an array, a Tensor or a number, or a shape such as (1, 3, 224, 224)")

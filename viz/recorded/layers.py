@@ -10,6 +10,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
+from glassgrad.viz.recorded.calls import trained
 from glassgrad.viz.recorded.loops import loops_in
 from glassgrad.viz.recorded.names import LOOP, LOSSES, states_of
 from glassgrad.viz.recorded.rows import Row
@@ -99,11 +100,8 @@ def _products(name: str, out: Sequence[int], shapes: Sequence[Sequence[int]]) ->
 
 def is_heavy(nodes: Sequence[Node]) -> bool:
     """Whether a call gets its own line: it has a weight or a sliding window, or joins several values."""
-    return any(
-        node.op.name in (*POOLS, *LOSSES, LOOP)
-        or any(isinstance(p, ag.Tensor) and p.requires_grad and len(p.shape) > 1 for p in node.inputs)
-        for node in nodes
-    ) or joins(nodes)
+    heavy = (*POOLS, *LOSSES, LOOP)
+    return joins(nodes) or any(n.op.name in heavy or any(len(p.shape) > 1 for p in trained(n)) for n in nodes)
 
 
 def joins(nodes: Sequence[Node]) -> bool:

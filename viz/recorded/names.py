@@ -72,6 +72,7 @@ class Names:
         self._roles = dict.fromkeys(_identities(members(targets, "targets")), TARGET)
         self.inputs = _identities(members(inputs, "inputs"))
         self._roles |= dict.fromkeys(self.inputs, INPUT)
+        self._asked = self._said.keys() | self._roles.keys()  # for a name or a role
         self.origins = origins(graph)
         self.loops, self.results = loop_names(graph)
         self.views: dict[Any, tuple[Any, str, dict[str, Any]]] = {}
@@ -120,14 +121,9 @@ class Names:
 
     def _is_number(self, place: Any) -> bool:
         """Whether a leaf is written as its number: a constant without a name."""
-        return (
-            isinstance(place, ag.Tensor)
-            and place.shape == ()
-            and not place.requires_grad
-            and place.name is None
-            and place not in self._ends
-            and not (id(place) in self._said or id(place) in self._roles or place in self._derived)
-        )
+        if not isinstance(place, ag.Tensor) or place.shape != () or place.requires_grad or place.name is not None:
+            return False
+        return not (place in self._ends or place in self._derived or id(place) in self._asked)
 
     def _derivations(self, graph: ag.Graph) -> dict[Any, tuple[str, Any]]:
         """The constants that were computed from another one: as 1 - y from a leaf y, as in
@@ -143,7 +139,7 @@ class Names:
             is_here, made = id(other) in places, view_of(array, own)
             if is_here and made:
                 self.views[place] = other, *made
-            if id(other) in self.origins or id(place) in self._said.keys() | self._roles.keys():
+            if id(other) in self.origins or id(place) in self._asked:
                 continue
             if is_here and np.array_equal(own, 1 - array):
                 found[place] = "1 - {}", other

@@ -32,6 +32,7 @@ NEAR = 0.02  # distance from a limit
 LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 DEAD = 0.5  # share of the units of a ReLU
 
+PARTS = {"q": "Query", "k": "Key", "v": "Value"}  # titles of the parts of an attention's product
 VIEWS = ("reshape", "permute_dims", "matrix_transpose", "squeeze", "expand_dims")  # they compute nothing
 
 
@@ -132,7 +133,7 @@ def rows_of(called: Names, depth: int | None = None, closed: bool = False) -> tu
     users = users_of(graph.nodes)
     tree = call_tree(graph.nodes, depth)
     calls = _with_views(tree.opened(depth), users)
-    labels = [call.label if call.is_module else _part(call.nodes[0]) or call.label for call in calls]
+    labels = [call.label if call.is_module else PARTS.get(projected(call.nodes[0]), call.label) for call in calls]
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
@@ -160,15 +161,8 @@ def rows_of(called: Names, depth: int | None = None, closed: bool = False) -> tu
                 home[key] = row(name, name, place)
                 rows.append(home[key])
         output = _output(nodes, graph, users)
-        here = row(
-            title,
-            called[output].shown,
-            output,
-            of=call,
-            call=call.call if parameters else 1,
-            label=label,
-            parameters=tuple(parameters),
-        )
+        here = row(title, called[output].shown, output, of=call, label=label, parameters=tuple(parameters))
+        here.call = call.call if parameters else 1
         rows.append(here)
         home.update((id(node), here) for node in nodes)
         sources = [key for key, (_, role, _) in used.items() if role != "parameter" and home.get(key) is not here]
@@ -263,11 +257,6 @@ def entries(rows: Iterable[Row]) -> int:
 def names_of(rows: Iterable[Row]) -> set[str]:
     """The user's names in rows: of values and of modules."""
     return {name for row in rows for name in (row.letter, *(path for path, _ in row.scope)) if name}
-
-
-def _part(node: Node) -> str:
-    """The title of a part of an attention's product; empty for anything else."""
-    return {"q": "Query", "k": "Key", "v": "Value"}.get(projected(node), "")
 
 
 # ---------------------------------------------------------------- warnings

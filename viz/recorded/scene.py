@@ -228,7 +228,8 @@ class Scene:
         self.names = Names(graph, names, inputs, targets)
         self.notice = notice(self.seen, self.names)
         self.cards: list[Card] = []
-        self._by_place: dict[Any, Card] = {}
+        self.made: dict[Any, Card] = {}
+        """The cards by their nodes and leaves."""
         flat = {place.inputs[0] for place in self.names.results}
         for place in self.names.places:
             if place not in flat:
@@ -248,7 +249,7 @@ class Scene:
         known = self.names.roles[place], self.seen.value(place), self.seen.gradient(place)
         card = Card(place, node, name.key, name.shown, *known, name.path)
         self.cards.append(card)
-        self._by_place[place] = card
+        self.made[place] = card
         seats = [(i, tail) for i, given in enumerate((node or place).inputs) if (tail := self.card(given)) is not None]
         for i, tail in seats:
             same = [j for j, other in seats if other is tail]
@@ -262,7 +263,7 @@ class Scene:
         for call in inside:
             inside += call.calls
             for node in call.own if call.is_module else ():
-                self._by_place[node].group = call
+                self.made[node].group = call
         for card in self.cards:
             homes = {use.head.group for use in card.uses}
             if card.role == PARAM and len(homes) == 1:
@@ -289,14 +290,14 @@ class Scene:
     @property
     def views(self) -> dict[Card, tuple[Card, str, dict[str, Any]]]:
         """`Names.views` by cards."""
-        cards = self._by_place
+        cards = self.made
         known = ((place, of, op, params) for place, (of, op, params) in self.names.views.items())
         return {cards[x]: (cards[of], op, params) for x, of, op, params in known if x in cards and of in cards}
 
     def card(self, given: Any) -> Card | None:
         """The card of an entry of a node's inputs; None for a number."""
         place = self.names.place(given)
-        return None if place is None else self._by_place.get(place)
+        return None if place is None else self.made.get(place)
 
     def found(self, given: Any, argument: str) -> Card:
         """The card of a Tensor, or of a name that a card shows. Raises `DrawingError` where there is none."""
@@ -321,7 +322,7 @@ class Scene:
     @cached_property
     def end(self) -> str:
         """The name of the differentiated output, as in `∂L/∂w`."""
-        names = [self._by_place[place].name for place in self.ends]
+        names = [self.made[place].name for place in self.ends]
         return names[0] if len(names) == 1 else f"({' + '.join(names)})" if len(names) < 4 else "(sum of outputs)"
 
     def operands(self, card: Card, inside: Mapping[Card, Symbol] | None = None) -> list[Any]:
@@ -353,7 +354,7 @@ class Scene:
 
     def expression(self, limit: int) -> str | None:
         """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
-        found = self.composed(self._by_place[next(iter(self.ends))], limit)
+        found = self.composed(self.made[next(iter(self.ends))], limit)
         return None if found is None else found.text
 
     def composed(self, end: Card, limit: int) -> Symbol | None:
