@@ -53,7 +53,7 @@ def surfaces(losses: Mapping[str, Loss], x: ag.Tensor, y: ag.Tensor, paths: Mapp
     with titled_figure(9.6, 7.0, title, line) as figure:
         for place, (name, path) in enumerate(paths.items()):
             axes = axes_at(figure, 0.7 + 4.6 * place, 2.9, 4.0, 3.0)
-            plain_axes(axes, f"{name.capitalize()}: {path[0, 2]:.3g} → {path[-1, 2]:.3g}", "weight 1")
+            plain_axes(axes, f"{name.capitalize()}: {path[0, 2]:.3g} → {path[-1, 2]:.3g}", "weight 1", "weight 2")
             _landscape(axes, losses[name], x, y, path, MARKS[place])
         norms = {f"{name}: {path[0, 3]:.2g} → {path[-1, 3]:.2g}": path[:, 3] for name, path in paths.items()}
         _gradients(axes_at(figure, 0.7, 0.55, 6.4, 1.4), norms, range(steps + 1), "Norm of the gradient", "step")
@@ -69,7 +69,6 @@ def _landscape(axes: Any, loss: Loss, x: ag.Tensor, y: ag.Tensor, path: np.ndarr
         each = loss(z, ag.broadcast_to(y, shape=z.shape), reduction="none")
         values = ag.mean(each, axis=0).numpy().reshape(SIDE, SIDE)
     axes.grid(False)
-    axes.set_ylabel("weight 2", fontsize=style.CAPTION, color=LIGHT.muted)
     axes.contourf(w1, w2, values, 20, cmap=colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[4], 64)))
     axes.contour(w1, w2, values, 10, colors=[LIGHT.muted], linewidths=0.6)
     low = np.unravel_index(values.argmin(), values.shape)

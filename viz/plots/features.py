@@ -20,7 +20,7 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import KEEPS_ORDER, linear_chain
-from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, plain_axes, space_axes, titled_figure
+from glassgrad.viz.plots.figure import Plot, axes_at, class_numbers, panel_title, plain_axes, titled_figure
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate, host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
@@ -253,15 +253,24 @@ class _Drawing:
         In a space the decision is drawn on the three walls that are behind, and the boundary at ten heights, too.
         """
         spans, is_flat = space.spans, len(space.spans) == 2
-        axes = axes_at(figure, *box) if is_flat else space_axes(figure, box, space.axes, space.title)
+        axes = axes_at(figure, *box, projection=None if is_flat else "3d")
         if is_flat:
-            plain_axes(axes, space.title, space.axes[0])
+            plain_axes(axes, space.title, *space.axes)
             axes.grid(False)
-            axes.set_ylabel(space.axes[1], fontsize=style.CAPTION, color=LIGHT.muted, labelpad=2)
             axes.set(xlim=spans[0], ylim=spans[1], facecolor=LIGHT.panel)
             axes.locator_params(nbins=4)
             sections = [(2, 0.0, True)]
         else:
+            panel_title(axes, space.title)
+            for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), space.axes, strict=True):
+                axis.set_label_text(name, fontsize=style.CAPTION, color=LIGHT.muted)
+                axis.labelpad = 0
+                axis.set_pane_color(LIGHT.panel)
+                axis.line.set_color(LIGHT.hair)
+            axes.set_facecolor(LIGHT.paper)
+            axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2, grid_color=LIGHT.hair)
+            axes.locator_params(nbins=3)
+            axes.computed_zorder = False
             axes.view_init(20, -60)
             axes.set_box_aspect(None, zoom=0.92)
             axes.set(xlim=spans[0], ylim=spans[1], zlim=spans[2])

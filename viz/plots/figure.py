@@ -70,7 +70,7 @@ class Plot:
         from matplotlib.text import Text
 
         texts = [text for text in self.figure.findobj(Text) if not text.get_text().isascii()]
-        before = [text.get_fontfamily() for text in texts]
+        texts = [text for text in texts if text.get_fontfamily() == ["sans-serif"]]  # no font was set by hand
         buffer = io.BytesIO()
         with settings(), warnings.catch_warnings():
             if form == "svg":  # a browser finds fonts by itself
@@ -79,8 +79,8 @@ class Plot:
                 text.set_fontfamily(installed())
             look: dict[str, Any] = {"dpi": style.DPI, "bbox_inches": "tight", "pad_inches": MARGIN}
             self.figure.savefig(buffer, format=form, metadata=metadata, **look)
-        for text, family in zip(texts, before, strict=True):
-            text.set_fontfamily(family)
+        for text in texts:
+            text.set_fontfamily("sans-serif")
         if form != "svg":
             return buffer.getvalue()
         # Several spaces separate clauses, and browsers would collapse them.
@@ -142,8 +142,7 @@ def titled_figure(width: float, height: float, title: str, line: str) -> Iterato
 
 def write(figure: Figure, x: float, y: float, said: str, size: float, colour: str, **options: Any) -> None:
     """Write words at this place, in inches from the bottom left."""
-    width, height = figure.get_size_inches()
-    figure.text(x / width, y / height, said, fontsize=size, color=colour, **options)
+    figure.text(x, y, said, fontsize=size, color=colour, transform=figure.dpi_scale_trans, **options)
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Any:
@@ -152,18 +151,16 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return figure.add_axes((left / across, bottom / up, width / across, height / up), **options)
 
 
-def plain_axes(axes: Axes, title: str = "", below: str = "") -> None:
-    """Give axes the style of all plots: two thin spines, a faint grid behind the data, a title and words below."""
-    if title:
-        panel_title(axes, title)
-    if below:
-        axes.set_xlabel(below, fontsize=style.CAPTION, color=LIGHT.muted)
+def plain_axes(axes: Axes, title: str = "", below: str = "", beside: str = "") -> None:
+    """Give axes the style of all plots: two thin spines, a faint grid behind the data, a title and words outside."""
+    panel_title(axes, title)
+    for axis, label in ((axes.xaxis, below), (axes.yaxis, beside)):
+        axis.set_label_text(label, fontsize=style.CAPTION, color=LIGHT.muted)
+        plain_numbers(axis)
     axes.set_facecolor(LIGHT.paper)
     axes.tick_params(colors=LIGHT.muted, labelsize=style.CAPTION, length=3)
     axes.grid(axis="y", color=LIGHT.hair, linewidth=0.6)
     axes.set_axisbelow(True)
-    for axis in (axes.xaxis, axes.yaxis):
-        plain_numbers(axis)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(LIGHT.hair)
@@ -190,21 +187,6 @@ def name_lines(axes: Axes, lines: Mapping[str, tuple[float, Any]]) -> None:
     place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
     look: dict[str, Any] = {"fontsize": style.CAPTION, "labelcolor": LIGHT.ink, "handlelength": 1.2}
     axes.legend([line for _, (_, line) in highest], [name for name, _ in highest], **look, **place)
-
-
-def space_axes(figure: Figure, box: tuple[float, float, float, float], names: Sequence[str], title: str) -> Any:
-    """New axes of three dimensions at a place in inches, with these names and this title."""
-    axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
-    axes.set_facecolor(LIGHT.paper)
-    for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), names, strict=True):
-        axis.set_label_text(name, fontsize=style.CAPTION, color=LIGHT.muted)
-        axis.labelpad = 0
-        axis.set_pane_color(LIGHT.panel)
-        axis.line.set_color(LIGHT.hair)
-    axes.tick_params(colors=LIGHT.muted, labelsize=style.SMALL, pad=-2, grid_color=LIGHT.hair, grid_linewidth=0.5)
-    axes.locator_params(nbins=3)
-    panel_title(axes, title)
-    return axes
 
 
 def panel_title(axes: Any, words: str) -> None:

@@ -150,11 +150,9 @@ def _held_out(name: str) -> bool:
 
 def _curves(axes: Axes, quantity: str, runs: Mapping[str, tuple[np.ndarray, Series]], order: Sequence[str]) -> str:
     """Draw one panel; returns the words on the best validation epochs. ``order``: the names of all runs."""
-    from matplotlib.ticker import MaxNLocator
-
     several = "" not in runs
     plain_axes(axes, quantity, "epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+    axes.locator_params("x", integer=True, nbins=6, min_n_ticks=1)
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
     last = (quantity.split() or [""])[-1]
     share = last in ("accuracy", "error") and drawn.min() >= 0 and drawn.max() <= 1

@@ -51,7 +51,7 @@ def plot_filters(weight: Any) -> Plot:
     said += "" if one else f" for {channels} channels"
     line = "; ".join(["stronger = larger", *hidden])
     names = [] if one else [f"filter {o}" for o in range(len(rows))]
-    return sheet(rows, said, line, said, names=names, side=0.62, across=ACROSS)
+    return sheet(rows, said, line, said, names=names, side=0.62)
 
 
 def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
@@ -93,4 +93,4 @@ def plot_feature_maps(model: Any, x: Any, *, layer: str | None = None) -> Plot:
     scale = "each tile has its own scale, from 0 if nothing is negative"
     line = f"{'all' if layer else 'the first'} channels, in order; {scale}{hidden}"
     alt = f"Feature maps of {label}: {', '.join(said)}"
-    return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7, across=ACROSS)
+    return sheet(drawn, f"Feature maps of {label}", line, alt, names=names, side=0.7)

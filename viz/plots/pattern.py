@@ -49,7 +49,7 @@ def plot_pattern(matrix: Any, *, symmetric: bool = False) -> Plot:
     wide, tall = (SIDE * n / max(matrix.shape) for n in (width, height))
     with titled_figure(wide + 1.2, tall + 1.4, "Pattern", f"{said}; one number or shade = one group") as figure:
         axes = axes_at(figure, 0.7, 0.5, wide, tall)
-        plain_axes(axes, below="columns")
+        plain_axes(axes, below="columns", beside="rows")
         axes.grid(visible=False)
         axes.locator_params(integer=True, min_n_ticks=1)  # rows and columns are counted
         axes.imshow(cells, cmap=colour_map([LIGHT.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")

@@ -97,12 +97,11 @@ def saliency(
             gradient = sum(slopes, np.zeros(array.shape)) / samples
             found = np.abs(gradient).max(axis=1) if array.ndim == 4 else np.abs(gradient)
     inputs, maps, given = _pictures(array, image), _pictures(found, image), host(scores)
+    called = [str(k if classes is None else classes[k]) for k in wanted.tolist()]
     rows: list[list[Tile]] = [[], [Tile(m, kind="size") for m in maps]]
-    for i, m, k, row in zip(inputs, maps, wanted, given, strict=False):
+    for i, m, k, name, row in zip(inputs, maps, wanted, called, given, strict=False):
         outline = m if gradient is None else None
-        rows[0].append(
-            Tile(i, f"for {_word(k, classes)}", f"score {numbers.short(row[k])}", "picture", outline=outline)
-        )
+        rows[0].append(Tile(i, f"for {name}", f"score {numbers.short(row[k])}", "picture", outline=outline))
     names, line = ["input", "map"], "line = half of the largest value; stronger = more"
     if gradient is not None:
         names, line = ["input", "|∂score/∂x|"], "stronger = the score depends on it more"
@@ -113,7 +112,7 @@ def saliency(
         names.append("∂score/∂x")
     line += "; signs of single pixels are noise: samples=30 smooths them" if method == "Gradient" else ""
     line += f"; {len(array) - SHOWN} more not drawn" if len(array) > SHOWN else ""
-    said = f"{method} of {len(array)} inputs, for {', '.join(_word(k, classes) for k in wanted[:SHOWN])}"
+    said = f"{method} of {len(array)} inputs, for {', '.join(called[:SHOWN])}"
     title, own = f"{method}: where the score of a class comes from", classes or ()
     result = Saliency(sheet(rows, title, line, said, names=names, classes=own).figure, said, own)
     vars(result).update(method=method, x=array, target=wanted, scores=given, map=found, gradient=gradient)
@@ -134,10 +133,6 @@ def _pictures(arrays: np.ndarray, image: tuple[int, int] | None) -> list[np.ndar
             one = one.reshape(len(one) if one.ndim > 1 else 1, -1)
         found.append(one)
     return found
-
-
-def _word(k: int, classes: Sequence[str] | None) -> str:
-    return str(int(k)) if classes is None else str(classes[int(k)])
 
 
 # ---------------------------------------------------------------- arguments

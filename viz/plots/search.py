@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.style import LIGHT
 from glassgrad.viz.drawing.texts import clipped
@@ -16,7 +16,7 @@ from glassgrad.viz.plots.figure import Plot, axes_at, panel_title, plain_axes, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 9.4, 6.4  # inches
+WIDTH, HEIGHT = 9.4, 6.2  # inches
 SKETCHES = 10  # networks that are sketched, the best first
 
 
@@ -35,18 +35,19 @@ def plot_search(result: Any, *, title: str = "Search for a network") -> Plot:
         raise DrawingError("no trial of this search has an accuracy: give a search that nn.search returned")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     done = sum(trial.state == "complete" for trial in result.trials)
-    line = f"{len(result.trials)} trials, {done} of them complete; stronger = more accurate"
+    tried = numbers.counted(len(result.trials), "trial")
+    line = f"{tried}, {done} of them complete; stronger = more accurate"
     accuracies = np.array([trial.accuracy for trial in known])
     low, quarter, three = np.quantile(accuracies, [0.2, 0.25, 0.75])  # a few bad networks do not use up the range
     floor = float(accuracies[accuracies >= quarter - 3 * (three - quarter)].min())  # the lowest that is no outlier
     shares = 0.2 + 0.8 * np.clip((accuracies - low) / (accuracies.max() - low or 1.0), 0, 1)
     colours = {id(trial): style.on_ramp(float(share)) for trial, share in zip(known, shares, strict=True)}
     with titled_figure(WIDTH, HEIGHT, title, line) as figure:
-        _sketches(axes_at(figure, 0.35, 3.55, 8.95, 1.75), ranked[:SKETCHES], colours)
+        _sketches(axes_at(figure, 0.35, 3.4, 8.95, 1.7), ranked[:SKETCHES], colours)
         _curves(axes_at(figure, 0.75, 0.55, 3.85, 2.3), known, ranked[0], floor, colours)
         _front(axes_at(figure, 5.45, 0.55, 3.8, 2.3), known, result.pareto(), floor, colours)
     said = f"best {100 * ranked[0].accuracy:.2f} % with {_named(ranked[0])}"
-    return Plot(figure, f"{title}: {len(result.trials)} trials, {said}")
+    return Plot(figure, f"{title}: {tried}, {said}")
 
 
 def _named(trial: Any) -> str:
@@ -57,22 +58,21 @@ def _named(trial: Any) -> str:
 
 def _sketches(axes: Axes, trials: Sequence[Any], colours: dict[int, str]) -> None:
     """Each network as bars, one for each layer, as high as the logarithm of its width."""
-    axes.set(xlim=(0, SKETCHES), ylim=(-6.5, 8))
+    axes.set(xlim=(0, SKETCHES), ylim=(-0.6, 1))
+    widest = max((width for trial in trials for width in trial.layers), default=1)
     for place, trial in enumerate(trials):
-        heights, step = np.log2(1 + np.array(trial.layers, float)), 0.78 / max(4, len(trial.layers))
+        heights, step = np.log1p(trial.layers) / np.log1p(widest), 0.78 / max(4, len(trial.layers))
         at = place + 0.5 + step * (np.arange(len(heights)) - (len(heights) - 1) / 2)
         look: dict[str, Any] = {"color": colours[id(trial)], "edgecolor": LIGHT.ink, "linewidth": 0.7}
-        axes.bar(at, heights, 0.72 * step, 4 - heights / 2, **look)
+        axes.bar(at, heights, 0.72 * step, 0.5 - heights / 2, **look)
         words = f"{100 * trial.accuracy:.1f} %{'' if trial.state == 'complete' else ' ×'}"
         words = "\n".join([words, *(clipped(part, 11) for part in _named(trial).split(" ", 1))])
-        axes.text(place + 0.5, -0.5, words, fontsize=style.TAG, color=LIGHT.ink, ha="center", va="top")
+        axes.text(place + 0.5, -0.08, words, fontsize=style.TAG, color=LIGHT.ink, ha="center", va="top")
     axes.set_axis_off()
     panel_title(axes, "The best networks, layer by layer")
 
 
 def _curves(axes: Axes, trials: Sequence[Any], best: Any, floor: float, colours: dict[int, str]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     plain_axes(axes, "Held-out accuracy while learning", "epoch   (thick: the best;  ×: pruned)")
     for trial in trials:
         look: dict[str, Any] = {"color": colours[id(trial)], "linewidth": 1.1, "zorder": 2}
@@ -82,7 +82,7 @@ def _curves(axes: Axes, trials: Sequence[Any], best: Any, floor: float, colours:
             axes.plot(len(trial.curve), trial.curve[-1], "x", color=LIGHT.muted, markersize=5, zorder=4)
     starts = sorted(share for trial in trials for share in trial.curve if trial.accuracy >= floor)
     axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.locator_params("x", integer=True, min_n_ticks=1)
     plain_numbers(axes.yaxis, lambda y: f"{100 * y:g} %")
 
 
@@ -90,7 +90,8 @@ def _front(axes: Axes, trials: Sequence[Any], front: Sequence[Any], floor: float
     """Discs of complete trials, crosses of those that were stopped; outliers stand at the lower edge."""
     from matplotlib.ticker import LogLocator
 
-    plain_axes(axes, "Accuracy against size", "parameters   (line: no smaller network is as accurate)")
+    low = "; triangle: lower than shown" * any(trial.accuracy < floor for trial in trials)
+    plain_axes(axes, "Accuracy against size", f"parameters   (line: no smaller network is as accurate{low})")
 
     def place(trial: Any) -> tuple[int, float]:
         return max(1, trial.parameters), max(floor, trial.accuracy)
@@ -106,7 +107,7 @@ def _front(axes: Axes, trials: Sequence[Any], front: Sequence[Any], floor: float
     plain_numbers(axes.yaxis, lambda y: f"{100 * y:g} %")
     if front:
         axes.step(*zip(*map(place, front), strict=True), where="post", color=LIGHT.fwd, linewidth=1.2, zorder=2)
-    for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
+    for trial in (*front[:1], *front[1:][-1:]):
         last = trial is front[-1]
         beside: dict[str, Any] = {"xytext": (-7, 4) if last else (7, -9), "ha": "right" if last else "left"}
         look = {"textcoords": "offset points", "fontsize": style.TAG, "color": LIGHT.muted}

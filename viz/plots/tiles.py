@@ -6,7 +6,6 @@ line below says so, in words that hold on a dark page, too, where pictures are i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -95,7 +94,7 @@ def _draw(axes: Axes, tile: Tile, signed: bool) -> None:
     array = np.asarray(tile.array, dtype=float)
     array = np.where(np.isfinite(array), array, np.nan)  # has the colour of the axes
     down, across = array.shape[:2]
-    low, high = float(np.nanmin(array, initial=math.inf)), float(np.nanmax(array, initial=-math.inf))
+    low, high = float(np.nanmin(array, initial=np.inf)), float(np.nanmax(array, initial=-np.inf))
     if array.ndim == 3:
         axes.imshow(np.clip((array - low) / (high - low or 1.0), 0, 1), interpolation="nearest")
     else:

@@ -393,9 +393,7 @@ PICTURES = {
     "difference of programs": lambda: viz.diff(program(), program().optimized()),
     "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0], 1),
     "history": lambda: viz.plot_history({"val_loss": [0.5, 0.3], "loss": [1.0, 0.2], "lr": [0.1, 0.0]}),
-    "runs": lambda: viz.plot_history([{"loss": [1.0], "accuracy": [0.5]}] * 2),
     "digit": lambda: viz.plot_digits(np.full((1, 2, 2), np.nan), [1], [2]),
-    "filters": lambda: viz.plot_filters(nn.Conv2d(9, 9, 3, seed=0)),
 }
 
 CODE = [  # names of modules and operations as the program has them
