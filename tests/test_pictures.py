@@ -21,6 +21,7 @@ def words(text):
 def test_it_is_drawn_as_it_is_shown(name, tmp_path):
     """``python -m docs.make.pictures NAME`` draws it anew. Engines and fonts differ in a few pixels."""
     shown = PICTURES[name]()
+    told = words(outline(shown))  # before the ticks of a plot are written
     with Image.open(DOCS / f"{name}.png") as kept, Image.open(shown.save(tmp_path / "now.png")) as now:
-        assert words(outline(shown)) == words(kept.text["Description"])
+        assert told == words(kept.text["Description"])
         assert max(abs(a / b - 1) for a, b in zip(now.size, kept.size, strict=True)) < 0.1

@@ -1,11 +1,12 @@
 """The pictures that the pages and the README show: ``python -m docs.make.pictures [NAME ...]`` draws them anew.
 
 Each PNG keeps its own text (`tests.viz.outline`), by which a test sees that the package draws it otherwise now.
-``net.png`` is drawn by the README's own lines, and ``steps.png`` is a browser's picture of its page.
+``net.png`` is drawn by the README's own lines; ``steps`` takes a picture of the README's page in Chromium.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache, partial
@@ -20,7 +21,9 @@ from PIL.PngImagePlugin import PngInfo
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.nn.commands import search as command
+from glassgrad.viz.__main__ import main
 from tests.viz.outline import outline
+from tests.viz.pages.browser import CHROMIUM
 from tests.viz.program.test_picture import mlp
 
 F = nn.functional
@@ -96,7 +99,7 @@ def neurons() -> Any:
 
 
 def search() -> Any:
-    """The trials of the command on the page, on a tenth of the digits."""
+    """A search as that of the page's command, on a few of the digits."""
     digits, models, layers, width = nn.data.digits(), ("mlp",), (1, 4), (16, 512)
     build = partial(command.build, shape=digits.image_shape, classes=10)
     space = partial(command.space, models, layers, width, digits.image_shape)
@@ -124,17 +127,36 @@ PICTURES: dict[str, Callable[[], Any]] = {
 }
 
 
+def steps(folder: Path) -> Path:
+    """The page of the README's first command, after a guess and the turn."""
+    page = folder / "steps.html"
+    main(["L = (sigmoid(w*x + b) - y)**2", "w=2", "x=1", "b=-1", "y=1", "--inputs", "x", "-o", str(page)])
+    acts = "<script>window.ready.then(() => { S.guess = 0.05; acts.turn(); })</script>"
+    page.write_text(page.read_text("utf-8").replace("</body>", f"{acts}</body>"), "utf-8")
+    look = "--window-size=1280,800", "--force-device-scale-factor=1.5", "--force-prefers-reduced-motion"
+    flags = "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", *look
+    shot = folder / "steps.png"
+    command = [str(CHROMIUM), *flags, "--virtual-time-budget=9000", f"--screenshot={shot}", page.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    return shot
+
+
 def write(name: str) -> Path:
     """Draw a picture into ``docs/``, with its text."""
-    shown, path = PICTURES[name](), DOCS / f"{name}.png"
-    kept = PngInfo()
-    kept.add_text("Description", outline(shown))
-    with TemporaryDirectory() as folder, Image.open(shown.save(Path(folder) / path.name)) as image:
+    path, kept = DOCS / f"{name}.png", PngInfo()
+    with TemporaryDirectory() as folder:
+        if name == "steps":
+            drawn = steps(Path(folder))
+        else:
+            shown = PICTURES[name]()
+            kept.add_text("Description", outline(shown))
+            drawn = shown.save(Path(folder) / path.name)
+        image = Image.open(drawn)
         few = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         few.save(path, optimize=True, pnginfo=kept)
     return path
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PICTURES:
+    for name in sys.argv[1:] or [*PICTURES, "steps"]:
         print(write(name), flush=True)

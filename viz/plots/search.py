@@ -90,8 +90,8 @@ def _front(axes: Axes, trials: Sequence[Any], front: Sequence[Any], floor: float
     """Discs of complete trials, crosses of those that were stopped; outliers stand at the lower edge."""
     from matplotlib.ticker import LogLocator
 
-    low = "; triangle: lower than shown" * any(trial.accuracy < floor for trial in trials)
-    plain_axes(axes, "Accuracy against size", f"parameters   (line: no smaller network is as accurate{low})")
+    low = "; triangle: lower" * any(trial.accuracy < floor for trial in trials)
+    plain_axes(axes, "Accuracy against size", f"parameters   (line: none smaller is as accurate{low})")
 
     def place(trial: Any) -> tuple[int, float]:
         return max(1, trial.parameters), max(floor, trial.accuracy)
