@@ -31,6 +31,7 @@ from tests.calls import Case as Call
 from tests.operations import TABLE
 from tests.steps.search import step_of
 from tests.steps.step import TrainingStep
+from tests.training import updating
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,12 @@ def training(
 ) -> Case:
     """A training step of a model in float64. The last ``targets`` inputs are those of the loss."""
     inputs = tuple(ag.asarray(x.astype("f8") if x.dtype.kind == "f" else x) for x in inputs)
-    chosen, given = optimizer(model.parameters()) if [*model.parameters()] else None, len(inputs) - targets
+    given, parameters = len(inputs) - targets, [*model.parameters()]
 
-    def step(*xs: Any) -> Any:
-        loss = loss_of(model(*xs[:given]), *xs[given:])
-        if chosen is not None:
-            chosen.zero_grad()
-            loss.backward()
-            chosen.step()
-        return loss
+    def loss(*xs: Any) -> Any:
+        return loss_of(model(*xs[:given]), *xs[given:])
 
-    return case_of(target, name, step, *inputs)
+    return case_of(target, name, updating(optimizer(parameters), loss) if parameters else loss, *inputs)
 
 
 def squared(outputs: Any) -> Any:
