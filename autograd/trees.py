@@ -55,15 +55,9 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
-    """The leaves of ``tree`` in order, and its structure, which is hashable and equal for trees of one form.
-
-    Raises `ShapeError` for a container that is inside itself.
-    """
+    """The leaves of ``tree`` in order, and its structure, which is hashable and equal for trees of one form."""
     leaves: list[Any] = []
-    try:
-        return leaves, _flatten(tree, leaves)
-    except RecursionError:
-        raise ShapeError(f"this {type(tree).__name__} is nested too deeply, or contains itself.") from None
+    return leaves, _flatten(tree, leaves)
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:

@@ -155,10 +155,8 @@ def as_dtype(dtype: Any) -> Any:
         found = None if dtype is None else np.dtype(dtype)
     except (TypeError, ValueError):
         found = None
-    if found is None:
+    if found is None or found.kind not in "fciub":
         raise DTypeError(f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows.")
-    if found.kind not in "fciub":
-        raise DTypeError(f"dtype {found} holds no numbers: choose float32, float64, int64, bool and the like.")
     return found
 
 
@@ -180,11 +178,6 @@ def is_real(dtype: Any) -> bool:
 def is_complex(dtype: Any) -> bool:
     """Whether ``dtype`` is complex floating point."""
     return _kind(dtype) == "c"
-
-
-def is_integral(dtype: Any) -> bool:
-    """Whether ``dtype`` is an integer, signed or unsigned."""
-    return _kind(dtype) in ("i", "u")
 
 
 def epsilon(dtype: Any) -> float:

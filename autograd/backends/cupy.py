@@ -27,10 +27,8 @@ def load() -> tuple[Any, int]:
         count = cupy.cuda.runtime.getDeviceCount()
         cupy.cuda.nvrtc.getVersion()  # loads NVRTC, which compiles kernels: a driver alone lacks it
     except Exception as error:  # of a CuPy that is installed but broken, which may fill a page
-        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
         said = str(error).strip(" =\n").partition("\n")[0].rstrip(".")
-        way = f"use device 'cpu', or install a driver, the CuPy of its CUDA and CUDA's libraries, {EXTRAS}"
+        way = f"use device 'cpu', or install a driver, the CuPy of its CUDA and CUDA's libraries: {EXTRAS}"
         raise DeviceError(f"device 'cuda' is not available here ({said}): {way}.") from None
     return cupy, count
 

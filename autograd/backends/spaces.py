@@ -14,9 +14,6 @@ from glassgrad.autograd.errors import DependencyError
 FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name. A namespace uses it where its backend has no such function."""
 
-LAST_TWO = frozenset(("diagonal",))
-"""Functions that take the first two axes in NumPy's main namespace, but the last two in the array API's ``linalg``."""
-
 
 def scipy_special() -> Any:
     """The module ``scipy.special``. Raises `DependencyError` where SciPy is not installed."""
@@ -92,7 +89,8 @@ class Namespace:
         self.module, self.enter, self.device = module, enter, device
 
     def __getattr__(self, name: str) -> Any:
-        found = None if name in LAST_TWO else getattr(self.module, name, None)
+        # NumPy's `diagonal` takes the first two axes, that of the array API's ``linalg`` the last two.
+        found = None if name == "diagonal" else getattr(self.module, name, None)
         if found is None:
             if name not in FORWARDS:
                 raise AttributeError(f"{self.module.__name__} has no function {name!r}, nor is it an operation.")

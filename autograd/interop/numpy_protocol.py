@@ -103,11 +103,10 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     module = (getattr(function, "__module__", None) or "numpy").partition(".")[2]
     name = f"{module}.{function.__name__}".strip(".")  # "sum", "linalg.norm"
     numpys = getattr(function, method)
-    if kwargs.get("out") is not None:
-        if _are_recorded(args) or any(isinstance(x, Tensor) for x in trees.leaves(kwargs["out"])):
+    if (out := kwargs.pop("out", None)) is not None:
+        if _are_recorded(args) or any(isinstance(x, Tensor) for x in trees.leaves(out)):
             raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
-        return numpys(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
-    kwargs.pop("out", None)
+        return numpys(*_values(args), out=out, **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
     name = name if method == "__call__" else f"{name}.{method}"

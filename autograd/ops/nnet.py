@@ -101,7 +101,7 @@ def sequence_mask(xp, lengths, *, length):
     >>> ag.sequence_mask([2, 1], length=3).tolist()
     [[True, True], [True, False], [False, False]]
     """
-    if not backends.is_integral(lengths.dtype):
+    if lengths.dtype.kind not in "iu":
         raise DTypeError(f"sequence_mask was given lengths of dtype {lengths.dtype}: give integers.")
     if lengths.shape and 0 in lengths.shape:
         return xp.zeros((length, *lengths.shape), dtype=xp.bool)
@@ -125,7 +125,7 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
         raise ShapeError(f"cross_entropy takes logits (..., classes), and labels (...) or a probability each; {given}.")
     if target.shape == logits.shape:
         return
-    if not backends.is_integral(target.dtype):
+    if target.dtype.kind not in "iu":
         way = f"give integers, or probabilities of shape {logits.shape}"
         raise DTypeError(f"cross_entropy was given labels of dtype {target.dtype}: {way}.")
     if backends.is_host(target):  # reading the labels of a GPU would wait for it at every call

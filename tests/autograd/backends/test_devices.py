@@ -269,11 +269,8 @@ class TestRefused:
     def test_no_cupy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)
         assert ag.devices() == ("cpu",)
-        with pytest.raises(
-            DeviceError,
-            match=r"^device 'cuda' needs CuPy, which is not installed: "
-            r"pip install \"glassgrad\[gpu\]\" for CUDA 13, or \"glassgrad\[gpu12\]\" for CUDA 12\.$",
-        ):
+        said = r": pip install \"glassgrad\[gpu\]\" for CUDA 13, or \"glassgrad\[gpu12\]\" for CUDA 12\.$"
+        with pytest.raises(DeviceError, match=r"^device 'cuda' is not available here .*" + said):
             Tensor([1.0], device="cuda")
 
     @pytest.mark.parametrize(
