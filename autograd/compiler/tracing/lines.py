@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import numpy
+from numpy.lib import mixins
 
 import glassgrad
 from glassgrad.autograd.common.contexts import TRACER
@@ -37,7 +38,7 @@ _FOREIGN = (
 )  # fmt: skip
 _INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
 _OWNERS = {
-    "tracing": (f"{_PACKAGE}compiler", f"{_PACKAGE}backends"),
+    "tracing": (f"{_PACKAGE}compiler", f"{_PACKAGE}backends", mixins.__file__),
     "": tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms")),
     "naming": (f"{_PACKAGE}ops", f"{_PACKAGE}functions", f"{_ROOT}/nn/"),
 }

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
-from glassgrad.autograd.common.operators import ARITHMETIC, BINARY, COMPARED, SINGLE
+from glassgrad.autograd.common.operators import ARITHMETIC
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_users, line_of_user, refusal
@@ -41,7 +42,7 @@ class View(NamedTuple):
     assumed: bool = False  # whether NumPy may have made a copy instead
 
 
-class Traced:
+class Traced(NDArrayOperatorsMixin):
     """An array of a trace, with a shape and a dtype but no numbers.
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
@@ -186,14 +187,39 @@ class Traced:
             self._no_numpy()
         return getattr(_namespace(), name)(*args, **options)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """Record a ufunc call, including operators between a NumPy array and this one."""
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        """Record a ufunc call, such as an operator makes; with ``out``, ``x += y`` writes to the memory of ``x``, and a
+        scalar is replaced.
+        """
         if any(hasattr(x, "node") for x in inputs):
-            return NotImplemented  # a Tensor records the call itself
+            if not out:
+                return NotImplemented  # a Tensor records the call itself
+            if any(getattr(x, "requires_grad", False) for x in inputs):
+                raise DTypeError(
+                    f"{line_of_user()} writes a Tensor that requires grad into an array, where {ufunc.__name__} can't "
+                    "be recorded: assign the result instead, as in x = x + y."
+                )
+            inputs = tuple(x.data if hasattr(x, "node") else x for x in inputs)
         name = NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or options or name not in (*ELEMENTWISE, "matmul") or ufunc.__name__ in WIDER:
+        is_known = name in (*ELEMENTWISE, "matmul") and ufunc.__name__ not in WIDER
+        if method != "__call__" or options or not is_known or (out and out[0] is not self):
             self._no_numpy()
-        return getattr(_namespace(), name)(*inputs)
+        if not all(hasattr(x, "dtype") or isinstance(x, complex | float | int | list | tuple) for x in inputs):
+            self._no_numpy()  # None, a text, a Fraction
+        result = getattr(_namespace(), name)(*inputs)
+        if not out or self.scalar:
+            return result
+        if result.shape != self.shape or not numpy.can_cast(result.dtype, self.dtype, "same_kind"):
+            kind = DTypeError if result.shape == self.shape else ShapeError
+            value = f"{result.shape} {result.dtype}"
+            raise kind(f"an array of {self.shape} {self.dtype} can't take the value of {value} in place.")
+        self.write(result.astype(self.dtype).value)
+        return self
+
+    def __pow__(self, other: Any) -> Any:
+        if self.dtype == bool and type(other) is int:  # x**2 is int8, x**3 int64
+            return self.astype((numpy.ones(1, bool) ** other).dtype) ** other
+        return NDArrayOperatorsMixin.__pow__(self, other)
 
     def __repr__(self) -> str:
         if self.tracer is TRACER.get():
@@ -213,57 +239,6 @@ FUNCTIONS = frozenset(
 
 WIDER = ("fabs", "float_power")
 """Ufuncs of NumPy whose result has another dtype than that of the Tensors' function."""
-
-
-def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
-    def method(self: Traced, other: Any) -> Any:
-        if hasattr(other, "node") or getattr(other, "__array_ufunc__", self) is None:
-            return NotImplemented  # a Tensor records the operation itself; other types may know it, too
-        if not (hasattr(other, "dtype") or isinstance(other, complex | float | int | list | tuple)):
-            self._no_numpy()  # None, a text, a Fraction
-        pair = (other, self) if swapped else (self, other)
-        if name == "matmul":
-            return _namespace().matmul(*pair)
-        found = self.tracer.elementwise(name, pair)
-        if name == "power" and not swapped and self.dtype == bool and type(other) is int:  # x**2 is int8, x**3 int64
-            found = found.astype((numpy.ones(1, bool) ** other).dtype)
-        return found
-
-    return method
-
-
-def _in_place(name: str) -> Callable[..., Any]:
-    """Record ``x += y``, which writes to the memory of ``x``; a scalar is replaced instead."""
-    operate = _operator(name)
-
-    def method(self: Traced, other: Any) -> Any:
-        if hasattr(other, "node"):
-            if other.requires_grad:
-                raise DTypeError(
-                    f"{line_of_user()} writes a Tensor that requires grad into an array, where {name} can't be "
-                    "recorded: assign the result instead, as in x = x + y."
-                )
-            other = other.data
-        result = operate(self, other)
-        if self.scalar or type(result) is not Traced:
-            return result
-        if result.shape != self.shape or not numpy.can_cast(result.dtype, self.dtype, "same_kind"):
-            value = f"{result.shape} {result.dtype}"
-            kind = DTypeError if result.shape == self.shape else ShapeError
-            raise kind(f"an array of {self.shape} {self.dtype} can't take the value of {value} in place.")
-        self.write(result.astype(self.dtype).value)
-        return self
-
-    return method
-
-
-for _name, _op in (BINARY | COMPARED).items():
-    setattr(Traced, f"__{_name}__", _operator(_op))
-for _name, _op in BINARY.items():
-    setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))
-    setattr(Traced, f"__i{_name}__", _in_place(_op))
-for _name, _op in SINGLE.items():
-    setattr(Traced, f"__{_name}__", lambda self, op=_op: self.tracer.elementwise(op, (self,)))
 
 
 class Number:
