@@ -90,7 +90,7 @@ class Compiled(Generic[P, R]):
                     key = key, kind, repr(leaf) if kind is complex else leaf
                 else:  # what its own `==` leaves out may be read by the function; the trace keeps it alive
                     key = key, kind, id(leaf)
-        ids = {*map(id, leaves)}
+        ids = {*map(id, leaves)} if leaves else leaves
         if len(ids) < len(leaves) and len({*map(id, arrays)}) < len(arrays):
             first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
