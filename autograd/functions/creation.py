@@ -17,7 +17,7 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.dtypes import float64
-from glassgrad.autograd.functions.shaping import broadcast_arrays
+from glassgrad.autograd.functions.shaping import broadcast_arrays, moveaxis
 from glassgrad.autograd.ops.shaping import broadcast_to, reshape
 from glassgrad.autograd.readings.levels import Lifted
 
@@ -201,8 +201,6 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     if wrong := [x.shape for x in tensors if x.ndim != 1]:
         raise ShapeError(f"meshgrid takes the one-dimensional coordinates of each axis; it was given shape {wrong[0]}.")
     choice(indexing, "indexing", ("xy", "ij"))
-    places = axes = [*range(len(tensors))]
-    if indexing == "xy":
-        places = [*axes[1::-1], *axes[2:]]
-    upright = (tuple(x.size if a == place else 1 for a in axes) for x, place in zip(tensors, places, strict=True))
-    return broadcast_arrays(*(reshape(x, shape=shape) for x, shape in zip(tensors, upright, strict=True)))
+    upright = (reshape(x, shape=(-1, *[1] * (len(tensors) - i))) for i, x in enumerate(tensors, 1))
+    grids = broadcast_arrays(*upright)
+    return [moveaxis(x, 0, 1) for x in grids] if indexing == "xy" and len(grids) > 1 else grids
