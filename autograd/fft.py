@@ -136,10 +136,12 @@ def _places(x: Tensor, s: Axes, axes: Axes, least: int = 0) -> list[tuple[int, i
     """Each axis to transform, with the length to which it is cut or filled up; ``None`` for its own. Raises
     `ShapeError` for fewer than ``least`` axes.
     """
+    if axes is None and s is not None:
+        axes = range(x.ndim - len(s), x.ndim)
     places = normalize_axes(None if axes is None else tuple(axes), x.ndim)
     lengths = [-1] * len(places) if s is None else list(s)
     if len(lengths) != len(places):
-        raise ShapeError(f"s = {s} has {len(lengths)} lengths for {len(places)} axes: give one for each, or axes.")
+        raise ShapeError(f"s = {s} has {len(lengths)} lengths for {len(places)} axes: give one for each.")
     if len(places) < least:
         raise ShapeError(f"a transform of real numbers needs an axis, and was given {describe(x)}, axes = {axes}.")
     return [(place, None if n == -1 else n) for place, n in zip(places, lengths, strict=True)]
@@ -153,7 +155,7 @@ def _each(transform: Op, x: Tensor, places: Iterable[tuple[int, int | None]], no
 
 
 def fftn(x: Any, /, *, s: Axes = None, axes: Axes = None, norm: str | None = "backward") -> Tensor:
-    """`fft` along several ``axes``, by default all.
+    """`fft` along several ``axes``: by default all, or with ``s`` the last ones.
 
     ``s``: the lengths to which these axes are cut or, by zeros, filled up; -1 for its own.
 

@@ -400,12 +400,10 @@ def prod(xp, x, *, axis=None, keepdims=False):
 def _product_of_others(xp: Any, x: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
     """For each element the product of the others that are reduced with it."""
     axes = shapes.normalize_axes(axis, len(x_shape))
-    order = (*(i for i in range(len(x_shape)) if i not in axes), *axes)
+    order = (*axes, *(i for i in range(len(x_shape)) if i not in axes))
     moved = xp.permute_dims(x, axes=order)
-    flat = xp.reshape(moved, shape=(*(x_shape[i] for i in order[: len(order) - len(axes)]), shapes.size(x_shape, axis)))
-    last = len(flat.shape) - 1
-    others = _products_before(xp, flat, last)
-    others = others * xp.flip(_products_before(xp, xp.flip(flat, axis=last), last), axis=last)
+    flat = xp.reshape(moved, shape=(shapes.size(x_shape, axis), *moved.shape[len(axes) :]))
+    others = _products_before(xp, flat, 0) * xp.flip(_products_before(xp, xp.flip(flat, axis=0), 0), axis=0)
     return xp.permute_dims(xp.reshape(others, shape=moved.shape), axes=shapes.inverse_permutation(order))
 
 
