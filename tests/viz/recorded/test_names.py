@@ -86,12 +86,9 @@ def test_the_results_of_a_loop_have_names_and_shapes_of_their_own() -> None:
     assert f"({cards['LSTM'].value.size},)" not in derived
 
 
-@pytest.mark.parametrize(
-    "norm", [nn.LayerNorm(3), nn.LayerNorm((2, 3)), nn.InstanceNorm1d(2, affine=True), nn.BatchNorm1d(3)]
-)
+@pytest.mark.parametrize("norm", [nn.LayerNorm(3), nn.LayerNorm((2, 3)), nn.InstanceNorm1d(2, affine=True)])
 def test_data_that_a_norm_reads_are_named_after_it_and_connected_with_it(norm: nn.Module) -> None:
-    data = np.array([[1.0, 2.0, 4.0], [3.0, 9.0, 5.0]])
-    x = ag.Tensor(data if isinstance(norm, nn.BatchNorm1d) else data[None], name="x")
+    x = ag.Tensor([[[1.0, 2.0, 4.0], [3.0, 9.0, 5.0]]], name="x")
     scene = Scene(ag.sum(x + norm(x)), gradients=False)
     ((card, (root, made, _)),) = scene.views.items()
     assert (card.name, root.name, made) == ("standardize(x)", "x", "standardize")
