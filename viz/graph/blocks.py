@@ -156,7 +156,7 @@ class _Blocks:
         reading.append(caption("right: shape of the output, parameters"))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(caption("n × = equal blocks one after another"))
-        gaps = {"nodesep": 0.14 if levels == 1 else 0.12, "ranksep": 0.17}
+        gaps: dict[str, Any] = {"nodesep": 0.14 if levels == 1 else 0.12, "ranksep": 0.17}
         picture = Picture("blocks", title=title, reading=[reading], names=names_of(rows), **gaps)
         self.boxes = set[Scope]()
         self._place(picture, self.cards, 0)
