@@ -32,7 +32,6 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     assert names["matrix"].shape == (2, 2)
     assert names["history"].accuracy[-1] > 0.8  # 0.89 after one epoch; of guessing among ten digits: 0.1
     with Image.open("net.png") as drawn, Image.open(ROOT / "docs/net.png") as shown:
-        assert min(drawn.size) > 800
         # engines differ in a few pixels: the picture shown is still that of the lines below it
         assert max(abs(a / b - 1) for a, b in zip(drawn.size, shown.size, strict=True)) < 0.1
 

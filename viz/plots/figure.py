@@ -142,7 +142,8 @@ def titled_figure(width: float, height: float, title: str, line: str) -> Iterato
 
 def write(figure: Figure, x: float, y: float, said: str, size: float, colour: str, **options: Any) -> None:
     """Write words at this place, in inches from the bottom left."""
-    figure.text(x, y, said, fontsize=size, color=colour, transform=figure.dpi_scale_trans, **options)
+    width, height = figure.get_size_inches()  # a transform in inches is not moved where a picture is cropped
+    figure.text(x / width, y / height, said, fontsize=size, color=colour, **options)
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Any:
@@ -161,9 +162,8 @@ def plain_axes(axes: Axes, title: str = "", below: str = "", beside: str = "") -
     axes.tick_params(colors=LIGHT.muted, labelsize=style.CAPTION, length=3)
     axes.grid(axis="y", color=LIGHT.hair, linewidth=0.6)
     axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(LIGHT.hair)
+    axes.spines[:].set_color(LIGHT.hair)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def colour_map(colours: Sequence[str]) -> ListedColormap:

@@ -113,8 +113,7 @@ def _draw(axes: Axes, tile: Tile, signed: bool) -> None:
             axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[colour], linewidths=width)
     axes.set(xlim=(-0.5, across - 0.5), ylim=(down - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
     axes.patch.set(facecolor=LIGHT.bad_bg, edgecolor=LIGHT.bad, hatch="xxxx")
-    for spine in axes.spines.values():
-        spine.set(color=LIGHT.bad if tile.frame else LIGHT.hair, linewidth=2.2 if tile.frame else 0.8)
+    axes.spines[:].set(color=LIGHT.bad if tile.frame else LIGHT.hair, linewidth=2.2 if tile.frame else 0.8)
 
 
 def _signs(tiles: Sequence[Tile]) -> list[str]:

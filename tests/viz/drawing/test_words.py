@@ -392,7 +392,7 @@ PICTURES = {
     "difference": lambda: viz.diff(viz.snapshot(network(1)), network(1, (2, 4, 2))),
     "difference of programs": lambda: viz.diff(program(), program().optimized()),
     "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0], 1),
-    "history": lambda: viz.plot_history({"val_loss": [0.5, 0.3], "loss": [1.0, 0.2], "lr": [0.1, 0.0]}),
+    "history": lambda: viz.plot_history({"val_loss": [0.5, 0.3], "loss": [1.0, 0.2]}),
     "digit": lambda: viz.plot_digits(np.full((1, 2, 2), np.nan), [1], [2]),
 }
 
