@@ -79,11 +79,10 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     result = [1] * ndim
     for shape in shapes:
         for i, n in enumerate(shape, ndim - len(shape)):
-            if result[i] == 1:
-                result[i] = n
-            elif n not in (1, result[i]):
+            if 1 != n != result[i] != 1:
                 told = f"shapes {' and '.join(map(str, shapes))} do not broadcast: their axis {i - ndim}"
                 raise ShapeError(f"{told} is {result[i]} in one and {n} in another; make them equal, or one of them 1.")
+            result[i] = n if result[i] == 1 else result[i]
     return tuple(result)
 
 

@@ -120,10 +120,8 @@ def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
     """For each node the mask of those inputs through which it depends on a wanted vertex."""
     masks: dict[Node, int] = {}
     for node in reversed(order):
-        masks[node] = 0
-        for i, vertex in enumerate(node.inputs):
-            if node.mask >> i & 1 and (vertex in wanted or masks.get(vertex)):
-                masks[node] |= 1 << i
+        asked = (i for i in range(len(node.inputs)) if node.mask >> i & 1)
+        masks[node] = sum(1 << i for i in asked if node.inputs[i] in wanted or masks.get(node.inputs[i]))
     return masks
 
 

@@ -19,6 +19,8 @@ from glassgrad.autograd.readings.levels import plain_parts
 
 _OURS = "<operation", *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("autograd", "nn", "viz"))
 
+_WHY = "it has no finite derivative here, or a sum of gradients overflowed, or a hook or caller of backward gave it."
+
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
@@ -66,13 +68,8 @@ class Checks(Lines):
             for i, vertex in enumerate(node.inputs):
                 total = totals.get(vertex) if hasattr(vertex, "requires_grad") else None
                 if total is not None:
-                    what = f"{node.op.args[0 if node.op.variadic else i]} = {describe(vertex)}"
-                    _check(
-                        total,
-                        f"the gradient of {node.op.name} with respect to {what}",
-                        f"; called at {line}: its value here has no finite derivative, or the sum of gradients "
-                        "overflowed, or a hook or the caller of backward gave it.",
-                    )
+                    what = f"{node.op.name} with respect to {node.op.args[0 if node.op.variadic else i]}"
+                    _check(total, f"the gradient of {what} = {describe(vertex)}", f"; called at {line}: {_WHY}")
 
 
 def _line() -> str:

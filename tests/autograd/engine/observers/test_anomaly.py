@@ -49,8 +49,8 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     x = leaf([0.0, 4.0], "x")
     said, place = complaint(lambda: ag.sqrt(x).sum().backward())
     assert said == (
-        f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,); called at {place}: its value here "
-        "has no finite derivative, or the sum of gradients overflowed, or a hook or the caller of backward gave it."
+        f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,); called at {place}: it has no "
+        "finite derivative here, or a sum of gradients overflowed, or a hook or caller of backward gave it."
     )
     assert x.grad is None
 
