@@ -85,7 +85,7 @@ def backward_steps(
             known = backends.SPACES.get(type(g))
             xp, kind = known or backends.namespace(g), known and type(g)  # a GPU's arrays are of several devices
         try:
-            parts = op.plan(mask).pull(g, xp, node, saved)
+            parts = op.plans[mask].pull(g, xp, node, saved)
             for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
                 if part is None:
                     continue

@@ -20,7 +20,7 @@ are not kept alive. ``**rest`` are the parameters that it does not name.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, partial, wraps
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
@@ -86,7 +86,7 @@ class Op:
     ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its rule and
     the names that the rule asks for; ``symbol``, ``text``, ``tex`` and ``level`` are as in `op`. ``apply`` is the
     operation as a plain function, ``operator`` the same for the operators of `Tensor`, which returns ``NotImplemented``
-    for a type that it does not know. ``plan`` returns the `Plan` for a mask.
+    for a type that it does not know. ``plans`` has a `Plan` for each mask.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op calls the function in its slot
@@ -127,7 +127,7 @@ class Op:
         self.forward = guarded(forward) if self.foreign else forward
         self.rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
-        self.plan = cache(partial(Plan, self))
+        self.plans = Plans(self)
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
         # The kernel ``(xp, out, *arrays, **params)`` writes the values of the forward into ``out``, whose axes lie in
@@ -153,7 +153,7 @@ class Op:
             )
         self.rules |= found
         self.ruleless |= rules.keys() - found.keys()
-        self.plan.cache_clear()
+        self.plans.clear()
 
     def _checked(self, arg: str, rule: Any) -> Rule:
         """A rule, and the names that it asks for: with ``**rest``, all other parameters, too. Raises for a name that
@@ -344,6 +344,16 @@ def chosen(node: Node, bits: str, parts: Sequence[Any]) -> list[Any]:
     return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
 
 
+class Plans(dict[int, Plan]):
+    """The plans of an operation by their masks, each made when it is first needed."""
+
+    def __init__(self, op: Op) -> None:
+        self._op = op
+
+    def __missing__(self, mask: int) -> Plan:
+        return self.setdefault(mask, Plan(self._op, mask))
+
+
 # ------------------------------------------------------------------------------------------------------------ calling
 
 
@@ -353,7 +363,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
     """
     count, first = (-1, 0) if op.variadic else (len(op.args), 1)
     numbers = backends.PYTHON_REALS if op.broadcasts else ()  # they stay what they are beside arrays
-    plan_of, defaults, view, mode_now, space_of = op.plan, op.params, op.view, MODE.get, SPACES.get
+    plans, defaults, view, mode_now, space_of = op.plans, op.params, op.view, MODE.get, SPACES.get
     bare, axis = REQUIRED in defaults.values(), "axis" in defaults and not op.foreign
     one, two, full = count == 1, count == 2, 3 if count == 2 and op.broadcasts and not op.foreign else 0
 
@@ -413,7 +423,7 @@ def function_of(op: Op, convert: Callable[..., Any]) -> Callable[..., Any]:
         t = new()
         t._data = out
         t.grad = t.hooks = t._name = t._view = t._root = None
-        plan = plan_of(mask if mode.grad else 0)
+        plan = plans[mask if mode.grad else 0]
         if plan.mask:
             t.requires_grad, t.node = True, (node := Node())
             node.op, node.inputs, node.params = op, tuple(inputs), params

@@ -58,7 +58,7 @@ def _pulled(xp: Any, op: Op, values: Sequence[Any], out: Any, g: Any, tangents: 
     """What the rules of an operation for some of the arguments make of ``g``."""
     node = SimpleNamespace(op=op, inputs=tuple(values), params=params, shape=out.shape)
     known = {op.args[0]: node.inputs} if op.variadic else dict(zip(op.args, values, strict=False))
-    return op.plan(sum(1 << i for i in tangents)).pull(g, xp, node, (*map(known.get, op.args), out))
+    return op.plans[sum(1 << i for i in tangents)].pull(g, xp, node, (*map(known.get, op.args), out))
 
 
 def _constant(x: Any) -> Any:
@@ -102,7 +102,7 @@ def check_linear(op: Op, values: Sequence[Any], out: Any, tangents: Iterable[int
         for step in body.steps:
             if step.op.foreign or "loop" in step.params:
                 known = [body.constants[a] if a in body.constants else drawn(*body.types[a]) for a in step.args]
-                mask = step.op.plan(step.mask & (1 << len(known)) - 1).mask
+                mask = step.op.plans[step.mask & (1 << len(known)) - 1].mask
                 if along := {i: x for i, x in enumerate(known) if mask >> i & 1}:
                     rule_for(step.op, known, drawn(*body.types[step.out]), along, step.params)
         return
@@ -318,7 +318,7 @@ class Forward(Level):
         if not is_inexact(out.dtype):
             return out
         mask = sum(1 << i for i, x in enumerate(arrays) if self.owns(x))
-        plan = op.plan(mask)
+        plan = op.plans[mask]
         tangents = {i: arrays[i].parts[1] for i in range(len(arrays)) if plan.mask >> i & 1}
         slope = tangent_of(op, values, out, tangents, params) if tangents else None
         return out if slope is None else Dual(self, out, slope)

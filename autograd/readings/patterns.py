@@ -103,7 +103,7 @@ class Pattern(Forward):
             return op.forward(LIFTED, *arrays, **params)
         values = [x.parts[0] if self.owns(x) else x for x in arrays]
         out = LIFTED.call(op, values, params)
-        plan = op.plan(sum(1 << i for i, x in enumerate(arrays) if self.owns(x)))
+        plan = op.plans[sum(1 << i for i, x in enumerate(arrays) if self.owns(x))]
         own = {i: arrays[i].depends for i in range(len(arrays)) if plan.mask >> i & 1}
         if not own or not backends.is_inexact(out.dtype):
             return out
@@ -121,7 +121,7 @@ class Pattern(Forward):
             return self.moved(op, values, out, own, params)
         if op.name in SUMS:
             node: Any = SimpleNamespace(op=op, inputs=values, params=params)
-            sums = op.plan(1).pull(numbers(out.shape), NUMPY, node, (*values, None))[0]
+            sums = op.plans[1].pull(numbers(out.shape), NUMPY, node, (*values, None))[0]
             return self.through(matrix(sums, numbers(sums.shape), out.size, sums.size), own[0])
         if op.name == "contract":
             *terms, result = params["subscripts"].replace("->", ",").split(",")

@@ -116,7 +116,7 @@ class Solution:
         if key not in self.found:
             first = [x(0) if callable(x) else x for x in args]
             out = LIFTED.call(op, first, params)
-            plan = op.plan(sum(1 << i for i, x in enumerate(args) if callable(x)))
+            plan = op.plans[sum(1 << i for i, x in enumerate(args) if callable(x))]
             own = {i: x for i, x in enumerate(args) if callable(x) and plan.mask >> i & 1}
             made = cache(partial(self.coefficient, key, out)) if own and backends.is_inexact(out.dtype) else out
             self.found[key] = made, op, args, first, own, params

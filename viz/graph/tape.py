@@ -73,7 +73,7 @@ def kept(card: Card) -> list[Card]:
     Constants, parameters of the operation and shapes do not count.
     """
     op = card.operation.op
-    used = op.plan(card.operation.mask).keep([True] * len(op.args), True)
+    used = op.plans[card.operation.mask].keep([True] * len(op.args), True)
     tails = [socket.tail for socket in card.sockets if used[0 if op.variadic else socket.index]]
     return list(dict.fromkeys([*tails, *([card] if used[-1] else [])]))
 

@@ -79,7 +79,7 @@ def _replace(op: Op, changed: Callable[[int, Any], Any]) -> None:
     """Replace the forward and the rules of ``op`` by what ``changed(column, function)`` returns for each."""
     op.forward = changed(1, op.forward)
     op.rules.update({arg: (changed(2, rule), wants) for arg, (rule, wants) in op.rules.items()})
-    op.plan.cache_clear()
+    op.plans.clear()
 
 
 def _timed(taken: list[Any], column: int, function: Callable[..., Any]) -> Callable[..., Any]:
