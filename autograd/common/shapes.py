@@ -128,5 +128,4 @@ def inverse_permutation(axes: Sequence[int]) -> Shape:
     >>> inverse_permutation((2, 0, 1)), inverse_permutation((-1, 0))
     ((1, 2, 0), (1, 0))
     """
-    given = [a % len(axes) for a in axes]
-    return tuple(given.index(i) for i in range(len(axes)))
+    return tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))

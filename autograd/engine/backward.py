@@ -347,9 +347,8 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
         recorded = isinstance(g, Tensor)
         seen = g.clone() if recorded else wrap(backends.copy_of(g))  # a copy, because other nodes may share it
-        answer = hook.call(seen)
-        answer = seen if answer is None else answer
-        value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
+        if not isinstance(value := hook.call(seen), Tensor):
+            value = seen if value is None else wrap(backends.asarray(value))
         if value.shape != g.shape:
             raise ShapeError(f"a hook must keep the shape {g.shape} of its gradient; it returned one of {value.shape}.")
         value = value.to(g.dtype)
