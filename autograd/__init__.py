@@ -60,19 +60,18 @@ _LATE = {
     "jet": "readings.series",
     "jvp": "readings.forward",
     **dict.fromkeys(("sparse_hessian", "sparse_jacobian"), "readings.patterns"),
+    "testing": "testing",
     "vmap": "readings.batches",
 }
-"""Where the functions are that are imported when they are first used."""
+"""Where the functions and modules are that are imported when they are first used."""
 _TAKEN.update(globals(), __all__, _LATE, ("compiler", "readings"), dir(_NUMPY), dir(_NUMPY.module), dir(_LIFTED))
 
 
 def __getattr__(name: str) -> _Any:
     """Users' operations, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
-    if name == "testing":
-        return _import_module("glassgrad.autograd.testing")
     if name in _LATE:
-        found = globals()[name] = getattr(_import_module(f"glassgrad.autograd.{_LATE[name]}"), name)
-        return found
+        module = _import_module(f"glassgrad.autograd.{_LATE[name]}")
+        return globals().setdefault(name, getattr(module, name, module))
     if name in OPS:
         return OPS[name]
     raise AttributeError(f"autograd has no function {name!r}{_hints.hint(_hints.of_function(name))}.")
