@@ -92,6 +92,7 @@ class Tracer:
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
         """Convert ``x`` to a value of the program. Python numbers take ``dtype``."""
+        x = x.data if isinstance(x, Tensor) else x
         if type(x) is Number:
             value = self.lift(x.traced)
             convert = dtype is not None and value.dtype != dtype

@@ -396,3 +396,17 @@ def test_a_refusal_that_the_function_catches_is_one_still(body: Callable[[Any], 
 
     with pytest.raises(TraceError, match=r"test_trace.py:\d+ |depends on values"):
         ag.compile(f)(ag.Tensor([[1.0, -2.0], [3.0, 4.0]]))
+
+
+def test_a_tensor_written_to_an_array_is_read_at_each_call() -> None:
+    kept, other = ag.zeros((2, 3)), ag.ones(3)
+
+    @ag.compile
+    def step(x):
+        kept.data[0] = other
+        kept.data[1] = x[0]
+        return kept * 1.0
+
+    for value in (1.0, 2.0):
+        other.data = np.full(3, value)
+        np.testing.assert_array_equal(step(ag.Tensor([value, 0.0])).data, np.full((2, 3), value))
