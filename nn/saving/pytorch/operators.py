@@ -340,6 +340,8 @@ the dtype of PyTorch's: int64 and float32 give float32 there, and an array with 
 
 def batch_norm(module, x, weight, bias, mean, var, momentum, eps):
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
+    if module.training and mean is not None and not momentum:  # as PyTorch exports momentum=None
+        raise DomainError("batch normalisation with momentum=None is not trained here: give a momentum, or call eval()")
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
 
 

@@ -162,6 +162,13 @@ def test_training_mode_drops_and_takes_the_statistics_of_the_batch():
     assert (dropout.eval()(np.ones((50, 3), "float32")).data == 1).all()
 
 
+def test_an_average_of_all_batches_is_not_lost_in_training() -> None:
+    net = nn.from_torch(torch.nn.BatchNorm1d(3, momentum=None).eval(), x := normal(4, 3))
+    assert net(x).shape == (4, 3)
+    with pytest.raises(DomainError, match="momentum=None is not trained here"):
+        net.train()(x)
+
+
 class Bessel(torch.nn.Module):
     """An operation that has no row, and is decomposed if that is possible."""
 
