@@ -1,6 +1,5 @@
 """What tests and doctests share."""
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +12,6 @@ from tests import validator
 from tests.operations import TABLE
 
 validator.watch()
-
-
-def pytest_collection_finish() -> None:
-    """Tests, once collected, stay: the garbage collector, which traces call, need not visit them each time."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
