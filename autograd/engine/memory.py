@@ -25,8 +25,7 @@ _lock = RLock()  # else a thread could overwrite a later time with an earlier on
 
 def base_of(array: Any) -> Any:
     """The object whose memory ``array`` is a view of; ``None`` if it owns its memory."""
-    base = getattr(array, "base", None)
-    return getattr(array, "obj", None) if base is None else base  # a memoryview calls it ``obj``
+    return array.obj if type(array) is memoryview else getattr(array, "base", None)
 
 
 def owner(array: Any) -> Any:
@@ -39,19 +38,19 @@ def owner(array: Any) -> Any:
 def clock_of(memory: Any) -> list[int]:
     """The list that holds the time of the last write to the memory that an array owns."""
     key = id(memory)
-    if key not in WRITES:
+    if (clock := WRITES.get(key)) is None:
         with suppress(TypeError):  # a buffer without weak references: its entry stays
             weakref.finalize(memory, WRITES.pop, key, None).atexit = False
-    return WRITES.setdefault(key, [0])
+        clock = WRITES.setdefault(key, [0])
+    return clock
 
 
 def written(*arrays: Any) -> None:
     """Note that ``arrays`` were written to in place."""
-    clocks = [LATEST, *(clock_of(owner(array)) for array in arrays)]
     with _lock:
-        now = stamp()
-        for clock in clocks:
-            clock[0] = now
+        now = LATEST[0] = stamp()
+        for array in arrays:
+            clock_of(array if getattr(array, "base", array) is None else owner(array))[0] = now
 
 
 def written_at(array: Any) -> int:

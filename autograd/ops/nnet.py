@@ -162,11 +162,14 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
-        flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
+        flat, labels = shifted, target
+        if len(target.shape) != 1:
+            flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
         chosen = flat[xp.arange(flat.shape[0]), labels]
         if not backends.is_host(labels):  # on a GPU an index out of range wraps around
             chosen = xp.where((labels >= 0) & (labels < flat.shape[1]), chosen, math.nan)
-        return _reduced(xp, total - xp.reshape(chosen, shape=target.shape), reduction)
+        chosen = chosen if labels is target else xp.reshape(chosen, shape=target.shape)
+        return _reduced(xp, total - chosen, reduction)
     surprise = total[..., None] - shifted
     return _reduced(xp, xp.sum(_probabilities(xp, target, logits) * surprise, axis=-1), reduction)
 
