@@ -22,10 +22,10 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """The result of ``read`` for the graph of ``model(*examples)``, whose values have shapes and dtypes but no numbers.
 
     ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. Numbers,
-    None and lists of numbers are given to the model as they are, and tuples may hold any of these. ``read`` is given
-    the graph and the Tensors that stand for the inputs, and its result must not keep them. Floating inputs and
-    frozen parameters require grad, so that everything computed from them is recorded. No parameter and no buffer of the
-    model changes.
+    also whole ones in an array of shape (), None and lists of numbers are given to the model as they are, and tuples
+    may hold any of these. ``read`` is given the graph and the Tensors that stand for the inputs, and its result must
+    not keep them. Floating inputs and frozen parameters require grad, so that everything computed from them is
+    recorded. No parameter and no buffer of the model changes.
 
     Raises `DrawingError` for anything but a model and examples, and where the model depends on values.
     """
@@ -75,6 +75,8 @@ def _example(given: Any, dtype: Any) -> Any:
         if min(given) < 1:
             raise DrawingError(f"{tuple(given)} is not the shape of an input: its sides must be at least 1")
         return ag.Tensor(np.broadcast_to(np.zeros((), dtype), given), requires_grad=True, name="x")
+    if getattr(given, "shape", None) == () and np.dtype(given.dtype).kind in "iub":
+        return given.item()  # it may decide what is computed, as a sampling rate does
     if given is None or isinstance(given, bool | int | float):
         return given
     if isinstance(given, tuple | list):

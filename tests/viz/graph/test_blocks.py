@@ -121,9 +121,10 @@ class Sampled(nn.Module):
         return self.linear(self.embedding(tokens) + state[0]) * state[1]
 
 
+@pytest.mark.parametrize("rate", [16000, np.array(16000), ag.Tensor(16000)])
 @pytest.mark.parametrize("tokens", [np.array([[1, 2]]), [[1, 2]]])
-def test_examples_are_what_the_model_takes(tokens):
-    examples = tokens, ((1, 2, 4), 0.5), 16000, None
+def test_examples_are_what_the_model_takes(tokens, rate):
+    examples = tokens, ((1, 2, 4), 0.5), rate, None
     picture = draw_model(Sampled(), *examples)
     assert picture.title == "Sampled: 50 parameters"
     assert "Embedding" in " ".join(cards(picture).values())
