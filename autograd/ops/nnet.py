@@ -37,6 +37,12 @@ def check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
 # -------------------------------------------------------------------------------------------------------------- softmax
 
 
+def _below_largest(xp: Any, x: Any, axis: Any) -> Any:
+    """``x`` minus its largest element along ``axis``. Differences of unsigned integers would wrap around."""
+    x = xp.astype(x, xp.float64) if x.dtype.kind == "u" else x
+    return x - xp.max(x, axis=axis, keepdims=True)
+
+
 @op("softmax", tex=r"\operatorname{{softmax}}({x})")
 def softmax(xp, x, *, axis=-1):
     """``exp(x)`` divided by its sum along ``axis``: numbers between 0 and 1 that sum to 1. Never overflows.
@@ -47,7 +53,7 @@ def softmax(xp, x, *, axis=-1):
     """
     if 0 in x.shape:
         return x - xp.sum(x, axis=axis, keepdims=True)  # no elements; the sum checks the axis
-    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    e = xp.exp(_below_largest(xp, x, axis))
     e /= xp.sum(e, axis=axis, keepdims=True)  # in place: this array is ours alone
     return e
 
@@ -65,7 +71,7 @@ def log_softmax(xp, x, *, axis=-1):
     """
     if 0 in x.shape:
         return x - xp.sum(x, axis=axis, keepdims=True)  # no elements; the sum checks the axis
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    shifted = _below_largest(xp, x, axis)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -159,7 +165,7 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     """
     check_batch("cross_entropy", logits.shape, reduction)
     _check_target(xp, logits, target)
-    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    shifted = _below_largest(xp, logits, -1)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
         flat, labels = shifted, target

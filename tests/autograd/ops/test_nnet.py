@@ -52,6 +52,12 @@ def test_a_squared_error_against_a_number_keeps_float32() -> None:
     np.testing.assert_array_equal(x.grad.data, [0.0, 2.0])
 
 
+@pytest.mark.parametrize("function", [ag.softmax, ag.log_softmax, lambda x: ag.cross_entropy(x, [2, 0])])
+def test_differences_of_unsigned_integers_do_not_wrap_around(function) -> None:
+    x = np.array([[1, 2, 250], [0, 0, 3]], "uint8")
+    np.testing.assert_array_equal(function(x).data, function(x.astype("float64")).data)
+
+
 @pytest.mark.parametrize("function", [ag.softmax, ag.log_softmax], ids=lambda op: op.name)
 def test_softmax_of_extreme_numbers(function: ag.Op) -> None:
     x = ag.Tensor([[1e4, 1e4, -1e4], [-np.inf, 0.0, 0.0]], requires_grad=True)
