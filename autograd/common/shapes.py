@@ -79,10 +79,10 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     result = [1] * ndim
     for shape in shapes:
         for i, n in enumerate(shape, ndim - len(shape)):
-            if 1 != n != result[i] != 1:
+            if n != 1 and result[i] not in (1, n):
                 told = f"shapes {' and '.join(map(str, shapes))} do not broadcast: their axis {i - ndim}"
                 raise ShapeError(f"{told} is {result[i]} in one and {n} in another; make them equal, or one of them 1.")
-            result[i] = n if result[i] == 1 else result[i]
+            result[i] = n if n != 1 else result[i]
     return tuple(result)
 
 

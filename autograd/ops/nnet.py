@@ -169,7 +169,7 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
         flat, labels = shifted, target
-        if len(target.shape) != 1:
+        if target.ndim != 1:
             flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
         chosen = flat[xp.arange(flat.shape[0]), labels]
         if not backends.is_host(labels):  # on a GPU an index out of range wraps around

@@ -18,7 +18,8 @@ from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ROOMS, BRIEF, LEAVES = (0, 560, 420, 280), (280, 180), 240  # points of a level, 0 for any; of the leaves above a card
+# Points of a level, tried in turn until a picture fits (0: any), then with short names; of the leaves above a card.
+ROOMS, SHORTENED, LEAVES = (0, 560, 420, 280), (280, 180), 240
 GAP = 12  # points between two cards of a level
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
@@ -46,7 +47,7 @@ class Drawing:
         """
         said = title if title is not None else self._title()
         picture = self._drawn(said)
-        for i, room in enumerate((*ROOMS, *BRIEF)):
+        for i, room in enumerate((*ROOMS, *SHORTENED)):
             if picture.size()[0] > style.WIDTH:
                 if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
                     self.cards.compact = self.cards.beside = self.cards.brief = True

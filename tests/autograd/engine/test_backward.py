@@ -1,6 +1,5 @@
 """Backpropagation: gradients of every leaf, what is kept and released, and what is refused."""
 
-import gc
 import sys
 import threading
 import weakref
@@ -178,15 +177,6 @@ def test_a_hundred_thousand_operations_deep():
     finally:
         threading.stack_size(size)
     assert results == [1.0, 100_001]
-
-
-@pytest.fixture
-def no_collector():
-    """Reference counting alone, from a clean start."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def hooked(x, u, loss):
