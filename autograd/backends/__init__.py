@@ -133,6 +133,11 @@ def is_host(array: Any) -> bool:
     return SPACES.get(type(array)) is NUMPY or device_of(array) == "cpu"
 
 
+def factor(number: float, array: Any) -> Any:
+    """``number`` beside ``array``: NumPy computes with an array of one number in half the time of a Python float."""
+    return np.array(number, array.dtype) if type(array) is np.ndarray and array.dtype.kind == "f" else number
+
+
 def assign(out: Any, index: Any, value: Any) -> None:
     """``out[index] = value``, where the last value stays if the index names an element twice, also on a GPU."""
     if cupy.is_cupy(type(out)) and hasattr(value, "shape"):

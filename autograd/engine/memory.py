@@ -50,7 +50,7 @@ def written(*arrays: Any) -> None:
     with _lock:
         now = LATEST[0] = stamp()
         for array in arrays:
-            clock_of(array if getattr(array, "base", array) is None else owner(array))[0] = now
+            (WRITES.get(id(array)) or clock_of(owner(array)))[0] = now
 
 
 def written_at(array: Any) -> int:

@@ -511,6 +511,8 @@ def frozen_copy(x: Any) -> Any:
     """
     observer = MODE.get().observer
     noticed = type(x) is not list and observer is not None and observer.notices_changes
+    if backends.cupy.is_cupy(type(x)):
+        backends.namespace(x)  # makes its GPU the current one, to which CuPy copies
     return x.copy() if hasattr(x, "copy") and not noticed else x
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from glassgrad.autograd.backends import PYTHON_REALS, is_complex
+from glassgrad.autograd.backends import PYTHON_REALS, factor, is_complex
 from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.errors import DTypeError
 
@@ -516,9 +516,10 @@ def sigmoid(xp, x):
     >>> ag.sigmoid(ag.Tensor([0.0, 1000.0]))
     Tensor([0.5, 1.0])
     """
-    out = xp.tanh(0.5 * x)
-    out *= 0.5  # in place: this array is ours alone
-    out += 0.5
+    half = factor(0.5, x)
+    out = xp.tanh(half * x)
+    out *= half  # in place: this array is ours alone
+    out += half
     return out
 
 

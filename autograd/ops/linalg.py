@@ -14,7 +14,7 @@ from glassgrad.autograd.ops.elementwise import conjugate
 
 def _rows(xp: Any, x: Any) -> Any:
     """``x`` as a matrix with its last axis as columns and all others as rows."""
-    return x if len(x.shape) == 2 else xp.reshape(x, shape=(shapes.size(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else xp.reshape(x, shape=(shapes.size(x.shape[:-1]), x.shape[-1]))
 
 
 # ------------------------------------------------------------------------------------------------------ matrix products

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from glassgrad.autograd import Tensor, zeros_like
+from glassgrad.autograd.backends import factor
 from glassgrad.autograd.common.contexts import TRACER, holding
+from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.optim.optimizer import Optimizer
 
@@ -70,13 +72,19 @@ class SGD(Optimizer):
 
     def update(self, group: dict[str, Any]) -> None:
         """The step of the formula above."""
-        lr, momentum = group["lr"], group["momentum"]
+        lr, momentum, kind, changed = group["lr"], group["momentum"], None, []
         for p, g, d in _trained(group["params"], group["weight_decay"]):
             if momentum:
                 v = _accumulated(self.state[p]["momentum_buffer"], momentum, g)
                 g = g + momentum * v if group["nesterov"] else v
-            d -= lr * g
-            p.data = d
+            if g.dtype is not kind:
+                kind, rate = g.dtype, factor(lr, g)
+            d -= rate * g
+            if d is p._data:
+                changed.append(d)  # noted together
+            else:
+                p.data = d
+        written(*changed)
 
 
 class Adam(Optimizer):

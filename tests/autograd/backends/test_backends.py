@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from glassgrad.autograd import Tensor, backends
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.ops.nnet import one_hot
 
 
 class TestNumPy:
@@ -84,6 +85,15 @@ def test_where_of_scalars_is_numpys(condition):
         found, wanted = NUMPY.where(condition, x, y), np.where(condition, x, y)[()]
         assert (type(found), found.dtype) == (type(wanted), wanted.dtype)
         assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("classes", [3, 300])
+def test_one_hot_rows_are_those_of_the_operation(classes):
+    labels = np.array([[0, 2], [1, classes - 1]], "uint16")
+    rows = NUMPY.one_hot(labels, classes=classes, dtype=np.dtype("float32"))
+    expected = one_hot.forward(NUMPY, labels, classes=classes, dtype="float32")
+    assert rows.dtype == expected.dtype
+    assert_array_equal(rows, expected)
 
 
 def test_where_by_bits_chooses_as_numpy_does():

@@ -62,7 +62,7 @@ def test_random_steps_agree(target: str, count: int) -> None:
             raise AssertionError(f"seed {9_000_000 + seed}") from error
         except AutogradError:
             refused += 1
-    assert refused < count * (0.4 if target == "c" else 0.33)  # C refuses more operations
+    assert refused < count * (0.45 if target == "c" else 0.33)  # C refuses more operations
 
 
 def without_an_update(program: Program) -> Program:
