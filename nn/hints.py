@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Never
+from typing import Any, Never, TypeVar
 
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.autograd.interop.hints import CASTS, hint
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MODULES = {
     **CASTS, "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")',
+    "compile": "nn.fit(…, compile=True), or autograd.compile of a function that takes a step",
     "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "save": "nn.save(model, path)",
     "predict": "the model itself: model(x), under autograd.no_grad()",
     "summary": "its repr, print(model), or viz.summary(model, x)",
@@ -35,6 +41,27 @@ NETWORKS = {
     "utils": "nn.optim.clip_grad_norm_, or nn.save and nn.load",
 }  # fmt: skip
 """For names of PyTorch and Keras in any module of ``nn``."""
+
+
+def bound(name: str, signature: inspect.Signature, args: Any, options: Any) -> inspect.BoundArguments:
+    """The arguments of a call by name. Raises `DTypeError`, which says which there are, for others."""
+    try:
+        return signature.bind(*args, **options)
+    except TypeError as error:
+        taken = ", ".join([n for n in signature.parameters if n != "self"])
+        raise DTypeError(f"{name}: {error}. It takes {taken or 'no arguments'}.") from None
+
+
+def told(function: F) -> F:
+    """``function``, which says what arguments it takes when it is given others."""
+    name, signature = function.__qualname__.removesuffix(".__init__"), inspect.signature(function)
+
+    @functools.wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        bound(name, signature, args, options)
+        return function(*args, **options)
+
+    return called  # type: ignore[return-value]
 
 
 def name_what_is_missing(*modules: ModuleType) -> None:

@@ -30,10 +30,15 @@ Draw = Callable[[tuple[int, ...]], Any]
 def generator(seed: Any = None) -> Any:
     """Return ``seed`` if it is a NumPy ``Generator``, else a new one from an integer or, for None, fresh entropy.
 
+    Raises `autograd.errors.DTypeError` for anything else.
+
     >>> generator(0).integers(10, size=3)
     array([8, 6, 5])
     """
-    return NUMPY.random.default_rng(seed)
+    try:
+        return NUMPY.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise refused(seed, "seed", "a whole number of at least 0, a NumPy Generator, or None") from None
 
 
 def _leaf(tensor: T) -> T:

@@ -71,6 +71,8 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
 
 
 def _check_regular(path: Path) -> None:
-    """Raise `OSError` for a device or a pipe."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    """Raise `OSError` for a folder, a device or a pipe."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))

@@ -18,6 +18,12 @@ def describe(x: Any) -> str:
     return f"{f'{name!r} ' if isinstance(name, str) else ''}{x.shape} {x.dtype}"
 
 
+def brief(x: Any) -> str:
+    """``x`` in one line: `describe` of an array that has axes, else the first line of `shown`."""
+    first, more, _ = shown(x).partition("\n")
+    return describe(x) if getattr(x, "shape", ()) else f"{first}{'…' * bool(more)}"
+
+
 def of_type(x: Any) -> str:
     """``a list`` or ``an int``: the type of ``x`` with its article.
 

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Sequence
 from functools import lru_cache
 
+from glassgrad.autograd.common.messages import brief
 from glassgrad.autograd.errors import AxisError, DomainError, DTypeError, ShapeError
 
 Shape = tuple[int, ...]
@@ -27,7 +28,7 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for a in given:
         if isinstance(a, bool) or not hasattr(a, "__index__") or getattr(a, "shape", ()) != ():
-            raise DTypeError(f"axis {a!r} is not a whole number: give one.")
+            raise DTypeError(f"axis {brief(a)} is not a whole number: give one.")
         if not -ndim <= a < ndim:
             if not ndim:
                 raise AxisError(f"axis {a} names a dimension of an array of shape (), which has none.")

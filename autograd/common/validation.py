@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glassgrad.autograd.common.messages import of_type, shown
+from glassgrad.autograd.common.messages import brief, of_type
 from glassgrad.autograd.errors import DomainError, DTypeError
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def refused(value: Any, name: str, wanted: str) -> DTypeError:
     """The error for an argument of a wrong type: says what was given, and to give ``wanted``."""
-    found = "is None" if value is None else f"= {shown(value)} is {of_type(value)}"
+    found = "is None" if value is None else f"= {brief(value)} is {of_type(value)}"
     return DTypeError(f"{name} {found}: give {wanted}.")
 
 
@@ -36,14 +36,19 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
+def real(value: Any, name: str) -> float:
+    """``value`` as a float, which may be infinite or NaN. Raises `DTypeError` if it is not a number."""
+    try:
+        return float(value if not isinstance(value, str | bytes) else None)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise refused(value, name, "a number") from None
+
+
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
     """``value`` as a float. Raises `DTypeError` if it is not a number, `DomainError` if it is not finite or not from
     ``low`` to ``high``.
     """
-    try:
-        found = float(value if not isinstance(value, str | bytes) else None)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise refused(value, name, "a number") from None
+    found = real(value, name)
     if not (math.isfinite(found) and low <= found <= high):
         below = f" from {low:g}" if low > -math.inf else " up" * (high < math.inf)
         above = f" to {high:g}" if high < math.inf else ""
@@ -62,11 +67,18 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     return found
 
 
+def wholes(values: Any, name: str, least: int = 1) -> tuple[int, ...]:
+    """``values`` as integers. Raises `DTypeError` for anything but several, `DomainError` if one is below ``least``."""
+    if not isinstance(values, Iterable):
+        raise refused(values, name, "a list of whole numbers")
+    return tuple(whole(n, f"{name}[{i}]", least) for i, n in enumerate(values))
+
+
 def choice(value: Any, name: str, options: Collection[Any]) -> Any:
     """``value``, if it is one of ``options``, names or numbers. Raises `DomainError` for anything else."""
     if not isinstance(value, str | int) or value not in options:
         *others, last = map(repr, options)
-        raise DomainError(f"{name} = {shown(value)}: choose {', '.join(others)} or {last}.")
+        raise DomainError(f"{name} = {brief(value)}: choose {', '.join(others)} or {last}.")
     return value
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glassgrad.autograd.common.validation import check_function, number, pair, whole
+from glassgrad.autograd.common.validation import check_function, check_instance, number, pair, whole
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.data.dataset import _same_length, minibatches
 from glassgrad.nn.init import generator
@@ -52,6 +52,7 @@ class Batches:
     ) -> None:
         self.x, self.y = _same_length(x, y)
         self.batch_size = whole(batch_size, "batch_size")
+        check_instance(augment, Iterable, "augment", "a list of functions")  # type: ignore[type-abstract]
         self.augment = tuple(check_function(change, "augment", "functions such as shift(1)") for change in augment)
         self.generator = generator(seed)
         next(minibatches(self.x, self.y, batch_size, None))  # checks the arguments

@@ -8,7 +8,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import is_host, is_inexact, namespace
-from glassgrad.autograd.common.validation import number
+from glassgrad.autograd.common.validation import flag, number
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.functional.regularization import dropout
 
@@ -96,7 +96,7 @@ def scaled_dot_product_attention(
             "attention takes query, key and value of two axes or more; it was given the shapes "
             f"{query.shape}, {key.shape} and {value.shape}."
         )
-    weights = attention_weights(query, key, attn_mask, is_causal, scale)
+    weights = attention_weights(query, key, attn_mask, flag(is_causal, "is_causal"), scale)
     if number(dropout_p, "dropout_p", 0, 1) and generator is None:
         raise DomainError(f"dropout_p = {dropout_p} needs generator=, a NumPy Generator to draw from.")
     return ag.matmul(dropout(weights, dropout_p, generator=generator), value)

@@ -41,12 +41,7 @@ def cross_entropy(
     >>> cross_entropy([[0.0, 0.0], [3.0, 0.0]], [1, -100], ignore_index=-100)
     Tensor(0.693147)
     """
-    node = getattr(logits, "node", None)
-    if node is not None and node.op.name == "softmax":
-        raise DomainError(
-            "cross_entropy was given the result of a softmax, and applies softmax itself: give it the logits. Leave "
-            "out the last nn.Softmax(), or build nn.MLP without output='softmax'."
-        )
+    _refuse_twice("cross_entropy", logits, "softmax", "Softmax")
     if weight is None and ignore_index is None and not label_smoothing:
         return ag.cross_entropy(logits, target, reduction=reduction)
     logits, target = asarray(logits), asarray(target)
@@ -73,13 +68,24 @@ def cross_entropy(
     return ag.cross_entropy(logits, mixed if weight is None else mixed * weight, reduction=reduction)
 
 
+def _refuse_twice(name: str, logits: Any, applied: str, layer: str) -> None:
+    """Raise `DomainError` for the result of the function that the loss applies itself."""
+    node = getattr(logits, "node", None)
+    if node is not None and node.op.name == applied:
+        raise DomainError(
+            f"{name} was given the result of a {applied}, and applies {applied} itself: give it the logits. Leave out "
+            f"the last nn.{layer}(), or build nn.MLP without output={applied!r}."
+        )
+
+
 def nll_loss(
     log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Minus the log-probability of each label: `cross_entropy` for the result of a ``log_softmax``.
 
     ``log_prob``: ``(…, classes)``. ``target``: integer labels ``(…)``. ``weight``, ``ignore_index``: as in
-    `cross_entropy`. Raises `autograd.errors.ShapeError` for other shapes, and as `one_hot` does for the labels.
+    `cross_entropy`. Raises `autograd.errors.ShapeError` for other shapes, `autograd.errors.DomainError` for the result
+    of a softmax or a linear layer, which are no log-probabilities, and as `one_hot` does for the labels.
 
     >>> nll_loss([[-0.5, -1.0], [-2.0, -0.25]], [1, 0])
     Tensor(1.5)
@@ -89,6 +95,11 @@ def nll_loss(
         raise ShapeError(
             f"nll_loss takes log-probabilities (…, classes) and labels (…); it was given shapes {log_prob.shape} and "
             f"{target.shape}."
+        )
+    if log_prob.node is not None and (made := log_prob.node.op.name) in ("softmax", "linear"):
+        raise DomainError(
+            f"nll_loss takes log-probabilities, and was given the result of {made}: apply log_softmax to the logits, "
+            "or give them to cross_entropy."
         )
     check_batch("nll_loss", log_prob.shape, reduction)
     weight = _class_weights(weight, log_prob.shape[-1], log_prob.dtype)
@@ -172,9 +183,13 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Cross-entropy of ``sigmoid(logits)`` to the target; see `autograd.binary_cross_entropy_with_logits`.
 
+    Raises `autograd.errors.DomainError` for the result of a sigmoid in place of logits, as sigmoid would be applied
+    twice.
+
     >>> binary_cross_entropy_with_logits([0.0, 100.0], [1.0, 1.0], reduction="none")
     Tensor([0.693147, 0.0])
     """
+    _refuse_twice("binary_cross_entropy_with_logits", logits, "sigmoid", "Sigmoid")
     return ag.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
 
 

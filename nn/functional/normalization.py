@@ -9,7 +9,7 @@ from typing import Any
 
 from glassgrad.autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
 from glassgrad.autograd.backends import epsilon
-from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.common.validation import flag, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.sharding import SHARD, Shard
 
@@ -151,7 +151,7 @@ def batch_norm(
     """
     x = asarray(x)
     _check_channels("batch_norm", x, running_mean)
-    if not training:
+    if not flag(training, "training"):
         if running_mean is None or running_var is None:
             raise DomainError("batch_norm needs running_mean and running_var, unless training=True.")
         if (norms := WHOLE.get()) is not None and weight is not None and bias is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glassgrad.autograd import Tensor, asarray, random
-from glassgrad.autograd.common.validation import number
+from glassgrad.autograd.common.validation import flag, number
 from glassgrad.nn.functional.sharding import SHARD
 from glassgrad.nn.functional.spatial import family
 
@@ -23,7 +23,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) ->
     """
     number(p, "p", 0, 1)
     x = asarray(x)
-    return _masked(x, x.shape, p, generator) if training and p else x
+    return _masked(x, x.shape, p, generator) if flag(training, "training") and p else x
 
 
 def _masked(x: Tensor, shape: tuple[int, ...], p: float, generator: Any) -> Tensor:
@@ -46,7 +46,8 @@ def _dropout(x: Tensor, p: float = 0.5, training: bool = True, *, generator: Any
     al., "Efficient object localization using convolutional networks", CVPR 2015.
     """
     number(p, "p", 0, 1)
-    return _masked(x, (*x.shape[:2], *(1,) * (x.ndim - 2)), p, generator) if training and p else x
+    shape = (*x.shape[:2], *(1,) * (x.ndim - 2))
+    return _masked(x, shape, p, generator) if flag(training, "training") and p else x
 
 
 dropout1d, dropout2d, dropout3d = family(_dropout)

@@ -14,7 +14,7 @@ from typing import Any
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, is_inexact
-from glassgrad.autograd.common.validation import choice, number
+from glassgrad.autograd.common.validation import choice, number, wholes
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
 from glassgrad.nn.functional.normalization import by_channel
@@ -320,7 +320,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None 
     >>> pad([1.0, 2.0, 3.0], (2, 1), "reflect")
     Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
     """
-    x, given = asarray(x), tuple(pad)
+    x, given = asarray(x), wholes(pad, "pad", -(2**62))
     if len(given) % 2 or len(given) > 2 * x.ndim:
         raise DomainError(f"pad takes a pair of integers for each of at most {x.ndim} axes, last first: {given!r}.")
     pairs = [(0, 0)] * (x.ndim - len(given) // 2) + [*zip(given[::2], given[1::2], strict=True)][::-1]

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Unpack
 
-from glassgrad.autograd import Tensor
-from glassgrad.autograd.common.validation import choice, whole
+from glassgrad.autograd import Tensor, empty
+from glassgrad.autograd.common.validation import choice, wholes
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.modules.activation import activation_layer
@@ -61,12 +61,14 @@ class MLP(Module):
         dropout: float = 0.0,
         **made: Unpack[Drawn],
     ) -> None:
-        self.sizes = tuple(whole(n, f"sizes[{i}]") for i, n in enumerate(sizes))
+        self.sizes = wholes(sizes, "sizes")
         if len(self.sizes) < 2:
             raise ShapeError(f"MLP needs at least the sizes of its input and output; it was given {list(self.sizes)}.")
         act, last = activation_layer(activation), activation_layer(output) if output else None
         if norm is not None:
             choice(norm, "norm", NORMS)
+        for sides in () if initialisers.LOADING.get() else pairwise(self.sizes):
+            empty(sides, dtype=made["dtype"])  # a layer too large for the memory is refused before another is drawn
         draw = made["seed"]
         if init is None and activation in ("sigmoid", "tanh"):
             init = partial(initialisers.xavier_uniform_, gain=5 / 3 if activation == "tanh" else 1.0)

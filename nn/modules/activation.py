@@ -64,7 +64,7 @@ class LeakyReLU(FunctionModule, function=F.leaky_relu):
     """``x`` where positive, else ``slope * x``; ``negative_slope`` is PyTorch's name of ``slope``."""
 
     def __init__(self, slope: float = 0.01, *, negative_slope: float | None = None) -> None:
-        self.slope = slope if negative_slope is None else negative_slope
+        self.slope = number(slope if negative_slope is None else negative_slope, "slope")
 
 
 class Softmax(FunctionModule, function=F.softmax):

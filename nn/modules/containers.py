@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Self
 
 from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.modules.module import Module, _join
 
@@ -128,7 +129,7 @@ class ModuleList(Sequential):
     """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__(*modules)
+        super().__init__(*check_instance(modules, Iterable, "modules", "a list of modules"))  # type: ignore[type-abstract]
 
     def __add__(self, other: Iterable[Module]) -> Self:
         return type(self)([*self, *other])
@@ -186,6 +187,8 @@ class Residual(Module):
     """
 
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
+        _check(self, "body", body)
+        _check(self, "shortcut", body if shortcut is None else shortcut)
         self.body, self.shortcut = body, shortcut
 
     def forward(self, x: Any) -> Tensor:

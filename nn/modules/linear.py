@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor, asarray, reshape
-from glassgrad.autograd.common.validation import flag, whole
+from glassgrad.autograd.common.validation import flag, whole, wholes
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
@@ -65,7 +65,7 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = whole(dim, "dim", -64)
-        self.unflattened_size = tuple(whole(n, f"unflattened_size[{i}]") for i, n in enumerate(unflattened_size))
+        self.unflattened_size = wholes(unflattened_size, "unflattened_size")
 
     def forward(self, x: Any) -> Any:
         """``(…, product of unflattened_size, …)`` to ``(…, *unflattened_size, …)``."""

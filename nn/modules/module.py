@@ -17,7 +17,7 @@ from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import Hint
 from glassgrad.nn.errors import StateError
-from glassgrad.nn.hints import MODULES
+from glassgrad.nn.hints import MODULES, bound
 from glassgrad.nn.init import _filled, generator
 
 P = ParamSpec("P")
@@ -299,7 +299,7 @@ class Module:
         """Copies of all parameters and buffers by path. Further training does not change them."""
         return {path: Tensor(value) for path, value in self._named_state()}
 
-    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Copy the values of ``state`` (path → Tensor or array) into parameters and buffers.
 
         Values are cast to the dtype and moved to the device of their destination. With ``strict=False`` missing and
@@ -316,10 +316,11 @@ class Module:
         """
         if hasattr(state, "for_module"):  # weights in another library's layout
             state = state.for_module(self)
+        check_instance(state, Mapping, "state", STATE)  # type: ignore[type-abstract]
         mine = dict(self._named_state())
         known = {n: value for n, value in state.items() if n in mine or not str(n).endswith("num_batches_tracked")}
         given = {n: Tensor(known[n], dtype=t.dtype, device=t.device) for n, t in mine.items() if n in known}
-        self._refuse_misfits({**known, **given} if strict else given, strict)
+        self._refuse_misfits({**known, **given} if flag(strict, "strict") else given, strict)
         for name, value in given.items():
             mine[name].data = value.data
 
@@ -368,9 +369,12 @@ class Module:
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Set ``requires_grad`` of every parameter, for instance ``False`` to freeze them; return the module."""
+        """Set ``requires_grad`` of every parameter, for instance ``False`` to freeze them; return the module.
+
+        Raises `autograd.errors.DomainError` for anything but ``True`` and ``False``.
+        """
         for p in self.parameters():
-            p.requires_grad_(requires_grad)
+            p.requires_grad_(flag(requires_grad, "requires_grad"))
         return self
 
     def zero_grad(self) -> None:
@@ -410,8 +414,9 @@ class Module:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__init__" in vars(cls) and cls.__module__.startswith(OWN):
-            cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign]
+        plain = cls.__init__ is object.__init__
+        if cls.__module__.startswith(OWN) and (plain or "__init__" in vars(cls)):
+            cls.__init__ = _noting(_no_arguments if plain else cls.__init__)  # type: ignore[method-assign]
 
     def arguments(self) -> dict[str, Any] | None:
         """The arguments of the constructor's call by name, for the repr; ``None`` if they are not plain values.
@@ -475,27 +480,12 @@ class Module:
         return notebook.folded(title, rows, opened=any(self.children())) if rows else notebook.line(title)
 
 
-class FunctionModule(Module):
-    """Base of layers that call a function of `nn.functional`: its arguments by name are the attributes of the layer."""
-
-    _function: ClassVar[Callable[..., Any]]
-    _options: ClassVar[tuple[str, ...]]
-
-    def __init_subclass__(cls, function: Callable[..., Any] | None = None, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if function is not None:
-            cls._function, cls._options = staticmethod(function), tuple(inspect.signature(function).parameters)[1:]
-
-    def forward(self, x: Any, *others: Any) -> Tensor:
-        """The result of the function. Integers are cast to the dtype of the weight, if there is one."""
-        options = {name: getattr(self, name) for name in self._options if hasattr(self, name)}
-        return self._function(as_floating(x, options.get("weight")), *others, **options)  # type: ignore[no-any-return]
-
-
 WATCHED.append(Module)
 for _name, _use in MODULES.items():
     setattr(Module, _name, Hint(_name, _use, "Module"))
 
+
+STATE = "a dict of arrays by name, as state_dict() returns and nn.load(path) reads it"
 
 SHOWN = 250
 """Modules of a tree in a notebook."""
@@ -529,6 +519,10 @@ MADE = {"Unpack[Placed]": PLACED, "Unpack[Drawn]": [SEED, *PLACED]}
 """The options that ``**made`` stands for, by its annotation."""
 
 
+def _no_arguments(self: Module) -> None:
+    """The constructor of a layer without settings."""
+
+
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
     signature = inspect.signature(init)
@@ -540,15 +534,12 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def __init__(*args: Any, **options: Any) -> None:
-        try:
-            bound = signature.bind(*args, **options)
-        except TypeError as error:
-            raise TypeError(f"{init.__qualname__}() {error}") from None
-        bound.apply_defaults()
+        call = bound(type(args[0]).__name__, signature, args, options)
+        call.apply_defaults()
         if SEED in made:
-            bound.arguments["seed"] = generator(bound.arguments["seed"])
-        init(*bound.args, **bound.kwargs)
-        module, given = args[0], {name: plain(value) for name, value in bound.arguments.items() if name not in MAKING}
+            call.arguments["seed"] = generator(call.arguments["seed"])
+        init(*call.args, **call.kwargs)
+        module, given = args[0], {name: plain(value) for name, value in call.arguments.items() if name not in MAKING}
         if type(module).__init__ is __init__:
             noted = {n: (value, plain(vars(module).get(n))) for n, value in given.items() if value != ()}
             object.__setattr__(module, "_given", noted)
@@ -565,6 +556,23 @@ def as_floating(x: Any, like: Tensor | None) -> Any:
     if dtype is None or like is None or getattr(dtype, "kind", "") in ("f", "c") or is_inexact(dtype):
         return x
     return asarray(x).astype(like.dtype)
+
+
+class FunctionModule(Module):
+    """Base of layers that call a function of `nn.functional`: its arguments by name are the attributes of the layer."""
+
+    _function: ClassVar[Callable[..., Any]]
+    _options: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function, cls._options = staticmethod(function), tuple(inspect.signature(function).parameters)[1:]
+
+    def forward(self, x: Any, *others: Any) -> Tensor:
+        """The result of the function. Integers are cast to the dtype of the weight, if there is one."""
+        options = {name: getattr(self, name) for name in self._options if hasattr(self, name)}
+        return self._function(as_floating(x, options.get("weight")), *others, **options)  # type: ignore[no-any-return]
 
 
 def _join(path: str, name: str) -> str:
@@ -593,7 +601,8 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         inputs = args[0] if isinstance(args[0], tuple) else args[:1]
     else:
         inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
-    mine = dict(module._named_state())
+    check_instance(parameters, Mapping, "parameters", STATE)  # type: ignore[type-abstract]
+    mine = dict(check_instance(module, Module, "module", "an nn.Module")._named_state())
     given = {name: asarray(value) for name, value in parameters.items()}
     module._refuse_misfits(given, False)
     instead = {id(mine[name]): value for name, value in given.items()}
@@ -636,7 +645,7 @@ def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     >>> ag.gradients(outputs[""].sum(), [hidden])[0].shape
     (4, 3)
     """
-    paths = {id(part): path for path, part in module.named_modules()}
+    paths = {id(part): path for path, part in check_instance(module, Module, "module", "an nn.Module").named_modules()}
     found: dict[str, Any] = {}
 
     def keep(part: Module, output: Any, inside: str = "") -> None:

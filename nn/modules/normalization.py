@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.common.validation import flag, number, whole
+from glassgrad.autograd.common.validation import flag, number, whole, wholes
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.init import _filled
@@ -204,7 +204,7 @@ class InstanceNorm3d(InstanceNorm1d):
 
 def _lengths(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-    return tuple(whole(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
+    return wholes(given, "normalized_shape")
 
 
 def _weight_and_bias(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from glassgrad.autograd.common.validation import flag
 from glassgrad.nn.functional import spatial
 from glassgrad.nn.modules.module import FunctionModule
 
@@ -28,7 +29,7 @@ class _MaxPool(FunctionModule):
         ceil_mode: bool = False,
     ) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        self.dilation, self.ceil_mode = dilation, flag(ceil_mode, "ceil_mode")
 
 
 class MaxPool1d(_MaxPool, function=spatial.max_pool1d):
@@ -60,7 +61,8 @@ class _AvgPool(FunctionModule):
         count_include_pad: bool = True,
     ) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.ceil_mode = flag(ceil_mode, "ceil_mode")
+        self.count_include_pad = flag(count_include_pad, "count_include_pad")
 
 
 class AvgPool1d(_AvgPool, function=spatial.avg_pool1d):

@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.validation import check_instance, number, whole
+from glassgrad.autograd.common.validation import check_function, check_instance, number, real, whole, wholes
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import StateError
+from glassgrad.nn.hints import told
 from glassgrad.nn.optim.optimizer import Optimizer
 
 
@@ -34,23 +35,33 @@ class LRScheduler:
 
     _state: tuple[str, ...] = ("epoch",)
 
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = told(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.epoch = check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim"), 0
-        self._apply()
+        self._go()
 
     def lr_at(self, epoch: int, base: float) -> float:
         """The learning rate in ``epoch`` (from 0), given the initial rate ``base``."""
         raise NotImplementedError(f"{type(self).__name__} defines no lr_at(epoch, base): define the schedule there.")
 
-    def _apply(self) -> None:
-        for group in self.optimizer.param_groups:
-            base = group.get("initial_lr", group["lr"])
-            group.update(initial_lr=base, lr=self.lr_at(self.epoch, base))
+    def _go(self, **state: Any) -> None:
+        """Have this state, and set the rates of its epoch. If one is refused, the state stays as it was."""
+        before = self.state_dict()
+        vars(self).update(state)
+        try:
+            for group in self.optimizer.param_groups:
+                base = group.get("initial_lr", group["lr"])
+                group.update(initial_lr=base, lr=self.lr_at(self.epoch, base))
+        except BaseException:
+            vars(self).update(before)
+            raise
 
     def step(self) -> None:
         """Go to the next epoch."""
-        self.epoch += 1
-        self._apply()
+        self._go(epoch=self.epoch + 1)
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the schedule, for `nn.save`; the rates themselves are in the optimizer's state."""
@@ -61,25 +72,27 @@ class LRScheduler:
 
         Raises `nn.errors.StateError`, and changes nothing, for the state of another schedule.
         """
-        if not isinstance(state, Mapping) or {*state} != {*self._state}:
+        mine = {name: type(value) for name, value in self.state_dict().items()}
+        if not isinstance(state, Mapping) or {name: type(value) for name, value in state.items()} != mine:
+            wanted = ", ".join(f"{name} ({kind.__name__})" for name, kind in mine.items())
             raise StateError(
-                f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {shown(state)}, the state "
-                "of another schedule. Nothing was loaded."
+                f"{type(self).__name__} has the state {wanted}; it was given {shown(state)}, the state of another "
+                "schedule. Nothing was loaded."
             )
-        vars(self).update(state)
-        self._apply()
+        whole(state["epoch"], "epoch", 0)
+        self._go(**state)
 
 
 class LambdaLR(LRScheduler):
     """Multiply the initial rate by ``factor(epoch)``."""
 
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
-        self.factor = factor
+        self.factor = check_function(factor, "factor", "a function of the epoch, such as lambda epoch: 0.9**epoch")
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
         """``base · factor(epoch)``."""
-        return base * self.factor(epoch)
+        return base * real(self.factor(epoch), "factor(epoch)")
 
 
 class StepLR(LRScheduler):
@@ -98,7 +111,7 @@ class MultiStepLR(LRScheduler):
     """Multiply the rate by ``gamma`` at each epoch of ``milestones``."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
-        self.milestones = sorted(whole(epoch, "a milestone") for epoch in milestones)
+        self.milestones = sorted(wholes(milestones, "milestones"))
         self.gamma = number(gamma, "gamma", 0)
         super().__init__(optimizer)
 
@@ -160,7 +173,9 @@ class SequentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
-        self.milestones = sorted(whole(epoch, "a milestone") for epoch in milestones)
+        self.milestones = sorted(wholes(milestones, "milestones"))
+        wanted = "one of nn.optim.lr_scheduler"
+        self.schedulers = [check_instance(schedule, LRScheduler, "a schedule", wanted) for schedule in schedulers]
         if any(isinstance(schedule, ReduceLROnPlateau) for schedule in schedulers):
             raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")
         if len(milestones) != len(schedulers) - 1:
@@ -168,7 +183,6 @@ class SequentialLR(LRScheduler):
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
                 "milestone fewer than schedules."
             )
-        self.schedulers: list[LRScheduler] = list(schedulers)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -206,13 +220,10 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, value: float) -> None:  # type: ignore[override]
         """Go to the next epoch, given the ``value`` of this one. NaN counts as no improvement."""
-        value = float(value)
-        self.epoch += 1
-        margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
-        if value < self.best - margin:
-            self.best, self.bad_epochs = value, 0
-        else:
-            self.bad_epochs += 1
-        if self.bad_epochs > self.patience:
-            self.scale, self.bad_epochs = self.scale * self.factor, 0
-        self._apply()
+        value, best, bad, scale = real(value, "value"), self.best, self.bad_epochs + 1, self.scale
+        margin = self.threshold * abs(best) if math.isfinite(best) else 0.0
+        if value < best - margin:
+            best, bad = value, 0
+        if bad > self.patience:
+            scale, bad = scale * self.factor, 0
+        self._go(epoch=self.epoch + 1, best=best, bad_epochs=bad, scale=scale)

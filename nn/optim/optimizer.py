@@ -16,11 +16,12 @@ from typing import Any
 from glassgrad.autograd import Tensor, minimum, no_grad
 from glassgrad.autograd.backends import PLACES, is_complex, namespace
 from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
-from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.validation import number
+from glassgrad.autograd.common.messages import brief, describe
+from glassgrad.autograd.common.validation import check_instance, flag, number, refused
 from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
+from glassgrad.nn.hints import told
 from glassgrad.nn.modules.module import Module
 
 
@@ -38,8 +39,12 @@ class Optimizer:
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
     _takes_complex = True  # whether `update` is right for complex parameters
 
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = told(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
-        given = list(params)
+        given = _members(params)
         if not given:
             raise DomainError(
                 "an optimizer was given no parameters: give model.parameters(). A generator is empty after one use."
@@ -47,16 +52,16 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
+            check_instance(group, Mapping, "a group", "a dict with 'params'")  # type: ignore[type-abstract]
             if unknown := sorted(set(group) - {"params", *options}):
                 name = type(self).__name__
                 raise DomainError(f"{name} has no option {', '.join(unknown)}: it takes {', '.join(options)}.")
-            members = group["params"]
-            members = [members] if isinstance(members, Tensor) else list(members)
-            of_group = _Group({**options, **group, "params": members}, self._check)
+            of_group = _Group({**options, **group, "params": _members(group.get("params"))}, self._check)
             for p in of_group["params"]:
                 if not isinstance(p, Tensor) or p.node is not None:
+                    made = f", the result of {p.node.op.name}" if isinstance(p, Tensor) and p.node else ""
                     raise DTypeError(
-                        f"an optimizer trains leaf Tensors; it was given {p!r}: give model.parameters(), or "
+                        f"an optimizer trains leaf Tensors; it was given {brief(p)}{made}: give model.parameters(), or "
                         "Tensors created with requires_grad=True."
                     )
                 if is_complex(p.dtype) and not self._takes_complex:
@@ -85,6 +90,8 @@ class Optimizer:
         for name, value in options.items():
             if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha"):
                 number(value, f"{cls.__name__}: {name}", 0, 1 if name == "alpha" else math.inf)
+            elif name in ("nesterov", "centered"):
+                flag(value, f"{cls.__name__}: {name}")
         betas = options.get("betas", (0, 0))
         pair = isinstance(betas, tuple | list) and len(betas) == 2
         if not pair or not all(number(beta, f"{cls.__name__}: betas", 0) < 1 for beta in betas):
@@ -249,6 +256,13 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
+def _members(params: Any) -> list[Any]:
+    """The parameters, or groups of them, that a user gave. Raises `DTypeError` for what holds none."""
+    if isinstance(params, Module | Mapping | str) or not isinstance(params, Iterable):
+        raise refused(params, "params", "model.parameters(), or a list of Tensors")
+    return [params] if isinstance(params, Tensor) else list(params)
+
+
 def check_gradients(parameters: Iterable[Tensor]) -> None:
     """Raise `ShapeError` for a ``.grad`` set by hand that is not a Tensor of the parameter's shape, or is complex for a
     real one.
@@ -269,8 +283,9 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     """Scale all gradients by one factor to a total Euclidean norm of at most ``max_norm``; return the norm before.
 
     R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
-    algorithm 1. Raises `autograd.errors.DomainError` for a negative ``max_norm``, `autograd.errors.ShapeError` for a
-    ``.grad`` of another shape than its parameter.
+    algorithm 1. Raises `autograd.errors.DomainError` for a negative ``max_norm``, `autograd.errors.DTypeError` for
+    anything but Tensors, such as a module, `autograd.errors.ShapeError` for a ``.grad`` of another shape than its
+    parameter.
 
     >>> from glassgrad import autograd as ag, nn
     >>> w = ag.Tensor([3.0, 4.0], requires_grad=True)
@@ -281,8 +296,10 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     Tensor([0.6, 0.8])
     """
     number(max_norm, "max_norm", 0)
-    members: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
-    graded = [p for p in members if p.grad is not None]
+    try:
+        graded = [p for p in _members(parameters) if p.grad is not None]
+    except AttributeError as error:
+        raise refused(error.obj, "a parameter", "Tensors, as model.parameters() yields them") from None
     if TRACER.get() is None:
         check_gradients(graded)
     if not graded:

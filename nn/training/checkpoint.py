@@ -12,6 +12,7 @@ from glassgrad.nn.modules.module import Module, generators_of
 from glassgrad.nn.optim import Optimizer
 from glassgrad.nn.optim.lr_scheduler import LRScheduler
 from glassgrad.nn.saving import load, save
+from glassgrad.nn.saving.architecture import _layers
 from glassgrad.nn.training.history import History
 
 
@@ -25,11 +26,12 @@ class Checkpoint:
     def __init__(
         self, path: Any, model: Module, optimizer: Optimizer, schedule: LRScheduler | None, *draws: Any
     ) -> None:
-        self.path: Path | None = None if path is None else as_path(path)
+        self.path: Path | None = None if path is None else as_path(path, "resume")
         self.model, self.optimizer = model, optimizer
         parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
         self.parts: dict[str, Any] = {name: part for name, part in parts.items() if part is not None}
         self.generators = generators_of(*draws, *model.modules())
+        self.layers = _layers(model)  # as it is given; a training may change options of layers
         self.best: dict[str, Tensor] = {}  # the weights that would be kept now
 
     def take(self, *, weights: bool) -> None:
@@ -50,14 +52,15 @@ class Checkpoint:
         if self.path is not None:
             content: dict[str, Any] = self._states()
             content["generators"] = [generator.bit_generator.state for generator in self.generators]
-            save({"fit": content, "history": vars(history), "best": self.best if best else {}}, self.path)
+            kept = {"best": self.best if best else {}, "layers": self.layers}
+            save({"fit": content, "history": vars(history), **kept}, self.path)
 
     def load(self) -> History:
         """Restore what the file holds, if there is one; return its history.
 
         Raises `nn.errors.FileError` for another file, and `nn.errors.StateError` for that of another training.
         """
-        if self.path is None or not self.path.exists():
+        if self.path is None or not self.path.is_file():
             return History()
         saved, before = load(self.path), self._states()
         try:
@@ -66,6 +69,8 @@ class Checkpoint:
             if states.keys() != self.parts.keys():
                 raise ValueError(f"it has {', '.join(states)}")
             self._restore(states)
+            if saved.get("layers", self.layers) != self.layers:
+                raise StateError(f"{self.path} is of a model with other layers: give resume= another file.")
             for generator, state in draws:
                 generator.bit_generator.state = _arrays(state)
         except Exception as error:  # of many classes

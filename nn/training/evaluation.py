@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import is_host, is_inexact
+from glassgrad.autograd.common.validation import check_instance, refused
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.hints import told
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches, row_count
@@ -77,6 +79,13 @@ class Tally:
         return Evaluation(loss / samples, None if ranks or not labels else correct / labels)
 
 
+def check_model(model: Any, loss: Any) -> None:
+    """Raise `DTypeError` unless these are a module and a loss of its output."""
+    check_instance(model, Module, "model", "an instance of nn.Module")
+    if isinstance(loss, type) or not callable(loss):
+        raise refused(loss, "loss", "a function of (output, y), such as nn.functional.mse_loss, or nn.MSELoss()")
+
+
 def forward(model: Module, x: Tensor, loss: Callable[[Any, Any], Any]) -> Any:
     """The output of ``model``; of (output, state), as recurrent networks return, the first if ``loss`` is one of nn.
 
@@ -126,6 +135,7 @@ def evaluate_batches(
     return tally.result(parallel)
 
 
+@told
 def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch_size: int = 1000) -> Evaluation:
     """Return loss and accuracy of ``model`` on ``data``, in evaluation mode and without recording.
 
@@ -138,4 +148,5 @@ def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch
     >>> 0 <= result.accuracy <= 1
     True
     """
+    check_model(model, loss)
     return evaluate_batches(model, loss, Batches(data, "data", model, batch_size))

@@ -12,6 +12,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, number, whole
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.errors import TrainingError
+from glassgrad.nn.hints import told
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.optim import Optimizer
@@ -19,12 +20,13 @@ from glassgrad.nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches
 from glassgrad.nn.training.checkpoint import Checkpoint
-from glassgrad.nn.training.evaluation import evaluate_batches, modes_restored
+from glassgrad.nn.training.evaluation import check_model, evaluate, evaluate_batches, modes_restored
 from glassgrad.nn.training.history import History
 from glassgrad.nn.training.report import Report
 from glassgrad.nn.training.step import Interrupts, Step
 
 
+@told
 def fit(
     model: Module,
     loss: Callable[[Any, Any], Any],
@@ -67,7 +69,8 @@ def fit(
         epochs: number of passes over the data; there is no default.
         batch_size: samples per step; the last batch of an epoch may be smaller.
         seed: integer or NumPy Generator that draws the order of the samples in each epoch; ``None`` keeps their order.
-        validation: held-out data, given like ``data``, to evaluate after each epoch.
+        validation: held-out data, given like ``data``, to evaluate after each epoch. Of arrays the first rows are
+            evaluated before the training, too, so that what does not fit the model is refused at once.
         schedule: stepped after every epoch; `ReduceLROnPlateau` with the validation (else the training) loss.
         patience: stop when the validation loss has not improved for this many epochs.
         max_norm: limit of the norm of all gradients, for clipping.
@@ -95,8 +98,9 @@ def fit(
         nn.errors.ParallelError: the processes of ``parallel`` were given different things.
         autograd.errors.ShapeError: x and y do not fit each other, or the loss is not a scalar.
         autograd.errors.CheckError: with ``check``, a compiled step differs; it has changed nothing.
+        autograd.errors.DTypeError: an argument of another type, such as the class of a loss.
         autograd.errors.DomainError: a count below 1, ``patience`` without ``validation``, an optimizer of another
-            model, or cross-entropy of a model that ends in softmax.
+            model, a schedule of another optimizer, or cross-entropy of a model that ends in softmax.
 
     >>> import numpy as np
     >>> from glassgrad import nn
@@ -108,6 +112,7 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
+    check_model(model, loss)
     check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim, made with the model's parameters")
     own = {id(p) for p in model.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
@@ -120,16 +125,22 @@ def fit(
     if patience is not None and whole(patience, "patience") and validation is None:
         raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
     if max_norm is not None:
-        number(max_norm, "max_norm", 0)
+        number(max_norm, "max_norm", 1e-300)
     if callback is not None:
         check_function(callback, "callback", "a function of the history")
     if schedule is not None:
         check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
+        if schedule.optimizer is not optimizer:
+            raise DomainError("the schedule has another optimizer, so nothing would follow it: make it with this one.")
+    if parallel is not None:
+        check_instance(parallel, Parallel, "parallel", "an nn.parallel.Parallel")
 
     batches = Batches(data, "data", model, batch_size, parallel)
     held_out = None
     if validation is not None:
         held_out = Batches(validation, "validation", model, max(batch_size, 1000), parallel)
+        if held_out.pair is not None:  # what does not fit the model is refused now, not after an epoch
+            evaluate(model, loss, tuple(part[:batch_size] for part in held_out.pair))
     rng = None if seed is None else generator(seed)
     first = parallel is None or parallel.rank == 0
     checkpoint = Checkpoint(resume, model, optimizer, schedule, rng, data)
@@ -140,7 +151,7 @@ def fit(
     report = Report(flag(progress, "progress") and first, epochs, len(batches), history.epochs)
     interrupts = Interrupts()
     checkpoint.take(weights=False)
-    step = Step(model, loss, optimizer, max_norm, parallel, compile, check, interrupts, report)
+    step = Step(model, loss, optimizer, max_norm, parallel, compile, flag(check, "check"), interrupts, report)
     if first and not history.epochs:  # now, as the file may be refused
         checkpoint.save(history, best=False)
     damaged = False

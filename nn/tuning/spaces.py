@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.errors import DomainError
 
 LOGARITHMIC = 10
 """Ranges whose end is at least this many times their start are sampled on a logarithmic scale."""
@@ -39,6 +43,8 @@ def suggest(trial: Any, name: str, given: Any) -> Any:
         return given(trial)
     if not isinstance(given, tuple):
         return given
+    if len(given) != 2 or given[0] > given[1]:
+        raise DomainError(f"{name} = {given!r}: give a pair (low, high), low first, or a list to choose from.")
     low, high = given
     scale = bool(low > 0 and high >= LOGARITHMIC * low)
     if isinstance(low, int) and isinstance(high, int):
@@ -50,4 +56,5 @@ def chosen(trial: Any, space: Any) -> dict[str, Any]:
     """The values that ``trial`` chooses from ``space``."""
     if callable(space):
         return dict(space(trial))
+    check_instance(space, Mapping, "space", "a dict of ranges")  # type: ignore[type-abstract]
     return {name: suggest(trial, name, given) for name, given in space.items()}

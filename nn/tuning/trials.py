@@ -17,6 +17,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.files import open_file
+from glassgrad.autograd.common.messages import brief, of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, number, whole
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn import functional as F
@@ -250,6 +251,7 @@ def search(
       trial ...
     """
     check_function(build, "build", "a function that returns a module")
+    check_function(optimizer, "optimizer", "a class of nn.optim")
     for value, called in ((trials, "trials"), (epochs, "epochs"), (batch_size, "batch_size"), (seeds, "seeds")):
         whole(value, called)
     whole(finalists, "finalists", 0)
@@ -301,7 +303,7 @@ def search(
 
         try:
             choice = chosen(trial, space)
-            trial.set_user_attr("choice", json.dumps(choice, default=list))
+            trial.set_user_attr("choice", _as_json(choice))
             model = built(choice, own_seed)
             trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
             trial.set_user_attr("layers", _widths(model))
@@ -373,10 +375,20 @@ def _optuna() -> Any:
 def _four(data: Any) -> tuple[Any, Any, Any, Any]:
     if hasattr(data, "x_train"):
         data = data.x_train, data.y_train, data.x_test, data.y_test
+    if not isinstance(data, tuple | list) or len(data) != 4:
+        raise DTypeError(f"data is {of_type(data)}: give a Dataset, or (x_train, y_train, x_test, y_test).")
     x, y, x_test, y_test = map(NUMPY.asarray, data)
     if y.dtype.kind not in "iu" or y.ndim != 1:
         raise DTypeError(f"search takes integer labels, one for each row; y has shape {y.shape} and dtype {y.dtype}.")
     return x, y, x_test, y_test
+
+
+def _as_json(choice: dict[str, Any]) -> str:
+    try:
+        return json.dumps(choice, default=lambda value: getattr(value, "tolist", lambda: list(value))())
+    except (TypeError, ValueError):
+        advice = "choose among numbers, strings, booleans and lists of these, and let build look up the rest"
+        raise DTypeError(f"a study can't keep the choice {brief(choice)}: {advice}.") from None
 
 
 def _study(optuna: Any, storage: Any, name: str) -> Any:

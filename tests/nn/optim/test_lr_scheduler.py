@@ -133,3 +133,9 @@ def test_the_state_of_another_schedule_changes_nothing():
     with pytest.raises(nn.errors.StateError, match=r"Nothing was loaded\."):
         schedule.load_state_dict({"epoch": 3})
     assert (schedule.state_dict(), optimizer.param_groups[0]["lr"]) == (before, 1.0)
+    schedule = nn.optim.lr_scheduler.LambdaLR(optimizer, [1.0, 0.5].__getitem__)
+    schedule.step()
+    for change in (schedule.step, lambda: schedule.load_state_dict({"epoch": 2})):
+        with pytest.raises(IndexError):
+            change()
+        assert (schedule.epoch, optimizer.param_groups[0]["lr"]) == (1, 0.5)

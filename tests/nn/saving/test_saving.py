@@ -259,7 +259,7 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
             for name in ("os.system", "Part", "ONNXModel", "_Conv", "LanguageModel", "Module")
         ),
         ({"class": "Linear"}, {}, "it has no entry 'arguments'"),
-        ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its header has an unexpected structure"),
+        ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "Sigmoid: got an unexpected keyword argument"),
         (LINEAR, {"w": np.zeros((1, 1))}, "'weight' is missing"),
         (LINEAR, {"weight": np.zeros((1, 1), int)}, "its 'weight' is (1, 1) of int64, not (1, 1) of float32"),
         (LINEAR, {"weight": np.zeros((1, 2))}, "its 'weight' is (1, 2) of float64, not (1, 1)"),

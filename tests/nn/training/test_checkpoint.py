@@ -114,4 +114,9 @@ def test_a_file_of_something_else_is_refused_and_changes_nothing(tmp_path):
     nn.fit(other, LOSS, nn.optim.Adam(other.parameters()), (X, Y), epochs=1, progress=False, resume=path)
     with pytest.raises(StateError, match="instead of"):
         resumed()
+    path.unlink()
+    other = nn.MLP([2, 6, 2], "relu", norm="batch", dropout=0.2)
+    nn.fit(other, LOSS, nn.optim.Adam(other.parameters()), (X, Y), epochs=1, progress=False, resume=path)
+    with pytest.raises(StateError, match=r"training\.npz is of a model with other layers"):
+        resumed()
     assert (weights(model), str(optimizer.state_dict())) == before

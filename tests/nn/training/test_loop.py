@@ -150,7 +150,7 @@ def test_modes_are_set_and_restored():
     model.eval()
     model.inner.train()
     train(model, epochs=1, validation=HELD)
-    assert model.modes == [(True, True, True)] * 4 + [(False, False, False)]
+    assert model.modes == [(False, False, False)] + [(True, True, True)] * 4 + [(False, False, False)]
     assert (model.training, model.inner.training) == (False, True)
 
 
