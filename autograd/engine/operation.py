@@ -33,7 +33,7 @@ from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new, root_of
 from glassgrad.autograd.engine.writes import remember
 from glassgrad.autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
-from glassgrad.autograd.readings.levels import LIFTED, innermost
+from glassgrad.autograd.readings.levels import LIFTED, innermost, plain_parts
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -460,7 +460,7 @@ def argument(op: Any, x: Any, given: Sequence[Any] = (), place: int = 0) -> Any:
     if x is None and op.optional and op.args[place] in op.optional:
         return None
     if kind in backends.PYTHON_SCALARS and op.broadcasts:
-        beside = any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in given)
+        beside = any(isinstance(plain_parts(y.data if isinstance(y, Tensor) else y)[0], float) for y in given)
         return as_array(op, x) if beside else x
     if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
         return x if not op.rules or x.dtype.kind in "fc" else frozen_copy(x)

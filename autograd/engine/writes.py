@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from glassgrad.autograd.backends import NUMPY, to_device
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.backward import retainers
 from glassgrad.autograd.engine.modes import MODE
@@ -120,9 +121,9 @@ def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
     if view.op.name == "getitem":
         return TENSORS.setitem(old_value(source), value, **view.params)  # type: ignore[no-any-return]
     # What the view does to the elements' numbers shows where each is from.
-    numbers = TENSORS.arange(source.size, device=source.device)
-    places = view.op(TENSORS.reshape(numbers, shape=source.shape), **view.params)
-    flat = TENSORS.setitem(TENSORS.reshape(old_value(source), shape=(-1,)), value, index=places.data)
+    places = view.op.forward(NUMPY, NUMPY.arange(source.size).reshape(source.shape), **view.params)
+    index = to_device(places, source.device)
+    flat = TENSORS.setitem(TENSORS.reshape(old_value(source), shape=(-1,)), value, index=index)
     return TENSORS.reshape(flat, shape=source.shape)  # type: ignore[no-any-return]
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any
 
+from glassgrad.autograd.backends import NUMPY, to_device
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.creation import arange, meshgrid
 from glassgrad.autograd.ops.elementwise import multiply
 from glassgrad.autograd.ops.linalg import contract
 from glassgrad.autograd.ops.shaping import as_python, reshape
@@ -77,8 +77,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         labels = [term[a] for a in axes]
         terms[i] = "".join(dict.fromkeys(labels))
         if len(terms[i]) < len(labels):  # a diagonal
-            lines = meshgrid(*(arange(sizes[label], device=x.device) for label in terms[i]), indexing="ij")
-            x = x[tuple(lines[terms[i].index(label)] for label in labels)]
+            lines = NUMPY.meshgrid(*(NUMPY.arange(sizes[label]) for label in terms[i]), indexing="ij")
+            x = x[tuple(to_device(lines[terms[i].index(label)], x.device) for label in labels)]
         tensors[i] = x
     return contract(*tensors, subscripts=f"{','.join(terms)}->{result}")
 

@@ -139,7 +139,7 @@ def call_recorded(f: Function, args: Sequence[Any], numbers: Sequence[int], kwar
         ys = [y.clone() if y.requires_grad and y.node is None else y for y in ys]
     for x in xs:
         x.requires_grad = x.node is not None  # nothing outside of this call depends on a leaf made for it
-    nested = recorded and _is_recorded(ys)
+    nested = recorded and _is_recorded([*ys, *(y for y in trees.leaves(aux) if isinstance(y, Tensor))])
     if not nested:
         # `detach` would take the tangent away in a call of `jvp`.
         result, aux = trees.map(lambda y: wrap(y.data, name=y.name) if isinstance(y, Tensor) else y, (result, aux))

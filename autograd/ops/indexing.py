@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from glassgrad.autograd.backends import assign, is_complex, is_inexact
+from glassgrad.autograd.backends import NUMPY, assign, is_complex, is_inexact
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError
@@ -15,7 +15,8 @@ from glassgrad.autograd.errors import DomainError
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:
     """The number of each element of an array of ``shape``, in row-major order."""
-    return xp.reshape(xp.arange(shapes.size(shape)), shape=shape)
+    space = xp if xp.in_place else NUMPY  # in the body of a loop an index has to be known
+    return space.reshape(space.arange(shapes.size(shape)), shape=shape)
 
 
 def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:

@@ -171,7 +171,11 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
         flat, labels = shifted, target
         if target.ndim != 1:
             flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
-        chosen = flat[xp.arange(flat.shape[0]), labels]
+        if xp.in_place:
+            chosen = flat[xp.arange(flat.shape[0]), labels]
+        else:  # in the body of a loop no index is known
+            chosen = xp.take_along_axis(flat, xp.reshape(labels, shape=(-1, 1)), axis=-1)
+            chosen = xp.reshape(chosen, shape=labels.shape)
         if not backends.is_host(labels):  # on a GPU an index out of range wraps around
             chosen = xp.where((labels >= 0) & (labels < flat.shape[1]), chosen, math.nan)
         chosen = chosen if labels is target else xp.reshape(chosen, shape=target.shape)

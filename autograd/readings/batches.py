@@ -239,7 +239,11 @@ def _take(level: Batch, x: Any, indices: Any, axis: int) -> Any:
     axis = normalize_axis(axis, x.ndim)
     if not level.owns(x):
         return level.of(_moved(xp.take(x, indices.value, axis=axis), axis, 0))
-    return _getitem(level, x, index=(*(slice(None),) * axis, indices))
+    if not level.owns(indices):
+        return level.of(xp.take(x.value, indices, axis=axis + 1))
+    places = xp.take(_positions(x.shape), indices, axis=axis)
+    out = xp.take(xp.reshape(x.value, shape=(-1,)), _in_one(level, places, x.size), axis=0)
+    return level.of(xp.reshape(out, shape=(level.size, *places.shape)))
 
 
 def _take_along_axis(level: Batch, x: Any, indices: Any, axis: int = -1) -> Any:
@@ -250,8 +254,9 @@ def _take_along_axis(level: Batch, x: Any, indices: Any, axis: int = -1) -> Any:
 def _searchsorted(level: Batch, x: Any, y: Any, side: str = "left") -> Any:
     if not level.owns(x):
         return level.of(xp.searchsorted(x, y.value, side=side))
-    x, y = level.front(x), level.front(y)
-    return level.of(xp.stack([xp.searchsorted(x[i, ...], y[i, ...], side=side) for i in range(level.size)]))
+    columns = level.front(x), level.front(y)
+    rows = [[xp.getitem(a, index=(i, ...)) for a in columns] for i in range(level.size)]
+    return level.of(xp.stack([xp.searchsorted(*row, side=side) for row in rows]))
 
 
 def _tile(level: Batch, x: Any, repetitions: Any) -> Any:
@@ -328,7 +333,7 @@ def _picked(x: Any, index: Any) -> Any:
 def _in_one(level: Batch, places: Any, size: int) -> Any:
     """The places of all examples in one flat array, from those among the ``size`` elements of each."""
     rows = xp.reshape(level.front(places), shape=(level.size, places.size))
-    return xp.reshape(rows + size * NUMPY.arange(level.size).reshape(-1, 1), shape=(-1,))
+    return xp.reshape(xp.add(rows, size * NUMPY.arange(level.size).reshape(-1, 1)), shape=(-1,))
 
 
 def _added(level: Batch, x: Any, places: Any, shape: Shape) -> Any:

@@ -13,7 +13,6 @@ import gc
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from contextvars import ContextVar
 from itertools import chain
 from math import prod
@@ -102,6 +101,7 @@ class Level:
         op = LIFTED.operations[name]
         if not op.variadic and len(args) == len(op.args) and options.keys() <= op.params.keys():
             return LIFTED.call(op, args, op.params | options)
+        args = args if (recorder := RECORDER.get()) is None else recorder.tensors(args)
         return op(*args, **options)._data  # binds what was given by position
 
     def settled(self, part: Any) -> Any:
@@ -246,9 +246,11 @@ class _Function:
         level = innermost(options, innermost(args))
         if level is not None:
             return level.function(self._name, args, options)
-        if (recorder := RECORDER.get()) is not None:
-            return recorder.function(self._name, args, options)
         given = [x for arg in args for x in (arg if isinstance(arg, list | tuple) else (arg,)) if type(x) in SPACES]
+        recorder = RECORDER.get()
+        places = given and all(SPACES[type(x)] is NUMPY and x.dtype.kind in "iu" for x in given)  # known in a trace
+        if recorder is not None and not places:
+            return recorder.function(self._name, args, options)
         found: Any = namespace(*given)
         for part in self._name.split("."):
             found = getattr(found, part)
@@ -274,6 +276,9 @@ class LiftedNamespace(Namespace):
 
         ``mask``: through which arguments a gradient flows. Without ``grad``, as within ``no_grad``, it is a constant.
         """
+        recorder = RECORDER.get()
+        if recorder is not None and not TRANSPOSING.get():
+            arrays = [x if mask >> i & 1 else recorder.stopped(x) for i, x in enumerate(arrays)]
         if op in self.crossing:
             if grad:
                 return op.forward(self, *arrays, **params)
@@ -283,14 +288,13 @@ class LiftedNamespace(Namespace):
             return found if getattr(found, "level", None) is within else detached(found)
         if not grad:
             arrays = [*map(detached, arrays)]
-        level, recorder = innermost(params.get("index"), innermost(arrays)), RECORDER.get()
+        level = innermost(params.get("index"), innermost(arrays))
         if level is None:
             if recorder is not None:
                 return recorder.operation(op, arrays, params)
             xp = namespace(*(x for x in arrays if x is not None))
             return xp.followed(op.name, arrays, params) if xp.absorbs else op.forward(xp, *arrays, **params)
-        with nullcontext() if recorder is None or mask else recorder.without_gradient():
-            return level.call(op, arrays, params)
+        return level.call(op, arrays, params)
 
     def followed(self, name: str, args: Any, params: Any) -> Any:
         """The result of a registered operation."""

@@ -19,11 +19,11 @@ from glassgrad.autograd.compiler.tracing.traced import Number, Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.operation import Op
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed, computed
-from glassgrad.autograd.readings.levels import RECORDER, Lifted, innermost, plain_parts
+from glassgrad.autograd.readings.levels import RECORDER, TRANSPOSING, Lifted, innermost, plain_parts
 
 
 class Recorder(Tracer, Observer):
@@ -175,8 +175,11 @@ class Recorder(Tracer, Observer):
         params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))
         if id(result.data) in self.numbers:  # the forward has returned its argument
-            DATA.__set__(result, Traced(self, result.data.value))
+            memory, view = result.data.memory, Traced(self, result.data.value)
+            view.base = memory if view.shape else None
+            DATA.__set__(result, view)
         out = self.new(result.data, result.data)
+        mask = -1 if TRANSPOSING.get() else mask  # tangents are no Tensors that require grad
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
     def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -188,20 +191,29 @@ class Recorder(Tracer, Observer):
         found: Any = TENSORS
         for part in name.split("."):
             found = getattr(found, part)
-        result = found(*trees.map(self.tensor, tuple(args)), **options)
+        result = found(*self.tensors(args), **options)
         return trees.map(lambda y: y.data if isinstance(y, Tensor) else y, result)
 
     def tensor(self, x: Any, name: str | None = None) -> Any:
-        """An array of the body as a Tensor, through which gradients flow."""
-        if type(x) is not Traced:
+        """An array of the body, or one made of such, as a Tensor through which gradients flow; anything else itself."""
+        if type(x) is not Traced and not isinstance(x, Lifted):
             return x
         tensor = wrap(x, name=name)
         tensor.requires_grad = bool(backends.is_inexact(x.dtype))
         return tensor
 
-    def without_gradient(self) -> Any:
-        """A context in which what is recorded has no gradient."""
-        return holding(MODE, Mode(False, MODE.get().scope, self))
+    def tensors(self, args: Sequence[Any]) -> Any:
+        """`tensor` of each array among the arguments of a function."""
+        return trees.map(self.tensor, tuple(args))
+
+    def stopped(self, x: Any) -> Any:
+        """An array of the body, or one made of such arrays, as a value through which no gradient flows."""
+        if isinstance(x, Lifted):
+            return x.map(self.stopped)
+        if type(x) is not Traced or not backends.is_inexact(x.dtype):
+            return x
+        with holding(MODE, Mode(False, MODE.get().scope, self)):
+            return OPS["reshape"](wrap(x), shape=x.shape).data
 
 
 def recorded(

@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.derivative import Derivative, derivative_of
-from glassgrad.autograd.readings.levels import RECORDER, Lifted
+from glassgrad.autograd.readings.levels import RECORDER, TRANSPOSING, Lifted
 
 
 @dataclass
@@ -75,7 +75,7 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
 def _may_be_differentiated(x: Any) -> bool:
     """Whether the gradient of an argument, or its tangent, may be asked for."""
     if isinstance(x, Tensor):
-        return x.requires_grad or isinstance(x.data, Lifted)
+        return x.requires_grad or isinstance(x.data, Lifted) or (TRANSPOSING.get() and RECORDER.get() is not None)
     return isinstance(x, Lifted)
 
 
@@ -121,7 +121,7 @@ def _run(xp: Any, arrays: Sequence[Any], loop: Loop, out: Any = None) -> Any:
     found = _by_kernel(xp, body, carries, xs, same, stacks, order)
     carries = carries if found is None else found
     for t in order if found is None else ():
-        rows = [x[t] if xp.in_place else x[t, ...] for x in xs]
+        rows = [x[t] if xp.in_place else xp.getitem(x, index=(t, ...)) for x in xs]
         outputs = body.step(xp, [*carries, *rows], same)
         carries = outputs[: body.carries]
         for stack, value in zip(stacks, outputs[body.carries :], strict=True):

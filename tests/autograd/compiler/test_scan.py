@@ -1,5 +1,6 @@
 """`autograd.scan`: values and derivatives of any order are those of the loop that it stands for."""
 
+import itertools
 import random
 import weakref
 
@@ -107,6 +108,62 @@ def computed_before(scan):
         return (hs**3).sum() + h.sum()
 
     return f
+
+
+def written(z, index):
+    y = z * z
+    y[index] += z[0]
+    return y
+
+
+def written_to_a_view(z):
+    y = z * 1.0
+    y.reshape(-1)[0] = z[1] * z[0]
+    return y
+
+
+def without_gradient(z):
+    with ag.no_grad():
+        y = z * z
+    return y * z
+
+
+TABLE = np.array([2.0, 3.0])
+by_table = declared(
+    lambda xp, x: xp.sin(x) * xp.asarray(TABLE), "by_table", x=lambda xp, g, x: g * xp.cos(x) * xp.asarray(TABLE)
+)
+BODIES = {
+    "take": lambda z: ag.take(z * z, ag.argsort(z), axis=0), "pad": lambda z: ag.pad(z * z, (1, 1), mode="edge"),
+    "sort": lambda z: ag.sort(z * ag.sin(z)), "indices": lambda z: written(z, np.array([1])),
+    "view": written_to_a_view, "diagonal": lambda z: ag.einsum("ii->i", ag.outer(z, z) * z),
+    "search": lambda z: z * ag.searchsorted(ag.sort(z), z), "rule": lambda z: by_table(z * z) * z,
+    "labels": lambda z: ag.cross_entropy(ag.outer(z, z), np.array([0, 1])), "no_grad": without_gradient,
+    "detached": lambda z: z.detach() * z * z, "scan": lambda z: ag.scan(lambda c, x: (ag.sin(c * c) + z, c), z, z)[0],
+}  # fmt: skip
+WITHIN = {
+    "jvp": lambda f: lambda c: ag.jvp(f, (c,), (ag.sin(c),))[1],
+    "jvp of jvp": lambda f: WITHIN["jvp"](WITHIN["jvp"](f)),
+    "vmap": lambda f: lambda c: ag.vmap(f, 1)(ag.stack([c, ag.sin(c)], axis=1)),
+    "vmap of grad": lambda f: lambda c: ag.vmap(ag.grad(lambda z: ag.sum(f(z) ** 2)))(ag.stack([c, ag.sin(c)])),
+    "jacfwd": ag.jacfwd, "hessian": lambda f: ag.hessian(lambda z: ag.sum(ag.sin(f(z)))),
+    "jet": lambda f: lambda c: ag.jet(f, (c,), ([c, c],))[1][1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "within"), sorted({*itertools.product(BODIES, WITHIN)} - {("rule", "jet")}))
+def test_transforms_within_a_step(body, within):
+    inner = WITHIN[within](BODIES[body])
+
+    def total(scan):
+        def run(x):
+            outer = ag.sin(x)  # captured
+            step = lambda c, t: (ag.tanh(c * t + ag.sum(ag.sin(inner(c)))), ag.sum(inner(c * outer)))  # noqa: E731
+            c, ys = scan(step, x, np.array([0.3, 0.5]))
+            return ag.sum(c * ag.sin(ag.sum(ys)))
+
+        return ag.value_and_grad(run)
+
+    assert_same(total(ag.scan)(np.array([0.7, 1.3])), total(loop)(np.array([0.7, 1.3])))
 
 
 def integers_and_masks(scan):

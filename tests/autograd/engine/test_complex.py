@@ -72,6 +72,12 @@ def test_second_derivatives_and_forward_mode() -> None:
     assert_allclose(ag.jvp(loss_of, (Z,), (v,))[1].item(), np.sum(np.conj(SLOPE) * v).real)
 
 
+def test_forward_mode_takes_a_complex_number_of_python() -> None:
+    three, one = Tensor(3.0), Tensor(1.0)
+    assert [y.item() for y in ag.jvp(lambda x: 1j * x + (2j - x) / (1j - 0 * x), (three,), (one,))] == [2 + 6j, 2j]
+    assert ag.jacfwd(lambda x: ag.real(1j * x * x * 1j))(three).item() == -6.0
+
+
 def test_a_loop_and_a_compiled_step_equal_eager_ones() -> None:
     def end(w: Any, xs: Any, scan: Any) -> Tensor:
         last, ys = scan(lambda h, x: (h * w + ag.sin(x), ag.abs(h)), Tensor(0j), xs)

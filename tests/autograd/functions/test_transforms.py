@@ -112,6 +112,11 @@ class TestNesting:
         (by_v,) = ag.gradients([ag.hvp(quadratic, (X,), (v := Tensor(V, requires_grad=True),))[0].sum()], [v])
         assert_allclose(by_v.data, A.sum(axis=0))
 
+    def test_aux_beside_a_value_that_depends_on_no_outer_variable(self):
+        inner = lambda y: lambda x: (x * x, {"seen": y * y})  # noqa: E731
+        assert ag.grad(lambda y: ag.grad(inner(y), has_aux=True)(2.0)[1]["seen"])(3.0).item() == 6.0
+        assert ag.grad(lambda y: ag.vjp(inner(y), 2.0, has_aux=True)[2]["seen"])(3.0).item() == 6.0
+
     def test_under_no_grad_inside_nothing_flows(self):
         @ag.no_grad()
         def slope(x):

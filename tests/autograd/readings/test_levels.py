@@ -98,6 +98,8 @@ def test_writes_through_views(f: Callable[[Any], Tensor]) -> None:
     np.testing.assert_allclose(jacfwd(f)(X).data, ag.jacrev(f)(X).data)
     scalar = lambda x: (f(x) ** 2).sum()  # noqa: E731
     np.testing.assert_allclose(vmap(ag.grad(scalar))(X.reshape(1, 3)).data[0], ag.grad(scalar)(X).data)
+    np.testing.assert_allclose(ag.compile(vmap(f))(X.reshape(1, 3)).data[0], f(X).data)
+    np.testing.assert_allclose(ag.compile(hessian(scalar))(X).data, ag.jacrev(ag.grad(scalar))(X).data)
 
 
 def test_a_view_in_a_third_derivative() -> None:
