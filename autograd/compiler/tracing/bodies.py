@@ -23,7 +23,7 @@ from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed, computed
-from glassgrad.autograd.readings.levels import RECORDER, TRANSPOSING, Lifted, innermost, plain_parts
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Lifted, innermost, plain_parts
 
 
 class Recorder(Tracer, Observer):
@@ -161,9 +161,9 @@ class Recorder(Tracer, Observer):
         return self.lines.walked(order, totals)
 
     def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
-        """Record one operation. Of one on lifted arrays what they are made of is recorded."""
+        """Record one operation. Of one on lifted arrays, and of one that leaves a level, what it consists of is."""
         self.lines.called(op, result)
-        if innermost(arrays) is not None or isinstance(result.data, Lifted):
+        if op in LIFTED.crossing or innermost(arrays) is not None:
             return
 
         def known(part: Any) -> Any:

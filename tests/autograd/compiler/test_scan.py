@@ -144,6 +144,7 @@ WITHIN = {
     "jvp": lambda f: lambda c: ag.jvp(f, (c,), (ag.sin(c),))[1],
     "jvp of jvp": lambda f: WITHIN["jvp"](WITHIN["jvp"](f)),
     "vmap": lambda f: lambda c: ag.vmap(f, 1)(ag.stack([c, ag.sin(c)], axis=1)),
+    "vmap of a constant": lambda f: lambda c: ag.vmap(lambda _: f(c))(ag.stack([c, c])),
     "vmap of grad": lambda f: lambda c: ag.vmap(ag.grad(lambda z: ag.sum(f(z) ** 2)))(ag.stack([c, ag.sin(c)])),
     "jacfwd": ag.jacfwd, "hessian": lambda f: ag.hessian(lambda z: ag.sum(ag.sin(f(z)))),
     "jet": lambda f: lambda c: ag.jet(f, (c,), ([c, c],))[1][1],

@@ -92,7 +92,14 @@ def by_rows(x: Any) -> Tensor:
     return y
 
 
-@pytest.mark.parametrize("f", [by_slice, by_chain, by_rows])
+def into_zeros(x: Any) -> Tensor:
+    y = ag.zeros(3)
+    for i in range(3):
+        y[i] = x[i] * x[0]
+    return y
+
+
+@pytest.mark.parametrize("f", [by_slice, by_chain, by_rows, into_zeros])
 def test_writes_through_views(f: Callable[[Any], Tensor]) -> None:
     np.testing.assert_allclose(vmap(f)(X.reshape(1, 3)).data[0], f(X).data)
     np.testing.assert_allclose(jacfwd(f)(X).data, ag.jacrev(f)(X).data)
