@@ -24,6 +24,11 @@ def words(shown: Picture | str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", source))).strip()
 
 
+def node(picture: Picture, key: str) -> str:
+    """The label of a card."""
+    return re.search(rf"^\t+{key} \[(?:.*?)label=<(.*)>", picture.source, flags=re.MULTILINE)[1]  # type: ignore[index]
+
+
 def printed(label: Label) -> str:
     """A label as DOT."""
     made = Picture()

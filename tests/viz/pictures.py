@@ -98,6 +98,17 @@ def second_derivative() -> Any:
     return drawn_after_backward(penalty)
 
 
+def curvature(x: ag.Tensor) -> ag.Tensor:
+    """The second derivative of x²σ(x)."""
+    (slope,) = ag.gradients(ag.sum(x * x / (1 + ag.exp(-x))), [x], create_graph=True)
+    return ag.gradients(ag.sum(slope), [x], create_graph=True)[0]
+
+
+@picture
+def second_derivative_in_a_column() -> Any:
+    return viz.draw_graph(curvature(leaf(0.5, "x")), gradients=True)
+
+
 @picture
 def forward_derivative() -> Any:
     x = leaf([0.5, -1.0], "x")
@@ -396,9 +407,9 @@ def onnx_transformer() -> Any:
 # ------------------------------------------------------------------------------------------------------------ programs
 
 
-def step_of(optimizer: Callable[[Any], nn.optim.Optimizer]) -> Any:
+def step_of(optimizer: Callable[[Any], nn.optim.Optimizer], *sizes: int) -> Any:
     """The program of a training step."""
-    model = nn.MLP([2, 4, 2], "tanh", seed=0)
+    model = nn.MLP(sizes or [2, 4, 2], "tanh", seed=0)
     chosen = optimizer(model.parameters())
 
     @ag.compile

@@ -33,26 +33,30 @@ class Cards:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.compact = self.beside = False  # whether cards are as narrow as they can be, and stand side by side
-        self.brief = False  # whether names and formulas are short, too
+        self.brief = False  # whether names are short
+        self.longest = FORMULA  # characters of a formula
+        self.rows: dict[Socket, list[Socket]] = {}  # of operands that stand in one card of rows: all of these
+
+    def ends(self, card: Card) -> list[Socket]:
+        """The operands that have a place of their own on a card: the first of those in rows stands for all of them."""
+        return [socket for socket in card.sockets if self.rows.get(socket, [socket])[0] is socket]
 
     def operand(self, socket: Socket) -> str:
         """The name of an operand."""
-        few = len(socket.head.sockets) <= FEW and not self.brief
+        if socket in self.rows:
+            return f"{len(self.rows[socket])} values"
+        few = len(socket.head.sockets) <= FEW
         return clipped(socket.tail.name, style.NAME_LENGTH_INSIDE if few else style.NAME_LENGTH_INSIDE // 2)
 
     def spine(self, card: Card) -> Socket:
         """The operand straight above the operation: the one with the longest computation, else the first input."""
-        deepest = max(card.sockets, key=lambda socket: socket.tail.depth)
+        ends = self.ends(card)
+        deepest = max(ends, key=lambda socket: socket.tail.depth)
         if deepest.tail.node is not None:
             return deepest
-        return next((socket for socket in card.sockets if socket.tail.role == INPUT), deepest)
+        return next((socket for socket in ends if socket.tail.role == INPUT), deepest)
 
     # ------------------------------------------------------------ words
-
-    @property
-    def longest(self) -> int:
-        """The characters of a formula at most."""
-        return BRIEF if self.brief else FORMULA
 
     def by(self, card: Card) -> str:
         """The name of the gradient at a card, such as `∂L/∂w`."""
@@ -76,10 +80,8 @@ class Cards:
         if not socket.passes:
             return "no grad", "no gradient is asked for here"
         whole = socket.sent_from(self.by(socket.head)).text
-        rule = numbers.ELLIPSIS if self.brief else "by its rule"
-        many = self.brief and len(socket.head.sockets) > FEW
-        longest = BRIEF // 3 if many else BRIEF if self.beside else DERIVATIVE
-        return whole if len(whole) <= longest else rule, f"sent to {socket.tail.name}: {whole}"
+        longest = BRIEF if self.beside else DERIVATIVE
+        return whole if len(whole) <= longest else "by its rule", f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts
 
@@ -195,7 +197,7 @@ class Cards:
         """
         if card.node is None:
             return []
-        sockets, rule = card.sockets, {"sides": "B", "border": 1, "color": "hair"}
+        sockets, rule = self.ends(card), {"sides": "B", "border": 1, "color": "hair"}
         at = sockets.index(self.spine(card))
         ends = [cell(self._ends(sockets[:at]), **rule)] if at else []
         named = caption(self.operand(sockets[at]), "ink")
@@ -214,12 +216,16 @@ class Cards:
                 name = caption(self.operand(socket), "ink")
                 cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             if socket.passes or not is_local:
-                said, whole = self.local(socket) if is_local else self.sent(socket)
-                colour = "bad" if socket.wrong else "ink" if is_local else "grad" if socket.passes else "muted"
-                sent = text(said, style.CAPTION, colour, italic=not is_local)
-                look = {"cellpadding": 3, "align": "LEFT", "valign": "BOTTOM"}
-                cells.append(cell(sent, port=f"b{socket.index}", title=whole, **look))
+                cells.append(self._part(socket, socket not in self.rows))
         return table(row(*cells or [cell(" ")]))
+
+    def _part(self, socket: Socket, is_said: bool) -> Label:
+        """The cell of the local derivative or, of arrays, of the gradient that is sent; empty unless it ``is_said``."""
+        is_local = self.scene.scalar
+        said, whole = self.local(socket) if is_local else self.sent(socket)
+        colour = "bad" if socket.wrong else "ink" if is_local else "grad" if socket.passes else "muted"
+        sent = text(said if is_said else " ", style.CAPTION, colour, italic=not is_local)
+        return cell(sent, port=f"b{socket.index}", title=whole, cellpadding=3, align="LEFT", valign="BOTTOM")
 
     def headings(self, card: Card, shape: bool = False) -> Label:
         """Badge, name and formula, or of a leaf its tag; behind them a single number, or the shape of a leaf and, with
@@ -280,20 +286,28 @@ class Cards:
             cells.append(cell(grad_text(f"{len(rest)} more"), port=f"g{len(shown)}", title=told, **rule))
         return cells
 
-    def again(self, use: Socket) -> Label:
-        """The small card of a value that is used far below its own card, with the addend that this use contributes."""
-        card = use.tail
-        said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value)
-        name = self.name(card, style.CELL)
-        value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
-        head = name, value, text("  AGAIN", style.TAG, "muted")
-        lines = [cell(*head, align="LEFT", title=card.told, colspan=2)]
-        if use.passes and use.sent is not None:
-            size = f"rms {numbers.rms(use.sent)}" if use.sent.shape else numbers.scalar(use.sent)
-            adds = grad_text(f"adds {size}{' ?' * use.doubted}")
-            lines.append(cell(adds, align="LEFT", title=use.told, colspan=2))
+    def again(self, *uses: Socket) -> Label:
+        """The small card of a value that is used far below its own card, with the addend that this use contributes; or
+        a card with a row for each of several values, with the local derivatives or the gradients sent.
+        """
+        lines, alone = list[Label](), len(uses) == 1
+        for use in uses:
+            card = use.tail
+            said = "" if card.is_loop else numbers.shape(card.shape) if card.shape else numbers.scalar(card.value)
+            value = caption(f"  {said}" if card.shape else f" = {said}", "ink")
+            tag = TAGS[card.role] if card.node is None and len(card.uses) == 1 else "AGAIN"
+            head = self.name(card, style.CELL), value, text(f"  {tag}", style.TAG, "muted")
+            cells = [cell(*head, align="LEFT", title=card.told, colspan=2 if alone else None)]
+            cells += [] if alone else [self._part(use, use.passes or not self.scene.scalar)]
+            if use.passes and use.sent is not None:
+                size = f"rms {numbers.rms(use.sent)}" if use.sent.shape else numbers.scalar(use.sent)
+                own = grad_text(f"{self.by(card)} = ") if tag != "AGAIN" else ()
+                adds = own + grad_text(f"{'' if own else 'adds '}{size}{' ?' * use.doubted}")
+                cells.append(cell(adds, align="LEFT", title=use.told, colspan=2 if alone else None))
+            lines += map(row, cells) if alone else [row(*cells)]
         foot = row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
-        return table(*map(row, lines), foot, **self.frame(card, 3) | {"border": 1, "style": "DASHED"})
+        small = self.frame(uses[0].tail, 3) | {"border": 1, "style": "DASHED"}
+        return table(*lines, foot, **small if alone else frame("lines", cellpadding=3))
 
     # ------------------------------------------------------------ arrays
 

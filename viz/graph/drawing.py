@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from glassgrad.autograd.engine.graph import Node
@@ -11,15 +11,14 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.labels import Label, caption, cell, grad_text, row, table, text, width
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import clipped, identifier
-from glassgrad.viz.graph.cards import Cards, addends
+from glassgrad.viz.graph.cards import FEW, Cards, addends
 from glassgrad.viz.recorded.calls import Call
 from glassgrad.viz.recorded.layers import described, graph_title
 from glassgrad.viz.recorded.names import OP, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-# Points of a level, tried in turn until a picture fits (0: any), then with short names; of the leaves above a card.
-ROOMS, SHORTENED, LEAVES = (0, 560, 420, 280), (280, 180), 240
+ROOMS = (0, 560, 420, 280)  # points of a level, tried in turn until a picture fits; 0: any
 GAP = 12  # points between two cards of a level
 ROOMY, ROOMY_ARRAYS = 5, 8  # cards of numbers side by side, and of arrays, that have room for all words and large type
 
@@ -35,27 +34,43 @@ class Drawing:
         self.cards.compact = not few and (self.branched or not scene.scalar)
         self.cards.beside = self.cards.compact and self.branched
         self.keys = {card.key for card in scene.cards}
-        self.rank = self._ranks()
         self.again = self._far()
         self.nested = True  # whether parts of a model have boxes around those of their own parts: these take much room
         self.labels: dict[Card, Label] = {}
         self.level: dict[Card, int] = {}
+        self.column: list[Card] = []  # the operations, where they stand in one column
 
     def draw(self, title: str | None = None) -> Picture:
         """The picture; ``title``: its headline. Where it is too wide, without boxes around boxes, then with fewer cards
-        on a level.
+        on a level, then with one operation on each.
         """
         said = title if title is not None else self._title()
         picture = self._drawn(said)
-        for i, room in enumerate((*ROOMS, *SHORTENED)):
+        for room in (*ROOMS, None, None):
             if picture.size()[0] > style.WIDTH:
-                if i == len(ROOMS):  # with short names and formulas, arrays as pictures, and leaves beside each use
-                    self.cards.compact = self.cards.beside = self.cards.brief = True
-                    self.labels.clear()
-                    self.again = self._far()
                 self.nested, self.level = False, self._levels(room) if room else {}
+                if room is None:
+                    self._in_one_column()
                 picture = min(picture, self._drawn(said), key=Picture.size)
         return picture
+
+    def _in_one_column(self) -> None:
+        """Let one operation stand below the other. What else it reads stands beside the one above, as small cards or,
+        where these have no room, as the rows of one.
+        """
+        self.apart = bool(self.column)
+        self.column, self.again = self.scene.operations, {}
+        self.cards.compact = self.cards.beside = self.cards.brief = True
+        self.labels.clear()
+        for above, card in zip([None, *self.column], self.column, strict=False):
+            beside = [s for s in card.sockets if s.tail is not above]
+            small = [s for s in beside if s.tail.node is not None or s is not s.tail.uses[0]]
+            self.again |= {s: self._fresh(f"{s.tail.key}_at_{card.key}_{s.index}") for s in small}
+            rows = sorted((s for s in beside if s in small or len(s.tail.uses) == 1), key=lambda s: s.sent is None)
+            room = style.WIDTH - (self._size(above) if above else 0)
+            if len(rows) >= FEW or (rows[1:] and sum(map(self._beside, beside)) > room):
+                self.cards.rows |= dict.fromkeys(rows, rows)
+                self.again |= dict.fromkeys(rows, self._fresh(f"{card.key}_rows"))
 
     def _drawn(self, title: str) -> Picture:
         scene, self.keys = self.scene, {card.key for card in self.scene.cards} | {*self.again.values()}
@@ -70,10 +85,17 @@ class Drawing:
         self.picture = Picture("graph", **told, **shape)
         self._place(scene.tree)
         for card in scene.cards:
-            if card.node is None and self._home(card) is None:
+            if card.node is None and self._home(card) is None and not (card.uses and self.again.keys() >= {*card.uses}):
                 self._node(card)
+        for above, card in zip([None, *self.column], self.column, strict=False):
+            apart = [self.again.get(s, s.tail.key) for s in self.cards.ends(card) if s.tail is not above and self.apart]
+            if above:
+                self.picture.edge(above.key, card.key, style="invis", weight=style.WEIGHT_COLUMN)
+                apart.insert(0, above.key)
+            for one, other in pairwise(apart):
+                self.picture.edge(one, other, style="invis")
         for card in self.scene.cards:
-            for socket in card.sockets:
+            for socket in self.cards.ends(card):
                 self._edges(socket)
         return self.picture
 
@@ -102,7 +124,7 @@ class Drawing:
             parts.append(grad_text(f"italic = ∂{scene.end}/∂(this card)"))
         if any(len(card.addends) > 1 for card in self.scene.cards):
             parts.append(grad_text("used more than once: one addend per use"))
-        if self.again:
+        if any(use.tail.node is not None or len(use.tail.uses) > 1 for use in self.again):
             parts.append(caption("again = its own card is further up and has the sum"))
         return [parts]
 
@@ -141,9 +163,10 @@ class Drawing:
     def _operation(self, card: Card) -> None:
         """Draw an operation, with the module that has it alone, and the parameters that it alone uses."""
         self._node(card)
-        for socket in card.sockets:
+        for socket in self.cards.ends(card):
             if socket in self.again:
-                self.picture.node(self.again[socket], self.cards.again(socket), cls="card again")
+                uses = self.cards.rows.get(socket, [socket])
+                self.picture.node(self.again[socket], self.cards.again(*uses), cls="card again")
             elif self._home(socket.tail) is card:
                 self._node(socket.tail)
 
@@ -177,7 +200,7 @@ class Drawing:
         Lines across the whole picture, as to the weights of a loop, are unreadable and take minutes to lay out.
         """
         again: dict[Socket, str] = {}
-        rank = self.rank
+        rank = self._ranks()
         for card in self.scene.cards:
             uses = card.uses
             if len(uses) < 2:
@@ -186,12 +209,12 @@ class Drawing:
             reach = style.FAR if many or self.branched else style.FAR_OF_FEW
             if many and card.node is None and self.scene.scalar and self.branched:
                 reach = 0  # a fan of lines from a leaf would be a tangle
-            near, each = min(rank[use.head] for use in uses) + reach, card.node is None and self.cards.brief
+            near = min(rank[use.head] for use in uses) + reach
             for use in uses:
                 group = use.head.group
                 # The parameters of a module that is called again stand beside each call.
                 called = group is not None and group.call > 1 and card.role == PARAM and not self.scene.scalar
-                if rank[use.head] > near or ((called or each) and use is not uses[0]):
+                if rank[use.head] > near or (called and use is not uses[0]):
                     again[use] = self._fresh(f"{card.key}_at_{use.head.key}_{use.index}")
         return again
 
@@ -205,27 +228,22 @@ class Drawing:
     def _size(self, card: Card) -> float:
         return width(self._label(card)) + GAP
 
+    def _beside(self, socket: Socket) -> float:
+        """The room of the card of an operand beside the one above."""
+        return width(self.cards.again(socket)) + GAP if socket in self.again else self._size(socket.tail)
+
     def _levels(self, room: float) -> dict[Card, int]:
         """The level of each card, from below: just above its uses, or further up where a level has no room for it."""
         level: dict[Card, int] = {}
         taken = defaultdict[int, float](float)
         for card in reversed(self.scene.cards):
             at = max((level[use.head] + 1 for use in card.uses if use not in self.again), default=0)
-            at += self._row(card)
             while taken[at] and taken[at] + self._size(card) > room:
                 at += 1
             level[card] = at
             taken[at] += self._size(card)
-            for socket in set(card.sockets) & self.again.keys():
-                taken[at + 1] += width(self.cards.again(socket)) + GAP
+            taken[at + 1] += sum(map(self._beside, set(card.sockets) & self.again.keys()))
         return level
-
-    def _row(self, card: Card) -> int:
-        """The row of a leaf among those above an operation: where they need several, neighbours alternate."""
-        if card.node is not None or len(card.uses) != 1 or self.cards.brief:
-            return 0
-        leaves = [s.tail for s in card.uses[0].head.sockets if s.tail.node is None]
-        return leaves.index(card) % math.ceil(sum(map(self._size, leaves)) / LEAVES)
 
     # ------------------------------------------------------------ edges
 
@@ -249,8 +267,8 @@ class Drawing:
             self.picture.edge(f"{at}:{landing}:s", end, label=self._product(socket), **backward)
 
     def _shape(self, tail: Card) -> Label | None:
-        if self.scene.scalar or tail.is_loop or (self.branched and self.cards.compact):  # lines side by side: no room
-            return None
+        if self.scene.scalar or tail.is_loop or self.column or (self.branched and self.cards.compact):
+            return None  # lines side by side: no room
         return caption(f"  {numbers.shape(tail.shape)}")
 
     def _product(self, socket: Socket) -> Label | None:

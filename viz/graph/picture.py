@@ -74,20 +74,15 @@ def draw_graph(
             " single operations"
         )
     if depth is None and (view == "ops" or not _is_large(ys)):
-        scene = Scene(ys, **given)
-        picture = Drawing(scene).draw(title).themed(theme)
-        if view == "ops" or len(ys) > 1 or len(scene.modules) < 2 or picture.size()[0] <= style.WIDTH:
-            return picture
+        return Drawing(Scene(ys, **given)).draw(title).themed(theme)
     given |= {"gradients": computes_gradients(ys, gradients)}
     return draw_modules(ys[0], title=title, theme=theme, depth=depth, **given)
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
     """Whether the graph is too large for one card per operation."""
-    if len(ys) != 1:
-        return False
     nodes = ag.Graph(*ys).nodes
     modules = any(node.scope for node in nodes)
     large = any(node.op is None and node.requires_grad and node.size > style.PARAMETER_ENTRIES for node in nodes)
     many = sum(node.op is not None for node in nodes) > style.CARDS_LOOSE
-    return many or (modules and (large or len(nodes) > style.CARDS))
+    return len(ys) == 1 and (many or (modules and (large or len(nodes) > style.CARDS)))

@@ -19,7 +19,7 @@ from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text,
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped, short
-from glassgrad.viz.graph.cards import Cards
+from glassgrad.viz.graph.cards import BRIEF, Cards
 from glassgrad.viz.graph.drawing import edge_looks, scene_title
 from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -30,6 +30,7 @@ READING = (
     grad_text("up the right: the derivative op of each"),
     caption("dotted: the values it had to keep"),
 )
+SHORT = caption("no lines over more than 4 rows: the formulas name what they read")
 
 
 def draw_tape(
@@ -89,11 +90,11 @@ class _Tape:
         """The keys of the boxes that stand for derivatives, and for the gradients of leaves."""
 
     def draw(self, title: str | None) -> Picture:
-        """The picture; ``title``: its headline. Where it is too wide, with short names and formulas."""
-        scene = self.scene
+        """The picture; ``title``: its headline. Where it is too wide, with short formulas and without long lines."""
+        scene, brief = self.scene, self.cards.brief
         title = title if title is not None else f"{scene_title(scene)}: the tape and its mirror"
-        told: dict[str, Any] = {"title": title, "reading": [READING], "notice": scene.notice}
-        told["names"] = {card.name for card in scene.cards}
+        told: dict[str, Any] = {"title": title, "notice": scene.notice, "names": {card.name for card in scene.cards}}
+        told["reading"] = [(*READING, SHORT) if brief else READING]
         self.picture = Picture("tape", nodesep=style.NODESEP_LANES, **told)
         above: dict[str, str] = {}
         for card in scene.cards:
@@ -103,17 +104,20 @@ class _Tape:
                 if column in above:  # a straight column
                     self.picture.edge(above[column], key, style="invis", weight=style.WEIGHT_SPINE)
             above |= columns
+        at = {card: i for i, card in enumerate(scene.cards)}
         for card in scene.operations:
             for socket in card.sockets:
+                if brief and at[card] - at[socket.tail] > style.FAR:
+                    continue
                 forward, backward = edge_looks(socket)
                 self.picture.edge(socket.tail.key, card.key, **forward)
                 if socket.sent is not None:
                     self.picture.edge(self.back[socket.tail], self.back[card], **backward)
             if card.place in scene.ends and card.gradient is not None:
                 self._seed(card)
-        if self.cards.brief or self.picture.size()[0] <= style.WIDTH:
+        if brief or self.picture.size()[0] <= style.WIDTH:
             return self.picture
-        self.cards.brief = True
+        self.cards.brief, self.cards.longest = True, BRIEF
         return self.draw(title)
 
     # ------------------------------------------------------------ cards

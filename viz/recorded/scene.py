@@ -239,8 +239,6 @@ class Scene:
         self.computed = bool(self.seen.gradients)
         self.left_out = gradients is False
         self.tree = call_tree(place for place in graph.nodes if place not in flat)
-        self.modules = [call for call in self.tree.opened() if call.is_module]
-        """The calls of modules that call no other."""
         self._group(self.tree)
 
     def _add(self, place: Any) -> None:

@@ -11,9 +11,12 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.render import Engine, _laid_out
+from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.loop import draw_loop
 from glassgrad.viz.graph.picture import draw_graph
-from tests.viz.laid_out import LaidOut, parameter
+from glassgrad.viz.recorded.scene import Scene
+from tests.viz.laid_out import LaidOut, node, parameter, words
+from tests.viz.pictures import curvature
 
 T = ag.Tensor
 
@@ -109,9 +112,9 @@ def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn
     assert first > z1 > again > z2
     assert picture.cards["W1_at_z2_1"].height < picture.cards["W1"].height
     assert picture.width <= 660
-    words = draw_graph(twice(), gradients=True).source
-    assert "the same Linear, call 2" in words
-    assert words.count("6 parameters") == 1
+    source = draw_graph(twice(), gradients=True).source
+    assert "the same Linear, call 2" in source
+    assert source.count("6 parameters") == 1
 
 
 def test_no_line_runs_through_the_title_of_a_module():
@@ -122,6 +125,33 @@ def test_no_line_runs_through_the_title_of_a_module():
         for id_, line in picture.lines.items():
             for name, title in picture.titles.items():
                 assert not any(title.holds(*point, slack=3) for point in line.points), (id_, name)
+
+
+def test_what_fits_on_no_page_stands_in_one_column_and_each_operation_says_what_else_it_reads():
+    scene = Scene(curvature(parameter(0.5, "x")), gradients=True)
+    picture = Drawing(scene).draw()
+    drawn = LaidOut(picture)
+    column = [drawn.cards[card.key] for card in scene.operations]
+    assert [box.y for box in column] == sorted((box.y for box in column), reverse=True)
+    assert max(box.x for box in column) - min(box.x for box in column) < 1
+    assert drawn.width <= style.WIDTH
+    for card in scene.operations:  # a line for each operand, from its own card or from a small one
+        for socket in card.sockets:
+            tail = re.search(rf'\t("?\w+"?):v:s -> {card.key}:f{socket.index}:n', picture.source)[1].strip('"')
+            assert tail == socket.tail.key or words(node(picture, tail)).startswith(f"{socket.tail.name} = "), tail
+
+
+def test_many_operands_are_the_rows_of_one_card_with_what_each_is_sent():
+    w = [parameter([float(i), 1.0], f"w{i}") for i in range(12)]
+    picture = draw_graph(ag.sum(ag.concat([*w, T([2.0, 3.0], name="c")]) ** 2), gradients=True)
+    assert words(node(picture, "t1")).startswith("13 values concat t1 = concat(w0, w1, w2,")
+    said = words(node(picture, "t1_rows"))
+    first = "w0 (2,) PARAM ∂L/∂t1[0:2, ...] ∂L/∂w0 = rms 1.4 w1 (2,) PARAM ∂L/∂t1[2:4, ...] ∂L/∂w1 = rms 2.0"
+    assert said.startswith(first)
+    assert said.endswith("∂L/∂w11 = rms 16 c (2,) INPUT no grad")
+    assert re.findall(r"t1_rows:(\w):s", picture.source) == ["v", "g"]
+    stacked = draw_graph(ag.sum(ag.stack([x[0] for x in w])), gradients=True)
+    assert re.search(r"t1 = 0 AGAIN ∂L/∂t13\[0, ...\] adds 1", words(node(stacked, "t13_rows")))
 
 
 def test_an_operation_on_leaves_stands_above_its_use():

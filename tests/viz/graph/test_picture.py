@@ -16,16 +16,11 @@ from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.graph.picture import draw_graph
 from tests.sampling import sampled, waiting
 from tests.viz.graph.test_layout import perceptron
-from tests.viz.laid_out import LaidOut, parameter, words
+from tests.viz.laid_out import LaidOut, node, parameter, words
 from tests.viz.pictures import scalar_neuron
 
 T = ag.Tensor
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def node(picture, key):
-    """The label of a card."""
-    return re.search(rf"^\t+{key} \[(?:.*?)label=<(.*)>", picture.source, flags=re.MULTILINE)[1]
 
 
 def edge(picture, identity):
@@ -195,9 +190,7 @@ class TestModules:
         loss = ag.sum(critic(real)) - ag.sum(critic(generator(z)))
         picture = draw_graph(loss, view="ops")
         assert sorted(self.boxes(picture)) == ["MLP 13 parameters", "MLP 17 parameters", "the same MLP, call 2"]
-        assert (
-            draw_graph(loss).source.count("the same Linear, call 2") == 2
-        )  # a table: the branches do not fit on a page
+        assert draw_graph(loss).source.count("the same Linear, call 2") == 2
         assert picture.title == "MLP, 30 parameters"
 
     def test_layers_of_one_class_with_other_parameters_are_apart(self):

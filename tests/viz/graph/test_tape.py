@@ -11,7 +11,7 @@ from glassgrad.viz.graph.tape import draw_tape, kept
 from glassgrad.viz.recorded.scene import Scene
 from tests.viz.graph.test_picture import edge, node
 from tests.viz.laid_out import LaidOut, parameter, words
-from tests.viz.pictures import tape
+from tests.viz.pictures import curvature, tape
 
 T = ag.Tensor
 
@@ -51,6 +51,16 @@ def test_a_sum_of_several_uses_and_edges_round_what_they_skip():
         assert not any(
             drawn.cards[at].holds(*point) for at in ("t2", "t3", "d_t2", "d_t3") for point in drawn.lines[key].points
         )
+
+
+def test_long_lines_are_left_out_where_they_do_not_fit_and_the_picture_says_so():
+    picture = draw_tape(curvature(parameter(0.5, "x")))
+    assert "no lines over more than 4 rows" in words(picture)
+    assert LaidOut(picture).width <= 680
+    cards = Scene(curvature(parameter(0.5, "x"))).cards
+    at = {card.key: i for i, card in enumerate(cards)}
+    ends = {(s.tail.key, card.key) for card in cards for s in card.sockets if at[card.key] - at[s.tail.key] < 5}
+    assert {*re.findall(r'id="?f_([^\W_]+)_([^\W_]+)_', picture.source)} == ends
 
 
 def test_a_given_gradient_is_the_seed():

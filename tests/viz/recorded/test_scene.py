@@ -175,14 +175,15 @@ class TestShape:
         layer = nn.Linear(2, 2, seed=0)
         net = nn.Sequential(layer, nn.Sigmoid(), nn.Linear(2, 2, seed=1))
         scene = Scene(ag.sum(net(T([[1.0, 2.0]], dtype="float32"))))
-        assert [call.label for call in scene.modules] == ["Linear", "Sigmoid", "Linear"]
-        assert [card.name for card in scene.cards if card.group is scene.modules[0]] == ["W1", "b1", "z1"]
+        calls = [call for call in scene.tree.opened() if call.is_module]
+        assert [call.label for call in calls] == ["Linear", "Sigmoid", "Linear"]
+        assert [card.name for card in scene.cards if card.group is calls[0]] == ["W1", "b1", "z1"]
 
     def test_a_parameter_of_two_calls_belongs_to_none(self):
         layer = nn.Linear(2, 2, seed=0)
         x = T([[1.0, 2.0]], dtype="float32")
         scene = Scene(ag.sum(layer(ag.tanh(layer(x)))))
-        assert [call.call for call in scene.modules] == [1, 2]
+        assert [call.call for call in scene.tree.opened() if call.is_module] == [1, 2]
         assert [c.group for c in scene.cards if c.role == "param"] == [None, None]
 
 
