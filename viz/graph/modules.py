@@ -37,6 +37,7 @@ ROWS = 40  # of a table, where modules may be opened less
 MOST = 120  # of any table
 COLUMNS = (138, 142, 118, 104, 4)  # points: name and warnings, strip, thumbnail, gauge, the end of lines beside rows
 LINE = 28  # characters of a caption that fit into the second column
+LANES = (6, 2, 1)  # values that pass a row on its right, tried in turn; of longer lines there are words
 
 
 def draw_modules(
@@ -102,7 +103,15 @@ class _Table:
         self.end = self.output.letter
 
     def draw(self, title: str | None) -> Picture:
-        """The picture; ``title``: its headline."""
+        """The picture; ``title``: its headline. Where it is too wide, more of the long lines are words."""
+        for lanes in LANES:
+            self.far = self._far(lanes)
+            picture = self._drawn(title)
+            if self.far == self._far(LANES[-1]) or picture.size()[0] <= style.WIDTH:  # measuring takes a layout
+                break
+        return picture
+
+    def _drawn(self, title: str | None) -> Picture:
         if self.seen.gradients:
             rows = ["one row per module; backward edges: width and contrast on a log scale of rms gradient"]
             marked = ["thumbnail = weight gradient, small squares negative", "gauge = 1e-7 to 1, a rule per decade"]
@@ -121,6 +130,21 @@ class _Table:
         self._edges({row.key: unit.key for unit in self.units for row in unit.rows})
         return self.picture
 
+    def _far(self, lanes: int) -> dict[tuple[str, str], str]:
+        """The names of values read from so far above that shorter lines fill the lanes, by the cards at both ends."""
+        at = {row.key: unit for unit in self.units for row in unit.rows}
+        rank = {unit.key: i for i, unit in enumerate(self.units)}
+        names = {row.key: row.letter if at[row.key] is row else at[row.key].title for row in self.rows}
+        found = {(at[link.tail].key, at[link.head].key): names[link.tail] for link in self.links}
+        taken, far = Counter[int](), {}
+        for tail, head in sorted(found, key=lambda ends: rank[ends[1]] - rank[ends[0]]):
+            between = range(rank[tail] + 1, rank[head])
+            if any(taken[i] >= lanes for i in between):
+                far[tail, head] = found[tail, head]
+            else:
+                taken.update(between)
+        return far
+
     def _by(self, name: str) -> str:
         return derivative(self.end, name, short)
 
@@ -137,6 +161,8 @@ class _Table:
             kind, head, cells = self._repeat(unit)
         else:
             kind, head, cells = self._loop(unit, loops[0]) if loops else self._row(unit)
+        if told := [name for (_, end), name in reversed(self.far.items()) if end == unit.key]:
+            head += aligned(*map(caption, _wrapped(f"also reads {', '.join(told)}")))
         folded, failed = len(cells) == 2, any(caution.word == "NOT FINITE" for caution in unit.warnings)
         widths = [sum(COLUMNS[1:3]), COLUMNS[3]] if folded else COLUMNS[1:4]
         rule = {"sides": "L", "border": 1, "color": "hair"}
@@ -294,7 +320,7 @@ class _Table:
         joined: set[tuple[str, str]] = set()
         for link in self.links:
             tail, head = at[link.tail], at[link.head]
-            if tail == head or (tail, head) in joined:
+            if tail == head or (tail, head) in joined or (tail, head) in self.far:
                 continue
             joined.add((tail, head))
             near = rank[head] - rank[tail] == 1

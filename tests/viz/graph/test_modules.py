@@ -113,6 +113,20 @@ def test_edges_that_skip_rows_are_straight_and_end_in_no_loop():
     assert all(x < drawn.width + 1 for line in drawn.lines.values() for x, _ in line.points)
 
 
+def test_each_value_that_a_row_reads_has_a_line_or_is_named():
+    made = [ag.Tensor(np.ones((2, 3)), requires_grad=True, name="x")]
+    for _ in range(8):
+        made.append(ag.tanh(ag.concat(made, axis=1)))
+    picture = draw_modules(ag.sum(made[-1]))
+    assert picture.size()[0] <= style.WIDTH
+    for i in range(2, 9):
+        told = re.search(rf"also reads ([\w, ]+) t{i}:", words(picture))
+        named = [int(name[1:]) for name in told[1].split(", ")] if told else []
+        lines = re.findall(rf"id=f_Tanh_(\d)_Concat_{i} ", picture.source)
+        assert sorted([*named, *map(int, lines)]) == [*range(1, i)]
+    assert named == [1, 2, 3, 4]
+
+
 def test_a_table_that_is_too_long_is_refused():
     loss = classifier([30, *[6] * 24, 3])[1]
     assert len(node_ids(draw_modules(loss, fold=False))) == 51
