@@ -53,13 +53,15 @@ def draw_program(program: Program, title: str | None = None) -> Picture:
             f"{program.name} has {numbers.count(len(program.instructions))} instructions, too many for a picture: print"
             " it, or draw the graph that a call of the function itself records"
         )
-    return _Drawing(reading).draw(title)
+    picture = _Drawing(reading).draw(title)
+    return picture if picture.size()[0] <= style.WIDTH else _Drawing(reading, False).draw(title)
 
 
 class _Drawing:
     """One drawing: a card for each run of lines; states stand on the right of the card that reads them first."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, dotted: bool = True) -> None:
+        self.dotted = dotted  # with lines to the values that a derivative keeps, and long names
         self.reading, self.program = reading, reading.program
         self.new = {value: state for state, value in self.program.updates.items()}
         self.taken: set[str] = set()
@@ -73,7 +75,8 @@ class _Drawing:
         if title is None:
             title = f"{program.name}: {numbers.counted(len(program.instructions), 'instruction')}"
         marks, parts = [caption("solid = value going forward", "fwd")], {*reading.part.values()}
-        marks += [grad_text("dashed = gradient coming back"), caption("dotted = kept for it")] * (BACKWARD in parts)
+        marks += [grad_text("dashed = gradient coming back")] * (BACKWARD in parts)
+        marks += [caption("dotted = kept for it")] * (BACKWARD in parts and self.dotted)
         marks += [caption("<- = new value of a state", "knob")] * bool(program.updates)
         self.picture = Picture("program", title=title, reading=[marks], nodesep=style.NODESEP_COMPACT, ranksep=0.3)
         inputs = [Card("input", [value]) for value in program.inputs]
@@ -125,7 +128,7 @@ class _Drawing:
     def _given(self, value: Value) -> Label:
         """The cell of a value that no line of the program makes."""
         tag = "INPUT" if value.kind == "input" else "PARAM" if self.reading.is_trained(value) else "STATE"
-        name = text(clipped(value.name), style.NAME, "ink", bold=True)
+        name = text(clipped(value.name, 28 if self.dotted else 20), style.NAME, "ink", bold=True)
         shape = caption(f" {numbers.shape(value.shape)}")
         return cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2)
 
@@ -153,7 +156,7 @@ class _Drawing:
             if (tail, head) in self.right:
                 ends, look = ends[::-1], {"dir": "back"}
             self.picture.edge(*ends, cls="fwd", id=f"f_{ids}", **look)
-        else:
+        elif self.dotted:
             # A derivative is level with the values kept for it, so that the two sides mirror each other.
             level = {"minlen": 0} if (tail.part, head.part) == (FORWARD, BACKWARD) else {"constraint": False}
             self.picture.edge(*ends, cls="link", id=f"l_{ids}", **level)

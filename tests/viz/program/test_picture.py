@@ -13,9 +13,11 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.compiler.ir import interpreter
 from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.viz.drawing import style
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
 from tests.autograd.compiler.test_training import step_of
+from tests.viz import pictures
 from tests.viz.graph.test_picture import node, words
 from tests.viz.kept import assert_kept
 
@@ -113,6 +115,14 @@ class TestCards:
         for program in (make() for make in PROGRAMS.values()):
             drawn = [state for card in Reading(program).states.values() for state in card.given]
             assert sorted(map(id, drawn)) == sorted(map(id, program.states))
+
+    def test_lines_to_kept_values_are_left_out_where_they_do_not_fit(self):
+        wide, narrow = (viz.draw_graph(pictures.step_of(lambda p: nn.optim.Adam(p, 0.1), *[2] * n)) for n in (10, 3))
+        assert wide.size()[0] <= style.WIDTH
+        assert [("dotted" in words(picture), "dotted" in picture.source) for picture in (wide, narrow)] == [
+            (False, False),
+            (True, True),
+        ]
 
 
 class TestWords:
