@@ -102,7 +102,7 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
 
     ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
     cells are darker the more mistakes they have. The recall of each class is on the right, the precision of each
-    prediction below. Of more than 25 classes it is wider than a page, as each cell has its number.
+    prediction below. Of more classes than fit on a page, about 20, those with the most mistakes are drawn.
 
     Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
 
@@ -126,22 +126,27 @@ def plot_confusion(labels: Any, predictions: Any, *, classes: Sequence[str] | No
         a, b = divmod(int(mistakes.argmax()), k)
         worst = f", most often {names[a]} read as {names[b]} ({numbers.counted(most, 'time')})"
 
-    bold = [text(clipped(name), style.CELL, "ink", bold=True) for name in names]
-    room = (style.WIDTH - 90 - max(map(width, bold))) / k  # for a column
-    heads = [wrapped(name, 1.1 * style.CELL, room - 6) for name in names]
+    coded = k > 16 and max(map(len, names)) > 3  # numbers above the columns, for want of room
+    told = [f"{i} {name}" if coded else name for i, name in enumerate(names)]
+    bold = [text(clipped(name), style.CELL, "ink", bold=True) for name in told]
+    space = style.WIDTH - 90 - max(map(width, bold))
+    fit = int(space / 23)
+    drawn = sorted(np.argsort(-mistakes.sum(0) - mistakes.sum(1), kind="stable")[:fit].tolist())
+    room = space / len(drawn)  # for a column
+    heads = [wrapped(str(i) if coded else names[i], 1.1 * style.CELL, room - 6) for i in drawn]
     heads = [[clipped(word, max(int(room / 5.2), 5)) for word in words] for words in heads]
     above = [aligned(*(text(word, style.CELL, "ink", bold=True) for word in words), side="CENTER") for words in heads]
     lines = [row(cell(""), *map(cell, above), cell(caption("recall")))]
-    for i in range(k):
+    for i in drawn:
         recall = cell(_share(counts[i, i], counts[i].sum()))
-        cells = (_count(int(n), i == j, most, min(30, int(room) - 5)) for j, n in enumerate(counts[i]))
+        cells = (_count(int(counts[i, j]), i == j, most, min(30, int(room) - 5)) for j in drawn)
         lines.append(row(cell(bold[i], align="RIGHT"), *cells, recall))
-    shares = (cell(_share(counts[i, i], counts[:, i].sum(), room > 38)) for i in range(k))
+    shares = (cell(_share(counts[i, i], counts[:, i].sum(), room > 38)) for i in drawn)
     lines.append(row(cell(caption("precision"), align="RIGHT"), *shares))
     line = [caption("row = true class"), caption("column = predicted class"), caption("boxed = right")]
-    picture = Picture(
-        "confusion", title=summary, reading=[line], alt=summary + worst, names={*names, *itertools.chain(*heads)}
-    )
+    line += [caption(f"{fit} of {k} classes, those with the most mistakes")] * (k > fit)
+    kept = {*names, *told, *itertools.chain(*heads)}
+    picture = Picture("confusion", title=summary, reading=[line], alt=summary + worst, names=kept)
     picture.node("counts", table(*lines, cellpadding=4 if room > 38 else 1, color="hair"))
     return picture
 

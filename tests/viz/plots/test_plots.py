@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.labels import texts_of
 from glassgrad.viz.plots import figure
 from glassgrad.viz.plots.digits import plot_confusion, plot_digits
 from glassgrad.viz.plots.history import plot_history
+from tests.viz.laid_out import words
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 font_manager = pytest.importorskip("matplotlib.font_manager")
@@ -22,6 +24,11 @@ HISTORY = {
     "accuracy": [0.5, 0.7, 0.9],
     "validation_accuracy": [0.4, 0.8, 0.75],
 }
+
+
+def written(cell):
+    """The words of a cell of a table."""
+    return "".join(text.words for text in texts_of(cell.content))
 
 
 def texts(plot):
@@ -100,6 +107,22 @@ class TestConfusion:
         _, *rows, _ = counts.label[0].rows
         boxed = [[cell.attributes.get("border") == 2 for cell in row[1:3]] for row in rows]
         assert boxed == [[True, False], [False, True]]
+
+    @pytest.mark.parametrize("names", [None, [f"the kind {i}" for i in range(40)]])
+    def test_of_many_classes_those_with_the_most_mistakes_are_drawn(self, names):
+        true = np.repeat(np.arange(40), np.arange(40) + 1)
+        said = np.where(np.arange(true.size) % 3 > 0, true, 39 - true)
+        picture = plot_confusion(true, said, classes=names)
+        assert picture.size()[0] <= style.WIDTH
+        head, *rows, _ = picture.items[0].label[0].rows
+        drawn = [int(written(cell)) for cell in head[1:-1]]
+        assert f"{len(drawn)} of 40 classes, those with the most mistakes" in words(picture)
+        counts = np.zeros((40, 40), int)
+        np.add.at(counts, (true, said), 1)
+        wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+        assert wrong[drawn].min() >= np.delete(wrong, drawn).max()
+        shown = [[int(written(cell) or 0) for cell in row[1:-1]] for row in rows]
+        assert np.array_equal(shown, counts[np.ix_(drawn, drawn)])
 
 
 class TestPlot:
