@@ -134,7 +134,7 @@ class Names:
             if (other := self.origins.get(id(place))) is None:
                 continue
             own, array = array_of(place), array_of(other)
-            if own is None or array is None or not own.size:
+            if own is None or array is None or not min(own.size, array.size):
                 continue
             is_here, made = id(other) in places, view_of(array, own)
             if is_here and made:
@@ -143,8 +143,9 @@ class Names:
                 continue
             if is_here and np.array_equal(own, 1 - array):
                 found[place] = "1 - {}", other
-            elif made and (is_here or other.name or id(other) in self._said):
-                form = {"standardize": "standardize({})", "permute_dims": "{}ᵀ" * (own.ndim == 2)}.get(made[0])
+            elif is_here or other.name or id(other) in self._said:
+                forms = {"standardize": "standardize({})", "permute_dims": "{}ᵀ" * (own.ndim == 2)}
+                form = forms.get(made[0]) if made else _normed(array, own) if array.ndim > 1 else None
                 found |= {place: (form, other)} if form else {}
         return found
 
@@ -284,6 +285,15 @@ def _standardized(x: Any, y: Any) -> tuple[str, dict[str, Any]] | None:
     axes = [axis for axis in tried if np.abs(y.mean(axis)).max() < 0.01]
     options: Any = ({"axis": axis, "eps": eps} for axis in axes for eps in (1e-5, 1e-6, 1e-12, 1e-3))
     return next((("standardize", o) for o in options if np.array_equal(ag.standardize(x, **o).data, y)), None)
+
+
+def _normed(x: Any, y: Any) -> str:
+    """The form of what the norms of channels, and of groups of them, compute of x; empty for anything else."""
+    batch, is_even = (0, *range(2, x.ndim)), y.shape == x.shape and abs(y[0].mean()) < 0.01
+    parts = (x.reshape(len(x), n, -1) for n in range(1, x.shape[1] + 1) if is_even and x.shape[1] % n == 0)
+    made = [("standardize({})", (r - r.mean(-1, keepdims=True)) / (r.std(-1, keepdims=True) + 1e-30)) for r in parts]
+    made += [("centred({})", x - x.mean(batch, keepdims=True)), ("std({})", x.std(batch))]
+    return next((f for f, z in made if z.size == y.size and np.allclose(z.reshape(y.shape), y, 1e-3, 1e-3)), "")
 
 
 def _letter(place: Any, is_factor: bool) -> str:

@@ -1,5 +1,7 @@
 """Names of a graph's values: constants read as their numbers, derivatives of derivatives as such."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,21 @@ def test_data_that_a_norm_reads_are_named_after_it_and_connected_with_it(norm: n
     scene = Scene(ag.sum(x + norm(x)), gradients=False)
     ((card, (root, made, _)),) = scene.views.items()
     assert (card.name, root.name, made) == ("standardize(x)", "x", "standardize")
+
+
+@pytest.mark.parametrize(
+    ("norm", "named"),
+    [
+        (nn.BatchNorm2d(4), {"centred(x)", "std(x)"}),
+        (nn.GroupNorm(2, 4), {"standardize(x)"}),
+        (nn.GroupNorm(1, 4), {"standardize(x)"}),
+        (lambda x: ag.mean(x * 3.0, axis=0) + ag.ones(4, requires_grad=True)[:, None, None], {"x2"}),
+    ],
+)
+def test_what_norms_of_channels_compute_of_data_is_named_after_it(norm: Any, named: set[str]) -> None:
+    x = ag.Tensor(np.random.default_rng(0).normal(1.0, 2.0, size=(3, 4, 2, 2)), name="x")
+    scene = Scene(ag.sum(ag.tanh(norm(x))), gradients=False)
+    assert {card.name for card in scene.cards if card.role == "input"} == named
 
 
 @pytest.mark.parametrize("index", [np.array([0, 2, 2]), ag.Tensor([0, 2, 2])])
