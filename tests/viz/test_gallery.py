@@ -18,7 +18,7 @@ from glassgrad.viz.drawing import style
 from tests.viz.kept import assert_kept
 from tests.viz.laid_out import LaidOut
 from tests.viz.outline import GALLERY, outline
-from tests.viz.pictures import PICTURES, F, drawn_after_backward, held, leaf, numbers
+from tests.viz.pictures import PICTURES, F, curvature, drawn_after_backward, held, leaf, numbers, step_of
 
 
 def test_every_picture_has_its_text():
@@ -77,6 +77,29 @@ class Branches(nn.Module):
         return ag.concat([part(x) for part in self.parts], axis=1)
 
 
+class Dense(nn.Module):
+    """Each layer reads all earlier ones."""
+
+    def __init__(self) -> None:
+        self.layers = nn.ModuleList(nn.Linear(4 * i, 4, seed=i, dtype="float64") for i in range(1, 9))
+
+    def forward(self, x: Any) -> ag.Tensor:
+        read = [x]
+        for layer in self.layers:
+            read.append(ag.relu(layer(ag.concat(read, axis=1))))
+        return ag.concat(read, axis=1)
+
+
+def deep_step() -> Any:
+    return step_of(lambda p: nn.optim.Adam(p, 0.1), 2, 8, 8, 8, 8, 8, 2)
+
+
+def vmap_of_a_scan() -> ag.Tensor:
+    w, x = leaf(numbers(3, 3), "w"), held(numbers(2, 5, 3), "x")
+    read = ag.vmap(lambda x: ag.scan(lambda h, x: (ag.tanh(w @ h + x), None), ag.zeros(3), x)[0])
+    return ag.sum(read(x) ** 2)
+
+
 WIDE = {  # what users have, and the gallery has not
     "small network": lambda: network(3, 4, 4, 2, target=0),
     "deep network": lambda: network(20, *[32] * 6, 10, target=3),
@@ -87,10 +110,18 @@ WIDE = {  # what users have, and the gallery has not
     "long names": lambda: viz.draw_graph(long_names(), gradients=True),
     "tape": lambda: viz.draw_tape(F.cross_entropy(nn.MLP([3, 4, 4, 2], seed=0)(held(numbers(2, 3), "x")), [0, 1])),
     "attention with warnings": lambda: viz.draw_modules(attention()),
-    "many leaves": lambda: drawn_after_backward(ag.sum(ag.concat([leaf(numbers(2), f"w{i}") for i in range(8)]))),
+    "curvature of arrays": lambda: viz.draw_graph(ag.sum(curvature(leaf(numbers(2, 6), "x")) ** 2), gradients=True),
+    "tape of a curvature": lambda: viz.draw_tape(curvature(leaf(0.5, "x"))),
+    "many leaves": lambda: drawn_after_backward(ag.sum(ag.concat([leaf(numbers(2), f"w{i}") for i in range(20)]))),
+    "many numbers": lambda: drawn_after_backward(ag.sum(ag.stack([leaf(float(i), f"w{i}") for i in range(8)]))),
+    "vmap of a scan": lambda: viz.draw_graph(vmap_of_a_scan(), gradients=True),
+    "program of many lines": lambda: viz.draw_graph(deep_step()),
+    "modules that read all earlier ones": lambda: viz.draw_modules(ag.sum(Dense()(held(numbers(2, 4), "x")))),
     "many branches": lambda: viz.draw_model(Branches(), (2, 32)),
     "long title": lambda: viz.draw_graph(leaf(1.0, "w") * 2, title="a title of several words " * 9),
     "confusion": lambda: viz.plot_confusion(MANY, MANY[::-1]),
+    "confusion of many classes": lambda: viz.plot_confusion(MANY, MANY[::-1] + 30),
+    "confusion of many names": lambda: viz.plot_confusion(MANY, MANY[::-1], classes=LABELS * 8),
     "confusion of long names": lambda: viz.plot_confusion(MANY % 5, MANY // 6, classes=LABELS),
     "history": lambda: viz.plot_history(dict.fromkeys(["loss", "accuracy", "lr", "norm"], (3.0, 2.0))),
 }
