@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from glassgrad.autograd.backends import NUMPY, is_complex
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.shapes import Shape, along, normalize_axes, normalize_axis
-from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.common.validation import whole, wholes
 from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, ShapeError
@@ -136,10 +136,11 @@ def _places(x: Tensor, s: Axes, axes: Axes, least: int = 0) -> list[tuple[int, i
     """Each axis to transform, with the length to which it is cut or filled up; ``None`` for its own. Raises
     `ShapeError` for fewer than ``least`` axes.
     """
+    s = None if s is None else wholes(s, "s", -1)
     if axes is None and s is not None:
         axes = range(x.ndim - len(s), x.ndim)
-    places = normalize_axes(None if axes is None else tuple(axes), x.ndim)
-    lengths = [-1] * len(places) if s is None else list(s)
+    places = normalize_axes(None if axes is None else wholes(axes, "axes", -64), x.ndim)
+    lengths = [-1] * len(places) if s is None else s
     if len(lengths) != len(places):
         raise ShapeError(f"s = {s} has {len(lengths)} lengths for {len(places)} axes: give one for each.")
     if len(places) < least:

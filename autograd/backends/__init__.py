@@ -111,10 +111,10 @@ def to_device(array: Any, device: str) -> Any:
 
     Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
     """
-    here = device_of(array)
+    here, device = device_of(array), str(device)
     if here == device or (device == "cuda" and here.startswith("cuda:")):
         return array
-    if (space := space_on(str(device))) is not NUMPY:
+    if (space := space_on(device)) is not NUMPY:
         return space.module.asarray(array)
     found = sys.modules["cupy"].asnumpy(array)
     return found if found.ndim else found[()]

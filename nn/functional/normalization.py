@@ -9,7 +9,7 @@ from typing import Any
 
 from glassgrad.autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
 from glassgrad.autograd.backends import epsilon
-from glassgrad.autograd.common.validation import flag, whole
+from glassgrad.autograd.common.validation import check_instance, flag, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional.sharding import SHARD, Shard
 
@@ -150,6 +150,9 @@ def batch_norm(
     ([[-1.0], [1.0]], Tensor([0.2]))
     """
     x = asarray(x)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None:
+            check_instance(running, Tensor, name, "a Tensor, which training updates, or None")
     _check_channels("batch_norm", x, running_mean)
     if not flag(training, "training"):
         if running_mean is None or running_var is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from glassgrad.autograd.common.messages import shown
@@ -175,6 +175,7 @@ class SequentialLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         self.milestones = sorted(wholes(milestones, "milestones"))
         wanted = "one of nn.optim.lr_scheduler"
+        check_instance(schedulers, Iterable, "schedulers", "a list of schedules")  # type: ignore[type-abstract]
         self.schedulers = [check_instance(schedule, LRScheduler, "a schedule", wanted) for schedule in schedulers]
         if any(isinstance(schedule, ReduceLROnPlateau) for schedule in schedulers):
             raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")

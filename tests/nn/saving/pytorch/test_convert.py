@@ -31,6 +31,14 @@ def compared(module, *arrays, tolerance=1e-5):
     return net
 
 
+@pytest.mark.parametrize("call", [torch.relu, torch.nn.MSELoss(), torch.nn.Linear(3, 2)])
+def test_what_pytorch_computes_of_tensors_is_refused_in_a_sentence(call):
+    x = ag.ones((2, 3), requires_grad=True)
+    with pytest.raises(DTypeError, match=r"PyTorch's (relu|mse_loss|linear) can't take or record Tensors"):
+        call(*[x, x][: 1 + isinstance(call, torch.nn.MSELoss)])
+    assert (torch.ones(2, 3) * x).requires_grad
+
+
 def normal(*shape):
     return DRAW.normal(size=shape).astype("float32")
 
