@@ -61,7 +61,7 @@ class _Drawing:
     """One drawing: a card for each run of lines; states stand on the right of the card that reads them first."""
 
     def __init__(self, reading: Reading, dotted: bool = True) -> None:
-        self.dotted = dotted  # with lines to the values that a derivative keeps, and long names
+        self.dotted = dotted  # with lines to the values that a derivative keeps, and names in large type
         self.reading, self.program = reading, reading.program
         self.new = {value: state for state, value in self.program.updates.items()}
         self.taken: set[str] = set()
@@ -128,7 +128,7 @@ class _Drawing:
     def _given(self, value: Value) -> Label:
         """The cell of a value that no line of the program makes."""
         tag = "INPUT" if value.kind == "input" else "PARAM" if self.reading.is_trained(value) else "STATE"
-        name = text(clipped(value.name, 28 if self.dotted else 20), style.NAME, "ink", bold=True)
+        name = text(clipped(value.name), style.NAME if self.dotted else style.CELL, "ink", bold=True)
         shape = caption(f" {numbers.shape(value.shape)}")
         return cell(text(f"{tag}  ", style.TAG, "muted"), name, shape, align="LEFT", cellpadding=2)
 
