@@ -49,8 +49,7 @@ def _made(
 
 
 def _is_recorded(value: Any) -> bool:
-    lifted = isinstance(value, Tensor) and isinstance(value.data, Lifted)
-    return lifted or (isinstance(value, Tensor) and value.requires_grad and is_grad_enabled())
+    return isinstance(value, Tensor) and (isinstance(value.data, Lifted) or (value.requires_grad and is_grad_enabled()))
 
 
 def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:

@@ -87,9 +87,8 @@ def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_
 
 def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:
     """Name a recorded first derivative after two named values, `∂y/∂x`, so that pictures and formulas say it."""
-    if not (x.name and y.name) or y.name.startswith("∂") or g.name is not None:
-        return
-    if g.node is not None and y.node is not None and g.node.index > y.node.index:
+    named = x.name and y.name and not y.name.startswith("∂") and g.name is None
+    if named and g.node is not None and y.node is not None and g.node.index > y.node.index:
         g.name = f"∂{y.name}/∂{x.name}"
 
 
