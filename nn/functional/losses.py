@@ -85,7 +85,7 @@ def nll_loss(
 
     ``log_prob``: ``(…, classes)``. ``target``: integer labels ``(…)``. ``weight``, ``ignore_index``: as in
     `cross_entropy`. Raises `autograd.errors.ShapeError` for other shapes, `autograd.errors.DomainError` for the result
-    of a softmax or a linear layer, which are no log-probabilities, and as `one_hot` does for the labels.
+    of a softmax, which are probabilities, and as `one_hot` does for the labels.
 
     >>> nll_loss([[-0.5, -1.0], [-2.0, -0.25]], [1, 0])
     Tensor(1.5)
@@ -96,9 +96,9 @@ def nll_loss(
             f"nll_loss takes log-probabilities (…, classes) and labels (…); it was given shapes {log_prob.shape} and "
             f"{target.shape}."
         )
-    if log_prob.node is not None and (made := log_prob.node.op.name) in ("softmax", "linear"):
+    if log_prob.node is not None and log_prob.node.op.name == "softmax":
         raise DomainError(
-            f"nll_loss takes log-probabilities, and was given the result of {made}: apply log_softmax to the logits, "
+            "nll_loss takes log-probabilities, and was given the result of softmax: apply log_softmax to the logits, "
             "or give them to cross_entropy."
         )
     check_batch("nll_loss", log_prob.shape, reduction)
