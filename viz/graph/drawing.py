@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from itertools import pairwise
 from typing import Any
@@ -47,11 +48,11 @@ class Drawing:
         said = title if title is not None else self._title()
         picture = self._drawn(said)
         for room in (*ROOMS, None, None):
-            if picture.size()[0] > style.WIDTH:
+            if _extent(picture)[0] > style.WIDTH:
                 self.nested, self.level = False, self._levels(room) if room else {}
                 if room is None:
                     self._in_one_column()
-                picture = min(picture, self._drawn(said), key=Picture.size)
+                picture = min(picture, self._drawn(said), key=_extent)
         return picture
 
     def _in_one_column(self) -> None:
@@ -278,6 +279,11 @@ class Drawing:
             return None
         said = numbers.product(upstream, socket.local.value, part) + " ?" * socket.doubted
         return table(row(cell(" ", width=7), cell(grad_text(said, "muted" if socket.doubted else "grad"))))
+
+
+def _extent(picture: Picture) -> tuple[float, float]:
+    """The size of a picture; infinite where the engine fails, as it may where many lines meet."""
+    return picture.size() if picture.size()[0] else (math.inf, math.inf)
 
 
 def edge_looks(socket: Socket) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.render import Engine, _laid_out
+from glassgrad.viz.drawing.render import Engine, RenderError, _laid_out
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.loop import draw_loop
 from glassgrad.viz.graph.picture import draw_graph
@@ -90,6 +90,22 @@ def test_a_picture_is_laid_out_once(monkeypatch):
     _laid_out.cache_clear()
     draw_graph(chain(4), gradients=True).svg()
     assert len(runs) == 1
+
+
+def test_another_layout_is_tried_where_the_engine_fails(monkeypatch):
+    failed, run = set(), Engine.run
+
+    def once(engine, source, *args):
+        if not failed or source in failed:
+            failed.add(source)
+            raise RenderError("the engine found no way between the cards")
+        return run(engine, source, *args)
+
+    monkeypatch.setattr(Engine, "run", once)
+    _laid_out.cache_clear()
+    picture = draw_graph(chain(4), gradients=True)
+    assert failed
+    assert picture.svg()
 
 
 @pytest.mark.parametrize("hidden", [2, 4, 8, 16])
