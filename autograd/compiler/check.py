@@ -160,13 +160,10 @@ def distance(one: Array, other: Array) -> Array:
 
 def differences(found: Seen, eager: Seen, spreads: Mapping[Any, float]) -> dict[Any, str]:
     """For each array that differs, where it does."""
-    wrong = {}
-    for key, array in found.values.items():
-        if key not in eager.values:
-            wrong[key] = "it is not there in eager mode"
-        elif text := difference(array, eager.values[key], spreads.get(key, 0.0)):
-            wrong[key] = text
-    return wrong
+    wrong = dict.fromkeys(found.values.keys() - eager.values.keys(), "it is not there in eager mode")
+    both = [key for key in found.values if key not in wrong]
+    wrong |= {key: difference(found.values[key], eager.values[key], spreads.get(key, 0.0)) for key in both}
+    return {key: text for key, text in wrong.items() if text}
 
 
 def half_of_the_digits(array: Array) -> float:

@@ -94,15 +94,16 @@ class Compiled(Generic[P, R]):
         if len(ids) < len(leaves) and len({*map(id, arrays)}) < len(arrays):
             first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
-        with self.lock:
+        self.lock.acquire()
+        try:  # which takes less than `with`
             known = self._executables.get(key)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
                 if innermost(arrays) is not None:
                     return self.function(*args, **kwargs)  # a value of jvp or vmap, which have ended, has no numbers
                 executable = self._found(known) or self._traced(key, args, kwargs)
-            if not executable.captured.isdisjoint(ids):
-                again = next(leaf for leaf in leaves if id(leaf) in executable.captured)
+            if not (captured := executable.captured).isdisjoint(ids):
+                again = next(leaf for leaf in leaves if id(leaf) in captured)
                 raise TraceError(
                     f"{self._called()} was given {describe(again)}, which it also captures: in a program they are two. "
                     "Use the argument in the function, or pass a clone()."
@@ -113,7 +114,9 @@ class Compiled(Generic[P, R]):
                 executable.trace.numbers.update(numbers)
             if self.check:
                 return checked(executable, self._called(), self.function, args, kwargs, arrays)  # type: ignore[no-any-return]
-            return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
+            return executable.finish(executable.run(*arrays) if arrays else executable.run())  # type: ignore[no-any-return]
+        finally:
+            self.lock.release()
 
     def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
         """The program that was run last for arrays of these shapes, dtypes and devices, if it runs as C."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partialmethod
 from typing import Any
 
 import numpy
@@ -115,22 +116,18 @@ class _Algebra(Rewriter):
     def is_within(self, indices: Value, stop: int) -> bool:
         """Whether the program checks that all ``indices`` are in ``range(stop)``."""
         producer = self.made(indices, "reshape")
-        indices = indices if producer is None else producer.args[0]
-        return indices in self.stops and self.stops[indices] <= stop
+        return self.stops.get(indices if producer is None else producer.args[0], stop + 1) <= stop
 
     def scalar(self, number: float, dtype: Any) -> Value:
         """A constant of shape () for ``number``."""
         data = numpy.asarray(number, dtype)[()]
         key = data.dtype, str(data)
-        if key not in self.constants:
-            self.constants[key] = self.constant(data)
-        return self.constants[key]
+        return self.constants.get(key) or self.constants.setdefault(key, self.constant(data))
 
     def ones(self, count: int, dtype: Any) -> Value:
         """A vector of ones."""
-        if (count, dtype) not in self.constants:
-            self.constants[count, dtype] = self.constant(numpy.ones(count, dtype), "ones")
-        return self.constants[count, dtype]
+        key = count, dtype
+        return self.constants.get(key) or self.constants.setdefault(key, self.constant(numpy.ones(*key), "ones"))
 
     def made(self, value: Value, op: str) -> Instruction | None:
         """The instruction that produces a value, if its operation is ``op``."""
@@ -171,12 +168,14 @@ class _Algebra(Rewriter):
 
     # ---------------------------------------------------------------------------------------------------------- views
 
-    def _reshape(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
+    def _reshape(self, args: list[Value], params: dict[str, Any], out: Value, op: str = "reshape") -> Value | None:
         (x,) = args
         if x.shape == out.shape:
             return x
-        inner = self.made(x, "reshape")
-        return None if inner is None else self.simplest("reshape", inner.args, params, out)
+        inner = self.made(x, op)
+        return None if inner is None else self.simplest(op, inner.args, params, out)
+
+    _broadcast_to = partialmethod(_reshape, op="broadcast_to")
 
     def _permute_dims(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         (x,), axes = args, params["axes"]
@@ -186,13 +185,6 @@ class _Algebra(Rewriter):
         if inner is None:
             return None
         return self.simplest("permute_dims", inner.args, {"axes": tuple(inner.params["axes"][a] for a in axes)}, out)
-
-    def _broadcast_to(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        (x,) = args
-        if x.shape == out.shape:
-            return x
-        inner = self.made(x, "broadcast_to")
-        return None if inner is None else self.emit("broadcast_to", inner.args, params, out.name)
 
     def _getitem(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         x, index = args[0], params["index"]
@@ -212,6 +204,8 @@ class _Algebra(Rewriter):
         (x,) = args
         if x.dtype == params["dtype"]:
             return x
+        if x.kind == "knob" and self.products:  # NumPy reads it in that dtype
+            return self.constants.setdefault((x, out.dtype), Value("knob", (), out.dtype, out.name, origin=x.origin))
         compared = self.made(x, "equal")
         if compared is not None and len(out.shape) == 2 and out.dtype.kind == "f":
             labels, classes = compared.args  # this compares labels with classes: one-hot rows
@@ -249,10 +243,7 @@ class _Algebra(Rewriter):
     # ----------------------------------------------------------------------------------------------------- arithmetic
 
     def _multiply(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        for scale, x in (args, args[::-1]):
-            if number_of(scale) == 1 and _same(x, out):
-                return x
-        return None
+        return next((x for scale, x in (args, args[::-1]) if number_of(scale) == 1 and _same(x, out)), None)
 
     def _add(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for x, y in (args, args[::-1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
@@ -129,6 +130,7 @@ def pack(program: Program) -> Program:
             if inside and taken.isdisjoint(computed):
                 group.append(update)
                 taken |= computed
+        group.sort(key=lambda update: -len(update.states[0].shape))  # biases are neighbours
         roles = zip(*(update.states for update in group), strict=True)
         if len(group) > 1 and all(can_share_buffer(states) for states in roles):
             together = packed(program, group)
@@ -167,6 +169,14 @@ class _Together:
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 
 
+def _sums(last: Instruction, i: Instruction) -> bool:
+    """Whether an instruction sums the rows of a small matrix by the same ones as the last."""
+    if i.op != "matmul" or i.args[1] is not last.args[-1]:
+        return False
+    x, ones = i.args
+    return ones.kind == "constant" and len(ones.shape) == 1 and x.dtype == ones.dtype and x.nbytes <= SMALL
+
+
 def packed(program: Program, group: Sequence[Update]) -> Program:
     """The program with the states of ``group``, and those updated with them, in one flat state for each role, such as
     weight and momentum."""
@@ -192,7 +202,17 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
     def together(value: Value) -> Value:
         """The value for all updates in place of that of the first."""
         if value in leaves and value not in flat:
-            flat[value] = writer.emit("pack", leaves[value], {}, packed_name([part.name for part in leaves[value]]))
+            parts, name = [*leaves[value]], packed_name([part.name for part in leaves[value]])
+            sums = [*takewhile(partial(_sums, makers[parts[-1]]), [makers[part] for part in parts[::-1]])]
+            if len(sums) > 1:  # in one product
+                ones, tables = (
+                    sums[0].args[1],
+                    writer.emit("pack", [i.args[0] for i in sums[::-1]], {}, f"{name}_tables"),
+                )
+                shape = tables.shape[0] // ones.shape[0], *ones.shape
+                rows = writer.emit("reshape", (tables,), {"shape": shape}, f"{name}_rows")
+                parts[-len(sums) :] = [writer.emit("matmul", (rows, ones), {}, f"{name}_sums")]
+            flat[value] = writer.emit("pack", parts, {}, name)
         return flat.get(value) or writer.of(value)
 
     for instruction in writer:
@@ -215,3 +235,40 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
     changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}
     changed.packed = homes
     return dead_code(changed)
+
+
+def with_biases(program: Program) -> Program:
+    """Compute ``W @ x + b`` as W beside b times x above ones, where that is less work. One call gathers the weights of
+    all layers, with their biases, from the state in which they are packed."""
+    makers, uses, packed = program.producers(), program.uses(), [*program.packed][:1]
+    pieces = {i.out: i for i in program.instructions if i.op == "piece" and [*i.args] == packed}
+    computed = {i.out for i in program.instructions if i.op in ELEMENTWISE}  # above the ones, without a copy
+    layers: dict[Value, tuple[Any, Value, str]] = {}
+    for i in program.instructions:
+        product, column = map(makers.get, i.args) if i.op == "add" else (None, None)
+        if product and column and (product.op, column.op, uses[product.out]) == ("matmul", "reshape", [i]):
+            weight, x = product.args
+            parts = [pieces[arg] for arg in (weight, *column.args) if arg in pieces]
+            rows, columns, count = weight.shape[0], x.shape[0], x.shape[-1]
+            pays = 4 * columns <= count and (columns <= rows or x in computed)
+            shape_of = [x.shape, column.out.shape, *[part.out.shape for part in parts]]
+            if pays and shape_of == [(columns, count), (rows, 1), (rows, columns), (rows,)]:
+                places = [piece_of(numpy.arange(packed[0].shape[0]), **part.params) for part in parts]
+                layers[i.out] = numpy.column_stack(places), x, f"{weight.name}_with_bias"
+    if not layers:
+        return program
+    writer, start = Rewriter(program), 0
+    where = writer.constant(numpy.concat([table.reshape(-1) for table, *_ in layers.values()]), "places")
+    gathered = writer.emit("take_sure", (*packed, where), {"axis": 0}, "weights_with_biases")
+    for instruction in writer:
+        if instruction.out not in layers:
+            writer.keep(instruction)
+            continue
+        table, x, name = layers[instruction.out]
+        ones = writer.constant(numpy.ones(x.shape[1], x.dtype), "ones")
+        flat = writer.emit("pack", (writer.of(x), ones), {}, f"{x.name}_and_1")
+        wide = writer.emit("reshape", (flat,), {"shape": (table.shape[1], x.shape[1])}, f"{x.name}_with_1")
+        both = writer.emit("piece", (gathered,), {"start": start, "shape": table.shape}, name)
+        writer.now[instruction.out] = writer.emit("matmul", (both, wide), {}, instruction.out.name)
+        start += table.size
+    return dead_code(writer.finish())

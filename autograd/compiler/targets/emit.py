@@ -117,8 +117,7 @@ class Emitter:
                 self.line(f"{name} = {self.of(value)}.copy()", value.shape, "before it is written to")
                 self.old[value] = name
         for state, value in copies:
-            name = self.old.get(value) or self.of(value)
-            self.line(f"{self.of(state)}[...] = {name}", state.shape)
+            self.line(f"{self.of(state)}[...] = {self.old.get(value) or self.of(value)}", state.shape)
         returned: list[str] = []
         for value in program.outputs:
             text = self.of(value) if lends and value in self.plan.arrays else self._returned(value)
@@ -167,7 +166,7 @@ class Emitter:
                 name = f"c_{value.data!s}".replace("e-", "e_minus_").replace("-", "minus_")
                 name = f"{name}_{value.dtype}" if identifier(name) in self.known else name
             elif maker is not None and maker.op == "permute_dims" and maker.params["axes"] == (1, 0):
-                name = f"{self.of(maker.args[0])}_T"
+                name = f"{self.of(maker.args[0])}_T".removesuffix("_T_T")
             name = self.names[value] = self.fresh(name)
             if value not in self.plan.arrays:
                 return name
@@ -323,20 +322,7 @@ class Emitter:
         self.line(f"{function}({name}, {axis}, None, {target}{', True' * params['keepdims']})", out.shape)
 
     def _dot(self, instruction: Instruction) -> None:
-        (x, y), out = instruction.args, instruction.out
-        if out in self.plan.orders:  # `dot` writes to row-major arrays only
-            names, shape = map(self._transposed, (y, x, out)), out.shape[::-1]
-        else:
-            names, shape = map(self.of, (x, y, out)), out.shape
-        self.line("{}.dot({}, {})".format(*names), shape)
-
-    def _transposed(self, value: Value) -> str:
-        """The transpose of an array; what it is the transpose of, if it is one."""
-        name = self.of(value)
-        base, expression = self.views.get(name, ("", ""))
-        if expression == f"{base}.T":
-            return base
-        return self.seen(f"{name}_T", name, f"{name}.T") if value in self.plan.arrays else f"{name}.T"
+        self.line("{}.dot({}, {})".format(*map(self.of, (*instruction.args, instruction.out))), instruction.out.shape)
 
     def _matmul(self, instruction: Instruction) -> None:
         given = ", ".join(map(self.of, (*instruction.args, instruction.out)))
@@ -351,7 +337,7 @@ class Emitter:
         """Copy the parts that were not computed directly into the buffer."""
         name = self.of(instruction.out)
         for arg, params in pieces_of(instruction):
-            if self.plan.within.get(arg) != (instruction.out, params["start"]):
+            if arg.kind != "constant" and self.plan.within.get(arg) != (instruction.out, params["start"]):
                 target = self.seen(f"{name}_{params['start']}", name, piece_text(name, params))
                 self.line(f"{target}[...] = {self.of(arg)}", arg.shape)
 

@@ -27,9 +27,6 @@ ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
 
 
-FEW = 32
-"""Up to so many columns, a long array is kept column by column."""
-
 PARTIAL = ("setitem", "add_at")
 """Operations that write to a part of their first argument, and leave the rest as it is."""
 
@@ -149,16 +146,12 @@ class Plan:
         self.pool = Pool()
         self.blocks: dict[Block, Any] = {}
         self._placed: dict[Any, Any] = {}
-        for value in program.values():
-            if value.kind == "constant":
-                self.arrays[value] = numpy.asarray(value.data)
-            elif value.kind == "knob":
-                self.arrays[value] = numpy.zeros((), value.dtype)
+        self.arrays |= {v: numpy.asarray(v.data) for v in program.values() if v.kind == "constant"}
+        self.arrays |= {v: numpy.zeros((), v.dtype) for v in program.values() if v.kind == "knob"}
         self._planned = self._find_planned()
         self.within = self._find_within()
         self.orders: dict[Value, tuple[int, ...]] = {}
         """For values that are not row-major: the order of their axes in memory."""
-        self._columnar = self._find_columnar()
         self.roots: dict[Value, Value] = {}
         self._assign()
 
@@ -168,46 +161,30 @@ class Plan:
         """The temporaries that get an array before the call: results of kernels, and views of them. A view of an
         argument, or of an array that is made at each call, is made at each call."""
         found: set[Value] = set()
-        for instruction in self.order:
-            out = instruction.out
-            if is_view(instruction):
-                planned = instruction.args[0] in found or instruction.args[0] in self.arrays
-            else:
-                planned = self._has_kernel(instruction)
-            if planned:
-                found.add(out)
+        for i in self.order:
+            if (i.args[0] in found or i.args[0] in self.arrays) if is_view(i) else self._has_kernel(i):
+                found.add(i.out)
         return found
 
     def _find_within(self) -> dict[Value, tuple[Value, int]]:
-        """The values computed directly into a packed buffer, with their offsets."""
+        """The values computed directly into a packed buffer, with their offsets. A buffer with a constant in it is kept
+        for it alone, and the constant written once."""
         found: dict[Value, tuple[Value, int]] = {}
-        kept = {*self.program.outputs, *self.program.updates.values()}
-        makers = {i.out: i for i in self.order}
-
-        for instruction in self.order:
-            for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
-                maker = makers.get(arg)
-                if maker is None or arg in kept or arg in found or arg not in self._planned:
-                    continue
-                if not is_view(maker) and maker.op not in ("pack", "op"):
-                    found[arg] = instruction.out, piece["start"]
+        computed = {i.out for i in self.order if not is_view(i) and i.op not in ("pack", "op")} & self._planned
+        computed -= {*self.program.outputs, *self.program.updates.values()}
+        for whole, arg, piece in [(i.out, *piece) for i in self.order if i.op == "pack" for piece in pieces_of(i)]:
+            if arg.kind == "constant":
+                buffer = self.arrays.setdefault(whole, aligned(whole.nbytes).view(whole.dtype))
+                piece_of(buffer, **piece)[...] = arg.data
+            elif arg in computed - found.keys():
+                found[arg] = whole, piece["start"]
         return found
-
-    def _find_columnar(self) -> set[Value]:
-        """The arrays of few columns that lie column by column, as NumPy adds a bias along the longer axis: those of
-        shapes whose arrays meet no others in a call, which takes longer with both orders.
-        """
-        made = {i.out: i.op for i in self.order if i.op in (*ELEMENTWISE, "astype", "copy", "matmul", "where")}
-        read = {value for i in self.order if made.get(i.out, "matmul") != "matmul" for value in i.args}
-        fixed = {v.shape for v in (*self.program.outputs, *self.program.updates, *(read - made.keys()))}
-        tables = {v: v.shape for v in made if len(v.shape) == 2 and v.shape not in fixed}
-        return {v for v, (rows, columns) in tables.items() if rows > columns and 1 < columns <= FEW}
 
     def _order_of(self, instruction: Instruction) -> tuple[int, ...] | None:
         """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
         out, axes = instruction.out, range(len(instruction.out.shape))
         if len(axes) < 3:
-            return (1, 0) if out in self._columnar else None
+            return None
         long = [a for a in axes if out.shape[a] > 1]
         if instruction.op == "op":
             order = [a for a in OPS[instruction.params["name"]].order(len(axes)) if a in long]

@@ -112,7 +112,7 @@ class Guard(NamedTuple):
             scope |= {f"{part}_{i}": each for i, each in enumerate(self.value)}
             places = [i for i in range(count) if self.value[first + i] is not MISSING]
             same = [f"{holder}[{f'{part}_{i}' if is_dict else i}] is {part}_{first + i}" for i in places]
-        return " and ".join([f"len({holder}) == {count}", *same])
+        return " and ".join([f"len({holder}) == {count}" if count else f"not {holder}", *same])
 
 
 def content_of(array: Any, numbers: bool = True) -> Any:

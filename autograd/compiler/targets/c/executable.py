@@ -17,7 +17,7 @@ from glassgrad.autograd.compiler.executable import Executable, with_replaced_pas
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize, transposed_products
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize, transposed
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, dead_code
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
 from glassgrad.autograd.compiler.targets.c.numpys import address_of, numpys_blas
@@ -43,7 +43,7 @@ def sums_in_place(program: Program) -> Program:
     return dead_code(writer.finish())
 
 
-PASSES = [*COMMON, ("sums in place", sums_in_place), ("transposed products", transposed_products)]
+PASSES = [*COMMON, ("sums in place", sums_in_place), ("transposes", transposed)]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6

@@ -92,13 +92,62 @@ def test_small_states_are_updated_together(name: str) -> None:
     assert len(small.updates) == {"SGD momentum": 2, "Adam": 4}[name]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "batch", "products", "sums"),
+    [
+        pytest.param([2, 16, 16, 1], 100, 3, 1, id="all layers"),
+        pytest.param([40, 16, 16, 1], 100, 2, 1, id="many inputs"),
+        pytest.param([2, 16, 1], 8, 0, 0, id="a small batch"),
+        pytest.param([2, 16, 1], 3000, 2, 0, id="a large batch"),
+    ],
+)
+def test_layers_of_few_columns_take_their_biases_along(sizes: list[int], batch: int, products: int, sums: int) -> None:
+    """A product has the weight beside the bias, and the gradients of all biases are one product."""
+    model = nn.MLP(sizes, seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    step = ag.compile(step_of(model, optimizer, nn.functional.mse_loss), check=True)
+    draw = np.random.default_rng(0)
+    for _ in range(3):
+        step(*(ag.Tensor(draw.standard_normal((batch, n)), dtype="float32") for n in (sizes[0], 1)))
+        for parameter in model.parameters():
+            parameter.data[...] *= 0.9  # is read at each call
+    assert (step.source.count("_with_bias.dot("), step.source.count("d_parameters_sums)")) == (products, sums)
+
+
+def test_other_sums_and_products_stay_as_they_are() -> None:
+    """A bias of several columns for one, and gradients that are draws, and sums weighted otherwise."""
+    draw, kind = np.random.default_rng(0), "float32"
+    states = [
+        ag.Tensor(draw.standard_normal(shape), dtype=kind, requires_grad=True, name=name)
+        for name, shape in {"u": (16, 3), "w": (1, 16), "d": (16,), "v": (16,), "c": (16,), "b": (16,)}.items()
+    ]
+    optimizer = nn.optim.SGD(states, lr=0.1)
+
+    @ag.compile(check=True)
+    def step(x: Any) -> Any:
+        u, w, d, v, c, b = states
+        optimizer.zero_grad()
+        product = ag.tanh(x @ u.T + c)
+        loss = (d * ag.random.normal(16, dtype=kind, generator=draw)).sum() + (
+            v * (ag.arange(100, dtype=kind) @ product)
+        ).sum()
+        loss = loss + ag.tanh(product @ w.T + b).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(3):
+        step(ag.Tensor(np.random.default_rng(1).standard_normal((100, 3)), dtype=kind))
+    assert step.source.count("_with_bias.dot(") == 1
+
+
 def test_the_source_writes_into_what_is_there() -> None:
     """Each line is a call with a place for its result."""
     model = mlp().to("float64")
     step = ag.compile(step_of(model, OPTIMIZERS["Adam"](model.parameters())))
     step(*batches(1)[0])
     lines = [line.split("#")[0].strip() for line in step.source.partition("def step(")[2].splitlines()[1:]]
-    made = [line for line in lines if re.search(r"\w = ", line) and not line.startswith("loss = ")]  # a number
+    made = [line for line in lines if re.search(r"\w = (?!x\.T)", line) and not line.startswith("loss = ")]  # a number
     assert made == []
     assert lines[-1].startswith("return [")
 
@@ -170,7 +219,7 @@ def test_the_source_reads_in_the_names_of_the_trace() -> None:
     optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     program = ag.trace(step_of(model, optimizer, nn.functional.mse_loss), np.ones((5, 4), "f4"), np.ones((5, 2), "f4"))
     made = {value.name for value in program.optimized().values()}
-    assert {"layers_0", "layers_1", "layers_2"} <= made
+    assert {"layers_0_T", "layers_1_T", "layers_2"} <= made
     source = program.source
     for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [loss[()]]"):
         assert text in source
