@@ -94,8 +94,7 @@ class Compiled(Generic[P, R]):
         if len(ids) < len(leaves) and len({*map(id, arrays)}) < len(arrays):
             first: dict[int, int] = {}  # by the id of a Tensor or array: the argument that is it, too
             key = key, tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if is_array(leaf)])
-        self.lock.acquire()
-        try:  # which takes less than `with`
+        with self.lock:
             known = self._executables.get(key)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
@@ -115,8 +114,6 @@ class Compiled(Generic[P, R]):
             if self.check:
                 return checked(executable, self._called(), self.function, args, kwargs, arrays)  # type: ignore[no-any-return]
             return executable.finish(executable.run(*arrays) if arrays else executable.run())  # type: ignore[no-any-return]
-        finally:
-            self.lock.release()
 
     def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
         """The program that was run last for arrays of these shapes, dtypes and devices, if it runs as C."""
