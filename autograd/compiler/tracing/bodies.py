@@ -179,8 +179,8 @@ class Recorder(Tracer, Observer):
             view.base = memory if view.shape else None
             DATA.__set__(result, view)
         out = self.new(result.data, result.data)
-        mask = -1 if TRANSPOSING.get() else mask  # tangents are no Tensors that require grad
-        self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
+        # Tangents are no Tensors that require grad.
+        self.steps.append(Step(op, args, params, out, (-1 if TRANSPOSING.get() else mask) if MODE.get().grad else 0))
 
     def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """The result of an operation, recorded, on arrays that a lifted one is made of."""
@@ -191,7 +191,7 @@ class Recorder(Tracer, Observer):
         found: Any = TENSORS
         for part in name.split("."):
             found = getattr(found, part)
-        result = found(*self.tensors(args), **options)
+        result = found(*trees.map(self.tensor, tuple(args)), **options)
         return trees.map(lambda y: y.data if isinstance(y, Tensor) else y, result)
 
     def tensor(self, x: Any, name: str | None = None) -> Any:
@@ -202,16 +202,10 @@ class Recorder(Tracer, Observer):
         tensor.requires_grad = bool(backends.is_inexact(x.dtype))
         return tensor
 
-    def tensors(self, args: Sequence[Any]) -> Any:
-        """`tensor` of each array among the arguments of a function."""
-        return trees.map(self.tensor, tuple(args))
-
     def stopped(self, x: Any) -> Any:
         """An array of the body, or one made of such arrays, as a value through which no gradient flows."""
-        if isinstance(x, Lifted):
-            return x.map(self.stopped)
         if type(x) is not Traced or not backends.is_inexact(x.dtype):
-            return x
+            return x.map(self.stopped) if isinstance(x, Lifted) else x
         with holding(MODE, Mode(False, MODE.get().scope, self)):
             return OPS["reshape"](wrap(x), shape=x.shape).data
 
@@ -227,7 +221,7 @@ def recorded(
     recorder = Recorder(names)
     mode = Mode(True, MODE.get().scope, recorder)
     try:
-        with watched(recorder), holding(RECORDER, recorder), holding(MODE, mode):
+        with watched(recorder), holding(RECORDER, recorder), holding(MODE, mode), holding(TRANSPOSING, False):
             inputs = []
             for (shape, dtype), called in zip(types, names, strict=True):
                 array = recorder.input(shape, numpy.dtype(dtype), called)

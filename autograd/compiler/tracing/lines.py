@@ -32,6 +32,7 @@ from glassgrad.autograd.engine.modes import MODE, Observer
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
+_SUSPENDS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _PACKAGE = __file__.rpartition("compiler")[0]
 _ROOT = _PACKAGE.rstrip("/").rpartition("/")[0]
 _FOREIGN = (
@@ -248,13 +249,11 @@ class Lines(Observer):
 
     def release(self) -> None:
         """Free the variables of the calls that have ended, whose frames are kept so that their ids are not reused."""
-        suspends = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
         for frame in chain.from_iterable(call[2:] for call in self.calls.values()):
             with suppress(RuntimeError):  # from a frame on that still runs
-                while frame is not None:
-                    if not frame.f_code.co_flags & suspends:
-                        frame.clear()
-                        len(frame.f_locals)  # up to Python 3.12 the dict of variables is emptied when it is read
+                while frame is not None and not frame.f_code.co_flags & _SUSPENDS:
+                    frame.clear()
+                    len(frame.f_locals)  # up to Python 3.12 the dict of variables is emptied when it is read
                     frame = frame.f_back
 
     def name_values(

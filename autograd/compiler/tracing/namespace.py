@@ -18,7 +18,8 @@ from glassgrad.autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, infer, mapped
+from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
 from glassgrad.autograd.engine.operation import OPS
@@ -63,6 +64,17 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
+def _copies(x: Traced, target: shapes.Shape) -> bool:
+    """Whether NumPy copies a view to reshape it: of an array that the trace made, taken to be in row-major order."""
+    parts: list[View] = []
+    while x.parent is not None and x.part is not None:
+        parts, x = [x.part, *parts], x.parent
+    array = numpy.empty(x.shape, "b")  # never read
+    for part in parts:
+        array = compute(part.op, mapped(part.params, lambda entry: 0 if isinstance(entry, Value) else entry), [array])
+    return x._value.kind == "temporary" and not (x._version or numpy.may_share_memory(array, array.reshape(target)))
+
+
 class _Part:
     """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
@@ -102,7 +114,7 @@ class _TraceNamespace(Namespace):
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
             return Traced(x.tracer, x.value) if copy else x
-        if copy:
+        if copy or _copies(x, target):
             return x.tracer.emit("reshape", (x.value,), {"shape": target})
         lengths = [[n for n in shape if n != 1] for shape in (x.shape, target)]
         return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
