@@ -23,12 +23,12 @@ def rows(picture: viz.Picture) -> list[tuple[str, str, str]]:
     return [tuple(line) for line in plain if len(line) == 3]  # type: ignore[misc]
 
 
-TANH = "tanh_layers_0_times_half (4, 3) = tanh(layers_0_times_half)"
+TANH = "tanh_layers_0_times_half (4, 4) = tanh(layers_0_times_half)"
 
 
 @pytest.fixture(scope="module")
 def step() -> Program:
-    return mlp(4, 3, 2)
+    return mlp(3, 4, 2)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_an_unchanged_line_stands_beside_itself(drawn: viz.Picture):
     assert (TANH, "", TANH) in found
     assert ("return loss", "", "return loss") in found
     assert ("total () = flat @ flat", "", "total () = flat @ flat") in found
-    summed = "d_layers_0_bias (3,) = sum(d_layers_0, axis=(0,))", "d_layers_0_bias (3,) = ones @ d_layers_0"
+    summed = "d_layers_0_bias (4,) = sum(d_layers_0, axis=(0,))", "d_layers_0_bias (4,) = ones @ d_layers_0"
     assert (summed[0], "~ algebra", summed[1]) in found
 
 
@@ -60,16 +60,16 @@ def test_each_line_of_both_is_there(name: str, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_words(drawn: viz.Picture, step: Program):
-    assert drawn.title == "step: 41 instructions → 33"
-    assert "lines: 19 gone, 8 new, 3 changed, 18 the same" in drawn.source
+    assert drawn.title == "step: 41 instructions → 32"
+    assert "lines: 20 gone, 8 new, 3 changed, 17 the same" in drawn.source
     assert ">as traced<" in viz.diff(step, step, labels=("as traced", "again")).source
     assert viz.diff(step, step, title="mine").title == "mine"
     assert style.DARK.paper in viz.diff(step, step, theme="dark").source
 
 
 def test_programs_of_their_own_are_compared_by_name(step: Program):
-    assert "lines: 40 the same<" in viz.diff(step, mlp(4, 3, 2)).source
-    other = viz.diff(step, mlp(4, 3, 2, momentum=0.9))
+    assert "lines: 40 the same<" in viz.diff(step, mlp(3, 4, 2)).source
+    other = viz.diff(step, mlp(3, 4, 2, momentum=0.9))
     assert (TANH, "", TANH) in rows(other)
 
 
