@@ -116,7 +116,7 @@ class _Algebra(Rewriter):
     def is_within(self, indices: Value, stop: int) -> bool:
         """Whether the program checks that all ``indices`` are in ``range(stop)``."""
         producer = self.made(indices, "reshape")
-        return self.stops.get(indices if producer is None else producer.args[0], stop + 1) <= stop
+        return bool(self.stops.get(indices if producer is None else producer.args[0], stop + 1) <= stop)
 
     def scalar(self, number: float, dtype: Any) -> Value:
         """A constant of shape () for ``number``."""
@@ -204,7 +204,7 @@ class _Algebra(Rewriter):
         (x,) = args
         if x.dtype == params["dtype"]:
             return x
-        if x.kind == "knob" and self.products:  # NumPy reads it in that dtype
+        if x.kind == "knob" and self.products and out.dtype.kind == "f":  # NumPy reads it in that dtype
             return self.constants.setdefault((x, out.dtype), Value("knob", (), out.dtype, out.name, origin=x.origin))
         compared = self.made(x, "equal")
         if compared is not None and len(out.shape) == 2 and out.dtype.kind == "f":

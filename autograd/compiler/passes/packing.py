@@ -205,13 +205,12 @@ def packed(program: Program, group: Sequence[Update]) -> Program:
             parts, name = [*leaves[value]], packed_name([part.name for part in leaves[value]])
             sums = [*takewhile(partial(_sums, makers[parts[-1]]), [makers[part] for part in parts[::-1]])]
             if len(sums) > 1:  # in one product
-                ones, tables = (
-                    sums[0].args[1],
-                    writer.emit("pack", [i.args[0] for i in sums[::-1]], {}, f"{name}_tables"),
-                )
+                ones, names = sums[0].args[1], [part.name for part in parts[-len(sums) :]]
+                summed = "_and_".join(names) if len(names) < 4 else f"{names[0]}_to_{names[-1]}"
+                tables = writer.emit("pack", [i.args[0] for i in sums[::-1]], {}, f"{name}_tables")
                 shape = tables.shape[0] // ones.shape[0], *ones.shape
                 rows = writer.emit("reshape", (tables,), {"shape": shape}, f"{name}_rows")
-                parts[-len(sums) :] = [writer.emit("matmul", (rows, ones), {}, f"{name}_sums")]
+                parts[-len(sums) :] = [writer.emit("matmul", (rows, ones), {}, summed)]
             flat[value] = writer.emit("pack", parts, {}, name)
         return flat.get(value) or writer.of(value)
 
