@@ -115,7 +115,9 @@ class _TraceNamespace(Namespace):
         if target == x.shape:
             return Traced(x.tracer, x.value) if copy else x
         if copy or _copies(x, target):
-            return x.tracer.emit("reshape", (x.value,), {"shape": target})
+            made = x.tracer.emit("reshape", (x.value,), {"shape": target})
+            made.part = None if copy else View("reshape", {"shape": target}, assumed=True)
+            return made
         lengths = [[n for n in shape if n != 1] for shape in (x.shape, target)]
         return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
