@@ -66,13 +66,15 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 def _copies(x: Traced, target: shapes.Shape) -> bool:
     """Whether NumPy copies a view to reshape it: of an array that the trace made, taken to be in row-major order."""
-    parts: list[View] = []
+    parts, shape = list[View](), x.shape
     while x.parent is not None and x.part is not None:
         parts, x = [x.part, *parts], x.parent
     array = numpy.empty(x.shape, "b")  # never read
     for part in parts:
         array = compute(part.op, mapped(part.params, lambda entry: 0 if isinstance(entry, Value) else entry), [array])
-    return x._value.kind == "temporary" and not (x._version or numpy.may_share_memory(array, array.reshape(target)))
+    if array.shape != shape or x._value.kind != "temporary" or x._version:  # or it starts at a computed index
+        return False
+    return not numpy.may_share_memory(array, array.reshape(target))
 
 
 class _Part:
