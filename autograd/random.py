@@ -64,8 +64,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
 
 
 def _sizes(shape: Sizes) -> tuple[int, ...]:
-    given = shape if isinstance(shape, Sequence) else (shape,)
-    return tuple(whole(length, "a length in shape", least=0) for length in given)
+    return tuple(whole(n, "a length in shape", least=0) for n in (shape if isinstance(shape, Sequence) else (shape,)))
 
 
 def _check(value: Any, name: str, least: float = -inf, most: float = inf) -> None:

@@ -112,8 +112,7 @@ def test_residual(tmp_path):
 @pytest.mark.check
 def test_lenet(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("lenet.py", tmp_path)
-    assert float(re.search(r"([\d.]+) % of 2,000", said)[1]) > 93
+    assert float(re.search(r"([\d.]+) % of 2,000", output("lenet.py", tmp_path))[1]) > 93
     assert {path.name for path in tmp_path.iterdir()} == {"lenet.svg", "saliency.png"}
 
 

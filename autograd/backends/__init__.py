@@ -101,9 +101,7 @@ def space_on(device: str | None) -> Namespace:
 
 def device_of(array: Any) -> str:
     """The device of an array: ``"cpu"``, or ``"cuda:0"`` and the like."""
-    if cupy.is_cupy(type(array)):
-        return f"cuda:{array.device.id}"
-    return getattr(array, "device", "cpu")
+    return f"cuda:{array.device.id}" if cupy.is_cupy(type(array)) else getattr(array, "device", "cpu")
 
 
 def to_device(array: Any, device: str) -> Any:

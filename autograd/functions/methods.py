@@ -195,7 +195,7 @@ def _array(part: Any) -> Any:
 def install(methods: Mapping[str, Any]) -> None:
     """Add the functions and properties among ``methods`` to `Tensor`."""
     for name, value in methods.items():
-        if isinstance(value, FunctionType | property | classmethod):
+        if isinstance(value, FunctionType | property):
             setattr(Tensor, name, value)
 
 

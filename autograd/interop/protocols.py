@@ -116,12 +116,6 @@ class Protocols:
         """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
         return call(func, "__call__", args, kwargs)
 
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """PyTorch's own error would say that an argument must be a Tensor, not a Tensor."""
-        way = "use the function of that name in autograd or nn, or give it torch.from_dlpack(x.detach())"
-        raise DTypeError(f"PyTorch's {func.__name__} can't take or record Tensors of this package: {way}.")
-
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if not isinstance(getattr_static(type(self), name, None), Hint)]
 

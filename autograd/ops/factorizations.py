@@ -108,9 +108,7 @@ solve.vjp(x=lambda xp, g, x, out: -(xp.solve(x.mT, g) @ out.mT), y=lambda xp, g,
 
 def tolerance(xp: Any, shape: Shape, dtype: Any, rtol: Any) -> Any:
     """The default ``rtol``: singular values up to ``rtol`` times the largest count as 0."""
-    if rtol is None:
-        return max(shape[-2:]) * backends.epsilon(dtype)
-    return xp.expand_dims(rtol, axis=-1)
+    return max(shape[-2:]) * backends.epsilon(dtype) if rtol is None else xp.expand_dims(rtol, axis=-1)
 
 
 @op("⁺", text="{x}⁺", tex="{x}^{{+}}", level=3)

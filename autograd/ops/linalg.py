@@ -58,16 +58,12 @@ def matmul(xp, x, y):
 def _matmul_by_x(xp: Any, g: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
     if len(y_shape) == 1:
         return (g if len(x_shape) == 1 else xp.expand_dims(g, axis=-1)) * y
-    if len(x_shape) == 1:
-        return xp.squeeze(y @ xp.expand_dims(g, axis=-1), axis=-1)
-    return xp.matmul(g, y.mT)
+    return xp.squeeze(y @ xp.expand_dims(g, axis=-1), axis=-1) if len(x_shape) == 1 else xp.matmul(g, y.mT)
 
 
 def _matmul_by_y(xp: Any, g: Any, x: Any, x_shape: Any, y_shape: Any) -> Any:
     if len(x_shape) == 1:
-        if len(y_shape) == 1:
-            return g * x
-        return xp.expand_dims(x, axis=-1) * xp.expand_dims(g, axis=-2)
+        return g * x if len(y_shape) == 1 else xp.expand_dims(x, axis=-1) * xp.expand_dims(g, axis=-2)
     if len(y_shape) == 1:
         return xp.squeeze(x.mT @ xp.expand_dims(g, axis=-1), axis=-1)
     if len(y_shape) == 2 < len(x_shape):  # one product, instead of the sum of a stack of products

@@ -224,8 +224,7 @@ def test_dlpack_shares_the_memory() -> None:
     assert np.shares_memory(array, t.data)
     assert t.__dlpack_device__() == (1, 0)
     assert [*inspect.signature(ag.Tensor.__dlpack__).parameters][1:] == ["stream", "max_version", "dl_device", "copy"]
-    back = ag.from_dlpack(array)
-    assert np.shares_memory(back.data, t.data)
+    assert np.shares_memory(ag.from_dlpack(array).data, t.data)
     assert not np.shares_memory(ag.from_dlpack(array, copy=True).data, t.data)
     assert ag.from_dlpack(array, device="cpu").tolist() == [1.0, 2.0]
     assert np.from_dlpack(ag.Tensor(3.0)).shape == ()

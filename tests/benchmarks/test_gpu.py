@@ -95,8 +95,7 @@ def test_compilation_in_the_first_step_is_not_counted():
 
 
 def test_the_peak_is_operations_by_time(cupy):
-    clock = SimpleNamespace(seconds=lambda step, count: 0.5)
-    assert gpu.peak(cupy, clock, 3, square=8) == 2 * 8**3 / 0.5
+    assert gpu.peak(cupy, SimpleNamespace(seconds=lambda step, count: 0.5), 3, square=8) == 2 * 8**3 / 0.5
 
 
 def test_a_measurement_on_the_stand_in(cupy, monkeypatch):

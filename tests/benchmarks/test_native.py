@@ -28,8 +28,7 @@ def test_the_floor_runs_the_loops_of_a_step_without_its_products(monkeypatch, tm
     monkeypatch.setenv("GLASSGRAD_NATIVE", str(tmp_path))
     texts = []
     monkeypatch.setattr(native, "library", lambda text, **options: texts.append(text) or library(text, **options))
-    runs = native.parts(NETS["C"])
-    assert list(runs) == ["product", "loops"]
+    assert list(native.parts(NETS["C"])) == ["product", "loops"]
     step = texts[0].rpartition("int step(")[2]
     assert "layers_1_loop(" in step
     assert "product_" not in step

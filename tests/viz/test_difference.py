@@ -96,8 +96,7 @@ class TestOneGraphTwice:
 
     def test_without_gradients(self):
         _, loss = classifier()
-        picture = diff(snapshot(loss, gradients=False), loss)
-        assert "no gradient" in words(picture)
+        assert "no gradient" in words(diff(snapshot(loss, gradients=False), loss))
 
 
 class TestTwoGraphs:

@@ -374,9 +374,7 @@ def infer(op: str, params: dict[str, Any], args: Sequence[Any]) -> Typed:
 def is_view(instruction: Any) -> bool:
     """Whether an instruction returns a view of its argument, if the memory order allows it."""
     op, index = instruction.op, instruction.params.get("index")
-    if op != "getitem":
-        return op in VIEWS
-    return is_basic(index) and len(instruction.args) == 1
+    return op in VIEWS if op != "getitem" else is_basic(index) and len(instruction.args) == 1
 
 
 def is_basic(index: Any) -> bool:

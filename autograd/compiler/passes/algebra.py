@@ -222,8 +222,7 @@ class _Algebra(Rewriter):
 
     def _reduction(self, op: str, x: Value, params: dict[str, Any], out: Value) -> Value | None:
         if params["keepdims"]:  # so that equal instructions are found
-            bare = self.simplest(op, (x,), {**params, "keepdims": False}, out)
-            return self._in_shape(bare, out.shape, out.name)
+            return self._in_shape(self.simplest(op, (x,), {**params, "keepdims": False}, out), out.shape, out.name)
         axes = shapes.normalize_axes(params["axis"], len(x.shape))
         count, rest = shapes.size(x.shape, axes), x.shape[len(axes) :]
         fits = 1 < count <= ADDENDS and 0 not in x.shape  # a product of one number may be -0, and a sum is not

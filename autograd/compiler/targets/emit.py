@@ -306,8 +306,7 @@ class Emitter:
         name = self.of(value)
         if value.dtype.kind in "iu":
             return name
-        kind = f"i{value.dtype.itemsize}"
-        return self.seen(f"{name}_bits", name, f"{name}.view({kind!r})")
+        return self.seen(f"{name}_bits", name, f"{name}.view('i{value.dtype.itemsize}')")
 
     def _reduction(self, instruction: Instruction) -> None:
         (x,), out, params = instruction.args, instruction.out, instruction.params

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import chain
 from types import CodeType, FrameType
 from typing import Any
@@ -32,7 +31,6 @@ from glassgrad.autograd.engine.modes import MODE, Observer
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
-_SUSPENDS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _PACKAGE = __file__.rpartition("compiler")[0]
 _ROOT = _PACKAGE.rstrip("/").rpartition("/")[0]
 _FOREIGN = (
@@ -251,7 +249,7 @@ class Lines(Observer):
         """Free the variables of the calls that have ended, whose frames are kept so that their ids are not reused."""
         for frame in chain.from_iterable(call[2:] for call in self.calls.values()):
             with suppress(RuntimeError):  # from a frame on that still runs
-                while frame is not None and not frame.f_code.co_flags & _SUSPENDS:
+                while frame is not None and not frame.f_code.co_flags & 0x2A0:  # of a generator or a coroutine
                     frame.clear()
                     len(frame.f_locals)  # up to Python 3.12 the dict of variables is emptied when it is read
                     frame = frame.f_back

@@ -72,9 +72,9 @@ def _copies(x: Traced, target: shapes.Shape) -> bool:
     array = numpy.empty(x.shape, "b")  # never read
     for part in parts:
         array = compute(part.op, mapped(part.params, lambda entry: 0 if isinstance(entry, Value) else entry), [array])
-    if array.shape != shape or x._value.kind != "temporary" or x._version:  # or it starts at a computed index
-        return False
-    return not numpy.may_share_memory(array, array.reshape(target))
+    known = array.shape == shape  # else a part starts at a computed index
+    own = x._value.kind == "temporary" and not x._version
+    return known and own and not numpy.may_share_memory(array, array.reshape(target))
 
 
 class _Part:
@@ -101,8 +101,7 @@ class _TraceNamespace(Namespace):
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)
-        order = shapes.normalize_axes(tuple(axes), x.ndim)
-        return x.viewed(View("permute_dims", {"axes": order}))
+        return x.viewed(View("permute_dims", {"axes": shapes.normalize_axes(tuple(axes), x.ndim)}))
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
@@ -124,8 +123,7 @@ class _TraceNamespace(Namespace):
         return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
-        x = _traced(x)
-        return x.viewed(View("broadcast_to", {"shape": tuple(shape)}))
+        return _traced(x).viewed(View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)

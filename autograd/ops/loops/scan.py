@@ -52,8 +52,7 @@ class Loop:
         return derivative_of(self.body, self.wanted or (True,) * len(self.body.inputs))
 
     def __repr__(self) -> str:
-        order = "_in_reverse" if self.reverse else ""
-        return f"{self.body.name}_{self.length}_times{order}"
+        return f"{self.body.name}_{self.length}_times{'_in_reverse' * self.reverse}"
 
 
 def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: bool) -> list[Any]:

@@ -118,8 +118,7 @@ class TestOtherPrograms:
 
 
 def test_names():
-    steps = diamond().steps
-    assert depending(["x"], steps) == {"x", "a", "b", "c", "d"}
+    assert depending(["x"], diamond().steps) == {"x", "a", "b", "c", "d"}
 
 
 def test_one_input_for_two():

@@ -59,5 +59,4 @@ def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, 
 
     monkeypatch.setattr(command, "build", interrupted)
     assert run(tmp_path) == 130
-    printed = capsys.readouterr().out
-    assert "trials: 1 failed\ninterrupted: the storage keeps the study" in printed
+    assert "trials: 1 failed\ninterrupted: the storage keeps the study" in capsys.readouterr().out

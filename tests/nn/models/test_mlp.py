@@ -30,8 +30,7 @@ def test_an_mlp_with_norms_and_dropout():
     kinds = ["Linear", "LayerNorm", "Tanh", "Dropout"]
     assert [type(layer).__name__ for layer in model] == [*kinds, *kinds, "Linear"]
     assert repr(model).startswith("MLP((3, 5, 4, 2), activation='tanh', norm='layer', dropout=0.3): 72 parameters\n")
-    plain = nn.MLP([3, 5, 4, 2], "tanh", seed=0)
-    assert (plain[0].weight.data == model[0].weight.data).all()
+    assert (nn.MLP([3, 5, 4, 2], "tanh", seed=0)[0].weight.data == model[0].weight.data).all()
     twin = nn.MLP([3, 5, 4, 2], "tanh", norm="layer", dropout=0.3, seed=0)
     for _ in range(2):
         assert (model(X).data == twin(X).data).all()

@@ -65,8 +65,7 @@ def test_the_first_home_and_names_given_by_hand_stay():
     tied = nn.Sequential(Tied())
     assert [path for path, _ in tied.named_parameters()] == ["0.theta", "0.a.weight", "0.a.bias", "0.b.bias"]
     assert names(tied) == ["θ", "0.a.weight", "0.a.bias", "0.b.bias"]
-    again = nn.Sequential(tied[0].a)
-    assert names(again) == ["0.a.weight", "0.a.bias"]
+    assert names(nn.Sequential(tied[0].a)) == ["0.a.weight", "0.a.bias"]
 
 
 def test_operations_carry_the_path_and_class_of_their_modules():

@@ -93,8 +93,7 @@ class Interrupted(nn.optim.SGD):
 def test_a_signal_waits_for_the_update():
     model, twin = net(), net()
     optimizer = Interrupted(model.parameters(), lr=0.1)
-    history = train(model, seed=None, optimizer=optimizer)
-    assert history.interrupted
+    assert train(model, seed=None, optimizer=optimizer).interrupted
     train(twin, seed=None, epochs=1, optimizer=nn.optim.SGD(twin.parameters(), lr=0.1), data=(X[:10], Y[:10]))
     assert weights(model) == weights(twin)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -101,8 +101,7 @@ def test_a_storage_keeps_the_study(tmp_path):
     storage = tmp_path / "study.journal"
     first = found(trials=2, storage=storage, finalists=0)
     seen = []
-    second = found(trials=3, storage=storage, finalists=0, callback=seen.append)
-    assert second.trials[:2] == first.trials
+    assert found(trials=3, storage=storage, finalists=0, callback=seen.append).trials[:2] == first.trials
     assert [trial.number for trial in seen] == [2]
 
 

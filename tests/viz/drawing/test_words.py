@@ -291,8 +291,7 @@ def test_no_english_word_is_left_in_a_chinese_playground(outputs, tmp_path):
     y = (x[:, :1] > 0).astype(float) if outputs == 1 else np.arange(12) % 3
     network = nn.MLP([2, 3, outputs], activation="tanh", seed=0)
     sgd = nn.optim.SGD(network.parameters(), lr=0.1)
-    page = viz.playground(network, loss, x, y, optimizer=sgd, language="zh")
-    assert shown(page, tmp_path)["left"] == []
+    assert shown(viz.playground(network, loss, x, y, optimizer=sgd, language="zh"), tmp_path)["left"] == []
 
 
 # ---------------------------------------------------------------- the theme of the page around it

@@ -317,8 +317,7 @@ def test_numbers_that_are_large_not_finite_or_rounded_are_no_fault(function, x, 
 
 def test_float32_is_checked_in_float64():
     x = ag.Tensor(np.array(0.7, dtype=np.float32), requires_grad=True, name="x")
-    told = explain(ag.sin(x) * x, wrt=x)
-    assert told.check.error < 1e-6
+    assert explain(ag.sin(x) * x, wrt=x).check.error < 1e-6
 
 
 # ---------------------------------------------------------------- writings
@@ -378,8 +377,7 @@ def test_both_writings_are_saved_and_shown_in_a_notebook(tmp_path):
 def test_any_name_is_shown(name):
     x = ag.Tensor([1.0, 2.0], requires_grad=True, name=name)
     told = explain(ag.sum(x * x), wrt=x)
-    first = told.text.splitlines()[0]
-    assert first.startswith("∂L/∂")
+    assert told.text.splitlines()[0].startswith("∂L/∂")
     assert all(c.isprintable() or c == "\n" or unicodedata.combining(c) for c in told.text)
     assert max(map(len, told.text.splitlines())) < 2 * LINE
     assert name in told.text or len(name) > 28 or not name.isprintable()

@@ -128,8 +128,7 @@ def test_each_value_that_a_row_reads_has_a_line_or_is_named():
 
 
 def test_a_table_that_is_too_long_is_refused():
-    loss = classifier([30, *[6] * 24, 3])[1]
-    assert len(node_ids(draw_modules(loss, fold=False))) == 51
+    assert len(node_ids(draw_modules(classifier([30, *[6] * 24, 3])[1], fold=False))) == 51
     with pytest.raises(ValueError, match="a table of 127 rows is too long to be read"):
         draw_modules(classifier([30, *[6] * 62, 3])[1], fold=False)
 
@@ -155,8 +154,7 @@ def test_unusual_arrays_are_drawn(y):
 
 def test_inputs_are_called_so():
     layer, x = nn.Linear(3, 2, seed=0, dtype="float64"), ag.Tensor(np.ones((4, 3)), requires_grad=True)
-    y = ag.mean(ag.tanh(layer(x)) ** 2)
-    assert "θ1" not in draw_modules(y, inputs=[x]).source
+    assert "θ1" not in draw_modules(ag.mean(ag.tanh(layer(x)) ** 2), inputs=[x]).source
 
 
 def test_attention_shows_the_weights_of_its_heads_and_residual_blocks_their_shortcuts():

@@ -92,8 +92,7 @@ def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(kin
 
 
 def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
-    torch = pytest.importorskip("torch")
-    assert lesson.check(2, 1, torch.tensor([0.73, 0.5], requires_grad=True))
+    assert lesson.check(2, 1, pytest.importorskip("torch").tensor([0.73, 0.5], requires_grad=True))
 
 
 @pytest.mark.parametrize(

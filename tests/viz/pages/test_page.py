@@ -50,8 +50,7 @@ def test_layers_and_modules_are_folds():
     folds = data(step_through(nn.MLP([2, 3, 1], seed=0)(ag.Tensor([[1.0, 2.0]], name="x")).sum()))["folds"]
     layer = {"t": "Layer 1", "p": "", "in": ["z1", "a1"], "layer": 1}
     assert folds == [{"t": "MLP", "p": "", "in": [layer, "z2"]}, "L"]
-    x = ag.Tensor(0.5, True, name="x")
-    assert data(step_through(ag.tanh(x * 1.01)))["folds"] == ["t1", "L"]
+    assert data(step_through(ag.tanh(ag.Tensor(0.5, True, name="x") * 1.01)))["folds"] == ["t1", "L"]
     added = ag.Tensor([[0.5]], name="x") + ag.Tensor([[0.5]]) @ ag.Tensor([[2.0]], True, name="W")
     assert data(step_through(ag.sum(ag.relu(added))))["folds"][:2] == ["z1", "t1"], "no bias"
 

@@ -42,10 +42,8 @@ class TestGradient:
         assert np.allclose(found.scores, X @ W.T)
 
     def test_the_target_is_the_largest_score_or_one_for_each(self):
-        best = (X @ W.T).argmax(axis=1)
-        assert np.array_equal(viz.saliency(linear, X).target, best)
-        found = viz.saliency(linear, X, target=[2, 0])
-        assert np.allclose(found.gradient, W[[2, 0]])
+        assert np.array_equal(viz.saliency(linear, X).target, (X @ W.T).argmax(axis=1))
+        assert np.allclose(viz.saliency(linear, X, target=[2, 0]).gradient, W[[2, 0]])
 
     def test_of_a_network_it_agrees_with_differences(self):
         model = Net()
@@ -98,8 +96,7 @@ class TestGradCam:
         x[0, 0, :2, 2:] = 4.0
         found = viz.saliency(pool, x, target=1, layer="1")
         # Pooled it is [[0, 4], [0, 0]], and α is the mean of one 1 among 4.
-        expected = np.outer([1, 0.75, 0.25, 0], [0, 0.25, 0.75, 1])
-        assert np.allclose(found.map[0], expected)
+        assert np.allclose(found.map[0], np.outer([1, 0.75, 0.25, 0], [0, 0.25, 0.75, 1]))
 
 
 class TestPicture:

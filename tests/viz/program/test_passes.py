@@ -69,13 +69,11 @@ def test_words(drawn: viz.Picture, step: Program):
 
 def test_programs_of_their_own_are_compared_by_name(step: Program):
     assert "lines: 40 the same<" in viz.diff(step, mlp(3, 4, 2)).source
-    other = viz.diff(step, mlp(3, 4, 2, momentum=0.9))
-    assert (TANH, "", TANH) in rows(other)
+    assert (TANH, "", TANH) in rows(viz.diff(step, mlp(3, 4, 2, momentum=0.9)))
 
 
 def test_long_runs_of_unchanged_lines_are_shortened(step: Program):
-    source = viz.diff(step, step).source
-    assert "... 34 lines the same" in source
+    assert "... 34 lines the same" in viz.diff(step, step).source
     assert len(rows(viz.diff(step, step))) == 6
 
 

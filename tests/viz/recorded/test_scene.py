@@ -106,8 +106,7 @@ class TestRoles:
 
     def test_a_constant_inside_is_an_input(self):
         w = parameter([1.0, 2.0])
-        scene = Scene(ag.sum(ag.exp(w - T([1.0, 1.0])) * w))
-        assert by_name(scene)["1"].role == "input"
+        assert by_name(Scene(ag.sum(ag.exp(w - T([1.0, 1.0])) * w)))["1"].role == "input"
 
     def test_an_output_that_is_no_scalar_is_no_loss(self):
         assert Scene(parameter([1.0, 2.0]) * 2.0).cards[-1].role == "op"

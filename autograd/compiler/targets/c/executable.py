@@ -184,8 +184,7 @@ class NativeExecutable(Executable):
 
     def can_loop(self) -> bool:
         """Whether one call can run many steps: all inputs are batches."""
-        batches = all(value.shape for value in self.optimized.inputs)
-        return batches and not self.is_given_more
+        return all(value.shape for value in self.optimized.inputs) and not self.is_given_more
 
     def loop(self, data: Sequence[Any], rows: Any, done: Any) -> tuple[list[Any], Callable[..., None] | None]:
         """Run a step for each row of the table ``rows``, which holds row numbers of the data.

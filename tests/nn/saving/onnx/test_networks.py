@@ -101,8 +101,7 @@ def test_silero_vad(file, but):
     names = {i.name for i in ort.InferenceSession(path).get_inputs()}
     model, found = beside_onnxruntime(path, {name: x for name, x in VOICE.items() if name in names})
     check_gradients(model, found, but)
-    used = sum(p.size for p in model.parameters() if p.grad is not None)
-    assert used == (309_632 if but else 309_633)
+    assert sum(p.size for p in model.parameters() if p.grad is not None) == (309_632 if but else 309_633)
 
 
 def test_silero_vad_over_a_sequence_with_a_recurrent_layer():

@@ -50,8 +50,7 @@ def test_long_sums_of_float32_keep_their_digits():
 
 
 def test_nothing_in_a_text_ends_a_comment():
-    text = safe_c("a */ int x; /* ??/\n\\\u202e σ")
-    assert text == "a * / int x; / * ? ?/ \\   σ"
+    assert safe_c("a */ int x; /* ??/\n\\\u202e σ") == "a * / int x; / * ? ?/ \\   σ"
     assert "x*/" not in source_of(sum_of(["x*/", "y"]), {}).text()
 
 
@@ -69,8 +68,7 @@ def sum_of(names: list[str]) -> Program:
 @needs_compiler
 def test_names_that_mean_something_in_c():
     names = ["int", "table", "σ", "i", "acc", "gg_run", "main", "__LINE__", "x", "x_object"]
-    case = Case("names", sum_of(names), "", [[np.arange(3.0) + k for k in range(len(names))]])
-    assert not faults([case])
+    assert not faults([Case("names", sum_of(names), "", [[np.arange(3.0) + k for k in range(len(names))]])])
 
 
 @needs_compiler
