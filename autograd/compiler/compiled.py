@@ -242,8 +242,7 @@ class Compiled(Generic[P, R]):
 
 def _is_differentiated(tensor: Tensor) -> bool:
     """Whether a Tensor is part of a graph: computed from others, or the variable of a transform such as `grad`."""
-    variable = any(tensor is x for x in DIFFERENTIATED.get())
-    return variable or (tensor.node is not None and tensor.requires_grad)
+    return any(tensor is x for x in DIFFERENTIATED.get()) or (tensor.node is not None and tensor.requires_grad)
 
 
 TARGETS = ("numpy", "c", "auto")

@@ -221,8 +221,7 @@ class Executable:
 
     def _packed_home(self, state: Value) -> Any:
         """The array that holds several packed states: the one that they share already, or a new one."""
-        program = self.optimized
-        members = program.packed[state]
+        members = self.optimized.packed[state]
         flat = shared_buffer(members)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)

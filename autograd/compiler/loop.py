@@ -123,8 +123,7 @@ class Steps:
 
     def _one(self) -> list[Any]:
         """Run one step in Python. Returns its results, each with a new first axis."""
-        result = self.step(*map(Tensor, self.batch()))
-        self._tree = trees.flatten(result)
+        self._tree = trees.flatten(self.step(*map(Tensor, self.batch())))
         self.done += 1
         found = [x.data if isinstance(x, Tensor) else x for x in self._tree[0] if is_array(x)]
         return [numpy.asarray(backends.to_numpy(x))[None] for x in found]

@@ -249,8 +249,7 @@ class Emitter:
             options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
             self.line(f"{check}({self.of(instruction.args[0])}, {params['stop']!r}, {refuse}{options})")
         elif is_view(instruction):
-            text = self._view_text(instruction, self.of(instruction.args[0]))
-            self.line(f"{self.of(out)} = {text}", out.shape)
+            self.line(f"{self.of(out)} = {self._view_text(instruction, self.of(instruction.args[0]))}", out.shape)
         else:  # into a new array
             args, name = [self.of(arg) for arg in instruction.args], self.of(out)
             function = self.bind(f"{name}_by", by_definition(instruction, self.program.name))

@@ -61,8 +61,7 @@ def step_kernel(body: Body) -> StepKernel:
 def with_steps(source: str, program: Program) -> str:
     """The source of a program, followed by those of the steps of its loops."""
     loops = dict.fromkeys(i.params["options"]["loop"] for i in program.instructions if kernel_of(i) == "loop")
-    steps = [f"# A step of {loop!r}\n{step_kernel(loop.ran).source}" for loop in loops]
-    return "\n\n".join([source, *steps])
+    return "\n\n".join([source, *[f"# A step of {loop!r}\n{step_kernel(loop.ran).source}" for loop in loops]])
 
 
 @method("source")

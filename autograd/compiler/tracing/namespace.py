@@ -156,8 +156,7 @@ class _TraceNamespace(Namespace):
         tracer = _now()
         dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(kind_of, (x, y))))
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
-        chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
-        return tracer.emit("where", (chosen, *values), {})
+        return tracer.emit("where", (self.astype(Traced(tracer, tracer.lift(condition)), bool).value, *values), {})
 
     def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
         x = x if min is None else self.maximum(x, min)

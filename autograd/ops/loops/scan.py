@@ -63,8 +63,7 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
     saves = any(wanted) and MODE.get().grad and RECORDER.get() is None
     saving = derivative_of(body, wanted).forward if saves else None
     for dtype in body.dtypes:
-        loop = Loop(body, length, dtype, reverse, wanted, saving)
-        packed = xp.scan_packed(*arrays, loop=loop)
+        packed = xp.scan_packed(*arrays, loop=Loop(body, length, dtype, reverse, wanted, saving))
         packed = packed.detach() if isinstance(packed, Tensor) and not backends.is_inexact(dtype) else packed
         for i, place, shape in body.parts(length, dtype):
             found[i] = xp.reshape(packed[place], shape=shape)

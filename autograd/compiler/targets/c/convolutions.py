@@ -132,8 +132,7 @@ def convolve_weight(source: Text, out: View, x: View, y: View, windows: Windows,
         lines += ["}"]
     given |= {"y": y, "turned": turned, "total": total}
     _called(source, "conv_weight", images, lines, given, kind, {"x": x.strides[0], "y": y.strides[0]})
-    shown = replace(total, shape=out.shape, strides=(1, *(s * wide for s in contiguous(size))))
-    source.copy(shown, out)
+    source.copy(replace(total, shape=out.shape, strides=(1, *(s * wide for s in contiguous(size)))), out)
     source.operations += images * outputs * prod(size) * pixels
     return True
 

@@ -125,8 +125,7 @@ class NativeExecutable(Executable):
 
     def bind(self) -> None:
         """Write and compile the source."""
-        program = self.optimized
-        made = source_of(program, self.homes)
+        made = source_of(self.optimized, self.homes)
         self.source = made.text()
         self.library, self._loop = library(self.source, holds_lock=made.operations < LOCKED), None
         self._table = Table(made, self.homes)
@@ -266,5 +265,4 @@ class AutoExecutable(Executable):
 def text_of(trace: Trace) -> str:
     """The text in C of a trace, for the present arrays of the states."""
     program = _optimized(with_replaced_passed(trace))
-    homes = {state: numpy.asarray(state.origin._data) for state in program.states}
-    return source_of(program, homes).text()
+    return source_of(program, {state: numpy.asarray(state.origin._data) for state in program.states}).text()

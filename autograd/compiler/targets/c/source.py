@@ -355,8 +355,7 @@ class Source(Text):
         elif is_long and nest.loops[-1][0] <= LONG:  # within the innermost loop in float32
             (opens, closes), last = _vectors(nest, " reduction(+:part)")[inmost - 1], [f"part = part + {element};"]
             heads = {inmost - 1: (["float part = 0;", *opens], [*closes, "acc = acc + part;"])}
-        lines = nest.lines([*first, *within, *((inmost, line) for line in last)], ends, "long", heads)
-        self._called(nest, lines)
+        self._called(nest, nest.lines([*first, *within, *((inmost, line) for line in last)], ends, "long", heads))
 
     def _width(self) -> int:
         """How many entries of a kernel's largest value are in a vector."""
@@ -375,8 +374,7 @@ class Source(Text):
             return nest.lines([(len(nest.loops), line)], (), "long", first=nest.outer)
 
         if is_long:
-            lengths = [n for n, _ in nest.loops[nest.outer :]]
-            sums = self.scratch("sums", lengths, numpy.dtype("f8"))
+            sums = self.scratch("sums", [n for n, _ in nest.loops[nest.outer :]], numpy.dtype("f8"))
             written.add(sums.data)
             steps = (0,) * nest.outer + sums.strides
             nest.loops = [(n, (*before, step)) for (n, before), step in zip(nest.loops, steps, strict=True)]

@@ -150,8 +150,7 @@ class Script(Base):
     def _entry(self, value: Value) -> str:
         """The entry by which a value can be read."""
         view = self.view(value)
-        plain = view == View.of(view.data, view.shape)
-        where = "" if plain else f", {list(view.strides)}, {view.offset}"
+        where = "" if view == View.of(view.data, view.shape) else f", {list(view.strides)}, {view.offset}"
         return f"seen({view.data}, '{value.dtype}', {list(view.shape)}{where})"
 
     @staticmethod

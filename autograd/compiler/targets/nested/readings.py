@@ -73,8 +73,7 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
     for part in index if isinstance(index, tuple) else (index,):
         part = part.data if isinstance(part, Value) and part.kind == "constant" else part
         if isinstance(part, slice):
-            bounds = (part.start, part.stop, part.step)
-            part = slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds))
+            part = slice(*(int(b.data) if isinstance(b, Value) else b for b in (part.start, part.stop, part.step)))
         elif not (part is None or part is ... or isinstance(part, Value)):
             data = numpy.asarray(part, None if numpy.size(part) else INT)
             is_mask, name = data.dtype.kind == "b" and bool(data.shape), f"{script.now.out.name}_places"
@@ -111,8 +110,7 @@ def gather(script: Script, index: Index, others: Sequence[View], write: Callable
 
 def pick(script: Script, out: View, x: View, parts: Any) -> None:
     """The elements of ``x`` at an index."""
-    index = index_of(script, parts, x)
-    gather(script, index, [out], lambda nest, place: [f"{nest.at(0)} = {x.data}[{place}];"])
+    gather(script, index_of(script, parts, x), [out], lambda nest, place: [f"{nest.at(0)} = {x.data}[{place}];"])
 
 
 def _index(script: Script) -> Any:

@@ -54,8 +54,7 @@ class Windows(Sliding):
         after = [n + r - m - b for n, r, m, b in zip(self.space, reach, self.counts, before, strict=True)]
         if {*self.stride} != {1} or min(*before, *after) < 0:
             return None
-        pads = tuple(zip(before, after, strict=True))
-        return self._replace(space=self.counts, pads=pads, counts=self.space)
+        return self._replace(space=self.counts, pads=tuple(zip(before, after, strict=True)), counts=self.space)
 
     @property
     def is_framed(self) -> bool:
@@ -150,8 +149,7 @@ def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, gr
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, out, y, groups)
     axes = [(n, s, t, w) for n, s, w, t in (*of_channels, *of_taps)]
-    sums = [(n, s, t) for n, s, _, t in of_windows]
-    script.contract(axes, sums, seen, y, out, script.now.out.dtype)
+    script.contract(axes, [(n, s, t) for n, s, _, t in of_windows], seen, y, out, script.now.out.dtype)
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling
