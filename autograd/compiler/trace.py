@@ -118,8 +118,7 @@ class Result:
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
-        given = [t.data if isinstance(t, Tensor) else t for t in arrays]
-        self.values = [tracer.lift(array) for array in given]
+        self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
 

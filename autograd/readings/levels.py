@@ -18,7 +18,6 @@ from itertools import chain
 from math import prod
 from typing import Any
 
-from glassgrad.autograd import trees
 from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
@@ -105,7 +104,7 @@ class Level:
         op = LIFTED.operations[name]
         if not op.variadic and len(args) == len(op.args) and options.keys() <= op.params.keys():
             return LIFTED.call(op, args, op.params | options)
-        args = args if (recorder := RECORDER.get()) is None else trees.map(recorder.tensor, tuple(args))
+        args = args if (recorder := RECORDER.get()) is None else recorder.tensors(args)
         return op(*args, **options)._data  # binds what was given by position
 
     def settled(self, part: Any) -> Any:

@@ -201,8 +201,7 @@ class Emitter:
 
     def line(self, text: str, shape: shapes.Shape | None = None, remark: str = "") -> None:
         """Add a line that writes an array of ``shape``."""
-        told = remark if shape is None else f"{shape} {remark}".rstrip()
-        self.lines.append((text, told, self.origin))
+        self.lines.append((text, remark if shape is None else f"{shape} {remark}".rstrip(), self.origin))
 
     def _blocks(self, opening: int) -> list[str]:
         """The lines in blocks, each under a comment with the user's line that it computes; the ``opening`` ones have

@@ -191,7 +191,7 @@ class Recorder(Tracer, Observer):
         found: Any = TENSORS
         for part in name.split("."):
             found = getattr(found, part)
-        result = found(*trees.map(self.tensor, tuple(args)), **options)
+        result = found(*self.tensors(args), **options)
         return trees.map(lambda y: y.data if isinstance(y, Tensor) else y, result)
 
     def tensor(self, x: Any, name: str | None = None) -> Any:
@@ -201,6 +201,10 @@ class Recorder(Tracer, Observer):
         tensor = wrap(x, name=name)
         tensor.requires_grad = bool(backends.is_inexact(x.dtype))
         return tensor
+
+    def tensors(self, args: Sequence[Any]) -> Any:
+        """`tensor` of each array among the arguments of a function."""
+        return trees.map(self.tensor, tuple(args))
 
     def stopped(self, x: Any) -> Any:
         """An array of the body, or one made of such arrays, as a value through which no gradient flows."""
