@@ -44,11 +44,7 @@ def remember(tensor: Tensor, source: Any, op: Any = None, params: dict[str, Any]
         return
     made, array = tensor._data, source._data
     given = array
-    if not made.shape and op is not None and _is_number(op.name, (params or {}).get("index")):
-        return
     if isinstance(array, Lifted):
-        if not array.shape and source._view is None:
-            return
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
     same = made is given and given.shape  # a number has no views
@@ -57,12 +53,6 @@ def remember(tensor: Tensor, source: Any, op: Any = None, params: dict[str, Any]
     if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     tensor._view = View(source, array, op, params or {})
-
-
-def _is_number(op: str, index: Any) -> bool:
-    """Whether a result of shape () is a number in NumPy, which has no memory, and not an array of this shape."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return op == "reshape" or (op == "getitem" and not any(part is ... for part in parts))
 
 
 def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:

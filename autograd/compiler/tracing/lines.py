@@ -11,7 +11,6 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import chain
@@ -244,15 +243,6 @@ class Lines(Observer):
         """Name the result of a ``frame``, of one of its variables, or of a call that it makes: its last value."""
         if name.strip("_"):
             self.calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
-
-    def release(self) -> None:
-        """Free the variables of the calls that have ended, whose frames are kept so that their ids are not reused."""
-        for frame in chain.from_iterable(call[2:] for call in self.calls.values()):
-            with suppress(RuntimeError):  # from a frame on that still runs
-                while frame is not None and not frame.f_code.co_flags & 0x2A0:  # of a generator or a coroutine
-                    frame.clear()
-                    len(frame.f_locals)  # up to Python 3.12 the dict of variables is emptied when it is read
-                    frame = frame.f_back
 
     def name_values(
         self, instructions: Iterable[Instruction], others: Iterable[Value], updates: Mapping[Value, Value]

@@ -18,8 +18,7 @@ from glassgrad.autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, infer, mapped
-from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
 from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
 from glassgrad.autograd.engine.operation import OPS
@@ -64,19 +63,6 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
-def _copies(x: Traced, target: shapes.Shape) -> bool:
-    """Whether NumPy copies a view to reshape it: of an array that the trace made, taken to be in row-major order."""
-    parts, shape = list[View](), x.shape
-    while x.parent is not None and x.part is not None:
-        parts, x = [x.part, *parts], x.parent
-    array = numpy.empty(x.shape, "b")  # never read
-    for part in parts:
-        array = compute(part.op, mapped(part.params, lambda entry: 0 if isinstance(entry, Value) else entry), [array])
-    known = array.shape == shape  # else a part starts at a computed index
-    own = x._value.kind == "temporary" and not x._version
-    return known and own and not numpy.may_share_memory(array, array.reshape(target))
-
-
 class _Part:
     """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
@@ -101,7 +87,8 @@ class _TraceNamespace(Namespace):
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)
-        return x.viewed(View("permute_dims", {"axes": shapes.normalize_axes(tuple(axes), x.ndim)}))
+        order = shapes.normalize_axes(tuple(axes), x.ndim)
+        return x.viewed(View("permute_dims", {"axes": order}))
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
@@ -115,15 +102,14 @@ class _TraceNamespace(Namespace):
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
             return Traced(x.tracer, x.value) if copy else x
-        if copy or _copies(x, target):
-            made = x.tracer.emit("reshape", (x.value,), {"shape": target})
-            made.part = None if copy else View("reshape", {"shape": target}, assumed=True)
-            return made
+        if copy:
+            return x.tracer.emit("reshape", (x.value,), {"shape": target})
         lengths = [[n for n in shape if n != 1] for shape in (x.shape, target)]
         return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
-        return _traced(x).viewed(View("broadcast_to", {"shape": tuple(shape)}))
+        x = _traced(x)
+        return x.viewed(View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)
@@ -156,7 +142,8 @@ class _TraceNamespace(Namespace):
         tracer = _now()
         dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(kind_of, (x, y))))
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
-        return tracer.emit("where", (self.astype(Traced(tracer, tracer.lift(condition)), bool).value, *values), {})
+        chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
+        return tracer.emit("where", (chosen, *values), {})
 
     def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
         x = x if min is None else self.maximum(x, min)

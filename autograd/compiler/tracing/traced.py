@@ -94,10 +94,10 @@ class Traced(NDArrayOperatorsMixin):
     def write(self, value: Value) -> None:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
-        if self.part is not None and self.part.assumed:
-            self._refuse_reshaped("writes to {!r} in another shape", "Write to the array itself")
         if self.parent is None or self.part is None:
             self._version += 1
+        elif self.part.assumed:
+            self._refuse_reshaped("writes to {!r} in another shape", "Write to the array itself")
         else:
             self.parent.write(self.tracer.with_part(self.parent.value, self.part, value))
         self._value, self._version = value, self.memory._version
