@@ -151,7 +151,7 @@ def _panels(n: int, dtype: Any, *, adds: bool = False) -> list[tuple[int, list[i
     """The panels of one or two vectors that a row of ``n`` entries is cut into: for each the entries of a vector, and
     the columns at which its vectors begin.
 
-    The last vector may overlap the one before it, where nothing is added: some entries are then written twice.
+    The last panel may overlap the one before it, where nothing is added: some entries are then written twice.
     """
     width, start = min(lanes(dtype), 1 << n.bit_length() - 1), 0
     found: list[tuple[int, list[int]]] = []
@@ -161,7 +161,7 @@ def _panels(n: int, dtype: Any, *, adds: bool = False) -> list[tuple[int, list[i
         while start + width > n:
             width //= 2
         if found and found[-1][0] == width and len(found[-1][1]) == 1:
-            found[-1][1].append(start)
+            found[-1] = width, [start - width if start >= width else 0, start]
         else:
             found.append((width, [start]))
         start += width
@@ -177,8 +177,8 @@ def in_blocks(
     ``written``: how the sums are written, by which a product can also be added. ``more``: further arrays that it names.
     """
     (m, n), k, kind, adds = out.shape, a.shape[1], C.types[str(dtype)], written != "= {}"
-    if n > 1 and b.strides[1] != 1:
-        b = in_order(source, b, dtype)
+    if (turns := n > 1 and b.strides[1] != 1) and b.strides[0] != 1:
+        b, turns = in_order(source, b, dtype), False
     if n > 1 and out.strides[1] != 1:
         made = source.scratch(f"{out.data}_in_order", out.shape, dtype)
         in_blocks(source, a, b, made, dtype)
@@ -187,15 +187,22 @@ def in_blocks(
         else:
             _copy(source, turned(made), turned(out), dtype)
         return
-    alike: dict[tuple[int, int, int], list[int]] = {}
+    alike: dict[tuple[int, int, int, int], list[int]] = {}
     for width, starts in _panels(n, dtype, adds=adds):
-        alike.setdefault((width, len(starts), starts[-1] - starts[0]), []).append(starts[0])
+        alike.setdefault((width, len(starts), starts[-1] - starts[0], starts[0] % (2 * width)), []).append(starts[0])
     lines = []
-    for (width, vectors, gap), starts in alike.items():
+    given = {"x": a, "y": b, "z": out, **more}
+    if turns:  # a panel at a time, so that it stays in the cache
+        given["panel"] = source.scratch("panel", (k, max(width + gap for width, _, gap, _ in alike)), dtype)
+    for (width, vectors, gap, _), starts in alike.items():
         column, pad = ("j", "  ") if len(starts) > 1 else (str(starts[0] or ""), "")
         if pad:
             lines.append(f"for (long j = {starts[0]}; j <= {starts[-1]}; j += {2 * width}) {{")
-        gaps, loops = [0, gap][:vectors], [(k, a.strides[1], b.strides[0])]
+        y = added("y", column and times(column, b.strides[1]))
+        gaps, loops = [0, gap][:vectors], [(k, a.strides[1], width + gap if turns else b.strides[0])]
+        if turns:
+            lines.append(f"{pad}gg_transpose{suffix(dtype)}({k}, {width + gap}, {y}, {b.strides[1]}, panel);")
+            y = "panel"
         for first, count, height in heights(m, most_rows() * 2 // vectors):
             row = "i" if count > 1 else str(first or "")
             steps, downs = ([r * view.strides[0] for r in range(height)] for view in (a, out))
@@ -204,7 +211,6 @@ def in_blocks(
                 added(view, row and times(row, step)) for view, step in (("x", a.strides[0]), ("z", out.strides[0]))
             )
             loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
-            given = ", ".join([x, added("y", column), added(z, column), *more])
-            lines.append(f"{pad}{loop}{function}({given});")
+            lines.append(f"{pad}{loop}{function}({', '.join([x, y, added(z, column), *more])});")
         lines += ["}"] if pad else []
-    called(source, f"product_{m}x{k}x{n}", lines, {"x": a, "y": b, "z": out, **more}, kind)
+    called(source, f"product_{m}x{k}x{n}", lines, given, kind)

@@ -60,11 +60,12 @@ GG_VECTOR(double, 2) GG_VECTOR(double, 4) GG_VECTOR(double, 8)
 #define GG_SHUFFLED(x, y, number, ...) __builtin_shuffle(x, y, (number __attribute__((vector_size(4 * sizeof(number))))){__VA_ARGS__})
 #endif
 
-/* z[i][j] = x[j][i], of which m times n lie row by row: four by four */
+/* z[i][j] = x[j][i], of which m times n lie row by row: four by four, and eight of a row while they are in the cache */
 #define GG_TRANSPOSE(name, kind, whole) \
     GG_CALL void name(long m, long n, const kind *restrict x, long step, kind *restrict z) { \
         const long rows = m / 4 * 4, columns = n / 4 * 4; \
-        for (long i = 0; i < rows; i += 4) for (long j = 0; j < columns; j += 4) { \
+        for (long first = 0; first < rows; first += 8) for (long j = 0; j < columns; j += 4) \
+        for (long i = first; i < rows && i < first + 8; i += 4) { \
             const kind *const from = x + j * step + i; \
             const gg_##kind##4 a = *(const gg_##kind##4 *)from, b = *(const gg_##kind##4 *)(from + step); \
             const gg_##kind##4 c = *(const gg_##kind##4 *)(from + 2 * step), d = *(const gg_##kind##4 *)(from + 3 * step); \

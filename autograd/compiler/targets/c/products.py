@@ -137,7 +137,7 @@ def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
 def subtract_product(source: Text, out: View, factor: View, a: View, b: View, dtype: Any) -> bool:
     """Write ``out -= factor * (a @ b)`` in blocks, without memory for the product; return whether that pays."""
     cost, way = _best_blocks(a, b, out, dtype)
-    whole = way[2].strides[1] == 1 and way[2].shape[1] % lanes(dtype) == 0 and 0 < a.shape[1] <= LONG
+    whole = way[2].strides[1] == 1 and way[2].shape[1] >= lanes(dtype) and 0 < a.shape[1] <= LONG
     if dtype.kind != "f" or not whole or _by_blas(source, a, b, out, dtype, cost):
         return False
     source.operations += prod(a.shape) * b.shape[1]
