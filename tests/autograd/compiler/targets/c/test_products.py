@@ -18,7 +18,17 @@ from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.node import Case
 from tests.sampling import sampled
 
-SIZES = [(1, 40, 7), (3, 2, 5), (21, 33, 1), (16, 2, 100), (40, 10, 70), (5, 20, 2500), (20, 1, 16), (1, 8, 60)]
+SIZES = [
+    (1, 40, 7),
+    (3, 2, 5),
+    (21, 33, 1),
+    (16, 2, 100),
+    (40, 10, 70),
+    (5, 20, 2500),
+    (20, 1, 16),
+    (1, 8, 60),
+    (12, 60, 9),
+]
 """Rows, columns, and the length of the sum."""
 
 
@@ -74,11 +84,11 @@ def test_long_products_of_float32_keep_their_digits(monkeypatch, blas):
 
 
 @needs_compiler
-@pytest.mark.parametrize("stack", [(), (2,)])
-def test_a_product_that_is_subtracted_from_a_state_is_rounded_before(stack):
+@pytest.mark.parametrize(("stack", "n"), [((), 64), ((), 61), ((2,), 64)])
+def test_a_product_that_is_subtracted_from_a_state_is_rounded_before(stack, n):
     rng = np.random.default_rng(0)
-    x, y = (rng.standard_normal((*stack, *shape), "f4") for shape in ((3, 1), (1, 64)))
-    a, *_ = states = [nn.Parameter(rng.standard_normal((*stack, 3, 64), "f4")) for _ in range(3)]
+    x, y = (rng.standard_normal((*stack, *shape), "f4") for shape in ((3, 1), (1, n)))
+    a, *_ = states = [nn.Parameter(rng.standard_normal((*stack, 3, n), "f4")) for _ in range(3)]
     rate, products = np.float32(0.1), [x @ y, x @ y**2, x @ a.data[..., :1, :]]
     expected = [state.data - rate * product for state, product in zip(states, products, strict=True)]
 
