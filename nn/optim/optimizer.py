@@ -8,6 +8,7 @@ optimizer.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import add
@@ -50,7 +51,8 @@ class Optimizer:
                 "an optimizer was given no parameters: give model.parameters(). A generator is empty after one use."
             )
         self.param_groups: list[dict[str, Any]] = []
-        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self.state: dict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        seen = set()
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             check_instance(group, Mapping, "a group", "a dict with 'params'")  # type: ignore[type-abstract]
             if unknown := sorted(set(group) - {"params", *options}):
@@ -69,18 +71,17 @@ class Optimizer:
                         f"{type(self).__name__} squares gradients, which it can't do with complex ones, and was given "
                         f"{describe(p)}: train with SGD, or give the real and the imaginary part as two parameters."
                     )
-                if p in self.state:
+                if p in seen:
                     raise DomainError(f"parameter {p.name or p.shape} was given twice: give each one once.")
-                self.state[p] = {}
+                seen.add(p)
                 self._add_state(p, self.initial_state(p, of_group))
             self.param_groups.append(of_group)
         self._note_members()
 
     def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
         """Add ``tensors`` to the state of ``parameter``, without replacing existing ones."""
-        state = self.state.setdefault(parameter, {})
         for name, tensor in tensors.items():
-            if name not in state:
+            if name not in (state := self.state[parameter]):
                 state[name] = tensor
                 tensor.name = f"{parameter.name}.{name}" if parameter.name else name
 
@@ -143,7 +144,7 @@ class Optimizer:
                 for p in group["params"]:
                     begun = self.initial_state(p, group)
                     self._add_state(p, begun)
-                    for name, kept in self.state[p].items():
+                    for name, kept in self.state.get(p, {}).items():
                         like = begun.get(name, p)
                         kept.data = kept.to(like.dtype).to(like.device).data
         Optimizer._note_members(self)  # counts of steps that are equal stay apart, as in a traced step
@@ -174,7 +175,7 @@ class Optimizer:
         groups, states = [], []
         for group in self.param_groups:
             groups.append({k: v for k, v in group.items() if k != "params"} | {"params": len(group["params"])})
-            states += [{name: Tensor(value) for name, value in self.state[p].items()} for p in group["params"]]
+            states += [{name: Tensor(value) for name, value in self.state.get(p, {}).items()} for p in group["params"]]
         return {"param_groups": groups, "state": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -206,7 +207,7 @@ class Optimizer:
         for group, new in zip(self.param_groups, groups, strict=True):
             dict.update(group, new)
         for p, tensors in held.items():
-            self.state[p] = {}
+            self.state.pop(p, None)
             self._add_state(p, tensors)
         self._note_members()
 

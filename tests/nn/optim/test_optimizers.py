@@ -346,7 +346,7 @@ def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
             return {}
 
         def step(self):
-            for p in self.state:
+            for p in self.param_groups[0]["params"]:
                 self.state[p]["average"] = p.grad * 1.0
 
     w = ag.Tensor([1.0, -2.0], requires_grad=True)
