@@ -239,6 +239,13 @@ class _Algebra(Rewriter):
     def _in_shape(self, x: Value, shape: shapes.Shape, name: str) -> Value:
         return x if x.shape == shape else self.emit("reshape", (x,), {"shape": shape}, name)
 
+    def _matmul(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
+        x, y = args
+        if not self.products or not len(x.shape) > len(y.shape) == 2:
+            return None
+        rows = self._in_shape(x, (shapes.size(x.shape[:-1]), x.shape[-1]), f"{x.name}_rows")
+        return self._in_shape(self.emit("matmul", (rows, y), {}, f"{out.name}_rows"), out.shape, out.name)
+
     # ----------------------------------------------------------------------------------------------------- arithmetic
 
     def _multiply(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:

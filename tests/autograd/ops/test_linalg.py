@@ -59,6 +59,17 @@ def test_einsum_multiplies_matrices_as_fast_as_matmul_does() -> None:
     np.testing.assert_array_equal(ag.einsum("ij,jk->ik", x, y).data, x @ y)
 
 
+@pytest.mark.parametrize(
+    ("axes", "inner", "outer"), [((2, 3), 4, 5), ((0, 3), 4, 5), ((2, 3), 0, 5), ((2, 0, 2), 3, 0)]
+)
+def test_rows_of_several_axes_times_a_matrix_are_one_product(axes: tuple[int, ...], inner: int, outer: int) -> None:
+    x, y = RNG.normal(size=(inner, *axes)), RNG.normal(size=(outer, inner))
+    product = ag.compile(lambda x, y: ag.moveaxis(x, 0, -1) @ y.T)
+    for found in (product.function(ag.Tensor(x), ag.Tensor(y)), product(ag.asarray(x), ag.asarray(y))):
+        np.testing.assert_allclose(found.data, np.moveaxis(x, 0, -1) @ y.T, rtol=1e-12)
+    assert "matmul" not in product.source
+
+
 OF_NUMPY = np.int64(1), np.array(2), (np.int64(-1), 0), (np.array([0, 1]), (-1, -2))
 
 
