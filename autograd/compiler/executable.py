@@ -187,12 +187,8 @@ class Executable:
         run, graded = self.run, [value.origin for value in self.trace.given]
         passed = [state.origin for state in self.trace.replaced]
 
-        def run_with(*arrays: Any) -> list[Any]:
-            grads = [tensor.grad._data for tensor in graded]
-            return run(*arrays, *grads, *[tensor._data for tensor in passed])  # type: ignore[no-any-return]
-
         if graded or passed:
-            self.run = run_with
+            self.run = lambda *arrays: run(*arrays, *[t.grad._data for t in graded], *[t._data for t in passed])
 
     def check_apart(self, arrays: Sequence[Any]) -> None:
         """Raise if an array that the program is given at each call is in the memory of a state that it writes to: an

@@ -98,8 +98,8 @@ class Emitter:
         for value in self.program.inputs:
             self.of(value)
 
-    def source(self, lends: bool = False) -> str:
-        """The whole function as text. With ``lends`` it returns arrays that the next call overwrites."""
+    def source(self, carries: int | None = None) -> str:
+        """The function as text. A step of a loop with ``carries`` returns arrays that the next step overwrites."""
         plan, program = self.plan, self.program
         for value in [v for v in plan.arrays if v.kind == "knob"]:
             self.line(f"{self.of(value)}[()] = {self._knob(value)}", remark="read at each call")
@@ -119,9 +119,10 @@ class Emitter:
         for state, value in copies:
             self.line(f"{self.of(state)}[...] = {self.old.get(value) or self.of(value)}", state.shape)
         returned: list[str] = []
-        for value in program.outputs:
-            text = self.of(value) if lends and value in self.plan.arrays else self._returned(value)
-            returned.append(f"{text}.copy()" if value.shape and text in returned else text)
+        for n, value in enumerate(program.outputs):
+            is_lent = carries is not None and (n >= carries or value in self.plan.arrays)
+            text = self.of(value) if is_lent else self._returned(value)
+            returned.append(f"{text}.copy()" if value.shape and text in returned and not is_lent else text)
         body = [*self._blocks(opening), f"return [{', '.join(returned)}]"]
         for whole, members in program.packed.items():
             for member, start in members if whole in self.names else ():

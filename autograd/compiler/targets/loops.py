@@ -29,7 +29,7 @@ class StepKernel:
         self._carries = [aligned(max(v.nbytes, 1))[: v.nbytes].view(v.dtype).reshape(v.shape) for v in program.inputs]
         del self._carries[body.carries :]
         emitter = Emitter(Plan(program, {}, has_kernel))
-        self.source = emitter.source(lends=True)
+        self.source = emitter.source(body.carries)
         load(self.source, emitter.scope, f"step of {body.name}", self)
         self._run = emitter.scope.pop(program.name)
 

@@ -15,19 +15,20 @@ RNG = np.random.default_rng(0)
 
 
 def everything(carries, xs, consts):
-    """A step with a carry that nothing changes, one that is handed on, a number, and results of every kind."""
-    h, still, count = carries
+    """A step with a carry that nothing changes, a number, two that are exchanged, and results of every kind."""
+    h, still, count, left, right = carries
     x, label = xs
     (w,) = consts
     new = ag.tanh(h @ w + x) + still
     picked = ag.where(label > 1, new, h)
-    return [new, still, count + 1.0], [h, new, x, picked, picked.sum(), count]
+    return [new, still, count + 1.0, right, left], [h, left, new, x, picked, picked.sum(), count]
 
 
 def arguments(dtype, rng):
     h, still = rng.normal(size=(2, 3)).astype(dtype), rng.normal(size=3).astype(dtype)
+    pair = [rng.normal(size=4).astype(dtype) for _ in range(2)]
     x, label = rng.normal(size=(5, 2, 3)).astype(dtype), rng.integers(0, 4, (5, 2, 1))
-    return [h, still, np.asarray(0.0, dtype)], [x, label], [rng.normal(size=(3, 3)).astype(dtype)]
+    return [h, still, np.asarray(0.0, dtype), *pair], [x, label], [rng.normal(size=(3, 3)).astype(dtype)]
 
 
 def values(result):
@@ -48,7 +49,7 @@ def outcome(dtype, reverse):
     def step(carries, xs, consts):
         return everything(carries, xs, consts)
 
-    result = repeated(step, leaves[:3], leaves[3:5], leaves[5:], reverse=reverse)
+    result = repeated(step, leaves[:5], leaves[5:7], leaves[7:], reverse=reverse)
     total = sum((t * t).sum() for part in result for t in part)
     total.backward()
     return values(result) + [t.grad.data for t in leaves if t.requires_grad]
