@@ -117,7 +117,7 @@ def worth(text, known):
     for short, name in zip(values, sorted(known, key=len, reverse=True), strict=True):
         text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z0-9_])", short, text)
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda power: f"**{power[0].translate(SUPERSCRIPTS)}", text)
-    for sign, word in {"·": "*", "[": "(", "]": ")", "σ": "sigmoid", "√": "sqrt"}.items():
+    for sign, word in {"·": "*", "[": "(", "]": ")", "σ": "sigmoid", "√": "sqrt "}.items():
         text = text.replace(sign, word)
     text = re.sub(rf"({'|'.join(FUNCTIONS)})\s+(\w+)", r"\1(\2)", text)  # LaTeX has cos x without brackets
     return eval(text, FUNCTIONS | values)  # the derivation's own text
