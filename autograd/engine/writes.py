@@ -44,15 +44,21 @@ def remember(tensor: Tensor, source: Any, op: Any = None, params: dict[str, Any]
         return
     made, array = tensor._data, source._data
     given = array
+    if not (array.shape and (made.shape or _is_array((params or {}).get("index")))):
+        return  # a number has no memory
     if isinstance(array, Lifted):
         made, given = plain_parts(made)[0], plain_parts(array)[0]
     base = getattr(made, "base", None)
-    same = made is given and given.shape  # a number has no views
-    if not (same or (base is not None and (base is given or base is given.base))):
+    if not (made is given or (base is not None and (base is given or base is given.base))):
         return
     if op is None and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     tensor._view = View(source, array, op, params or {})
+
+
+def _is_array(index: Any) -> bool:
+    """Whether NumPy's ``x[index]`` of one element is an array of shape (), a view, and not a number."""
+    return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
 
 
 def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
