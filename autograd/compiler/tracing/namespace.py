@@ -87,8 +87,7 @@ class _TraceNamespace(Namespace):
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)
-        order = shapes.normalize_axes(tuple(axes), x.ndim)
-        return x.viewed(View("permute_dims", {"axes": order}))
+        return x.viewed(View("permute_dims", {"axes": shapes.normalize_axes(tuple(axes), x.ndim)}))
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
@@ -108,8 +107,7 @@ class _TraceNamespace(Namespace):
         return x.viewed(View("reshape", {"shape": target}, assumed=lengths[0] != lengths[1]))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
-        x = _traced(x)
-        return x.viewed(View("broadcast_to", {"shape": tuple(shape)}))
+        return _traced(x).viewed(View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)
@@ -142,8 +140,7 @@ class _TraceNamespace(Namespace):
         tracer = _now()
         dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(kind_of, (x, y))))
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
-        chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
-        return tracer.emit("where", (chosen, *values), {})
+        return tracer.emit("where", (self.astype(Traced(tracer, tracer.lift(condition)), bool).value, *values), {})
 
     def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
         x = x if min is None else self.maximum(x, min)

@@ -77,8 +77,7 @@ class Traced(NDArrayOperatorsMixin):
     def value(self) -> Value:
         """The current value, which writes replace."""
         if self.parent is not None and self.part is not None and self._version != self.memory._version:
-            if self.part.assumed:
-                self._refuse_reshaped("uses {!r} in another shape after the array was written to", "Reshape it anew")
+            self.check_known("uses {!r} in another shape after the array was written to", "Reshape it anew")
             self._value = self.tracer.part_of(self.parent.value, self.part)
             self._version = self.memory._version
         return self._value
@@ -94,19 +93,22 @@ class Traced(NDArrayOperatorsMixin):
     def write(self, value: Value) -> None:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
+        self.check_known()
         if self.parent is None or self.part is None:
             self._version += 1
-        elif self.part.assumed:
-            self._refuse_reshaped("writes to {!r} in another shape", "Write to the array itself")
         else:
             self.parent.write(self.tracer.with_part(self.parent.value, self.part, value))
         self._value, self._version = value, self.memory._version
 
-    def _refuse_reshaped(self, use: str, advice: str) -> None:
-        raise refusal(
-            f"{use.format(self.memory._value)} while the function is traced: NumPy makes a view or a copy of it, "
-            f"depending on its memory order. {advice}, or make a copy with clone() before."
-        )
+    def check_known(
+        self, use: str = "writes to {!r} in another shape", advice: str = "Write to the array itself"
+    ) -> None:
+        """Raise `TraceError` if NumPy may have made a copy in place of this view."""
+        if self.part is not None and self.part.assumed:
+            raise refusal(
+                f"{use.format(self.memory._value)} while the function is traced: NumPy makes a view or a copy of it, "
+                f"depending on its memory order. {advice}, or make a copy with clone() before."
+            )
 
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True

@@ -36,7 +36,7 @@ from glassgrad.autograd.compiler.tracing.traced import Number, Traced, View, is_
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
-from glassgrad.autograd.readings.levels import Lifted
+from glassgrad.autograd.readings.levels import Lifted, plain_parts
 
 
 class Tracer:
@@ -292,6 +292,8 @@ class Tracer:
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
+        if type(place := plain_parts(raw)[0]) is Traced and tensor._view is not None:
+            place.check_known()
         if isinstance(array, Lifted) and (raw is None or is_inside(raw)):
             return array
         if type(array) is not Traced:
