@@ -19,6 +19,7 @@ from math import prod
 from typing import Any
 
 from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.operators import BINARY, COMPARED, SINGLE
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError
@@ -52,7 +53,9 @@ class Level:
             LEVELS.reset(token)
             self.active = False
             LIFTED.left = LIFTED.clock()
-        if self._kept():  # garbage may be among them
+        if self._kept():  # garbage may be among them, and what a trace holds
+            if (tracer := TRACER.get()) is not None:
+                tracer.lines.release()
             gc.collect()
         if kept := self._put_back():
             raise GradientError(

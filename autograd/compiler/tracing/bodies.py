@@ -23,7 +23,7 @@ from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed, computed
-from glassgrad.autograd.readings.levels import RECORDER, TRANSPOSING, Lifted, innermost, plain_parts
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, TRANSPOSING, Lifted, innermost, plain_parts
 
 
 class Recorder(Tracer, Observer):
@@ -85,7 +85,7 @@ class Recorder(Tracer, Observer):
         """The array to store in a Tensor that the body created."""
         if raw is not None and not self.is_own(raw):
             self._refuse(f"changes Tensor {tensor.name or tensor.shape}", "pass it on as a part of the carry")
-        return super().write(tensor, None, array)
+        return super().write(tensor, raw, array)
 
     def refuse_writing(self, place: Any) -> None:
         """Raise `TraceError`: values of a loop's body can't be written to in place."""
@@ -161,9 +161,9 @@ class Recorder(Tracer, Observer):
         return self.lines.walked(order, totals)
 
     def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
-        """Record one operation. Of one on lifted arrays what they are made of is recorded."""
+        """Record one operation. Of one on lifted arrays, and of one that leaves a level, what it consists of is."""
         self.lines.called(op, result)
-        if innermost(arrays) is not None or isinstance(result.data, Lifted):
+        if op in LIFTED.crossing or innermost(arrays) is not None:
             return
 
         def known(part: Any) -> Any:
@@ -179,8 +179,8 @@ class Recorder(Tracer, Observer):
             view.base = memory if view.shape else None
             DATA.__set__(result, view)
         out = self.new(result.data, result.data)
-        mask = -1 if TRANSPOSING.get() else mask  # tangents are no Tensors that require grad
-        self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
+        # Tangents are no Tensors that require grad.
+        self.steps.append(Step(op, args, params, out, (-1 if TRANSPOSING.get() else mask) if MODE.get().grad else 0))
 
     def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """The result of an operation, recorded, on arrays that a lifted one is made of."""
@@ -208,10 +208,8 @@ class Recorder(Tracer, Observer):
 
     def stopped(self, x: Any) -> Any:
         """An array of the body, or one made of such arrays, as a value through which no gradient flows."""
-        if isinstance(x, Lifted):
-            return x.map(self.stopped)
         if type(x) is not Traced or not backends.is_inexact(x.dtype):
-            return x
+            return x.map(self.stopped) if isinstance(x, Lifted) else x
         with holding(MODE, Mode(False, MODE.get().scope, self)):
             return OPS["reshape"](wrap(x), shape=x.shape).data
 
@@ -227,7 +225,7 @@ def recorded(
     recorder = Recorder(names)
     mode = Mode(True, MODE.get().scope, recorder)
     try:
-        with watched(recorder), holding(RECORDER, recorder), holding(MODE, mode):
+        with watched(recorder), holding(RECORDER, recorder), holding(MODE, mode), holding(TRANSPOSING, False):
             inputs = []
             for (shape, dtype), called in zip(types, names, strict=True):
                 array = recorder.input(shape, numpy.dtype(dtype), called)

@@ -244,6 +244,11 @@ class Lines(Observer):
         if name.strip("_"):
             self.calls[kind, id(frame), place, id(inner)] = value, name, frame, inner
 
+    def release(self) -> None:
+        """Let go of the frames, and so of the variables of calls that have ended. The names are kept."""
+        calls = self.calls.items()
+        self.calls = {(of, number): (*call[:2], None, None) for number, ((of, *_), call) in enumerate(calls)}
+
     def name_values(
         self, instructions: Iterable[Instruction], others: Iterable[Value], updates: Mapping[Value, Value]
     ) -> None:

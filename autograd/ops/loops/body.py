@@ -13,6 +13,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, size
 from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.readings.levels import detached
 
 Typed = tuple[Shape, Any]
 """A shape and a dtype."""
@@ -165,9 +166,10 @@ def renumbered(
 
 def computed(xp: Any, steps: Iterable[Step], values: dict[int, Any]) -> None:
     """Add the results of these operations on arrays of a namespace to ``values``."""
-    for op, args, params, out, _ in steps:
+    for op, args, params, out, mask in steps:
         given = [values[a] for a in args]
-        if xp.absorbs and OPS.get(op.name) is op:  # in a trace
+        if xp.absorbs and OPS.get(op.name) is op:  # in a trace, or at a level
+            given = [x if mask >> i & 1 else detached(x) for i, x in enumerate(given)]
             values[out] = xp.followed(op.name, given, params)
         else:
             found = op.forward(xp, *given, **params)

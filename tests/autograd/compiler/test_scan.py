@@ -144,6 +144,7 @@ WITHIN = {
     "jvp": lambda f: lambda c: ag.jvp(f, (c,), (ag.sin(c),))[1],
     "jvp of jvp": lambda f: WITHIN["jvp"](WITHIN["jvp"](f)),
     "vmap": lambda f: lambda c: ag.vmap(f, 1)(ag.stack([c, ag.sin(c)], axis=1)),
+    "vmap of a constant": lambda f: lambda c: ag.vmap(lambda _: f(c))(ag.stack([c, c])),
     "vmap of grad": lambda f: lambda c: ag.vmap(ag.grad(lambda z: ag.sum(f(z) ** 2)))(ag.stack([c, ag.sin(c)])),
     "jacfwd": ag.jacfwd, "hessian": lambda f: ag.hessian(lambda z: ag.sum(ag.sin(f(z)))),
     "jet": lambda f: lambda c: ag.jet(f, (c,), ([c, c],))[1][1],
@@ -164,6 +165,31 @@ def test_transforms_within_a_step(body, within):
         return ag.value_and_grad(run)
 
     assert_same(total(ag.scan)(np.array([0.7, 1.3])), total(loop)(np.array([0.7, 1.3])))
+
+
+AROUND = {
+    "jet": lambda f, x: ag.jet(f, (x,), ([x, ag.sin(x)],)),
+    "jet of jvp": lambda f, x: ag.jet(lambda x: ag.jvp(f, (x,), (X[0, 0],))[1], (x,), ([x, x],)),
+    "jvp of jvp of jvp": lambda f, x: jacobian(jacobian(jacobian(f)))(x),
+    "jet of grad": lambda f, x: ag.jet(ag.grad(lambda x: ag.sum(f(x) ** 2)), (x,), ([x],)),
+}  # fmt: skip
+DETACHING = BODIES | {"detached within": WITHIN["jvp"](BODIES["detached"])}
+
+
+def jacobian(f):
+    return lambda x: ag.jvp(f, (x,), (X[0, 1],))[1]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("body", ["detached", "detached within", "no_grad", "scan"])
+def test_transforms_of_a_loop_that_detaches(body, around):
+    inner = DETACHING[body]
+
+    def ys_of(scan):
+        return lambda x: scan(lambda c, t: (inner(c) * t, inner(c * t)), x, np.array([0.3, 0.5]))[1]
+
+    found, expected = (AROUND[around](ys_of(scan), ag.Tensor(X[0, 2])) for scan in (ag.scan, loop))
+    assert_same(found, expected)
 
 
 def integers_and_masks(scan):
