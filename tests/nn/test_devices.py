@@ -207,8 +207,7 @@ class TestModule:
         assert all(t.device == "cuda:0" for state in optimizer.state.values() for t in state.values())
 
     def test_a_file_from_a_gpu_is_read_on_the_cpu(self, gpu, tmp_path):
-        model = nn.MLP([2, 3, 1], seed=0, device="cuda")
-        nn.save(model, tmp_path / "model.npz")
+        nn.save(nn.MLP([2, 3, 1], seed=0, device="cuda"), tmp_path / "model.npz")
         assert {p.device for p in nn.load_model(tmp_path / "model.npz").parameters()} == {"cpu"}
 
 

@@ -192,8 +192,7 @@ class TestWhere:
     def test_the_gradient_returns_to_the_original_device(self, gpu):
         x = Tensor([1.0, 2.0], requires_grad=True)
         y = x.to("cuda:1") * 3.0
-        z = (y.to("cuda:0") * y.to("cuda:0")).sum().to("cpu")
-        z.backward()
+        (y.to("cuda:0") * y.to("cuda:0")).sum().to("cpu").backward()
         assert x.grad.device == "cpu"
         assert x.grad.tolist() == [18.0, 36.0]
 

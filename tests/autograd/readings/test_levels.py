@@ -33,8 +33,7 @@ class TestGradientsOfWhatALevelDoesNotChange:
     def test_by_backward(self) -> None:
         """A penalty on gradients, as networks are trained with."""
         w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
-        slopes = vmap(ag.grad(lambda x: ag.sin(x * w).sum()))(X.reshape(1, 3))
-        (slopes**2).sum().backward()
+        (vmap(ag.grad(lambda x: ag.sin(x * w).sum()))(X.reshape(1, 3)) ** 2).sum().backward()
         expected = ag.grad(lambda w: (ag.cos(X * w) * w) @ (ag.cos(X * w) * w))(w.detach())
         np.testing.assert_allclose(w.grad.data, expected.data, rtol=1e-12)
 
@@ -137,8 +136,7 @@ def test_a_third_derivative_of_what_vmap_shares(inner: Any, outer: Any) -> None:
         return outer(ag.grad(lambda x: ag.sum(inner(lambda u: f(u) @ u)(x) ** 2)))(X)  # type: ignore[no-any-return]
 
     found = slope(lambda u: vmap(lambda a: vmap(lambda b: a * b * u)(u) @ u)(u))
-    expected = slope(lambda u: u[:, None] * (u @ u) * u)
-    np.testing.assert_allclose(found.data, expected.data, rtol=1e-12)
+    np.testing.assert_allclose(found.data, slope(lambda u: u[:, None] * (u @ u) * u).data, rtol=1e-12)
 
 
 def test_the_value_beside_a_gradient_is_no_constant() -> None:

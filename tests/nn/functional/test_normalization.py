@@ -56,6 +56,5 @@ def test_normalised_values_have_the_moments_they_should():
     grouped = F.group_norm(x, 2).data.reshape(4, 2, -1)
     np.testing.assert_allclose(grouped.mean(-1), 0, atol=1e-12)
     np.testing.assert_allclose(grouped.var(-1), 1, rtol=1e-5)
-    rms = F.rms_norm(x, 50).data
-    np.testing.assert_allclose(np.sqrt((rms**2).mean(-1)), 1, rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt((F.rms_norm(x, 50).data ** 2).mean(-1)), 1, rtol=1e-12)
     assert math.isclose(F.instance_norm(x).data[2, 3].std(), 1, rel_tol=1e-5)

@@ -70,8 +70,7 @@ def test_a_step_that_can_not_be_written_in_c_is_compiled_for_numpy_with_a_messag
             return super().forward(x) * ag.linalg.det(self.weight[:, :3])
 
     model = Scaled(5, 3, seed=0)
-    optimizer = nn.optim.SGD(model.parameters(), lr=0.05)
-    nn.fit(model, LOSS, optimizer, (X, Y), epochs=1, compile="c")
+    nn.fit(model, LOSS, nn.optim.SGD(model.parameters(), lr=0.05), (X, Y), epochs=1, compile="c")
     assert re.search("Compiled for NumPy: .*can't be written in C", capsys.readouterr().out)
 
 

@@ -78,8 +78,7 @@ def test_classes_are_read_from_y_and_the_cut_from_the_loss(network, loss, y, cut
     made = document(network, loss, y=y)
     assert made.cut == cut
     assert made.targets.classes.tolist() == list(found)
-    rows = made.targets.codes[made.targets.classes]
-    np.testing.assert_array_equal(rows.reshape(np.shape(y)), y)
+    np.testing.assert_array_equal(made.targets.codes[made.targets.classes].reshape(np.shape(y)), y)
 
 
 def test_the_model_may_be_a_function_of_tensors_of_one_name():

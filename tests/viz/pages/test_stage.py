@@ -419,8 +419,7 @@ def test_the_number_that_the_question_turns_is_in_sight(width, height, tab):
 
 
 def test_what_has_an_operation_or_two_shows_its_inputs(tab):
-    z = leaf([[1.0, -0.5, 2.0]], "z")
-    tab.open(step_through(nn.functional.cross_entropy(z, ag.asarray([1]))))
+    tab.open(step_through(nn.functional.cross_entropy(leaf([[1.0, -0.5, 2.0]], "z"), ag.asarray([1]))))
     assert tab.value("plan.bars.map(b => b.leaf !== null)") == [True, True, False]
 
 

@@ -84,8 +84,7 @@ def weight(dims, raw):
 @pytest.mark.parametrize("dims", [[2**40], [2**62, 2**62], [-1], [-5, -5], [3], [2**31, 0, 4]])
 def test_initializers_with_a_wrong_shape_are_refused(tmp_path, dims):
     node = helper.make_node("Mul", ["x", "w"], ["y"])
-    path = saved(tmp_path, [node], X, Y, {"w": weight(dims, b"\0" * 8)})
-    refused(path, "the initializer 'w' ")
+    refused(saved(tmp_path, [node], X, Y, {"w": weight(dims, b"\0" * 8)}), "the initializer 'w' ")
 
 
 CREATE = {
@@ -142,8 +141,7 @@ def test_constants_that_double_are_bounded(tmp_path):
     nodes = [helper.make_node("Concat", [f"c{i}", f"c{i}"], [f"c{i + 1}"], axis=0) for i in range(60)]
     nodes += [helper.make_node("Slice", ["c60", "zero", "two"], ["d"]), helper.make_node("Add", ["x", "d"], ["y"])]
     constants = {"c0": np.zeros(2**10, "int32"), "zero": np.int64([0]), "two": np.int64([2])}
-    path = saved(tmp_path, nodes, [value("x", [2], 6)], [value("y", [2], 6)], constants)
-    refused(path, "limit")
+    refused(saved(tmp_path, nodes, [value("x", [2], 6)], [value("y", [2], 6)], constants), "limit")
 
 
 def test_loops_without_end_are_bounded(tmp_path, monkeypatch):

@@ -107,8 +107,7 @@ def test_shape_arithmetic_vanishes_from_graph_and_program(tmp_path):
 
 def test_a_branch_on_a_known_value_is_decided(tmp_path):
     def branch(name, op):
-        node = helper.make_node(op, ["x", "w"], [name])
-        return helper.make_graph([node], name, [], [value(name, [2])])
+        return helper.make_graph([helper.make_node(op, ["x", "w"], [name])], name, [], [value(name, [2])])
 
     nodes = [
         helper.make_node("Equal", ["rate", "rate_16k"], ["is_16k"]),
