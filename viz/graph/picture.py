@@ -39,7 +39,7 @@ def draw_graph(
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
     ``y`` may be a `Program`, which is drawn without being run: its lines as they print, values down the left, gradients
-    up the right, and its states between them. Only ``title`` and ``theme`` apply to a program.
+    up the right, states on the cards that read them. Only ``title`` and ``theme`` apply to a program.
 
     Values are recomputed from the leaves' current values, and gradients by the engine's own backward pass. Training
     keeps nothing for pictures, and no ``.grad`` changes. After an optimizer's step the picture shows the graph with the

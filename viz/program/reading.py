@@ -6,20 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
-
-LINES = 8  # of a card
 
 
 @dataclass(eq=False)
 class Card:
     """What stands on one card: inputs or states, and lines."""
 
-    part: str  # of the lines, "input" or "state"
+    part: str  # of the lines that are not updates; "given" if there are none
     given: list[Value] = field(default_factory=list)
     lines: list[Value] = field(default_factory=list)
 
@@ -27,14 +24,15 @@ class Card:
 class Reading:
     """The lines of a program, the part that each belongs to, and the card that it stands on."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, folded: bool = False) -> None:
+        self.program, self.folded = program, folded
         self.producers = program.producers()
         self.written = dict(program.lines())
         self.reads = {value: self._read(self.producers[value]) for value in self.written}
+        self.new = {value: state for state, value in program.updates.items()}
         self.part = self._parts()
         self.blocks = self._blocks()
-        self.states = self._states()
+        self.loose = self._states()
 
     def _read(self, instruction: Instruction) -> list[Value]:
         """The values that a line reads, including those of expressions written inside it."""
@@ -46,13 +44,9 @@ class Reading:
 
     def _before(self, values: Iterable[Value]) -> set[Value]:
         """These values and everything they are computed from."""
-        found: set[Value] = set()
-        pending = list(values)
-        while pending:
-            value = pending.pop()
-            if value not in found:
-                found.add(value)
-                pending += self.producers[value].args if value in self.producers else ()
+        found = {*values}
+        for value, made in reversed(self.producers.items()):
+            found.update(made.args if value in found else ())
         return found
 
     def _parts(self) -> dict[Value, str]:
@@ -78,38 +72,35 @@ class Reading:
         return any(map(self.is_trained, members)) or bool(getattr(state.origin, "requires_grad", False))
 
     def _blocks(self) -> list[Card]:
-        """The cards of values and gradients: runs of lines of one part, from one line of the user's code in one module.
+        """The cards of values and gradients: runs of lines of one part, from one line of the user's code in one module;
+        of a folded program, from one module.
 
         They follow one another as their lines do, so no two of them wait for each other.
         """
-        blocks: list[Card] = []
-        for (part, _), run in groupby(self.written, lambda value: (self.part[value], self.producers[value].origin)):
-            lines = list(run)
-            if part != UPDATE:
-                blocks += [Card(part, lines=lines[i : i + LINES]) for i in range(0, len(lines), LINES)]
-        return blocks
+        origins = {value: self.producers[value].origin for value in self.written}
+        home = {v: (self.part[v], (self.folded and made and made.scope) or made) for v, made in origins.items()}
+        runs = groupby(home, home.__getitem__)
+        return [Card(part, lines=[*run]) for (part, _), run in runs if part != UPDATE]
 
-    def _states(self) -> dict[Any, Card]:
-        """The states, a card for those that one card reads first, with the lines that compute their new values; the key
-        is that card.
+    def _states(self) -> list[Card]:
+        """The cards of inputs, and of states that no card reads. All others are rows of the first card that reads them;
+        inputs only of a folded program.
 
-        Such lines are in runs that end with a parameter; the other states of a run stand with it.
+        The lines that compute the new value of a state stand on its card, with the states that only they read.
         """
-        reader = {arg: b for b in reversed(self.blocks) if b.part == FORWARD for v in b.lines for arg in self.reads[v]}
-        new = {value: state for state, value in self.program.updates.items()}
-        runs: list[list[Value]] = []
-        for value in (value for value in self.written if self.part[value] == UPDATE):
-            last = runs[-1][-1] if runs else value
-            is_done = last in new and self.is_trained(new[last])
-            if not runs or is_done or self.producers[last].origin != self.producers[value].origin:
-                runs.append([])
-            runs[-1].append(value)
-        cards, home = defaultdict[Any, Card](lambda: Card("state")), dict[Value, Any]()
-        for run in runs:
-            states = [new[value] for value in run if value in new]
-            key = next((reader[state] for state in states if state in reader), run[0])
-            cards[key].lines += run
-            home |= dict.fromkeys(states, key)
-        for state in self.program.states:
-            cards[home.get(state, reader.get(state, state))].given.append(state)
-        return cards
+        forward = [block for block in self.blocks if block.part == FORWARD]
+        reader = {arg: block for block in reversed(forward) for v in block.lines for arg in self.reads[v]}
+        source = {value: block for block in forward for value in block.lines}
+        updates = [value for value in self.written if self.part[value] == UPDATE]
+        for value, arg in ((line, arg) for line in updates for arg in self.reads[line]):
+            source |= {value: source[arg]} if arg in source else {}
+        loose, home = defaultdict[Value, Card](lambda: Card("given")), {**reader}
+        for value in reversed(updates):
+            home[value] = reader.get(self.new.get(value, value)) or home.get(value) or source.get(value) or loose[value]
+            home |= {arg: home[value] for arg in self.reads[value] if arg not in reader}
+        for value in updates:
+            home[value].lines.append(value)
+        for given in (*self.program.inputs, *self.program.states):
+            card = home.get(given) if self.folded or given.kind != "input" else None
+            (card or loose[given]).given.append(given)
+        return [*loose.values()]
