@@ -99,8 +99,8 @@ class _Drawing:
         for edge in edges:
             self._edge(*edge)
         down, up = ([self.key[b] for b in reading.blocks if b.part == part] for part in (FORWARD, BACKWARD))
-        for tail, head in [*pairwise(down), *pairwise(up[::-1])] * self.folded:  # straight columns
-            self.picture.edge(tail, head, style="invis", weight=style.WEIGHT_COLUMN)
+        for names in [*pairwise(down), *pairwise(up[::-1])] * self.folded:  # straight columns
+            self.picture.edge(*names, style="invis", weight=style.WEIGHT_COLUMN)
         return self.picture
 
     # ------------------------------------------------------------ cards
