@@ -271,9 +271,9 @@ class Cards:
 
     def _uses(self, card: Card) -> list[Label]:
         """A cell for each use of a value, at which an edge of its gradient ends; none where it is used once."""
-        if len(card.addends) < 2:
+        if len(card.addends) < 2 or not self.scene.computed:
             return []
-        rule = {"border": 1, "sides": "B", "color": self.grad_ink(card) if self.scene.computed else "muted"}
+        rule = {"border": 1, "sides": "B", "color": self.grad_ink(card)}
         shown, cells = addends(card), []
         for i, use in enumerate(shown):
             part = use.sent

@@ -161,9 +161,9 @@ class TestNotComputed:
 
     def test_where_they_are_left_out_nothing_is_said_of_them(self):
         x, v = parameter(3.0, name="x"), parameter([1.0, 2.0], name="v")
-        for y in (x * x + x, ag.sum(ag.exp(v) * x)):
+        for y in (x * x + x, ag.sum(v * v * x)):
             picture = draw_graph(y, gradients=False)
-            assert "computed" not in words(picture.source) + picture.alt
+            assert not re.search("computed|from", words(picture.source))
             assert "gradient" not in words(picture.source)
             assert "x = 3" in words(picture.source).replace("3.000", "3")
 
