@@ -246,7 +246,7 @@ def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any, a
 
 def _looked_up(value: Any) -> Any:
     if isinstance(value, slice):
-        return slice, value.start, value.stop, value.step
+        return slice, *((type(part), part) for part in (value.start, value.stop, value.step))
     if isinstance(value, tuple | list):
         return type(value), *map(_looked_up, value)
     if isinstance(value, dict) or (hasattr(value, "shape") and hasattr(value, "dtype")):

@@ -223,11 +223,13 @@ def test_memory_does_not_grow_with_the_number_of_operations() -> None:
 
 
 class TestTangentRule:
-    def test_is_derived_once_for_each_shape(self) -> None:
+    def test_is_derived_once_for_each_shape_and_kind_of_parameter(self) -> None:
         RULES.clear()
         for x in (X, X + 1, X[:2]):
             jvp(ag.exp, (x,), (x,))
-        assert len(RULES) == 2
+        for stop in (1, np.int64(1), 1):  # of which a program holds what the rule was derived with
+            jvp(lambda x, stop=stop: x[:stop], (X,), (X,))
+        assert len(RULES) == 4
 
     def test_is_derived_once_for_all_numbers_unless_it_computes_with_them(self) -> None:
         for function, count in ((lambda x, c: x * c, 1), (lambda x, c: c / x, 1), (lambda x, c: x**c, 3)):
