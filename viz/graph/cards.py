@@ -340,8 +340,7 @@ class Cards:
         if array is None:
             return []
         ink, known = self.grad_ink(card) if gradient else "ink", array.dtype.kind in "fiub"
-        columns = array.shape[-1]
-        small = columns <= style.TABLE_COLUMNS
+        small = array.shape[-1] <= style.TABLE_COLUMNS
         if array.size == 0:
             return [row(cell(caption("empty"), **WHOLE))]
         if (small or not self.compact) and array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS:

@@ -62,8 +62,7 @@ def stems() -> list[str]:
 
 def source(name: str, language: str) -> str:
     """The Markdown of a page, without the lines ``key: value`` before it."""
-    text = (folder() / known_language(language) / f"{name}.md").read_text(encoding="utf-8")
-    return FRONT.sub("", text)
+    return FRONT.sub("", (folder() / known_language(language) / f"{name}.md").read_text(encoding="utf-8"))
 
 
 def title(markdown: str) -> str:

@@ -109,7 +109,7 @@ class _Drawing:
         given, lines = card.given, card.lines
         returned = [value for value in lines if value in self.program.outputs]
         read = dict.fromkeys(arg for value in lines for arg in self.reading.reads[value])
-        notes = ["RETURNED"] * bool(returned)
+        notes = [f"RETURNED  {clipped(value.name)}" for value in returned]
         notes += [f"CONSTANT  {v.name} {numbers.shape(v.shape)}" for v in read if v.kind == "constant" and v.shape]
         notes += [f"KNOB  {v.name}, read at each call" for v in read if v.kind == "knob"]
         cells = [*map(self._given, given)]
@@ -140,6 +140,8 @@ class _Drawing:
         new = self.new[value].name if value in self.new else ""
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), " " if new else f" {numbers.shape(value.shape)}"
+        if new and any(value in args for args in (*self.reading.reads.values(), self.program.outputs)):
+            formula = f"{value.name} = {formula}"  # the name by which other lines read it
         named = text(name, size + main, "ink", bold=main, italic=italic) + caption(shape)
         lines = wrapped(f" {'<-' if new else '='} {formula}", taken=len(name + shape))
         first, *others = (text(line, size, "ink", italic=italic) for line in lines)
@@ -166,12 +168,7 @@ def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
     """A line of a program in rows of this many characters, the first with some ``taken``; operators begin rows."""
     bound = "x" * taken + re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words)
     rows = textwrap.wrap(
-        bound,
-        width,
-        subsequent_indent="    ",
-        max_lines=ROWS,
-        placeholder=" ...",
-        break_long_words=False,
+        bound, width, subsequent_indent="    ", max_lines=ROWS, placeholder=" ...", break_long_words=False,
         break_on_hyphens=False,
-    )
+    )  # fmt: skip
     return [row.replace("\xa0", " ") for row in (rows[0][taken:], *rows[1:])]

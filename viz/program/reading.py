@@ -42,28 +42,36 @@ class Reading:
             found.update(dict.fromkeys([arg] if inner is None or arg in self.written else self._read(inner)))
         return list(found)
 
-    def _before(self, values: Iterable[Value]) -> set[Value]:
-        """These values and everything they are computed from."""
+    def _before(self, values: Iterable[Value], trained: Iterable[Value] = ()) -> set[Value]:
+        """These values and everything they are computed from; nothing that only those of ``trained`` are."""
         found = {*values}
         for value, made in reversed(self.producers.items()):
-            found.update(made.args if value in found else ())
+            found.update(made.args if value in found and value not in trained else ())
         return found
 
     def _parts(self) -> dict[Value, str]:
         """The part of each instruction's value: forward, backward or update.
 
-        A gradient is known by its name or by the line that it was recorded for, and what is computed from one is
-        backward too, unless only a state's new value needs it.
+        A gradient is known by the line that it was recorded for, the first one by its name; what is computed from one
+        is backward too, unless only a state's new value needs it.
         """
-        needed, new = self._before(self.program.outputs), self._before(self.program.updates.values())
-        part: dict[Value, str] = {}
+        names = {f"{GRADIENT}{value.name}" for value in self.producers}
+        slopes, marked, trained, part = set[Value](), set[Value](), set[Value](), dict[Value, str]()
         for value, made in self.producers.items():
-            if value.name.startswith(GRADIENT) or (made.origin and made.origin.order):
+            is_first = value.name in names and all(arg.kind == "constant" for arg in made.args)
+            if is_first or (made.origin and made.origin.order):
+                slopes.add(value)
+            if value in slopes or not marked.isdisjoint(made.args):
+                (trained if value in self.new else marked).add(value)
+        needed, new = self._before(self.program.outputs, trained), self._before(self.new)
+        for value, made in self.producers.items():
+            is_late = any(part.get(arg) == BACKWARD for arg in made.args)
+            if value in slopes or (is_late and value.name.startswith(GRADIENT)):
                 part[value] = BACKWARD
-            elif value in new and value not in needed:
+            elif value in trained or (value in new and value not in needed):
                 part[value] = UPDATE
             else:
-                part[value] = BACKWARD if any(part.get(arg) == BACKWARD for arg in made.args) else FORWARD
+                part[value] = BACKWARD if is_late else FORWARD
         return part
 
     def is_trained(self, state: Value) -> bool:

@@ -42,16 +42,17 @@ def normalized() -> Program:
 
 
 def scalar() -> Program:
-    """A step of one parameter that is a single number."""
+    """A step of one parameter that is a number; it returns the new one, and a value is named like a gradient."""
     w = ag.Tensor(2.0, requires_grad=True, name="w")
     optimizer = nn.optim.SGD([w], lr=0.1)
 
     def step(x: Any) -> Any:
         optimizer.zero_grad()
-        loss = (w * x) ** 2
+        d_model = w * x
+        loss = d_model**2
         loss.backward()
         optimizer.step()
-        return loss
+        return loss, w
 
     return ag.trace(step, ag.asarray(3.0))
 

@@ -72,8 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status is 0, or 2 after an error message."""
     options = parser().parse_args(arguments)
     try:
-        page = (names if options.model == "names" else saved)(options)
-        page.save(options.out)
+        (names if options.model == "names" else saved)(options).save(options.out)
     except (AutogradError, OSError, ValueError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
