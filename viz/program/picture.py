@@ -166,6 +166,7 @@ class _Drawing:
 
 def wrapped(words: str, width: int = WIDTH, taken: int = 0) -> list[str]:
     """A line of a program in rows of this many characters, the first with some ``taken``; operators begin rows."""
+    words = re.sub(r"\w+", lambda name: clipped(name[0], 38), words)
     bound = "x" * taken + re.sub(r" ([^\w\s(]+) (?=\S)", " \\1\xa0", words)
     rows = textwrap.wrap(
         bound, width, subsequent_indent="    ", max_lines=ROWS, placeholder=" ...", break_long_words=False,
