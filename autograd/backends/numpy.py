@@ -91,9 +91,11 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
 
 def _matmul(x: Any, y: Any) -> Any:
     """The product. All rows of ``x`` times one matrix are one product: NumPy would copy a transposed ``y`` for each."""
-    if y.ndim == 2 and x.ndim > 2:
+    if x.ndim == 2 == y.ndim:
+        return x.dot(y)  # which has less overhead
+    if x.ndim > 2 == y.ndim:
         return x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).dot(y).reshape(*x.shape[:-1], y.shape[1])
-    return x.dot(y) if x.ndim == 2 == y.ndim else numpy.matmul(x, y)  # `dot` has less overhead for two matrices
+    return numpy.matmul(x, y)
 
 
 _identity = lru_cache(maxsize=64)(numpy.identity)  # (count, dtype)
