@@ -32,7 +32,7 @@ class Reading:
         self.new = {value: state for state, value in program.updates.items()}
         self.part = self._parts()
         self.blocks = self._blocks()
-        self.loose = self._states()
+        self.loose = self._loose()
 
     def _read(self, instruction: Instruction) -> list[Value]:
         """The values that a line reads, including those of expressions written inside it."""
@@ -90,7 +90,7 @@ class Reading:
         runs = groupby(home, home.__getitem__)
         return [Card(part, lines=[*run]) for (part, _), run in runs if part != UPDATE]
 
-    def _states(self) -> list[Card]:
+    def _loose(self) -> list[Card]:
         """The cards of inputs, and of states that no card reads. All others are rows of the first card that reads them;
         inputs only of a folded program.
 

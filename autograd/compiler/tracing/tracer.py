@@ -293,7 +293,7 @@ class Tracer:
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
         if type(place := plain_parts(raw)[0]) is Traced and tensor._view is not None:
-            place.check_known()
+            place.check_known()  # the copy would be lost
         if isinstance(array, Lifted) and (raw is None or is_inside(raw)):
             return array
         if type(array) is not Traced:

@@ -177,8 +177,8 @@ def in_blocks(
     ``written``: how the sums are written, by which a product can also be added. ``more``: further arrays that it names.
     """
     (m, n), k, kind, adds = out.shape, a.shape[1], C.types[str(dtype)], written != "= {}"
-    if (turns := n > 1 and b.strides[1] != 1) and b.strides[0] != 1:
-        b, turns = in_order(source, b, dtype), False
+    if n > 1 and 1 not in b.strides:
+        b = in_order(source, b, dtype)
     if n > 1 and out.strides[1] != 1:
         made = source.scratch(f"{out.data}_in_order", out.shape, dtype)
         in_blocks(source, a, b, made, dtype)
@@ -192,7 +192,7 @@ def in_blocks(
         alike.setdefault((width, len(starts), starts[-1] - starts[0], starts[0] % (2 * width)), []).append(starts[0])
     lines = []
     given = {"x": a, "y": b, "z": out, **more}
-    if turns:  # a panel at a time, so that it stays in the cache
+    if turns := n > 1 and b.strides[1] != 1:  # a panel at a time, so that it stays in the cache
         given["panel"] = source.scratch("panel", (k, max(width + gap for width, _, gap, _ in alike)), dtype)
     for (width, vectors, gap, _), starts in alike.items():
         column, pad = ("j", "  ") if len(starts) > 1 else (str(starts[0] or ""), "")

@@ -137,8 +137,8 @@ def product(source: Text, a: View, b: View, out: View, dtype: Any) -> None:
 def subtract_product(source: Text, out: View, factor: View, a: View, b: View, dtype: Any) -> bool:
     """Write ``out -= factor * (a @ b)`` in blocks, without memory for the product; return whether that pays."""
     cost, way = _best_blocks(a, b, out, dtype)
-    whole = way[2].strides[1] == 1 and way[2].shape[1] >= lanes(dtype) and 0 < a.shape[1] <= LONG
-    if dtype.kind != "f" or not whole or _by_blas(source, a, b, out, dtype, cost):
+    fits = way[2].strides[1] == 1 and way[2].shape[1] >= lanes(dtype) and 0 < a.shape[1] <= LONG
+    if dtype.kind != "f" or not fits or _by_blas(source, a, b, out, dtype, cost):
         return False
     source.operations += prod(a.shape) * b.shape[1]
     in_blocks(source, *way, dtype, "-= GG_APART(*factor * {})", {"factor": factor})
